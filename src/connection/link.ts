@@ -1,0 +1,31 @@
+import type { Transport } from "@connectrpc/connect";
+import type { Endpoint } from "../endpoint.ts";
+
+/** What a link tells the connection it belongs to. */
+export interface LinkEvents {
+  /** The server asked for no new calls (GOAWAY); calls in flight go on. */
+  draining(): void;
+  /** The link is gone. No cause: it ended as it should (idle time-out, a clean GOAWAY that has drained). */
+  lost(cause?: Error): void;
+}
+
+/**
+ * What a connector opened for an endpoint: Connect's own Transport plus its life.
+ *
+ * Its transport marks the errors of attempts that it knows not to have been processed (`markAttempt`).
+ */
+export interface Link {
+  readonly transport: Transport;
+  /**
+   * Opens the link; resolves when the server is there and takes calls. Called again after `lost`. Rejects when it can't
+   * be opened or when `signal` aborts.
+   *
+   * A link without `connect` has no states (fetch): it counts as ready until an attempt is not sent.
+   */
+  connect?(signal: AbortSignal): Promise<void>;
+  /** Takes no new calls, lets those in flight finish for `graceMs` (default 0), then ends them. Never rejects. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Makes the link of an endpoint. Called once per connection; it opens nothing by itself. */
+export type Connector = (endpoint: Endpoint, events: LinkEvents) => Link;

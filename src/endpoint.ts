@@ -1,0 +1,91 @@
+/**
+ * An address that can serve calls, with what a policy may want to know of it.
+ *
+ * Its identity is `address` + `secure` + `authority`: two endpoints that agree in these are the same endpoint, and the
+ * other fields change in place. A new `incarnation` means that the server behind it was started again.
+ */
+export interface Endpoint {
+  /** `host:port`; an IPv6 host stands in brackets: `[::1]:8000`. With a link for Node, also `unix:/path/of/socket`. */
+  readonly address: string;
+  /** Whether the server speaks TLS. Undefined: as the connector is configured. */
+  readonly secure?: boolean;
+  /** The name that the server is called by (`:authority`, TLS server name). Undefined: the address. */
+  readonly authority?: string;
+  /** Changes when the server registered anew (etcd: the key's create revision); its back-off is then reset. */
+  readonly incarnation?: string;
+  /** The share of calls relative to others, above 0; for policies that weigh. */
+  readonly weight?: number;
+  /** Where the server stands; for policies that prefer near ones. */
+  readonly zone?: string;
+  /** Whatever else the registry holds. */
+  readonly metadata?: unknown;
+}
+
+/** The two parts of an address; an IPv6 host is without brackets here. */
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A DNS name of at most 253 characters, or an IPv4 address: letters, digits, `_` and inner `-`, parted by dots. */
+const NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$/;
+const IPV6 = /^[0-9A-Fa-f:.]{2,45}$/;
+const PORT = /^[1-9][0-9]{0,4}$/;
+const EXPECTED = `"host:port", for example "10.0.0.5:8000" or "[::1]:8000"`;
+
+/**
+ * Splits `host:port`.
+ *
+ * @throws TypeError if it is no string of that form, RangeError if the port is not between 1 and 65535; the message
+ * names the value and what is expected.
+ */
+export function parseAddress(address: string): HostAndPort {
+  const quoted = typeof address === "string" ? JSON.stringify(address.slice(0, 100)) : String(address);
+  const wrong = (why: string) => new TypeError(`address ${quoted} ${why}: expected ${EXPECTED}`);
+  if (typeof address !== "string") throw wrong("is not a string");
+  if (address === "") throw wrong("is empty");
+  if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(address)) throw wrong("is a URL");
+  // deno-lint-ignore no-control-regex -- these are what must not get through
+  if (/[\s\u0000-\u001f\u007f]/.test(address)) throw wrong("has a space or a control character");
+  if (/[/?#@]/.test(address)) throw wrong("has a path, a query or user information");
+  let host: string, port: string;
+  if (address.startsWith("[")) {
+    const end = address.indexOf("]");
+    host = address.slice(1, end < 0 ? undefined : end);
+    if (end < 0 || !isIPv6(host)) throw wrong("has no IPv6 address between its brackets");
+    if (address[end + 1] !== ":") throw wrong("has no port");
+    port = address.slice(end + 2);
+  } else {
+    const colon = address.lastIndexOf(":");
+    if (colon < 0) throw wrong("has no port");
+    host = address.slice(0, colon);
+    port = address.slice(colon + 1);
+    if (host.includes(":")) throw wrong("has an IPv6 host without brackets");
+    if (host === "") throw wrong("has no host");
+    if (!NAME.test(host)) throw wrong("has a host that is no name and no IP address");
+  }
+  if (!/^[0-9]+$/.test(port)) throw wrong("has no numeric port");
+  if (!PORT.test(port) || Number(port) > 65535) {
+    throw new RangeError(`address ${quoted} has a port outside 1 to 65535: expected ${EXPECTED}`);
+  }
+  return { host, port: Number(port) };
+}
+
+/** The URL parser knows the whole of RFC 4291's grammar. */
+function isIPv6(host: string): boolean {
+  return IPV6.test(host) && URL.canParse(`http://[${host}]/`);
+}
+
+/** Whether a host means "every interface": a server can listen on it, a client can't call it. */
+export function isWildcardHost(host: string): boolean {
+  return /^0+(\.0+){0,3}$/.test(host) || (isIPv6(host) && /^\[(::|::0\.0\.0\.0)\]$/.test(canonicalIPv6(host)));
+}
+
+function canonicalIPv6(host: string): string {
+  return new URL(`http://[${host}]/`).hostname;
+}
+
+/** A string that is the same for two endpoints exactly if they are one: address, secure and authority. */
+export function endpointIdentity(endpoint: Endpoint): string {
+  return `${endpoint.address} ${endpoint.secure ?? ""} ${endpoint.authority ?? ""}`;
+}

@@ -1,0 +1,68 @@
+import type { Endpoint } from "./endpoint.ts";
+
+/** What a balanced transport tells its `onEvent` listener. */
+export type BalancerEvent =
+  /** The set of endpoints changed. */
+  | {
+    readonly type: "endpoints-changed";
+    readonly target: string;
+    readonly added: readonly Endpoint[];
+    readonly removed: readonly Endpoint[];
+    readonly total: number;
+  }
+  /** The source of endpoints can't be reached: the last set stays in use. */
+  | { readonly type: "endpoints-stale"; readonly target: string; readonly cause: Error }
+  /** The source of endpoints is back. */
+  | { readonly type: "endpoints-fresh"; readonly target: string }
+  /** A connection changed its state. */
+  | {
+    readonly type: "connection-state";
+    readonly target: string;
+    readonly endpoint: Endpoint;
+    readonly from: string;
+    readonly to: string;
+    readonly cause?: Error;
+  };
+
+/** What a registry tells its `onEvent` listener. */
+export type RegistryEvent =
+  /** The service's key stands in the registry; `again` if it had been lost. */
+  | {
+    readonly type: "registered";
+    readonly service: string;
+    readonly address: string;
+    readonly key: string;
+    readonly again: boolean;
+  }
+  /** Nothing succeeded for a TTL: the lease may be gone, only the server knows. */
+  | { readonly type: "registration-suspect"; readonly service: string; readonly address: string; readonly cause: Error }
+  /** The server said that the lease is gone; it registers again at once. */
+  | { readonly type: "lease-lost"; readonly service: string; readonly address: string; readonly cause: Error }
+  /** A try to register failed; it goes on trying. */
+  | {
+    readonly type: "registration-failed";
+    readonly service: string;
+    readonly address: string;
+    readonly cause: Error;
+    readonly retryInMs: number;
+  }
+  /** A watch had to begin anew. */
+  | { readonly type: "watch-restarted"; readonly service: string; readonly cause: Error; readonly retryInMs: number }
+  /** The registry can't be reached: the last set stays in use. */
+  | { readonly type: "set-stale"; readonly service: string; readonly cause: Error }
+  /** The registry is back. */
+  | { readonly type: "set-fresh"; readonly service: string; readonly endpoints: number }
+  /** An entry of the registry can't be read and is left out of the set. */
+  | { readonly type: "value-skipped"; readonly service: string; readonly key: string; readonly cause: Error }
+  /** The registry refused the user's name, password or permission; retried slowly. */
+  | { readonly type: "auth-refused"; readonly service?: string; readonly cause: Error; readonly retryInMs: number };
+
+/** Calls a listener so that what it throws can't reach the library's own loops; such an error is printed instead. */
+export function emit<E>(listener: ((event: E) => void) | undefined, event: E): void {
+  if (listener === undefined) return;
+  try {
+    listener(event);
+  } catch (error) {
+    console.error("connect-lb: an onEvent listener threw", error);
+  }
+}
