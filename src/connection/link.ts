@@ -1,11 +1,14 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
 
-/** What a link tells the connection it belongs to. */
+/** What a link tells the connection it belongs to. It speaks of the link's newest opening only, never of older ones. */
 export interface LinkEvents {
-  /** The server asked for no new calls (GOAWAY); calls in flight go on. */
+  /**
+   * The server asked for no new calls (GOAWAY), or the link decided to send none; calls in flight go on. The next
+   * `connect()` opens afresh beside them, and what becomes of the drained opening is not reported any more.
+   */
   draining(): void;
-  /** The link is gone. No cause: it ended as it should (idle time-out, a clean GOAWAY that has drained). */
+  /** The link is gone. No cause: it ended as it should (idle time-out). */
   lost(cause?: Error): void;
 }
 
@@ -17,8 +20,8 @@ export interface LinkEvents {
 export interface Link {
   readonly transport: Transport;
   /**
-   * Opens the link; resolves when the server is there and takes calls. Called again after `lost`. Rejects when it can't
-   * be opened or when `signal` aborts.
+   * Opens the link; resolves when the server is there and takes calls. Called again after `draining` or `lost`. Rejects
+   * when it can't be opened or when `signal` aborts.
    *
    * A link without `connect` has no states (fetch): it counts as ready until an attempt is not sent.
    */
