@@ -71,6 +71,19 @@ export function parseAddress(address: string): HostAndPort {
   return { host, port: Number(port) };
 }
 
+/** What a Unix socket's address begins with, for links that can open one. */
+const UNIX = "unix:";
+
+/** The path of a `unix:/path/of/socket` address, or undefined if it is none. */
+export function unixPath(address: string): string | undefined {
+  return address.startsWith(UNIX) && address.length > UNIX.length ? address.slice(UNIX.length) : undefined;
+}
+
+/** Checks an address that the program itself gives: `host:port` or `unix:/path`. Throws as {@link parseAddress} does. */
+export function checkEndpointAddress(address: string): void {
+  if (typeof address !== "string" || unixPath(address) === undefined) parseAddress(address);
+}
+
 /** The URL parser knows the whole of RFC 4291's grammar. */
 function isIPv6(host: string): boolean {
   return IPV6.test(host) && URL.canParse(`http://[${host}]/`);

@@ -1,0 +1,85 @@
+import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import type { StreamResponse, UnaryResponse } from "@connectrpc/connect";
+import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import { type Call, endOf } from "./call.ts";
+import { ReplayBuffer } from "./replay.ts";
+import { StreamEnd, trackMessages } from "./stream-end.ts";
+
+/** Makes the attempts of a unary call. */
+export function unaryAttempts<I extends DescMessage, O extends DescMessage>(
+  call: Call,
+  method: DescMethodUnary<I, O>,
+  input: MessageInitShape<I>,
+): Promise<UnaryResponse<I, O>> {
+  const attempt = (connection: EndpointConnection): Promise<UnaryResponse<I, O>> => {
+    const startMs = call.begin(connection);
+    let response: Promise<UnaryResponse<I, O>>;
+    try {
+      const { signal, timeoutMs, headerInit, contextValuesInit } = call;
+      response = connection.transport.unary(method, signal, timeoutMs, headerInit, input, contextValuesInit);
+    } catch (error) {
+      response = Promise.reject(error);
+    }
+    return response.then(
+      (answer) => {
+        call.ended(connection, startMs, "answered");
+        return answer;
+      },
+      (error) => call.failed(connection, startMs, error, true).then(attempt),
+    );
+  };
+  const picked = call.pick();
+  // The usual case takes no detour over a promise.
+  return picked === "wait" || picked instanceof Error ? call.connection().then(attempt) : attempt(picked);
+}
+
+/** Makes the attempts of a streaming call; it is committed to the one that brings response headers. */
+export async function streamAttempts<I extends DescMessage, O extends DescMessage>(
+  call: Call,
+  method: DescMethodStreaming<I, O>,
+  input: AsyncIterable<MessageInitShape<I>>,
+): Promise<StreamResponse<I, O>> {
+  const replay = new ReplayBuffer(input);
+  const abort = new AbortController();
+  const onAbort = () => abort.abort(call.signal?.reason);
+  call.signal?.addEventListener("abort", onAbort);
+  const release = () => {
+    call.signal?.removeEventListener("abort", onAbort);
+    replay.end();
+  };
+  try {
+    const picked = call.pick();
+    let connection = picked === "wait" || picked instanceof Error ? await call.connection() : picked;
+    for (;;) {
+      const startMs = call.begin(connection);
+      let response: StreamResponse<I, O>;
+      try {
+        const { timeoutMs, headerInit, contextValuesInit } = call;
+        const messages = replay.view();
+        response = await connection.transport.stream(
+          method,
+          abort.signal,
+          timeoutMs,
+          headerInit,
+          messages,
+          contextValuesInit,
+        );
+      } catch (error) {
+        connection = await call.failed(connection, startMs, error, replay.replayable);
+        continue;
+      }
+      replay.commit();
+      const used = connection;
+      const end = new StreamEnd(abort, (error, abandoned) => {
+        release();
+        const how = abandoned ? "maybe-processed" : error === undefined ? "answered" : endOf(error);
+        call.ended(used, startMs, how, error);
+        return error === undefined ? undefined : call.failure(used, how, error);
+      });
+      return { ...response, message: trackMessages(response.message, end) };
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+}

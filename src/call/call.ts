@@ -1,0 +1,302 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import type { Connection } from "../connection/connection.ts";
+import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import { type AttemptEnd, readMark } from "../connection/mark.ts";
+import type { CallInfo, Picker } from "../policy/policy.ts";
+import { Backoff, sleep } from "../time/backoff.ts";
+import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
+import type { Balancer } from "./balancer.ts";
+import { callFailure, codeOf, type FailedAttempt, textOf } from "./explain.ts";
+import { type Attempt, balanceKey, type BalanceSettings } from "./options.ts";
+
+/** A call that waits for a connection. */
+export interface PendingCall {
+  /** The picker changed, or the transport was closed. */
+  retry(): void;
+}
+
+/** What all calls of a transport share. */
+export interface CallEnvironment {
+  readonly balancer: Balancer;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly defaultTimeoutMs: number | undefined;
+  readonly waitTimeoutMs: number;
+  readonly waitForReady: boolean;
+  readonly onAttempt: ((attempt: Attempt) => void) | undefined;
+}
+
+/** The most attempts that one call makes; each was refused or not sent, so more would hardly help. */
+const MOST_ATTEMPTS = 16;
+
+/** The pause of a call that every endpoint has refused, before it asks them again. */
+const REFUSED_BACKOFF = { initialMs: 10, maxMs: 1_000, factor: 2, jitter: "full" } as const;
+
+/** One call: what it asks for, what time it has left, and the attempts it has made. */
+export class Call implements CallInfo {
+  readonly method: DescMethod;
+  readonly signal: AbortSignal | undefined;
+  /** As the caller gave them. */
+  readonly headerInit: HeadersInit | undefined;
+  /** As the caller gave them. */
+  readonly contextValuesInit: ContextValues | undefined;
+  readonly #env: CallEnvironment;
+  readonly #settings: BalanceSettings | undefined;
+  /** On the clock's scale. */
+  readonly #deadlineMs: number | undefined;
+  readonly #timed: boolean;
+  #timeoutMs: number | undefined;
+  #number = 0;
+  #picker: Picker | undefined;
+  #tried: Set<Connection> | undefined;
+  #sawTried = false;
+  #failed: FailedAttempt[] | undefined;
+  #repeated = false;
+  #backoff: Backoff | undefined;
+  #header: Headers | undefined;
+  #contextValues: ContextValues | undefined;
+
+  /** @throws ConnectError if the caller has aborted, has no time left, or gave a timeout that is no number. */
+  constructor(
+    env: CallEnvironment,
+    method: DescMethod,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    contextValues: ContextValues | undefined,
+  ) {
+    this.#env = env;
+    this.method = method;
+    this.signal = signal;
+    this.headerInit = header;
+    this.contextValuesInit = contextValues;
+    this.#settings = contextValues?.get(balanceKey);
+    this.#timed = env.onAttempt !== undefined || this.#settings?.onAttempt !== undefined;
+    if (signal?.aborted) throw this.#aborted();
+    timeoutMs ??= env.defaultTimeoutMs;
+    if (timeoutMs === undefined) return;
+    if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
+      throw new ConnectError(`timeoutMs is ${timeoutMs}: expected a number of milliseconds`, Code.InvalidArgument);
+    }
+    if (timeoutMs <= 0) throw this.#deadlineExceeded();
+    this.#timeoutMs = Math.min(Math.ceil(timeoutMs), MAX_DELAY_MS);
+    this.#deadlineMs = env.clock.now() + this.#timeoutMs;
+  }
+
+  get header(): Headers {
+    return this.#header ??= new Headers(this.headerInit);
+  }
+
+  get contextValues(): ContextValues {
+    return this.#contextValues ??= this.contextValuesInit ?? createContextValues();
+  }
+
+  excluded(connection: Connection): boolean {
+    if (this.#tried === undefined || !this.#tried.has(connection)) return false;
+    return this.#sawTried = true;
+  }
+
+  /** What is left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
+  get timeoutMs(): number | undefined {
+    return this.#timeoutMs;
+  }
+
+  /** What is left of the call's time right now, for whoever goes on with it; see `timeoutMs`. */
+  timeLeft(): number | undefined {
+    this.#checkTime();
+    return this.#timeoutMs;
+  }
+
+  /** A connection for the next attempt, if there is one at once. */
+  pick(): EndpointConnection | "wait" | Error {
+    const { balancer } = this.#env;
+    const { picker } = balancer;
+    if (picker === undefined) {
+      balancer.start();
+      if (balancer.picker === undefined) return "wait";
+      return this.pick();
+    }
+    this.#picker = picker;
+    this.#sawTried = false;
+    return picker.pick(this) as EndpointConnection | "wait" | Error;
+  }
+
+  /** A connection for the next attempt, as soon as there is one. Rejects with what the caller should see. */
+  async connection(): Promise<EndpointConnection> {
+    for (;;) {
+      const connection = await this.#wait();
+      if (connection !== undefined) return connection;
+      // Every endpoint was tried and declined, maybe for a moment only: begin again, after a pause.
+      this.#tried = undefined;
+      this.#backoff ??= new Backoff(REFUSED_BACKOFF, this.#env.random);
+      await sleep(this.#env.clock, this.#backoff.next(), this.signal ?? new AbortController().signal, true);
+      this.#checkTime();
+    }
+  }
+
+  /** An attempt begins; what it returns goes into `ended`. */
+  begin(connection: EndpointConnection): number {
+    this.#number++;
+    connection.begin();
+    return this.#timed || this.#picker?.done !== undefined ? this.#env.clock.now() : 0;
+  }
+
+  /** An attempt has ended, with or without an error: gives its connection free and tells who wants to know. */
+  ended(connection: EndpointConnection, startMs: number, end: AttemptEnd, error?: unknown): void {
+    connection.end(end, error);
+    const picker = this.#picker;
+    if (!this.#timed && picker?.done === undefined) return;
+    const latencyMs = this.#env.clock.now() - startMs;
+    const code = error === undefined ? undefined : codeOf(error);
+    const failure = error === undefined ? undefined : { code: code!, error };
+    picker?.done?.(connection, { end, latencyMs, ...code !== undefined && { code } });
+    if (!this.#timed) return;
+    const attempt = {
+      endpoint: connection.endpoint,
+      method: this.method,
+      number: this.#number,
+      end,
+      latencyMs,
+      ...failure,
+    };
+    for (const listener of [this.#settings?.onAttempt, this.#env.onAttempt]) {
+      try {
+        listener?.(attempt);
+      } catch (thrown) {
+        console.error("connect-lb: an onAttempt listener threw", thrown);
+      }
+    }
+  }
+
+  /**
+   * An attempt has failed: rejects with what the caller should see, or resolves with a connection for the next attempt.
+   * `replayable`: whether the request can be sent again.
+   */
+  async failed(
+    connection: EndpointConnection,
+    startMs: number,
+    error: unknown,
+    replayable: boolean,
+  ): Promise<EndpointConnection> {
+    const end = endOf(error);
+    this.ended(connection, startMs, end, error);
+    if (!this.#mayRepeat(end, replayable)) throw this.failure(connection, end, error);
+    this.#note(connection, end, error);
+    if (end === "maybe-processed") this.#repeated = true;
+    (this.#tried ??= new Set()).add(connection);
+    this.#checkTime();
+    return await this.connection();
+  }
+
+  /** What the caller sees when the attempt on `connection` was the last one. */
+  failure(connection: EndpointConnection, end: AttemptEnd, error: unknown): unknown {
+    if (this.signal?.aborted) return codeOf(error) === Code.Canceled ? error : this.#aborted();
+    if (end === "answered") return error;
+    this.#note(connection, end, error);
+    const code = end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
+    const attempts = this.#failed!.length === 1 ? "the attempt" : `the last of ${this.#failed!.length} attempts`;
+    const how = end === "maybe-processed" ? "failed" : end === "refused" ? "was refused" : "was not sent";
+    return callFailure(
+      `${this.#name}: ${attempts}, on ${connection.endpoint.address}, ${how}: ${textOf(error)}`,
+      this.#failed!,
+      code,
+    );
+  }
+
+  #mayRepeat(end: AttemptEnd, replayable: boolean): boolean {
+    if (!replayable || this.signal?.aborted || this.#env.balancer.closed) return false;
+    if (end === "answered" || this.#number >= MOST_ATTEMPTS) return false;
+    if (this.#timeLeftMs() <= 0) return false;
+    return end !== "maybe-processed" ||
+      (!this.#repeated && this.method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN);
+  }
+
+  #note(connection: EndpointConnection, end: AttemptEnd, error: unknown): void {
+    (this.#failed ??= []).push({ address: connection.endpoint.address, end, error });
+  }
+
+  get #name(): string {
+    return `${this.method.parent.typeName}/${this.method.name}`;
+  }
+
+  #timeLeftMs(): number {
+    return this.#deadlineMs === undefined ? Infinity : this.#deadlineMs - this.#env.clock.now();
+  }
+
+  /** Brings `timeoutMs` up to date; throws when the caller has aborted or no time is left. */
+  #checkTime(): void {
+    if (this.signal?.aborted) throw this.#aborted();
+    if (this.#deadlineMs === undefined) return;
+    const leftMs = this.#timeLeftMs();
+    if (leftMs <= 0) throw this.#deadlineExceeded();
+    this.#timeoutMs = Math.ceil(leftMs);
+  }
+
+  /** Resolves with a connection, or with undefined when only those are left that were tried. */
+  #wait(): Promise<EndpointConnection | undefined> {
+    const { balancer, clock, waitTimeoutMs } = this.#env;
+    const waitForReady = this.#settings?.waitForReady ?? this.#env.waitForReady;
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        balancer.forget(pending);
+        timer.cancel();
+        this.signal?.removeEventListener("abort", onAbort);
+      };
+      const fail = (error: ConnectError) => {
+        done();
+        reject(error);
+      };
+      const onAbort = () => fail(this.#aborted());
+      const pending: PendingCall = {
+        retry: () => {
+          if (balancer.closed) return fail(this.#unavailable("the transport is closed", Code.FailedPrecondition));
+          const picked = this.pick();
+          if (picked === "wait" && !this.#sawTried) return;
+          if (picked instanceof Error && !this.#sawTried) {
+            if (!waitForReady) fail(this.#unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable));
+            return;
+          }
+          done();
+          try {
+            this.#checkTime();
+          } catch (error) {
+            return reject(error);
+          }
+          resolve(picked === "wait" || picked instanceof Error ? undefined : picked);
+        },
+      };
+      // A call that waits for readiness has its own timeout, if it has one, to say how long.
+      const leftMs = this.#timeLeftMs();
+      const limitMs = waitForReady && leftMs < Infinity ? leftMs : Math.min(leftMs, waitTimeoutMs);
+      const timer = clock.timer(limitMs, () => {
+        if (limitMs === leftMs) return fail(this.#deadlineExceeded());
+        fail(this.#unavailable(`no connection within ${waitTimeoutMs} ms: ${balancer.describe()}`, Code.Unavailable));
+      }, true);
+      this.signal?.addEventListener("abort", onAbort);
+      balancer.await(pending);
+      pending.retry();
+    });
+  }
+
+  #unavailable(text: string, code: Code): ConnectError {
+    return callFailure(`${this.#name}: ${text}`, this.#failed ?? [], code);
+  }
+
+  #deadlineExceeded(): ConnectError {
+    const tried = this.#failed === undefined ? "" : `after ${this.#failed.length} attempts, `;
+    return this.#unavailable(`no time left: ${tried}${this.#env.balancer.describe()}`, Code.DeadlineExceeded);
+  }
+
+  #aborted(): ConnectError {
+    return ConnectError.from(this.signal!.reason, Code.Canceled);
+  }
+}
+
+/** How an attempt ended: as its link marked it; else a server's own answer, or nobody knows. */
+export function endOf(error: unknown): AttemptEnd {
+  const mark = readMark(error);
+  if (mark !== undefined) return mark;
+  return error instanceof ConnectError && error.isWireError ? "answered" : "maybe-processed";
+}

@@ -1,0 +1,45 @@
+import type { BalancedTransportOptions } from "./transport.ts";
+
+/** @throws TypeError or RangeError that names the option, its value and what is expected. */
+export function checkTransportOptions(options: BalancedTransportOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`createBalancedTransport takes an options object, not ${String(options)}`);
+  }
+  const { resolver, connector, interceptors } = options;
+  if (typeof resolver?.resolve !== "function") {
+    throw new TypeError("option resolver must be a resolver: registry.resolver(service) or staticResolver([…])");
+  }
+  if (typeof connector !== "function") {
+    throw new TypeError("option connector must be a connector: grpcConnector() or transportConnector(…)");
+  }
+  for (const name of ["policy", "onEvent", "onAttempt", "random"] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== "function") {
+      throw new TypeError(`option ${name} must be a function, not ${typeof value}`);
+    }
+  }
+  if (interceptors !== undefined && !(Array.isArray(interceptors) && interceptors.every(isFunction))) {
+    throw new TypeError("option interceptors must be an array of Connect interceptors");
+  }
+  checkMilliseconds("defaultTimeoutMs", options.defaultTimeoutMs);
+  checkMilliseconds("waitTimeoutMs", options.waitTimeoutMs);
+  if (options.waitForReady !== undefined && typeof options.waitForReady !== "boolean") {
+    throw new TypeError(`option waitForReady must be a boolean, not ${typeof options.waitForReady}`);
+  }
+  if (options.clock !== undefined && !(isFunction(options.clock.now) && isFunction(options.clock.timer))) {
+    throw new TypeError("option clock must be a clock: { now(), timer(delayMs, callback, hold) }");
+  }
+}
+
+/** @throws TypeError or RangeError unless the value is undefined or a number of milliseconds above 0. */
+export function checkMilliseconds(name: string, value: number | undefined): void {
+  if (value === undefined) return;
+  if (typeof value !== "number" || Number.isNaN(value)) {
+    throw new TypeError(`option ${name} must be a number of milliseconds, not ${String(value)}`);
+  }
+  if (value <= 0) throw new RangeError(`option ${name} is ${value}: expected milliseconds above 0`);
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === "function";
+}

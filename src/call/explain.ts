@@ -1,0 +1,70 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { AttemptEnd } from "../connection/mark.ts";
+import type { Balancer } from "./balancer.ts";
+
+/** How many endpoints an error text lists one by one. */
+const MOST_LISTED = 3;
+
+/** One attempt that failed, for error texts. */
+export interface FailedAttempt {
+  readonly address: string;
+  readonly end: AttemptEnd;
+  readonly error: unknown;
+}
+
+/**
+ * One line on the state of a service: how many endpoints in which states, the last errors, how stale the set is.
+ * For example `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); 10.0.0.5:8000: connect ECONNREFUSED`.
+ */
+export function describeBalancer(balancer: Balancer, nowMs: number): string {
+  const { target, pool: { connections }, stale, knowledge } = balancer;
+  const parts: string[] = [];
+  if (knowledge === "unknown") {
+    parts.push(`the endpoints of ${target} are not known yet`);
+  } else {
+    const states = new Map<string, number>();
+    for (const { state } of connections) states.set(state, (states.get(state) ?? 0) + 1);
+    const counts = [...states].map(([state, count]) => `${count} ${state}`).join(", ");
+    const noun = connections.length === 1 ? "endpoint" : "endpoints";
+    parts.push(`${target} has ${connections.length || "no"} ${noun}${counts === "" ? "" : ` (${counts})`}`);
+  }
+  const failing = connections.filter((connection) => connection.lastError !== undefined);
+  for (const { endpoint, lastError } of failing.slice(0, MOST_LISTED)) {
+    parts.push(`${endpoint.address}: ${textOf(lastError)}`);
+  }
+  if (failing.length > MOST_LISTED) parts.push(`and ${failing.length - MOST_LISTED} more that failed`);
+  if (stale !== undefined) {
+    parts.push(`stale for ${((nowMs - stale.sinceMs) / 1000).toFixed(1)} s: ${textOf(stale.cause)}`);
+  }
+  return parts.join("; ");
+}
+
+/** The text of an error without the code that Connect puts in front. */
+export function textOf(error: unknown): string {
+  if (error instanceof ConnectError) return error.rawMessage;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Collects the errors of a call's attempts as the cause of the one that the caller sees. */
+export function attemptsCause(attempts: readonly FailedAttempt[]): AggregateError {
+  const list = attempts.map(({ address, end }, i) => `${i + 1}. ${address} ${end}`).join(", ");
+  return new AggregateError(attempts.map(({ error }) => error), `attempts: ${list}`);
+}
+
+/** What the caller sees when a call failed for another reason than the server's answer. */
+export function callFailure(text: string, attempts: readonly FailedAttempt[], code: Code): ConnectError {
+  const last = attempts.at(-1);
+  if (last === undefined) return new ConnectError(text, code);
+  const metadata = last.error instanceof ConnectError ? last.error.metadata : undefined;
+  return new ConnectError(text, code, metadata, undefined, attemptsCause(attempts));
+}
+
+/** The code of an error, as Connect sees it. */
+export function codeOf(error: unknown): Code {
+  return error instanceof ConnectError ? error.code : Code.Unknown;
+}
+
+/** What calls get after `close()`. */
+export function transportClosed(): ConnectError {
+  return new ConnectError("the transport is closed", Code.FailedPrecondition);
+}

@@ -1,0 +1,64 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import {
+  type CallOptions,
+  type Code,
+  type ContextKey,
+  type ContextValues,
+  createContextKey,
+  createContextValues,
+} from "@connectrpc/connect";
+import type { AttemptEnd } from "../connection/mark.ts";
+import type { Endpoint } from "../endpoint.ts";
+
+/** What one call asks of the balancer. */
+export interface BalanceSettings {
+  /**
+   * Whether the call waits for a connection to become ready, as long as its timeout and the transport's `waitTimeoutMs`
+   * allow, instead of failing at once when every endpoint is failing or there is none. Defaults to the transport's
+   * setting. gRPC's wait-for-ready.
+   */
+  readonly waitForReady?: boolean;
+  /** Called for each attempt when it has ended; for a stream, when its last message was read. */
+  readonly onAttempt?: (attempt: Attempt) => void;
+}
+
+/** One try of a call on one connection, when it has ended. */
+export interface Attempt {
+  readonly endpoint: Endpoint;
+  readonly method: DescMethod;
+  /** 1 for the first attempt of a call. */
+  readonly number: number;
+  readonly end: AttemptEnd;
+  /** The code of the error it ended with; undefined for success. */
+  readonly code?: Code;
+  /** The error it ended with; undefined for success. */
+  readonly error?: unknown;
+  /** From its beginning to its end, in milliseconds. */
+  readonly latencyMs: number;
+}
+
+/** The one context key through which a call's settings reach the balancer. */
+export const balanceKey: ContextKey<BalanceSettings | undefined> = createContextKey<BalanceSettings | undefined>(
+  undefined,
+  { description: "connect-lb: settings of one call" },
+);
+
+/**
+ * Call options with settings for the balancer: `client.route(request, balance({ waitForReady: true }, { timeoutMs: 500 }))`.
+ * Options and context values given as `callOptions` are kept, and not changed.
+ */
+export function balance(settings: BalanceSettings, callOptions: CallOptions = {}): CallOptions {
+  const inner = callOptions.contextValues ?? createContextValues();
+  const contextValues: ContextValues = {
+    get: <T>(key: ContextKey<T>): T => (key.id === balanceKey.id ? settings as T : inner.get(key)),
+    set(key, value) {
+      inner.set(key, value);
+      return contextValues;
+    },
+    delete(key) {
+      inner.delete(key);
+      return contextValues;
+    },
+  };
+  return { ...callOptions, contextValues };
+}

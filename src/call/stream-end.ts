@@ -1,0 +1,67 @@
+/**
+ * The end of one response stream, which comes once: its last message was read, it threw, its reader gave it up, or its
+ * reader was collected.
+ */
+export class StreamEnd {
+  readonly #abort: AbortController;
+  #onEnd: ((error: unknown, abandoned: boolean) => unknown) | undefined;
+
+  /** `onEnd` gets the error, if there was one, and returns what the caller should see in its place. */
+  constructor(abort: AbortController, onEnd: (error: unknown, abandoned: boolean) => unknown) {
+    this.#abort = abort;
+    this.#onEnd = onEnd;
+  }
+
+  finished(): void {
+    this.#end(undefined, false);
+  }
+
+  /** Returns what the caller should see. */
+  failed(error: unknown): unknown {
+    return this.#end(error, false) ?? error;
+  }
+
+  /** Nobody reads any more: the attempt is ended at the server too. */
+  abandoned(): void {
+    if (this.#onEnd === undefined) return;
+    this.#end(undefined, true);
+    this.#abort.abort(new Error("the stream was given up by its reader"));
+  }
+
+  #end(error: unknown, abandoned: boolean): unknown {
+    const onEnd = this.#onEnd;
+    this.#onEnd = undefined;
+    return onEnd?.(error, abandoned);
+  }
+}
+
+/**
+ * Connect's client hides `return()` from a reader that breaks out of its loop, so that only the collection of the
+ * iterator tells that nobody will read on. Nothing that outlives the iterator may refer to it, or it is never collected.
+ */
+const collected: FinalizationRegistry<StreamEnd> | undefined = typeof FinalizationRegistry === "undefined"
+  ? undefined
+  : new FinalizationRegistry((end) => end.abandoned());
+
+/** The same messages, with their end told. */
+export function trackMessages<T>(messages: AsyncIterable<T>, end: StreamEnd): AsyncIterable<T> {
+  const iterator = messages[Symbol.asyncIterator]();
+  const onResult = (result: IteratorResult<T>): IteratorResult<T> => {
+    if (result.done === true) end.finished();
+    return result;
+  };
+  const onError = (error: unknown): never => {
+    throw end.failed(error);
+  };
+  const tracked: AsyncIterableIterator<T> = {
+    next: () => iterator.next().then(onResult, onError),
+    async return() {
+      end.abandoned();
+      await iterator.return?.();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]: () => tracked,
+  };
+  collected?.register(tracked, end, end);
+  return tracked;
+}

@@ -1,0 +1,30 @@
+import type { Endpoint } from "../endpoint.ts";
+import type { Code } from "@connectrpc/connect";
+import type { AttemptEnd } from "./mark.ts";
+
+/** gRPC's connectivity states (connectivity-semantics-and-api.md). */
+export type ConnectivityState = "idle" | "connecting" | "ready" | "transient_failure" | "shutdown";
+
+/** One endpoint's place in the pool, as policies and users see it; gRPC's subchannel. */
+export interface Connection {
+  readonly endpoint: Endpoint;
+  readonly state: ConnectivityState;
+  /** Ready, and not held back: a picker may give it a call. */
+  readonly available: boolean;
+  /** Attempts that have begun and not ended, streams included. */
+  readonly inFlight: number;
+  /** Why it could not be opened the last time; cleared when it is ready. Such a connection counts as failing while it
+   * tries again (gRFC A62's sticky TRANSIENT_FAILURE). */
+  readonly failure: Error | undefined;
+  /** Opens an idle connection; does nothing in the other states. */
+  connect(): void;
+}
+
+/** How an attempt ended, for pickers that learn from it. */
+export interface Outcome {
+  readonly end: AttemptEnd;
+  /** The error's code; undefined for success. */
+  readonly code?: Code;
+  /** From the attempt's beginning to its end, in milliseconds. */
+  readonly latencyMs: number;
+}

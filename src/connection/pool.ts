@@ -1,0 +1,232 @@
+import { type Endpoint, endpointIdentity } from "../endpoint.ts";
+import type { BackoffOptions } from "../time/backoff.ts";
+import type { Clock, Timer } from "../time/clock.ts";
+import type { ConnectivityState } from "./connection.ts";
+import { type ConnectionHost, DEFAULT_CONNECT_BACKOFF, EndpointConnection } from "./endpoint-connection.ts";
+import type { Connector } from "./link.ts";
+
+/** Changes are told at once, then at most this often: a burst of events costs one new picker. */
+const PACE_MS = 20;
+
+/** How long links without states stay in use after the set became empty. */
+const EMPTY_GRACE_MS = 30_000;
+
+/** How long the calls in flight on a removed connection may take to finish. */
+const REMOVED_GRACE_MS = 30_000;
+
+/** How many connections are opened at the same time; the others wait their turn. */
+const MAX_OPENING = 64;
+
+/** What a pool needs, and whom it tells. */
+export interface PoolOptions {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly connector: Connector;
+  readonly backoff?: BackoffOptions;
+  /** The connections or their states changed, in address order. Called at most every 20 ms; see {@link Pool}. */
+  onChange(connections: readonly EndpointConnection[]): void;
+  onSet?(added: readonly Endpoint[], removed: readonly Endpoint[], total: number): void;
+  onState?(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void;
+}
+
+/**
+ * One connection per endpoint. A new set is reconciled with the present one: who stays keeps connection, statistics and
+ * place; who goes finishes its calls; who comes back before that is taken back.
+ *
+ * It is the pacer of everything above it: the first change is told at once, and those of the next 20 ms together. Only
+ * the first connection that becomes available when none was is told at once in any case, because calls wait for it.
+ */
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #host: ConnectionHost;
+  /** In use, by identity, sorted by it (an identity begins with the address). */
+  #connections: readonly EndpointConnection[] = [];
+  /** Those of `#connections` that are not in the set any more: it is empty, and they are the last resort. */
+  readonly #lastResort = new Set<EndpointConnection>();
+  /** Removed, with calls still in flight. */
+  readonly #draining = new Map<string, EndpointConnection>();
+  #byIdentity = new Map<string, EndpointConnection>();
+  #pending: readonly Endpoint[] | undefined;
+  #hadAvailable = false;
+  #lastFlushMs = -Infinity;
+  #flushing = false;
+  #dirty = false;
+  #pace: Timer | undefined;
+  #emptyGrace: Timer | undefined;
+  #opening = 0;
+  readonly #waitingToOpen: (() => void)[] = [];
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#host = {
+      clock: options.clock,
+      random: options.random,
+      connector: options.connector,
+      backoff: options.backoff ?? DEFAULT_CONNECT_BACKOFF,
+      admit: (open) => this.#admit(open),
+      changed: (connection, from, cause) => this.#changed(connection, from, cause),
+    };
+  }
+
+  /** The connections in use, in address order. */
+  get connections(): readonly EndpointConnection[] {
+    return this.#connections;
+  }
+
+  /** Takes the newest full set. */
+  update(endpoints: readonly Endpoint[]): void {
+    this.#pending = endpoints;
+    this.#schedule();
+  }
+
+  /** Tells the listener soon, because something that a policy reads has changed. */
+  touch(): void {
+    this.#schedule();
+  }
+
+  /** Closes all links; calls in flight may finish for `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
+    this.#pace?.cancel();
+    this.#emptyGrace?.cancel();
+    const all = [...this.#connections, ...this.#draining.values()];
+    await Promise.all(all.map((connection) => connection.close(graceMs)));
+  }
+
+  #changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void {
+    if (this.#closed) return;
+    this.#options.onState?.(connection, from, cause);
+    this.#schedule(!this.#hadAvailable && connection.available);
+  }
+
+  #schedule(urgent = false): void {
+    if (this.#closed) return;
+    this.#dirty = true;
+    if (this.#flushing) return;
+    const waitMs = this.#lastFlushMs + PACE_MS - this.#options.clock.now();
+    if (urgent || waitMs <= 0) {
+      this.#pace?.cancel();
+      this.#pace = undefined;
+      this.#flush();
+    } else {
+      this.#pace ??= this.#options.clock.timer(waitMs, () => {
+        this.#pace = undefined;
+        if (this.#dirty) this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    this.#flushing = true;
+    this.#dirty = false;
+    this.#lastFlushMs = this.#options.clock.now();
+    try {
+      const removed = this.#reconcile();
+      this.#hadAvailable = this.#connections.some((connection) => connection.available);
+      this.#options.onChange(this.#connections);
+      // The new picker is in use before an old connection is let go.
+      for (const connection of removed) this.#release(connection);
+    } finally {
+      this.#flushing = false;
+    }
+    // What the listener itself caused (it opens idle connections).
+    if (this.#dirty) this.#schedule(!this.#hadAvailable && this.#connections.some((c) => c.available));
+  }
+
+  /** Makes `#connections` what the pending set says; returns those that are out. */
+  #reconcile(): EndpointConnection[] {
+    const endpoints = this.#pending;
+    this.#pending = undefined;
+    if (endpoints === undefined) return this.#dropSpentLastResort();
+    if (endpoints.length === 0) return this.#emptied();
+    this.#emptyGrace?.cancel();
+    this.#emptyGrace = undefined;
+    this.#lastResort.clear();
+
+    const next = new Map<string, EndpointConnection>();
+    const added: Endpoint[] = [];
+    for (const endpoint of endpoints) {
+      const identity = endpointIdentity(endpoint);
+      if (next.has(identity)) continue;
+      let connection = this.#byIdentity.get(identity);
+      if (connection !== undefined) {
+        connection.update(endpoint);
+      } else if ((connection = this.#draining.get(identity)) !== undefined) {
+        this.#draining.delete(identity);
+        connection.restore(endpoint);
+        added.push(endpoint);
+      } else {
+        connection = new EndpointConnection(endpoint, this.#host);
+        added.push(endpoint);
+      }
+      next.set(identity, connection);
+    }
+    const removed = this.#connections.filter((connection) => !next.has(connection.identity));
+    this.#use(next);
+    this.#told(added, removed);
+    return removed;
+  }
+
+  /** An empty set may be a fault of the registry: connections that work are kept as the last resort. */
+  #emptied(): EndpointConnection[] {
+    const removed: EndpointConnection[] = [];
+    for (const connection of this.#connections) {
+      if (connection.state === "ready") this.#lastResort.add(connection);
+      else removed.push(connection);
+    }
+    if ([...this.#lastResort].some((connection) => connection.stateless)) {
+      this.#emptyGrace ??= this.#options.clock.timer(EMPTY_GRACE_MS, () => {
+        for (const connection of this.#lastResort) if (connection.stateless) connection.eject(true);
+        this.#schedule();
+      });
+    }
+    this.#without(removed);
+    return removed;
+  }
+
+  #dropSpentLastResort(): EndpointConnection[] {
+    if (this.#lastResort.size === 0) return [];
+    const spent = [...this.#lastResort].filter((connection) => !connection.available);
+    for (const connection of spent) this.#lastResort.delete(connection);
+    this.#without(spent);
+    return spent;
+  }
+
+  #without(removed: readonly EndpointConnection[]): void {
+    if (removed.length === 0) return;
+    const next = new Map(this.#byIdentity);
+    for (const connection of removed) next.delete(connection.identity);
+    this.#use(next);
+    this.#told([], removed);
+  }
+
+  #use(connections: Map<string, EndpointConnection>): void {
+    this.#byIdentity = connections;
+    this.#connections = [...connections.values()].sort((a, b) => (a.identity < b.identity ? -1 : 1));
+  }
+
+  #told(added: readonly Endpoint[], removed: readonly EndpointConnection[]): void {
+    if (added.length + removed.length === 0) return;
+    this.#options.onSet?.(added, removed.map((connection) => connection.endpoint), this.#connections.length);
+  }
+
+  #release(connection: EndpointConnection): void {
+    this.#draining.set(connection.identity, connection);
+    connection.remove(REMOVED_GRACE_MS, () => {
+      if (this.#draining.get(connection.identity) === connection) this.#draining.delete(connection.identity);
+    });
+  }
+
+  #admit(open: (opened: () => void) => void): void {
+    const start = () => {
+      this.#opening++;
+      open(() => {
+        this.#opening--;
+        this.#waitingToOpen.shift()?.();
+      });
+    };
+    if (this.#opening < MAX_OPENING) start();
+    else this.#waitingToOpen.push(start);
+  }
+}

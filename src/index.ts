@@ -1,0 +1,31 @@
+/**
+ * Client-side load balancing for Connect clients: each call, not each connection, picks an endpoint.
+ *
+ * A {@link Resolver} tells the endpoints of a service, a {@link Connector} opens a link to each, a {@link Policy}
+ * chooses one for every call, and {@link createBalancedTransport} joins them into a Connect transport. This entry runs
+ * everywhere; links and registries have entries of their own.
+ *
+ * @module
+ */
+export { balance } from "./call/options.ts";
+export type { Attempt, BalanceSettings } from "./call/options.ts";
+export { createBalancedTransport } from "./call/transport.ts";
+export type {
+  BalancedTransport,
+  BalancedTransportOptions,
+  EndpointSnapshot,
+  TransportSnapshot,
+} from "./call/transport.ts";
+export type { ConnectOptions } from "./call/wait-until-ready.ts";
+export type { Connection, ConnectivityState, Outcome } from "./connection/connection.ts";
+export type { Connector, Link, LinkEvents } from "./connection/link.ts";
+export { markAttempt } from "./connection/mark.ts";
+export type { AttemptEnd } from "./connection/mark.ts";
+export type { Endpoint } from "./endpoint.ts";
+export type { BalancerEvent, RegistryEvent } from "./event.ts";
+export { unavailable } from "./policy/policy.ts";
+export type { CallInfo, Picker, Policy, PolicyEnvironment } from "./policy/policy.ts";
+export { roundRobin } from "./policy/round-robin.ts";
+export type { Resolution, Resolver, Staleness } from "./resolver/resolver.ts";
+export { staticResolver } from "./resolver/static.ts";
+export type { Clock, Timer } from "./time/clock.ts";

@@ -1,0 +1,65 @@
+import type { Connection } from "../connection/connection.ts";
+import { endpointIdentity } from "../endpoint.ts";
+import { type CallInfo, type Picker, type Policy, unavailable } from "./policy.ts";
+
+/**
+ * Each call goes to the next endpoint in cyclic address order; gRPC's `round_robin`.
+ *
+ * While nothing changes, any n consecutive picks hit each of n endpoints once. Across changes no endpoint that stays is
+ * picked twice before every other one that stays was picked once, because the place in the circle is kept as an address.
+ * The first pick is at a random place, so that many clients do not begin with the same server.
+ */
+export function roundRobin(): Policy {
+  return (connections, previous, env) => {
+    for (const connection of connections) if (connection.state === "idle") connection.connect();
+    const available = connections.filter((connection) => connection.available);
+    const last = previous instanceof RoundRobinPicker ? previous.last : undefined;
+    if (available.length === 0) return new RoundRobinPicker([], 0, last, unavailable(connections));
+    const start = last === undefined ? Math.floor(env.random() * available.length) : indexAfter(available, last);
+    return new RoundRobinPicker(available, start, last, "wait");
+  };
+}
+
+/** The place of the first connection behind `last` in the circle. */
+function indexAfter(connections: readonly Connection[], last: Connection): number {
+  const identity = endpointIdentity(last.endpoint);
+  let low = 0, high = connections.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (endpointIdentity(connections[middle]!.endpoint) <= identity) low = middle + 1;
+    else high = middle;
+  }
+  return low === connections.length ? 0 : low;
+}
+
+/** The picker of {@link roundRobin}. */
+class RoundRobinPicker implements Picker {
+  readonly #available: readonly Connection[];
+  readonly #otherwise: "wait" | Error;
+  #next: number;
+  /** The connection picked last; its address is the cursor. */
+  last: Connection | undefined;
+
+  constructor(
+    available: readonly Connection[],
+    start: number,
+    last: Connection | undefined,
+    otherwise: "wait" | Error,
+  ) {
+    this.#available = available;
+    this.#next = start;
+    this.last = last;
+    this.#otherwise = otherwise;
+  }
+
+  pick(call: CallInfo): Connection | "wait" | Error {
+    const available = this.#available;
+    for (let tried = 0; tried < available.length; tried++) {
+      const connection = available[this.#next]!;
+      this.#next = this.#next + 1 === available.length ? 0 : this.#next + 1;
+      // Readiness may have gone since this picker was built.
+      if (connection.available && !call.excluded(connection)) return this.last = connection;
+    }
+    return this.#otherwise;
+  }
+}
