@@ -1,0 +1,27 @@
+/** The default deadline of {@link eventually}: long, as it is only reached when the test fails. */
+const DEADLINE_MS = 10_000;
+
+/**
+ * Waits until `probe` neither throws nor gives `false` or `undefined`, and returns what it gave. Throws what the probe
+ * threw last, or says what was waited for, once `timeoutMs` (default 10 s) have passed.
+ */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  timeoutMs: number = DEADLINE_MS,
+): Promise<Exclude<T, false | undefined>> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    let failure: unknown;
+    try {
+      const value = await probe();
+      if (value !== false && value !== undefined) return value as Exclude<T, false | undefined>;
+    } catch (error) {
+      failure = error;
+    }
+    if (performance.now() >= deadline) {
+      throw new Error(`${what}: not within ${timeoutMs} ms`, failure === undefined ? {} : { cause: failure });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
