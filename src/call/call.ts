@@ -3,6 +3,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { Connection } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import { PACE_MS } from "../connection/pool.ts";
 import { type AttemptEnd, readMark } from "../connection/mark.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import { Backoff, sleep } from "../time/backoff.ts";
@@ -128,11 +129,15 @@ export class Call implements CallInfo {
     for (;;) {
       const connection = await this.#wait();
       if (connection !== undefined) return connection;
-      // Every endpoint was tried and declined, maybe for a moment only: begin again, after a pause.
-      this.#tried = undefined;
+      // Every endpoint that the picker knows was tried and declined, maybe for a moment only. After a pause there may be
+      // a picker that knows another; if not, begin again with those.
       this.#backoff ??= new Backoff(REFUSED_BACKOFF, this.#env.random);
-      await sleep(this.#env.clock, this.#backoff.next(), this.signal ?? new AbortController().signal, true);
+      const pauseMs = PACE_MS + this.#backoff.next();
+      await sleep(this.#env.clock, pauseMs, this.signal ?? new AbortController().signal, true);
       this.#checkTime();
+      const picked = this.pick();
+      if (picked !== "wait" && !(picked instanceof Error)) return picked;
+      this.#tried = undefined;
     }
   }
 

@@ -6,7 +6,7 @@ import { type ConnectionHost, DEFAULT_CONNECT_BACKOFF, EndpointConnection } from
 import type { Connector } from "./link.ts";
 
 /** Changes are told at once, then at most this often: a burst of events costs one new picker. */
-const PACE_MS = 20;
+export const PACE_MS = 20;
 
 /** How long links without states stay in use after the set became empty. */
 const EMPTY_GRACE_MS = 30_000;

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ReplayBuffer } from "../../src/call/replay.ts";
+import { settled } from "../support/manual-clock.ts";
+
+async function take<T>(messages: AsyncIterable<T>, count = Infinity): Promise<T[]> {
+  const taken: T[] = [];
+  const iterator = messages[Symbol.asyncIterator]();
+  while (taken.length < count) {
+    const result = await iterator.next();
+    if (result.done === true) break;
+    taken.push(result.value);
+  }
+  return taken;
+}
+
+function numbers(count: number) {
+  const seen = { taken: 0, ended: 0 };
+  async function* generate() {
+    try {
+      for (let i = 0; i < count; i++) {
+        seen.taken++;
+        yield i;
+      }
+    } finally {
+      seen.ended++;
+    }
+  }
+  return { messages: generate(), seen };
+}
+
+describe("ReplayBuffer", () => {
+  it("gives every view all messages, from the first on, and takes each from the caller once", async () => {
+    const { messages, seen } = numbers(5);
+    const replay = new ReplayBuffer(messages);
+    assert.deepEqual(await take(replay.view(), 3), [0, 1, 2]);
+    assert.deepEqual(await take(replay.view()), [0, 1, 2, 3, 4]);
+    assert.deepEqual(await take(replay.view()), [0, 1, 2, 3, 4]);
+    assert.equal(seen.taken, 5);
+  });
+
+  it("does not pass return() and throw() of a view on to the caller's iterable", async () => {
+    const { messages, seen } = numbers(5);
+    const replay = new ReplayBuffer(messages);
+    for (const end of ["return", "throw"] as const) {
+      const view = replay.view()[Symbol.asyncIterator]();
+      assert.deepEqual(await view.next(), { done: false, value: 0 });
+      await view[end]?.();
+      assert.equal((await view.next()).done, true);
+    }
+    assert.equal(seen.ended, 0);
+    assert.deepEqual(await take(replay.view()), [0, 1, 2, 3, 4]);
+  });
+
+  it("hands a message that an ended view was waiting for to the next one", async () => {
+    let release = (_: string) => {};
+    const message = new Promise<string>((resolve) => release = resolve);
+    const replay = new ReplayBuffer((async function* () {
+      yield await message;
+    })());
+    const first = replay.view()[Symbol.asyncIterator]().next();
+    const second = replay.view()[Symbol.asyncIterator]().next();
+    release("late");
+    assert.equal((await first).done, true);
+    assert.deepEqual(await second, { done: false, value: "late" });
+  });
+
+  it("is committed when more than 16 messages are held, and loses none", async () => {
+    const { messages } = numbers(40);
+    const replay = new ReplayBuffer(messages);
+    const view = replay.view()[Symbol.asyncIterator]();
+    const all: number[] = [];
+    for (let i = 0; i < 16; i++) all.push((await view.next()).value!);
+    assert.equal(replay.replayable, true);
+    for (let i = 16; i < 40; i++) all.push((await view.next()).value!);
+    assert.equal(replay.replayable, false);
+    assert.deepEqual(all, Array.from({ length: 40 }, (_, i) => i));
+    assert.equal((await view.next()).done, true);
+  });
+
+  it("ends the caller's iterable once, when the call ends", async () => {
+    const { messages, seen } = numbers(5);
+    const replay = new ReplayBuffer(messages);
+    await take(replay.view(), 2);
+    replay.end();
+    replay.end();
+    await settled();
+    assert.equal(seen.ended, 1);
+  });
+
+  it("passes on what the caller's iterable throws, and then is not replayable", async () => {
+    const replay = new ReplayBuffer((async function* () {
+      yield 1;
+      throw new Error("mine");
+    })());
+    await assert.rejects(take(replay.view()), { message: "mine" });
+    assert.equal(replay.replayable, false);
+  });
+
+  it("takes iterables whose iterators have next() alone", async () => {
+    let i = 0;
+    const replay = new ReplayBuffer<number>({
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.resolve(i < 2 ? { done: false, value: i++ } : { done: true, value: undefined }),
+      }),
+    });
+    assert.deepEqual(await take(replay.view()), [0, 1]);
+    replay.end();
+  });
+});
