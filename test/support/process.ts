@@ -54,8 +54,19 @@ export const runtime: Runtime = "Deno" in globalThis ? "deno" : "Bun" in globalT
 
 const alive = new Set<ChildProcess>();
 process.on("exit", () => {
-  for (const child of alive) child.kill("SIGKILL");
+  for (const child of alive) send(child, "SIGKILL");
 });
+
+function send(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (!alive.has(child) || child.pid === undefined) return;
+  try {
+    // Not child.kill(), which on Deno sends only the first signal: SIGTERM after SIGCONT would be lost.
+    process.kill(child.pid, signal);
+  } catch (error) {
+    // ESRCH: it has ended, and its exit is not reported yet.
+    if ((error as { code?: string }).code !== "ESRCH") throw error;
+  }
+}
 
 /** Starts a program. One that can't be started ends at once, with the reason as its last line. */
 export function start(command: string, args: readonly string[], options: StartOptions = {}): Child {
@@ -103,9 +114,7 @@ export function start(command: string, args: readonly string[], options: StartOp
     return how;
   });
 
-  const signal = (name: NodeJS.Signals) => {
-    if (alive.has(child)) child.kill(name);
-  };
+  const signal = (name: NodeJS.Signals) => send(child, name);
   return {
     get pid() {
       if (child.pid === undefined) throw new Error(`${command} could not be started: ${lines.at(-1)}`);
