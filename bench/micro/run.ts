@@ -1,0 +1,33 @@
+// The balancer's own costs on this runtime; prints one line of JSON.
+import process from "node:process";
+import type { Addresses } from "../kind.ts";
+import { bytesPerCall, bytesPerConnection } from "./memory.ts";
+import { pickNanoseconds } from "./pick.ts";
+import { reconcileMs } from "./reconcile.ts";
+
+/** What the micro benchmarks show. */
+export interface Micro {
+  readonly pick10Ns: number;
+  readonly pick1000Ns: number;
+  readonly pick10000Ns: number;
+  readonly reconcileOneOf10000Ms: number;
+  readonly reconcileAllOf10000Ms: number;
+  readonly bytesPerIdleConnection: number;
+  readonly bytesPerCallInFlight: number;
+}
+
+const address = (JSON.parse(process.argv[2]!) as Addresses).silent[0]!;
+// Idle connections hold no process, and here is nothing else that would.
+setInterval(() => {}, 1_000);
+const reconcile = reconcileMs(10_000);
+const micro: Micro = {
+  pick10Ns: pickNanoseconds(10),
+  pick1000Ns: pickNanoseconds(1_000),
+  pick10000Ns: pickNanoseconds(10_000),
+  reconcileOneOf10000Ms: reconcile.one,
+  reconcileAllOf10000Ms: reconcile.all,
+  bytesPerIdleConnection: await bytesPerConnection(address, 300),
+  bytesPerCallInFlight: await bytesPerCall(address, 10_000),
+};
+process.stdout.write(`${JSON.stringify(micro)}\n`);
+process.exit(0);
