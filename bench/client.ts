@@ -15,12 +15,14 @@ export type Order =
 
 const [name, addresses] = process.argv.slice(2) as [string, string];
 const answer = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
+// Reading holds the process while a contender opens connections, which need not hold it.
+const orders = createInterface({ input: process.stdin });
 
 try {
   const module = await import(`./contenders/${name}.ts`) as ContenderModule;
   const contender = await module.open(JSON.parse(addresses) as Addresses);
   answer({ ready: true });
-  for await (const line of createInterface({ input: process.stdin })) {
+  for await (const line of orders) {
     const order = JSON.parse(line) as Order;
     if (order.do === "close") {
       await contender.close();
