@@ -9,6 +9,7 @@
  */
 export { balance } from "./call/options.ts";
 export type { Attempt, BalanceSettings } from "./call/options.ts";
+export type { RetryBudget, RetryOptions } from "./call/retry.ts";
 export { createBalancedTransport } from "./call/transport.ts";
 export type {
   BalancedTransport,

@@ -1,5 +1,4 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { Connection } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
@@ -10,6 +9,7 @@ import { Backoff, sleep } from "../time/backoff.ts";
 import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
 import type { Balancer } from "./balancer.ts";
 import { callFailure, codeOf, type FailedAttempt, textOf } from "./explain.ts";
+import type { RetryPolicy } from "./retry.ts";
 import { type Attempt, balanceKey, type BalanceSettings } from "./options.ts";
 
 /** A call that waits for a connection. */
@@ -27,6 +27,8 @@ export interface CallEnvironment {
   readonly waitTimeoutMs: number;
   readonly waitForReady: boolean;
   readonly onAttempt: ((attempt: Attempt) => void) | undefined;
+  /** Undefined: calls are repeated only where that is always safe. */
+  readonly retry: RetryPolicy | undefined;
 }
 
 /** The most attempts that one call makes; each was refused or not sent, so more would hardly help. */
@@ -54,7 +56,8 @@ export class Call implements CallInfo {
   #tried: Set<Connection> | undefined;
   #sawTried = false;
   #failed: FailedAttempt[] | undefined;
-  #repeated = false;
+  /** How many attempts were answered with an error or may have been processed. */
+  #retried = 0;
   #backoff: Backoff | undefined;
   #header: Headers | undefined;
   #contextValues: ContextValues | undefined;
@@ -132,8 +135,7 @@ export class Call implements CallInfo {
       // Every endpoint that the picker knows was tried and declined, maybe for a moment only. After a pause there may be
       // a picker that knows another; if not, begin again with those.
       this.#backoff ??= new Backoff(REFUSED_BACKOFF, this.#env.random);
-      const pauseMs = PACE_MS + this.#backoff.next();
-      await sleep(this.#env.clock, pauseMs, this.signal ?? new AbortController().signal, true);
+      await this.#pause(Math.min(PACE_MS + this.#backoff.next(), this.#timeLeftMs()));
       this.#checkTime();
       const picked = this.pick();
       if (picked !== "wait" && !(picked instanceof Error)) return picked;
@@ -151,6 +153,7 @@ export class Call implements CallInfo {
   /** An attempt has ended, with or without an error: gives its connection free and tells who wants to know. */
   ended(connection: EndpointConnection, startMs: number, end: AttemptEnd, error?: unknown): void {
     connection.end(end, error);
+    if (error === undefined) this.#env.retry?.succeeded();
     const picker = this.#picker;
     if (!this.#timed && picker?.done === undefined) return;
     const latencyMs = this.#env.clock.now() - startMs;
@@ -187,10 +190,11 @@ export class Call implements CallInfo {
   ): Promise<EndpointConnection> {
     const end = endOf(error);
     this.ended(connection, startMs, end, error);
-    if (!this.#mayRepeat(end, replayable)) throw this.failure(connection, end, error);
+    const pauseMs = this.#nextAttemptIn(end, error, replayable);
+    if (pauseMs === undefined) throw this.failure(connection, end, error);
     this.#note(connection, end, error);
-    if (end === "maybe-processed") this.#repeated = true;
     (this.#tried ??= new Set()).add(connection);
+    if (pauseMs > 0) await this.#pause(pauseMs);
     this.#checkTime();
     return await this.connection();
   }
@@ -210,12 +214,16 @@ export class Call implements CallInfo {
     );
   }
 
-  #mayRepeat(end: AttemptEnd, replayable: boolean): boolean {
-    if (!replayable || this.signal?.aborted || this.#env.balancer.closed) return false;
-    if (end === "answered" || this.#number >= MOST_ATTEMPTS) return false;
-    if (this.#timeLeftMs() <= 0) return false;
-    return end !== "maybe-processed" ||
-      (!this.#repeated && this.method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN);
+  /** The pause before another attempt, or undefined if there must be none. */
+  #nextAttemptIn(end: AttemptEnd, error: unknown, replayable: boolean): number | undefined {
+    if (!replayable || this.signal?.aborted || this.#env.balancer.closed) return undefined;
+    if (end === "not-sent" || end === "refused") return this.#number < MOST_ATTEMPTS ? 0 : undefined;
+    const pauseMs = this.#env.retry?.next(this.method, ++this.#retried, end, error);
+    return pauseMs !== undefined && pauseMs < this.#timeLeftMs() ? pauseMs : undefined;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return sleep(this.#env.clock, ms, this.signal, true);
   }
 
   #note(connection: EndpointConnection, end: AttemptEnd, error: unknown): void {

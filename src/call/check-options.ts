@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import type { BalancedTransportOptions } from "./transport.ts";
 
 /** @throws TypeError or RangeError that names the option, its value and what is expected. */
@@ -23,11 +24,42 @@ export function checkTransportOptions(options: BalancedTransportOptions): void {
   }
   checkMilliseconds("defaultTimeoutMs", options.defaultTimeoutMs);
   checkMilliseconds("waitTimeoutMs", options.waitTimeoutMs);
+  checkRetry(options.retry);
   if (options.waitForReady !== undefined && typeof options.waitForReady !== "boolean") {
     throw new TypeError(`option waitForReady must be a boolean, not ${typeof options.waitForReady}`);
   }
   if (options.clock !== undefined && !(isFunction(options.clock.now) && isFunction(options.clock.timer))) {
     throw new TypeError("option clock must be a clock: { now(), timer(delayMs, callback, hold) }");
+  }
+}
+
+function checkRetry(retry: BalancedTransportOptions["retry"]): void {
+  if (retry === undefined || retry === false) return;
+  if (typeof retry !== "object" || retry === null) {
+    throw new TypeError(`option retry must be an object or false, not ${String(retry)}`);
+  }
+  const { maxAttempts, codes, methods, backoffMultiplier, budget } = retry;
+  if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
+    throw new RangeError(`option retry.maxAttempts is ${maxAttempts}: expected a whole number above 0`);
+  }
+  if (codes !== undefined && !(Array.isArray(codes) && codes.every((code) => Code[code] !== undefined))) {
+    throw new TypeError("option retry.codes must be an array of Connect codes");
+  }
+  if (methods !== undefined && !(Array.isArray(methods) && methods.every((name) => typeof name === "string"))) {
+    throw new TypeError(
+      'option retry.methods must be an array of names: "package.Service/Method" or "package.Service"',
+    );
+  }
+  checkMilliseconds("retry.initialBackoffMs", retry.initialBackoffMs);
+  checkMilliseconds("retry.maxBackoffMs", retry.maxBackoffMs);
+  if (backoffMultiplier !== undefined && !(backoffMultiplier >= 1)) {
+    throw new RangeError(`option retry.backoffMultiplier is ${backoffMultiplier}: expected a number from 1`);
+  }
+  for (const name of ["maxTokens", "tokenRatio"] as const) {
+    const value = budget?.[name];
+    if (value !== undefined && !(value > 0)) {
+      throw new RangeError(`option retry.budget.${name} is ${value}: expected a number above 0`);
+    }
   }
 }
 

@@ -14,6 +14,7 @@ import { checkTransportOptions } from "./check-options.ts";
 import { transportClosed } from "./explain.ts";
 import { interceptedCalls } from "./intercepted.ts";
 import type { Attempt } from "./options.ts";
+import { type RetryOptions, RetryPolicy } from "./retry.ts";
 import { type ConnectOptions, waitUntilReady } from "./wait-until-ready.ts";
 
 /** Options of {@link createBalancedTransport}. */
@@ -38,6 +39,12 @@ export interface BalancedTransportOptions {
    * there is none. Defaults to false. gRPC's wait-for-ready; a call can say otherwise with `balance({ waitForReady })`.
    */
   readonly waitForReady?: boolean;
+  /**
+   * When calls of methods that the schema marks as `IDEMPOTENT` or `NO_SIDE_EFFECTS` (or that `methods` lists) are made
+   * again after an answer like Unavailable, or after a connection was lost with the call in flight; `false`: never.
+   * Defaults to `{}`. Attempts that were surely not processed go to another endpoint in any case.
+   */
+  readonly retry?: RetryOptions | false;
   /** Hears of changes of the set and of connections. What it throws is printed and does no harm. */
   readonly onEvent?: (event: BalancerEvent) => void;
   /** Hears of every attempt of every call when it has ended. */
@@ -98,7 +105,7 @@ export interface EndpointSnapshot {
  * Creating it does nothing: it begins with the first call or `connect()`.
  *
  * A call whose attempt was not sent, or was declined by the server, goes to another endpoint; one that may have been
- * processed is repeated once, and only where the schema marks the method as idempotent (or without side effects).
+ * processed is made again only where the schema marks the method as idempotent (or without side effects), as `retry` says.
  *
  * A timeout of 0 or below means that no time is left: the call fails with DeadlineExceeded and makes no attempt.
  *
@@ -117,6 +124,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
     waitTimeoutMs,
     waitForReady: options.waitForReady ?? false,
     onAttempt: options.onAttempt,
+    retry: options.retry === false ? undefined : new RetryPolicy(options.retry ?? {}, random),
   };
   const intercepted = interceptors.length === 0 ? undefined : interceptedCalls(env, [...interceptors]);
 

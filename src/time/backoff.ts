@@ -51,15 +51,15 @@ export class Backoff {
 }
 
 /** Resolves after `delayMs`, or at once when `signal` aborts; it never rejects: look at the signal afterwards. */
-export function sleep(clock: Clock, delayMs: number, signal: AbortSignal, hold = false): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
+export function sleep(clock: Clock, delayMs: number, signal: AbortSignal | undefined, hold = false): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
       timer.cancel();
-      signal.removeEventListener("abort", done);
+      signal?.removeEventListener("abort", done);
       resolve();
     };
     const timer = clock.timer(delayMs, done, hold);
-    signal.addEventListener("abort", done);
+    signal?.addEventListener("abort", done);
   });
 }

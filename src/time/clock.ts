@@ -2,6 +2,8 @@
 export interface Timer {
   /** Ends the timer; its callback will not run any more. Safe to call twice and after it fired. */
   cancel(): void;
+  /** Changes whether it keeps the process alive. Clocks of tests need not have it. */
+  hold?(on: boolean): void;
 }
 
 /**
@@ -22,21 +24,29 @@ export interface Clock {
 /** The longest delay that timers of all runtimes take, in milliseconds (2³¹ − 1; a longer one would fire at once). */
 export const MAX_DELAY_MS = 0x7fff_ffff;
 
-/** What a runtime may offer to let a timer not hold the process: Node and Bun on the handle, Deno as a function. */
-interface Unref {
+/** What a runtime may offer to let a timer not hold the process: Node and Bun on the handle, Deno as functions. */
+interface Refs {
+  ref?(): void;
   unref?(): void;
 }
-const deno = (globalThis as { Deno?: { unrefTimer?(id: number): void } }).Deno;
+const deno = (globalThis as { Deno?: { refTimer?(id: number): void; unrefTimer?(id: number): void } }).Deno;
+
+function holdProcess(handle: unknown, on: boolean): void {
+  if (typeof handle === "number") {
+    if (on) deno?.refTimer?.(handle);
+    else deno?.unrefTimer?.(handle);
+  } else {
+    if (on) (handle as Refs).ref?.();
+    else (handle as Refs).unref?.();
+  }
+}
 
 /** The runtime's own clock: `performance.now()` and `setTimeout`. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   timer(delayMs, callback, hold = false) {
     const handle: unknown = setTimeout(callback, Math.min(Math.max(0, delayMs), MAX_DELAY_MS));
-    if (!hold) {
-      if (typeof handle === "number") deno?.unrefTimer?.(handle);
-      else (handle as Unref).unref?.();
-    }
-    return { cancel: () => clearTimeout(handle as number) };
+    if (!hold) holdProcess(handle, false);
+    return { cancel: () => clearTimeout(handle as number), hold: (on) => holdProcess(handle, on) };
   },
 };

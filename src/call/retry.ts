@@ -1,0 +1,90 @@
+import { type DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { AttemptEnd } from "../connection/mark.ts";
+import { codeOf } from "./explain.ts";
+
+/** When a call that may have been processed, or was answered with an error, is made again (gRFC A6). */
+export interface RetryOptions {
+  /** The most attempts that one call makes because of its answers, the first included. Defaults to 4 (gRFC A6's example). */
+  readonly maxAttempts?: number;
+  /** The codes after which a call is made again. Defaults to Unavailable alone. */
+  readonly codes?: readonly Code[];
+  /**
+   * Methods that are safe to repeat although the schema does not mark them so: `"proto.Simple/Route"`, or
+   * `"proto.Simple"` for a whole service.
+   */
+  readonly methods?: readonly string[];
+  /** The longest pause before the second attempt, in milliseconds; the pause is random below it. Defaults to 100. */
+  readonly initialBackoffMs?: number;
+  /** The longest pause before any attempt, in milliseconds. Defaults to 1,000. */
+  readonly maxBackoffMs?: number;
+  /** How much the longest pause grows from attempt to attempt. Defaults to 2. */
+  readonly backoffMultiplier?: number;
+  /** A token bucket shared by all calls of the transport, so that repeating can't drown servers in trouble. */
+  readonly budget?: RetryBudget;
+}
+
+/** gRFC A6's retry throttling: below half of `maxTokens` nothing is repeated. */
+export interface RetryBudget {
+  /** How many tokens there are at most, and at first; each failed attempt takes one. Defaults to 1,000 (A6's most). */
+  readonly maxTokens?: number;
+  /** How many tokens each successful call gives back. Defaults to 0.1. */
+  readonly tokenRatio?: number;
+}
+
+/** Servers say with it when a call may be made again, in milliseconds, or that it may not (a negative number). */
+const PUSHBACK = "grpc-retry-pushback-ms";
+
+/** Decides which failed attempts of idempotent methods are followed by another. */
+export class RetryPolicy {
+  readonly #maxAttempts: number;
+  readonly #codes: ReadonlySet<Code>;
+  readonly #methods: ReadonlySet<string>;
+  readonly #initialMs: number;
+  readonly #maxMs: number;
+  readonly #multiplier: number;
+  readonly #maxTokens: number;
+  readonly #tokenRatio: number;
+  readonly #random: () => number;
+  #tokens: number;
+
+  constructor(options: RetryOptions, random: () => number) {
+    this.#maxAttempts = options.maxAttempts ?? 4;
+    this.#codes = new Set(options.codes ?? [Code.Unavailable]);
+    this.#methods = new Set(options.methods);
+    this.#initialMs = options.initialBackoffMs ?? 100;
+    this.#maxMs = options.maxBackoffMs ?? 1_000;
+    this.#multiplier = options.backoffMultiplier ?? 2;
+    this.#maxTokens = this.#tokens = options.budget?.maxTokens ?? 1_000;
+    this.#tokenRatio = options.budget?.tokenRatio ?? 0.1;
+    this.#random = random;
+  }
+
+  /** A call has succeeded. */
+  succeeded(): void {
+    if (this.#tokens < this.#maxTokens) this.#tokens = Math.min(this.#maxTokens, this.#tokens + this.#tokenRatio);
+  }
+
+  /**
+   * An attempt that was answered, or may have been processed, has failed; it was the `number`th of its call to end so.
+   * Returns how long to wait before another one, or undefined if there must be none.
+   */
+  next(method: DescMethod, number: number, end: AttemptEnd, error: unknown): number | undefined {
+    if (!this.#codes.has(codeOf(error))) return undefined;
+    this.#tokens = Math.max(0, this.#tokens - 1);
+    const pushback = error instanceof ConnectError ? error.metadata.get(PUSHBACK) : null;
+    if (number >= this.#maxAttempts || this.#tokens <= this.#maxTokens / 2 || !this.#isSafe(method)) return undefined;
+    if (pushback !== null) return /^[0-9]{1,9}$/.test(pushback) ? Number(pushback) : undefined;
+    // A lost connection says nothing of the other endpoints, so that the first of them is asked at once.
+    if (end === "maybe-processed" && number === 1) return 0;
+    return this.#random() * Math.min(this.#maxMs, this.#initialMs * this.#multiplier ** (number - 1));
+  }
+
+  #isSafe(method: DescMethod): boolean {
+    if (method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN) return true;
+    if (this.#methods.size === 0) return false;
+    const service = method.parent.typeName;
+    return this.#methods.has(service) || this.#methods.has(`${service}/${method.name}`);
+  }
+}
