@@ -38,6 +38,10 @@ export type RegistryEvent =
   | { readonly type: "registration-suspect"; readonly service: string; readonly address: string; readonly cause: Error }
   /** The server said that the lease is gone; it registers again at once. */
   | { readonly type: "lease-lost"; readonly service: string; readonly address: string; readonly cause: Error }
+  /** The key was gone although its lease stood (deleted by someone else); it is there again. */
+  | { readonly type: "key-missing"; readonly service: string; readonly address: string; readonly cause: Error }
+  /** Another program wrote the key: the last writer stands, and this one takes it back once the other is gone. */
+  | { readonly type: "key-taken"; readonly service: string; readonly address: string; readonly cause: Error }
   /** A try to register failed; it goes on trying. */
   | {
     readonly type: "registration-failed";

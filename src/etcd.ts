@@ -1,0 +1,52 @@
+/**
+ * A registry in etcd, for Node, Bun and Deno: servers register under a lease that is kept alive, clients watch.
+ *
+ * ```ts
+ * const registry = createEtcdRegistry({ endpoints: ["http://127.0.0.1:2379"] });
+ * const registration = registry.register({ service: "simple_grpc", address: "10.0.0.5:8000", ttlSeconds: 5 });
+ * const transport = createBalancedTransport({ resolver: registry.resolver("simple_grpc"), connector: grpcConnector() });
+ * ```
+ *
+ * @module
+ */
+import { DEADLINE_MS } from "./etcd/client.ts";
+import { createConnectDriver } from "./etcd/connect-driver.ts";
+import { createRegistryOver, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import { grpcConnector, type TlsOptions } from "./node/grpc-connector.ts";
+import type { Registry } from "./registry/registry.ts";
+
+/** What {@link createEtcdRegistry} takes. */
+export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
+  /** How `https://` endpoints are trusted, and the client's certificate if etcd asks for one. */
+  readonly tls?: TlsOptions;
+}
+
+/**
+ * A registry in etcd, reached over gRPC. It does nothing until its first resolver is read or its first `register`.
+ *
+ * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
+ */
+export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry {
+  return createRegistryOver(() => {
+    return createConnectDriver(
+      grpcConnector({ connectTimeoutMs: DEADLINE_MS, ...(options.tls === undefined ? {} : { tls: options.tls }) }),
+    );
+  }, options);
+}
+
+export type { EtcdRegistryOptions } from "./etcd/registry.ts";
+export type { RegistryEvent } from "./event.ts";
+export { etcdNaming } from "./registry/layout/etcd-naming.ts";
+export { goZero } from "./registry/layout/go-zero.ts";
+export { grpclb } from "./registry/layout/grpclb.ts";
+export { kitex } from "./registry/layout/kitex.ts";
+export { kratos, type KratosOptions } from "./registry/layout/kratos.ts";
+export type { Layout, LayoutEntry } from "./registry/layout/layout.ts";
+export { readEntry } from "./registry/layout/read.ts";
+export type {
+  EndpointAttributes,
+  RegisterOptions,
+  Registration,
+  RegistrationState,
+  Registry,
+} from "./registry/registry.ts";

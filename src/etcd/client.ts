@@ -1,0 +1,148 @@
+import type { Endpoint } from "../endpoint.ts";
+import type { Clock } from "../time/clock.ts";
+import type { EtcdCall, EtcdDriver } from "./driver.ts";
+import { asError, EtcdError } from "./failure.ts";
+import { Tokens } from "./tokens.ts";
+
+/** How long a unary call to etcd may take before its endpoint counts as dead, in milliseconds. */
+export const DEADLINE_MS = 3_000;
+
+/** How soon a try follows on a failed one: full jitter, so that a restarted etcd is not met by everybody at once. */
+export const RETRY = { initialMs: 100, maxMs: 2_000, factor: 2, jitter: "full" } as const;
+/** The wait after a refused password or permission: only a person can change that. */
+export const REFUSED_RETRY_MS = 30_000;
+/** How long things must have gone well before the back-off starts over; a mere connect is not a sign of health. */
+export const HEALTHY_MS = 10_000;
+
+export interface EtcdClientOptions {
+  readonly driver: EtcdDriver;
+  readonly endpoints: readonly Endpoint[];
+  readonly user?: { readonly name: string; readonly password: string } | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** A loop's place on the list of etcd endpoints: it moves on when an endpoint fails it. */
+export interface Cursor {
+  readonly endpoint: Endpoint;
+  next(): void;
+}
+
+/** Gives attempts what the driver leaves out: an endpoint, a deadline and a token. Repeats nothing but for a token. */
+export class EtcdClient {
+  readonly driver: EtcdDriver;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly endpoints: readonly Endpoint[];
+  readonly #tokens: Tokens | undefined;
+  /** Where cursors begin: chosen at random, to spread processes over the cluster, then wherever an answer came from. */
+  #start: number | undefined;
+
+  constructor({ driver, endpoints, user, clock, random }: EtcdClientOptions) {
+    this.driver = driver;
+    this.endpoints = endpoints;
+    this.clock = clock;
+    this.random = random;
+    if (user !== undefined) {
+      this.#tokens = new Tokens((cursor, signal) =>
+        this.#attempt(cursor, signal, DEADLINE_MS, (call) => {
+          if (driver.authenticate === undefined) throw new Error("this etcd driver can't use a password");
+          return driver.authenticate(user, call);
+        }), clock);
+    }
+  }
+
+  cursor(): Cursor {
+    const { endpoints } = this;
+    let index = this.#start ??= Math.floor(this.random() * endpoints.length) % endpoints.length;
+    return {
+      get endpoint() {
+        return endpoints[index] as Endpoint;
+      },
+      next() {
+        index = (index + 1) % endpoints.length;
+      },
+    };
+  }
+
+  /**
+   * One try of a unary call on the cursor's endpoint; a second one if the token was refused.
+   *
+   * @throws EtcdError for every failure but the signal's own abort, which is thrown as it is.
+   */
+  async unary<T>(
+    cursor: Cursor,
+    signal: AbortSignal,
+    attempt: (call: EtcdCall) => Promise<T>,
+    deadlineMs: number = DEADLINE_MS,
+  ): Promise<T> {
+    const token = await this.token(cursor, signal);
+    try {
+      return await this.#attempt(cursor, signal, deadlineMs, attempt, token);
+    } catch (error) {
+      if (!this.refusesToken(error, token)) throw error;
+      return await this.#attempt(cursor, signal, deadlineMs, attempt, await this.token(cursor, signal));
+    }
+  }
+
+  /** The token to send, if this client has a user. */
+  async token(cursor: Cursor, signal: AbortSignal): Promise<string | undefined> {
+    return await this.#tokens?.get(cursor, signal);
+  }
+
+  /** Whether an error means that this token is no good; it is forgotten then. */
+  refusesToken(error: unknown, token: string | undefined): boolean {
+    if (this.#tokens === undefined || !(error instanceof EtcdError) || error.kind !== "token") return false;
+    this.#tokens.forget(token);
+    return true;
+  }
+
+  /** The error of an attempt on the endpoint, with its meaning. */
+  failure(endpoint: Endpoint, thrown: unknown): EtcdError {
+    const said = thrown instanceof EtcdError ? thrown.kind : this.driver.classify(thrown);
+    // Without a password there is no token to renew: only a person can change that.
+    const kind = said === "token" && this.#tokens === undefined ? "refused" : said;
+    if (thrown instanceof EtcdError && kind === said) return thrown;
+    return new EtcdError(`etcd at ${endpoint.address}: ${asError(thrown).message}`, kind, thrown);
+  }
+
+  async #attempt<T>(
+    cursor: Cursor,
+    signal: AbortSignal,
+    deadlineMs: number,
+    attempt: (call: EtcdCall) => Promise<T>,
+    token?: string,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    const { endpoint } = cursor;
+    const generation = this.driver.generation(endpoint);
+    const own = new AbortController();
+    const silent = new EtcdError(`etcd at ${endpoint.address}: no answer within ${deadlineMs} ms`, "transient");
+    const timer = this.clock.timer(deadlineMs, () => own.abort(silent));
+    const abort = () => own.abort(signal.reason);
+    signal.addEventListener("abort", abort);
+    try {
+      // Raced, so that not even a driver that overlooks its signal can hold a loop up.
+      const answer = await Promise.race([attempt({ endpoint, signal: own.signal, token }), aborted(own.signal)]);
+      this.#start = this.endpoints.indexOf(endpoint);
+      return answer;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (own.signal.aborted) {
+        // The session may be half open: nothing on it would ever fail by itself.
+        this.driver.reset(endpoint, generation);
+        throw silent;
+      }
+      throw this.failure(endpoint, error);
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+      // Lets go of the listener that `aborted` left behind, and of an attempt that lost the race.
+      own.abort();
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+}

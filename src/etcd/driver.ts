@@ -1,0 +1,161 @@
+import type { Endpoint } from "../endpoint.ts";
+
+/**
+ * The thin etcd client under the etcd registry.
+ *
+ * A driver makes one attempt on one etcd endpoint and keeps the sessions to the endpoints, nothing else: deadlines,
+ * retries, tokens and revisions are the registry's. It takes and gives plain structs, so that it can stand on generated
+ * code, on another etcd client or on etcd's JSON gateway. Numbers of etcd's (revisions, lease ids) are bigints.
+ */
+export interface EtcdDriver {
+  readonly capabilities: DriverCapabilities;
+  /** KV.Range, linearizable: a key, or the keys from `key` up to but without `rangeEnd`. */
+  range(request: RangeRequest, call: EtcdCall): Promise<RangeResponse>;
+  /** KV.Txn. */
+  txn(request: TxnRequest, call: EtcdCall): Promise<TxnResponse>;
+  /** Lease.LeaseGrant with an id that the caller chose. Resolves to the TTL in seconds that etcd granted. */
+  leaseGrant(request: LeaseGrantRequest, call: EtcdCall): Promise<bigint>;
+  /** Lease.LeaseKeepAlive, once. Resolves to the new TTL in seconds; 0 or less: the lease is gone. Asks for the leader. */
+  leaseKeepAlive(id: bigint, call: EtcdCall): Promise<bigint>;
+  /** Lease.LeaseRevoke. */
+  leaseRevoke(id: bigint, call: EtcdCall): Promise<void>;
+  /** Watch.Watch with one watch on its stream. Asks for the leader. It ends when the call's signal aborts. */
+  watch(request: WatchRequest, call: EtcdCall): WatchStream;
+  /** Auth.Authenticate. Resolves to a token. Missing: the driver can't use passwords. */
+  authenticate?(user: { name: string; password: string }, call: EtcdCall): Promise<string>;
+  /** What an error of one of these methods means. */
+  classify(error: unknown): FailureKind;
+  /** The number of the endpoint's session: read before an attempt, given to `reset` after it. */
+  generation(endpoint: Endpoint): number;
+  /**
+   * Gives the endpoint's session up, because it does not answer. Does nothing if it is not that generation any more:
+   * two loops that share a session must not abort each other's fresh one.
+   */
+  reset(endpoint: Endpoint, generation: number): void;
+  /** Ends all sessions. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** What a driver can do. */
+export interface DriverCapabilities {
+  /** Whether a watch can be asked for its progress: that is how a dead one is told from a quiet one. */
+  readonly progress: boolean;
+  /** How long a stream may live, in milliseconds, before it is opened anew. Undefined: as long as it likes. */
+  readonly maxStreamMs?: number;
+}
+
+/** Where one attempt goes, and what ends it. */
+export interface EtcdCall {
+  readonly endpoint: Endpoint;
+  readonly signal: AbortSignal;
+  /** The token of an authenticated user. */
+  readonly token?: string | undefined;
+}
+
+/**
+ * - `transient`: nothing is known; try again elsewhere. Whatever is not one of the others.
+ * - `lease-gone`: the server says that there is no such lease.
+ * - `lease-exists`: the server says that there is a lease with this id already.
+ * - `token`: the token is missing, unknown or out of date: authenticate and try again.
+ * - `auth-disabled`: a password was given to an etcd that asks for none.
+ * - `refused`: wrong name or password, or no permission. Only a person can change that.
+ */
+export type FailureKind = "transient" | "lease-gone" | "lease-exists" | "token" | "auth-disabled" | "refused";
+
+/** What every answer of etcd begins with. */
+export interface ResponseHeader {
+  readonly clusterId: bigint;
+  readonly revision: bigint;
+  readonly raftTerm: bigint;
+}
+
+/** One key of etcd's store. */
+export interface KeyValue {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly createRevision: bigint;
+  readonly modRevision: bigint;
+  /** The lease that the key hangs on; 0: none. */
+  readonly lease: bigint;
+}
+
+/** Which keys to read. */
+export interface RangeRequest {
+  readonly key: Uint8Array;
+  /** The first key that is out of the range. Undefined: `key` alone. */
+  readonly rangeEnd?: Uint8Array;
+}
+
+/** The keys that were read, and at which revision. */
+export interface RangeResponse {
+  readonly header: ResponseHeader;
+  readonly kvs: readonly KeyValue[];
+}
+
+/** A transaction: if all compares hold, `success` is done, else `failure`. */
+export interface TxnRequest {
+  readonly compare: readonly Compare[];
+  readonly success: readonly TxnOperation[];
+  readonly failure: readonly TxnOperation[];
+}
+
+/** Holds if the key's field equals the value. `version` 0: there is no such key. */
+export interface Compare {
+  readonly target: "version" | "lease";
+  readonly key: Uint8Array;
+  readonly value: bigint;
+}
+
+/** A write or a read within a transaction. */
+export type TxnOperation =
+  | { readonly put: { readonly key: Uint8Array; readonly value: Uint8Array; readonly lease: bigint } }
+  | { readonly range: RangeRequest };
+
+/** What a transaction did, with the keys that its reads gave, in order. */
+export interface TxnResponse {
+  readonly header: ResponseHeader;
+  readonly succeeded: boolean;
+  readonly kvs: readonly KeyValue[];
+}
+
+/** A lease to be granted. */
+export interface LeaseGrantRequest {
+  readonly id: bigint;
+  readonly ttlSeconds: bigint;
+}
+
+/** A watch to be opened; it asks for fragments and for progress notifications. */
+export interface WatchRequest {
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+  readonly startRevision: bigint;
+}
+
+/** An open watch. */
+export interface WatchStream {
+  /** What the server sends, in order. Throws when the stream fails; ends when the server ends it. */
+  readonly responses: AsyncIterable<WatchResponse>;
+  /** Asks for the progress, as a sign of life. Does nothing where the driver can't. */
+  requestProgress(): void;
+}
+
+/** One message of a watch. */
+export interface WatchResponse {
+  readonly header: ResponseHeader;
+  /** The watch that it is for; -1: all of the stream, in answer to a progress request. */
+  readonly watchId: bigint;
+  readonly created: boolean;
+  readonly canceled: boolean;
+  /** Above 0: the start revision is gone; this is the oldest one that can be watched from. */
+  readonly compactRevision: bigint;
+  readonly cancelReason: string;
+  /** More events of the same response follow in the next message. */
+  readonly fragment: boolean;
+  readonly events: readonly WatchEvent[];
+}
+
+/** A change of a key. A deleted key comes without its value. */
+export interface WatchEvent {
+  readonly type: "put" | "delete";
+  readonly kv: KeyValue;
+}

@@ -1,0 +1,40 @@
+import { type Endpoint, parseAddress } from "../endpoint.ts";
+
+const EXPECTED = `a URL such as "http://127.0.0.1:2379" or "https://etcd.example:2379", or "host:port"`;
+
+/**
+ * Reads the `endpoints` option.
+ *
+ * @throws TypeError or RangeError for what is no list of etcd endpoints; the message names the value.
+ */
+export function parseEtcdEndpoints(endpoints: unknown): readonly Endpoint[] {
+  if (!Array.isArray(endpoints) || endpoints.length === 0) {
+    throw new TypeError(`endpoints ${JSON.stringify(endpoints)}: expected an array with ${EXPECTED}`);
+  }
+  const unique = new Map<string, Endpoint>();
+  for (const endpoint of endpoints) {
+    const parsed = parseEtcdEndpoint(endpoint);
+    unique.set(`${parsed.secure} ${parsed.address}`, parsed);
+  }
+  return [...unique.values()];
+}
+
+function parseEtcdEndpoint(text: unknown): Endpoint {
+  if (typeof text !== "string") {
+    throw new TypeError(`etcd endpoint ${String(text)} is not a string: expected ${EXPECTED}`);
+  }
+  const [, scheme, address = ""] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?(.*?)\/?$/s.exec(text) ?? [];
+  if (scheme !== undefined && !/^https?$/i.test(scheme)) {
+    throw new TypeError(`etcd endpoint ${JSON.stringify(text)} has the scheme "${scheme}": expected ${EXPECTED}`);
+  }
+  try {
+    parseAddress(address);
+  } catch (cause) {
+    const Kind = cause instanceof RangeError ? RangeError : TypeError;
+    throw new Kind(`etcd endpoint ${JSON.stringify(text)}: ${(cause as Error).message}; expected ${EXPECTED}`, {
+      cause,
+    });
+  }
+  // Without a scheme: as the connector is configured, that is with TLS if `tls` was given.
+  return scheme === undefined ? { address } : { address, secure: scheme.toLowerCase() === "https" };
+}

@@ -1,0 +1,224 @@
+import { emit, type RegistryEvent } from "../event.ts";
+import type { Layout } from "../registry/layout/layout.ts";
+import { checkAttributes, type CheckedRegistration } from "../registry/options.ts";
+import { RegistrationLife } from "../registry/registration.ts";
+import type { EndpointAttributes, Registration, RegistrationState } from "../registry/registry.ts";
+import { Backoff, sleep } from "../time/backoff.ts";
+import type { Timer } from "../time/clock.ts";
+import { type EtcdClient, HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "./client.ts";
+import { asError, EtcdError } from "./failure.ts";
+import { LeasedKey, type Standing } from "./leased-key.ts";
+import { Waiters } from "./waiters.ts";
+
+/** How long `close` may take, in milliseconds. */
+const CLOSE_MS = 2_000;
+/** How long `renew` waits for a success, in milliseconds. */
+const RENEW_MS = 10_000;
+/** A registration looks whether its key still stands once a TTL, but not more often than this, in milliseconds. */
+const VERIFY_MS = 5_000;
+
+/**
+ * Keeps one server registered: a round on its lease and key each third of the TTL. A round that fails is repeated, on
+ * the next etcd endpoint each time, until one succeeds or the registration is closed.
+ */
+export class EtcdRegistration implements Registration {
+  readonly #client: EtcdClient;
+  readonly #layout: Layout;
+  readonly #server: { readonly service: string; readonly address: string; readonly ttlSeconds: number };
+  readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
+  readonly #onClosed: () => void;
+  readonly #life: RegistrationLife;
+  readonly #key: LeasedKey;
+  readonly #backoff: Backoff;
+  readonly #renewals: Waiters;
+  readonly #updates: Waiters;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #attributes: EndpointAttributes;
+  #wake: AbortController | undefined;
+  #suspicion: Timer | undefined;
+  #lastFailure: Error | undefined;
+  #healthySinceMs: number | undefined;
+  /** When the key is to be looked at next; at once after a failure. */
+  #verifyAtMs = 0;
+  #taken = false;
+  #closing: Promise<void> | undefined;
+
+  /** Starts at once. @throws TypeError or RangeError if the layout has no place for an attribute. */
+  constructor(
+    client: EtcdClient,
+    layout: Layout,
+    { service, address, ttlSeconds, onState, ...attributes }: CheckedRegistration,
+    onEvent: ((event: RegistryEvent) => void) | undefined,
+    onClosed: () => void,
+  ) {
+    this.#client = client;
+    this.#layout = layout;
+    this.#server = { service, address, ttlSeconds };
+    this.#checkLayout(attributes);
+    this.#attributes = attributes;
+    this.#onEvent = onEvent;
+    this.#onClosed = onClosed;
+    this.#life = new RegistrationLife(client.clock, onState);
+    this.#key = new LeasedKey(client, layout, this.#server);
+    this.#backoff = new Backoff(RETRY, client.random);
+    this.#renewals = new Waiters(client.clock);
+    this.#updates = new Waiters(client.clock);
+    this.#running = this.#run(this.#stop.signal);
+  }
+
+  get ready(): Promise<void> {
+    return this.#life.ready;
+  }
+
+  get state(): RegistrationState {
+    return this.#life.state;
+  }
+
+  async renew(): Promise<void> {
+    this.#checkOpen();
+    const late = () => this.#lastFailure ?? new Error(`etcd did not answer within ${RENEW_MS} ms`);
+    const renewed = this.#renewals.wait(RENEW_MS, late);
+    this.#wake?.abort();
+    await renewed;
+  }
+
+  async update(attributes: EndpointAttributes): Promise<void> {
+    const checked = checkAttributes(attributes);
+    this.#checkLayout(checked);
+    this.#checkOpen();
+    this.#attributes = checked;
+    const updated = this.#updates.wait();
+    this.#wake?.abort();
+    await updated;
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#client;
+    while (!signal.aborted) {
+      let waitMs: number;
+      const startedMs = clock.now();
+      const renewals = this.#renewals.present(), updates = this.#updates.present();
+      try {
+        const standing = await this.#round(updates.length > 0, signal);
+        signal.throwIfAborted();
+        this.#succeeded(standing, startedMs);
+        const taken = standing === "taken" ? this.#lastFailure : undefined;
+        this.#renewals.settle(taken, renewals);
+        this.#updates.settle(taken, updates);
+        waitMs = this.#updates.empty ? this.#key.ttlMs / 3 : 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        waitMs = this.#failed(asError(error));
+      }
+      this.#wake = new AbortController();
+      await sleep(clock, waitMs, AbortSignal.any([signal, this.#wake.signal]));
+      this.#wake = undefined;
+    }
+  }
+
+  /** One pass: a lease and a key if there are none, else the lease's renewal and, when it is time, a look at the key. */
+  async #round(update: boolean, signal: AbortSignal): Promise<Standing> {
+    const key = this.#key, attributes = this.#attributes;
+    if (key.granted) {
+      try {
+        await key.keepAlive(signal);
+        const due = this.#client.clock.now() >= this.#verifyAtMs;
+        if (update) return await this.#looked(key.update(attributes, signal));
+        if (due || this.#taken) return await this.#looked(key.verify(attributes, signal));
+        return "ours";
+      } catch (error) {
+        if (!(error instanceof EtcdError) || error.kind !== "lease-gone") throw error;
+        this.#lose(error, "lease-lost");
+      }
+    }
+    return await this.#looked(key.acquire(attributes, this.#life.state !== "pending", signal));
+  }
+
+  async #looked(looking: Promise<Standing>): Promise<Standing> {
+    const standing = await looking;
+    this.#verifyAtMs = this.#client.clock.now() + Math.max(VERIFY_MS, this.#key.ttlMs);
+    return standing;
+  }
+
+  #succeeded(standing: Standing, startedMs: number): void {
+    const { clock } = this.#client;
+    const { service, address } = this.#server;
+    const { key, ttlMs } = this.#key;
+    this.#healthySinceMs ??= clock.now();
+    this.#suspicion?.cancel();
+    this.#suspicion = clock.timer(ttlMs - (clock.now() - startedMs), () => this.#suspect());
+    if (standing === "put-again") this.#lose(new Error(`the key ${key} was deleted by someone else`), "key-missing");
+    const taken = standing === "taken";
+    if (taken && !this.#taken) {
+      this.#lastFailure = new Error(`the key ${key} is held by another; it is put again once the other is gone`);
+      this.#lose(this.#lastFailure, "key-taken");
+    }
+    this.#taken = taken;
+    const again = this.#life.state !== "pending";
+    if (!taken && this.#life.to("registered")) {
+      emit(this.#onEvent, { type: "registered", service, address, key, again });
+    }
+  }
+
+  #lose(cause: Error, type: "lease-lost" | "key-missing" | "key-taken"): void {
+    const { service, address } = this.#server;
+    this.#suspicion?.cancel();
+    if (this.#life.to("lost", cause)) emit(this.#onEvent, { type, service, address, cause });
+  }
+
+  /** Nothing succeeded for a TTL. Only the server knows whether the lease is gone: it is tried on and on. */
+  #suspect(): void {
+    const { service, address } = this.#server;
+    const cause = this.#lastFailure ?? new Error(`etcd did not answer for ${this.#key.ttlMs} ms`);
+    if (this.#life.to("suspect", cause)) emit(this.#onEvent, { type: "registration-suspect", service, address, cause });
+  }
+
+  /** Returns how long to wait before the next try, in milliseconds. */
+  #failed(cause: Error): number {
+    const { service, address } = this.#server;
+    const now = this.#client.clock.now();
+    if (this.#healthySinceMs !== undefined && now - this.#healthySinceMs >= HEALTHY_MS) this.#backoff.reset();
+    this.#healthySinceMs = undefined;
+    this.#lastFailure = cause;
+    this.#verifyAtMs = 0;
+    this.#key.cursor.next();
+    if (cause instanceof EtcdError && cause.kind === "refused") {
+      emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs: REFUSED_RETRY_MS });
+      return REFUSED_RETRY_MS;
+    }
+    const retryInMs = this.#backoff.next();
+    if (!this.#key.granted) emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
+    return retryInMs;
+  }
+
+  async #close(): Promise<void> {
+    const { clock } = this.#client;
+    this.#life.to("closed", this.#lastFailure);
+    this.#stop.abort();
+    this.#suspicion?.cancel();
+    for (const waiters of [this.#renewals, this.#updates]) waiters.settle(new Error("the registration was closed"));
+    const late = new AbortController();
+    const timer = clock.timer(CLOSE_MS, () => late.abort(), true);
+    await this.#running;
+    await this.#key.release(late.signal);
+    timer.cancel();
+    this.#onClosed();
+  }
+
+  #checkLayout(attributes: EndpointAttributes): void {
+    this.#layout.write({ ...this.#server, ...attributes, lease: 1n });
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new Error("the registration is closed");
+  }
+}

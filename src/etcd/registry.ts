@@ -1,0 +1,141 @@
+import type { RegistryEvent } from "../event.ts";
+import { grpclb } from "../registry/layout/grpclb.ts";
+import type { Layout } from "../registry/layout/layout.ts";
+import { checkRegisterOptions, checkServiceName } from "../registry/options.ts";
+import type { RegisterOptions, Registration, Registry } from "../registry/registry.ts";
+import type { Resolution, Resolver } from "../resolver/resolver.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
+import { EtcdClient } from "./client.ts";
+import type { EtcdDriver } from "./driver.ts";
+import { parseEtcdEndpoints } from "./endpoints.ts";
+import { listService } from "./list.ts";
+import { EtcdRegistration } from "./registration.ts";
+import { ServiceWatch } from "./watch.ts";
+
+/** How a registry in etcd is reached and spelled, whatever driver it uses. */
+export interface EtcdRegistryOptions {
+  /** etcd's client URLs: `http://…` or `https://…`, or `host:port`. Each try goes to another one. */
+  readonly endpoints: readonly string[];
+  /** How keys and values are spelled. Defaults to `grpclb()`. */
+  readonly layout?: Layout;
+  /** The prefix of the default layout: short for `layout: grpclb({ prefix })`. Defaults to "/grpclb". */
+  readonly prefix?: string;
+  /** An etcd user; needs `password`. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Gets told what the registry goes through. Quiet otherwise. */
+  readonly onEvent?: (event: RegistryEvent) => void;
+  /** Defaults to the runtime's. */
+  readonly clock?: Clock;
+  /** A number from 0 up to but without 1. Defaults to `Math.random`. */
+  readonly random?: () => number;
+}
+
+/**
+ * A registry in etcd over a driver. It does nothing until its first resolver is read or its first `register`.
+ *
+ * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
+ */
+export function createRegistryOver(createDriver: () => EtcdDriver, options: EtcdRegistryOptions): Registry {
+  return new EtcdRegistry(createDriver, options);
+}
+
+class EtcdRegistry implements Registry {
+  readonly #layout: Layout;
+  readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
+  readonly #createClient: () => EtcdClient;
+  readonly #watches = new Map<string, ServiceWatch>();
+  readonly #registrations = new Set<Registration>();
+  #client: EtcdClient | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(createDriver: () => EtcdDriver, options: EtcdRegistryOptions) {
+    checkOptions(options);
+    const { prefix, layout = grpclb(prefix === undefined ? {} : { prefix }), username: name, password } = options;
+    const { clock = systemClock, random = Math.random } = options;
+    const endpoints = parseEtcdEndpoints(options.endpoints);
+    const user = name === undefined || password === undefined ? undefined : { name, password };
+    this.#layout = layout;
+    this.#onEvent = options.onEvent;
+    this.#createClient = () => new EtcdClient({ driver: createDriver(), endpoints, user, clock, random });
+  }
+
+  resolver(service: string): Resolver {
+    checkServiceName(service);
+    return {
+      target: service,
+      resolve: (signal) => this.#resolve(service, signal),
+      list: (signal) => listService(this.#open(), service, this.#layout, this.#onEvent, signal),
+      refresh: () => this.#watches.get(service)?.refresh(),
+    };
+  }
+
+  register(options: RegisterOptions): Registration {
+    const checked = checkRegisterOptions(options);
+    const client = this.#open();
+    const registration = new EtcdRegistration(client, this.#layout, checked, this.#onEvent, () => {
+      this.#registrations.delete(registration);
+    });
+    this.#registrations.add(registration);
+    return registration;
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** All consumers of a service share one watch. */
+  async *#resolve(service: string, signal: AbortSignal): AsyncGenerator<Resolution, void, undefined> {
+    const client = this.#open();
+    let watch = this.#watches.get(service);
+    if (watch === undefined) {
+      const fresh = watch = new ServiceWatch(client, service, this.#layout, this.#onEvent, () => {
+        if (this.#watches.get(service) === fresh) this.#watches.delete(service);
+      });
+      this.#watches.set(service, watch);
+    }
+    yield* watch.consume(signal);
+  }
+
+  #open(): EtcdClient {
+    if (this.#closing !== undefined) throw new Error("the registry is closed");
+    return this.#client ??= this.#createClient();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#registrations].map((registration) => registration.close()));
+    for (const watch of [...this.#watches.values()]) watch.close(new Error("the registry was closed"));
+    this.#watches.clear();
+    await this.#client?.driver.close();
+  }
+}
+
+function checkOptions(options: EtcdRegistryOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`an etcd registry takes { endpoints: ["http://127.0.0.1:2379"], … }, not ${String(options)}`);
+  }
+  const { layout, prefix, username, password, onEvent, clock, random } = options;
+  const wrong = (name: string, value: unknown, expected: string) =>
+    new TypeError(`${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}: expected ${expected}`);
+  if (layout !== undefined) {
+    for (const method of ["prefix", "write", "read"] as const) {
+      if (typeof layout?.[method] !== "function") throw wrong("layout", layout, "a layout such as goZero()");
+    }
+    if (prefix !== undefined) throw new TypeError("prefix belongs to the default layout: leave out prefix or layout");
+  }
+  if (username !== undefined && (typeof username !== "string" || username === "")) {
+    throw wrong("username", username, "a string that is not empty");
+  }
+  // Never named in an error.
+  if (password !== undefined && typeof password !== "string") throw new TypeError("password is not a string");
+  if ((username === undefined) !== (password === undefined)) {
+    throw new TypeError("username and password belong together: give both or none");
+  }
+  if (onEvent !== undefined && typeof onEvent !== "function") throw wrong("onEvent", onEvent, "(event) => void");
+  if (clock !== undefined && typeof clock?.timer !== "function") throw wrong("clock", clock, "{ now, timer }");
+  if (random !== undefined && typeof random !== "function") throw wrong("random", random, "() => number");
+}

@@ -1,0 +1,169 @@
+import { emit, type RegistryEvent } from "../event.ts";
+import type { Layout } from "../registry/layout/layout.ts";
+import { Latest } from "../registry/latest.ts";
+import type { Resolution, Staleness } from "../resolver/resolver.ts";
+import { Backoff, sleep } from "../time/backoff.ts";
+import { type Cursor, type EtcdClient, HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "./client.ts";
+import { Entries } from "./entries.ts";
+import { asError, EtcdError } from "./failure.ts";
+import { keyRange, Position, Relist } from "./position.ts";
+import { readWatch } from "./watch-stream.ts";
+
+/**
+ * One service's set of endpoints, kept up to date while anyone consumes it: list, watch from the list's revision + 1,
+ * and after a cut from where the watch was.
+ *
+ * What goes wrong leads to one of three: the list again (the history is gone, or is another), the watch again on another
+ * etcd endpoint, or a long wait (the user was refused). Meanwhile the last set stands, and is told as stale.
+ */
+export class ServiceWatch {
+  readonly #client: EtcdClient;
+  readonly #service: string;
+  readonly #range: ReturnType<typeof keyRange>;
+  readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
+  readonly #entries: Entries;
+  readonly #backoff: Backoff;
+  readonly #position = new Position();
+  readonly #stop = new AbortController();
+  readonly #latest: Latest<Resolution>;
+  #cursor: Cursor | undefined;
+  #started = false;
+  #listed = false;
+  #stale: Staleness | undefined;
+  #healthySinceMs: number | undefined;
+  #wake: AbortController | undefined;
+  #ask: (() => void) | undefined;
+
+  /** `onIdle` is told when its last consumer has gone; it has stopped then, for good. */
+  constructor(
+    client: EtcdClient,
+    service: string,
+    layout: Layout,
+    onEvent: ((event: RegistryEvent) => void) | undefined,
+    onIdle: () => void,
+  ) {
+    this.#client = client;
+    this.#service = service;
+    this.#range = keyRange(layout.prefix(service));
+    this.#onEvent = onEvent;
+    this.#entries = new Entries(layout, (key, cause) => emit(onEvent, { type: "value-skipped", service, key, cause }));
+    this.#backoff = new Backoff(RETRY, client.random);
+    this.#latest = new Latest(() => this.#resolution(), (consumers) => {
+      if (consumers > 0) return this.#start();
+      this.#stop.abort();
+      onIdle();
+    });
+  }
+
+  consume(signal: AbortSignal): AsyncIterable<Resolution> {
+    return this.#latest.consume(signal);
+  }
+
+  /** Looks whether the watch is alive, or stops waiting for the next try. */
+  refresh(): void {
+    this.#ask?.();
+    this.#wake?.abort();
+  }
+
+  /** Ends for all consumers, who keep the last set as stale. */
+  close(cause: Error): void {
+    this.#stop.abort();
+    this.#becomeStale(cause);
+    this.#latest.end();
+  }
+
+  #start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    void this.#run(this.#stop.signal);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const cursor = this.#cursor ??= this.#client.cursor();
+        if (this.#position.next === undefined) await this.#list(cursor, signal);
+        await this.#watch(cursor, signal);
+      } catch (error) {
+        if (!signal.aborted) await this.#recover(error, signal);
+      }
+    }
+  }
+
+  async #list(cursor: Cursor, signal: AbortSignal): Promise<void> {
+    const { header, kvs } = await this.#client.unary(
+      cursor,
+      signal,
+      (call) => this.#client.driver.range(this.#range, call),
+    );
+    signal.throwIfAborted();
+    this.#position.list(header);
+    const changed = this.#entries.replace(kvs) || !this.#listed;
+    this.#listed = true;
+    this.#becomeFresh();
+    if (changed) this.#latest.changed();
+  }
+
+  /** Returns when the stream is to be opened anew, as planned; throws when it was cut. */
+  async #watch(cursor: Cursor, signal: AbortSignal): Promise<void> {
+    let changed = false;
+    await readWatch(this.#client, cursor, signal, {
+      request: { ...this.#range, startRevision: this.#position.next as bigint },
+      onAsk: (ask) => (this.#ask = ask),
+      onResponse: (response) => {
+        this.#position.check(response);
+        changed = this.#entries.apply(response.events) || changed;
+        this.#position.advance(response);
+        if (response.created) this.#becomeFresh();
+        // In the midst of a response that comes in fragments the set is not whole.
+        if (!changed || response.fragment) return;
+        changed = false;
+        this.#latest.changed();
+      },
+    });
+  }
+
+  async #recover(thrown: unknown, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#client;
+    const cause = asError(thrown);
+    const healthyMs = this.#healthySinceMs === undefined ? 0 : clock.now() - this.#healthySinceMs;
+    if (healthyMs >= HEALTHY_MS) this.#backoff.reset();
+    this.#healthySinceMs = undefined;
+    let retryInMs = 0;
+    if (thrown instanceof Relist) {
+      this.#position.forget();
+      // At once, but for a list that leads to the same again and again.
+      if (this.#backoff.tries > 0 || healthyMs === 0) retryInMs = this.#backoff.next();
+    } else {
+      this.#becomeStale(cause);
+      this.#cursor?.next();
+      const refused = thrown instanceof EtcdError && thrown.kind === "refused";
+      retryInMs = refused ? REFUSED_RETRY_MS : this.#backoff.next();
+      if (refused) emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
+    }
+    emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });
+    this.#wake = new AbortController();
+    await sleep(clock, retryInMs, AbortSignal.any([signal, this.#wake.signal]));
+    this.#wake = undefined;
+  }
+
+  #resolution(): Resolution {
+    const endpoints = this.#listed ? this.#entries.endpoints : undefined;
+    return this.#stale === undefined ? { endpoints } : { endpoints, stale: this.#stale };
+  }
+
+  #becomeStale(cause: Error): void {
+    if (this.#stale !== undefined) return;
+    this.#stale = { sinceMs: this.#client.clock.now(), cause };
+    emit(this.#onEvent, { type: "set-stale", service: this.#service, cause });
+    this.#latest.changed();
+  }
+
+  #becomeFresh(): void {
+    this.#healthySinceMs ??= this.#client.clock.now();
+    if (this.#stale === undefined) return;
+    this.#stale = undefined;
+    emit(this.#onEvent, { type: "set-fresh", service: this.#service, endpoints: this.#entries.endpoints.length });
+    this.#latest.changed();
+  }
+}

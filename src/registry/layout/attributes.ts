@@ -1,0 +1,52 @@
+import type { EndpointAttributes } from "../registry.ts";
+import { goMap } from "./go-json.ts";
+
+/** Refuses attributes that a layout would have to drop. @throws TypeError that names the attribute. */
+export function refuseAttributes(
+  layout: string,
+  attributes: EndpointAttributes,
+  names: readonly (keyof EndpointAttributes)[],
+): void {
+  for (const name of names) {
+    if (attributes[name] === undefined) continue;
+    throw new TypeError(
+      `the layout ${layout} has no place for ${name}: use etcdNaming(), kratos() or kitex(), or leave ${name} out`,
+    );
+  }
+}
+
+/** Checks an option that layouts put into a key or a value. @throws TypeError that names the option and the value. */
+export function checkText(option: string, value: unknown): asserts value is string {
+  if (typeof value !== "string" || value === "" || /\p{Cc}/u.test(value)) {
+    throw new TypeError(
+      `${option} ${JSON.stringify(value)}: expected text that is not empty, without control characters`,
+    );
+  }
+}
+
+/**
+ * Zone and metadata as Go's `map[string]string`, with weight if the layout keeps it there; null if there is nothing.
+ *
+ * @throws TypeError if the metadata is anything but an object of strings.
+ */
+export function stringMap(layout: string, { zone, metadata }: EndpointAttributes, weight?: number): unknown {
+  const expected = `the layout ${layout} takes metadata that is an object of strings`;
+  if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))) {
+    throw new TypeError(`metadata ${JSON.stringify(metadata)}: ${expected}`);
+  }
+  for (const [key, value] of Object.entries(metadata ?? {})) {
+    if (typeof value !== "string") throw new TypeError(`metadata ${key}: ${JSON.stringify(value)}: ${expected}`);
+  }
+  const map = {
+    ...metadata,
+    ...(zone === undefined ? {} : { zone }),
+    ...(weight === undefined ? {} : { weight: String(weight) }),
+  };
+  return Object.keys(map).length === 0 ? null : goMap(map);
+}
+
+/** Go reads these weights as integers. @throws RangeError for others. */
+export function checkWholeWeight(layout: string, weight: number | undefined): void {
+  if (weight === undefined || Number.isSafeInteger(weight)) return;
+  throw new RangeError(`weight ${weight}: the layout ${layout} takes whole numbers`);
+}

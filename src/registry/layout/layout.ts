@@ -1,0 +1,37 @@
+import type { Endpoint } from "../../endpoint.ts";
+import type { EndpointAttributes } from "../registry.ts";
+
+/**
+ * How a registry's keys and values are spelled.
+ *
+ * A layout is a value that is passed in (`createEtcdRegistry({ layout: goZero() })`); anyone can write one. Keys are
+ * strings, written and compared as UTF-8; values are text.
+ */
+export interface Layout {
+  /**
+   * What all keys of a service begin with. It ends with "/", or the keys of `user-admin` would be found under `user`.
+   * It must be the same for every endpoint of the service.
+   */
+  prefix(service: string): string;
+  /**
+   * The key and the value that a server writes.
+   *
+   * @throws TypeError or RangeError if the layout has no place for an attribute.
+   */
+  write(entry: LayoutEntry): { readonly key: string; readonly value: string };
+  /**
+   * The endpoint that an entry stands for. Entries are written by anyone: never trust one.
+   *
+   * @throws Error, with the reason, for an entry that is none; it is left out of the set and reported.
+   */
+  read(key: string, value: string): Endpoint;
+}
+
+/** What a server writes. */
+export interface LayoutEntry extends EndpointAttributes {
+  readonly service: string;
+  /** `host:port`. */
+  readonly address: string;
+  /** The registry's lease, for layouts that name keys by it. A new one comes after each loss. */
+  readonly lease: bigint;
+}

@@ -1,0 +1,62 @@
+import { type Clock, MAX_DELAY_MS, type Timer } from "../time/clock.ts";
+import type { RegistrationState } from "./registry.ts";
+
+/** From which state a registration can go where. */
+const TRANSITIONS: Readonly<Record<RegistrationState, readonly RegistrationState[]>> = {
+  pending: ["registered", "closed"],
+  registered: ["suspect", "lost", "closed"],
+  suspect: ["registered", "lost", "closed"],
+  lost: ["registered", "closed"],
+  closed: [],
+};
+
+/** The life of a registration, whatever registry it is in: its state, who is told of it, and `ready`. */
+export class RegistrationLife {
+  readonly #clock: Clock;
+  readonly #onState: ((state: RegistrationState, cause?: Error) => void) | undefined;
+  readonly #ready: Promise<void>;
+  #resolve!: () => void;
+  #reject!: (error: Error) => void;
+  #state: RegistrationState = "pending";
+  #hold: Timer | undefined;
+
+  constructor(clock: Clock, onState: ((state: RegistrationState, cause?: Error) => void) | undefined) {
+    this.#clock = clock;
+    this.#onState = onState;
+    this.#ready = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Whoever waits for it is told; nobody has to wait.
+    this.#ready.catch(() => {});
+  }
+
+  get state(): RegistrationState {
+    return this.#state;
+  }
+
+  /** Reading it while the registration is pending holds the process until it is settled. */
+  get ready(): Promise<void> {
+    if (this.#state === "pending") this.#hold ??= this.#clock.timer(MAX_DELAY_MS, () => {}, true);
+    return this.#ready;
+  }
+
+  /** Goes to a state if the present one leads there, and tells so. Returns whether it did. */
+  to(state: RegistrationState, cause?: Error): boolean {
+    if (!TRANSITIONS[this.#state].includes(state)) return false;
+    const first = this.#state === "pending";
+    this.#state = state;
+    if (first) {
+      this.#hold?.cancel();
+      if (state === "registered") this.#resolve();
+      else this.#reject(new Error("the registration was closed before it succeeded", cause ? { cause } : {}));
+    }
+    try {
+      if (cause === undefined) this.#onState?.(state);
+      else this.#onState?.(state, cause);
+    } catch (error) {
+      console.error("connect-lb: an onState listener threw", error);
+    }
+    return true;
+  }
+}
