@@ -29,4 +29,5 @@ export type { CallInfo, Picker, Policy, PolicyEnvironment } from "./policy/polic
 export { roundRobin } from "./policy/round-robin.ts";
 export type { Resolution, Resolver, Staleness } from "./resolver/resolver.ts";
 export { staticResolver } from "./resolver/static.ts";
+export type { BackoffOptions } from "./time/backoff.ts";
 export type { Clock, Timer } from "./time/clock.ts";

@@ -5,7 +5,8 @@ import { type BalancerEvent, emit } from "../event.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
 import type { Resolver, Staleness } from "../resolver/resolver.ts";
 import { watchResolver } from "../resolver/watch.ts";
-import type { Clock } from "../time/clock.ts";
+import type { BackoffOptions } from "../time/backoff.ts";
+import type { Clock, Timer } from "../time/clock.ts";
 import type { PendingCall } from "./call.ts";
 import { describeBalancer } from "./explain.ts";
 
@@ -17,6 +18,10 @@ export interface BalancerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: ((event: BalancerEvent) => void) | undefined;
+  readonly backoff: BackoffOptions | undefined;
+  readonly removedStreamGraceMs: number | undefined;
+  /** How long without a call until everything is let go, in milliseconds. */
+  readonly idleTimeoutMs: number;
 }
 
 /** What the balancer knows of its service's endpoints. */
@@ -27,15 +32,20 @@ export type Knowledge =
   | "known";
 
 /**
- * Joins resolver, pool and policy: sets come in, and calls get connections out. It does nothing before `start`.
+ * Joins resolver, pool and policy: sets come in, and calls get connections out. It does nothing before `start`, and
+ * again after a long time without calls (gRPC's channel idleness).
  */
 export class Balancer {
   readonly target: string;
   readonly pool: Pool;
   readonly #options: BalancerOptions;
-  readonly #stop: AbortController = new AbortController();
   readonly #waiting = new Set<PendingCall>();
-  #started = false;
+  #closed = false;
+  /** Ends the resolving that is under way. */
+  #running: AbortController | undefined;
+  #idleCheck: Timer | undefined;
+  #previous: Picker | undefined;
+  /** Undefined while it does nothing, or has no set yet. */
   picker: Picker | undefined;
   knowledge: Knowledge = "unknown";
   stale: Staleness | undefined;
@@ -48,6 +58,8 @@ export class Balancer {
       clock: options.clock,
       random: options.random,
       connector: options.connector,
+      ...options.backoff && { backoff: options.backoff },
+      ...options.removedStreamGraceMs !== undefined && { removedStreamGraceMs: options.removedStreamGraceMs },
       onChange: (connections) => this.#rebuild(connections),
       onSet: (added, removed, total) => {
         emit(onEvent, { type: "endpoints-changed", target: this.target, added, removed, total });
@@ -61,7 +73,7 @@ export class Balancer {
   }
 
   get closed(): boolean {
-    return this.#stop.signal.aborted;
+    return this.#closed;
   }
 
   /** How many calls wait for a connection. */
@@ -69,12 +81,12 @@ export class Balancer {
     return this.#waiting.size;
   }
 
-  /** Begins to resolve, once. */
+  /** Begins to resolve, unless it does already. */
   start(): void {
-    if (this.#started || this.closed) return;
-    this.#started = true;
+    if (this.#running !== undefined || this.#closed) return;
     const { resolver, clock, random, onEvent } = this.#options;
-    const { signal } = this.#stop;
+    const { signal } = this.#running = new AbortController();
+    this.#watchIdleness(0);
     void watchResolver(resolver, (resolution) => {
       const wasStale = this.stale !== undefined;
       this.stale = resolution.stale;
@@ -104,15 +116,34 @@ export class Balancer {
   }
 
   async close(graceMs: number): Promise<void> {
-    this.#stop.abort(new Error("the transport is closed"));
+    this.#closed = true;
+    this.#running?.abort(new Error("the transport is closed"));
+    this.#idleCheck?.cancel();
     for (const call of [...this.#waiting]) call.retry();
     await this.pool.close(graceMs);
   }
 
   #rebuild(connections: readonly EndpointConnection[]): void {
     const { clock, random, policy } = this.#options;
-    this.picker = policy(connections, this.picker, { now: () => clock.now(), random });
+    const env = { now: () => clock.now(), random };
+    this.picker = this.#previous = policy(connections, this.#previous, env);
     // First come, first served; a call that finds nothing stays.
     for (const call of [...this.#waiting]) call.retry();
+  }
+
+  /** Looks now and then whether there were calls; looking costs calls nothing. */
+  #watchIdleness(picksBefore: number): void {
+    const { clock, idleTimeoutMs } = this.#options;
+    if (idleTimeoutMs === Infinity) return;
+    this.#idleCheck = clock.timer(idleTimeoutMs, () => {
+      const { connections } = this.pool;
+      const picks = connections.reduce((sum, connection) => sum + connection.picks, 0);
+      const busy = this.#waiting.size > 0 || connections.some((connection) => connection.inFlight > 0);
+      if (busy || picks !== picksBefore) return this.#watchIdleness(picks);
+      this.#running?.abort(new Error("there were no calls"));
+      this.#running = this.picker = this.stale = undefined;
+      this.knowledge = "unknown";
+      this.pool.reset();
+    });
   }
 }

@@ -24,6 +24,10 @@ export function checkTransportOptions(options: BalancedTransportOptions): void {
   }
   checkMilliseconds("defaultTimeoutMs", options.defaultTimeoutMs);
   checkMilliseconds("waitTimeoutMs", options.waitTimeoutMs);
+  checkMilliseconds("idleTimeoutMs", options.idleTimeoutMs);
+  checkMilliseconds("removedStreamGraceMs", options.removedStreamGraceMs);
+  checkMilliseconds("backoff.initialMs", options.backoff?.initialMs);
+  checkMilliseconds("backoff.maxMs", options.backoff?.maxMs);
   checkRetry(options.retry);
   if (options.waitForReady !== undefined && typeof options.waitForReady !== "boolean") {
     throw new TypeError(`option waitForReady must be a boolean, not ${typeof options.waitForReady}`);

@@ -6,6 +6,7 @@ import type { BalancerEvent } from "../event.ts";
 import type { Policy } from "../policy/policy.ts";
 import { roundRobin } from "../policy/round-robin.ts";
 import type { Resolver, Staleness } from "../resolver/resolver.ts";
+import type { BackoffOptions } from "../time/backoff.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { streamAttempts, unaryAttempts } from "./attempt.ts";
 import { Balancer } from "./balancer.ts";
@@ -45,6 +46,21 @@ export interface BalancedTransportOptions {
    * Defaults to `{}`. Attempts that were surely not processed go to another endpoint in any case.
    */
   readonly retry?: RetryOptions | false;
+  /**
+   * How long to wait before an endpoint that could not be reached is tried again. Defaults to 1 s, growing by 1.6 to
+   * 120 s, with a jitter of 0.2 (gRPC's connection-backoff.md).
+   */
+  readonly backoff?: BackoffOptions;
+  /**
+   * How long streams may go on at an endpoint that left the set, in milliseconds. Defaults to Infinity; unary calls have
+   * 30 s in any case.
+   */
+  readonly removedStreamGraceMs?: number;
+  /**
+   * After how long without a call, in milliseconds, resolving stops and connections are closed, until the next call.
+   * Defaults to 1,800,000 (30 minutes, as in gRPC); Infinity: never.
+   */
+  readonly idleTimeoutMs?: number;
   /** Hears of changes of the set and of connections. What it throws is printed and does no harm. */
   readonly onEvent?: (event: BalancerEvent) => void;
   /** Hears of every attempt of every call when it has ended. */
@@ -115,7 +131,18 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
   checkTransportOptions(options);
   const { clock = systemClock, random = Math.random, interceptors = [], waitTimeoutMs = 10_000 } = options;
   const { resolver, connector, policy = roundRobin(), onEvent } = options;
-  const balancer = new Balancer({ resolver, connector, policy, clock, random, onEvent });
+  const { backoff, removedStreamGraceMs, idleTimeoutMs = 1_800_000 } = options;
+  const balancer = new Balancer({
+    resolver,
+    connector,
+    policy,
+    clock,
+    random,
+    onEvent,
+    backoff,
+    removedStreamGraceMs,
+    idleTimeoutMs,
+  });
   const env: CallEnvironment = {
     balancer,
     clock,

@@ -135,15 +135,18 @@ export class EndpointConnection implements Connection {
     if (this.inFlight === 0 && this.#onUnused !== undefined) this.#onUnused();
   }
 
-  /** Out of the set: no new attempts; its link closes when the last attempt has ended, or `graceMs` later. */
-  remove(graceMs: number, onClosed: () => void): void {
+  /**
+   * Out of the set: no new attempts. Its link closes when the last attempt has ended; unary calls have `graceMs` for it,
+   * and streams `streamGraceMs`.
+   */
+  remove(graceMs: number, streamGraceMs: number, onClosed: () => void): void {
     const from = this.state;
     this.#removed = true;
     this.#setAvailable();
     if (from !== "shutdown") this.#host.changed(this, from, undefined);
     const close = () => {
       this.#onUnused = undefined;
-      this.#close(0);
+      void this.#close(0, Math.max(0, streamGraceMs - graceMs));
       onClosed();
     };
     if (this.inFlight === 0) return close();
@@ -171,14 +174,14 @@ export class EndpointConnection implements Connection {
     this.#onUnused = undefined;
     this.#setAvailable();
     if (from !== "shutdown") this.#host.changed(this, from, undefined);
-    return this.#close(graceMs);
+    return this.#close(graceMs, graceMs);
   }
 
-  #close(graceMs: number): Promise<void> {
+  #close(graceMs: number, streamGraceMs: number): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
     this.#opening?.abort(new Error("the connection is closed"));
-    return this.#link.close(graceMs);
+    return this.#link.close(graceMs, streamGraceMs);
   }
 
   /** connecting → ready or transient_failure. */

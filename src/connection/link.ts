@@ -26,8 +26,11 @@ export interface Link {
    * A link without `connect` has no states (fetch): it counts as ready until an attempt is not sent.
    */
   connect?(signal: AbortSignal): Promise<void>;
-  /** Takes no new calls, lets those in flight finish for `graceMs` (default 0), then ends them. Never rejects. */
-  close(graceMs?: number): Promise<void>;
+  /**
+   * Takes no new calls, lets those in flight finish for `graceMs` (default 0; streams for `streamGraceMs`, default
+   * `graceMs`; Infinity: however long they take), then ends them. Resolves when all is closed; never rejects.
+   */
+  close(graceMs?: number, streamGraceMs?: number): Promise<void>;
 }
 
 /** Makes the link of an endpoint. Called once per connection; it opens nothing by itself. */

@@ -11,7 +11,7 @@ export const PACE_MS = 20;
 /** How long links without states stay in use after the set became empty. */
 const EMPTY_GRACE_MS = 30_000;
 
-/** How long the calls in flight on a removed connection may take to finish. */
+/** How long the unary calls in flight on a removed connection may take to finish. */
 const REMOVED_GRACE_MS = 30_000;
 
 /** How many connections are opened at the same time; the others wait their turn. */
@@ -23,6 +23,8 @@ export interface PoolOptions {
   readonly random: () => number;
   readonly connector: Connector;
   readonly backoff?: BackoffOptions;
+  /** How long streams on a removed connection may go on, in milliseconds. Defaults to Infinity. */
+  readonly removedStreamGraceMs?: number;
   /** The connections or their states changed, in address order. Called at most every 20 ms; see {@link Pool}. */
   onChange(connections: readonly EndpointConnection[]): void;
   onSet?(added: readonly Endpoint[], removed: readonly Endpoint[], total: number): void;
@@ -85,13 +87,31 @@ export class Pool {
     this.#schedule();
   }
 
+  /** Lets every connection go, as if the pool had just been made; the listener hears nothing of it. */
+  reset(): void {
+    const all = this.#connections;
+    this.#cancelTimers();
+    this.#pending = undefined;
+    this.#lastResort.clear();
+    this.#use(new Map());
+    this.#flushing = true;
+    for (const connection of all) this.#release(connection);
+    this.#flushing = this.#dirty = this.#hadAvailable = false;
+    this.#lastFlushMs = -Infinity;
+  }
+
   /** Closes all links; calls in flight may finish for `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
-    this.#pace?.cancel();
-    this.#emptyGrace?.cancel();
+    this.#cancelTimers();
     const all = [...this.#connections, ...this.#draining.values()];
     await Promise.all(all.map((connection) => connection.close(graceMs)));
+  }
+
+  #cancelTimers(): void {
+    this.#pace?.cancel();
+    this.#emptyGrace?.cancel();
+    this.#pace = this.#emptyGrace = undefined;
   }
 
   #changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void {
@@ -213,7 +233,7 @@ export class Pool {
 
   #release(connection: EndpointConnection): void {
     this.#draining.set(connection.identity, connection);
-    connection.remove(REMOVED_GRACE_MS, () => {
+    connection.remove(REMOVED_GRACE_MS, this.#options.removedStreamGraceMs ?? Infinity, () => {
       if (this.#draining.get(connection.identity) === connection) this.#draining.delete(connection.identity);
     });
   }

@@ -482,6 +482,26 @@ describe("createBalancedTransport", () => {
     });
   });
 
+  describe("idleness", () => {
+    it("lets everything go after a long time without calls, and begins again with the next one", async () => {
+      const { client, clock, transport, links } = setUp({ idleTimeoutMs: 60_000 });
+      const call = client.route({ data: "x" });
+      await clock.advance(40);
+      await call;
+      await clock.advance(100_000);
+      await client.route({ data: "y" });
+      await clock.advance(60_000);
+      assert.ok(![...links.values()].some(({ closed }) => closed), "there was a call in the last minute");
+      await clock.advance(60_000);
+      assert.ok([...links.values()].every(({ closed }) => closed));
+      assert.deepEqual(clock.pending, []);
+      const again = client.route({ data: "z" });
+      await clock.advance(40);
+      assert.match((await again).value, /hello z/);
+      await transport.close();
+    });
+  });
+
   describe("close", () => {
     it("fails calls that wait and later ones, closes links, and can be called twice", async () => {
       const { client, transport, links } = setUp({ links: "manual" });
