@@ -1,0 +1,10 @@
+/**
+ * What runs on Node, Bun and Deno alone: the gRPC connector and the end of a server.
+ *
+ * @module
+ */
+export * from "./node/drain.ts";
+export { grpcConnector } from "./node/grpc-connector.ts";
+export type { GrpcConnectorOptions, KeepaliveOptions, TlsOptions } from "./node/grpc-connector.ts";
+export { transportConnector } from "./connection/transport-connector.ts";
+export type { TransportConnectorOptions } from "./connection/transport-connector.ts";

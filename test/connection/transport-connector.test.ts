@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, it, type TestContext } from "node:test";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  createRouterTransport,
+  type Transport,
+} from "@connectrpc/connect";
+import { connectNodeAdapter, createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { createConnectTransport as createFetchTransport } from "@connectrpc/connect-web";
+import { Simple } from "../../gen/simple_pb.ts";
+import { readMark } from "../../src/connection/mark.ts";
+import { transportConnector, type TransportConnectorOptions } from "../../src/connection/transport-connector.ts";
+import { classifyTransportError } from "../../src/connection/transport-error.ts";
+import { eventually } from "../support/eventually.ts";
+import { ErrorCode } from "../support/raw-http2/frame.ts";
+import { startRawServer } from "../support/raw-http2/server.ts";
+import { startSimpleServer } from "../support/servers/simple.ts";
+
+const factories: Readonly<Record<string, (address: string) => Transport>> = {
+  "connect-node over HTTP/2": (address) => createGrpcTransport({ baseUrl: `http://${address}` }),
+  "connect-node over HTTP/1.1": (address) =>
+    createConnectTransport({ baseUrl: `http://${address}`, httpVersion: "1.1", nodeOptions: { agent: false } }),
+  "connect-web over fetch": (address) => createFetchTransport({ baseUrl: `http://${address}` }),
+};
+
+function link(make: (address: string) => Transport, address: string, options?: TransportConnectorOptions) {
+  const link = transportConnector((endpoint) => make(endpoint.address), options)({ address }, {
+    draining: () => assert.fail("a link without states told that it drains"),
+    lost: () => assert.fail("a link without states told that it is lost"),
+  });
+  assert.equal(link.connect, undefined);
+  return { link, simple: createClient(Simple, link.transport) as Client<typeof Simple> };
+}
+
+async function markOf(call: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await call;
+  } catch (error) {
+    return readMark(error);
+  }
+  throw new Error("the call was answered");
+}
+
+async function read(responses: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const _ of responses) count++;
+  return count;
+}
+
+/** A server of HTTP/1.1; `leave` makes it hang up on requests. */
+async function http1(t: TestContext, leave = false) {
+  const handler = connectNodeAdapter({
+    routes: (router) =>
+      void router.service(Simple, {
+        route: ({ data }) => {
+          if (data === "quote") throw new ConnectError("connect ECONNREFUSED 10.0.0.1:5432", Code.Unavailable);
+          return { value: `hello ${data}` };
+        },
+      }),
+  });
+  const server = createServer((request, response) => {
+    if (leave) request.socket.destroy();
+    else handler(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = () => new Promise<void>((resolve) => (server.closeAllConnections(), server.close(() => resolve())));
+  t.after(close);
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+}
+
+describe("transportConnector", () => {
+  for (const [name, make] of Object.entries(factories)) {
+    describe(name, () => {
+      it("marks a refused connection as not sent, for unary calls and streams", async (t) => {
+        const { address, close } = await http1(t);
+        await close();
+        const { simple } = link(make, address);
+        assert.equal(await markOf(simple.route({})), "not-sent");
+        assert.equal(await markOf(read(simple.routeServerStream({}))), "not-sent");
+      });
+
+      it("marks nothing when the server hangs up on a request", async (t) => {
+        const { address } = name.endsWith("HTTP/2") ? await hangingUp(t) : await http1(t, true);
+        const { simple } = link(make, address);
+        assert.equal(await markOf(simple.route({})), undefined);
+        assert.equal(await markOf(read(simple.routeServerStream({}))), undefined);
+      });
+
+      it("never takes a server's own words for a failure to connect", async (t) => {
+        const { address } = name.endsWith("HTTP/2")
+          ? await startSimpleServer({
+            methods: {
+              route() {
+                throw new ConnectError("connect ECONNREFUSED 10.0.0.1:5432", Code.Unavailable);
+              },
+            },
+          }).then((server) => (t.after(() => server.close()), server))
+          : await http1(t);
+        const { simple, link: { close } } = link(make, address);
+        const mark = await markOf(simple.route({ data: "quote" }));
+        assert.ok(mark === "answered" || mark === undefined, `it is marked ${mark}`);
+        await close();
+      });
+
+      it("marks nothing that the caller aborted", async (t) => {
+        const { address, close } = await http1(t);
+        await close();
+        const { simple } = link(make, address);
+        assert.equal(await markOf(simple.route({}, { signal: AbortSignal.abort() })), undefined);
+      });
+    });
+  }
+
+  it("marks REFUSED_STREAM as refused", async (t) => {
+    const server = await startRawServer(async (session) => {
+      await session.handshake();
+      for (;;) session.rst(await session.wholeRequest(), ErrorCode.refusedStream);
+    });
+    t.after(() => server.close());
+    const { simple } = link((address) => createGrpcTransport({ baseUrl: `http://${address}` }), server.address);
+    assert.equal(await markOf(simple.route({})), "refused");
+    assert.equal(await markOf(read(simple.routeServerStream({}))), "refused");
+  });
+
+  it("carries calls over a router transport, with the caller's header, signal and streams", async () => {
+    const transport = createRouterTransport(({ service }) =>
+      service(Simple, {
+        route: ({ data }, { requestHeader }) => ({ value: `${requestHeader.get("x")} ${data}` }),
+        async *routeBidiStream(requests) {
+          for await (const { data } of requests) yield { value: data };
+        },
+      })
+    );
+    const { simple } = link(() => transport, "in.process:1");
+    assert.equal((await simple.route({ data: "b" }, { headers: { x: "a" } })).value, "a b");
+    const two = async function* () {
+      yield { data: "1" };
+      yield { data: "2" };
+    };
+    assert.equal(await read(simple.routeBidiStream(two())), 2);
+  });
+
+  it("makes the transport with the first call, once, and closes it once after its calls", async () => {
+    const story: unknown[] = [];
+    let release: ((value: { value: string }) => void) | undefined;
+    const { simple, link: { close } } = link(
+      () => {
+        story.push("made");
+        return createRouterTransport(({ service }) =>
+          service(Simple, { route: () => new Promise<{ value: string }>((resolve) => release = resolve) })
+        );
+      },
+      "a:1",
+      { close: (_, { address }) => void story.push(`closed ${address}`) },
+    );
+    assert.equal(story.length, 0);
+    const first = simple.route({}).then(() => story.push("answered"));
+    await eventually("the call runs", () => release !== undefined);
+    const closed = close(10_000);
+    assert.equal(await markOf(simple.route({})), "not-sent");
+    release?.({ value: "" });
+    await closed;
+    await first;
+    await close();
+    assert.deepEqual(story.toSorted(), ["answered", "closed a:1", "made"]);
+  });
+
+  it("ends calls in flight when the grace of close is over", async () => {
+    const { simple, link: { close } } = link(
+      () => createRouterTransport(({ service }) => service(Simple, { route: () => new Promise(() => {}) })),
+      "a:1",
+    );
+    const call = simple.route({}).then(() => assert.fail(), (error) => ConnectError.from(error));
+    await close();
+    assert.equal((await call).code, Code.Canceled);
+  });
+
+  it("asks the user's classifier instead of its own", async (t) => {
+    const { address } = await http1(t, true);
+    const asked: unknown[] = [];
+    const { simple } = link(factories["connect-node over HTTP/1.1"]!, address, {
+      classify: (error) => (asked.push(error), "refused"),
+    });
+    assert.equal(await markOf(simple.route({})), "refused");
+    assert.ok(asked[0] instanceof ConnectError);
+  });
+
+  it("refuses what is no function", () => {
+    assert.throws(() => transportConnector({} as never), /expects a function .* not object/);
+  });
+});
+
+/** An HTTP/2 server that hangs up on each request. */
+async function hangingUp(t: TestContext) {
+  const server = await startRawServer(async (session) => {
+    await session.handshake();
+    await session.wholeRequest();
+    session.destroy();
+  });
+  t.after(() => server.close());
+  return server;
+}
+
+describe("classifyTransportError", () => {
+  const failed = (cause: unknown, code = Code.Unavailable) =>
+    new ConnectError("failed", code, undefined, undefined, cause);
+  const system = (code: string, more = {}) => Object.assign(new Error(code), { code, ...more });
+
+  it("reads what proves that nothing was sent", () => {
+    for (
+      const cause of [
+        system("ECONNREFUSED"),
+        system("ENOTFOUND"),
+        system("ENOENT", { syscall: "connect" }),
+        system("ETIMEDOUT", { syscall: "connect" }),
+        system("CERT_HAS_EXPIRED"),
+        new TypeError("fetch failed", { cause: system("ECONNREFUSED") }),
+        new AggregateError([system("ECONNREFUSED"), system("ETIMEDOUT", { syscall: "connect" })]),
+        new TypeError("error sending request for url (http://a:1/): client error (Connect): tcp connect error"),
+      ]
+    ) assert.equal(classifyTransportError(failed(cause)), "not-sent", String(cause));
+  });
+
+  it("calls nothing safe that may have been processed", () => {
+    const loop = new Error("loop");
+    loop.cause = loop;
+    for (
+      const cause of [
+        undefined,
+        "ECONNREFUSED",
+        system("ECONNRESET", { syscall: "read" }),
+        system("ETIMEDOUT", { syscall: "read" }),
+        system("EPIPE", { syscall: "write" }),
+        system("ERR_HTTP2_STREAM_CANCEL"),
+        system("ERR_HTTP2_STREAM_ERROR"),
+        system("ERR_HTTP2_SESSION_ERROR"),
+        system("ERR_STREAM_PREMATURE_CLOSE"),
+        system("UND_ERR_SOCKET"),
+        new AggregateError([system("ECONNREFUSED"), system("ECONNRESET", { syscall: "read" })]),
+        new TypeError(
+          "error sending request for url (http://a/client error (Connect)): client error (SendRequest): gone",
+        ),
+        new ConnectError("connect ECONNREFUSED 10.0.0.1:5432", Code.Unavailable),
+        loop,
+      ]
+    ) assert.equal(classifyTransportError(failed(cause)), undefined, String(cause));
+  });
+});

@@ -1,0 +1,11 @@
+// A private CA with a server and a client certificate; see tls/make.sh.
+import { readFileSync } from "node:fs";
+
+const read = (name: string) => readFileSync(new URL(`./tls/${name}.pem`, import.meta.url), "utf8");
+
+/** The certificate of the CA that signed the other two. */
+export const ca: string = read("ca");
+/** Of a server called `simple.test`, `localhost`, `127.0.0.1` and `::1`. */
+export const server: { cert: string; key: string } = { cert: read("server"), key: read("server-key") };
+/** Of a client. */
+export const client: { cert: string; key: string } = { cert: read("client"), key: read("client-key") };
