@@ -22,6 +22,8 @@ export type { Connection, ConnectivityState, Outcome } from "./connection/connec
 export type { Connector, Link, LinkEvents } from "./connection/link.ts";
 export { markAttempt } from "./connection/mark.ts";
 export type { AttemptEnd } from "./connection/mark.ts";
+export { transportConnector } from "./connection/transport-connector.ts";
+export type { TransportConnectorOptions } from "./connection/transport-connector.ts";
 export type { Endpoint } from "./endpoint.ts";
 export type { BalancerEvent, RegistryEvent } from "./event.ts";
 export { unavailable } from "./policy/policy.ts";

@@ -94,7 +94,7 @@ describe("the layers of src", () => {
       if (allowed === undefined) continue;
       for (const { from } of importsOf(file)) {
         if (!from.startsWith("src/") && !from.startsWith("gen/")) continue;
-        const ok = from.startsWith(`${folder}/`) || from === folder ||
+        const ok: boolean = from.startsWith(`${folder}/`) || from === folder ||
           allowed.some((name) => from === name || from.startsWith(`${name}/`));
         assert.ok(ok, `${file} imports ${from}`);
       }
