@@ -119,6 +119,17 @@ export class RawSession {
     return first.streamId;
   }
 
+  /** What the client's SETTINGS say of one setting; undefined if it was not sent. */
+  setting(id: number): number | undefined {
+    let value: number | undefined;
+    for (const { type, payload } of this.received) {
+      if (type !== FrameType.settings) continue;
+      const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+      for (let at = 0; at + 6 <= payload.length; at += 6) if (view.getUint16(at) === id) value = view.getUint32(at + 2);
+    }
+    return value;
+  }
+
   /** A whole response: headers, messages, trailers. */
   respond(streamId: number, { headers = OK_HEADERS, messages = [], trailers = OK_TRAILERS }: Response = {}): void {
     this.headers(streamId, headers);

@@ -1,0 +1,49 @@
+import { answer, type Behaviour, message, request } from "../behaviour.ts";
+import type { Field } from "../../support/raw-http2/header-block.ts";
+
+const text = new TextEncoder();
+
+function page(status: number, headers: readonly Field[] = [["content-type", "text/html"]]) {
+  return request((session, id) => {
+    session.headers(id, [[":status", `${status}`], ...headers]);
+    session.data(id, text.encode("<html>no gRPC here</html>"), { endStream: true });
+  });
+}
+
+const statuses = [204, 301, 307, 400, 401, 403, 404, 408, 413, 429, 500, 501, 502, 503, 504, 599];
+const types = [
+  "application/grpc",
+  "application/grpc+proto",
+  "application/grpc;charset=utf-8",
+  "APPLICATION/GRPC",
+  "application/grpc+json",
+  "application/grpcx",
+  "application/grpc-web",
+  "application/json",
+  "text/html",
+  "",
+];
+
+/** What proxies and servers of other protocols say in HTTP's own words. */
+export const HTTP: readonly Behaviour[] = [
+  ...statuses.map((status): Behaviour => ({ name: `HTTP status ${status} with a page`, play: page(status) })),
+  {
+    name: "HTTP status 503 and nothing else",
+    play: request((session, id) => session.headers(id, [[":status", "503"]], { endStream: true })),
+  },
+  { name: "HTTP status 404 on a server stream", kind: "server", play: page(404) },
+  {
+    name: "HTTP status 503 with a grpc-status",
+    play: request((session, id) =>
+      session.headers(id, [[":status", "503"], ["content-type", "application/grpc"], ["grpc-status", "5"]], {
+        endStream: true,
+      })
+    ),
+  },
+  ...types.map((type): Behaviour => ({
+    name: `content-type ${JSON.stringify(type)}`,
+    play: answer({ headers: [[":status", "200"], ["content-type", type]], messages: [message()] }),
+  })),
+  { name: "no content-type", play: answer({ headers: [[":status", "200"]], messages: [message()] }) },
+  { name: "a page with status 200", play: page(200) },
+];
