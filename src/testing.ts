@@ -1,0 +1,11 @@
+/**
+ * An etcd in memory, for development and tests without a real one.
+ *
+ * Within the process: `createMemoryEtcd().transport()`. For other processes and `etcdctl`, serve its `routes` on a port,
+ * as examples/etcd.ts does. It is a single member that forgets everything at its end, without authentication: no
+ * replacement for etcd.
+ *
+ * @module
+ */
+export { createMemoryEtcd, type MemoryEtcd, type MemoryEtcdOptions } from "./etcd/memory-etcd.ts";
+export { type Clock, type Timer } from "./time/clock.ts";
