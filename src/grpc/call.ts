@@ -1,0 +1,100 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { markAttempt } from "../connection/mark.ts";
+import type { StreamError } from "../http2/error.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import { ClientStream } from "../http2/stream.ts";
+import type { Deadline, Deadlines, DeadlineTarget } from "../time/deadline.ts";
+import type { ResolvedGrpcOptions } from "./options.ts";
+import { answered, brokenReply, notGrpc, sectionInfo, streamFailure } from "./status.ts";
+
+/** What unary and streaming calls share: deadline, cancellation, the response's first header section, one end. */
+export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
+  protected readonly options: ResolvedGrpcOptions;
+  protected head: HeaderBlock | undefined = undefined;
+  protected compression: Compression | undefined = undefined;
+  /** Whether the call has its result. */
+  protected settled = false;
+  #signal: AbortSignal | undefined = undefined;
+  #deadline: Deadline | undefined = undefined;
+
+  constructor(options: ResolvedGrpcOptions) {
+    super();
+    this.options = options;
+  }
+
+  /** The call's result is an error; called once. */
+  protected abstract failed(error: ConnectError): void;
+
+  /** Minds the caller's signal and timeout until the call is settled; false: the signal was aborted before. */
+  protected mind(signal: AbortSignal | undefined, timeoutMs: number | undefined, deadlines: Deadlines): boolean {
+    if (signal !== undefined) {
+      if (signal.aborted) {
+        this.#aborted(signal);
+        return false;
+      }
+      this.#signal = signal;
+      signal.addEventListener("abort", this);
+    }
+    if (timeoutMs !== undefined) this.#deadline = deadlines.add(timeoutMs, this);
+    return true;
+  }
+
+  /** The signal aborted: as an event listener, an object needs no closure. */
+  handleEvent(): void {
+    if (this.#signal !== undefined) this.#aborted(this.#signal);
+  }
+
+  onDeadline(): void {
+    this.#giveUp(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  }
+
+  #aborted(signal: AbortSignal): void {
+    this.#giveUp(ConnectError.from(signal.reason, Code.Canceled));
+  }
+
+  #giveUp(error: ConnectError): void {
+    if (this.settled) return;
+    this.fail(this.unsent ? markAttempt(error, "not-sent") : error);
+  }
+
+  /** Ends the call with an error, and the stream if it is open. */
+  protected fail(error: ConnectError): void {
+    if (this.settled) return;
+    this.settle();
+    this.cancel();
+    this.failed(error);
+  }
+
+  /** Ends the call because of what the server replied. */
+  protected failAnswered(error: unknown): void {
+    this.fail(answered(ConnectError.from(error, Code.Internal)));
+  }
+
+  protected settle(): void {
+    this.settled = true;
+    this.#deadline?.cancel();
+    this.#signal?.removeEventListener("abort", this);
+    this.#signal = undefined;
+  }
+
+  onHead(head: HeaderBlock): void {
+    this.head = head;
+    const { encoding, response } = sectionInfo(head);
+    if (!response) return this.fail(notGrpc(head));
+    if (encoding !== undefined) {
+      this.compression = this.options.acceptCompression.find((compression) => compression.name === encoding);
+      if (this.compression === undefined) {
+        return this.fail(brokenReply(`unsupported response encoding "${encoding}"`, Code.Internal));
+      }
+    }
+    this.began(head);
+  }
+
+  /** The response's header section is there and is gRPC's. */
+  protected began(_head: HeaderBlock): void {}
+
+  onFailed(error: StreamError): void {
+    this.fail(streamFailure(error));
+  }
+}

@@ -1,0 +1,104 @@
+import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { ScalarType } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ResolvedGrpcOptions } from "./options.ts";
+
+/** Messages to bytes and back, for one method. */
+export interface Codec<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
+  /** @throws ConnectError Internal; ResourceExhausted above `writeMaxBytes` */
+  serialize(message: MessageInitShape<I>): Uint8Array;
+  /** @throws ConnectError Internal (binary), InvalidArgument (JSON) */
+  parse(bytes: Uint8Array): MessageShape<O>;
+}
+
+/** Bytes fields are views of what they are parsed from: messages up to this size are copied out of their chunk first. */
+const COPIED_BYTES = 16 * 1024;
+
+/** The codec of a method. */
+export function createCodec<I extends DescMessage, O extends DescMessage>(
+  method: DescMethod & { input: I; output: O },
+  options: ResolvedGrpcOptions,
+): Codec<I, O> {
+  const { input, output } = method;
+  const { writeMaxBytes } = options;
+  const encode = options.useBinaryFormat ? binaryEncoder(options) : jsonEncoder(options);
+  const decode = options.useBinaryFormat ? binaryDecoder(options, output) : jsonDecoder(options);
+  return {
+    serialize(message) {
+      const bytes = encode(input, create(input, message));
+      if (bytes.length > writeMaxBytes) {
+        throw new ConnectError(
+          `message size ${bytes.length} is larger than configured writeMaxBytes ${writeMaxBytes}`,
+          Code.ResourceExhausted,
+        );
+      }
+      return bytes;
+    },
+    parse: (bytes) => decode(output, bytes) as MessageShape<O>,
+  };
+}
+
+type Encode = (schema: DescMessage, message: MessageShape<DescMessage>) => Uint8Array;
+type Decode = (schema: DescMessage, bytes: Uint8Array) => MessageShape<DescMessage>;
+
+function binaryEncoder({ binaryOptions }: ResolvedGrpcOptions): Encode {
+  return (schema, message) => {
+    try {
+      return toBinary(schema, message, binaryOptions);
+    } catch (error) {
+      throw new ConnectError(`serialize binary: ${text(error)}`, Code.Internal);
+    }
+  };
+}
+
+function binaryDecoder({ binaryOptions }: ResolvedGrpcOptions, output: DescMessage): Decode {
+  const copies = hasBytes(output, new Set());
+  return (schema, bytes) => {
+    try {
+      return fromBinary(schema, copies && bytes.length <= COPIED_BYTES ? bytes.slice() : bytes, binaryOptions);
+    } catch (error) {
+      throw new ConnectError(`parse binary: ${text(error)}`, Code.Internal);
+    }
+  };
+}
+
+function jsonEncoder({ jsonOptions }: ResolvedGrpcOptions): Encode {
+  const encoder = new TextEncoder();
+  return (schema, message) => {
+    try {
+      return encoder.encode(toJsonString(schema, message, jsonOptions));
+    } catch (error) {
+      throw ConnectError.from(error, Code.Internal);
+    }
+  };
+}
+
+function jsonDecoder({ jsonOptions }: ResolvedGrpcOptions): Decode {
+  const decoder = new TextDecoder();
+  return (schema, bytes) => {
+    try {
+      return fromJsonString(schema, decoder.decode(bytes), jsonOptions);
+    } catch (error) {
+      throw ConnectError.from(error, Code.InvalidArgument);
+    }
+  };
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether a message can hold a bytes field, at any depth. */
+function hasBytes(schema: DescMessage, seen: Set<DescMessage>): boolean {
+  if (seen.has(schema)) return false;
+  seen.add(schema);
+  return schema.fields.some((field) => {
+    const scalar = field.fieldKind === "scalar" ||
+        (field.fieldKind === "list" && field.listKind === "scalar") ||
+        (field.fieldKind === "map" && field.mapKind === "scalar")
+      ? field.scalar
+      : undefined;
+    return scalar === ScalarType.BYTES || (field.message !== undefined && hasBytes(field.message, seen));
+  });
+}

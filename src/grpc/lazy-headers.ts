@@ -1,0 +1,88 @@
+import type { HeaderBlock } from "../http2/header-block.ts";
+
+/**
+ * A `Headers` that is made when it is read: most callers never look at a response's headers and trailers, and making them
+ * would cost more than the rest of a small call.
+ */
+export function lazyHeaders(block?: HeaderBlock): LazyHeaders {
+  return new LazyHeadersImplementation(block) as unknown as LazyHeaders;
+}
+
+/** Trailers are filled in when they come; whoever holds the object sees them then. */
+export interface LazyHeaders extends Headers {
+  fill(block: HeaderBlock | undefined): void;
+}
+
+/** The fields of a header section as `Headers`. */
+export function headersOf(block: HeaderBlock | undefined): Headers {
+  const headers = new Headers();
+  appendFields(headers, block);
+  return headers;
+}
+
+function appendFields(headers: Headers, block: HeaderBlock | undefined): void {
+  if (block === undefined) return;
+  for (let i = 0; i < block.fields.length; i += 2) headers.append(block.fields[i]!, block.fields[i + 1]!);
+}
+
+class LazyHeadersImplementation {
+  #block: HeaderBlock | undefined;
+  #headers: Headers | undefined;
+
+  constructor(block: HeaderBlock | undefined) {
+    this.#block = block;
+  }
+
+  fill(block: HeaderBlock | undefined): void {
+    if (this.#headers === undefined) this.#block = block;
+    else appendFields(this.#headers, block);
+  }
+
+  get #made(): Headers {
+    return this.#headers ??= headersOf(this.#block);
+  }
+
+  append(name: string, value: string): void {
+    this.#made.append(name, value);
+  }
+  delete(name: string): void {
+    this.#made.delete(name);
+  }
+  get(name: string): string | null {
+    return this.#made.get(name);
+  }
+  getSetCookie(): string[] {
+    return this.#made.getSetCookie();
+  }
+  has(name: string): boolean {
+    return this.#made.has(name);
+  }
+  set(name: string, value: string): void {
+    this.#made.set(name, value);
+  }
+  forEach(callback: (value: string, key: string, parent: Headers) => void, thisArg?: unknown): void {
+    this.#made.forEach((value, key) => callback.call(thisArg, value, key, this as unknown as Headers));
+  }
+  keys(): IterableIterator<string> {
+    return this.#made.keys();
+  }
+  values(): IterableIterator<string> {
+    return this.#made.values();
+  }
+  entries(): IterableIterator<[string, string]> {
+    return this.#made.entries();
+  }
+  [Symbol.iterator](): IterableIterator<[string, string]> {
+    return this.#made.entries();
+  }
+  // The runtimes' own ways to print a Headers read its inside, which isn't here.
+  [Symbol.for("nodejs.util.inspect.custom")](): Headers {
+    return this.#made;
+  }
+  [Symbol.for("Deno.privateCustomInspect")](inspect: (value: unknown) => string): string {
+    return inspect(this.#made);
+  }
+}
+
+// `instanceof Headers` holds, as it does for what other transports return.
+Object.setPrototypeOf(LazyHeadersImplementation.prototype, Headers.prototype);

@@ -1,0 +1,61 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { HeaderTemplate } from "../http2/hpack-encoder.ts";
+import { createCodec } from "./codec.ts";
+import type { Codec } from "./codec.ts";
+import type { ResolvedGrpcOptions } from "./options.ts";
+
+/** What all calls of one method have in common. */
+export interface Method {
+  readonly url: string;
+  /** The usual request header section, without timeout and metadata. */
+  readonly template: HeaderTemplate;
+  /** The pseudo-header fields alone, for calls whose fields are all given. */
+  readonly pseudo: HeaderTemplate;
+  readonly codec: Codec;
+}
+
+/** Who the requests go to. */
+export interface Target {
+  /** `:authority`: the host, with the port if it isn't the scheme's default. */
+  readonly authority: string;
+  readonly scheme: "http" | "https";
+}
+
+/** Makes {@link Method} of a method (gRPC's PROTOCOL-HTTP2, "Requests"). */
+export function createMethod(desc: DescMethod, target: Target, options: ResolvedGrpcOptions): Method {
+  const path = `/${desc.parent.typeName}/${desc.name}`;
+  const pseudo = [
+    ":method",
+    "POST",
+    ":scheme",
+    target.scheme,
+    ":path",
+    path,
+    ":authority",
+    target.authority,
+  ];
+  return {
+    url: `${target.scheme}://${target.authority}${path}`,
+    pseudo: new HeaderTemplate(pseudo),
+    template: new HeaderTemplate([...pseudo, ...protocolFields(options)]),
+    codec: createCodec(desc, options),
+  };
+}
+
+/** The fields that every request has. */
+export function protocolFields(options: ResolvedGrpcOptions): string[] {
+  const { acceptCompression, sendCompression, useBinaryFormat } = options;
+  const fields = [
+    "content-type",
+    useBinaryFormat ? "application/grpc+proto" : "application/grpc+json",
+    "te",
+    "trailers", // It finds proxies that would lose the trailers.
+    "user-agent",
+    "connect-lb",
+  ];
+  if (sendCompression !== undefined) fields.push("grpc-encoding", sendCompression.name);
+  if (acceptCompression.length > 0) {
+    fields.push("grpc-accept-encoding", acceptCompression.map((compression) => compression.name).join(","));
+  }
+  return fields;
+}

@@ -1,0 +1,66 @@
+import type { BinaryReadOptions, BinaryWriteOptions, JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { defaultCompressions } from "./compression.ts";
+
+/** How calls are made; the fields mean what they mean in connect-node's `createGrpcTransport`. */
+export interface GrpcOptions {
+  /** Run around every call, the last one innermost. */
+  interceptors?: Interceptor[] | undefined;
+  /** Whether messages are binary; false: JSON (`application/grpc+json`). Defaults to true. */
+  useBinaryFormat?: boolean | undefined;
+  /** For JSON. Unknown fields are ignored unless this says otherwise. */
+  jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
+  /** For the binary format. */
+  binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
+  /** Compressions the server may use, the most liked first. Defaults to gzip, and Brotli where the runtime has it. */
+  acceptCompression?: Compression[] | undefined;
+  /** Compresses requests. Defaults to none, since not every server can read it. */
+  sendCompression?: Compression | undefined;
+  /** Smaller messages are sent uncompressed, in bytes. Defaults to 1024. */
+  compressMinBytes?: number | undefined;
+  /** The largest message that is received, in bytes. Defaults to 2³²−1, the most that gRPC can express. */
+  readMaxBytes?: number | undefined;
+  /** The largest message that is sent, in bytes. Defaults to 2³²−1. */
+  writeMaxBytes?: number | undefined;
+  /** The timeout of calls that have none of their own, in milliseconds. Defaults to none. */
+  defaultTimeoutMs?: number | undefined;
+}
+
+/** {@link GrpcOptions} with all defaults in place. */
+export interface ResolvedGrpcOptions {
+  readonly interceptors: Interceptor[];
+  readonly useBinaryFormat: boolean;
+  readonly jsonOptions: Partial<JsonReadOptions & JsonWriteOptions>;
+  readonly binaryOptions: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
+  readonly acceptCompression: readonly Compression[];
+  readonly sendCompression: Compression | undefined;
+  readonly compressMinBytes: number;
+  readonly readMaxBytes: number;
+  readonly writeMaxBytes: number;
+  readonly defaultTimeoutMs: number | undefined;
+}
+
+const MAX_MESSAGE_BYTES = 0xffff_ffff;
+
+/** Fills in defaults. @throws ConnectError Internal for limits out of range. */
+export function resolveGrpcOptions(options: GrpcOptions): ResolvedGrpcOptions {
+  return {
+    interceptors: options.interceptors ?? [],
+    useBinaryFormat: options.useBinaryFormat ?? true,
+    jsonOptions: { ignoreUnknownFields: true, ...options.jsonOptions },
+    binaryOptions: options.binaryOptions,
+    acceptCompression: options.acceptCompression ?? defaultCompressions(),
+    sendCompression: options.sendCompression,
+    compressMinBytes: options.compressMinBytes ?? 1024,
+    readMaxBytes: messageLimit("readMaxBytes", options.readMaxBytes),
+    writeMaxBytes: messageLimit("writeMaxBytes", options.writeMaxBytes),
+    defaultTimeoutMs: options.defaultTimeoutMs,
+  };
+}
+
+function messageLimit(name: string, bytes: number = MAX_MESSAGE_BYTES): number {
+  if (bytes >= 1 && bytes <= MAX_MESSAGE_BYTES) return bytes;
+  throw new ConnectError(`${name} ${bytes} must be >= 1 and <= ${MAX_MESSAGE_BYTES}`, Code.Internal);
+}

@@ -1,0 +1,110 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  codeFromHttpStatus,
+  findTrailerError,
+  parseContentType,
+  validateTrailer,
+} from "@connectrpc/connect/protocol-grpc";
+import { markAttempt } from "../connection/mark.ts";
+import { ErrorCode } from "../http2/error.ts";
+import type { StreamError } from "../http2/error.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import { headersOf } from "./lazy-headers.ts";
+
+/** What gRPC reads from a header section; found once for equal sections. */
+export interface SectionInfo {
+  /** Whether it carries a status, and whether that is plainly OK. */
+  readonly status: "none" | "ok" | "other";
+  /** Whether it begins a gRPC response: status 200 and a content type of gRPC. */
+  readonly response: boolean;
+  /** `grpc-encoding`, unless that is identity. */
+  readonly encoding: string | undefined;
+}
+
+/** Reads a header section. */
+export function sectionInfo(block: HeaderBlock): SectionInfo {
+  return (block.memo ??= readSection(block)) as SectionInfo;
+}
+
+function readSection(block: HeaderBlock): SectionInfo {
+  const status = block.get("grpc-status");
+  const details = block.get("grpc-status-details-bin");
+  const encoding = block.get("grpc-encoding");
+  return {
+    status: details !== undefined ? "other" : status === undefined ? "none" : status === "0" ? "ok" : "other",
+    response: block.status === 200 && parseContentType(block.get("content-type") ?? null) !== undefined,
+    encoding: encoding === undefined || encoding.toLowerCase() === "identity" ? undefined : encoding,
+  };
+}
+
+/** Why a response's header section begins no gRPC response; call it when `response` is false. */
+export function notGrpc(head: HeaderBlock): ConnectError {
+  if (head.status !== 200) {
+    return answered(new ConnectError(`HTTP ${head.status}`, codeFromHttpStatus(head.status), headersOf(head)));
+  }
+  const type = headersOf(head).get("content-type");
+  return answered(new ConnectError(`unsupported content type ${type}`, Code.Unknown));
+}
+
+/** The error that a header section carries as a gRPC status (trailers-only responses), if it is one. */
+export function headError(head: HeaderBlock): ConnectError | undefined {
+  if (sectionInfo(head).status === "none") return undefined;
+  const headers = headersOf(head);
+  return caught(headers, () => findTrailerError(headers));
+}
+
+/** The error that a response's trailers carry, or that they miss a status; undefined if all is well. */
+export function trailerError(head: HeaderBlock, trailers: HeaderBlock | undefined): ConnectError | undefined {
+  if (trailers !== undefined && sectionInfo(trailers).status === "ok") return undefined;
+  const trailer = headersOf(trailers);
+  return caught(trailer, () => {
+    validateTrailer(trailer, headersOf(head));
+    return undefined;
+  });
+}
+
+function caught(section: Headers, read: () => ConnectError | undefined): ConnectError | undefined {
+  try {
+    const error = read();
+    return error === undefined ? undefined : answered(error);
+  } catch (error) {
+    if (error instanceof ConnectError) return answered(error);
+    // A grpc-message with a broken percent-encoding stands for itself (gRPC's PROTOCOL-HTTP2, "Responses").
+    const code = Number.parseInt(section.get("grpc-status") ?? "", 10);
+    return answered(new ConnectError(section.get("grpc-message") ?? "", code in Code ? code : Code.Unknown, section));
+  }
+}
+
+/** Marks an error of a call whose reply came. */
+export function answered(error: ConnectError): ConnectError {
+  return markAttempt(error, "answered");
+}
+
+/** A response that breaks gRPC's rules. */
+export function brokenReply(message: string, code: Code): ConnectError {
+  return answered(new ConnectError(message, code));
+}
+
+/** RST_STREAM codes as gRPC statuses (gRPC's PROTOCOL-HTTP2, "Errors"). */
+const BY_RESET: Record<number, Code> = {
+  [ErrorCode.NO_ERROR]: Code.Internal,
+  [ErrorCode.PROTOCOL_ERROR]: Code.Internal,
+  [ErrorCode.INTERNAL_ERROR]: Code.Internal,
+  [ErrorCode.FLOW_CONTROL_ERROR]: Code.Internal,
+  [ErrorCode.SETTINGS_TIMEOUT]: Code.Internal,
+  [ErrorCode.FRAME_SIZE_ERROR]: Code.Internal,
+  [ErrorCode.REFUSED_STREAM]: Code.Unavailable,
+  [ErrorCode.CANCEL]: Code.Canceled,
+  [ErrorCode.COMPRESSION_ERROR]: Code.Internal,
+  [ErrorCode.CONNECT_ERROR]: Code.Internal,
+  [ErrorCode.ENHANCE_YOUR_CALM]: Code.ResourceExhausted,
+  [ErrorCode.INADEQUATE_SECURITY]: Code.PermissionDenied,
+  [ErrorCode.HTTP_1_1_REQUIRED]: Code.PermissionDenied,
+};
+
+/** The error of a call whose stream failed. A lost connection is `unavailable`, whatever broke it. */
+export function streamFailure(error: StreamError): ConnectError {
+  const code = error.by === "connection" ? Code.Unavailable : BY_RESET[error.code] ?? Code.Unknown;
+  const failure = new ConnectError(error.message, code, undefined, undefined, error);
+  return error.processed === "maybe" ? failure : markAttempt(failure, error.processed);
+}

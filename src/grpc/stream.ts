@@ -1,0 +1,257 @@
+import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { StreamResponse } from "@connectrpc/connect";
+import type { Connection } from "../http2/connection.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import type { Deadlines } from "../time/deadline.ts";
+import { GrpcCall } from "./call.ts";
+import { decompressed } from "./compression.ts";
+import { COMPRESSED, EnvelopeReader, messagePrefix, PREFIX_BYTES } from "./envelope.ts";
+import { lazyHeaders } from "./lazy-headers.ts";
+import type { LazyHeaders } from "./lazy-headers.ts";
+import type { Method } from "./method.ts";
+import type { ResolvedGrpcOptions } from "./options.ts";
+import { headError, sectionInfo, trailerError } from "./status.ts";
+
+type Message = MessageShape<DescMessage>;
+type Result = IteratorResult<Message, undefined>;
+type Input = AsyncIterator<MessageInitShape<DescMessage>>;
+
+interface Reader {
+  resolve(result: Result | Promise<Result>): void;
+  reject(error: unknown): void;
+}
+
+const DONE: Result = { done: true, value: undefined };
+
+/**
+ * One streaming call of any kind. It is the response's iterable itself: messages are parsed when they are asked for, and
+ * what isn't asked for fills the stream's window, which holds the server back.
+ */
+export class StreamCall extends GrpcCall implements AsyncIterableIterator<Message> {
+  override readonly longLived = true;
+  readonly #desc: DescMethodStreaming;
+  readonly #method: Method;
+  readonly #resolve: (response: StreamResponse) => void;
+  readonly #reject: (error: ConnectError) => void;
+  #input: Input | undefined = undefined;
+  readonly #envelopes: EnvelopeReader;
+  readonly #readers: Reader[] = [];
+  #trailer: LazyHeaders | undefined = undefined;
+  /** Bytes that came and that the stream's window was not yet given back for. */
+  #uncredited = 0;
+  /** How the response ended, once it did: without a value, well. */
+  #end: { error: ConnectError | undefined } | undefined = undefined;
+  #roomWanted: (() => void) | undefined = undefined;
+
+  constructor(
+    desc: DescMethodStreaming,
+    method: Method,
+    options: ResolvedGrpcOptions,
+    resolve: (response: StreamResponse) => void,
+    reject: (error: ConnectError) => void,
+  ) {
+    super(options);
+    this.#desc = desc;
+    this.#method = method;
+    this.#envelopes = new EnvelopeReader(options.readMaxBytes);
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Sends the request: its fields are the method's usual ones and `extra`, or `extra` alone if `whole`. */
+  start(
+    connection: Connection,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    deadlines: Deadlines,
+    extra: readonly string[] | undefined,
+    whole: boolean,
+    input: AsyncIterable<MessageInitShape<DescMessage>>,
+  ): void {
+    try {
+      this.#input = input[Symbol.asyncIterator]();
+    } catch (error) {
+      return this.fail(ConnectError.from(error, Code.Internal));
+    }
+    if (!this.mind(signal, timeoutMs, deadlines)) return;
+    this.open(connection, whole ? this.#method.pseudo : this.#method.template, extra);
+    void this.#send(this.#input);
+  }
+
+  /** Sends the caller's messages one after another, as fast as there is room for them. */
+  async #send(input: Input): Promise<void> {
+    const { codec } = this.#method;
+    const { compressMinBytes, sendCompression } = this.options;
+    try {
+      for (;;) {
+        const { done, value } = await input.next();
+        if (this.closed) return;
+        if (done) break;
+        let message = codec.serialize(value);
+        let flags = 0;
+        if (sendCompression !== undefined && message.length >= compressMinBytes) {
+          message = await sendCompression.compress(message as Uint8Array<ArrayBuffer>);
+          flags = COMPRESSED;
+          if (this.closed) return;
+        }
+        if (!this.write(messagePrefix(flags, message.length), message, false)) {
+          await new Promise<void>((resolve) => this.#roomWanted = resolve);
+          if (this.closed) return;
+        }
+      }
+      this.#input = undefined;
+      this.end();
+    } catch (error) {
+      this.fail(ConnectError.from(error, Code.Internal));
+    }
+  }
+
+  override onWritable(): void {
+    const wanted = this.#roomWanted;
+    this.#roomWanted = undefined;
+    wanted?.();
+  }
+
+  protected override began(head: HeaderBlock): void {
+    const error = headError(head);
+    if (error !== undefined) return this.fail(error);
+    this.#trailer = lazyHeaders();
+    this.#resolve({
+      stream: true,
+      service: this.#desc.parent,
+      method: this.#desc,
+      header: lazyHeaders(head),
+      trailer: this.#trailer,
+      message: this,
+    });
+  }
+
+  onData(chunk: Uint8Array, start: number, end: number): void {
+    this.#envelopes.push(chunk.subarray(start, end));
+    this.#uncredited += end - start;
+    this.#serve();
+  }
+
+  onEnd(trailers: HeaderBlock | undefined): void {
+    if (this.settled) return;
+    this.settle();
+    this.#trailer?.fill(trailers);
+    // A status in the header section means that no trailers follow.
+    const found = sectionInfo(this.head!).status !== "none";
+    this.#end = { error: found ? undefined : trailerError(this.head!, trailers) };
+    this.#finishInput(undefined);
+    this.#serve();
+  }
+
+  protected failed(error: ConnectError): void {
+    // A server's error comes after its messages; giving up comes at once.
+    if (this.#end === undefined) this.#end = { error };
+    if (error.code === Code.Canceled || error.code === Code.DeadlineExceeded) this.#envelopes.clear();
+    this.#reject(error);
+    this.#finishInput(error);
+    this.#serve();
+  }
+
+  /** Tells the caller's iterable that it isn't read any more. */
+  #finishInput(error: ConnectError | undefined): void {
+    const input = this.#input;
+    this.#input = undefined;
+    this.onWritable();
+    if (input === undefined) return;
+    try {
+      if (error !== undefined) input.throw?.(error).catch(() => {});
+      input.return?.().catch(() => {});
+    } catch { /* An iterable of the caller's that throws here has nobody left to tell. */ }
+  }
+
+  // The response's messages
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Result> {
+    if (this.#readers.length === 0) {
+      try {
+        const result = this.#take();
+        if (result !== undefined) return Promise.resolve(result);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    return new Promise<Result>((resolve, reject) => {
+      this.#readers.push({ resolve, reject });
+    });
+  }
+
+  /** Ends the call early. */
+  return(): Promise<Result> {
+    if (!this.settled) this.fail(new ConnectError("the response is not read any more", Code.Canceled));
+    this.#envelopes.clear();
+    this.#end = { error: undefined };
+    return Promise.resolve(DONE);
+  }
+
+  /** Gives waiting readers what there is. */
+  #serve(): void {
+    while (this.#readers.length > 0) {
+      const reader = this.#readers[0]!;
+      let result: Result | Promise<Result> | undefined;
+      try {
+        result = this.#take();
+        if (result === undefined) return;
+        this.#readers.shift();
+        reader.resolve(result);
+      } catch (error) {
+        this.#readers.shift();
+        reader.reject(error);
+      }
+    }
+  }
+
+  /** The next message; undefined if it isn't there yet. @throws how the response ended, if badly. */
+  #take(): Result | Promise<Result> | undefined {
+    let envelope;
+    try {
+      envelope = this.#envelopes.next();
+      if (envelope !== undefined) {
+        this.#credit(PREFIX_BYTES + envelope.bytes.length);
+        const bytes = decompressed(envelope, this.compression, this.options.readMaxBytes);
+        if (bytes instanceof Uint8Array) return { done: false, value: this.#method.codec.parse(bytes) };
+        return bytes.then((whole): Result => ({ done: false, value: this.#method.codec.parse(whole) }))
+          .catch((error) => this.#broken(error));
+      }
+    } catch (error) {
+      return this.#broken(error);
+    }
+    if (this.#end === undefined) {
+      // Someone waits for a message that may be larger than the window.
+      this.#credit(this.#uncredited);
+      return undefined;
+    }
+    const { error } = this.#end;
+    this.#end = { error: undefined };
+    if (error !== undefined) throw error;
+    if (this.#envelopes.incomplete) {
+      this.#envelopes.clear();
+      throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+    }
+    return DONE;
+  }
+
+  /** A message that can't be read ends the call. */
+  #broken(error: unknown): never {
+    this.#envelopes.clear();
+    this.failAnswered(error);
+    this.#end = { error: undefined };
+    throw ConnectError.from(error, Code.Internal);
+  }
+
+  #credit(bytes: number): void {
+    const credited = Math.min(bytes, this.#uncredited);
+    if (credited === 0) return;
+    this.#uncredited -= credited;
+    this.consumed(credited);
+  }
+}

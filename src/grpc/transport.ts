@@ -1,0 +1,220 @@
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { markAttempt } from "../connection/mark.ts";
+import type { Connection } from "../http2/connection.ts";
+import type { Clock } from "../time/clock.ts";
+import { deadlinesOf } from "../time/deadline.ts";
+import type { Deadlines } from "../time/deadline.ts";
+import { createMethod } from "./method.ts";
+import type { Method, Target } from "./method.ts";
+import { resolveGrpcOptions } from "./options.ts";
+import type { GrpcOptions, ResolvedGrpcOptions } from "./options.ts";
+import { metadataFields, requestHeaders, sectionFields, timeoutField } from "./request-header.ts";
+import { StreamCall } from "./stream.ts";
+import { UnaryCall } from "./unary.ts";
+
+/** Options of {@link createGrpcTransport}. */
+export interface GrpcTransportOptions extends GrpcOptions, Target {
+  /** Defaults to the runtime's. */
+  clock?: Clock | undefined;
+}
+
+/**
+ * gRPC over an HTTP/2 connection of this library as a Connect Transport (gRPC's PROTOCOL-HTTP2).
+ *
+ * @param connection gives the connection for a call. What it throws becomes the call's error, marked as not sent.
+ */
+export function createGrpcTransport(connection: () => Connection, options: GrpcTransportOptions): Transport {
+  return new GrpcTransport(connection, options);
+}
+
+class GrpcTransport implements Transport {
+  readonly #connection: () => Connection;
+  readonly #target: Target;
+  readonly #options: ResolvedGrpcOptions;
+  readonly #deadlines: Deadlines;
+  readonly #methods = new Map<DescMethod, Method>();
+
+  constructor(connection: () => Connection, options: GrpcTransportOptions) {
+    this.#connection = connection;
+    this.#target = { authority: options.authority, scheme: options.scheme };
+    this.#options = resolveGrpcOptions(options);
+    this.#deadlines = deadlinesOf(options.clock);
+  }
+
+  unary<I extends DescMessage, O extends DescMessage>(
+    desc: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: MessageInitShape<I>,
+    contextValues?: ContextValues,
+  ): Promise<UnaryResponse<I, O>> {
+    const method = this.#method(desc);
+    const limit = this.#timeout(timeoutMs);
+    if (this.#options.interceptors.length === 0) {
+      return this.#unary(desc, method, signal, limit, header, false, input) as Promise<UnaryResponse<I, O>>;
+    }
+    try {
+      return runUnaryCall<I, O>({
+        interceptors: this.#options.interceptors,
+        signal: signal!,
+        timeoutMs: limit!,
+        req: {
+          stream: false,
+          method: desc,
+          message: input,
+          ...this.#request(desc, method, limit, header, contextValues),
+        },
+        next: (req) =>
+          this.#unary(desc, method, req.signal, undefined, req.header, true, req.message) as Promise<
+            UnaryResponse<I, O>
+          >,
+      });
+    } catch (error) {
+      return Promise.reject(notSent(error));
+    }
+  }
+
+  stream<I extends DescMessage, O extends DescMessage>(
+    desc: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+    contextValues?: ContextValues,
+  ): Promise<StreamResponse<I, O>> {
+    const method = this.#method(desc);
+    const limit = this.#timeout(timeoutMs);
+    if (this.#options.interceptors.length === 0) {
+      return this.#stream(desc, method, signal, limit, header, false, input) as Promise<StreamResponse<I, O>>;
+    }
+    try {
+      return runStreamingCall<I, O>({
+        interceptors: this.#options.interceptors,
+        signal: signal!,
+        timeoutMs: limit!,
+        req: {
+          stream: true,
+          method: desc,
+          message: input,
+          ...this.#request(desc, method, limit, header, contextValues),
+        },
+        next: (req) =>
+          this.#stream(desc, method, req.signal, undefined, req.header, true, req.message) as Promise<
+            StreamResponse<I, O>
+          >,
+      });
+    } catch (error) {
+      return Promise.reject(notSent(error));
+    }
+  }
+
+  #unary(
+    desc: DescMethodUnary,
+    method: Method,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    whole: boolean,
+    input: MessageInitShape<DescMessage>,
+  ): Promise<UnaryResponse> {
+    return new Promise((resolve, reject) => {
+      try {
+        const message = method.codec.serialize(input);
+        let extra: readonly string[] | undefined;
+        if (header !== undefined || timeoutMs !== undefined) {
+          [extra, whole] = this.#fields(timeoutMs, header, whole);
+        }
+        const call = new UnaryCall(desc, method, this.#options, resolve, reject);
+        call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, message);
+      } catch (error) {
+        reject(notSent(error));
+      }
+    });
+  }
+
+  #stream(
+    desc: DescMethodStreaming,
+    method: Method,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    whole: boolean,
+    input: AsyncIterable<MessageInitShape<DescMessage>>,
+  ): Promise<StreamResponse> {
+    return new Promise((resolve, reject) => {
+      try {
+        let extra: readonly string[] | undefined;
+        [extra, whole] = this.#fields(timeoutMs, header, whole);
+        const call = new StreamCall(desc, method, this.#options, resolve, reject);
+        call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, input);
+      } catch (error) {
+        reject(notSent(error));
+      }
+    });
+  }
+
+  /** The fields beyond the method's usual ones; or, when the caller touches those, all of them. */
+  #fields(
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    whole: boolean,
+  ): [extra: readonly string[] | undefined, whole: boolean] {
+    if (whole) return [sectionFields(header as Headers), true];
+    const fields = header === undefined ? undefined : metadataFields(header);
+    if (header !== undefined && fields === undefined) {
+      return [sectionFields(requestHeaders(this.#options, timeoutMs, header)), true];
+    }
+    if (timeoutMs === undefined) return [fields, false];
+    const timeout = timeoutField(timeoutMs);
+    if (fields === undefined) return [["grpc-timeout", timeout], false];
+    fields.push("grpc-timeout", timeout);
+    return [fields, false];
+  }
+
+  #method(desc: DescMethod): Method {
+    let method = this.#methods.get(desc);
+    if (method === undefined) this.#methods.set(desc, method = createMethod(desc, this.#target, this.#options));
+    return method;
+  }
+
+  /** As Connect has it: 0 and less mean no timeout. */
+  #timeout(timeoutMs: number | undefined): number | undefined {
+    if (timeoutMs === undefined) return this.#options.defaultTimeoutMs;
+    return timeoutMs <= 0 ? undefined : timeoutMs;
+  }
+
+  /** What interceptors see. */
+  #request(
+    desc: DescMethod,
+    method: Method,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    contextValues: ContextValues | undefined,
+  ): Pick<
+    import("@connectrpc/connect").UnaryRequest,
+    "service" | "requestMethod" | "url" | "header" | "contextValues"
+  > {
+    return {
+      service: desc.parent,
+      requestMethod: "POST",
+      url: method.url,
+      header: requestHeaders(this.#options, timeoutMs, header),
+      contextValues: contextValues ?? createContextValues(),
+    };
+  }
+}
+
+/** An error from before anything was sent. */
+function notSent(error: unknown): ConnectError {
+  return markAttempt(ConnectError.from(error, Code.Internal), "not-sent");
+}

@@ -1,0 +1,156 @@
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UnaryResponse } from "@connectrpc/connect";
+import type { Connection } from "../http2/connection.ts";
+import type { HeaderBlock } from "../http2/header-block.ts";
+import type { Deadlines } from "../time/deadline.ts";
+import { GrpcCall } from "./call.ts";
+import { decompressed } from "./compression.ts";
+import { checkLength, COMPRESSED, EnvelopeReader, messagePrefix, PREFIX_BYTES } from "./envelope.ts";
+import type { Envelope } from "./envelope.ts";
+import { lazyHeaders } from "./lazy-headers.ts";
+import type { Method } from "./method.ts";
+import type { ResolvedGrpcOptions } from "./options.ts";
+import { brokenReply, headError, sectionInfo, trailerError } from "./status.ts";
+
+/** One unary call: on its usual path one object, one promise and the response. */
+export class UnaryCall extends GrpcCall {
+  readonly #desc: DescMethodUnary;
+  readonly #method: Method;
+  readonly #resolve: (response: UnaryResponse) => void;
+  readonly #reject: (error: ConnectError) => void;
+  /** The message where it came in one piece, as it mostly does. */
+  #whole: Uint8Array | undefined = undefined;
+  #wholeFlags = 0;
+  #reader: EnvelopeReader | undefined = undefined;
+  #envelope: Envelope | undefined = undefined;
+
+  constructor(
+    desc: DescMethodUnary,
+    method: Method,
+    options: ResolvedGrpcOptions,
+    resolve: (response: UnaryResponse) => void,
+    reject: (error: ConnectError) => void,
+  ) {
+    super(options);
+    this.#desc = desc;
+    this.#method = method;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Sends the request: its fields are the method's usual ones and `extra`, or `extra` alone if `whole`. */
+  start(
+    connection: Connection,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    deadlines: Deadlines,
+    extra: readonly string[] | undefined,
+    whole: boolean,
+    message: Uint8Array,
+  ): void {
+    if (!this.mind(signal, timeoutMs, deadlines)) return;
+    const { compressMinBytes, sendCompression } = this.options;
+    const template = whole ? this.#method.pseudo : this.#method.template;
+    if (sendCompression === undefined || message.length < compressMinBytes) {
+      this.open(connection, template, extra);
+      this.write(messagePrefix(0, message.length), message, true);
+      return;
+    }
+    sendCompression.compress(message as Uint8Array<ArrayBuffer>).then((bytes) => {
+      if (this.settled) return;
+      this.open(connection, template, extra);
+      this.write(messagePrefix(COMPRESSED, bytes.length), bytes, true);
+    }).catch((error) => this.fail(ConnectError.from(error, Code.Internal)));
+  }
+
+  onData(chunk: Uint8Array, start: number, end: number): void {
+    this.consumed(end - start);
+    try {
+      const length = end - start - PREFIX_BYTES;
+      if (this.#reader === undefined && this.#whole === undefined && length >= 0) {
+        const announced =
+          ((chunk[start + 1]! << 24) | (chunk[start + 2]! << 16) | (chunk[start + 3]! << 8) | chunk[start + 4]!) >>> 0;
+        if (announced === length) {
+          checkLength(length, this.options.readMaxBytes);
+          this.#wholeFlags = chunk[start]!;
+          this.#whole = chunk.subarray(start + PREFIX_BYTES, end);
+          return;
+        }
+      }
+      this.#pieces(chunk.subarray(start, end));
+    } catch (error) {
+      this.failAnswered(error);
+    }
+  }
+
+  #pieces(piece: Uint8Array): void {
+    if (this.#reader === undefined) {
+      this.#reader = new EnvelopeReader(this.options.readMaxBytes);
+      if (this.#whole !== undefined) this.#envelope = { flags: this.#wholeFlags, bytes: this.#whole };
+    }
+    this.#reader.push(piece);
+    for (let next = this.#reader.next(); next !== undefined; next = this.#reader.next()) {
+      if (this.#envelope !== undefined) {
+        throw new ConnectError("protocol error: received extra output message for unary method", Code.Unimplemented);
+      }
+      this.#envelope = next;
+    }
+  }
+
+  onEnd(trailers: HeaderBlock | undefined): void {
+    if (this.settled) return;
+    try {
+      if (this.#reader?.incomplete) {
+        throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+      }
+      let envelope = this.#envelope;
+      if (this.#whole !== undefined && envelope === undefined) {
+        // The usual path: one message, plain, and a status that says OK.
+        if (this.#wholeFlags === 0) return this.#finish(trailers, this.#method.codec.parse(this.#whole));
+        envelope = { flags: this.#wholeFlags, bytes: this.#whole };
+      }
+      if (envelope === undefined) return this.#finish(trailers, undefined);
+      const bytes = decompressed(envelope, this.compression, this.options.readMaxBytes);
+      if (bytes instanceof Uint8Array) return this.#finish(trailers, this.#method.codec.parse(bytes));
+      bytes.then((whole) => this.#finish(trailers, this.#method.codec.parse(whole)))
+        .catch((error) => this.failAnswered(error));
+    } catch (error) {
+      this.failAnswered(error);
+    }
+  }
+
+  #finish(trailers: HeaderBlock | undefined, message: MessageShape<DescMessage> | undefined): void {
+    if (this.settled) return;
+    const head = this.head!;
+    const error = trailerError(head, trailers) ?? this.#mismatch(head, trailers, message);
+    if (error !== undefined) return this.fail(error);
+    this.settle();
+    this.#resolve({
+      stream: false,
+      service: this.#desc.parent,
+      method: this.#desc,
+      header: lazyHeaders(head),
+      message: message!,
+      trailer: lazyHeaders(trailers),
+    });
+  }
+
+  /** A status in the header section stands for "no message"; its absence for one. */
+  #mismatch(head: HeaderBlock, trailers: HeaderBlock | undefined, message: unknown): ConnectError | undefined {
+    if (message !== undefined && sectionInfo(head).status === "none") return undefined;
+    const error = headError(head);
+    if (message === undefined) {
+      return error ?? brokenReply(
+        "protocol error: missing output message for unary method",
+        trailers?.get("grpc-status") !== undefined ? Code.Unimplemented : Code.Unknown,
+      );
+    }
+    if (error === undefined) return undefined;
+    return brokenReply("protocol error: received output message for unary method with error status", Code.Unknown);
+  }
+
+  protected failed(error: ConnectError): void {
+    this.#reject(error);
+  }
+}

@@ -1,0 +1,285 @@
+import { ErrorCode, Http2Error } from "./error.ts";
+import { DEFAULT_MAX_FRAME_SIZE, Flag, FRAME_HEADER_BYTES, FrameType, readUint32 } from "./frame.ts";
+import { MAX_FRAMES_PER_BLOCK } from "./limits.ts";
+
+/** What a {@link FrameReader} found. Offsets are into the chunk or buffer handed along, which may be kept. */
+export interface FrameSink {
+  /**
+   * A piece of a DATA frame. `flowLength` is the whole frame's length with its padding (section 6.9.1) on the first
+   * piece and -1 on further ones; `endStream` stands on the last.
+   */
+  onData(
+    streamId: number,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    flowLength: number,
+    endStream: boolean,
+  ): void;
+  /** A DATA frame had padding: so many bytes of its `flowLength` are no content. */
+  onPadding(streamId: number, bytes: number): void;
+  /** A complete header block, from HEADERS and any CONTINUATION. */
+  onHeaders(streamId: number, block: Uint8Array, start: number, end: number, endStream: boolean): void;
+  onReset(streamId: number, code: number): void;
+  onSettings(payload: Uint8Array, start: number, end: number): void;
+  onSettingsAck(): void;
+  onPing(payload: Uint8Array, start: number, ack: boolean): void;
+  onGoaway(lastStreamId: number, code: number, debug: Uint8Array): void;
+  onWindowUpdate(streamId: number, increment: number): void;
+  /** A frame that says nothing to a client: PRIORITY, or of an unknown type (section 5.5). */
+  onIgnored(): void;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Bytes in, frames out (RFC 9113 sections 4 and 6), for any cut of the bytes into chunks. DATA is handed on in the pieces
+ * it comes in, and everything else once it is whole; a frame that lies in one chunk is not copied.
+ */
+export class FrameReader {
+  readonly #sink: FrameSink;
+  readonly #maxBlockBytes: number;
+  // A frame header, or a payload other than DATA, that is cut by chunks.
+  #partial: Uint8Array = NOTHING;
+  #partialBytes = 0;
+  readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
+  // The frame that is being read.
+  #inPayload = false;
+  #length = 0;
+  #type = 0;
+  #flags = 0;
+  #streamId = 0;
+  // Of DATA: what is left of it and its padding; whether its first piece was handed on.
+  #dataLeft = 0;
+  #padding = -1;
+  #dataBegun = false;
+  // Of a header block over several frames.
+  #blockStream = 0;
+  #blockEndStream = false;
+  #block: Uint8Array = NOTHING;
+  #blockBytes = 0;
+  #blockFrames = 0;
+  #begun = false;
+  #stopped = false;
+
+  constructor(sink: FrameSink, maxBlockBytes: number) {
+    this.#sink = sink;
+    this.#maxBlockBytes = maxBlockBytes;
+  }
+
+  /** Hands nothing on any more, even from within {@link read}. */
+  stop(): void {
+    this.#stopped = true;
+    this.#partial = this.#block = NOTHING;
+  }
+
+  /** @throws Http2Error for what breaks the connection. */
+  read(chunk: Uint8Array): void {
+    const { length } = chunk;
+    let at = 0;
+    while (!this.#stopped) {
+      if (!this.#inPayload) {
+        if (at >= length) return;
+        if (this.#partialBytes === 0 && length - at >= FRAME_HEADER_BYTES) {
+          this.#frameHeader(chunk, at);
+          at += FRAME_HEADER_BYTES;
+        } else {
+          while (this.#partialBytes < FRAME_HEADER_BYTES && at < length) {
+            this.#header[this.#partialBytes++] = chunk[at++]!;
+          }
+          if (this.#partialBytes < FRAME_HEADER_BYTES) return;
+          this.#partialBytes = 0;
+          this.#frameHeader(this.#header, 0);
+        }
+        this.#inPayload = true;
+      }
+      if (this.#type === FrameType.DATA) {
+        if (at >= length && this.#length > 0) return;
+        at = this.#data(chunk, at);
+      } else if (this.#partialBytes === 0 && length - at >= this.#length) {
+        this.#inPayload = false;
+        this.#payload(chunk, at, at + this.#length);
+        at += this.#length;
+      } else {
+        if (at >= length) return;
+        if (this.#partialBytes === 0) this.#partial = new Uint8Array(this.#length);
+        const take = Math.min(this.#length - this.#partialBytes, length - at);
+        this.#partial.set(chunk.subarray(at, at + take), this.#partialBytes);
+        this.#partialBytes += take;
+        at += take;
+        if (this.#partialBytes < this.#length) return;
+        const payload = this.#partial;
+        this.#partial = NOTHING;
+        this.#partialBytes = 0;
+        this.#inPayload = false;
+        this.#payload(payload, 0, payload.length);
+      }
+    }
+  }
+
+  #frameHeader(from: Uint8Array, at: number): void {
+    const length = (from[at]! << 16) | (from[at + 1]! << 8) | from[at + 2]!;
+    const type = from[at + 3]!;
+    const streamId = readUint32(from, at + 5) & 0x7fff_ffff;
+    if (!this.#begun) this.#begin(from, at, type);
+    // Section 4.2. This side never announces more than the default.
+    if (length > DEFAULT_MAX_FRAME_SIZE) throw frameSize(`a frame of ${length} bytes is larger than allowed`);
+    // Section 6.10: nothing may come between the frames of a header block.
+    if (this.#blockStream !== 0 && (type !== FrameType.CONTINUATION || streamId !== this.#blockStream)) {
+      throw protocol("a frame stands inside a header block");
+    }
+    this.#length = length;
+    this.#type = type;
+    this.#flags = from[at + 4]!;
+    this.#streamId = streamId;
+    if (type === FrameType.DATA) {
+      if (streamId === 0) throw protocol("DATA on stream 0");
+      this.#dataLeft = length;
+      this.#padding = (this.#flags & Flag.PADDED) !== 0 ? -1 : 0;
+      this.#dataBegun = false;
+      if (this.#padding === -1 && length === 0) throw frameSize("padded DATA has no pad length");
+    } else {
+      checkLength(type, this.#flags, length);
+    }
+  }
+
+  /** Section 3.4: a server's first frame is SETTINGS. */
+  #begin(from: Uint8Array, at: number, type: number): void {
+    if (type === FrameType.SETTINGS && (from[at + 4]! & Flag.ACK) === 0) {
+      this.#begun = true;
+      return;
+    }
+    const text = String.fromCharCode(...from.subarray(at, at + 5));
+    if (text === "HTTP/") throw new Http2Error(ErrorCode.HTTP_1_1_REQUIRED, "the server speaks HTTP/1.1, not HTTP/2");
+    throw protocol("the server's first frame is not SETTINGS: is it an HTTP/2 server?");
+  }
+
+  /** Section 6.1. */
+  #data(chunk: Uint8Array, at: number): number {
+    if (this.#padding === -1) {
+      this.#padding = chunk[at++]!;
+      this.#dataLeft--;
+      if (this.#padding > this.#dataLeft) throw protocol("DATA is padded beyond its length");
+      if (at >= chunk.length && this.#dataLeft > 0) return at;
+    }
+    const take = Math.min(this.#dataLeft, chunk.length - at);
+    this.#dataLeft -= take;
+    const last = this.#dataLeft === 0;
+    // What is left of the frame after this piece may be padding only: that is no reason to hold END_STREAM back, but
+    // the frame's end is, so that pieces and their order stay simple.
+    const payload = Math.max(0, take - Math.max(0, this.#padding - this.#dataLeft));
+    const flowLength = this.#dataBegun ? -1 : this.#length;
+    this.#dataBegun = true;
+    if (last) this.#inPayload = false;
+    const end = last && (this.#flags & Flag.END_STREAM) !== 0;
+    if (payload > 0 || end || flowLength >= 0) {
+      this.#sink.onData(this.#streamId, chunk, at, at + payload, flowLength, end);
+    }
+    if (last && (this.#flags & Flag.PADDED) !== 0) this.#sink.onPadding(this.#streamId, this.#padding + 1);
+    return at + take;
+  }
+
+  #payload(bytes: Uint8Array, start: number, end: number): void {
+    const flags = this.#flags;
+    const id = this.#streamId;
+    const sink = this.#sink;
+    switch (this.#type) {
+      case FrameType.HEADERS:
+        return this.#headers(bytes, start, end);
+      case FrameType.CONTINUATION:
+        if (this.#blockStream === 0) throw protocol("CONTINUATION without HEADERS");
+        return this.#fragment(bytes, start, end);
+      case FrameType.RST_STREAM:
+        if (id === 0) throw protocol("RST_STREAM on stream 0");
+        return sink.onReset(id, readUint32(bytes, start));
+      case FrameType.SETTINGS:
+        if (id !== 0) throw protocol("SETTINGS on a stream");
+        return (flags & Flag.ACK) !== 0 ? sink.onSettingsAck() : sink.onSettings(bytes, start, end);
+      case FrameType.PUSH_PROMISE: // Section 6.6: this side's SETTINGS forbid it.
+        throw protocol("PUSH_PROMISE although push is disabled");
+      case FrameType.PING:
+        if (id !== 0) throw protocol("PING on a stream");
+        return sink.onPing(bytes, start, (flags & Flag.ACK) !== 0);
+      case FrameType.GOAWAY:
+        if (id !== 0) throw protocol("GOAWAY on a stream");
+        return sink.onGoaway(
+          readUint32(bytes, start) & 0x7fff_ffff,
+          readUint32(bytes, start + 4),
+          bytes.subarray(start + 8, end),
+        );
+      case FrameType.WINDOW_UPDATE:
+        return sink.onWindowUpdate(id, readUint32(bytes, start) & 0x7fff_ffff);
+      case FrameType.PRIORITY:
+        if (id === 0) throw protocol("PRIORITY on stream 0");
+        return sink.onIgnored();
+      default:
+        return sink.onIgnored();
+    }
+  }
+
+  /** Section 6.2. */
+  #headers(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#streamId === 0) throw protocol("HEADERS on stream 0");
+    let padding = 0;
+    if ((this.#flags & Flag.PADDED) !== 0) padding = bytes[start++]!;
+    if ((this.#flags & Flag.PRIORITY) !== 0) start += 5;
+    if (start + padding > end) throw protocol("HEADERS is padded beyond its length");
+    end -= padding;
+    const endStream = (this.#flags & Flag.END_STREAM) !== 0;
+    if ((this.#flags & Flag.END_HEADERS) !== 0) {
+      this.#sink.onHeaders(this.#streamId, bytes, start, end, endStream);
+      return;
+    }
+    this.#blockStream = this.#streamId;
+    this.#blockEndStream = endStream;
+    this.#blockBytes = this.#blockFrames = 0;
+    this.#fragment(bytes, start, end);
+  }
+
+  /** Section 6.10, bounded in frames and bytes: otherwise a peer could send one header block for ever. */
+  #fragment(bytes: Uint8Array, start: number, end: number): void {
+    const size = this.#blockBytes + end - start;
+    if (++this.#blockFrames > MAX_FRAMES_PER_BLOCK || size > this.#maxBlockBytes) {
+      throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "a header block is too large or in too many frames");
+    }
+    if (this.#block.length < size) {
+      const larger = new Uint8Array(Math.max(size, this.#block.length * 2));
+      larger.set(this.#block.subarray(0, this.#blockBytes));
+      this.#block = larger;
+    }
+    this.#block.set(bytes.subarray(start, end), this.#blockBytes);
+    this.#blockBytes = size;
+    if ((this.#flags & Flag.END_HEADERS) === 0) return;
+    const block = this.#block;
+    const id = this.#blockStream;
+    this.#block = NOTHING;
+    this.#blockStream = 0;
+    this.#sink.onHeaders(id, block, 0, size, this.#blockEndStream);
+  }
+}
+
+/** Section 6: frame types of a fixed or least length. */
+function checkLength(type: number, flags: number, length: number): void {
+  const ok = type === FrameType.PING
+    ? length === 8
+    : type === FrameType.RST_STREAM || type === FrameType.WINDOW_UPDATE
+    ? length === 4
+    : type === FrameType.SETTINGS
+    ? length % 6 === 0 && ((flags & Flag.ACK) === 0 || length === 0)
+    : type === FrameType.GOAWAY
+    ? length >= 8
+    : type === FrameType.PRIORITY
+    ? length === 5
+    : type === FrameType.HEADERS
+    ? length >= ((flags & Flag.PADDED) !== 0 ? 1 : 0) + ((flags & Flag.PRIORITY) !== 0 ? 5 : 0)
+    : true;
+  if (!ok) throw frameSize(`a frame of type ${type} has ${length} bytes`);
+}
+
+function protocol(why: string): Http2Error {
+  return new Http2Error(ErrorCode.PROTOCOL_ERROR, why);
+}
+
+function frameSize(why: string): Http2Error {
+  return new Http2Error(ErrorCode.FRAME_SIZE_ERROR, why);
+}

@@ -1,0 +1,208 @@
+import type { ByteStream } from "./byte-stream.ts";
+import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader, writeUint32 } from "./frame.ts";
+
+const FIRST_SLAB_BYTES = 4 * 1024;
+const LARGEST_SLAB_BYTES = 64 * 1024;
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Frames going out. They are laid into a slab of memory one after another, and everything laid in one burst of
+ * microtasks leaves in one write: a write is what costs most in a small call. A slab is never written twice, as the byte
+ * stream may still hold it.
+ */
+export class FrameWriter {
+  readonly #stream: ByteStream;
+  #slab: Uint8Array = NOTHING;
+  #start = 0;
+  #end = 0;
+  /** Full slabs' contents that wait for the next write. */
+  #full: Uint8Array[] = [];
+  #fullBytes = 0;
+  #scheduled = false;
+  #closed = false;
+  /** Where the flags of the newest frame stand if that is DATA of `#lastData` and has not left yet. */
+  #lastDataFlags = 0;
+  #lastData = 0;
+  /** The byte stream is full: what is laid waits for {@link drained}. */
+  blocked = false;
+  /** Bytes of answers to the peer's frames that wait. */
+  waitingControlBytes = 0;
+
+  constructor(stream: ByteStream) {
+    this.#stream = stream;
+  }
+
+  /** Bytes laid and not handed to the byte stream yet. */
+  get waitingBytes(): number {
+    return this.#fullBytes + this.#end - this.#start;
+  }
+
+  /** RFC 9113 section 3.4: the preface with its SETTINGS, and the connection's window beyond the default. */
+  preface(settings: readonly (readonly [id: number, value: number])[], windowIncrement: number): void {
+    const at = this.#reserve(CONNECTION_PREFACE.length);
+    this.#slab.set(CONNECTION_PREFACE, at);
+    let to = this.#frame(settings.length * 6, FrameType.SETTINGS, 0, 0);
+    for (const [id, value] of settings) {
+      this.#slab[to] = id >>> 8;
+      this.#slab[to + 1] = id;
+      writeUint32(this.#slab, to + 2, value);
+      to += 6;
+    }
+    if (windowIncrement > 0) this.windowUpdate(0, windowIncrement);
+  }
+
+  settingsAck(): void {
+    this.#control(0, FrameType.SETTINGS, Flag.ACK, 0);
+  }
+
+  ping(payload: Uint8Array, start: number, ack: boolean): void {
+    const at = this.#control(8, FrameType.PING, ack ? Flag.ACK : 0, 0);
+    for (let i = 0; i < 8; i++) this.#slab[at + i] = payload[start + i]!;
+  }
+
+  windowUpdate(streamId: number, increment: number): void {
+    writeUint32(this.#slab, this.#control(4, FrameType.WINDOW_UPDATE, 0, streamId), increment);
+  }
+
+  reset(streamId: number, code: number): void {
+    writeUint32(this.#slab, this.#control(4, FrameType.RST_STREAM, 0, streamId), code);
+  }
+
+  goaway(code: number, debug: string): void {
+    const text = new TextEncoder().encode(debug.slice(0, 200));
+    const at = this.#frame(8 + text.length, FrameType.GOAWAY, 0, 0);
+    writeUint32(this.#slab, at, 0); // The last stream that the peer opened: a client allows none.
+    writeUint32(this.#slab, at + 4, code);
+    this.#slab.set(text, at + 8);
+  }
+
+  /** Section 6.2 and 6.10: HEADERS, and CONTINUATION for what is above the peer's frame size. */
+  headers(streamId: number, template: Uint8Array, literals: readonly Uint8Array[], maxFrameSize: number): void {
+    let length = template.length;
+    for (let i = 0; i < literals.length; i++) length += literals[i]!.length;
+    if (length <= maxFrameSize) {
+      let at = this.#frame(length, FrameType.HEADERS, Flag.END_HEADERS, streamId);
+      at = copy(template, 0, template.length, this.#slab, at);
+      for (let i = 0; i < literals.length; i++) at = copy(literals[i]!, 0, literals[i]!.length, this.#slab, at);
+      return;
+    }
+    const block = new Uint8Array(length);
+    let at = copy(template, 0, template.length, block, 0);
+    for (const literal of literals) at = copy(literal, 0, literal.length, block, at);
+    for (let from = 0; from < length; from += maxFrameSize) {
+      const to = Math.min(length, from + maxFrameSize);
+      const type = from === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
+      const into = this.#frame(to - from, type, to === length ? Flag.END_HEADERS : 0, streamId);
+      copy(block, from, to, this.#slab, into);
+    }
+  }
+
+  /** One DATA frame of up to two pieces. */
+  data(streamId: number, head: Uint8Array, body: Uint8Array, end: boolean): void {
+    const at = this.#dataFrame(streamId, head.length + body.length, end);
+    copy(body, 0, body.length, this.#slab, copy(head, 0, head.length, this.#slab, at));
+  }
+
+  /** Room for one DATA frame's payload: the slab, to be filled at once from the offset that is returned. */
+  dataFrame(streamId: number, length: number, end: boolean): number {
+    return this.#dataFrame(streamId, length, end);
+  }
+
+  /** The slab that {@link dataFrame} gave an offset in. */
+  get slab(): Uint8Array {
+    return this.#slab;
+  }
+
+  /** Ends a stream: on its last DATA frame if that has not left, else with an empty one. */
+  endStream(streamId: number): void {
+    if (this.#lastData === streamId) this.#slab[this.#lastDataFlags] = Flag.END_STREAM;
+    else this.#dataFrame(streamId, 0, true);
+  }
+
+  /** Writes everything laid so far to the byte stream, unless that is full. */
+  readonly flush = (): void => {
+    this.#scheduled = false;
+    if (this.blocked || this.#closed) return;
+    this.#lastData = 0;
+    while (this.#full.length > 0) {
+      const bytes = this.#full.shift()!;
+      this.#fullBytes -= bytes.length;
+      if (!this.#stream.write(bytes)) {
+        this.blocked = true;
+        return;
+      }
+    }
+    if (this.#end > this.#start) {
+      const bytes = this.#slab.subarray(this.#start, this.#end);
+      this.#start = this.#end;
+      if (!this.#stream.write(bytes)) this.blocked = true;
+    }
+    this.waitingControlBytes = 0;
+  };
+
+  /** The byte stream has room again. */
+  drained(): void {
+    this.blocked = false;
+    this.flush();
+  }
+
+  /** Drops what waits; nothing is laid any more. */
+  close(): void {
+    this.#closed = true;
+    this.#full = [];
+    this.#fullBytes = 0;
+    this.#start = this.#end = 0;
+    this.#slab = NOTHING;
+  }
+
+  #dataFrame(streamId: number, length: number, end: boolean): number {
+    const at = this.#frame(length, FrameType.DATA, end ? Flag.END_STREAM : 0, streamId);
+    this.#lastData = end ? 0 : streamId;
+    this.#lastDataFlags = at - 5;
+    return at;
+  }
+
+  #control(length: number, type: number, flags: number, streamId: number): number {
+    this.waitingControlBytes += FRAME_HEADER_BYTES + length;
+    return this.#frame(length, type, flags, streamId);
+  }
+
+  /** Lays a frame's header and returns where its payload stands. */
+  #frame(length: number, type: number, flags: number, streamId: number): number {
+    const at = this.#reserve(FRAME_HEADER_BYTES + length);
+    writeFrameHeader(this.#slab, at, length, type, flags, streamId);
+    return at + FRAME_HEADER_BYTES;
+  }
+
+  #reserve(length: number): number {
+    if (this.#slab.length - this.#end < length) this.#nextSlab(length);
+    const at = this.#end;
+    this.#end += length;
+    this.#lastData = 0;
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(this.flush);
+    }
+    return at;
+  }
+
+  #nextSlab(length: number): void {
+    if (this.#end > this.#start) {
+      this.#full.push(this.#slab.subarray(this.#start, this.#end));
+      this.#fullBytes += this.#end - this.#start;
+    }
+    const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#slab.length * 2));
+    this.#slab = new Uint8Array(Math.max(usual, length));
+    this.#start = this.#end = 0;
+  }
+}
+
+/** Copies a range and returns where it ends. A loop is faster than `set` for the few bytes of a small call. */
+export function copy(from: Uint8Array, start: number, end: number, into: Uint8Array, at: number): number {
+  if (end - start > 48) {
+    into.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
+    return at + end - start;
+  }
+  for (let i = start; i < end; i++) into[at++] = from[i]!;
+  return at;
+}

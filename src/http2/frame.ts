@@ -1,0 +1,68 @@
+/** The frame types of RFC 9113 section 6. */
+export const FrameType = {
+  DATA: 0,
+  HEADERS: 1,
+  PRIORITY: 2,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PUSH_PROMISE: 5,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+  CONTINUATION: 9,
+} as const;
+
+/** The frame flags of RFC 9113 section 6. */
+export const Flag = {
+  ACK: 0x1,
+  END_STREAM: 0x1,
+  END_HEADERS: 0x4,
+  PADDED: 0x8,
+  PRIORITY: 0x20,
+} as const;
+
+/** Section 4.1: every frame begins with length (24 bits), type, flags and stream id (31 bits). */
+export const FRAME_HEADER_BYTES = 9;
+/** Section 6.5.2: SETTINGS_MAX_FRAME_SIZE before the peer says otherwise, and the least it may say. */
+export const DEFAULT_MAX_FRAME_SIZE = 16_384;
+/** Section 6.5.2: the most that SETTINGS_MAX_FRAME_SIZE may say. */
+export const LARGEST_MAX_FRAME_SIZE = 0xff_ffff;
+/** Section 5.1.1: ids have 31 bits. */
+export const MAX_STREAM_ID = 0x7fff_ffff;
+/** Section 6.9.1: the largest flow-control window. */
+export const MAX_WINDOW = 0x7fff_ffff;
+/** Section 6.9.2: windows before any SETTINGS or WINDOW_UPDATE. */
+export const DEFAULT_WINDOW = 65_535;
+
+/** Section 3.4: what a client sends before its first frame. */
+export const CONNECTION_PREFACE: Uint8Array = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+/** Writes a frame header at an offset. */
+export function writeFrameHeader(
+  into: Uint8Array,
+  at: number,
+  length: number,
+  type: number,
+  flags: number,
+  streamId: number,
+): void {
+  into[at] = length >>> 16;
+  into[at + 1] = length >>> 8;
+  into[at + 2] = length;
+  into[at + 3] = type;
+  into[at + 4] = flags;
+  writeUint32(into, at + 5, streamId);
+}
+
+/** Writes 32 bits in network order. */
+export function writeUint32(into: Uint8Array, at: number, value: number): void {
+  into[at] = value >>> 24;
+  into[at + 1] = value >>> 16;
+  into[at + 2] = value >>> 8;
+  into[at + 3] = value;
+}
+
+/** Reads 32 bits in network order. */
+export function readUint32(from: Uint8Array, at: number): number {
+  return ((from[at]! << 24) | (from[at + 1]! << 16) | (from[at + 2]! << 8) | from[at + 3]!) >>> 0;
+}

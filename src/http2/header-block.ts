@@ -1,0 +1,100 @@
+import type { Field } from "./hpack-table.ts";
+
+/**
+ * A received header section, decoded and judged by RFC 9113 section 8. Equal blocks in a row share one object, so
+ * nothing may change it.
+ */
+export class HeaderBlock {
+  /** Name, value, name, value …, without pseudo-header fields. */
+  readonly fields: string[] = [];
+  /** `:status`, or 0 in trailers. */
+  status = 0;
+  /** `content-length`, or -1. */
+  contentLength = -1;
+  /** Why the section is malformed (section 8.1.1), if it is. */
+  malformed: string | undefined = undefined;
+  /** Larger than SETTINGS_MAX_HEADER_LIST_SIZE allows: `fields` is empty. */
+  tooLarge = false;
+  /** Its size as RFC 7541 section 4.1 counts. */
+  bytes = 0;
+  /** What the layer above derived from it; kept here because equal blocks share an object. */
+  memo: unknown = undefined;
+
+  add(field: ReceivedField, maxBytes: number): void {
+    this.bytes += field.size;
+    if (this.bytes > maxBytes) {
+      this.tooLarge = true;
+      this.fields.length = 0;
+      return;
+    }
+    const { name, value, kind } = field;
+    if (kind === "plain") {
+      this.fields.push(name, value);
+    } else if (kind === "status") {
+      // Section 8.3: pseudo-header fields come first and once.
+      if (this.status !== 0 || this.fields.length > 0) this.malformed ??= ":status comes twice or after other fields";
+      this.status = Number(value);
+    } else if (kind === "length") {
+      const length = Number(value);
+      if (this.contentLength >= 0 && this.contentLength !== length) {
+        this.malformed ??= "content-length contradicts itself";
+      }
+      this.contentLength = length;
+      this.fields.push(name, value);
+    } else {
+      this.malformed ??= `field ${JSON.stringify(name.slice(0, 100))} is not allowed`;
+    }
+  }
+
+  /** The first value of a field. */
+  get(name: string): string | undefined {
+    const { fields } = this;
+    for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
+    return undefined;
+  }
+}
+
+/** A field with what the rules say of it, found once when it is decoded. */
+export interface ReceivedField extends Field {
+  readonly kind: "plain" | "status" | "length" | "malformed";
+}
+
+// RFC 9110 section 5.6.2 (token), without the upper case that RFC 9113 section 8.2 forbids.
+const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+// RFC 9113 section 8.2.1 and RFC 9110 section 5.5: no control characters, no white space at either end.
+const VALUE = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*$/;
+/** RFC 9113 section 8.2.2: fields that speak of an HTTP/1.1 connection. */
+const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Judges a field of a response. */
+export function receivedField(entry: Field): ReceivedField {
+  return { ...entry, kind: kindOf(entry.name, entry.value) };
+}
+
+function kindOf(name: string, value: string): ReceivedField["kind"] {
+  if (name === ":status") return /^[1-5][0-9][0-9]$/.test(value) ? "status" : "malformed";
+  if (!isFieldName(name) || !isFieldValue(value) || isConnectionSpecific(name)) return "malformed";
+  if (name === "content-length") return /^[0-9]{1,15}$/.test(value) ? "length" : "malformed";
+  return "plain";
+}
+
+/** Whether a name may stand in HTTP/2: a token in lower case. */
+export function isFieldName(name: string): boolean {
+  return NAME.test(name);
+}
+
+/** Whether a value may stand in a field: one character per octet, no control characters, no white space around it. */
+export function isFieldValue(value: string): boolean {
+  return VALUE.test(value) && !/[\t ]$/.test(value);
+}
+
+/** Whether a field belongs to HTTP/1.1's connections and must not be sent. */
+export function isConnectionSpecific(name: string): boolean {
+  return CONNECTION_SPECIFIC.has(name);
+}

@@ -1,0 +1,145 @@
+import { DynamicTable, field, FIELD_OVERHEAD, FIRST_DYNAMIC_INDEX, STATIC_TABLE } from "./hpack-table.ts";
+import type { Field } from "./hpack-table.ts";
+
+/** How much of the peer's table is used at most, in bytes; HTTP/2's default and enough for some 40 constant fields. */
+const MAX_TABLE_BYTES = 4_096;
+/** How many names of varying fields keep their last encoding. */
+const REMEMBERED_LITERALS = 64;
+/** A longer value is encoded each time rather than remembered. */
+const REMEMBERED_VALUE_LENGTH = 512;
+
+/** Fields that many requests have in common: they go to the dynamic table, and their encoding is remembered. */
+export class HeaderTemplate {
+  /** Name, value, name, value …; pseudo-header fields first. */
+  readonly fields: readonly string[];
+  /** The size as RFC 7541 section 4.1 counts. */
+  readonly bytes: number;
+
+  constructor(fields: readonly string[]) {
+    this.fields = fields;
+    this.bytes = fieldListBytes(fields);
+  }
+}
+
+/** The size of name, value, name, value … as RFC 7541 section 4.1 counts, which SETTINGS_MAX_HEADER_LIST_SIZE bounds. */
+export function fieldListBytes(fields: readonly string[]): number {
+  let bytes = 0;
+  for (let i = 0; i < fields.length; i += 2) bytes += fields[i]!.length + fields[i + 1]!.length + FIELD_OVERHEAD;
+  return bytes;
+}
+
+const staticIndex = new Map<string, number>();
+for (let i = FIRST_DYNAMIC_INDEX - 1; i > 0; i--) {
+  const { name, value } = STATIC_TABLE[i]!;
+  staticIndex.set(name, i).set(`${name}\n${value}`, i);
+}
+
+interface Indexed extends Field {
+  /** The how-manieth entry of this connection it is; its index follows from how many came after it. */
+  readonly serial: number;
+}
+
+/**
+ * RFC 7541's encoder. One for a connection, as it holds the dynamic table.
+ *
+ * It never evicts: a template's field that doesn't fit any more goes as a literal. So a template's encoding stays valid
+ * until another template adds to the table, and the usual request costs one copy. Strings aren't Huffman-encoded: the
+ * constant ones are sent once a connection, and the varying ones cost more time than they save bytes.
+ */
+export class HpackEncoder {
+  #table: DynamicTable<Indexed> = new DynamicTable(MAX_TABLE_BYTES);
+  #serial = 0;
+  readonly #index = new Map<string, number>(); // "name\nvalue" → serial
+  readonly #templates = new Map<HeaderTemplate, { generation: number; bytes: Uint8Array }>();
+  readonly #literals = new Map<string, { value: string; bytes: Uint8Array }>();
+  /** Sizes that the next block must begin with (section 4.2). */
+  #sizeUpdates: number[] = [];
+
+  /** The peer's SETTINGS_HEADER_TABLE_SIZE changed. */
+  setMaxTableBytes(bytes: number): void {
+    const size = Math.min(bytes, MAX_TABLE_BYTES);
+    if (size === this.#table.maxBytes) return;
+    // Entries are looked up by serial without asking the table, so a smaller table starts empty.
+    this.#sizeUpdates = size < this.#table.maxBytes || this.#sizeUpdates[0] === 0 ? [0, size] : [size];
+    if (size < this.#table.maxBytes) {
+      this.#table.resize(0);
+      this.#index.clear();
+    }
+    this.#table.resize(size);
+  }
+
+  /** The encoding of a template at the start of a block; it must be sent, as it may add to the table. */
+  template(template: HeaderTemplate): Uint8Array {
+    const known = this.#templates.get(template);
+    if (known !== undefined && known.generation === this.#table.generation && this.#sizeUpdates.length === 0) {
+      return known.bytes;
+    }
+    const out: number[] = [];
+    for (const size of this.#sizeUpdates) integer(out, size, 5, 0x20);
+    const plain = this.#sizeUpdates.length === 0;
+    this.#sizeUpdates = [];
+    const { generation } = this.#table;
+    const { fields } = template;
+    for (let i = 0; i < fields.length; i += 2) this.#field(out, fields[i]!, fields[i + 1]!);
+    const bytes = Uint8Array.from(out);
+    if (plain && generation === this.#table.generation) {
+      if (this.#templates.size >= 1_000) this.#templates.clear();
+      this.#templates.set(template, { generation, bytes });
+    }
+    return bytes;
+  }
+
+  /** The encoding of a varying field, which leaves the table alone (section 6.2.2). */
+  literal(name: string, value: string): Uint8Array {
+    const known = this.#literals.get(name);
+    if (known !== undefined && known.value === value) return known.bytes;
+    const out: number[] = [];
+    literal(out, name, value, 4, 0x00);
+    const bytes = Uint8Array.from(out);
+    if (value.length <= REMEMBERED_VALUE_LENGTH) {
+      if (known === undefined && this.#literals.size >= REMEMBERED_LITERALS) this.#literals.clear();
+      this.#literals.set(name, { value, bytes });
+    }
+    return bytes;
+  }
+
+  #field(out: number[], name: string, value: string): void {
+    const key = `${name}\n${value}`;
+    const fixed = staticIndex.get(key);
+    if (fixed !== undefined) return integer(out, fixed, 7, 0x80);
+    const serial = this.#index.get(key);
+    if (serial !== undefined) return integer(out, FIRST_DYNAMIC_INDEX + this.#serial - 1 - serial, 7, 0x80);
+    const entry = field(name, value);
+    if (this.#table.bytes + entry.size > this.#table.maxBytes) return literal(out, name, value, 4, 0x00);
+    literal(out, name, value, 6, 0x40);
+    this.#index.set(key, this.#serial);
+    this.#table.add({ ...entry, serial: this.#serial++ });
+  }
+}
+
+/** Sections 6.2.1 and 6.2.2: the name as an index where the static table has it. */
+function literal(out: number[], name: string, value: string, prefix: number, pattern: number): void {
+  const index = staticIndex.get(name) ?? 0;
+  integer(out, index, prefix, pattern);
+  if (index === 0) string(out, name);
+  string(out, value);
+}
+
+/** Section 5.1. */
+function integer(out: number[], value: number, prefix: number, pattern: number): void {
+  const mask = (1 << prefix) - 1;
+  if (value < mask) {
+    out.push(pattern | value);
+    return;
+  }
+  out.push(pattern | mask);
+  let rest = value - mask;
+  for (; rest >= 0x80; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
+  out.push(rest);
+}
+
+/** Section 5.2: one octet per character. */
+function string(out: number[], text: string): void {
+  integer(out, text.length, 7, 0x00);
+  for (let i = 0; i < text.length; i++) out.push(text.charCodeAt(i) & 0xff);
+}

@@ -1,0 +1,101 @@
+import { ErrorCode, Http2Error } from "./error.ts";
+
+/**
+ * RFC 7541 Appendix B, as code lengths in bits by symbol: the code is canonical (codes of one length are consecutive in
+ * the order of their symbols), so the lengths say it all.
+ */
+// deno-fmt-ignore
+const LENGTHS = [
+  13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28,
+  6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 8, 15, 6, 12, 10,
+  13, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 7, 8, 13, 19, 13, 14, 6,
+  15, 5, 6, 5, 6, 5, 6, 6, 6, 5, 7, 7, 6, 6, 6, 5, 6, 7, 6, 5, 5, 6, 7, 7, 7, 7, 7, 15, 11, 14, 13, 28,
+  20, 22, 20, 20, 22, 22, 22, 23, 22, 23, 23, 23, 23, 23, 24, 23, 24, 24, 22, 23, 24, 23, 23, 23, 23, 21, 22, 23, 22, 23, 23, 24,
+  22, 21, 20, 22, 22, 23, 23, 21, 23, 22, 22, 24, 21, 22, 23, 23, 21, 21, 22, 21, 23, 22, 23, 23, 20, 22, 22, 22, 23, 22, 22, 23,
+  26, 26, 20, 19, 22, 23, 22, 25, 26, 26, 26, 27, 27, 26, 24, 25, 19, 21, 26, 27, 27, 26, 27, 24, 21, 21, 26, 26, 28, 27, 27, 27,
+  20, 24, 20, 21, 22, 21, 21, 23, 22, 22, 25, 25, 24, 24, 26, 23, 26, 27, 26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26,
+  30,
+];
+const EOS = 256;
+const LONGEST = 30;
+
+/**
+ * The code as a tree of 256-way tables, one for each byte of input. An entry is 0 (no code), a leaf
+ * (`LEAF | bits << 16 | symbol`, bits being how many of the 8 belong to the code) or the offset of the next table.
+ */
+const LEAF = 1 << 30;
+let tables: Int32Array | undefined;
+
+function buildTables(): Int32Array {
+  const entries: number[] = new Array(256).fill(0);
+  let code = 0;
+  for (let length = 1; length <= LONGEST; length++, code <<= 1) {
+    for (let symbol = 0; symbol <= EOS; symbol++) {
+      if (LENGTHS[symbol] !== length) continue;
+      let table = 0;
+      let left = length;
+      for (; left > 8; left -= 8) {
+        const at = table + ((code >>> (left - 8)) & 0xff);
+        if (entries[at] === 0) {
+          entries[at] = entries.length;
+          for (let i = 0; i < 256; i++) entries.push(0);
+        }
+        table = entries[at]!;
+      }
+      const first = (code << (8 - left)) & 0xff;
+      entries.fill(LEAF | (left << 16) | symbol, table + first, table + first + (1 << (8 - left)));
+      code++;
+    }
+  }
+  return Int32Array.from(entries);
+}
+
+/**
+ * Decodes a Huffman-encoded string literal (RFC 7541 section 5.2) to a string of one character per octet.
+ *
+ * @throws Http2Error COMPRESSION_ERROR if it holds EOS, or if its padding is longer than 7 bits or not of ones.
+ */
+export function huffmanDecode(bytes: Uint8Array, start: number, end: number): string {
+  tables ??= buildTables();
+  let text = "";
+  let table = 0;
+  let bits = 0; // how many of the low bits of `hold` are not used yet
+  let hold = 0;
+  let pending = 0; // bits of an unfinished code that lie in tables already passed
+  for (let i = start; i < end; i++) {
+    hold = ((hold << 8) | bytes[i]!) & 0xffff;
+    bits += 8;
+    while (bits >= 8) {
+      const entry = tables[table + ((hold >>> (bits - 8)) & 0xff)]!;
+      if ((entry & LEAF) !== 0) {
+        const symbol = entry & 0xffff;
+        if (symbol === EOS) throw invalid("holds the end-of-string symbol");
+        text += String.fromCharCode(symbol);
+        bits -= (entry >>> 16) & 0xf;
+        table = 0;
+        pending = 0;
+      } else {
+        table = entry;
+        bits -= 8;
+        pending += 8;
+      }
+    }
+  }
+  // What is left is less than a byte: codes that end within it, then padding.
+  while (bits > 0) {
+    const entry = tables[table + ((hold << (8 - bits)) & 0xff)]!;
+    const used = (entry >>> 16) & 0xf;
+    if ((entry & LEAF) === 0 || used > bits || (entry & 0xffff) === EOS) break;
+    text += String.fromCharCode(entry & 0xffff);
+    bits -= used;
+    table = 0;
+    pending = 0;
+  }
+  const mask = (1 << bits) - 1;
+  if (pending + bits > 7 || (hold & mask) !== mask) throw invalid("has padding that is not the start of EOS");
+  return text;
+}
+
+function invalid(what: string): Http2Error {
+  return new Http2Error(ErrorCode.COMPRESSION_ERROR, `a Huffman-encoded string ${what}`);
+}

@@ -1,0 +1,64 @@
+import type { Timer } from "../time/clock.ts";
+import type { Connection } from "./connection.ts";
+import { ErrorCode, Http2Error } from "./error.ts";
+
+/** When a silent connection is asked whether it lives (gRPC's keepalive, gRFC A8). */
+export interface KeepaliveOptions {
+  /** How long nothing may come, while requests are in flight, before a PING is sent; in milliseconds. Defaults to 30,000. */
+  intervalMs?: number | undefined;
+  /** How long the answer may take before the connection counts as lost; in milliseconds. Defaults to 10,000. */
+  timeoutMs?: number | undefined;
+}
+
+const PAYLOAD = new Uint8Array(8);
+
+/** Pings a connection on which requests wait and nothing comes. One timer at most, and none for each request. */
+export class Keepalive {
+  readonly #connection: Connection;
+  readonly #intervalMs: number;
+  readonly #timeoutMs: number;
+  #heardAt = 0;
+  #timer: Timer | undefined;
+
+  constructor(connection: Connection, options: KeepaliveOptions) {
+    this.#connection = connection;
+    this.#intervalMs = options.intervalMs ?? 30_000;
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+  }
+
+  /** Something came. */
+  heard(): void {
+    this.#heardAt = this.#connection.clock.now();
+  }
+
+  /** There are requests in flight now. */
+  busy(): void {
+    if (this.#timer !== undefined) return;
+    this.heard();
+    this.#wait(this.#intervalMs);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #wait(delayMs: number): void {
+    this.#timer = this.#connection.clock.timer(delayMs, () => this.#check());
+  }
+
+  #check(): void {
+    this.#timer = undefined;
+    const { active, clock, waiting, writer } = this.#connection;
+    if (active.size === 0 && waiting === 0) return;
+    const left = this.#heardAt + this.#intervalMs - clock.now();
+    if (left > 0) return this.#wait(left);
+    const asked = clock.now();
+    writer.ping(PAYLOAD, 0, false);
+    this.#timer = clock.timer(this.#timeoutMs, () => {
+      if (this.#heardAt >= asked) return this.#check();
+      const why = `no answer to a PING for ${this.#timeoutMs} ms: the connection is dead`;
+      this.#connection.fail(new Http2Error(ErrorCode.NO_ERROR, why));
+    });
+  }
+}

@@ -1,0 +1,72 @@
+/** What a connection allows its peer; all have defaults that fit gRPC. */
+export interface Http2Limits {
+  /** How many bytes a stream may receive beyond what its reader took. Defaults to 8 MiB. */
+  streamWindowBytes?: number | undefined;
+  /** How many bytes the connection may receive beyond what it has parsed. Defaults to 16 MiB. */
+  connectionWindowBytes?: number | undefined;
+  /** The largest header section, counted as RFC 7541 section 4.1 does. Defaults to 64 KiB. */
+  maxHeaderListBytes?: number | undefined;
+}
+
+/** {@link Http2Limits} with all defaults in place. */
+export interface ResolvedHttp2Limits {
+  readonly streamWindowBytes: number;
+  readonly connectionWindowBytes: number;
+  readonly maxHeaderListBytes: number;
+}
+
+/** Fills in defaults. @throws RangeError for a value that HTTP/2 can't express. */
+export function resolveLimits(limits: Http2Limits = {}): ResolvedHttp2Limits {
+  return {
+    streamWindowBytes: bounded("streamWindowBytes", limits.streamWindowBytes ?? 8 * 1024 * 1024, 1),
+    connectionWindowBytes: bounded("connectionWindowBytes", limits.connectionWindowBytes ?? 16 * 1024 * 1024, 65_535),
+    maxHeaderListBytes: bounded("maxHeaderListBytes", limits.maxHeaderListBytes ?? 64 * 1024, 1024),
+  };
+}
+
+function bounded(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value <= 0x7fff_ffff) return value;
+  throw new RangeError(`${name} is ${value}: expected a whole number from ${least} to ${0x7fff_ffff}`);
+}
+
+/** How many frames one header block may be spread over: a block of 64 KiB takes 4 of the usual size. */
+export const MAX_FRAMES_PER_BLOCK = 64;
+/** How many informational (1xx) responses may precede a response. */
+export const MAX_INFORMATIONAL = 16;
+/** How many bytes of answers (acknowledgements, resets, window updates) may wait for a peer that doesn't read. */
+export const MAX_WAITING_CONTROL_BYTES: number = 64 * 1024;
+
+/** How many frames without use for any call a peer may send … */
+const MAX_NOISE = 10_000;
+/** … in how many milliseconds, unless as many useful frames went over the connection meanwhile. */
+const NOISE_PERIOD_MS = 10_000;
+
+/**
+ * Tells a flood (RFC 9113 section 10.5) from honest traffic: PING, SETTINGS, PRIORITY, empty DATA, frames of closed
+ * streams and of unknown types all cost work and serve no call. An honest server sends some with each call (gRPC servers
+ * measure the bandwidth with PINGs), so they count against the useful frames of the same time.
+ */
+export class NoiseMeter {
+  readonly #now: () => number;
+  #noise = 0;
+  #useful = 0;
+  #since: number | undefined;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  useful(): void {
+    this.#useful++;
+  }
+
+  /** Counts a frame of no use; false: it is a flood. */
+  noise(): boolean {
+    if (this.#noise++ === 0) this.#since = this.#now();
+    if (this.#noise < MAX_NOISE) return true;
+    if (this.#useful < MAX_NOISE && this.#now() - this.#since! < NOISE_PERIOD_MS) return false;
+    this.#noise = 0;
+    this.#useful = 0;
+    return true;
+  }
+}

@@ -1,0 +1,201 @@
+import type { Connection } from "./connection.ts";
+import { ErrorCode, errorCodeText, Http2Error, StreamError } from "./error.ts";
+import { ReceiveWindow } from "./flow.ts";
+import { MAX_WINDOW } from "./frame.ts";
+import type { FrameSink } from "./frame-reader.ts";
+import type { HeaderBlock } from "./header-block.ts";
+import { HpackDecoder } from "./hpack-decoder.ts";
+import { MAX_INFORMATIONAL, NoiseMeter } from "./limits.ts";
+import type { ClientStream } from "./stream.ts";
+
+/** SETTINGS_HEADER_TABLE_SIZE: this side leaves it at HTTP/2's default. */
+const HEADER_TABLE_BYTES = 4_096;
+
+/**
+ * What each frame from the server means to the connection and its streams (RFC 9113 sections 5, 6 and 8). What breaks the
+ * connection is thrown; what breaks one stream ends that stream.
+ */
+export class Receiver implements FrameSink {
+  readonly #connection: Connection;
+  readonly #hpack: HpackDecoder;
+  readonly #window: ReceiveWindow;
+  readonly #noise: NoiseMeter;
+  #settled = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#hpack = new HpackDecoder(HEADER_TABLE_BYTES, connection.limits.maxHeaderListBytes);
+    this.#window = new ReceiveWindow(connection.limits.connectionWindowBytes);
+    this.#noise = new NoiseMeter(() => connection.clock.now());
+  }
+
+  onData(id: number, chunk: Uint8Array, start: number, end: number, flowLength: number, endStream: boolean): void {
+    const stream = this.#stream(id);
+    if (flowLength >= 0) {
+      // Section 6.9: the connection's window counts what is parsed, not what is read, so that a stream that nobody
+      // reads doesn't hold up the others; its own window bounds it. Frames of closed streams count too.
+      if (!this.#window.receive(flowLength)) {
+        throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "the server sent more than the connection's window");
+      }
+      const increment = this.#window.take(flowLength);
+      if (increment > 0) this.#connection.writer.windowUpdate(0, increment);
+      if (stream === undefined || (flowLength === 0 && !endStream)) this.#ignored();
+      else this.#noise.useful();
+    }
+    if (stream === undefined) return;
+    if (flowLength > 0 && !stream.receiveWindow!.receive(flowLength)) {
+      return this.#fail(stream, ErrorCode.FLOW_CONTROL_ERROR, "the server sent more than the stream's window");
+    }
+    if (!stream.headReceived) return this.#malformed(stream, "DATA comes before HEADERS");
+    if (stream.contentLeft >= 0 && (stream.contentLeft -= end - start) < 0) {
+      return this.#malformed(stream, "there is more content than content-length says");
+    }
+    if (end > start) stream.onData(chunk, start, end);
+    if (endStream) this.#end(stream, undefined);
+  }
+
+  onPadding(id: number, bytes: number): void {
+    const stream = this.#connection.active.get(id);
+    if (stream !== undefined) this.#connection.consumed(stream, bytes);
+  }
+
+  onHeaders(id: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    const stream = this.#stream(id);
+    // Section 4.3: a block is decoded even when nobody wants it, as it changes the table.
+    const block = this.#hpack.decode(bytes, start, end);
+    if (stream === undefined) return this.#ignored();
+    this.#noise.useful();
+    if (block.tooLarge) {
+      const most = this.#connection.limits.maxHeaderListBytes;
+      return this.#fail(stream, ErrorCode.ENHANCE_YOUR_CALM, `the response's headers are larger than ${most} bytes`);
+    }
+    if (block.malformed !== undefined) return this.#malformed(stream, block.malformed);
+    if (stream.headReceived) this.#trailers(stream, block, endStream);
+    else this.#head(stream, block, endStream);
+  }
+
+  /** Section 8.1: any number of informational responses, then one that is final. */
+  #head(stream: ClientStream, block: HeaderBlock, endStream: boolean): void {
+    const { status } = block;
+    if (status === 0) return this.#malformed(stream, "the response has no :status");
+    if (status < 200) {
+      // Section 8.6: there is no 101 in HTTP/2.
+      if (endStream || status === 101) {
+        return this.#malformed(stream, `an informational response ${status} is no response`);
+      }
+      if (++stream.informational > MAX_INFORMATIONAL) {
+        this.#fail(stream, ErrorCode.ENHANCE_YOUR_CALM, "there are too many informational responses");
+      }
+      return;
+    }
+    stream.headReceived = true;
+    stream.contentLeft = block.contentLength;
+    stream.onHead(block);
+    if (endStream) this.#end(stream, undefined);
+  }
+
+  #trailers(stream: ClientStream, block: HeaderBlock, endStream: boolean): void {
+    if (!endStream) return this.#malformed(stream, "there are HEADERS after the response's that don't end it");
+    if (block.status !== 0) return this.#malformed(stream, "the trailers have a :status");
+    this.#end(stream, block);
+  }
+
+  /** The response is complete. With it the exchange is: a request that isn't is cut off (section 8.1). */
+  #end(stream: ClientStream, trailers: HeaderBlock | undefined): void {
+    if (stream.closed) return;
+    if (stream.contentLeft > 0) return this.#malformed(stream, "there is less content than content-length says");
+    if (stream.state === "open") this.#connection.writer.reset(stream.id, ErrorCode.NO_ERROR);
+    this.#connection.forget(stream);
+    stream.onEnd(trailers);
+  }
+
+  onReset(id: number, code: number): void {
+    const stream = this.#stream(id);
+    if (stream === undefined) return this.#ignored();
+    // Section 8.7: REFUSED_STREAM says that nothing was done; after a response that can't be true.
+    const processed = code === ErrorCode.REFUSED_STREAM && !stream.headReceived ? "refused" : "maybe";
+    const text = `http/2 stream closed with error code ${errorCodeText(code)}`;
+    this.#connection.failStream(stream, new StreamError(code, text, processed, "reset"));
+  }
+
+  onSettings(payload: Uint8Array, start: number, end: number): void {
+    const { peer, sender, encoder, writer, active } = this.#connection;
+    if (this.#settled) this.#ignored();
+    const before = peer.initialWindowSize;
+    peer.apply(payload, start, end);
+    encoder.setMaxTableBytes(peer.headerTableSize);
+    // Section 6.9.2: what changes is the size of all windows in use, which may become negative.
+    const change = peer.initialWindowSize - before;
+    for (const stream of change === 0 ? [] : active.values()) {
+      stream.sendWindow += change;
+      if (stream.sendWindow > MAX_WINDOW) {
+        throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS made a stream's window overflow");
+      }
+      sender.enqueue(stream);
+    }
+    writer.settingsAck();
+    if (this.#settled) return this.#connection.startWaiting();
+    this.#settled = true;
+    this.#connection.becameReady();
+  }
+
+  onSettingsAck(): void {
+    this.#ignored();
+    this.#connection.acknowledged();
+  }
+
+  onPing(payload: Uint8Array, start: number, ack: boolean): void {
+    this.#ignored();
+    if (!ack) this.#connection.writer.ping(payload, start, true);
+  }
+
+  onGoaway(lastStreamId: number, code: number, debug: Uint8Array): void {
+    this.#ignored();
+    this.#connection.goaway(lastStreamId, code, new TextDecoder().decode(debug.subarray(0, 200)));
+  }
+
+  onWindowUpdate(id: number, increment: number): void {
+    const { sender } = this.#connection;
+    if (id === 0) {
+      if (increment === 0) throw new Http2Error(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
+      sender.window.grow(increment);
+    } else {
+      const stream = this.#stream(id);
+      if (stream === undefined) return;
+      if (increment === 0) return this.#fail(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
+      stream.sendWindow += increment;
+      if (stream.sendWindow > MAX_WINDOW) {
+        return this.#fail(stream, ErrorCode.FLOW_CONTROL_ERROR, "the stream's window overflowed");
+      }
+      sender.enqueue(stream);
+    }
+    sender.pump();
+  }
+
+  onIgnored(): void {
+    this.#ignored();
+  }
+
+  /** The stream of a frame; undefined if it is closed. Section 5.1: a frame on an idle stream breaks the connection. */
+  #stream(id: number): ClientStream | undefined {
+    const stream = this.#connection.active.get(id);
+    if (stream === undefined && (id % 2 === 0 || id >= this.#connection.nextId)) {
+      throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `a frame on stream ${id}, which was never opened`);
+    }
+    return stream;
+  }
+
+  #ignored(): void {
+    if (this.#noise.noise()) return;
+    throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "the server floods the connection with frames of no use");
+  }
+
+  /** Section 8.1.1. */
+  #malformed(stream: ClientStream, why: string): void {
+    this.#fail(stream, ErrorCode.PROTOCOL_ERROR, `malformed response: ${why}`);
+  }
+
+  #fail(stream: ClientStream, code: number, why: string): void {
+    this.#connection.failStream(stream, new StreamError(code, why, "maybe", "stream"));
+  }
+}

@@ -1,0 +1,124 @@
+import { SendWindow } from "./flow.ts";
+import { copy } from "./frame-writer.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import type { PeerSettings } from "./settings.ts";
+import { SEND_BUFFER_BYTES } from "./stream.ts";
+import type { ClientStream } from "./stream.ts";
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Sends content under flow control (RFC 9113 section 5.2): at once where both windows and the byte stream have room,
+ * else from a queue in which the streams take turns, a frame each.
+ */
+export class Sender {
+  readonly window: SendWindow = new SendWindow();
+  readonly #writer: FrameWriter;
+  readonly #peer: PeerSettings;
+  /** Streams that have something to send and a window to send it in; the first is next. */
+  readonly #queue = new Set<ClientStream>();
+
+  constructor(writer: FrameWriter, peer: PeerSettings) {
+    this.#writer = writer;
+    this.#peer = peer;
+  }
+
+  write(stream: ClientStream, head: Uint8Array, body: Uint8Array, end: boolean): boolean {
+    const length = head.length + body.length;
+    if (stream.outgoing === undefined && stream.id !== 0 && !this.#writer.blocked && this.#fits(stream, length)) {
+      this.#writer.data(stream.id, head, body, end);
+      stream.sendWindow -= length;
+      this.window.left -= length;
+      if (end) stream.endedLocally();
+      return true;
+    }
+    stream.outgoing ??= [];
+    if (head.length > 0) stream.outgoing.push(head.slice());
+    if (body.length > 0) stream.outgoing.push(body);
+    stream.outgoingBytes += length;
+    stream.endAfterOutgoing = end;
+    this.enqueue(stream);
+    this.pump();
+    if (stream.outgoingBytes < SEND_BUFFER_BYTES) return true;
+    stream.wantsRoom = true;
+    return false;
+  }
+
+  end(stream: ClientStream): void {
+    if (stream.outgoing === undefined && stream.id !== 0) {
+      this.#writer.endStream(stream.id);
+      stream.endedLocally();
+    } else {
+      this.write(stream, NOTHING, NOTHING, true);
+    }
+  }
+
+  /** The stream was opened or its window grew: it takes its turn if it has something to send. */
+  enqueue(stream: ClientStream): void {
+    if (stream.outgoing !== undefined && stream.id !== 0) this.#queue.add(stream);
+  }
+
+  /** The stream is closed: what it had to send is dropped. */
+  drop(stream: ClientStream): void {
+    this.#queue.delete(stream);
+  }
+
+  /** Sends what the windows and the byte stream have room for. */
+  pump(): void {
+    for (const stream of this.#queue) {
+      if (this.#writer.blocked) return;
+      const { outgoing } = stream;
+      this.#queue.delete(stream);
+      if (outgoing === undefined) continue;
+      const length = Math.min(
+        stream.outgoingBytes,
+        this.#peer.maxFrameSize,
+        Math.max(0, stream.sendWindow),
+        Math.max(0, this.window.left),
+      );
+      if (length === 0 && stream.outgoingBytes > 0) {
+        // Without a window of its own it waits for one; without the connection's, everyone does.
+        if (stream.sendWindow > 0) {
+          this.#queue.add(stream);
+          return;
+        }
+        continue;
+      }
+      this.#frame(stream, outgoing, length);
+      // A slab's worth at a time, so that a byte stream that is full is noticed.
+      if (this.#writer.waitingBytes >= SEND_BUFFER_BYTES) this.#writer.flush();
+      if (stream.outgoing !== undefined) this.#queue.add(stream);
+      if (stream.wantsRoom && stream.outgoingBytes < SEND_BUFFER_BYTES) {
+        stream.wantsRoom = false;
+        stream.onWritable();
+      }
+    }
+  }
+
+  #fits(stream: ClientStream, length: number): boolean {
+    return length <= stream.sendWindow && length <= this.window.left && length <= this.#peer.maxFrameSize;
+  }
+
+  #frame(stream: ClientStream, outgoing: Uint8Array[], length: number): void {
+    const last = length === stream.outgoingBytes;
+    const end = last && stream.endAfterOutgoing;
+    let at = this.#writer.dataFrame(stream.id, length, end);
+    const { slab } = this.#writer;
+    for (let left = length; left > 0;) {
+      const piece = outgoing[0]!;
+      const take = Math.min(left, piece.length - stream.outgoingAt);
+      at = copy(piece, stream.outgoingAt, stream.outgoingAt + take, slab, at);
+      left -= take;
+      stream.outgoingAt += take;
+      if (stream.outgoingAt === piece.length) {
+        outgoing.shift();
+        stream.outgoingAt = 0;
+      }
+    }
+    stream.outgoingBytes -= length;
+    stream.sendWindow -= length;
+    this.window.left -= length;
+    if (last) stream.outgoing = undefined;
+    if (end) stream.endedLocally();
+  }
+}

@@ -1,0 +1,60 @@
+import { ErrorCode, Http2Error } from "./error.ts";
+import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW, readUint32 } from "./frame.ts";
+
+/** The settings of RFC 9113 section 6.5.2. */
+export const Setting = {
+  HEADER_TABLE_SIZE: 1,
+  ENABLE_PUSH: 2,
+  MAX_CONCURRENT_STREAMS: 3,
+  INITIAL_WINDOW_SIZE: 4,
+  MAX_FRAME_SIZE: 5,
+  MAX_HEADER_LIST_SIZE: 6,
+} as const;
+
+/** What the peer announced; before it did, the defaults of section 6.5.2. */
+export class PeerSettings {
+  headerTableSize = 4_096;
+  maxConcurrentStreams: number = Infinity;
+  initialWindowSize: number = DEFAULT_WINDOW;
+  maxFrameSize: number = DEFAULT_MAX_FRAME_SIZE;
+  maxHeaderListSize: number = Infinity;
+
+  /**
+   * Takes in a SETTINGS frame's payload, in order (section 6.5.3).
+   *
+   * @throws Http2Error for a value that section 6.5.2 forbids; unknown settings are ignored.
+   */
+  apply(payload: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; at += 6) {
+      const value = readUint32(payload, at + 2);
+      switch ((payload[at]! << 8) | payload[at + 1]!) {
+        case Setting.HEADER_TABLE_SIZE:
+          this.headerTableSize = value;
+          break;
+        case Setting.ENABLE_PUSH: // A server may only say 0.
+          if (value !== 0) {
+            throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `SETTINGS: a server sent ENABLE_PUSH ${value}`);
+          }
+          break;
+        case Setting.MAX_CONCURRENT_STREAMS:
+          this.maxConcurrentStreams = value;
+          break;
+        case Setting.INITIAL_WINDOW_SIZE:
+          if (value > MAX_WINDOW) {
+            throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, `SETTINGS: INITIAL_WINDOW_SIZE ${value} is too large`);
+          }
+          this.initialWindowSize = value;
+          break;
+        case Setting.MAX_FRAME_SIZE:
+          if (value < DEFAULT_MAX_FRAME_SIZE || value > LARGEST_MAX_FRAME_SIZE) {
+            throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `SETTINGS: MAX_FRAME_SIZE ${value} is out of range`);
+          }
+          this.maxFrameSize = value;
+          break;
+        case Setting.MAX_HEADER_LIST_SIZE:
+          this.maxHeaderListSize = value;
+          break;
+      }
+    }
+  }
+}

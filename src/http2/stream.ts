@@ -1,0 +1,142 @@
+import type { Connection } from "./connection.ts";
+import { ErrorCode } from "./error.ts";
+import type { StreamError } from "./error.ts";
+import type { ReceiveWindow } from "./flow.ts";
+import type { HeaderBlock } from "./header-block.ts";
+import type { HeaderTemplate } from "./hpack-encoder.ts";
+
+/**
+ * The states of a request's stream (RFC 9113 section 5.1, as a client sees them). `waiting` is before `idle` ends: for
+ * the server's SETTINGS, for a place under its MAX_CONCURRENT_STREAMS, or for room in the byte stream.
+ *
+ *     new ──► waiting ──► open ──► half-closed (local) ──► closed
+ *                │          │                                ▲
+ *                └──────────┴────────────────────────────────┘   the whole response, a reset, an error, a lost connection
+ *
+ * There is no `half-closed (remote)`: a response that is complete before its request closes the stream.
+ */
+export type StreamState = "new" | "waiting" | "open" | "half-closed (local)" | "closed";
+
+/** How many bytes may wait in a stream before {@link ClientStream.write} asks its writer to stop. */
+export const SEND_BUFFER_BYTES: number = 64 * 1024;
+
+const NO_LITERALS: readonly Uint8Array[] = [];
+
+/**
+ * One request and its response. A protocol above derives from it and gets the response through the `on…` methods, which
+ * are called from within the connection and must not throw. After `onEnd` or `onFailed` none is called any more.
+ */
+export abstract class ClientStream {
+  state: StreamState = "new";
+  /** The stream id, or 0 while nothing was sent. */
+  id = 0;
+  connection: Connection | undefined = undefined;
+  /** Whether it may take as long as its user likes, so that a connection that closes gives it more time. */
+  readonly longLived: boolean = false;
+  // The request's header section, until it is sent.
+  template: HeaderTemplate | undefined = undefined;
+  extra: readonly string[] | undefined = undefined;
+  // What is to be sent and waits for a window.
+  outgoing: Uint8Array[] | undefined = undefined;
+  outgoingAt = 0;
+  outgoingBytes = 0;
+  endAfterOutgoing = false;
+  sendWindow = 0;
+  /** Whether a `write` returned false since the last `onWritable`. */
+  wantsRoom = false;
+  receiveWindow: ReceiveWindow | undefined = undefined;
+  // What came so far.
+  headReceived = false;
+  informational = 0;
+  contentLeft = -1;
+
+  /** The response's header section; informational (1xx) ones are skipped. */
+  abstract onHead(head: HeaderBlock): void;
+  /** A piece of the response's content. Bytes count against the stream's window until {@link consumed} is called. */
+  abstract onData(chunk: Uint8Array, start: number, end: number): void;
+  /** The response is complete. */
+  abstract onEnd(trailers: HeaderBlock | undefined): void;
+  /** There will be no complete response. */
+  abstract onFailed(error: StreamError): void;
+  /** After `write` returned false: there is room again. */
+  onWritable(): void {}
+
+  /** Whether nothing can come or go any more. */
+  get closed(): boolean {
+    return this.state === "closed";
+  }
+
+  /** Sends the request's header section, now or as soon as the connection has a place for it. */
+  open(connection: Connection, template: HeaderTemplate, extra: readonly string[] | undefined): void {
+    this.connection = connection;
+    this.template = template;
+    this.extra = extra;
+    connection.open(this);
+  }
+
+  /**
+   * Sends content in two pieces, of which `head` is copied at once and `body` may be kept; `end` says that it is the last.
+   * False: enough waits, go on after `onWritable`.
+   */
+  write(head: Uint8Array, body: Uint8Array, end: boolean): boolean {
+    if (this.state !== "open" && this.state !== "waiting") return true;
+    return this.connection!.sender.write(this, head, body, end);
+  }
+
+  /** Ends the request. */
+  end(): void {
+    if (this.state === "open" || this.state === "waiting") this.connection!.sender.end(this);
+  }
+
+  /** Says that the reader took bytes of what `onData` gave, so that the peer may send as many more. */
+  consumed(bytes: number): void {
+    if (this.state !== "closed") this.connection?.consumed(this, bytes);
+  }
+
+  /** Gives the request up: RST_STREAM if it was sent. No `on…` method is called any more. */
+  cancel(code: number = ErrorCode.CANCEL): void {
+    if (this.state === "closed") return;
+    if (this.connection === undefined) this.state = "closed";
+    else this.connection.cancel(this, code);
+  }
+
+  /** Whether nothing of the request left this side. */
+  get unsent(): boolean {
+    return this.id === 0;
+  }
+
+  // Transitions; only the connection and its sender call them.
+
+  /** HEADERS are sent. */
+  opened(id: number, sendWindow: number, receiveWindow: ReceiveWindow): void {
+    this.id = id;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
+    this.template = undefined;
+    this.extra = undefined;
+    this.state = "open";
+  }
+
+  /** END_STREAM is sent. */
+  endedLocally(): void {
+    this.state = "half-closed (local)";
+  }
+
+  /** Nothing more comes or goes. */
+  close(): void {
+    this.state = "closed";
+    this.outgoing = undefined;
+    this.outgoingBytes = 0;
+  }
+
+  /** The literals of the varying fields. */
+  literals(): readonly Uint8Array[] {
+    const { extra } = this;
+    if (extra === undefined || extra.length === 0) return NO_LITERALS;
+    const literals: Uint8Array[] = [];
+    for (let i = 0; i < extra.length; i += 2) {
+      literals.push(this.connection!.encoder.literal(extra[i]!, extra[i + 1]!));
+    }
+    return literals;
+  }
+}

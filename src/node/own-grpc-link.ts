@@ -1,0 +1,192 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Connector, Link, LinkEvents } from "../connection/link.ts";
+import { markAttempt } from "../connection/mark.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { GrpcOptions } from "../grpc/options.ts";
+import { createGrpcTransport } from "../grpc/transport.ts";
+import { Connection } from "../http2/connection.ts";
+import { ErrorCode, Http2Error } from "../http2/error.ts";
+import type { KeepaliveOptions } from "../http2/keepalive.ts";
+import { resolveLimits } from "../http2/limits.ts";
+import type { Http2Limits } from "../http2/limits.ts";
+import { systemClock } from "../time/clock.ts";
+import type { Clock } from "../time/clock.ts";
+import { destinationOf } from "./socket.ts";
+import type { Destination, TlsOptions } from "./socket.ts";
+
+export type { KeepaliveOptions, TlsOptions };
+
+/** Options of {@link grpcConnector}. */
+export interface GrpcConnectorOptions extends GrpcOptions {
+  /** TLS for endpoints that don't say `secure: false`. Undefined: plaintext, except for `secure: true`. */
+  tls?: TlsOptions | undefined;
+  /**
+   * Pings while calls are in flight and nothing comes, to notice peers that vanished without a word; false: none.
+   * Defaults to 30 s of silence and 10 s for the answer. A server that finds them too many is pinged half as often from
+   * then on (gRFC A8).
+   */
+  keepalive?: KeepaliveOptions | false | undefined;
+  /** How long opening may take until the server's SETTINGS are there, in milliseconds. Defaults to 20,000 (gRPC). */
+  connectTimeoutMs?: number | undefined;
+  /** What the connection allows the server. */
+  limits?: Http2Limits | undefined;
+  /** Defaults to the runtime's. */
+  clock?: Clock | undefined;
+}
+
+/**
+ * gRPC over HTTP/2 of this library's own for Node, Bun and Deno: one connection per endpoint, opened ahead of calls, over
+ * plaintext or TLS.
+ *
+ * An endpoint's address is `host:port` or `unix:/path`; its `authority`, if any, is what the server is called by
+ * (`:authority`, and TLS server name unless `tls.servername` is given), whatever the address.
+ *
+ * Calls on a link that isn't open are not sent: the balanced transport opens links and waits for them.
+ *
+ * @throws TypeError or RangeError for options of the wrong type or range.
+ */
+export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
+  const { keepalive = {} } = options;
+  const settings: LinkSettings = {
+    ...options,
+    clock: options.clock ?? systemClock,
+    connectTimeoutMs: positive("connectTimeoutMs", options.connectTimeoutMs ?? 20_000),
+    keepalive: keepalive === false ? undefined : {
+      intervalMs: positive("keepalive.intervalMs", keepalive.intervalMs ?? 30_000),
+      timeoutMs: positive("keepalive.timeoutMs", keepalive.timeoutMs ?? 10_000),
+    },
+  };
+  resolveLimits(options.limits);
+  return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls), settings, events);
+}
+
+type LinkSettings = Omit<GrpcConnectorOptions, "keepalive"> & {
+  readonly clock: Clock;
+  readonly connectTimeoutMs: number;
+  readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
+};
+
+/** A link over one connection at a time; connections that drain live on beside it. */
+class GrpcLink implements Link {
+  readonly transport: Link["transport"];
+  readonly #endpoint: Endpoint;
+  readonly #destination: Destination;
+  readonly #settings: LinkSettings;
+  readonly #events: LinkEvents;
+  readonly #connections = new Set<Connection>();
+  /** What calls go to. */
+  #current: Connection | undefined;
+  /** The connection whose end the owner of the link is to hear of: the one that is, or drains after being, current. */
+  #announced: Connection | undefined;
+  #closed = false;
+  #pingIntervalFactor = 1;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(endpoint: Endpoint, destination: Destination, settings: LinkSettings, events: LinkEvents) {
+    this.#endpoint = endpoint;
+    this.#destination = destination;
+    this.#settings = settings;
+    this.#events = events;
+    const { authority, scheme } = destination;
+    this.transport = createGrpcTransport(() => this.#open(), { ...settings, authority, scheme });
+  }
+
+  #open(): Connection {
+    if (this.#current !== undefined) return this.#current;
+    const why = this.#closed ? "is closed" : "is not open";
+    const text = `the request was not sent: the connection to ${this.#endpoint.address} ${why}`;
+    throw markAttempt(new ConnectError(text, Code.Unavailable), "not-sent");
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    if (this.#current?.usable) return;
+    if (this.#closed) throw new Error(`the link to ${this.#endpoint.address} is closed`);
+    this.#announced = undefined;
+    const opening = new AbortController();
+    const { clock, connectTimeoutMs } = this.#settings;
+    const abort = () => opening.abort(signal.reason);
+    const timer = clock.timer(connectTimeoutMs, () => {
+      opening.abort(
+        new Error(`${this.#endpoint.address} didn't answer as an HTTP/2 server within ${connectTimeoutMs} ms`),
+      );
+    }, true);
+    signal.addEventListener("abort", abort);
+    try {
+      if (signal.aborted) throw signal.reason;
+      const bytes = await this.#destination.open(opening.signal);
+      if (opening.signal.aborted || this.#closed) {
+        bytes.destroy();
+        throw opening.signal.reason ?? new Error(`the link to ${this.#endpoint.address} is closed`);
+      }
+      bytes.hold(true);
+      await new Promise<void>((resolve, reject) => {
+        const connection = this.#connection(bytes, resolve, reject);
+        opening.signal.addEventListener("abort", () => {
+          reject(opening.signal.reason);
+          if (connection !== this.#current) connection.close(0, 0);
+        });
+      });
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Starts HTTP/2 on a byte stream; it becomes the current connection when the server's SETTINGS come. */
+  #connection(
+    bytes: Awaited<ReturnType<Destination["open"]>>,
+    opened: () => void,
+    failed: (error: unknown) => void,
+  ): Connection {
+    const { clock, keepalive, limits } = this.#settings;
+    const connection = new Connection(bytes, {
+      ready: () => {
+        bytes.hold(false);
+        this.#current = this.#announced = connection;
+        opened();
+      },
+      draining: () => {
+        if (this.#current !== connection) return;
+        this.#current = undefined;
+        if (!this.#closed) this.#events.draining();
+      },
+      lost: (cause) => {
+        this.#connections.delete(connection);
+        failed(cause ?? new Error(`the connection to ${this.#endpoint.address} was closed while it was opened`));
+        // gRFC A8: the server says that it is pinged too often.
+        if (
+          cause instanceof Http2Error && cause.code === ErrorCode.ENHANCE_YOUR_CALM &&
+          /too_many_pings/.test(cause.message)
+        ) {
+          this.#pingIntervalFactor *= 2;
+        }
+        if (this.#announced === connection) {
+          this.#announced = this.#current = undefined;
+          if (!this.#closed) this.#events.lost(cause);
+        }
+        if (this.#connections.size === 0) this.#whenEmpty?.();
+      },
+    }, {
+      clock,
+      limits,
+      keepalive: keepalive && { ...keepalive, intervalMs: keepalive.intervalMs * this.#pingIntervalFactor },
+    });
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  async close(graceMs = 0, streamGraceMs = graceMs): Promise<void> {
+    this.#closed = true;
+    this.#current = undefined;
+    if (this.#connections.size === 0) return;
+    const empty = new Promise<void>((resolve) => this.#whenEmpty = resolve);
+    for (const connection of [...this.#connections]) connection.close(graceMs, streamGraceMs);
+    await empty;
+  }
+}
+
+function positive(name: string, value: unknown): number {
+  if (typeof value !== "number") throw new TypeError(`${name} must be a number of milliseconds, not ${typeof value}`);
+  if (!(value > 0)) throw new RangeError(`${name} must be above 0, not ${value}`);
+  return value;
+}

@@ -1,0 +1,118 @@
+import net from "node:net";
+import tls from "node:tls";
+import type { Endpoint } from "../endpoint.ts";
+import { parseAddress } from "../endpoint.ts";
+import type { ByteStream, ByteStreamEvents, OpenByteStream } from "../http2/byte-stream.ts";
+
+/** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
+export type TlsOptions = Pick<
+  tls.ConnectionOptions,
+  "ca" | "cert" | "key" | "passphrase" | "servername" | "rejectUnauthorized" | "checkServerIdentity"
+>;
+
+/** Where an endpoint is dialled and what it is called. */
+export interface Destination {
+  readonly scheme: "http" | "https";
+  readonly authority: string;
+  readonly open: OpenByteStream;
+}
+
+/**
+ * Where an endpoint is dialled, over plaintext or TLS, and what it is called.
+ *
+ * @throws TypeError or RangeError for an address or authority that can't be called
+ */
+export function destinationOf(endpoint: Endpoint, options: TlsOptions | undefined): Destination {
+  const { address } = endpoint;
+  const unix = address.startsWith("unix:");
+  const where = unix ? { path: address.slice("unix:".length) } : parseAddress(address);
+  const name = endpoint.authority ?? (unix ? "localhost" : address);
+  const scheme = endpoint.secure ?? options !== undefined ? "https" : "http";
+  const url = URL.canParse(`${scheme}://${name}`) ? new URL(`${scheme}://${name}`) : undefined;
+  if (url === undefined || url.pathname !== "/" || url.username !== "" || url.search !== "" || url.hash !== "") {
+    throw new TypeError(
+      `authority ${JSON.stringify(name)} is no host name: expected for example "api.example.com:443"`,
+    );
+  }
+  const { host: authority, hostname } = url;
+  if (scheme === "http") {
+    return {
+      scheme,
+      authority,
+      open: (signal) => open(() => net.connect(where), "connect", signal),
+    };
+  }
+  // A server name is for names only (RFC 6066 section 3); an IP address is verified against the certificate's own.
+  const servername = options?.servername ?? (net.isIP(hostname.replace(/^\[|\]$/g, "")) === 0 ? hostname : undefined);
+  const named = servername === undefined ? options : { ...options, servername };
+  const dial = () => tls.connect({ ...where, ...named, ALPNProtocols: ["h2"] });
+  return { scheme, authority, open: (signal) => open(dial, "secureConnect", signal) };
+}
+
+function open(dial: () => net.Socket, opened: "connect" | "secureConnect", signal: AbortSignal): Promise<ByteStream> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const socket = dial();
+    const fail = (error: unknown) => {
+      done();
+      // Errors that come after the first have nobody to tell.
+      socket.on("error", () => {});
+      socket.destroy();
+      reject(error);
+    };
+    const abort = () => fail(signal.reason);
+    const ended = () => fail(new Error("the connection was closed while it was opened"));
+    const succeed = () => {
+      done();
+      // RFC 9113 section 3.2: without ALPN's "h2" the server speaks something else.
+      if (socket instanceof tls.TLSSocket && socket.alpnProtocol !== "h2") {
+        return fail(new Error("the server didn't choose HTTP/2 (ALPN h2) over TLS"));
+      }
+      socket.setNoDelay(true);
+      socket.unref();
+      resolve(new SocketStream(socket));
+    };
+    const done = () => {
+      signal.removeEventListener("abort", abort);
+      socket.off("error", fail).off("close", ended).off(opened, succeed);
+    };
+    signal.addEventListener("abort", abort);
+    socket.on("error", fail).on("close", ended).on(opened, succeed);
+  });
+}
+
+/** A socket of Node's, Bun's or Deno's as a byte stream. */
+class SocketStream implements ByteStream {
+  readonly #socket: net.Socket;
+
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+  }
+
+  start(events: ByteStreamEvents): void {
+    const socket = this.#socket;
+    let cause: Error | undefined;
+    socket.on("data", (chunk: Uint8Array) => events.data(chunk));
+    socket.on("drain", () => events.writable());
+    socket.on("end", () => events.end());
+    socket.on("error", (error: Error) => cause ??= error);
+    socket.on("close", () => events.closed(cause));
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return !this.#socket.writable || this.#socket.write(bytes);
+  }
+
+  end(): void {
+    if (this.#socket.writable) this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroySoon();
+  }
+
+  hold(on: boolean): void {
+    if (on) this.#socket.ref();
+    else this.#socket.unref();
+  }
+}

@@ -1,0 +1,137 @@
+import { systemClock } from "./clock.ts";
+import type { Clock, Timer } from "./clock.ts";
+
+/** A pending deadline, as {@link Deadlines.add} gives it. */
+export interface Deadline {
+  /** Ends it; its target isn't told any more. Safe to call twice and after it was due. */
+  cancel(): void;
+}
+
+/** What is told that its deadline is due. */
+export interface DeadlineTarget {
+  onDeadline(): void;
+}
+
+/** Deadlines within so many milliseconds share a slot; a deadline is due up to this much late, never early. */
+const SLOT_MS = 4;
+
+/**
+ * The deadlines of many calls on one timer, so that a call that ends in time costs no timer. The timer stands at the
+ * earliest slot, is left standing when that empties, and holds the process while any deadline is pending.
+ */
+export class Deadlines {
+  readonly #clock: Clock;
+  /** By the number of the slot. */
+  readonly #slots = new Map<number, Slot>();
+  #newest: Slot | undefined;
+  #pending = 0;
+  #timer: Timer | undefined;
+  #timerSlot = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How many are pending. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Tells `target` after `delayMs` milliseconds, unless cancelled. */
+  add(delayMs: number, target: DeadlineTarget): Deadline {
+    const number = Math.ceil((this.#clock.now() + Math.max(0, delayMs)) / SLOT_MS);
+    let slot = this.#newest;
+    if (slot === undefined || slot.number !== number) {
+      slot = this.#slots.get(number);
+      if (slot === undefined) this.#slots.set(number, slot = new Slot(number));
+      // A slot that emptied is kept while it is the newest: calls one after another would make it again and again.
+      const previous = this.#newest;
+      this.#newest = slot;
+      if (previous !== undefined && previous.first === undefined) this.#slots.delete(previous.number);
+    }
+    const entry = new Entry(this, slot, target);
+    if (number < this.#timerSlot) this.#arm(number);
+    else if (this.#pending === 0) this.#timer?.hold?.(true);
+    this.#pending++;
+    return entry;
+  }
+
+  #arm(number: number): void {
+    this.#timer?.cancel();
+    this.#timerSlot = number;
+    this.#timer = this.#clock.timer(number * SLOT_MS - this.#clock.now(), () => this.#due(), true);
+  }
+
+  #due(): void {
+    this.#timer = undefined;
+    this.#timerSlot = Infinity;
+    const now = this.#clock.now() / SLOT_MS;
+    let next = Infinity;
+    for (const slot of [...this.#slots.values()]) {
+      if (slot.number <= now) {
+        this.#slots.delete(slot.number);
+        if (this.#newest === slot) this.#newest = undefined;
+        for (let entry = slot.first; entry !== undefined; entry = slot.first) {
+          entry.cancel();
+          entry.target.onDeadline();
+        }
+      } else if (slot.first !== undefined && slot.number < next) {
+        next = slot.number;
+      }
+    }
+    if (next < this.#timerSlot) this.#arm(next);
+  }
+
+  /** An entry left its slot. */
+  removed(slot: Slot): void {
+    if (slot.first === undefined && slot !== this.#newest) this.#slots.delete(slot.number);
+    if (--this.#pending === 0) this.#timer?.hold?.(false);
+  }
+}
+
+/** The entries of one slot, linked both ways so that each can leave. */
+class Slot {
+  readonly number: number;
+  first: Entry | undefined = undefined;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+}
+
+class Entry implements Deadline {
+  readonly target: DeadlineTarget;
+  readonly #deadlines: Deadlines;
+  #slot: Slot | undefined;
+  #next: Entry | undefined;
+  #previous: Entry | undefined = undefined;
+
+  constructor(deadlines: Deadlines, slot: Slot, target: DeadlineTarget) {
+    this.target = target;
+    this.#deadlines = deadlines;
+    this.#slot = slot;
+    this.#next = slot.first;
+    if (this.#next !== undefined) this.#next.#previous = this;
+    slot.first = this;
+  }
+
+  cancel(): void {
+    const slot = this.#slot;
+    if (slot === undefined) return;
+    this.#slot = undefined;
+    if (this.#next !== undefined) this.#next.#previous = this.#previous;
+    if (this.#previous !== undefined) this.#previous.#next = this.#next;
+    else slot.first = this.#next;
+    this.#next = this.#previous = undefined;
+    this.#deadlines.removed(slot);
+  }
+}
+
+const byClock = new WeakMap<Clock, Deadlines>();
+
+/** The deadlines of a clock: everyone who uses the clock shares them. */
+export function deadlinesOf(clock: Clock = systemClock): Deadlines {
+  let deadlines = byClock.get(clock);
+  if (deadlines === undefined) byClock.set(clock, deadlines = new Deadlines(clock));
+  return deadlines;
+}
