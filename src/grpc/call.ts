@@ -6,6 +6,7 @@ import type { HeaderBlock } from "../http2/header-block.ts";
 import { ClientStream } from "../http2/stream.ts";
 import type { Deadline, Deadlines, DeadlineTarget } from "../time/deadline.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
+import { headersOf } from "./lazy-headers.ts";
 import { answered, brokenReply, notGrpc, sectionInfo, streamFailure } from "./status.ts";
 
 /** What unary and streaming calls share: deadline, cancellation, the response's first header section, one end. */
@@ -15,6 +16,8 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
   protected compression: Compression | undefined = undefined;
   /** Whether the call has its result. */
   protected settled = false;
+  /** Whether this side ended the call: its signal or its deadline. */
+  protected gaveUp = false;
   #signal: AbortSignal | undefined = undefined;
   #deadline: Deadline | undefined = undefined;
 
@@ -55,6 +58,7 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
 
   #giveUp(error: ConnectError): void {
     if (this.settled) return;
+    this.gaveUp = true;
     this.fail(this.unsent ? markAttempt(error, "not-sent") : error);
   }
 
@@ -85,7 +89,7 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
     if (encoding !== undefined) {
       this.compression = this.options.acceptCompression.find((compression) => compression.name === encoding);
       if (this.compression === undefined) {
-        return this.fail(brokenReply(`unsupported response encoding "${encoding}"`, Code.Internal));
+        return this.fail(brokenReply(`unsupported response encoding "${encoding}"`, Code.Internal, headersOf(head)));
       }
     }
     this.began(head);

@@ -81,8 +81,8 @@ export function answered(error: ConnectError): ConnectError {
 }
 
 /** A response that breaks gRPC's rules. */
-export function brokenReply(message: string, code: Code): ConnectError {
-  return answered(new ConnectError(message, code));
+export function brokenReply(message: string, code: Code, metadata?: Headers): ConnectError {
+  return answered(new ConnectError(message, code, metadata));
 }
 
 /** RST_STREAM codes as gRPC statuses (gRPC's PROTOCOL-HTTP2, "Errors"). */

@@ -147,7 +147,7 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
   protected failed(error: ConnectError): void {
     // A server's error comes after its messages; giving up comes at once.
     if (this.#end === undefined) this.#end = { error };
-    if (error.code === Code.Canceled || error.code === Code.DeadlineExceeded) this.#envelopes.clear();
+    if (this.gaveUp) this.#envelopes.clear();
     this.#reject(error);
     this.#finishInput(error);
     this.#serve();

@@ -3,6 +3,8 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { Code, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { direct } from "../support/direct.ts";
 import { startRawServer } from "../support/raw-http2/server.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { ANSWERS } from "./behaviour/answers.ts";
@@ -12,7 +14,6 @@ import { HTTP2 } from "./behaviour/http2.ts";
 import { METADATA } from "./behaviour/metadata.ts";
 import { STATUS } from "./behaviour/status.ts";
 import { observe, type Outcome } from "./outcome.ts";
-import { ourTransport } from "./transport.ts";
 
 const GROUPS: Readonly<Record<string, readonly Behaviour[]>> = {
   "right answers": ANSWERS,
@@ -28,6 +29,8 @@ interface Opened {
   close(): void | Promise<void>;
 }
 type Open = (address: string, behaviour: Behaviour) => Opened;
+
+const ours: Open = (address, { readMaxBytes }) => direct(grpcConnector({ readMaxBytes }), address);
 
 const connectNode: Open = (address, { readMaxBytes }) => {
   const sessionManager = new Http2SessionManager(`http://${address}`);
@@ -60,12 +63,12 @@ for (const [group, behaviours] of Object.entries(GROUPS)) {
       const { name, differs } = behaviour;
       if (differs === undefined) {
         it(name, async () => {
-          assert.deepEqual(await play(ourTransport, behaviour), await play(connectNode, behaviour));
+          assert.deepEqual(await play(ours, behaviour), await play(connectNode, behaviour));
         });
         continue;
       }
       it(`${name} (differs)`, async () => {
-        const outcome = await play(ourTransport, behaviour);
+        const outcome = await play(ours, behaviour);
         assert.equal(outcome.error?.code, differs.code && Code[differs.code], JSON.stringify(outcome));
         assert.deepEqual(outcome.messages, differs.messages ?? (differs.code === undefined ? ["hello"] : []));
         if (differs.message !== undefined) assert.match(outcome.error?.message ?? "", differs.message);

@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { Code } from "@connectrpc/connect";
 import { answer, type Behaviour, message, request } from "../behaviour.ts";
 import { concat } from "../../support/raw-http2/frame.ts";
 import { envelope, OK_HEADERS, OK_TRAILERS } from "../../support/raw-http2/session.ts";
@@ -88,6 +89,12 @@ export const FRAMING: readonly Behaviour[] = [
   {
     name: "a compressed message that is cut",
     play: body(envelope(zipped(message("y".repeat(100))).subarray(0, 20), 1), GZIP),
+    differs: {
+      reason: "web streams don't tell a cut message from a corrupt one; connect-node gives them two codes",
+      code: Code.InvalidArgument,
+      message: /decompression failed/,
+      unsteady: true,
+    },
   },
   {
     name: "a compressed message that grows above readMaxBytes",
