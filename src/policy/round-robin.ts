@@ -12,11 +12,12 @@ import { type CallInfo, type Picker, type Policy, unavailable } from "./policy.t
 export function roundRobin(): Policy {
   return (connections, previous, env) => {
     for (const connection of connections) if (connection.state === "idle") connection.connect();
-    const available = connections.filter((connection) => connection.available);
+    // Those that are being opened get calls from the moment they are ready, before the next picker; failing ones don't
+    // stand in the way.
+    const circle = connections.filter((connection) => connection.available || connection.failure === undefined);
     const last = previous instanceof RoundRobinPicker ? previous.last : undefined;
-    if (available.length === 0) return new RoundRobinPicker([], 0, last, unavailable(connections));
-    const start = last === undefined ? Math.floor(env.random() * available.length) : indexAfter(available, last);
-    return new RoundRobinPicker(available, start, last, "wait");
+    const start = last === undefined ? Math.floor(env.random() * circle.length) : indexAfter(circle, last);
+    return new RoundRobinPicker(circle, start, last, unavailable(connections));
   };
 }
 
@@ -34,30 +35,30 @@ function indexAfter(connections: readonly Connection[], last: Connection): numbe
 
 /** The picker of {@link roundRobin}. */
 class RoundRobinPicker implements Picker {
-  readonly #available: readonly Connection[];
+  readonly #circle: readonly Connection[];
   readonly #otherwise: "wait" | Error;
   #next: number;
   /** The connection picked last; its address is the cursor. */
   last: Connection | undefined;
 
   constructor(
-    available: readonly Connection[],
+    circle: readonly Connection[],
     start: number,
     last: Connection | undefined,
     otherwise: "wait" | Error,
   ) {
-    this.#available = available;
+    this.#circle = circle;
     this.#next = start;
     this.last = last;
     this.#otherwise = otherwise;
   }
 
   pick(call: CallInfo): Connection | "wait" | Error {
-    const available = this.#available;
-    for (let tried = 0; tried < available.length; tried++) {
-      const connection = available[this.#next]!;
-      this.#next = this.#next + 1 === available.length ? 0 : this.#next + 1;
-      // Readiness may have gone since this picker was built.
+    const circle = this.#circle;
+    for (let tried = 0; tried < circle.length; tried++) {
+      const connection = circle[this.#next]!;
+      this.#next = this.#next + 1 === circle.length ? 0 : this.#next + 1;
+      // Readiness may have come or gone since this picker was built.
       if (connection.available && !call.excluded(connection)) return this.last = connection;
     }
     return this.#otherwise;

@@ -73,6 +73,14 @@ describe("roundRobin", () => {
     assert.equal(picker.pick(call()), "wait");
   });
 
+  it("gives calls to a connection from the moment it is ready, before the next picker", () => {
+    const [a, b] = [fake("a:1"), fake("b:1", false)];
+    const picker = roundRobin()([a, b], undefined, env());
+    assert.deepEqual(picks(picker, 2), ["a:1", "a:1"]);
+    b.available = true;
+    assert.deepEqual(picks(picker, 2), ["b:1", "a:1"]);
+  });
+
   it("says an error when every connection fails, also while they try again, and when there is none", () => {
     const a = fake("a:1", false);
     a.failure = new Error("refused");
