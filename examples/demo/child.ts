@@ -1,0 +1,67 @@
+// Other examples as child processes of the demo, on the same runtime.
+import { type ChildProcess, spawn } from "node:child_process";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** A running example. */
+export interface Child {
+  readonly process: ChildProcess;
+  readonly lines: string[];
+  readonly exited: Promise<number | null>;
+}
+
+const children = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
+/** Starts an example; each line of its standard error goes to `onError`. It ends with the demo, whatever happens. */
+export function start(
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  onError: (line: string) => void,
+): Child {
+  const before = "Deno" in globalThis ? ["run", "-A"] : [];
+  const path = fileURLToPath(new URL(`../${file}`, import.meta.url));
+  const child = spawn(process.execPath, [...before, path, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.add(child);
+  const lines: string[] = [];
+  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    lines.push(line);
+    onError(line);
+  });
+  const exited = new Promise<number | null>((resolve) => {
+    child.once("exit", (code) => {
+      children.delete(child);
+      resolve(code);
+    });
+  });
+  return { process: child, lines, exited };
+}
+
+/** What the first line that matches says; throws when it doesn't come. */
+export async function printed(name: string, child: Child, pattern: RegExp): Promise<string> {
+  return await until(`${name} says ${pattern}`, () => {
+    if (child.process.exitCode !== null) throw new Error(`${name} ended with exit code ${child.process.exitCode}`);
+    return child.lines.map((line) => pattern.exec(line)?.[1]).find((match) => match !== undefined);
+  });
+}
+
+/** Waits for what `probe` gives; throws when that takes over 20 s. */
+export async function until<T>(what: string, probe: () => T | undefined | false): Promise<T> {
+  const deadline = performance.now() + 20_000;
+  for (;;) {
+    const value = probe();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > deadline) throw new Error(`waited for 20 s in vain: ${what}`);
+    await sleep(20);
+  }
+}

@@ -1,0 +1,107 @@
+// A Connect server that registers itself in etcd. In your own project import from "connect-lb/etcd" and
+// "connect-lb/node" (on JSR: "@connect-lb/connect-lb/etcd" …) in place of "../src/…", and your own generated code.
+//
+//   ADDRESS=localhost:8001 bun run examples/server.ts
+//
+//   ADDRESS          where to listen, and what to register (default localhost:8000; port 0 takes a free one)
+//   SERVICE          the name to register under (default simple_grpc)
+//   ETCD_ENDPOINTS   etcd's client URLs, comma separated (default http://127.0.0.1:2379)
+import { createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { Simple } from "../gen/simple_pb.ts";
+import { createEtcdRegistry, type Registry, type RegistryEvent } from "../src/etcd.ts";
+import { shutdown } from "../src/node.ts";
+import { etcdEndpoints, fail, listenAddress, serviceName, withVariable } from "./environment.ts";
+
+const receive = (data: string) => {
+  console.log(`receive: ${data}`);
+  return data;
+};
+
+const server = createServer(connectNodeAdapter({
+  routes: (router) =>
+    router.service(Simple, {
+      route: ({ data }) => ({ code: 200, value: `hello ${receive(data)}` }),
+      async *routeServerStream({ data }) {
+        receive(data);
+        for (const part of [1, 2, 3]) yield { code: 200, value: `hello ${data}, part ${part}` };
+      },
+      async routeClientStream(requests) {
+        let count = 0;
+        for await (const { data } of requests) {
+          receive(data);
+          count++;
+        }
+        return { code: 200, value: `hello, ${count} messages came` };
+      },
+      async *routeBidiStream(requests) {
+        for await (const { data } of requests) yield { code: 200, value: `hello ${receive(data)}` };
+      },
+    }),
+}));
+
+/** With etcd away, the server serves those who know it, and goes on trying to register. */
+function report(event: RegistryEvent): void {
+  switch (event.type) {
+    case "registered":
+      return console.log(`registered${event.again ? " again" : ""}: ${event.key}`);
+    case "registration-failed":
+      return console.error(
+        `can't register, trying again in ${(event.retryInMs / 1000).toFixed(1)} s: ${event.cause.message}`,
+      );
+    case "registration-suspect":
+    case "lease-lost":
+    case "key-missing":
+    case "key-taken":
+    case "auth-refused":
+      return console.error(`${event.type}: ${event.cause.message}`);
+  }
+}
+
+function open(): { registry: Registry; service: string; host: string; port: number } {
+  try {
+    const endpoints = etcdEndpoints();
+    const registry = withVariable(
+      "ETCD_ENDPOINTS",
+      endpoints.join(),
+      () => createEtcdRegistry({ endpoints, onEvent: report }),
+    );
+    const service = serviceName();
+    withVariable("SERVICE", service, () => registry.resolver(service));
+    return { registry, service, ...listenAddress() };
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+const { registry, service, host, port } = open();
+
+server.on("error", (error) => {
+  console.error(`can't listen on ${host}:${port}: ${error.message}`);
+  process.exit(1);
+});
+
+server.listen(port, host, () => {
+  // Register what clients can call, and only once the server listens.
+  const { port: taken } = server.address() as AddressInfo;
+  const address = `${host.includes(":") ? `[${host}]` : host}:${taken}`;
+  console.log(`listening on ${address}`);
+  let registration: ReturnType<Registry["register"]>;
+  try {
+    registration = withVariable("ADDRESS", address, () => registry.register({ service, address, ttlSeconds: 5 }));
+  } catch (error) {
+    return fail(error);
+  }
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, async () => {
+      console.log(`${signal}: deregistering, then draining`);
+      const drained = await shutdown(server, { registration, settleMs: 500, drainMs: 10_000 });
+      console.log(drained ? "drained" : "some calls took too long");
+      await registry.close();
+      process.exit(0);
+    });
+  }
+});
