@@ -1,0 +1,54 @@
+import type { BalancedTransport, BalancerEvent, EndpointSnapshot } from "../../src/index.ts";
+import { eventually } from "../support/eventually.ts";
+
+/** A moment in the life of a connection. */
+export interface Moment {
+  /** On `performance.now()`'s scale. */
+  readonly atMs: number;
+  readonly snapshot: EndpointSnapshot;
+}
+
+/** A balanced transport whose connections can be watched. */
+export class Observed {
+  readonly transport: BalancedTransport;
+  readonly #listeners = new Set<(event: BalancerEvent) => void>();
+
+  /** `create` makes the transport with the listener that it is given. */
+  constructor(create: (onEvent: (event: BalancerEvent) => void) => BalancedTransport) {
+    this.transport = create((event) => this.#listeners.forEach((listener) => listener(event)));
+  }
+
+  /** One endpoint's present state. */
+  at(address: string): EndpointSnapshot {
+    const found = this.transport.snapshot().endpoints?.find(({ endpoint }) => endpoint.address === address);
+    if (found === undefined) throw new Error(`${address} is not in the set`);
+    return found;
+  }
+
+  /** The next time that an endpoint's connection enters or leaves `ready`. */
+  next(what: "from" | "to", address: string): Promise<Moment> {
+    return new Promise((resolve) => {
+      const listener = (event: BalancerEvent) => {
+        if (event.type !== "connection-state" || event.endpoint.address !== address || event[what] !== "ready") return;
+        this.#listeners.delete(listener);
+        resolve({ atMs: performance.now(), snapshot: this.at(address) });
+      };
+      this.#listeners.add(listener);
+    });
+  }
+
+  /** Waits until each of these endpoints was given `count` more calls; gives when that was. */
+  async picked(addresses: readonly string[], count = 1): Promise<number> {
+    const before = addresses.map((address) => this.at(address).picks);
+    await eventually(
+      `calls on ${addresses.join(", ")}`,
+      () => addresses.every((address, i) => this.at(address).picks >= before[i]! + count),
+    );
+    return performance.now();
+  }
+
+  /** Waits until each of these endpoints has calls in flight. */
+  async busy(addresses: readonly string[]): Promise<void> {
+    await eventually("calls in flight", () => addresses.every((address) => this.at(address).inFlight > 4));
+  }
+}

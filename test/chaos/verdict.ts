@@ -1,0 +1,42 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Ledger } from "./ledger.ts";
+import { type CallRecord, showFailure } from "./load.ts";
+import type { Figures } from "./scenario.ts";
+
+/** How late a call may end after its deadline: timers on a machine with two busy cores. */
+const LATE_MS = 500;
+
+/** What holds for calls in every scenario; returns those of methods that aren't idempotent and failed. */
+export function judgeCalls(figures: Figures, records: readonly CallRecord[], ledger: Ledger): readonly CallRecord[] {
+  const failed = records.filter(({ error }) => error !== undefined);
+  const idempotent = failed.filter(({ kind }) => kind === "idempotent");
+  const twice = records.filter(({ id, kind }) => kind !== "idempotent" && ledger.times(id) > 1);
+  figures.note("calls", records.length);
+  figures.none("failed, idempotent", idempotent.map(showFailure));
+  figures.none("processed twice", twice.map(({ id }) => `${id} was processed ${ledger.times(id)} times`));
+  // Else the ledger could not be believed.
+  const unseen = records.filter(({ id, error }) => error === undefined && ledger.times(id) === 0);
+  if (unseen.length > 0) figures.fail(`${unseen.length} answered calls are in no ledger, for example ${unseen[0]!.id}`);
+  judgeDeadlines(figures, records);
+  return failed.filter(({ kind }) => kind !== "idempotent");
+}
+
+/** No call lasts longer than its timeout says. */
+export function judgeDeadlines(figures: Figures, records: readonly CallRecord[]): void {
+  const late = records.filter(({ startMs, endMs, timeoutMs }) => !(endMs! - startMs <= timeoutMs + LATE_MS));
+  if (late.length > 0) figures.fail(`${late.length} calls ended after their deadline: ${showFailure(late[0]!)}`);
+}
+
+/** Why a failed call does not explain itself as a lost one must; undefined if it does. */
+export function unexplained(record: CallRecord, addresses: readonly string[]): string | undefined {
+  const { error } = record;
+  const complain = (why: string) => `${why}: ${showFailure(record)}`;
+  if (!(error instanceof ConnectError)) return complain("no ConnectError");
+  if (error.code !== Code.Unavailable) return complain(`code ${Code[error.code]}`);
+  const cause = error.cause;
+  if (!(cause instanceof AggregateError) || !/^attempts: 1\. /.test(cause.message)) return complain("no attempts");
+  if (!addresses.some((address) => cause.message.includes(`${address} maybe-processed`))) {
+    return complain(`lost elsewhere than on ${addresses.join(" or ")} (${cause.message})`);
+  }
+  return undefined;
+}
