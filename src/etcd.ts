@@ -27,11 +27,9 @@ export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
  * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
  */
 export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry {
-  return createRegistryOver(() => {
-    return createConnectDriver(
-      grpcConnector({ connectTimeoutMs: DEADLINE_MS, ...(options.tls === undefined ? {} : { tls: options.tls }) }),
-    );
-  }, options);
+  const tls = options?.tls;
+  const connector = grpcConnector({ connectTimeoutMs: DEADLINE_MS, ...(tls === undefined ? {} : { tls }) });
+  return createRegistryOver(() => createConnectDriver(connector), options);
 }
 
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";

@@ -3,6 +3,7 @@ import type { Clock } from "../time/clock.ts";
 import type { EtcdCall, EtcdDriver } from "./driver.ts";
 import { asError, EtcdError } from "./failure.ts";
 import { Tokens } from "./tokens.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** How long a unary call to etcd may take before its endpoint counts as dead, in milliseconds. */
 export const DEADLINE_MS = 3_000;
@@ -28,6 +29,14 @@ export interface Cursor {
   next(): void;
 }
 
+/** How long one attempt may take. */
+export interface AttemptOptions {
+  /** In milliseconds. Defaults to {@link DEADLINE_MS}. */
+  readonly deadlineMs?: number;
+  /** Whether the process is held meanwhile. Defaults to false. */
+  readonly hold?: boolean;
+}
+
 /** Gives attempts what the driver leaves out: an endpoint, a deadline and a token. Repeats nothing but for a token. */
 export class EtcdClient {
   readonly driver: EtcdDriver;
@@ -45,7 +54,7 @@ export class EtcdClient {
     this.random = random;
     if (user !== undefined) {
       this.#tokens = new Tokens((cursor, signal) =>
-        this.#attempt(cursor, signal, DEADLINE_MS, (call) => {
+        this.#attempt(cursor, signal, {}, (call) => {
           if (driver.authenticate === undefined) throw new Error("this etcd driver can't use a password");
           return driver.authenticate(user, call);
         }), clock);
@@ -74,14 +83,14 @@ export class EtcdClient {
     cursor: Cursor,
     signal: AbortSignal,
     attempt: (call: EtcdCall) => Promise<T>,
-    deadlineMs: number = DEADLINE_MS,
+    options: AttemptOptions = {},
   ): Promise<T> {
     const token = await this.token(cursor, signal);
     try {
-      return await this.#attempt(cursor, signal, deadlineMs, attempt, token);
+      return await this.#attempt(cursor, signal, options, attempt, token);
     } catch (error) {
       if (!this.refusesToken(error, token)) throw error;
-      return await this.#attempt(cursor, signal, deadlineMs, attempt, await this.token(cursor, signal));
+      return await this.#attempt(cursor, signal, options, attempt, await this.token(cursor, signal));
     }
   }
 
@@ -109,7 +118,7 @@ export class EtcdClient {
   async #attempt<T>(
     cursor: Cursor,
     signal: AbortSignal,
-    deadlineMs: number,
+    { deadlineMs = DEADLINE_MS, hold = false }: AttemptOptions,
     attempt: (call: EtcdCall) => Promise<T>,
     token?: string,
   ): Promise<T> {
@@ -117,13 +126,12 @@ export class EtcdClient {
     const { endpoint } = cursor;
     const generation = this.driver.generation(endpoint);
     const own = new AbortController();
-    const silent = new EtcdError(`etcd at ${endpoint.address}: no answer within ${deadlineMs} ms`, "transient");
-    const timer = this.clock.timer(deadlineMs, () => own.abort(silent));
+    const timer = this.clock.timer(deadlineMs, () => own.abort(), hold);
     const abort = () => own.abort(signal.reason);
     signal.addEventListener("abort", abort);
     try {
-      // Raced, so that not even a driver that overlooks its signal can hold a loop up.
-      const answer = await Promise.race([attempt({ endpoint, signal: own.signal, token }), aborted(own.signal)]);
+      // Not even a driver that overlooks its signal can hold a loop up.
+      const answer = await untilAborted(attempt({ endpoint, signal: own.signal, token }), own.signal);
       this.#start = this.endpoints.indexOf(endpoint);
       return answer;
     } catch (error) {
@@ -131,18 +139,12 @@ export class EtcdClient {
       if (own.signal.aborted) {
         // The session may be half open: nothing on it would ever fail by itself.
         this.driver.reset(endpoint, generation);
-        throw silent;
+        throw new EtcdError(`etcd at ${endpoint.address}: no answer within ${deadlineMs} ms`, "transient");
       }
       throw this.failure(endpoint, error);
     } finally {
       timer.cancel();
       signal.removeEventListener("abort", abort);
-      // Lets go of the listener that `aborted` left behind, and of an attempt that lost the race.
-      own.abort();
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }

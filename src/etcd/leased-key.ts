@@ -1,7 +1,7 @@
 import type { Layout } from "../registry/layout/layout.ts";
 import type { EndpointAttributes } from "../registry/registry.ts";
 import { Backoff, sleep } from "../time/backoff.ts";
-import { type Cursor, DEADLINE_MS, type EtcdClient, RETRY } from "./client.ts";
+import { type AttemptOptions, type Cursor, DEADLINE_MS, type EtcdClient, RETRY } from "./client.ts";
 import type { EtcdCall, KeyValue, TxnRequest, TxnResponse } from "./driver.ts";
 import { EtcdError } from "./failure.ts";
 
@@ -76,7 +76,7 @@ export class LeasedKey {
     const id = this.#id as bigint;
     const deadlineMs = Math.min(DEADLINE_MS, Math.max(1_000, this.#ttlMs / 3));
     try {
-      const ttl = await this.#unary(signal, (call) => this.#client.driver.leaseKeepAlive(id, call), deadlineMs);
+      const ttl = await this.#unary(signal, (call) => this.#client.driver.leaseKeepAlive(id, call), { deadlineMs });
       if (ttl <= 0n) throw new EtcdError(`etcd says that the lease ${id.toString(16)} is gone`, "lease-gone");
       this.#ttlMs = 1_000 * Number(ttl);
     } catch (error) {
@@ -111,7 +111,10 @@ export class LeasedKey {
     const backoff = new Backoff(RETRY, this.#client.random);
     while (!signal.aborted && (this.#granted || backoff.tries < this.#client.endpoints.length)) {
       try {
-        await this.#unary(signal, (call) => this.#client.driver.leaseRevoke(id, call), 1_000);
+        await this.#unary(signal, (call) => this.#client.driver.leaseRevoke(id, call), {
+          deadlineMs: 1_000,
+          hold: true,
+        });
         return;
       } catch (error) {
         if (error instanceof EtcdError && error.kind !== "transient") return;
@@ -192,8 +195,8 @@ export class LeasedKey {
     }
   }
 
-  #unary<T>(signal: AbortSignal, attempt: (call: EtcdCall) => Promise<T>, deadlineMs?: number): Promise<T> {
-    return this.#client.unary(this.cursor, signal, attempt, deadlineMs);
+  #unary<T>(signal: AbortSignal, attempt: (call: EtcdCall) => Promise<T>, options?: AttemptOptions): Promise<T> {
+    return this.#client.unary(this.cursor, signal, attempt, options);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { RegistryEvent } from "../event.ts";
+import { emit, type RegistryEvent } from "../event.ts";
 import { grpclb } from "../registry/layout/grpclb.ts";
 import type { Layout } from "../registry/layout/layout.ts";
 import { checkRegisterOptions, checkServiceName } from "../registry/options.ts";
@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "../time/clock.ts";
 import { EtcdClient } from "./client.ts";
 import type { EtcdDriver } from "./driver.ts";
 import { parseEtcdEndpoints } from "./endpoints.ts";
+import { Entries } from "./entries.ts";
 import { listService } from "./list.ts";
 import { EtcdRegistration } from "./registration.ts";
 import { ServiceWatch } from "./watch.ts";
@@ -45,6 +46,8 @@ class EtcdRegistry implements Registry {
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
   readonly #createClient: () => EtcdClient;
   readonly #watches = new Map<string, ServiceWatch>();
+  /** What lists found, so that the next one says what it skipped only where that is new. */
+  readonly #lists = new Map<string, Entries>();
   readonly #registrations = new Set<Registration>();
   #client: EtcdClient | undefined;
   #closing: Promise<void> | undefined;
@@ -65,7 +68,8 @@ class EtcdRegistry implements Registry {
     return {
       target: service,
       resolve: (signal) => this.#resolve(service, signal),
-      list: (signal) => listService(this.#open(), service, this.#layout, this.#onEvent, signal),
+      list: async (signal) =>
+        await listService(this.#open(), this.#layout.prefix(service), this.#listed(service), signal),
       refresh: () => this.#watches.get(service)?.refresh(),
     };
   }
@@ -99,6 +103,17 @@ class EtcdRegistry implements Registry {
       this.#watches.set(service, watch);
     }
     yield* watch.consume(signal);
+  }
+
+  #listed(service: string): Entries {
+    let entries = this.#lists.get(service);
+    if (entries === undefined) {
+      entries = new Entries(this.#layout, (key, cause) => {
+        emit(this.#onEvent, { type: "value-skipped", service, key, cause });
+      });
+      this.#lists.set(service, entries);
+    }
+    return entries;
   }
 
   #open(): EtcdClient {

@@ -1,6 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Connector, Link } from "../connection/link.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** One link to an etcd endpoint. */
 interface Session {
@@ -81,14 +82,4 @@ export class Sessions {
 async function end(session: Session): Promise<void> {
   session.abandon.abort(new Error("the session to etcd was given up"));
   await session.link.close();
-}
-
-/** The promise's outcome, or the signal's reason if that comes first. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort);
-  });
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../time/clock.ts";
 import type { Cursor } from "./client.ts";
 import { EtcdError } from "./failure.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /**
  * How long a refusal stands for everyone, in milliseconds. etcd checks a password with bcrypt, which is slow by design:
@@ -27,9 +28,7 @@ export class Tokens {
     if (this.#refusal !== undefined && this.#clock.now() < this.#refusal.untilMs) throw this.#refusal.error;
     // Not under the caller's signal: others may wait for the same answer. It has a deadline of its own.
     this.#asking ??= this.#ask(cursor).finally(() => (this.#asking = undefined));
-    const token = await this.#asking;
-    signal.throwIfAborted();
-    return token || undefined;
+    return await untilAborted(this.#asking, signal) || undefined;
   }
 
   /** The token is no good; another one that came meanwhile is kept. */

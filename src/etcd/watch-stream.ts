@@ -3,6 +3,7 @@ import { type Cursor, DEADLINE_MS, type EtcdClient } from "./client.ts";
 import type { WatchRequest, WatchResponse } from "./driver.ts";
 import { EtcdError, kindOfText } from "./failure.ts";
 import { Relist } from "./position.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /**
  * How often a watch is asked for its progress, in milliseconds. One that was asked twice in vain is dead, so a dead one
@@ -63,7 +64,11 @@ export async function readWatch(
   const opened = () => {
     if (!progress) return timers.get("silence")?.cancel();
     timer("silence", PROGRESS_MS, tick);
-    reader.onAsk(() => stream.requestProgress());
+    reader.onAsk(() => {
+      if (asked > 0) return;
+      asked++;
+      stream.requestProgress();
+    });
   };
   const read = async () => {
     let open = false;
@@ -83,7 +88,7 @@ export async function readWatch(
     if (maxStreamMs !== undefined) timer("age", maxStreamMs, resolve);
   });
   try {
-    await Promise.race([read(), aged, aborted(own.signal)]);
+    await untilAborted(Promise.race([read(), aged]), own.signal);
   } catch (error) {
     if (error instanceof Relist) throw error;
     signal.throwIfAborted();
@@ -104,8 +109,4 @@ function cancellation({ compactRevision, cancelReason }: WatchResponse): Error {
   if (kind === "token" || kind === "refused") return new EtcdError(`etcd refused the watch: ${cancelReason}`, kind);
   if (compactRevision > 0n) return new Relist(`etcd has compacted its history up to revision ${compactRevision}`);
   return new Relist(`etcd canceled the watch: ${cancelReason || "it gave no reason"}`);
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }

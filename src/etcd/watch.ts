@@ -31,7 +31,6 @@ export class ServiceWatch {
   #listed = false;
   #stale: Staleness | undefined;
   #healthySinceMs: number | undefined;
-  #wake: AbortController | undefined;
   #ask: (() => void) | undefined;
 
   /** `onIdle` is told when its last consumer has gone; it has stopped then, for good. */
@@ -59,10 +58,9 @@ export class ServiceWatch {
     return this.#latest.consume(signal);
   }
 
-  /** Looks whether the watch is alive, or stops waiting for the next try. */
+  /** Looks whether the watch is alive, sooner than it would by itself. The next try is never far off anyway. */
   refresh(): void {
     this.#ask?.();
-    this.#wake?.abort();
   }
 
   /** Ends for all consumers, who keep the last set as stale. */
@@ -129,11 +127,12 @@ export class ServiceWatch {
     const healthyMs = this.#healthySinceMs === undefined ? 0 : clock.now() - this.#healthySinceMs;
     if (healthyMs >= HEALTHY_MS) this.#backoff.reset();
     this.#healthySinceMs = undefined;
-    let retryInMs = 0;
+    let retryInMs: number;
     if (thrown instanceof Relist) {
       this.#position.forget();
-      // At once, but for a list that leads to the same again and again.
-      if (this.#backoff.tries > 0 || healthyMs === 0) retryInMs = this.#backoff.next();
+      // At once, unless the same happens again and again.
+      const delayMs = this.#backoff.next();
+      retryInMs = this.#backoff.tries === 1 ? 0 : delayMs;
     } else {
       this.#becomeStale(cause);
       this.#cursor?.next();
@@ -142,9 +141,7 @@ export class ServiceWatch {
       if (refused) emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
     }
     emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });
-    this.#wake = new AbortController();
-    await sleep(clock, retryInMs, AbortSignal.any([signal, this.#wake.signal]));
-    this.#wake = undefined;
+    await sleep(clock, retryInMs, signal);
   }
 
   #resolution(): Resolution {
