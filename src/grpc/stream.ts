@@ -195,16 +195,15 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
 
   /** Gives waiting readers what there is. */
   #serve(): void {
-    while (this.#readers.length > 0) {
-      const reader = this.#readers[0]!;
-      let result: Result | Promise<Result> | undefined;
+    for (let reader = this.#readers.shift(); reader !== undefined; reader = this.#readers.shift()) {
       try {
-        result = this.#take();
-        if (result === undefined) return;
-        this.#readers.shift();
+        const result = this.#take();
+        if (result === undefined) {
+          this.#readers.unshift(reader);
+          return;
+        }
         reader.resolve(result);
       } catch (error) {
-        this.#readers.shift();
         reader.reject(error);
       }
     }
@@ -243,8 +242,8 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
   /** A message that can't be read ends the call. */
   #broken(error: unknown): never {
     this.#envelopes.clear();
-    this.failAnswered(error);
     this.#end = { error: undefined };
+    this.failAnswered(error);
     throw ConnectError.from(error, Code.Internal);
   }
 

@@ -156,7 +156,7 @@ export class Connection implements ByteStreamEvents {
   /** Sends requests that wait, as far as there are places. */
   startWaiting(): void {
     for (const stream of this.#waiting) {
-      if (!this.#hasPlace()) return;
+      if (!this.#hasPlace()) break;
       this.#waiting.delete(stream);
       this.#start(stream);
       this.sender.enqueue(stream);

@@ -78,6 +78,7 @@ class GrpcLink implements Link {
   #current: Connection | undefined;
   /** The connection whose end the owner of the link is to hear of: the one that is, or drains after being, current. */
   #announced: Connection | undefined;
+  #connecting: Promise<void> | undefined;
   #closed = false;
   #pingIntervalFactor = 1;
   #whenEmpty: (() => void) | undefined;
@@ -98,7 +99,11 @@ class GrpcLink implements Link {
     throw markAttempt(new ConnectError(text, Code.Unavailable), "not-sent");
   }
 
-  async connect(signal: AbortSignal): Promise<void> {
+  connect(signal: AbortSignal): Promise<void> {
+    return this.#connecting ??= this.#connect(signal).finally(() => this.#connecting = undefined);
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
     if (this.#current?.usable) return;
     if (this.#closed) throw new Error(`the link to ${this.#endpoint.address} is closed`);
     this.#announced = undefined;

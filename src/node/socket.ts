@@ -81,22 +81,32 @@ function open(dial: () => net.Socket, opened: "connect" | "secureConnect", signa
   });
 }
 
+/** How long what was written before `destroy` may take to leave, in milliseconds. */
+const LINGER_MS = 1_000;
+
 /** A socket of Node's, Bun's or Deno's as a byte stream. */
 class SocketStream implements ByteStream {
   readonly #socket: net.Socket;
+  #events: ByteStreamEvents | undefined;
+  #cause: Error | undefined;
+  #closed = false;
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
+    // Before `start` too: an error that nobody listens for ends the process.
+    socket.on("error", (error: Error) => this.#cause ??= error);
+    socket.on("close", () => {
+      this.#closed = true;
+      this.#events?.closed(this.#cause);
+    });
   }
 
   start(events: ByteStreamEvents): void {
-    const socket = this.#socket;
-    let cause: Error | undefined;
-    socket.on("data", (chunk: Uint8Array) => events.data(chunk));
-    socket.on("drain", () => events.writable());
-    socket.on("end", () => events.end());
-    socket.on("error", (error: Error) => cause ??= error);
-    socket.on("close", () => events.closed(cause));
+    if (this.#closed) return queueMicrotask(() => events.closed(this.#cause));
+    this.#events = events;
+    this.#socket.on("drain", () => events.writable());
+    this.#socket.on("end", () => events.end());
+    this.#socket.on("data", (chunk: Uint8Array) => events.data(chunk));
   }
 
   write(bytes: Uint8Array): boolean {
@@ -108,6 +118,9 @@ class SocketStream implements ByteStream {
   }
 
   destroy(): void {
+    if (this.#closed) return;
+    // A peer that doesn't read could keep the socket for ever.
+    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
     this.#socket.destroySoon();
   }
 
