@@ -1,0 +1,20 @@
+import { after, before, describe } from "node:test";
+import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { type Direct, direct } from "../support/direct.ts";
+import { itServesCalls } from "./calls.ts";
+import { type Peer, PEERS, startPeer } from "./peer.ts";
+
+for (const kind of PEERS) {
+  describe(`against ${kind.name}`, () => {
+    let peer: Peer, client: Direct;
+    before(async () => {
+      peer = await startPeer(kind);
+      client = direct(grpcConnector(), peer.address);
+    });
+    after(async () => {
+      await client.close();
+      await peer.stop();
+    });
+    itServesCalls(() => client.transport);
+  });
+}
