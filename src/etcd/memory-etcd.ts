@@ -16,7 +16,7 @@ import { checkPut, checkPutApplies, checkRange, deleteRange, put, range } from "
 import { Leases } from "./memory/lease.ts";
 import { Store } from "./memory/store.ts";
 import { txn } from "./memory/txn.ts";
-import { WatchStream } from "./memory/watch.ts";
+import { WatchStream } from "./memory/watch-stream.ts";
 
 /** What it says to `etcdctl endpoint status`: the etcd whose behaviour it follows. */
 const VERSION = "3.4.23+memory";

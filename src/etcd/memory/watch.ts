@@ -4,249 +4,114 @@ import {
   type ResponseHeader,
   type WatchCreateRequest,
   WatchCreateRequest_FilterType,
-  type WatchRequest,
   type WatchResponse,
   WatchResponseSchema,
 } from "../../../gen/etcd/rpc_pb.ts";
-import type { Clock, Timer } from "../../time/clock.ts";
-import { contains, type KeyRange, keyRange } from "./key-range.ts";
+import { contains, type KeyRange } from "./key-range.ts";
 import type { Store } from "./store.ts";
 
 /** How many revisions etcd sends at once to a watch that begins in the past. */
 const CATCH_UP_REVISIONS = 1_000n;
-/** A watch that asked for fragments gets no response above this, unless one event alone is larger (etcd's default). */
-const FRAGMENT_BYTES = 2 * 1024 * 1024;
-/** etcd's default for how often a quiet watch that asked for progress hears of it. */
-const PROGRESS_INTERVAL_MS = 10 * 60_000;
-/** The id in responses that belong to no watch. */
-const NO_WATCH = -1n;
-/** Requests are read no further while this many answers wait to be taken. */
-const MAX_ANSWERS = 16;
 
-interface Watch {
+/** Makes the header of a response for a revision. */
+export type Header = (revision: bigint) => ResponseHeader;
+
+/**
+ * One watch: a place in the store's log of changes. It queues nothing, as what it has not told yet is read from the log
+ * when its stream has room.
+ */
+export class Watch {
   readonly id: bigint;
-  readonly range: KeyRange;
   readonly request: WatchCreateRequest;
-  /** The first revision that it was not told of. All that a watch holds: what it missed is read from the store's log. */
-  next: bigint;
-  /** Whether it has told all up to the present once: from then on each revision has a response of its own. */
-  synced: boolean;
-  /** It was told that its past is compacted away, and is dead. */
-  compacted: boolean;
-  /** Nothing was sent since the last progress notification was due. */
-  quiet: boolean;
-}
-
-/** What is left of the responses that one large response was split into. */
-type Fragments = WatchResponse[];
-
-/** One stream of the Watch service, which carries any number of watches. */
-export class WatchStream {
+  readonly #range: KeyRange;
   readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #header: (revision: bigint) => ResponseHeader;
-  readonly #watches = new Map<bigint, Watch>();
-  readonly #answers: WatchResponse[] = [];
-  #progressRequests = 0;
-  #fragments: Fragments = [];
-  #nextId = 0n;
-  #progress: Timer | undefined;
-  #wake: (() => void)[] = [];
+  readonly #header: Header;
+  /** The first revision that was not told yet. */
+  #next: bigint;
+  /** Whether all up to the present was told once: from then on each revision has a response of its own. */
+  #synced: boolean;
+  /** It was told that its past is compacted away, and is dead. */
+  #compacted = false;
+  /** Nothing was told since a progress notification was last due. */
+  #quiet = true;
+  /** A progress notification is due, once there is nothing else to tell. */
+  #due = false;
 
-  constructor(store: Store, clock: Clock, header: (revision: bigint) => ResponseHeader) {
+  constructor(id: bigint, range: KeyRange, request: WatchCreateRequest, store: Store, header: Header) {
+    this.id = id;
+    this.request = request;
+    this.#range = range;
     this.#store = store;
-    this.#clock = clock;
     this.#header = header;
+    const { startRevision } = request;
+    this.#synced = startRevision === 0n || startRevision > store.revision;
+    this.#next = startRevision === 0n ? store.revision + 1n : startRevision;
   }
 
-  /**
-   * Answers requests with responses until `signal` aborts. That the requests end does not end the watches. Nothing is
-   * made before it is taken: a slow reader costs no memory, and misses nothing unless its past is compacted.
-   */
-  async *run(requests: AsyncIterable<WatchRequest>, signal: AbortSignal): AsyncGenerator<WatchResponse> {
-    const wake = () => this.#wakeUp();
-    const unsubscribe = this.#store.subscribe(wake);
-    signal.addEventListener("abort", wake);
-    let failure: { error: unknown } | undefined;
-    this.#read(requests, signal).catch((error) => {
-      failure = { error };
-      this.#wakeUp();
-    });
-    try {
-      while (!signal.aborted) {
-        if (failure !== undefined) throw failure.error;
-        const response = this.#next();
-        if (response !== undefined) yield response;
-        else await this.#change();
-      }
-    } finally {
-      unsubscribe();
-      signal.removeEventListener("abort", wake);
-      this.#progress?.cancel();
-      this.#wakeUp();
-    }
+  /** Says that another interval of progress notifications has passed: one is due if nothing was told in it. */
+  interval(): void {
+    if (!this.request.progressNotify) return;
+    this.#due = this.#quiet;
+    this.#quiet = true;
   }
 
-  async #read(requests: AsyncIterable<WatchRequest>, signal: AbortSignal): Promise<void> {
-    for await (const { requestUnion: request } of requests) {
-      if (request.case === "createRequest") this.#create(request.value);
-      else if (request.case === "cancelRequest") this.#cancel(request.value.watchId);
-      else if (request.case === "progressRequest") this.#progressRequests++;
-      this.#wakeUp();
-      while (this.#answers.length + this.#progressRequests >= MAX_ANSWERS && !signal.aborted) await this.#change();
-    }
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => this.#wake.push(resolve));
-  }
-
-  #wakeUp(): void {
-    const waiting = this.#wake;
-    this.#wake = [];
-    for (const wake of waiting) wake();
-  }
-
-  #create(request: WatchCreateRequest): void {
-    // No key means the least one; with an end, that is all keys up to it.
-    const range = keyRange(request.key.length > 0 ? request.key : new Uint8Array(1), request.rangeEnd);
-    const revision = this.#store.revision;
-    const refusal = range.end !== undefined && range.start >= range.end
-      ? "mvcc: watcher range is empty"
-      : this.#watches.has(request.watchId) && request.watchId !== 0n
-      ? "mvcc: duplicate watch ID provided on the WatchStream"
-      : undefined;
-    if (refusal !== undefined) {
-      this.#answer({ revision, watchId: NO_WATCH, created: true, canceled: true, cancelReason: refusal });
-      return;
-    }
-    let id = request.watchId;
-    if (id === 0n) {
-      while (this.#watches.has(this.#nextId)) this.#nextId++;
-      id = this.#nextId++;
-    }
-    const start = request.startRevision;
-    const synced = start === 0n || start > revision;
-    const next = start === 0n ? revision + 1n : start;
-    this.#watches.set(id, { id, range, request, next, synced, compacted: false, quiet: true });
-    this.#answer({ revision, watchId: id, created: true });
-    if (request.progressNotify) this.#progress ??= this.#progressTimer();
-  }
-
-  #cancel(id: bigint): void {
-    if (!this.#watches.delete(id)) return;
-    this.#fragments = this.#fragments.filter((fragment) => fragment.watchId !== id);
-    this.#answer({ revision: this.#store.revision, watchId: id, canceled: true });
-  }
-
-  #answer(
-    { revision, ...response }: Omit<Partial<WatchResponse>, "$typeName" | "header"> & { revision: bigint },
-  ): void {
-    this.#answers.push(create(WatchResponseSchema, { ...response, header: this.#header(revision) }));
-  }
-
-  /** The next response, made at the moment it is asked for. */
-  #next(): WatchResponse | undefined {
-    const fragment = this.#fragments.shift() ?? this.#answers.shift();
-    if (fragment !== undefined) {
-      this.#wakeUp();
-      return fragment;
-    }
-    for (const watch of this.#watches.values()) {
-      const response = this.#nextOf(watch);
-      if (response === undefined) continue;
-      // To the back of the queue: a watch with a long past must not keep the others of its stream waiting.
-      this.#watches.delete(watch.id);
-      this.#watches.set(watch.id, watch);
-      if (!watch.request.fragment) return response;
-      this.#fragments = split(response);
-      return this.#fragments.shift();
-    }
-    // Progress says that all before it was told, so it comes when no watch has anything left to tell.
-    if (this.#progressRequests === 0) return undefined;
-    this.#progressRequests--;
-    this.#wakeUp();
-    return create(WatchResponseSchema, { header: this.#header(this.#store.revision), watchId: NO_WATCH });
-  }
-
-  #nextOf(watch: Watch): WatchResponse | undefined {
+  /** What it has to tell at this moment. */
+  next(): WatchResponse | undefined {
     const present = this.#store.revision;
-    if (watch.compacted || watch.next > present) return undefined;
-    if (watch.next < this.#store.compactRevision) {
-      watch.compacted = true;
+    if (this.#compacted) return undefined;
+    if (this.#next > present) return this.#progress();
+    if (this.#next < this.#store.compactRevision) {
+      this.#compacted = true;
       return create(WatchResponseSchema, {
         // etcd tells no revision here.
         header: this.#header(0n),
-        watchId: watch.id,
+        watchId: this.id,
         canceled: true,
         compactRevision: this.#store.compactRevision,
       });
     }
-    if (watch.synced && present - watch.next > CATCH_UP_REVISIONS) watch.synced = false;
+    if (this.#synced && present - this.#next > CATCH_UP_REVISIONS) this.#synced = false;
     const events: Event[] = [];
     let revisions = 0n;
-    let revision = watch.next;
+    let revision = this.#next;
     for (; revision <= present && revisions < CATCH_UP_REVISIONS; revision++) {
-      const found = this.#events(watch, revision);
+      const found = this.#events(revision);
       if (found.length === 0) continue;
       events.push(...found);
       revisions++;
-      if (watch.synced) {
+      if (this.#synced) {
         revision++;
         break;
       }
     }
-    watch.next = revision;
+    this.#next = revision;
     // The header of a catch-up carries the present revision, beyond that of its last event.
-    const told = watch.synced ? revision - 1n : present;
-    if (revision > present) watch.synced = true;
-    if (events.length === 0) return undefined;
-    watch.quiet = false;
-    return create(WatchResponseSchema, { header: this.#header(told), watchId: watch.id, events });
+    const told = this.#synced ? revision - 1n : present;
+    if (revision > present) this.#synced = true;
+    if (events.length === 0) return this.#progress();
+    this.#quiet = false;
+    this.#due = false;
+    return create(WatchResponseSchema, { header: this.#header(told), watchId: this.id, events });
   }
 
-  #events({ range, request }: Watch, revision: bigint): Event[] {
+  #events(revision: bigint): Event[] {
     const events: Event[] = [];
     for (const { key, event, previous } of this.#store.changes(revision)) {
       const filter = event.type === Event_EventType.PUT
         ? WatchCreateRequest_FilterType.NOPUT
         : WatchCreateRequest_FilterType.NODELETE;
-      if (!contains(range, key) || request.filters.includes(filter)) continue;
+      if (!contains(this.#range, key) || this.request.filters.includes(filter)) continue;
       // The previous value is that of the revision before, which may be compacted already.
-      const tell = request.prevKv && previous !== undefined && revision > this.#store.compactRevision;
+      const tell = this.request.prevKv && previous !== undefined && revision > this.#store.compactRevision;
       events.push(tell ? create(EventSchema, { ...event, prevKv: previous }) : event);
     }
     return events;
   }
 
-  #progressTimer(): Timer {
-    return this.#clock.timer(PROGRESS_INTERVAL_MS, () => {
-      const revision = this.#store.revision;
-      for (const watch of this.#watches.values()) {
-        if (!watch.request.progressNotify || watch.compacted) continue;
-        if (watch.quiet && watch.synced && watch.next > revision) this.#answer({ revision, watchId: watch.id });
-        watch.quiet = true;
-      }
-      this.#progress = this.#progressTimer();
-      this.#wakeUp();
-    });
+  /** A notification that all up to the present was told, if one is due. */
+  #progress(): WatchResponse | undefined {
+    if (!this.#due || !this.#synced) return undefined;
+    this.#due = false;
+    return create(WatchResponseSchema, { header: this.#header(this.#store.revision), watchId: this.id });
   }
-}
-
-/** Splits a response that is too large; all pieces but the last say that more follow. */
-function split(response: WatchResponse): Fragments {
-  const pieces: Event[][] = [[]];
-  let size = 0;
-  for (const event of response.events) {
-    const bytes = [event.kv, event.prevKv].reduce((sum, kv) => sum + (kv ? kv.key.length + kv.value.length : 0), 64);
-    if (size > 0 && size + bytes >= FRAGMENT_BYTES) {
-      pieces.push([]);
-      size = 0;
-    }
-    pieces.at(-1)?.push(event);
-    size += bytes;
-  }
-  return pieces.map((events, i) =>
-    create(WatchResponseSchema, { ...response, events, fragment: i < pieces.length - 1 })
-  );
 }
