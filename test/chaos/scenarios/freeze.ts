@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { runtime } from "../../support/process.ts";
+import { RUNTIMES } from "../environment.ts";
+import { Load } from "../load.ts";
+import type { Scenario } from "../scenario.ts";
+import { judgeCalls, lateness, SLACK_MS, timedOut, unexplained } from "../verdict.ts";
+
+const KEEPALIVE = { intervalMs: 400, timeoutMs: 400 };
+
+export const freeze: Scenario = {
+  name: "freeze",
+  title: "a server frozen with SIGSTOP",
+  bound: "calls end by their deadline; once keepalive (400 + 400 ms) notices, no new call goes to it; " +
+    "it rejoins within 2 s of SIGCONT",
+  limitMs: 60_000,
+  async run(environment) {
+    const { figures, quick } = environment;
+    const servers = await environment.servers(RUNTIMES);
+    const addresses = servers.map(({ address }) => address);
+    const observed = environment.observed(addresses, {}, { keepalive: KEEPALIVE });
+    // Every fourth call has a deadline that comes before anyone can notice.
+    const load = new Load(observed.transport, { timeoutMs: (number) => number % 4 === 0 ? 300 : 10_000 });
+    const victims = servers.filter((server) => !quick || server.runtime === runtime);
+    let noticedMs = 0, rejoinedMs = 0, picks = 0;
+    for (const server of victims) {
+      await observed.busy(addresses);
+      const lost = observed.next("from", server.address);
+      const frozenMs = performance.now();
+      server.freeze();
+      const noticed = await lost;
+      noticedMs = Math.max(noticedMs, noticed.atMs - frozenMs);
+      await sleep(quick ? 300 : 2_500);
+      picks += observed.at(server.address).picks - noticed.snapshot.picks;
+      const thawedMs = performance.now();
+      const again = observed.picked([server.address]);
+      server.thaw();
+      rejoinedMs = Math.max(rejoinedMs, await again - thawedMs);
+    }
+    const records = await load.stop();
+    const dead = victims.map(({ address }) => address);
+    const failed = judgeCalls(figures, records, environment.ledger(), 1_000);
+    figures.note("failed, others", failed.length);
+    figures.none("unexplained", failed.map((record) => unexplained(record, dead)).filter((why) => why !== undefined));
+    const timeouts = records.filter(({ error }) => timedOut(error)).map(lateness);
+    figures.atLeast("timed out", timeouts.length, 1);
+    figures.atMost("after their deadline by", Math.max(0, ...timeouts), SLACK_MS, "ms");
+    figures.atMost("noticed after", noticedMs, KEEPALIVE.intervalMs + KEEPALIVE.timeoutMs + SLACK_MS, "ms");
+    figures.atMost("picks after notice", picks, 0);
+    figures.atMost("rejoined after", rejoinedMs, 2_000, "ms");
+  },
+};
