@@ -27,6 +27,9 @@ import type { ClientStream } from "./stream.ts";
  */
 export type ConnectionState = "connecting" | "ready" | "draining" | "lost";
 
+/** How long the streams that a GOAWAY with an error code leaves may still take, in milliseconds. */
+const AFTER_ERROR_MS = 1_000;
+
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
   ready?(): void;
@@ -292,6 +295,10 @@ export class Connection implements ByteStreamEvents {
     const refused = new StreamError(code, said, "refused", "connection");
     for (const stream of [...this.active.values()]) if (stream.id > lastStreamId) this.failStream(stream, refused);
     this.drain(cause);
+    // Section 5.4.1: a server that says an error code closes the connection. One that doesn't must not hold calls up.
+    if (cause !== undefined && this.active.size > 0) {
+      this.#closeTimers.push(this.clock.timer(AFTER_ERROR_MS, () => this.fail(cause)));
+    }
   }
 
   #streamError(processed: Processed, cause: Error | undefined): StreamError {

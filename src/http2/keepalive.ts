@@ -57,7 +57,7 @@ export class Keepalive {
     writer.ping(PAYLOAD, 0, false);
     this.#timer = clock.timer(this.#timeoutMs, () => {
       if (this.#heardAt >= asked) return this.#check();
-      const why = `no answer to a PING for ${this.#timeoutMs} ms: the connection is dead`;
+      const why = `no answer to a keepalive ping within ${this.#timeoutMs} ms`;
       this.#connection.fail(new Http2Error(ErrorCode.NO_ERROR, why));
     });
   }

@@ -4,6 +4,7 @@ import { markAttempt } from "../connection/mark.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { GrpcOptions } from "../grpc/options.ts";
 import { createGrpcTransport } from "../grpc/transport.ts";
+import type { ByteStream } from "../http2/byte-stream.ts";
 import { Connection } from "../http2/connection.ts";
 import { ErrorCode, Http2Error } from "../http2/error.ts";
 import type { KeepaliveOptions } from "../http2/keepalive.ts";
@@ -105,79 +106,81 @@ class GrpcLink implements Link {
 
   async #connect(signal: AbortSignal): Promise<void> {
     if (this.#current?.usable) return;
-    if (this.#closed) throw new Error(`the link to ${this.#endpoint.address} is closed`);
+    const { address } = this.#endpoint;
+    if (this.#closed) throw new Error(`the link to ${address} is closed`);
+    signal.throwIfAborted();
     this.#announced = undefined;
-    const opening = new AbortController();
     const { clock, connectTimeoutMs } = this.#settings;
+    const opening = new AbortController();
     const abort = () => opening.abort(signal.reason);
-    const timer = clock.timer(connectTimeoutMs, () => {
-      opening.abort(
-        new Error(`${this.#endpoint.address} didn't answer as an HTTP/2 server within ${connectTimeoutMs} ms`),
-      );
-    }, true);
     signal.addEventListener("abort", abort);
+    const timer = clock.timer(connectTimeoutMs, () => {
+      opening.abort(new Error(`no HTTP/2 server answered within ${connectTimeoutMs} ms`));
+    }, true);
     try {
-      if (signal.aborted) throw signal.reason;
-      const bytes = await this.#destination.open(opening.signal);
-      if (opening.signal.aborted || this.#closed) {
-        bytes.destroy();
-        throw opening.signal.reason ?? new Error(`the link to ${this.#endpoint.address} is closed`);
-      }
-      bytes.hold(true);
-      await new Promise<void>((resolve, reject) => {
-        const connection = this.#connection(bytes, resolve, reject);
-        opening.signal.addEventListener("abort", () => {
-          reject(opening.signal.reason);
-          if (connection !== this.#current) connection.close(0, 0);
-        });
-      });
+      const connection = await this.#ready(await this.#destination.open(opening.signal), opening.signal);
+      if (!connection.usable) throw new Error("the server closed the connection at once");
+      if (this.#closed) throw new Error("the link was closed");
+      this.#current = this.#announced = connection;
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`can't connect to ${address}: ${why}`, { cause: error });
     } finally {
       timer.cancel();
       signal.removeEventListener("abort", abort);
     }
   }
 
-  /** Starts HTTP/2 on a byte stream; it becomes the current connection when the server's SETTINGS come. */
-  #connection(
-    bytes: Awaited<ReturnType<Destination["open"]>>,
-    opened: () => void,
-    failed: (error: unknown) => void,
-  ): Connection {
+  /** Starts HTTP/2 on a byte stream and waits for the server's SETTINGS. */
+  #ready(bytes: ByteStream, signal: AbortSignal): Promise<Connection> {
     const { clock, keepalive, limits } = this.#settings;
-    const connection = new Connection(bytes, {
-      ready: () => {
-        bytes.hold(false);
-        this.#current = this.#announced = connection;
-        opened();
-      },
-      draining: () => {
-        if (this.#current !== connection) return;
-        this.#current = undefined;
-        if (!this.#closed) this.#events.draining();
-      },
-      lost: (cause) => {
-        this.#connections.delete(connection);
-        failed(cause ?? new Error(`the connection to ${this.#endpoint.address} was closed while it was opened`));
-        // gRFC A8: the server says that it is pinged too often.
-        if (
-          cause instanceof Http2Error && cause.code === ErrorCode.ENHANCE_YOUR_CALM &&
-          /too_many_pings/.test(cause.message)
-        ) {
-          this.#pingIntervalFactor *= 2;
-        }
-        if (this.#announced === connection) {
-          this.#announced = this.#current = undefined;
-          if (!this.#closed) this.#events.lost(cause);
-        }
-        if (this.#connections.size === 0) this.#whenEmpty?.();
-      },
-    }, {
-      clock,
-      limits,
-      keepalive: keepalive && { ...keepalive, intervalMs: keepalive.intervalMs * this.#pingIntervalFactor },
+    return new Promise((resolve, reject) => {
+      bytes.hold(true);
+      const abort = () => {
+        reject(signal.reason);
+        connection.close(0, 0);
+      };
+      const connection = new Connection(bytes, {
+        ready() {
+          signal.removeEventListener("abort", abort);
+          bytes.hold(false);
+          resolve(connection);
+        },
+        draining: () => {
+          if (this.#current !== connection) return;
+          this.#current = undefined;
+          if (!this.#closed) this.#events.draining();
+        },
+        lost: (cause) => {
+          signal.removeEventListener("abort", abort);
+          reject(cause ?? new Error("the server closed the connection"));
+          this.#lost(connection, cause);
+        },
+      }, {
+        clock,
+        limits,
+        keepalive: keepalive && { ...keepalive, intervalMs: keepalive.intervalMs * this.#pingIntervalFactor },
+      });
+      this.#connections.add(connection);
+      signal.addEventListener("abort", abort);
+      if (signal.aborted || this.#closed) abort();
     });
-    this.#connections.add(connection);
-    return connection;
+  }
+
+  #lost(connection: Connection, cause: Error | undefined): void {
+    this.#connections.delete(connection);
+    // gRFC A8: the server says that it is pinged too often.
+    if (
+      cause instanceof Http2Error && cause.code === ErrorCode.ENHANCE_YOUR_CALM && /too_many_pings/.test(cause.message)
+    ) {
+      this.#pingIntervalFactor *= 2;
+    }
+    if (this.#announced === connection) {
+      this.#announced = this.#current = undefined;
+      if (!this.#closed) this.#events.lost(cause);
+    }
+    if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
   async close(graceMs = 0, streamGraceMs = graceMs): Promise<void> {
