@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type EndpointConnection } from "../../src/connection/endpoint-connection.ts";
+import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
 import { Pool } from "../../src/connection/pool.ts";
 import { fakeConnector } from "../support/fake-links.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
