@@ -44,11 +44,13 @@ export class Position {
   check({ header, created }: WatchResponse): void {
     const { clusterId, revision, raftTerm } = this.#seen ?? header;
     if (header.clusterId !== clusterId) throw new Relist("etcd is another cluster now");
+    if (header.raftTerm < raftTerm) {
+      throw new Relist(`etcd's raft term went back from ${raftTerm} to ${header.raftTerm}`);
+    }
     // Within a stream the store is the same, and answers to progress requests may overtake events.
     if (created && header.revision < revision) {
       throw new Relist(`etcd's revision went back from ${revision} to ${header.revision}`);
     }
-    if (created && header.raftTerm < raftTerm) throw new Relist("etcd's raft term went back");
     if (header.revision >= revision) this.#seen = header;
   }
 

@@ -1,0 +1,289 @@
+// An etcd of a few lines behind the driver's interface, with faults on demand: it answers within microtasks, so that a
+// test turns all time by a manual clock.
+import type {
+  EtcdCall,
+  EtcdDriver,
+  FailureKind,
+  KeyValue,
+  RangeRequest,
+  RangeResponse,
+  ResponseHeader,
+  TxnOperation,
+  TxnRequest,
+  TxnResponse,
+  WatchEvent,
+  WatchRequest,
+  WatchResponse,
+  WatchStream,
+} from "../../src/etcd/driver.ts";
+import { kindOfText } from "../../src/etcd/failure.ts";
+
+export type Method =
+  | "range"
+  | "txn"
+  | "leaseGrant"
+  | "leaseKeepAlive"
+  | "leaseRevoke"
+  | "watch"
+  | "authenticate";
+
+export interface Call {
+  readonly method: Method;
+  readonly endpoint: string;
+  readonly token: string | undefined;
+  /** The lease's id, or the revision that a watch starts from. */
+  readonly id: bigint | undefined;
+}
+
+/** An open watch, for tests that speak for the server. */
+export class FakeStream {
+  readonly request: WatchRequest;
+  readonly endpoint: string;
+  asked = 0;
+  #queue: (WatchResponse | Error)[] = [];
+  #wake: (() => void) | undefined;
+
+  constructor(request: WatchRequest, endpoint: string) {
+    this.request = request;
+    this.endpoint = endpoint;
+  }
+
+  send(response: Partial<WatchResponse> & { header: ResponseHeader }): void {
+    this.#push({
+      watchId: 0n,
+      created: false,
+      canceled: false,
+      compactRevision: 0n,
+      cancelReason: "",
+      fragment: false,
+      events: [],
+      ...response,
+    });
+  }
+
+  fail(error: Error = new Error("the connection was cut")): void {
+    this.#push(error);
+  }
+
+  #push(item: WatchResponse | Error): void {
+    this.#queue.push(item);
+    this.#wake?.();
+  }
+
+  async *read(signal: AbortSignal): AsyncGenerator<WatchResponse> {
+    signal.addEventListener("abort", () => this.#wake?.());
+    for (;;) {
+      if (signal.aborted) throw signal.reason;
+      const item = this.#queue.shift();
+      if (item instanceof Error) throw item;
+      if (item !== undefined) yield item;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}
+
+const text = new TextDecoder();
+const bytes = new TextEncoder();
+
+export class FakeEtcd implements EtcdDriver {
+  readonly capabilities: { progress: boolean; maxStreamMs?: number } = { progress: true };
+  readonly calls: Call[] = [];
+  readonly resets: string[] = [];
+  readonly streams: FakeStream[] = [];
+  readonly leases: Map<bigint, bigint> = new Map();
+  readonly keys: Map<string, KeyValue> = new Map();
+  history: WatchEvent[] = [];
+  revision = 1n;
+  compacted = 0n;
+  clusterId = 7n;
+  raftTerm = 2n;
+  closed = 0;
+  /** Whether watches get answers to progress requests. */
+  answersProgress: boolean = true;
+  /** Whether watches are sent what happens. */
+  delivers: boolean = true;
+  password: string | undefined;
+  token = "token-1";
+  /** What a call meets instead of an answer: an error, or silence. */
+  fault: (call: Call) => Error | "hang" | undefined = () => undefined;
+  /** The same, after the call took effect. */
+  lateFault: (call: Call) => Error | "hang" | undefined = () => undefined;
+  #generations = new Map<string, number>();
+
+  get header(): ResponseHeader {
+    return { clusterId: this.clusterId, revision: this.revision, raftTerm: this.raftTerm };
+  }
+
+  /** The newest watch. */
+  get stream(): FakeStream {
+    const stream = this.streams.at(-1);
+    if (stream === undefined) throw new Error("there was no watch yet");
+    return stream;
+  }
+
+  count(method: Method): number {
+    return this.calls.filter((call) => call.method === method).length;
+  }
+
+  put(key: string, value: string | Uint8Array, lease = 0n): void {
+    const raw = typeof value === "string" ? bytes.encode(value) : value;
+    const revision = ++this.revision;
+    const createRevision = this.keys.get(key)?.createRevision ?? revision;
+    const kv = { key: bytes.encode(key), value: raw, createRevision, modRevision: revision, lease };
+    this.keys.set(key, kv);
+    this.#event({ type: "put", kv });
+  }
+
+  remove(key: string): void {
+    if (!this.keys.delete(key)) return;
+    const none = { value: new Uint8Array(), createRevision: 0n, lease: 0n };
+    this.#event({ type: "delete", kv: { key: bytes.encode(key), modRevision: ++this.revision, ...none } });
+  }
+
+  /** The server ends a lease, and the keys with it. */
+  expire(id: bigint): void {
+    this.leases.delete(id);
+    for (const [key, kv] of this.keys) if (kv.lease === id) this.remove(key);
+  }
+
+  compact(): void {
+    this.compacted = this.revision;
+    this.history = [];
+  }
+
+  range(request: RangeRequest, call: EtcdCall): Promise<RangeResponse> {
+    return this.#answer("range", call, undefined, () => ({ header: this.header, kvs: this.#select(request) }));
+  }
+
+  txn(request: TxnRequest, call: EtcdCall): Promise<TxnResponse> {
+    return this.#answer("txn", call, undefined, () => {
+      const succeeded = request.compare.every(({ target, key, value }) => {
+        const kv = this.keys.get(text.decode(key));
+        return target === "version" ? (kv === undefined) === (value === 0n) : kv?.lease === value;
+      });
+      const operations = succeeded ? request.success : request.failure;
+      const lost = operations.some((op) => "put" in op && op.put.lease !== 0n && !this.leases.has(op.put.lease));
+      if (lost) throw new Error("etcdserver: requested lease not found");
+      const kvs = operations.flatMap((op) => this.#operate(op));
+      return { header: this.header, succeeded, kvs };
+    });
+  }
+
+  leaseGrant({ id, ttlSeconds }: { id: bigint; ttlSeconds: bigint }, call: EtcdCall): Promise<bigint> {
+    return this.#answer("leaseGrant", call, id, () => {
+      if (this.leases.has(id)) throw new Error("etcdserver: lease already exists");
+      this.leases.set(id, ttlSeconds);
+      return ttlSeconds;
+    });
+  }
+
+  leaseKeepAlive(id: bigint, call: EtcdCall): Promise<bigint> {
+    return this.#answer("leaseKeepAlive", call, id, () => this.leases.get(id) ?? 0n);
+  }
+
+  leaseRevoke(id: bigint, call: EtcdCall): Promise<void> {
+    return this.#answer("leaseRevoke", call, id, () => {
+      if (!this.leases.has(id)) throw new Error("etcdserver: requested lease not found");
+      this.expire(id);
+    });
+  }
+
+  authenticate({ password }: { password: string }, call: EtcdCall): Promise<string> {
+    return this.#answer("authenticate", call, undefined, () => {
+      if (this.password === undefined) throw new Error("etcdserver: authentication is not enabled");
+      if (password !== this.password) throw new Error("etcdserver: authentication failed, invalid user ID or password");
+      return this.token;
+    });
+  }
+
+  watch(request: WatchRequest, call: EtcdCall): WatchStream {
+    const stream = new FakeStream(request, call.endpoint.address);
+    this.streams.push(stream);
+    const fault = this.#called("watch", call, request.startRevision);
+    if (fault instanceof Error) stream.fail(fault);
+    else if (fault === undefined) this.#open(stream, call);
+    return {
+      responses: stream.read(call.signal),
+      requestProgress: () => {
+        stream.asked++;
+        if (this.answersProgress) stream.send({ header: this.header, watchId: -1n });
+      },
+    };
+  }
+
+  classify(error: unknown): FailureKind {
+    return kindOfText((error as Error).message);
+  }
+
+  generation({ address }: { address: string }): number {
+    return this.#generations.get(address) ?? 1;
+  }
+
+  reset({ address }: { address: string }, generation: number): void {
+    if (generation !== this.generation({ address })) return;
+    this.resets.push(address);
+    this.#generations.set(address, generation + 1);
+  }
+
+  close(): Promise<void> {
+    this.closed++;
+    return Promise.resolve();
+  }
+
+  #open(stream: FakeStream, call: EtcdCall): void {
+    const { startRevision } = stream.request;
+    stream.send({ header: this.header, created: true });
+    if (this.password !== undefined && call.token !== this.token) {
+      return stream.send({ header: this.header, canceled: true, cancelReason: "etcdserver: invalid auth token" });
+    }
+    if (startRevision <= this.compacted) {
+      return stream.send({ header: this.header, canceled: true, compactRevision: this.compacted });
+    }
+    const events = this.history.filter(({ kv }) => kv.modRevision >= startRevision && this.#within(kv, stream));
+    if (events.length > 0 && this.delivers) stream.send({ header: this.header, events });
+  }
+
+  #within({ key }: KeyValue, { request }: FakeStream): boolean {
+    return text.decode(key).startsWith(text.decode(request.key));
+  }
+
+  #event(event: WatchEvent): void {
+    this.history.push(event);
+    if (!this.delivers) return;
+    const stream = this.streams.at(-1);
+    if (stream !== undefined && this.#within(event.kv, stream)) stream.send({ header: this.header, events: [event] });
+  }
+
+  #select({ key, rangeEnd }: RangeRequest): KeyValue[] {
+    const name = text.decode(key);
+    return [...this.keys].filter(([other]) => rangeEnd === undefined ? other === name : other.startsWith(name))
+      .map(([, kv]) => kv);
+  }
+
+  #operate(op: TxnOperation): KeyValue[] {
+    if ("range" in op) return this.#select(op.range);
+    this.put(text.decode(op.put.key), op.put.value, op.put.lease);
+    return [];
+  }
+
+  #called(method: Method, { endpoint, token }: EtcdCall, id: bigint | undefined): Error | "hang" | undefined {
+    const call = { method, endpoint: endpoint.address, token, id };
+    this.calls.push(call);
+    return this.fault(call);
+  }
+
+  async #answer<T>(method: Method, call: EtcdCall, id: bigint | undefined, effect: () => T): Promise<T> {
+    const hang = () =>
+      new Promise<never>((_, reject) => call.signal.addEventListener("abort", () => reject(call.signal.reason)));
+    const fault = this.#called(method, call, id);
+    if (fault === "hang") return await hang();
+    if (fault !== undefined) throw fault;
+    const unauthenticated = this.password !== undefined && method !== "authenticate" && call.token !== this.token;
+    if (unauthenticated && method !== "leaseKeepAlive") throw new Error("etcdserver: invalid auth token");
+    const answer = effect();
+    const late = this.lateFault(this.calls.at(-1) as Call);
+    if (late === "hang") return await hang();
+    if (late !== undefined) throw late;
+    return answer;
+  }
+}
