@@ -61,11 +61,14 @@ export class FrameWriter {
   }
 
   windowUpdate(streamId: number, increment: number): void {
-    writeUint32(this.#slab, this.#control(4, FrameType.WINDOW_UPDATE, 0, streamId), increment);
+    // First the room, which may be in a new slab.
+    const at = this.#control(4, FrameType.WINDOW_UPDATE, 0, streamId);
+    writeUint32(this.#slab, at, increment);
   }
 
   reset(streamId: number, code: number): void {
-    writeUint32(this.#slab, this.#control(4, FrameType.RST_STREAM, 0, streamId), code);
+    const at = this.#control(4, FrameType.RST_STREAM, 0, streamId);
+    writeUint32(this.#slab, at, code);
   }
 
   goaway(code: number, debug: string): void {

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { createClient } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
+import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { type Direct, direct } from "../support/direct.ts";
+import { ca, client as identity } from "../support/tls.ts";
+import { itServesCalls } from "./calls.ts";
+import { type Peer, PEERS, startPeer } from "./peer.ts";
+import { peersSkipped } from "./programs.ts";
+import { type Proxy, startHaproxy, startNginx } from "./proxies.ts";
+
+const PROXIES = [
+  { name: "nginx", start: startNginx, traits: { openStreams: 100 } },
+  { name: "HAProxy", start: startHaproxy, traits: {} },
+];
+
+for (const { name, start, traits } of PROXIES) {
+  describe(`through ${name} to grpc-js`, { skip: peersSkipped }, () => {
+    let peer: Peer, proxy: Proxy, plain: Direct, tls: Direct, mtls: Direct;
+    before(async () => {
+      peer = await startPeer(PEERS[0]!);
+      proxy = await start(peer.address);
+      plain = direct(grpcConnector(), proxy.plain);
+      tls = direct(grpcConnector({ tls: { ca } }), proxy.tls);
+      mtls = direct(grpcConnector({ tls: { ca, ...identity } }), proxy.mtls);
+    });
+    after(async () => {
+      await Promise.all([plain, tls, mtls].map((client) => client.close()));
+      await proxy.stop();
+      await peer.stop();
+    });
+
+    describe("in plaintext", () => itServesCalls(() => plain.transport, traits));
+    describe("over TLS", () => itServesCalls(() => tls.transport, { openStreams: 100 }));
+
+    it("takes a client's certificate", async () => {
+      const { value } = await createClient(Simple, mtls.transport).route({ data: "mine" });
+      assert.equal(value, "mine");
+    });
+
+    it("takes no client without a certificate", async () => {
+      const anonymous = direct(grpcConnector({ tls: { ca } }), proxy.mtls);
+      // nginx lets the handshake pass and answers with a page; HAProxy ends the connection.
+      await assert.rejects(createClient(Simple, anonymous.transport).route({ data: "mine" }));
+      await anonymous.close();
+    });
+  });
+}
