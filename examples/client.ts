@@ -53,6 +53,15 @@ const transport = createBalancedTransport({ resolver, connector: grpcConnector()
 const simple = createClient(Simple, transport);
 let failed = 0;
 try {
+  // Not needed: a call waits for a server too, as long as its own timeout allows. This waits as long as it takes.
+  for (let connected = false; !connected;) {
+    try {
+      await transport.connect();
+      connected = true;
+    } catch (error) {
+      console.error(`no server yet, trying again and again: ${ConnectError.from(error).rawMessage}`);
+    }
+  }
   for (let i = 0; i < calls; i++) {
     if (i > 0) await sleep(intervalMs);
     // Each call chooses its server; onAttempt tells which one it was.
@@ -60,7 +69,7 @@ try {
     try {
       const { code, value } = await simple.route(
         { data: `grpc ${i}` },
-        balance({ waitForReady: true, onAttempt: ({ endpoint }) => served = endpoint.address }),
+        balance({ onAttempt: ({ endpoint }) => served = endpoint.address }),
       );
       console.log(`code: ${code}, value: "${value}", from ${served}`);
     } catch (error) {

@@ -133,7 +133,7 @@ async function story(etcdUrl: string | undefined): Promise<boolean> {
 
   phase(`${victim.name} is killed`);
   say(`SIGKILL for server ${victim.name}`);
-  victim.child.process.kill("SIGKILL");
+  victim.child.signal("SIGKILL");
   await victim.child.exited;
   await until(`the client notices that ${victim.name} is dead`, () => !isReady(victim.address));
   await sleep(SETTLE_MS);
@@ -158,7 +158,7 @@ async function story(etcdUrl: string | undefined): Promise<boolean> {
   await transport.close();
   await registry.close();
   say("the end: SIGTERM for all servers");
-  for (const { child } of servers) child.process.kill("SIGTERM");
+  for (const { child } of servers) child.signal("SIGTERM");
   const codes = await Promise.all(servers.map(({ child }) => child.exited));
   if (!codes.every((code) => code === 0)) throw new Error(`the servers ended with exit codes ${codes.join(", ")}`);
 
@@ -188,6 +188,7 @@ try {
   process.exitCode = await story(etcdUrl) ? 0 : 1;
 } catch (error) {
   say(`the demo failed: ${(error as Error).message}`);
+  if (etcdUrl !== undefined) say(`Is an etcd running at ${etcdUrl}?`);
   process.exitCode = 1;
 }
 // The etcd in memory is still there; `exit` ends it.

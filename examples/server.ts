@@ -42,15 +42,18 @@ const server = createServer(connectNodeAdapter({
     }),
 }));
 
+let complainedAtMs = -Infinity;
+
 /** With etcd away, the server serves those who know it, and goes on trying to register. */
 function report(event: RegistryEvent): void {
   switch (event.type) {
     case "registered":
       return console.log(`registered${event.again ? " again" : ""}: ${event.key}`);
     case "registration-failed":
-      return console.error(
-        `can't register, trying again in ${(event.retryInMs / 1000).toFixed(1)} s: ${event.cause.message}`,
-      );
+      // It tries more often than anybody wants to read.
+      if (performance.now() - complainedAtMs < 10_000) return;
+      complainedAtMs = performance.now();
+      return console.error(`can't register, trying again and again: ${event.cause.message}`);
     case "registration-suspect":
     case "lease-lost":
     case "key-missing":

@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 /** A running example. */
 export interface Child {
   readonly process: ChildProcess;
+  /** By its id: what `kill` of a Deno child process reports as its end is the signal sent, not the exit code. */
+  signal(name: "SIGTERM" | "SIGKILL"): void;
   readonly lines: string[];
   readonly exited: Promise<number | null>;
 }
@@ -44,7 +46,9 @@ export function start(
       resolve(code);
     });
   });
-  return { process: child, lines, exited };
+  const signal = (name: string) =>
+    void (child.pid !== undefined && children.has(child) && process.kill(child.pid, name));
+  return { process: child, signal, lines, exited };
 }
 
 /** What the first line that matches says; throws when it doesn't come. */
