@@ -1,12 +1,14 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type ConnectRouter, createRouterTransport, type Interceptor, type Transport } from "@connectrpc/connect";
 import {
   Auth,
   KV,
   Lease,
   Maintenance,
+  PutRequestSchema,
   type ResponseHeader,
   ResponseHeaderSchema,
+  TxnRequestSchema,
   Watch,
 } from "../../gen/etcd/rpc_pb.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
@@ -20,6 +22,8 @@ import { WatchStream } from "./memory/watch-stream.ts";
 
 /** What it says to `etcdctl endpoint status`: the etcd whose behaviour it follows. */
 const VERSION = "3.4.23+memory";
+/** etcd's default for `--max-request-bytes`. */
+const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 /** A single member is elected once. */
 const RAFT_TERM = 2n;
 
@@ -102,6 +106,7 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
       },
       put(request) {
         checkPut(request);
+        checkSize(PutRequestSchema, request);
         checkPutApplies(store, exists, request);
         const answer = store.write((write) => put(store, write, request));
         return { ...answer, header: now() };
@@ -112,6 +117,7 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
         return { ...answer, header: now() };
       },
       txn(request) {
+        checkSize(TxnRequestSchema, request);
         const answer = txn(store, exists, request);
         return { ...answer, header: now() };
       },
@@ -191,4 +197,8 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function checkSize<S extends DescMessage>(schema: S, request: MessageShape<S>): void {
+  if (toBinary(schema, request).length > MAX_REQUEST_BYTES) throw etcdError("requestTooLarge");
 }

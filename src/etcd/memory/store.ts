@@ -29,7 +29,7 @@ export interface Write {
  */
 export class Store {
   #revision = 1n;
-  #compactRevision = 0n;
+  #compactRevision = -1n;
   /** Keys that have versions, sorted. */
   #keys: Key[] = [];
   readonly #versions = new Map<Key, Versions>();
@@ -50,7 +50,7 @@ export class Store {
     return this.#revision;
   }
 
-  /** The oldest revision that can still be read; 0 before any compaction. */
+  /** The oldest revision that can still be read; before any compaction -1, as in etcd. */
   get compactRevision(): bigint {
     return this.#compactRevision;
   }

@@ -49,12 +49,16 @@ function choose(store: Store, request: TxnRequest): Plan {
   return { succeeded, ops };
 }
 
+/** Throws if the store as it stands can't take one of the operations: first of all puts, then of all ranges. */
 function checkPlan(store: Store, leases: LeaseLookup, plan: Plan): void {
-  for (const op of plan.ops) {
-    if (op.case === "plan") checkPlan(store, leases, op.value);
-    else if (op.case === "requestPut") checkPutApplies(store, leases, op.value);
-    else if (op.case === "requestRange") store.check(op.value.revision);
-  }
+  const ops = operations(plan);
+  for (const op of ops) if (op.case === "requestPut") checkPutApplies(store, leases, op.value);
+  for (const op of ops) if (op.case === "requestRange") store.check(op.value.revision);
+}
+
+/** The operations of a plan and of those nested in it, in order. */
+function operations(plan: Plan): RequestOp["request"][] {
+  return plan.ops.flatMap((op) => op.case === "plan" ? operations(op.value) : [op]);
 }
 
 function apply(store: Store, write: Write, plan: Plan): MessageInitShape<typeof ResponseOpSchema>[] {

@@ -197,4 +197,15 @@ export const kvStatements: Statement[] = [
       assert.equal((await kv.range({ key })).count, 1n);
     },
   },
+  {
+    name: "a request above 1.5 MiB is refused as InvalidArgument",
+    async check({ kv, prefix }) {
+      const request = { key: bytes(`${prefix}a`), value: new Uint8Array(1_600_000) };
+      const tooLarge = "etcdserver: request is too large";
+      await refused(Code.InvalidArgument, tooLarge, kv.put(request));
+      const txn = kv.txn({ success: [{ request: { case: "requestPut", value: request } }] });
+      await refused(Code.InvalidArgument, tooLarge, txn);
+      assert.equal((await kv.range({ key: request.key })).count, 0n);
+    },
+  },
 ];
