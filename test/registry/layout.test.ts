@@ -1,0 +1,267 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
+import { goJson, goMap } from "../../src/registry/layout/go-json.ts";
+import { goZero } from "../../src/registry/layout/go-zero.ts";
+import { grpclb } from "../../src/registry/layout/grpclb.ts";
+import { kitex } from "../../src/registry/layout/kitex.ts";
+import { kratos } from "../../src/registry/layout/kratos.ts";
+import type { Layout, LayoutEntry } from "../../src/registry/layout/layout.ts";
+import { readEntry } from "../../src/registry/layout/read.ts";
+
+const entry = (more: Partial<LayoutEntry> = {}): LayoutEntry => ({
+  service: "helloworld",
+  address: "10.0.0.5:9000",
+  lease: 7587869123n,
+  ...more,
+});
+
+/** Keys and values as the Go projects write them, byte for byte. */
+const GOLDEN: readonly [what: string, layout: Layout, entry: LayoutEntry, key: string, value: string][] = [
+  ["grpclb", grpclb(), entry(), "/grpclb/helloworld/10.0.0.5:9000", "10.0.0.5:9000"],
+  [
+    "grpclb, wonaming's prefix",
+    grpclb({ prefix: "/wonamingv3" }),
+    entry(),
+    "/wonamingv3/helloworld/10.0.0.5:9000",
+    "10.0.0.5:9000",
+  ],
+  [
+    "grpclb, wwcd's prefix, IPv6",
+    grpclb({ prefix: "/etcdv3_resolver/" }),
+    entry({ address: "[::1]:9000" }),
+    "/etcdv3_resolver/helloworld/[::1]:9000",
+    "[::1]:9000",
+  ],
+  [
+    "etcdNaming",
+    etcdNaming(),
+    entry(),
+    "helloworld/10.0.0.5:9000",
+    '{"Op":0,"Addr":"10.0.0.5:9000","Metadata":null}',
+  ],
+  [
+    "etcdNaming, a string as metadata",
+    etcdNaming(),
+    entry({ metadata: 'a<b>&"c"\u2028\u2029 é\n\u0001' }),
+    "helloworld/10.0.0.5:9000",
+    String.raw`{"Op":0,"Addr":"10.0.0.5:9000","Metadata":"a\u003cb\u003e\u0026\"c\"\u2028\u2029 é\n\u0001"}`,
+  ],
+  [
+    "etcdNaming, weight, zone and an object",
+    etcdNaming(),
+    entry({ weight: 2.5, zone: "b", metadata: { 10: 1, 9: [null, true, { z: 1, a: {} }], "é": "", Z: 1e21 } }),
+    "helloworld/10.0.0.5:9000",
+    '{"Op":0,"Addr":"10.0.0.5:9000","Metadata":{"10":1,"9":[null,true,{"a":{},"z":1}],"Z":1e+21,"weight":2.5,"zone":"b","é":""}}',
+  ],
+  ["goZero", goZero(), entry(), "helloworld/7587869123", "10.0.0.5:9000"],
+  ["goZero, its own id", goZero({ id: 12 }), entry(), "helloworld/12", "10.0.0.5:9000"],
+  [
+    "kratos",
+    kratos({ id: "e7b1", version: "v1.0.0" }),
+    entry({ weight: 10 }),
+    "/microservices/helloworld/e7b1",
+    '{"id":"e7b1","name":"helloworld","version":"v1.0.0","metadata":{"weight":"10"},"endpoints":["grpc://10.0.0.5:9000"]}',
+  ],
+  [
+    "kratos, nothing given but TLS",
+    kratos({ secure: true }),
+    entry(),
+    "/microservices/helloworld/10.0.0.5:9000",
+    '{"id":"10.0.0.5:9000","name":"helloworld","version":"","metadata":null,"endpoints":["grpc://10.0.0.5:9000?isSecure=true"]}',
+  ],
+  [
+    "kitex",
+    kitex(),
+    entry(),
+    "kitex/registry-etcd/helloworld/10.0.0.5:9000",
+    '{"network":"tcp","address":"10.0.0.5:9000","weight":10,"tags":null}',
+  ],
+  [
+    "kitex, weight, zone and tags",
+    kitex(),
+    entry({ weight: 3, zone: "eu", metadata: { cluster: "<a>" } }),
+    "kitex/registry-etcd/helloworld/10.0.0.5:9000",
+    String.raw`{"network":"tcp","address":"10.0.0.5:9000","weight":3,"tags":{"cluster":"\u003ca\u003e","zone":"eu"}}`,
+  ],
+];
+
+describe("layouts", () => {
+  for (const [what, layout, given, key, value] of GOLDEN) {
+    it(`${what}: writes what Go writes, under the service's prefix, and reads it back`, () => {
+      assert.deepEqual(layout.write(given), { key, value });
+      const prefix = layout.prefix(given.service);
+      assert.ok(key.startsWith(prefix) && prefix.endsWith("/"), prefix);
+      const { address, weight, zone } = layout.read(key, value);
+      assert.equal(address, given.address);
+      assert.equal(zone, given.zone);
+      assert.equal(weight, given.weight ?? (what.startsWith("kitex") ? 10 : undefined));
+    });
+  }
+
+  it("refuse attributes that they have no place for, and name them", () => {
+    for (const layout of [grpclb(), goZero()]) {
+      assert.throws(() => layout.write(entry({ weight: 1 })), /has no place for weight/);
+      assert.throws(() => layout.write(entry({ zone: "a" })), /has no place for zone/);
+      assert.throws(() => layout.write(entry({ metadata: null })), /has no place for metadata/);
+    }
+    for (const layout of [kratos(), kitex()]) {
+      assert.throws(() => layout.write(entry({ metadata: "x" })), TypeError);
+      assert.throws(() => layout.write(entry({ metadata: { a: 1 } })), /metadata a: 1/);
+      assert.throws(() => layout.write(entry({ weight: 1.5 })), RangeError);
+    }
+    assert.throws(() => etcdNaming().write(entry({ weight: 1, metadata: "x" })), TypeError);
+  });
+
+  it("check their options", () => {
+    assert.throws(() => grpclb({ prefix: "" }), /prefix ""/);
+    assert.throws(() => grpclb({ prefix: 5 as unknown as string }), /prefix 5/);
+    assert.throws(() => grpclb({ prefix: "/a\n" }), TypeError);
+    assert.throws(() => goZero({ id: "" }), /id ""/);
+    assert.throws(() => kratos({ id: "" }), TypeError);
+    assert.throws(() => kratos({ version: 5 as unknown as string }), /version 5/);
+  });
+});
+
+describe("reading an entry", () => {
+  const reads = (value: string, key = "/x/a/key") => readEntry(key, value);
+
+  it("takes the spellings of all known projects", () => {
+    const address = "10.0.0.5:80";
+    for (
+      const value of [
+        "10.0.0.5:80",
+        " 10.0.0.5:80\n",
+        "grpc://10.0.0.5:80",
+        "tri://10.0.0.5:80/greet.Greeter?group=&version=1",
+        '{"Op":0,"Addr":"10.0.0.5:80","Metadata":"x"}',
+        '{"address":"10.0.0.5:80"}',
+        '{"endpoints":["http://10.0.0.5:8000","grpc://10.0.0.5:80"]}',
+        '{"endpoints":["http://10.0.0.5:80"]}',
+        '{"name":"greeter","metadata":null,"endpoints":null,"nodes":[{"id":"g-1","address":"10.0.0.5:80"}]}',
+        '{"ID":"x","ServiceName":"a","Host":"10.0.0.5","Port":80,"Enable":true,"Healthy":true}',
+      ]
+    ) assert.equal(reads(value).address, address, value);
+    assert.equal(reads('{"Host":"::1","Port":80}').address, "[::1]:80");
+    assert.equal(reads("", "/wonamingv3/a/10.0.0.5:80").address, address);
+    assert.equal(reads("", "/dubbo/I/providers/dubbo%3A%2F%2F10.0.0.5%3A80%2FI%3Fa%3Db").address, address);
+  });
+
+  it("takes TLS from the scheme or from isSecure", () => {
+    for (const url of ["https://a:1", "grpcs://a:1", "grpc://a:1?isSecure=true", "grpc://a:1?x=1&isSecure=true"]) {
+      assert.deepEqual(reads(url), { address: "a:1", secure: true }, url);
+    }
+    for (const url of ["http://a:1", "grpc://a:1?isSecure=false", "grpc://a:1?notisSecure=true", "a:1"]) {
+      assert.deepEqual(reads(url), { address: "a:1" }, url);
+    }
+  });
+
+  it("takes weight, zone and metadata from where they are", () => {
+    const weights: [string, number | undefined][] = [
+      ['{"Addr":"a:1","Metadata":{"weight":3}}', 3],
+      ['{"Addr":"a:1","metadata":{"weight":"4"}}', 4],
+      ['{"address":"a:1","weight":5}', 5],
+      ['{"Host":"a","Port":1,"Weight":6}', 6],
+      ['{"nodes":[{"address":"a:1","metadata":{"weight":"7"}}]}', 7],
+      ['{"Addr":"a:1","Metadata":{"weight":-1},"weight":8}', 8],
+      ...["0", '"0"', '""', '" "', '"x"', "null", "1e999", "[1]", "true"].map((weight): [string, undefined] => [
+        `{"Addr":"a:1","weight":${weight}}`,
+        undefined,
+      ]),
+    ];
+    for (const [value, weight] of weights) assert.equal(reads(value).weight, weight, value);
+    assert.deepEqual(reads('{"address":"a:1","tags":{"zone":"z","k":"v"}}'), {
+      address: "a:1",
+      zone: "z",
+      metadata: { zone: "z", k: "v" },
+    });
+    assert.equal(reads('{"Addr":"a:1","zone":5}').zone, undefined);
+    assert.deepEqual(reads('{"Addr":"a:1","Metadata":[1]}').metadata, [1]);
+  });
+
+  it("kitex takes a weight of 0 or less for 10", () => {
+    assert.equal(kitex().read("k", '{"address":"a:1","weight":0}').weight, 10);
+  });
+
+  const hostile = [
+    "evil.example/@host:1",
+    "user@host:1",
+    "http://user:secret@host:1",
+    "http://host:1@evil.example:2/",
+    "host:99999",
+    "host:0",
+    "host:-1",
+    "host:1e3",
+    "host:080x",
+    "host",
+    ":80",
+    "a:1\r\nevil: header",
+    "a\u0000b:1",
+    "a:1 b:2",
+    "0.0.0.0:80",
+    "[::]:80",
+    "::1:80",
+    "[::1:80",
+    "unix:/etc/passwd",
+    "unix:///etc/passwd",
+    "file:///etc/passwd",
+    "http://",
+    "grpc:///a:1",
+    "ünïcode.example:1",
+    "a?b:1",
+    "a#b:1",
+    "%31:1",
+    "{",
+    "{}",
+    '{"Addr":5}',
+    '{"Addr":"evil/@a:1"}',
+    '{"Addr":null,"address":{},"endpoints":[]}',
+    '{"endpoints":[5,{}]}',
+    '{"endpoints":"http://a:1"}',
+    '{"nodes":[]}',
+    '{"nodes":[null]}',
+    '{"Host":"a","Port":"80"}',
+    '{"Host":"a/b","Port":80}',
+    '{"Host":"a","Port":80.5}',
+    '{"Host":"a","Port":80,"Enable":false}',
+    '{"Host":"a","Port":80,"Healthy":false}',
+    '{"__proto__":{"Addr":"a:1"}}',
+    '{"Addr":"a:1","Metadata":{"x":{"__proto__":{"polluted":true}}}}',
+    String.raw`{"Addr":"a:1","\u005f_proto__":1}`,
+    `{"Addr":"a:1","Metadata":${"[".repeat(1_000)}${"]".repeat(1_000)}}`,
+    `{"Addr":"a:1","Metadata":${"[".repeat(30_000)}${"]".repeat(30_000)}}`,
+    '{"Addr":"a:1","Metadata":',
+    "a".repeat(60_000) + ":1",
+    "[1]",
+  ];
+  for (const value of hostile) {
+    it(`refuses ${JSON.stringify(value.slice(0, 60))}`, () => {
+      assert.throws(() => reads(value), Error);
+    });
+  }
+
+  it("refuses an empty value under a key that ends with no address", () => {
+    for (const key of ["/a/", "/a/%", "/a/%00:1", "/a/x%2F%40y:1"]) assert.throws(() => reads("", key), Error, key);
+  });
+
+  it("leaves the prototype alone", () => {
+    assert.throws(() => reads('{"Metadata":{"__proto__":{"address":"a:1"}}}'));
+    assert.equal(({} as { address?: string }).address, undefined);
+    assert.throws(() => reads('{"toString":"a:1","constructor":{"address":"a:1"}}'), /holds no address/);
+  });
+});
+
+describe("JSON as Go writes it", () => {
+  it("keeps the order of structs and sorts maps by their bytes", () => {
+    assert.equal(goJson({ b: 1, a: goMap({ b: 1, a: 2, "10": 3, "9": 4 }) }), '{"b":1,"a":{"10":3,"9":4,"a":2,"b":1}}');
+    // U+FF5E comes before U+1F600 in UTF-8, and after it in UTF-16.
+    assert.equal(goJson(goMap({ "\u{1F600}": 1, "\uFF5E": 2 })), '{"\uFF5E":2,"\u{1F600}":1}');
+  });
+
+  it("writes null for what is not there, and well-formed text", () => {
+    assert.equal(goJson(goMap(undefined)), "null");
+    assert.equal(goJson(goMap({ a: undefined, d: new Date(0) })), '{"d":"1970-01-01T00:00:00.000Z"}');
+    assert.equal(goJson("\ud800"), '"\ufffd"');
+    assert.throws(() => goMap({ n: 1n }), TypeError);
+  });
+});
