@@ -28,7 +28,7 @@ export function start(
   onError: (line: string) => void,
 ): Child {
   const before = "Deno" in globalThis ? ["run", "-A"] : [];
-  const path = fileURLToPath(new URL(`../${file}`, import.meta.url));
+  const path = fileURLToPath(new URL(`../${file}`, import.meta.url).href);
   const child = spawn(process.execPath, [...before, path, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
