@@ -99,7 +99,8 @@ export const leaseStatements: Statement[] = [
     name:
       "a lease that is not kept alive expires, deletes its keys and tells watches, and one that is kept alive stays",
     async check({ kv, lease, prefix, watch, keepAlive }) {
-      const dying = await lease.leaseGrant({ TTL: 2n });
+      // The kept one would expire first; etcd looks for expired leases every half second.
+      const dying = await lease.leaseGrant({ TTL: 4n });
       const kept = await lease.leaseGrant({ TTL: 3n });
       await kv.put({ key: bytes(`${prefix}dying`), value: bytes("v"), lease: dying.ID });
       await kv.put({ key: bytes(`${prefix}kept`), lease: kept.ID });
@@ -119,6 +120,7 @@ export const leaseStatements: Statement[] = [
       assert.equal((await keepAlive(dying.ID)).TTL, 0n);
       assert.equal((await keepAlive(kept.ID)).TTL, 3n);
       assert.deepEqual((await kv.range(all(prefix))).kvs.map((found) => text(found.key)), [`${prefix}kept`]);
+      await lease.leaseRevoke({ ID: kept.ID });
     },
   },
 ];

@@ -66,23 +66,24 @@ export const watchStatements: Statement[] = [
   {
     name: "a catch-up comes in batches whose headers carry the store's revision, beyond that of their last event",
     async check({ kv, prefix, watch }) {
-      // A batch holds up to 1,000 revisions: 21 transactions of 50 keys are one batch, so single puts are needed.
-      const from = (await kv.put({ key: bytes(`${prefix}0`) })).header?.revision as bigint;
+      // A batch holds up to 1,000 revisions. Other keys may change meanwhile, so the revisions may have gaps.
+      const put = async (i: number) => (await kv.put({ key: bytes(`${prefix}${i}`) })).header?.revision as bigint;
+      const made = [await put(0)];
       for (let i = 1; i < 1_100; i += 50) {
-        await Promise.all(Array.from({ length: 50 }, (_, j) => kv.put({ key: bytes(`${prefix}${i + j}`) })));
+        made.push(...await Promise.all(Array.from({ length: 50 }, (_, j) => put(i + j))));
       }
       const now = (await kv.range({ key: bytes(prefix) })).header?.revision as bigint;
       const stream = watch();
-      stream.create({ ...all(prefix), startRevision: from });
+      stream.create({ ...all(prefix), startRevision: made[0] as bigint });
       assert.equal((await stream.next()).created, true);
       const responses = await stream.events(1_101);
       assert.ok(responses.length >= 2);
       const [first] = responses as [WatchResponse];
       assert.ok(first.events.length <= 1_000);
-      assert.equal(first.header?.revision, now);
+      assert.ok((first.header?.revision as bigint) >= now);
       assert.ok((first.events.at(-1)?.kv?.modRevision as bigint) < now);
-      const revisions = responses.flatMap((r) => r.events).map((e) => Number(e.kv?.modRevision));
-      assert.deepEqual(revisions, Array.from(revisions, (_, i) => Number(from) + i));
+      const told = responses.flatMap((r) => r.events).map((e) => Number(e.kv?.modRevision));
+      assert.deepEqual(told, made.map(Number).sort((one, other) => one - other));
     },
   },
   {
