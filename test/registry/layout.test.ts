@@ -45,7 +45,7 @@ const GOLDEN: readonly [what: string, layout: Layout, entry: LayoutEntry, key: s
     etcdNaming(),
     entry({ metadata: 'a<b>&"c"\u2028\u2029 é\n\u0001' }),
     "helloworld/10.0.0.5:9000",
-    String.raw`{"Op":0,"Addr":"10.0.0.5:9000","Metadata":"a\u003cb\u003e\u0026\"c\"\u2028\u2029 é\n\u0001"}`,
+    '{"Op":0,"Addr":"10.0.0.5:9000","Metadata":"a\\u003cb\\u003e\\u0026\\"c\\"\\u2028\\u2029 é\\n\\u0001"}',
   ],
   [
     "etcdNaming, weight, zone and an object",
