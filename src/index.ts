@@ -24,6 +24,7 @@ export { markAttempt } from "./connection/mark.ts";
 export type { AttemptEnd } from "./connection/mark.ts";
 export { transportConnector } from "./connection/transport-connector.ts";
 export type { TransportConnectorOptions } from "./connection/transport-connector.ts";
+export { classifyTransportError } from "./connection/transport-error.ts";
 export type { Endpoint } from "./endpoint.ts";
 export type { BalancerEvent, RegistryEvent } from "./event.ts";
 export { unavailable } from "./policy/policy.ts";

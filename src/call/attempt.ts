@@ -3,7 +3,7 @@ import type { StreamResponse, UnaryResponse } from "@connectrpc/connect";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { type Call, endOf } from "./call.ts";
 import { ReplayBuffer } from "./replay.ts";
-import { StreamEnd, trackMessages } from "./stream-end.ts";
+import { StreamEnd, trackResponse } from "./stream-end.ts";
 
 /** Makes the attempts of a unary call. */
 export function unaryAttempts<I extends DescMessage, O extends DescMessage>(
@@ -76,7 +76,7 @@ export async function streamAttempts<I extends DescMessage, O extends DescMessag
         call.ended(used, startMs, how, error);
         return error === undefined ? undefined : call.failure(used, how, error);
       });
-      return { ...response, message: trackMessages(response.message, end) };
+      return trackResponse(response, end);
     }
   } catch (error) {
     release();

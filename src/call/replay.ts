@@ -1,6 +1,8 @@
 /** A call keeps at most this many request messages for another attempt; beyond it there is none. */
 const MOST_KEPT = 16;
 
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
 /**
  * The request messages of one call, which each attempt reads through a view of its own.
  *
@@ -14,12 +16,13 @@ export class ReplayBuffer<T> {
   /** Messages taken from the source that a new attempt would need; those before `#dropped` are gone. */
   readonly #kept: T[] = [];
   #dropped = 0;
+  /** Taking the next message into `#kept`. */
   #pull: Promise<void> | undefined;
   #exhausted = false;
   #committed = false;
   #view: View<T> | undefined;
   /** What the caller's iterable threw: then the call fails with it, and no attempt is made again. */
-  failure: { readonly error: unknown } | undefined;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(source: AsyncIterable<T>) {
     this.#iterable = source;
@@ -27,7 +30,7 @@ export class ReplayBuffer<T> {
 
   /** Whether another attempt could still send every message. */
   get replayable(): boolean {
-    return !this.#committed && this.failure === undefined;
+    return !this.#committed && this.#failure === undefined;
   }
 
   /** The messages from the first on, for a new attempt; the view before it reads no more. */
@@ -40,7 +43,7 @@ export class ReplayBuffer<T> {
   /** No attempt will follow: messages are not kept any longer than until they are read. */
   commit(): void {
     this.#committed = true;
-    this.#trim();
+    this.#trim(this.#view?.index ?? 0);
   }
 
   /** The call is over: ends the caller's iterable if it has not ended by itself. */
@@ -57,37 +60,57 @@ export class ReplayBuffer<T> {
     }
   }
 
-  /** The message at a place of the sequence, a promise of one more being there, or nothing at the end. */
-  read(index: number): { readonly message: T } | Promise<void> | undefined {
+  /** The message that `view` reads next. */
+  next(view: View<T>): Promise<IteratorResult<T>> {
+    if (view.closed) return Promise.resolve(DONE);
+    const { index } = view;
     if (index < this.#dropped + this.#kept.length) {
-      const message = this.#kept[index - this.#dropped]!;
-      if (this.#committed) this.#trim(index + 1);
-      return { message };
+      view.index++;
+      const value = this.#kept[index - this.#dropped]!;
+      if (this.#committed) this.#trim(view.index);
+      return Promise.resolve({ done: false, value });
     }
-    if (this.failure !== undefined) throw this.failure.error;
-    if (this.#exhausted) return undefined;
-    return this.#pull ??= this.#next().finally(() => this.#pull = undefined);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
+    if (this.#exhausted) return Promise.resolve(DONE);
+    // Once committed, messages pass through; the detour over `#kept` costs as much as the rest of a message.
+    if (this.#committed && this.#pull === undefined && this.#source !== undefined) {
+      return this.#source.next().then(this.#onPassed, this.#onFailed);
+    }
+    this.#pull ??= this.#take();
+    return this.#pull.then(() => this.next(view));
   }
 
-  async #next(): Promise<void> {
-    let result: IteratorResult<T>;
+  readonly #onPassed = (result: IteratorResult<T>): IteratorResult<T> => {
+    if (result.done === true) this.#exhausted = true;
+    else this.#view!.index = ++this.#dropped;
+    return result;
+  };
+
+  readonly #onFailed = (error: unknown): never => {
+    this.#failure = { error };
+    this.#exhausted = true;
+    throw error;
+  };
+
+  async #take(): Promise<void> {
     try {
       this.#source ??= this.#iterable[Symbol.asyncIterator]();
-      result = await this.#source.next();
+      const result = await this.#source.next();
+      if (result.done === true) {
+        this.#exhausted = true;
+      } else {
+        this.#kept.push(result.value);
+        if (this.#kept.length > MOST_KEPT) this.#committed = true;
+      }
     } catch (error) {
-      this.failure = { error };
+      this.#failure = { error };
       this.#exhausted = true;
-      return;
+    } finally {
+      this.#pull = undefined;
     }
-    if (result.done === true) {
-      this.#exhausted = true;
-      return;
-    }
-    this.#kept.push(result.value);
-    if (this.#kept.length > MOST_KEPT) this.#committed = true;
   }
 
-  #trim(read = this.#view?.index ?? 0): void {
+  #trim(read: number): void {
     const count = Math.min(read - this.#dropped, this.#kept.length);
     if (count <= 0) return;
     this.#kept.splice(0, count);
@@ -98,29 +121,20 @@ export class ReplayBuffer<T> {
 /** An attempt's own reading of the sequence. */
 class View<T> implements AsyncIterator<T> {
   readonly #buffer: ReplayBuffer<T>;
-  #closed = false;
+  closed = false;
   index = 0;
 
   constructor(buffer: ReplayBuffer<T>) {
     this.#buffer = buffer;
   }
 
-  async next(): Promise<IteratorResult<T>> {
-    while (!this.#closed) {
-      const found = this.#buffer.read(this.index);
-      if (found === undefined) break;
-      if ("message" in found) {
-        this.index++;
-        return { done: false, value: found.message };
-      }
-      await found;
-    }
-    return { done: true, value: undefined };
+  next(): Promise<IteratorResult<T>> {
+    return this.#buffer.next(this);
   }
 
   return(): Promise<IteratorResult<T>> {
     this.close();
-    return Promise.resolve({ done: true, value: undefined });
+    return Promise.resolve(DONE);
   }
 
   /** Resolves like `return`: whoever ends a failed attempt this way does not look at the answer. */
@@ -129,6 +143,6 @@ class View<T> implements AsyncIterator<T> {
   }
 
   close(): void {
-    this.#closed = true;
+    this.closed = true;
   }
 }

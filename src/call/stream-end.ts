@@ -1,3 +1,6 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import type { StreamResponse } from "@connectrpc/connect";
+
 /**
  * The end of one response stream, which comes once: its last message was read, it threw, its reader gave it up, or its
  * reader was collected.
@@ -43,8 +46,26 @@ const collected: FinalizationRegistry<StreamEnd> | undefined = typeof Finalizati
   ? undefined
   : new FinalizationRegistry((end) => end.abandoned());
 
-/** The same messages, with their end told. */
-export function trackMessages<T>(messages: AsyncIterable<T>, end: StreamEnd): AsyncIterable<T> {
+/** The same response, with the end of its messages told. Links make headers when they are read; so does this. */
+export function trackResponse<I extends DescMessage, O extends DescMessage>(
+  response: StreamResponse<I, O>,
+  end: StreamEnd,
+): StreamResponse<I, O> {
+  return {
+    stream: true,
+    service: response.service,
+    method: response.method,
+    message: trackMessages(response.message, end),
+    get header() {
+      return response.header;
+    },
+    get trailer() {
+      return response.trailer;
+    },
+  };
+}
+
+function trackMessages<T>(messages: AsyncIterable<T>, end: StreamEnd): AsyncIterable<T> {
   const iterator = messages[Symbol.asyncIterator]();
   const onResult = (result: IteratorResult<T>): IteratorResult<T> => {
     if (result.done === true) end.finished();
