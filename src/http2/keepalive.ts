@@ -18,6 +18,8 @@ export class Keepalive {
   readonly #intervalMs: number;
   readonly #timeoutMs: number;
   #heardAt = 0;
+  /** Whether a PING waits for its answer; whatever comes counts as one. */
+  #asking = false;
   #timer: Timer | undefined;
 
   constructor(connection: Connection, options: KeepaliveOptions) {
@@ -29,6 +31,10 @@ export class Keepalive {
   /** Something came. */
   heard(): void {
     this.#heardAt = this.#connection.clock.now();
+    if (!this.#asking) return;
+    this.#asking = false;
+    this.#timer?.cancel();
+    this.#wait(this.#intervalMs);
   }
 
   /** There are requests in flight now. */
@@ -39,6 +45,7 @@ export class Keepalive {
   }
 
   stop(): void {
+    this.#asking = false;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -53,10 +60,9 @@ export class Keepalive {
     if (active.size === 0 && waiting === 0) return;
     const left = this.#heardAt + this.#intervalMs - clock.now();
     if (left > 0) return this.#wait(left);
-    const asked = clock.now();
+    this.#asking = true;
     writer.ping(PAYLOAD, 0, false);
     this.#timer = clock.timer(this.#timeoutMs, () => {
-      if (this.#heardAt >= asked) return this.#check();
       const why = `no answer to a keepalive ping within ${this.#timeoutMs} ms`;
       this.#connection.fail(new Http2Error(ErrorCode.NO_ERROR, why));
     });

@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { Http2Error } from "../../src/http2/error.ts";
+import type { HeaderBlock } from "../../src/http2/header-block.ts";
+import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
+import { HeaderTemplate, HpackEncoder } from "../../src/http2/hpack-encoder.ts";
+import { STATIC_TABLE } from "../../src/http2/hpack-table.ts";
+import { huffmanDecode } from "../../src/http2/huffman.ts";
+import { concat } from "../support/raw-http2/frame.ts";
+import { headerBlock, integer, stringLiteral } from "../support/raw-http2/header-block.ts";
+
+const bytes = (hex: string) =>
+  Uint8Array.from(hex.replaceAll(/\s/g, "").match(/../g) ?? [], (byte) => parseInt(byte, 16));
+const ascii = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+
+/** What a response's block holds, `:status` included. */
+function fieldsOf(block: HeaderBlock): string[] {
+  assert.equal(block.malformed, undefined);
+  return [...(block.status === 0 ? [] : [":status", String(block.status)]), ...block.fields];
+}
+
+function decoder(tableBytes = 4_096, listBytes = 1 << 20): (block: Uint8Array) => HeaderBlock {
+  const hpack = new HpackDecoder(tableBytes, listBytes);
+  return (block) => hpack.decode(block, 0, block.length);
+}
+
+describe("HPACK by RFC 7541's examples", () => {
+  it("C.2: literals in each representation", () => {
+    const decode = decoder();
+    assert.deepEqual(fieldsOf(decode(bytes("400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572"))), [
+      "custom-key",
+      "custom-header",
+    ]);
+    // It went to the table: the first dynamic index.
+    assert.deepEqual(fieldsOf(decode(bytes("be"))), ["custom-key", "custom-header"]);
+    assert.deepEqual(fieldsOf(decode(bytes("1008 7061 7373 776f 7264 0673 6563 7265 74"))), ["password", "secret"]);
+  });
+
+  // C.5 and C.6: three responses over a table of 256 bytes, so that entries are evicted.
+  const responses = [
+    [
+      ":status",
+      "302",
+      "cache-control",
+      "private",
+      "date",
+      "Mon, 21 Oct 2013 20:13:21 GMT",
+      "location",
+      "https://www.example.com",
+    ],
+    [
+      ":status",
+      "307",
+      "cache-control",
+      "private",
+      "date",
+      "Mon, 21 Oct 2013 20:13:21 GMT",
+      "location",
+      "https://www.example.com",
+    ],
+    [
+      ":status",
+      "200",
+      "cache-control",
+      "private",
+      "date",
+      "Mon, 21 Oct 2013 20:13:22 GMT",
+      "location",
+      "https://www.example.com",
+      "content-encoding",
+      "gzip",
+      "set-cookie",
+      "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1",
+    ],
+  ];
+  for (
+    const [name, blocks] of [
+      ["C.5: without Huffman", [
+        "4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3120 474d 546e 1768 7474 7073 3a2f 2f77 7777 2e65 7861 6d70 6c65 2e63 6f6d",
+        "4803 3330 37c1 c0bf",
+        "88c1 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3220 474d 54c0 5a04 677a 6970 7738 666f 6f3d 4153 444a 4b48 514b 425a 584f 5157 454f 5049 5541 5851 5745 4f49 553b 206d 6178 2d61 6765 3d33 3630 303b 2076 6572 7369 6f6e 3d31",
+      ]],
+      ["C.6: with Huffman", [
+        "4882 6402 5885 aec3 771a 4b61 96d0 7abe 9410 54d4 44a8 2005 9504 0b81 66e0 82a6 2d1b ff6e 919d 29ad 1718 63c7 8f0b 97c8 e9ae 82ae 43d3",
+        "4883 640e ffc1 c0bf",
+        "88c1 6196 d07a be94 1054 d444 a820 0595 040b 8166 e084 a62d 1bff c05a 839b d9ab 77ad 94e7 821d d7f2 e6c7 b335 dfdf cd5b 3960 d5af 2708 7f36 72c1 ab27 0fb5 291f 9587 3160 65c0 03ed 4ee5 b106 3d50 07",
+      ]],
+    ] as const
+  ) {
+    it(name, () => {
+      const hpack = new HpackDecoder(256, 1 << 20);
+      for (const [i, hex] of blocks.entries()) {
+        const block = bytes(hex);
+        assert.deepEqual(fieldsOf(hpack.decode(block, 0, block.length)), responses[i]);
+        assert.equal(hpack.tableBytes, [222, 222, 215][i]);
+      }
+    });
+  }
+
+  it("C.4: Huffman code", () => {
+    for (
+      const [hex, text] of [
+        ["f1e3 c2e5 f23a 6ba0 ab90 f4ff", "www.example.com"],
+        ["a8eb 1064 9cbf", "no-cache"],
+        ["25a8 49e9 5ba9 7d7f", "custom-key"],
+        ["25a8 49e9 5bb8 e8b4 bf", "custom-value"],
+      ] as const
+    ) {
+      const code = bytes(hex);
+      assert.equal(huffmanDecode(code, 0, code.length), text);
+    }
+  });
+
+  it("Appendix A", () => {
+    assert.equal(STATIC_TABLE.length, 62);
+    assert.deepEqual([STATIC_TABLE[1]?.name, STATIC_TABLE[16]?.value, STATIC_TABLE[61]?.name], [
+      ":authority",
+      "gzip, deflate",
+      "www-authenticate",
+    ]);
+  });
+});
+
+describe("a Huffman-encoded string", () => {
+  const refuse = (hex: string) => assert.throws(() => huffmanDecode(bytes(hex), 0, bytes(hex).length), Http2Error);
+  it("may be padded with up to 7 ones, and with nothing else", () => {
+    assert.equal(huffmanDecode(bytes("1f"), 0, 1), "a"); // 00011 and 111
+    refuse("18"); // padded with zeros
+    refuse("1fff"); // 8 bits more
+    refuse("ff");
+    assert.equal(huffmanDecode(new Uint8Array(0), 0, 0), "");
+  });
+  it("may not hold the end-of-string symbol", () => refuse("ffffffff"));
+});
+
+describe("a HPACK decoder", () => {
+  const refuses = (name: string, ...blocks: Uint8Array[]) =>
+    it(`refuses ${name}`, () => {
+      const decode = decoder();
+      assert.throws(() => blocks.forEach(decode), (error) => error instanceof Http2Error && error.code === 9);
+    });
+  refuses("index 0", bytes("80"));
+  refuses("an index that is in no table", bytes("be"));
+  refuses("an index that was evicted", bytes("40 01 61 01 62"), bytes("20"), bytes("be"));
+  refuses("a literal whose name's index is in no table", bytes("7f 00 01 61"));
+  refuses("an integer that is cut off", bytes("ff"));
+  refuses("an integer that is too large", bytes("ff ff ff ff ff ff 0f"));
+  refuses("a string longer than its block", bytes("00 05 61"));
+  refuses("a literal without a value", bytes("00 01 61"));
+  refuses("a table size update after a field", bytes("88 20"));
+  refuses("a table size above what was announced", integer(0x20, 5, 4_097));
+
+  it("takes table size updates at the start of a block", () => {
+    const decode = decoder();
+    decode(bytes("40 01 61 01 62"));
+    assert.deepEqual(fieldsOf(decode(concat(bytes("20"), integer(0x20, 5, 4_096), bytes("88")))), [":status", "200"]);
+    assert.throws(() => decode(bytes("be")));
+  });
+
+  it("keeps its table within its bound, whatever comes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(3_000), fc.nat(3_000)), { maxLength: 60 }), (sizes) => {
+        const hpack = new HpackDecoder(4_096, 1 << 20);
+        for (const [name, value] of sizes) {
+          const block = concat(
+            new Uint8Array([0x40]),
+            stringLiteral("a".repeat(name + 1)),
+            stringLiteral("b".repeat(value)),
+          );
+          hpack.decode(block, 0, block.length);
+          assert.ok(hpack.tableBytes <= 4_096);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it("gives equal blocks in a row as one object, and not when the table changed between them", () => {
+    const decode = decoder();
+    decode(bytes("40 01 61 01 62"));
+    const [first, second] = [decode(bytes("88 be")), decode(bytes("88 be"))];
+    assert.equal(first, second);
+    decode(bytes("40 01 63 01 64"));
+    assert.deepEqual([fieldsOf(first), fieldsOf(decode(bytes("88 be")))], [[":status", "200", "a", "b"], [
+      ":status",
+      "200",
+      "c",
+      "d",
+    ]]);
+  });
+});
+
+const name = fc.stringMatching(/^[a-z0-9-]{1,20}$/);
+const value = fc.string({
+  unit: fc.integer({ min: 0x20, max: 0xff }).filter((c) => c !== 0x7f).map((c) => String.fromCharCode(c)),
+  maxLength: 60,
+})
+  .map((text) => text.trim());
+const fields = fc.array(fc.tuple(name, value), { maxLength: 12 }).map((pairs) => pairs.flat());
+
+describe("a HPACK encoder", () => {
+  it("is understood by the decoder, with templates, literals and tables that change size", () => {
+    const step = fc.oneof(
+      fc.record({ template: fc.nat(5), extra: fields }),
+      fc.record({ tableBytes: fc.constantFrom(0, 40, 100, 1_000, 4_096, 65_536) }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fields, { minLength: 6, maxLength: 6 }),
+        fc.array(step, { maxLength: 30 }),
+        (templates, steps) => {
+          const encoder = new HpackEncoder();
+          const decode = decoder();
+          const made = templates.map((list) => new HeaderTemplate(list));
+          for (const taken of steps) {
+            if ("tableBytes" in taken) {
+              encoder.setMaxTableBytes(taken.tableBytes);
+              continue;
+            }
+            const template = made[taken.template]!;
+            const literals: Uint8Array[] = [];
+            const first = encoder.template(template);
+            for (let i = 0; i < taken.extra.length; i += 2) {
+              literals.push(encoder.literal(taken.extra[i]!, taken.extra[i + 1]!));
+            }
+            const block = decode(concat(first, ...literals));
+            const all = [...template.fields, ...taken.extra];
+            if (block.malformed === undefined) assert.deepEqual(block.fields, all);
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("sends a template's fields once, and then their indices", () => {
+    const encoder = new HpackEncoder();
+    const template = new HeaderTemplate([":method", "POST", ":path", "/a.b/C", "te", "trailers"]);
+    const [first, second, third] = [encoder.template(template), encoder.template(template), encoder.template(template)];
+    assert.deepEqual([first.length > 20, second.length, third], [true, 3, second]);
+    encoder.setMaxTableBytes(0);
+    // The table is emptied in so many words, and not used any more.
+    const after = encoder.template(template);
+    assert.deepEqual([after[0], after[1], after.length > 20], [0x20, 0x20, true]);
+    assert.equal(encoder.template(template).length, after.length - 2);
+  });
+
+  it("encodes one octet per character", () => {
+    const block = concat(headerBlock([]), new HpackEncoder().literal("x-latin", "ü"));
+    assert.deepEqual(decoder()(block).fields, ["x-latin", "ü"]);
+    assert.deepEqual([...block.subarray(-2)], [1, ...ascii("ü")]);
+  });
+});
