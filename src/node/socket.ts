@@ -10,6 +10,12 @@ export type TlsOptions = Pick<
   "ca" | "cert" | "key" | "passphrase" | "servername" | "rejectUnauthorized" | "checkServerIdentity"
 >;
 
+/**
+ * Whether TLS can negotiate HTTP/2 (ALPN, RFC 9113 section 3.2). workerd's `node:tls` can't: servers that insist on it are
+ * out of reach there, the others have to speak HTTP/2 without being asked.
+ */
+const CAN_NEGOTIATE = globalThis.navigator?.userAgent !== "Cloudflare-Workers";
+
 /** Where an endpoint is dialled and what it is called. */
 export interface Destination {
   readonly scheme: "http" | "https";
@@ -45,7 +51,8 @@ export function destinationOf(endpoint: Endpoint, options: TlsOptions | undefine
   // A server name is for names only (RFC 6066 section 3); an IP address is verified against the certificate's own.
   const servername = options?.servername ?? (net.isIP(hostname.replace(/^\[|\]$/g, "")) === 0 ? hostname : undefined);
   const named = servername === undefined ? options : { ...options, servername };
-  const dial = () => tls.connect({ ...where, ...named, ALPNProtocols: ["h2"] });
+  const alpn = CAN_NEGOTIATE ? { ALPNProtocols: ["h2"] } : {};
+  const dial = () => tls.connect({ ...where, ...named, ...alpn });
   return { scheme, authority, open: (signal) => open(dial, "secureConnect", signal) };
 }
 
@@ -65,7 +72,7 @@ function open(dial: () => net.Socket, opened: "connect" | "secureConnect", signa
     const succeed = () => {
       done();
       // RFC 9113 section 3.2: without ALPN's "h2" the server speaks something else.
-      if (socket instanceof tls.TLSSocket && socket.alpnProtocol !== "h2") {
+      if (CAN_NEGOTIATE && socket instanceof tls.TLSSocket && socket.alpnProtocol !== "h2") {
         return fail(new Error("the server didn't choose HTTP/2 (ALPN h2) over TLS"));
       }
       socket.setNoDelay(true);
