@@ -5,7 +5,7 @@ import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { concat, encodeFrame } from "../support/raw-http2/frame.ts";
 import { headerBlock } from "../support/raw-http2/header-block.ts";
-import { frame, OK, pair, TestStream } from "../http2/memory.ts";
+import { frame, OK, pair, type TestStream } from "../http2/memory.ts";
 
 /** A small generator of numbers (mulberry32): the same seed gives the same case on every runtime. */
 export function generator(seed: number): (below: number) => number {
