@@ -22,6 +22,8 @@ export class Entries {
   readonly #layout: Layout;
   readonly #onSkipped: (key: string, cause: Error) => void;
   #entries = new Map<string, Entry>();
+  /** The entries of each identity, the newest last. Kept up with every event, as a set may have thousands of them. */
+  readonly #byIdentity = new Map<string, Entry[]>();
   #endpoints: readonly Endpoint[] | undefined;
 
   constructor(layout: Layout, onSkipped: (key: string, cause: Error) => void) {
@@ -31,25 +33,24 @@ export class Entries {
 
   /** The set: one endpoint per identity, however many keys name it; the newest key's attributes count. */
   get endpoints(): readonly Endpoint[] {
-    return this.#endpoints ??= this.#merge();
+    return this.#endpoints ??= Array.from(this.#byIdentity.values(), (entries) => entries.at(-1)?.endpoint as Endpoint);
   }
 
   /** Replaces everything by what a list gave. Returns whether the set changed. */
   replace(kvs: readonly KeyValue[]): boolean {
-    const before = this.#entries;
-    this.#entries = new Map();
+    const gone = new Map(this.#entries);
     let changed = false;
     for (const kv of kvs) {
       const key = keyText(kv.key);
-      const known = before.get(key);
-      // The same object stays: nobody is told of a change, or of a skipped value, that is none.
-      const same = known !== undefined && isSame(known, kv);
-      this.#entries.set(key, same ? known : this.#read(key, kv));
-      changed ||= !same;
+      const known = gone.get(key);
+      gone.delete(key);
+      // What is the same stays: nobody is told of a change, or of a skipped value, that is none.
+      if (known !== undefined && isSame(known, kv)) continue;
+      this.#set(key, this.#read(key, kv));
+      changed = true;
     }
-    changed ||= this.#entries.size !== before.size;
-    if (changed) this.#endpoints = undefined;
-    return changed;
+    for (const key of gone.keys()) this.#set(key, undefined);
+    return changed || gone.size > 0;
   }
 
   /** Applies events in order. Events that were seen before do no harm. Returns whether the set may have changed. */
@@ -58,13 +59,32 @@ export class Entries {
     for (const { type, kv } of events) {
       const key = keyText(kv.key);
       const known = this.#entries.get(key);
-      if (known !== undefined && known.modRevision >= kv.modRevision) continue;
-      if (type === "put") this.#entries.set(key, this.#read(key, kv));
-      else if (!this.#entries.delete(key)) continue;
+      if (known === undefined ? type === "delete" : known.modRevision >= kv.modRevision) continue;
+      this.#set(key, type === "put" ? this.#read(key, kv) : undefined);
       changed = true;
     }
-    if (changed) this.#endpoints = undefined;
     return changed;
+  }
+
+  #set(key: string, entry: Entry | undefined): void {
+    const known = this.#entries.get(key);
+    if (known?.endpoint !== undefined) this.#leave(endpointIdentity(known.endpoint), known);
+    if (entry === undefined) this.#entries.delete(key);
+    else this.#entries.set(key, entry);
+    if (entry?.endpoint !== undefined) this.#join(endpointIdentity(entry.endpoint), entry);
+    this.#endpoints = undefined;
+  }
+
+  #join(identity: string, entry: Entry): void {
+    const entries = this.#byIdentity.get(identity);
+    if (entries === undefined) this.#byIdentity.set(identity, [entry]);
+    else entries.splice(entries.findLastIndex((other) => other.modRevision < entry.modRevision) + 1, 0, entry);
+  }
+
+  #leave(identity: string, entry: Entry): void {
+    const entries = this.#byIdentity.get(identity) ?? [];
+    if (entries.length <= 1) this.#byIdentity.delete(identity);
+    else entries.splice(entries.indexOf(entry), 1);
   }
 
   #read(key: string, kv: KeyValue): Entry {
@@ -80,17 +100,6 @@ export class Entries {
       this.#onSkipped(key, asError(error));
     }
     return { createRevision, modRevision, lease, endpoint };
-  }
-
-  #merge(): readonly Endpoint[] {
-    const newest = new Map<string, { modRevision: bigint; endpoint: Endpoint }>();
-    for (const { modRevision, endpoint } of this.#entries.values()) {
-      if (endpoint === undefined) continue;
-      const identity = endpointIdentity(endpoint);
-      const other = newest.get(identity);
-      if (other === undefined || other.modRevision < modRevision) newest.set(identity, { modRevision, endpoint });
-    }
-    return Array.from(newest.values(), ({ endpoint }) => endpoint);
   }
 }
 

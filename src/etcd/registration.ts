@@ -108,29 +108,32 @@ export class EtcdRegistration implements Registration {
       const startedMs = clock.now();
       const renewals = this.#renewals.present(), updates = this.#updates.present();
       try {
-        const standing = await this.#round(updates.length > 0, signal);
+        const standing = await this.#round(updates.length > 0, startedMs, signal);
         signal.throwIfAborted();
-        this.#succeeded(standing, startedMs);
+        this.#succeeded(standing);
         const taken = standing === "taken" ? this.#lastFailure : undefined;
         this.#renewals.settle(taken, renewals);
         this.#updates.settle(taken, updates);
-        waitMs = this.#updates.empty ? this.#key.ttlMs / 3 : 0;
+        waitMs = this.#updates.empty && this.#renewals.empty ? this.#key.ttlMs / 3 : 0;
       } catch (error) {
         if (signal.aborted) return;
         waitMs = this.#failed(asError(error));
       }
+      // A listener may have closed it.
+      if (signal.aborted) return;
       this.#wake = new AbortController();
-      await sleep(clock, waitMs, AbortSignal.any([signal, this.#wake.signal]));
+      await sleep(clock, waitMs, this.#wake.signal);
       this.#wake = undefined;
     }
   }
 
   /** One pass: a lease and a key if there are none, else the lease's renewal and, when it is time, a look at the key. */
-  async #round(update: boolean, signal: AbortSignal): Promise<Standing> {
+  async #round(update: boolean, startedMs: number, signal: AbortSignal): Promise<Standing> {
     const key = this.#key, attributes = this.#attributes;
     if (key.granted) {
       try {
         await key.keepAlive(signal);
+        this.#expectNextBy(startedMs + key.ttlMs);
         const due = this.#client.clock.now() >= this.#verifyAtMs;
         if (update) return await this.#looked(key.update(attributes, signal));
         if (due || this.#taken) return await this.#looked(key.verify(attributes, signal));
@@ -140,7 +143,9 @@ export class EtcdRegistration implements Registration {
         this.#lose(error, "lease-lost");
       }
     }
-    return await this.#looked(key.acquire(attributes, this.#life.state !== "pending", signal));
+    const standing = await this.#looked(key.acquire(attributes, this.#life.state !== "pending", signal));
+    this.#expectNextBy(startedMs + key.ttlMs);
+    return standing;
   }
 
   async #looked(looking: Promise<Standing>): Promise<Standing> {
@@ -149,13 +154,17 @@ export class EtcdRegistration implements Registration {
     return standing;
   }
 
-  #succeeded(standing: Standing, startedMs: number): void {
+  /** The lease was renewed: by then it must be again, or the registration is suspect. */
+  #expectNextBy(atMs: number): void {
     const { clock } = this.#client;
-    const { service, address } = this.#server;
-    const { key, ttlMs } = this.#key;
-    this.#healthySinceMs ??= clock.now();
     this.#suspicion?.cancel();
-    this.#suspicion = clock.timer(ttlMs - (clock.now() - startedMs), () => this.#suspect());
+    if (!this.#stop.signal.aborted) this.#suspicion = clock.timer(atMs - clock.now(), () => this.#suspect());
+  }
+
+  #succeeded(standing: Standing): void {
+    const { service, address } = this.#server;
+    const { key } = this.#key;
+    this.#healthySinceMs ??= this.#client.clock.now();
     if (standing === "put-again") this.#lose(new Error(`the key ${key} was deleted by someone else`), "key-missing");
     const taken = standing === "taken";
     if (taken && !this.#taken) {
@@ -171,7 +180,6 @@ export class EtcdRegistration implements Registration {
 
   #lose(cause: Error, type: "lease-lost" | "key-missing" | "key-taken"): void {
     const { service, address } = this.#server;
-    this.#suspicion?.cancel();
     if (this.#life.to("lost", cause)) emit(this.#onEvent, { type, service, address, cause });
   }
 
@@ -193,7 +201,9 @@ export class EtcdRegistration implements Registration {
     this.#key.cursor.next();
     if (cause instanceof EtcdError && cause.kind === "refused") {
       emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs: REFUSED_RETRY_MS });
-      return REFUSED_RETRY_MS;
+      // Who may write but not read still keeps the lease alive.
+      this.#verifyAtMs = now + REFUSED_RETRY_MS;
+      return this.#key.granted ? Math.min(REFUSED_RETRY_MS, this.#key.ttlMs / 3) : REFUSED_RETRY_MS;
     }
     const retryInMs = this.#backoff.next();
     if (!this.#key.granted) emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
@@ -204,6 +214,7 @@ export class EtcdRegistration implements Registration {
     const { clock } = this.#client;
     this.#life.to("closed", this.#lastFailure);
     this.#stop.abort();
+    this.#wake?.abort();
     this.#suspicion?.cancel();
     for (const waiters of [this.#renewals, this.#updates]) waiters.settle(new Error("the registration was closed"));
     const late = new AbortController();

@@ -358,6 +358,16 @@ describe("a registration in etcd", () => {
     assert.equal(etcd.leases.size, 0);
   });
 
+  it("R7: close by a listener, in the midst of what it is told of", async () => {
+    const { etcd, clock, register } = setUp();
+    const registration = register({ onState: (state) => state === "registered" && void registration.close() });
+    await settled();
+    assert.equal(registration.state, "closed");
+    await registration.close();
+    assert.equal(etcd.leases.size, 0);
+    assert.deepEqual(clock.pending, []);
+  });
+
   it("renew renews at once, and rejects with the reason after 10 s", async () => {
     const { etcd, clock, register } = setUp();
     const registration = register();
@@ -407,6 +417,17 @@ describe("a registration in etcd", () => {
     etcd.password = "secret";
     await clock.advance(2_000);
     assert.equal(registration.state, "registered");
+  });
+
+  it("B3: keeps its lease alive where it may write but not read", async () => {
+    const { etcd, clock, register, events, states } = setUp();
+    register();
+    await settled();
+    etcd.fault = only("range", new Error("etcdserver: permission denied"));
+    await clock.advance(300_000);
+    assert.deepEqual(states, ["registered"]);
+    const refusals = events.filter(({ type }) => type === "auth-refused").length;
+    assert.ok(refusals >= 8 && refusals <= 10, `${refusals} reports in 300 s`);
   });
 
   it("B3: a password for an etcd without authentication does no harm", async () => {

@@ -1,0 +1,105 @@
+import { type Endpoint, endpointIdentity } from "../endpoint.ts";
+import type { Resolution } from "../resolver/resolver.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
+import { Latest } from "./latest.ts";
+import { checkAttributes, checkRegisterOptions, checkServiceName } from "./options.ts";
+import { RegistrationLife } from "./registration.ts";
+import type { EndpointAttributes, RegisterOptions, Registration, Registry } from "./registry.ts";
+
+/**
+ * A registry within one process, for tests and demonstrations: what registers is resolved at once, and nothing expires.
+ *
+ * Its registrations go to `registered` in a microtask and stay there until they are closed.
+ */
+export function createMemoryRegistry({ clock = systemClock }: { readonly clock?: Clock } = {}): Registry {
+  const services = new Map<string, Service>();
+  const registrations = new Set<Registration>();
+  let closing: Promise<void> | undefined;
+  let incarnations = 0;
+
+  const service = (name: string): Service => {
+    let found = services.get(name);
+    if (found === undefined) services.set(name, found = new Service());
+    return found;
+  };
+  const checkOpen = () => {
+    if (closing !== undefined) throw new Error("the registry is closed");
+  };
+  const close = async () => {
+    await Promise.all([...registrations].map((registration) => registration.close()));
+    for (const { latest } of services.values()) latest.end();
+  };
+  return {
+    resolver(name) {
+      checkServiceName(name);
+      return {
+        target: name,
+        async *resolve(signal) {
+          checkOpen();
+          yield* service(name).latest.consume(signal);
+        },
+        async list() {
+          checkOpen();
+          return service(name).resolution;
+        },
+      };
+    },
+    register(options: RegisterOptions) {
+      const { service: name, address, onState, ttlSeconds: _, ...attributes } = checkRegisterOptions(options);
+      checkOpen();
+      const { endpoints } = service(name);
+      const incarnation = String(++incarnations);
+      const identity = endpointIdentity({ address });
+      const life = new RegistrationLife(clock, onState);
+      const put = (attributes: EndpointAttributes) => {
+        if (life.state === "closed") throw new Error("the registration is closed");
+        endpoints.set(identity, { address, incarnation, ...attributes });
+        service(name).latest.changed();
+      };
+      const registration: Registration = {
+        get ready() {
+          return life.ready;
+        },
+        get state() {
+          return life.state;
+        },
+        renew: () => life.ready,
+        async update(attributes) {
+          put(checkAttributes(attributes));
+        },
+        async close() {
+          if (!life.to("closed")) return;
+          registrations.delete(registration);
+          // The last writer stands.
+          if (endpoints.get(identity)?.incarnation !== incarnation) return;
+          endpoints.delete(identity);
+          service(name).latest.changed();
+        },
+        [Symbol.asyncDispose]: () => registration.close(),
+      };
+      registrations.add(registration);
+      queueMicrotask(() => {
+        if (!life.to("registered")) return;
+        put(attributes);
+      });
+      return registration;
+    },
+    close: () => closing ??= close(),
+    [Symbol.asyncDispose]: () => closing ??= close(),
+  };
+}
+
+/** One service's endpoints by identity. */
+class Service {
+  readonly endpoints = new Map<string, Endpoint>();
+  readonly latest: Latest<Resolution> = new Latest(() => this.resolution);
+
+  constructor() {
+    // The empty set is known from the start.
+    this.latest.changed();
+  }
+
+  get resolution(): Resolution {
+    return { endpoints: [...this.endpoints.values()] };
+  }
+}

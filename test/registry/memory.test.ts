@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createMemoryRegistry } from "../../src/registry/memory.ts";
+
+describe("a registry in memory", () => {
+  it("resolves what registers, with its attributes, and forgets what is closed", async () => {
+    const registry = createMemoryRegistry();
+    const stop = new AbortController();
+    const sets = registry.resolver("a").resolve(stop.signal)[Symbol.asyncIterator]();
+    assert.deepEqual((await sets.next()).value, { endpoints: [] });
+
+    const registration = registry.register({ service: "a", address: "10.0.0.5:80", weight: 2 });
+    registry.register({ service: "b", address: "10.0.0.6:80" });
+    await registration.ready;
+    assert.equal(registration.state, "registered");
+    const endpoints = async () => (await sets.next()).value?.endpoints;
+    assert.deepEqual(await endpoints(), [{ address: "10.0.0.5:80", incarnation: "1", weight: 2 }]);
+    await registration.update({ zone: "z" });
+    assert.deepEqual(await endpoints(), [{ address: "10.0.0.5:80", incarnation: "1", zone: "z" }]);
+    await registration.close();
+    await registration.close();
+    assert.deepEqual(await endpoints(), []);
+    await assert.rejects(registration.update({}), /closed/);
+
+    await registry.close();
+    assert.equal((await sets.next()).done, true);
+    assert.throws(() => registry.register({ service: "a", address: "10.0.0.5:80" }), /closed/);
+  });
+
+  it("leaves the entry of the last writer", async () => {
+    const registry = createMemoryRegistry();
+    const first = registry.register({ service: "a", address: "10.0.0.5:80" });
+    await first.ready;
+    const second = registry.register({ service: "a", address: "10.0.0.5:80" });
+    await second.ready;
+    await first.close();
+    const list = async () => (await registry.resolver("a").list!(new AbortController().signal)).endpoints;
+    assert.deepEqual(await list(), [{ address: "10.0.0.5:80", incarnation: "2" }]);
+    await second.close();
+    assert.deepEqual(await list(), []);
+  });
+
+  it("rejects ready when closed before", async () => {
+    const registration = createMemoryRegistry().register({ service: "a", address: "10.0.0.5:80" });
+    await registration.close();
+    await assert.rejects(registration.ready, /closed before it succeeded/);
+  });
+});
