@@ -25,29 +25,46 @@ function find(program: Program): string | undefined {
 }
 
 /**
- * Where a program is. Installs all that are missing from the distribution where that is possible without asking (root on
- * Debian or a relative), and otherwise throws with a line on how to get it.
+ * Where a program is.
+ *
+ * @throws Error with a line on how to get it, if it is missing and can't be installed; see {@link ensurePrograms}.
  */
 export function ensureProgram(program: Program): string {
   const found = find(program);
   if (found !== undefined) return found;
+  ensurePrograms();
+  return find(program)!;
+}
+
+/**
+ * Makes sure that all programs can be run: installs those that are missing from the distribution where that is possible
+ * without asking (root on Debian or a relative), and otherwise throws with a line on how to get them.
+ */
+export function ensurePrograms(): void {
+  const missing = () => (Object.keys(PACKAGES) as Program[]).filter((program) => find(program) === undefined);
+  if (missing().length === 0) return;
   if (process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
     const quiet = { stdio: "ignore", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } } as const;
     const apt = (...args: string[]) => execFileSync("apt-get", ["-o", "DPkg::Lock::Timeout=120", ...args], quiet);
-    // Without init scripts' starting them: tests use processes of their own.
     try {
       apt("update");
-      apt("install", "-y", "--no-install-recommends", ...Object.values(PACKAGES));
+      // Installing starts them as services where there is an init system; tests use their own processes.
+      apt("install", "-y", "--no-install-recommends", ...missing().map((program) => PACKAGES[program]));
     } catch {
       // Said below, with what to do.
     }
   }
-  const installed = find(program);
-  if (installed !== undefined) return installed;
-  throw new Error(
-    `Tests need ${program}, and it can't be found. Install it (Debian, Ubuntu: apt-get install ` +
-      `${Object.values(PACKAGES).join(" ")}), or set CONNECT_LB_SKIP_PEERS=1 to leave those tests out.`,
-  );
+  const still = missing();
+  if (still.length > 0) {
+    throw new Error(
+      `Tests need ${
+        still.join(" and ")
+      }, which can't be found. Install what is missing (Debian, Ubuntu: apt-get install ` +
+        `${
+          still.map((program) => PACKAGES[program]).join(" ")
+        }), or set CONNECT_LB_SKIP_PEERS=1 to leave those tests out.`,
+    );
+  }
 }
 
 /** A running program. */

@@ -1,0 +1,50 @@
+// No leak: many calls end with flat memory and no open handle. The number of calls comes from LEAK_CALLS (default
+// 20,000) and LEAK_ABORTED (default a tenth of it); `npm run leak` makes a million and 100,000.
+import assert from "node:assert/strict";
+import process from "node:process";
+import { it } from "node:test";
+import { type Kind, KINDS } from "../../bench/kind.ts";
+import { executable, runtime, start, startScript } from "../support/process.ts";
+import type { Memory } from "./program.ts";
+
+const CALLS = Number(process.env["LEAK_CALLS"] ?? 20_000);
+const ABORTED = Number(process.env["LEAK_ABORTED"] ?? CALLS / 10);
+
+/** What a call may leave behind: less than the smallest object, so nothing at all; caches and code may grow a little. */
+const BYTES_PER_CALL = 8;
+const BYTES_AT_MOST = 2 ** 20;
+
+const FLAGS = { node: ["--expose-gc"], bun: ["run"], deno: ["run", "-A", "--no-check", "--v8-flags=--expose-gc"] };
+
+it(`leaves nothing behind after ${CALLS} calls and ${ABORTED} aborted ones`, async () => {
+  const backends = [0, 1].map(() => startScript("node", "bench/backend/responder.ts"));
+  try {
+    const ports = await Promise.all(backends.map(async (backend) => {
+      const [line] = await backend.line(/^\{.*\}$/);
+      return JSON.parse(line) as Record<Kind, string>;
+    }));
+    const addresses: Partial<Record<Kind, string[]>> = {};
+    for (const kind of KINDS) addresses[kind] = ports.map((port) => port[kind]);
+    const program = ["test/leak/program.ts", JSON.stringify(addresses), `${CALLS}`, `${ABORTED}`];
+    const child = start(executable(runtime), [...FLAGS[runtime], ...program]);
+    const [line] = await child.line(/^\{.*\}$/, { timeoutMs: 60_000 + CALLS });
+    const memory = JSON.parse(line) as Memory;
+    if (process.env["LEAK_CALLS"] !== undefined) console.log(line);
+    flat(memory.calls, CALLS, "calls");
+    flat(memory.aborted, ABORTED, "aborted calls");
+    // It closed everything, so nothing holds it.
+    const timer = setTimeout(() => child.signal("SIGKILL"), 5_000);
+    assert.deepEqual(await child.exited, { code: 0, signal: null }, "the program does not end by itself");
+    clearTimeout(timer);
+  } finally {
+    await Promise.all(backends.map((backend) => backend.kill()));
+  }
+});
+
+/** The first checkpoints are for warming up; from then on memory must not grow with the calls. */
+function flat(used: readonly number[], calls: number, what: string): void {
+  const from = Math.floor(used.length / 4);
+  const growth = Math.min(...used.slice(-2)) - Math.max(used[from]!, used[from + 1]!);
+  const allowed = BYTES_AT_MOST + BYTES_PER_CALL * calls;
+  assert.ok(growth < allowed, `${what} left ${growth} bytes behind: ${used.join(", ")}`);
+}
