@@ -1,6 +1,6 @@
 import process from "node:process";
 
-const BATCHES = 9;
+const BATCHES = 7;
 
 /**
  * What a call allocates on the JavaScript heap, in bytes: the median of several batches of calls.

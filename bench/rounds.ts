@@ -119,7 +119,7 @@ async function allocations(
   let answer: Answer<{ heapBytesPerCall?: number }> = await client.next(20_000);
   for (const which of cases) {
     if ("error" in answer) break;
-    const calls = which.kind.startsWith("server-stream") ? 6 : 512;
+    const calls = which.kind.startsWith("server-stream") ? 2 : 256;
     answer = await client.ask({ do: "heap", case: which.name, calls }, 30_000);
     if ("heapBytesPerCall" in answer) bytes.set(which.name, Math.round(answer.heapBytesPerCall!));
   }
