@@ -32,11 +32,11 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
   /** Minds the caller's signal and timeout until the call is settled; false: the signal was aborted before. */
   protected mind(signal: AbortSignal | undefined, timeoutMs: number | undefined, deadlines: Deadlines): boolean {
     if (signal !== undefined) {
+      this.#signal = signal;
       if (signal.aborted) {
         this.#aborted(signal);
         return false;
       }
-      this.#signal = signal;
       signal.addEventListener("abort", this);
     }
     if (timeoutMs !== undefined) this.#deadline = deadlines.add(timeoutMs, this);
@@ -59,7 +59,8 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
   #giveUp(error: ConnectError): void {
     if (this.settled) return;
     this.gaveUp = true;
-    this.fail(this.unsent ? markAttempt(error, "not-sent") : error);
+    // A reason that the caller made is left alone: other calls may end with the same object.
+    this.fail(this.unsent && error !== this.#signal?.reason ? markAttempt(error, "not-sent") : error);
   }
 
   /** Ends the call with an error, and the stream if it is open. */

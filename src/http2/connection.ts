@@ -68,6 +68,7 @@ export class Connection implements ByteStreamEvents {
   #state: ConnectionState = "connecting";
   #nextId: number;
   #held = false;
+  #starting = false;
   /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows hold. */
   #acknowledged = false;
   #whyDraining: Error | undefined;
@@ -152,8 +153,18 @@ export class Connection implements ByteStreamEvents {
     stream.close();
     if (stream.id === 0) this.#waiting.delete(stream);
     else this.active.delete(stream.id);
-    if (this.#waiting.size > 0) this.startWaiting();
+    if (this.#waiting.size > 0) this.#startSoon();
     else if (this.active.size === 0) this.#idle();
+  }
+
+  /** Not at once: what ended one request may be about to end those that wait, such as a signal they share. */
+  #startSoon(): void {
+    if (this.#starting) return;
+    this.#starting = true;
+    queueMicrotask(() => {
+      this.#starting = false;
+      this.startWaiting();
+    });
   }
 
   /** Sends requests that wait, as far as there are places. */

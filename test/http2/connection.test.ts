@@ -103,6 +103,7 @@ describe("an HTTP/2 connection", () => {
     b.cancel();
     assert.equal(connection.waiting, 2);
     server.send(frame.headers(1, OK, END_HEADERS_STREAM));
+    await flushed();
     assert.deepEqual([a.done, b.id, c.id, d.id], [true, 0, 3, 0]);
     server.send(frame.settings([Setting.maxConcurrentStreams, 2]));
     assert.equal(d.id, 5);

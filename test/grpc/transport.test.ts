@@ -1,0 +1,330 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { DurationSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { SimpleRequestSchema } from "../../gen/simple_pb.ts";
+import { deflate, gzip } from "../../src/grpc/compression.ts";
+import { connect, failure, script, serve, values } from "./link.ts";
+
+async function* messages(...data: string[]) {
+  for (const one of data) yield { data: one };
+}
+
+describe("a call of each kind", () => {
+  it("unary, with headers and trailers", async (t) => {
+    const address = await serve(t, {
+      route({ data }, context) {
+        context.responseHeader.set("x-heard", context.requestHeader.get("x-said") ?? "");
+        context.responseHeader.append("x-two", "a");
+        context.responseHeader.append("x-two", "b");
+        context.responseTrailer.set("x-bin-bin", "AQID");
+        return { code: 200, value: data.toUpperCase() };
+      },
+    });
+    const simple = await connect(t, address);
+    let header = new Headers(), trailer = new Headers();
+    const response = await simple.route({ data: "grüß" }, {
+      headers: { "X-Said": "hi" },
+      onHeader: (headers) => header = headers,
+      onTrailer: (headers) => trailer = headers,
+    });
+    assert.deepEqual([response.code, response.value], [200, "GRÜSS"]);
+    assert.ok(header instanceof Headers && trailer instanceof Headers);
+    assert.deepEqual([header.get("x-heard"), header.get("X-Two"), trailer.get("x-bin-bin")], ["hi", "a, b", "AQID"]);
+    assert.equal(new Headers(header).get("content-type"), "application/grpc+proto");
+    assert.deepEqual([...trailer.keys()].sort(), ["grpc-status", "x-bin-bin"]);
+  });
+
+  it("with messages as the schema makes them, and with no content", async (t) => {
+    const address = await serve(t, { route: ({ data }) => ({ code: data.length, value: "" }) });
+    const simple = await connect(t, address);
+    assert.equal((await simple.route(create(SimpleRequestSchema, { data: "four" }))).code, 4);
+    assert.equal((await simple.route({})).code, 0);
+  });
+
+  it("server streaming, client streaming and both at once", async (t) => {
+    const address = await serve(t, {
+      async *routeServerStream({ data }) {
+        for (let i = 0; i < 100; i++) yield { value: `${data} ${i}` };
+      },
+      async routeClientStream(requests) {
+        let all = "";
+        for await (const { data } of requests) all += data;
+        return { value: all };
+      },
+      async *routeBidiStream(requests) {
+        for await (const { data } of requests) yield { value: `re ${data}` };
+      },
+    });
+    const simple = await connect(t, address);
+    assert.equal((await values(simple.routeServerStream({ data: "n" }))).at(-1), "n 99");
+    assert.equal((await simple.routeClientStream(messages("a", "b", "c"))).value, "abc");
+    assert.deepEqual(await values(simple.routeBidiStream(messages("a", "b"))), ["re a", "re b"]);
+    assert.deepEqual(await values(simple.routeBidiStream(messages())), []);
+  });
+
+  it("in ping-pong: a response is read before the next request is made", async (t) => {
+    const address = await serve(t, {
+      async *routeBidiStream(requests) {
+        for await (const { data } of requests) yield { value: data };
+      },
+    });
+    const simple = await connect(t, address);
+    let turn: (data: string | undefined) => void = () => {};
+    async function* requests() {
+      for (let data: string | undefined = "0"; data !== undefined;) {
+        yield { data };
+        data = await new Promise<string | undefined>((resolve) => turn = resolve);
+      }
+    }
+    const got: string[] = [];
+    for await (const { value } of simple.routeBidiStream(requests())) {
+      got.push(value);
+      turn(got.length < 5 ? String(got.length) : undefined);
+    }
+    assert.deepEqual(got, ["0", "1", "2", "3", "4"]);
+  });
+
+  it("2,000 at once, each with its own answer", async (t) => {
+    const simple = await connect(t, await serve(t, { route: ({ data }) => ({ value: `hello ${data}` }) }));
+    const all = await Promise.all(Array.from({ length: 2_000 }, (_, i) => simple.route({ data: `grpc ${i}` })));
+    all.forEach(({ value }, i) => assert.equal(value, `hello grpc ${i}`));
+  });
+
+  it("with 10 MiB each way, through windows of 64 KiB and of 8 MiB", async (t) => {
+    const address = await serve(t, {
+      route: ({ data }) => ({ value: data }),
+      async *routeServerStream({ data }) {
+        for (let i = 0; i < 3; i++) yield { value: data };
+      },
+    });
+    const data = "0123456789abcdef".repeat(640 * 1024);
+    for (const limits of [{ streamWindowBytes: 65_535, connectionWindowBytes: 65_535 }, {}]) {
+      const simple = await connect(t, address, { limits });
+      assert.ok((await simple.route({ data })).value === data);
+      assert.ok((await values(simple.routeServerStream({ data }))).every((value) => value === data));
+    }
+  });
+});
+
+describe("errors of a server", () => {
+  it("have its code, message, metadata and details", async (t) => {
+    const fail = () => {
+      throw new ConnectError("no ünits % left", Code.ResourceExhausted, { "x-a": "b" }, [
+        { desc: DurationSchema, value: { seconds: 7n } },
+      ]);
+    };
+    const simple = await connect(t, await serve(t, { route: fail, routeServerStream: fail, routeClientStream: fail }));
+    for (
+      const call of [simple.route({}), values(simple.routeServerStream({})), simple.routeClientStream(messages("a"))]
+    ) {
+      const { error, mark } = await failure(call);
+      assert.deepEqual([error.code, error.rawMessage, mark], [Code.ResourceExhausted, "no ünits % left", "answered"]);
+      assert.equal(error.metadata.get("x-a"), "b");
+      assert.deepEqual(error.findDetails(DurationSchema).map(({ seconds }) => seconds), [7n]);
+    }
+  });
+
+  it("come after the messages before them", async (t) => {
+    const simple = await connect(
+      t,
+      await serve(t, {
+        async *routeServerStream() {
+          yield { value: "one" };
+          throw new ConnectError("then this", Code.Aborted);
+        },
+      }),
+    );
+    const got: string[] = [];
+    const { error } = await failure((async () => {
+      for await (const { value } of simple.routeServerStream({})) got.push(value);
+    })());
+    assert.deepEqual([got, error.code], [["one"], Code.Aborted]);
+  });
+
+  it("are unimplemented for a method it doesn't have", async (t) => {
+    const simple = await connect(t, await serve(t, {}));
+    assert.equal((await failure(simple.route({}))).error.code, Code.Unimplemented);
+  });
+});
+
+describe("options", () => {
+  const echo = { route: ({ data }: { data: string }) => ({ value: data }) };
+
+  it("useBinaryFormat: false speaks JSON", async (t) => {
+    const simple = await connect(t, await serve(t, echo), { useBinaryFormat: false });
+    let type: string | null = null;
+    const { value } = await simple.route({ data: "json ü" }, {
+      onHeader: (header) => type = header.get("content-type"),
+    });
+    assert.deepEqual([value, type], ["json ü", "application/grpc+json"]);
+  });
+
+  it("sendCompression and acceptCompression compress what is large enough", async (t) => {
+    const seen: string[] = [];
+    const counted = (compression: Compression): Compression => ({
+      name: compression.name,
+      compress: (bytes) => (seen.push("compress"), compression.compress(bytes)),
+      decompress: (bytes, most) => (seen.push("decompress"), compression.decompress(bytes, most)),
+    });
+    const address = await serve(t, {
+      ...echo,
+      async *routeServerStream({ data }) {
+        for (let i = 0; i < 3; i++) yield { value: i === 1 ? "" : data };
+      },
+      async routeClientStream(requests) {
+        let value = "";
+        for await (const { data } of requests) value += data.length;
+        return { value };
+      },
+    });
+    const used = counted(gzip);
+    const simple = await connect(t, address, {
+      sendCompression: used,
+      acceptCompression: [used],
+      compressMinBytes: 500,
+    });
+    const data = "abc".repeat(1_000);
+    assert.equal((await simple.route({ data })).value, data);
+    assert.deepEqual(seen.splice(0), ["compress", "decompress"]);
+    await simple.route({ data: "small" });
+    assert.deepEqual(seen.splice(0), []);
+    assert.deepEqual(await values(simple.routeServerStream({ data })), [data, "", data]);
+    assert.equal((await simple.routeClientStream(messages(data, "x", data))).value, "300013000");
+  });
+
+  it("deflate is zlib's format, and a bomb stops at the limit", async () => {
+    const bytes = new Uint8Array(100_000);
+    for (const compression of [deflate, gzip]) {
+      const small = await compression.compress(bytes);
+      assert.ok(small.length < 1_000);
+      assert.deepEqual(await compression.decompress(small, 100_000), bytes);
+      await assert.rejects(
+        compression.decompress(small, 99_999),
+        (error) => error instanceof ConnectError && error.code === Code.ResourceExhausted,
+      );
+      await assert.rejects(
+        compression.decompress(bytes, 99_999),
+        (error) => error instanceof ConnectError && error.code === Code.InvalidArgument,
+      );
+    }
+    assert.equal((await deflate.compress(bytes))[0]! & 0x0f, 8);
+  });
+
+  it("readMaxBytes and writeMaxBytes bound messages", async (t) => {
+    const address = await serve(t, {
+      ...echo,
+      async *routeServerStream({ data }) {
+        yield { value: "ok" };
+        yield { value: data };
+      },
+    });
+    const data = "x".repeat(2_000);
+    const reader = await connect(t, address, { readMaxBytes: 1_000, acceptCompression: [] });
+    for (const call of [reader.route({ data }), values(reader.routeServerStream({ data }))]) {
+      const { error } = await failure(call);
+      assert.deepEqual([error.code, error.rawMessage], [
+        Code.ResourceExhausted,
+        "message size 2003 is larger than configured readMaxBytes 1000",
+      ]);
+    }
+    assert.equal((await reader.route({ data: "small" })).value, "small");
+    const writer = await connect(t, address, { writeMaxBytes: 1_000 });
+    const { error, mark } = await failure(writer.route({ data }));
+    assert.deepEqual([error.code, mark], [Code.ResourceExhausted, "not-sent"]);
+    await assert.rejects(connect(t, address, { readMaxBytes: 0 }), /readMaxBytes 0 must be/);
+  });
+
+  it("interceptors see and change requests and responses", async (t) => {
+    const address = await serve(t, {
+      route: ({ data }, context) => ({ value: `${data} ${context.requestHeader.get("x-added")}` }),
+      async *routeServerStream({ data }, context) {
+        yield { value: `${data} ${context.requestHeader.get("x-added")}` };
+      },
+    });
+    const seen: string[] = [];
+    const simple = await connect(t, address, {
+      defaultTimeoutMs: 60_000,
+      interceptors: [(next) => async (request) => {
+        seen.push(request.url, request.header.get("content-type")!, request.header.get("grpc-timeout")!);
+        request.header.set("x-added", "by interceptor");
+        const response = await next(request);
+        seen.push(response.header.get("content-type")!);
+        return { ...response };
+      }],
+    });
+    assert.equal((await simple.route({ data: "a" })).value, "a by interceptor");
+    assert.deepEqual(seen, [
+      `http://${address}/proto.Simple/Route`,
+      "application/grpc+proto",
+      "60000m",
+      "application/grpc+proto",
+    ]);
+    assert.deepEqual(await values(simple.routeServerStream({ data: "b" })), ["b by interceptor"]);
+  });
+});
+
+describe("a request's header section", () => {
+  it("is gRPC's, with the caller's metadata, however it is given", async (t) => {
+    const address = await serve(t, {
+      route: (_, { requestHeader }) => ({ value: JSON.stringify([...requestHeader]) }),
+    });
+    const simple = await connect(t, address);
+    const asked = async (headers: HeadersInit, timeoutMs?: number) => {
+      const all = JSON.parse(
+        (await simple.route({}, { headers, ...(timeoutMs === undefined ? {} : { timeoutMs }) })).value,
+      );
+      return new Map<string, string>(all);
+    };
+    const forms: HeadersInit[] = [
+      { "X-A": "1", "x-b": " 2 " },
+      [["X-A", "1"], ["x-b", " 2 "]],
+      new Headers({ "x-a": "1", "x-b": "2" }),
+    ];
+    for (const form of forms) {
+      const header = await asked(form);
+      assert.deepEqual([header.get("x-a"), header.get("x-b")], ["1", "2"]);
+      assert.deepEqual(["content-type", "te", "user-agent"].map((name) => header.get(name)), [
+        "application/grpc+proto",
+        "trailers",
+        "connect-lb",
+      ]);
+    }
+    assert.equal((await asked({ "user-agent": "mine/1" })).get("user-agent"), "mine/1");
+    assert.equal((await asked({ "content-type": "text/plain" })).get("content-type"), "application/grpc+proto");
+    assert.equal((await asked({ "x-latin": "ü" })).get("x-latin"), "ü");
+  });
+
+  it("is refused where HTTP/2 forbids it, and nothing is sent", async (t) => {
+    const simple = await connect(t, await serve(t, { route: () => ({}) }));
+    for (
+      const headers of [{ connection: "close" }, { "bad name": "x" }, { "x-a": "a\nb" }, {
+        "x-a": "€",
+      }] as HeadersInit[]
+    ) {
+      assert.equal((await failure(simple.route({}, { headers }))).mark, "not-sent");
+    }
+    await simple.route({});
+  });
+
+  it("says the time left in whole milliseconds of at most 8 digits", async (t) => {
+    const heard: (string | undefined)[] = [];
+    const address = await script(t, async (session) => {
+      await session.handshake();
+      for (;;) {
+        const id = await session.wholeRequest();
+        const block = new TextDecoder().decode(session.received.filter(({ type }) => type === 1).at(-1)!.payload);
+        heard.push(/grpc-timeout.([0-9]+.)/.exec(block)?.[1]);
+        session.respond(id, { trailers: [["grpc-status", "5"]] });
+      }
+    });
+    const simple = await connect(t, address);
+    for (const timeoutMs of [1_000, 0.9 + 4_000, 99_999_999, 100_000_000, 2 ** 40, 0, -1, undefined]) {
+      await failure(simple.route({}, timeoutMs === undefined ? {} : { timeoutMs }));
+    }
+    const none = undefined;
+    assert.deepEqual(heard, ["1000m", "4001m", "99999999m", "100000S", "99999999S", none, none, none]);
+  });
+});
