@@ -19,6 +19,16 @@ const SERVER = "test/chaos/server.ts";
 const PEER = "test/chaos/peer.ts";
 export const RUNTIMES: readonly Runtime[] = ["node", "bun", "deno"];
 
+/** A balanced transport over gRPC to fixed addresses, for whoever closes it. */
+export function createTransport(
+  addresses: readonly string[],
+  options: Partial<BalancedTransportOptions> = {},
+  link: GrpcConnectorOptions = {},
+): BalancedTransport {
+  const resolver = staticResolver([...addresses]);
+  return createBalancedTransport({ resolver, connector: grpcConnector(link), ...options });
+}
+
 /** What a scenario works with; all of it is ended after the scenario, in the reverse order. */
 export class Environment {
   readonly figures: Figures = new Figures();
@@ -62,14 +72,13 @@ export class Environment {
     return server;
   }
 
-  /** A balanced transport over gRPC to fixed addresses. */
+  /** A balanced transport over gRPC to fixed addresses, closed after the scenario. */
   transport(
     addresses: readonly string[],
     options: Partial<BalancedTransportOptions> = {},
     link: GrpcConnectorOptions = {},
   ): BalancedTransport {
-    const resolver = staticResolver([...addresses]);
-    const transport = createBalancedTransport({ resolver, connector: grpcConnector(link), ...options });
+    const transport = createTransport(addresses, options, link);
     this.defer(() => transport.close());
     return transport;
   }

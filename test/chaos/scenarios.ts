@@ -1,8 +1,23 @@
 import type { Scenario } from "./scenario.ts";
+import { abandoned } from "./scenarios/abandoned.ts";
 import { allGone } from "./scenarios/all-gone.ts";
 import { blackHole } from "./scenarios/black-hole.ts";
 import { freeze } from "./scenarios/freeze.ts";
 import { kill } from "./scenarios/kill.ts";
+import { garbage } from "./scenarios/garbage.ts";
+import { goaway, limit, refuse } from "./scenarios/strict.ts";
+import { timeouts } from "./scenarios/timeouts.ts";
 
 /** All scenarios, in the order of the table. */
-export const scenarios: readonly Scenario[] = [kill, freeze, blackHole, allGone];
+export const scenarios: readonly Scenario[] = [
+  kill,
+  freeze,
+  blackHole,
+  goaway,
+  refuse,
+  limit,
+  allGone,
+  abandoned,
+  garbage,
+  timeouts,
+];

@@ -31,6 +31,12 @@ export class ServerProcess {
     this.#port = Number(port);
   }
 
+  /** The first line of its output that matches. */
+  async line(pattern: RegExp): Promise<RegExpMatchArray> {
+    if (this.#child === undefined) throw new Error("it was not started");
+    return await this.#child.line(pattern);
+  }
+
   /** SIGKILL; settles when it is gone. What happens to its connections is up to the kernel. */
   async kill(): Promise<void> {
     await this.#child?.kill();

@@ -35,9 +35,15 @@ const routes = (router: ConnectRouter) => {
     },
     async *routeServerStream({ data }, { signal }) {
       ledger.processed(data);
-      // A stream of an "endless" id goes on until its client is gone.
-      for (let i = 0; i < MESSAGES || (data.startsWith("endless") && !signal.aborted); i++) {
-        if (i > 0) await sleep(i < MESSAGES ? workMs / MESSAGES : 200, undefined, { signal });
+      for (let i = 0; i < MESSAGES; i++) {
+        if (i > 0) await sleep(workMs / MESSAGES);
+        yield answer(data);
+      }
+      if (!data.startsWith("endless")) return;
+      // Until the client gives it up.
+      signal.addEventListener("abort", () => ledger.event("given up"));
+      for (;;) {
+        await sleep(200, undefined, { signal });
         yield answer(data);
       }
     },
