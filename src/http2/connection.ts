@@ -10,7 +10,7 @@ import { FrameWriter } from "./frame-writer.ts";
 import { fieldListBytes, HpackEncoder } from "./hpack-encoder.ts";
 import { Keepalive } from "./keepalive.ts";
 import type { KeepaliveOptions } from "./keepalive.ts";
-import { MAX_WAITING_CONTROL_BYTES, resolveLimits } from "./limits.ts";
+import { CancelledStreams, MAX_WAITING_CONTROL_BYTES, resolveLimits } from "./limits.ts";
 import type { Http2Limits, ResolvedHttp2Limits } from "./limits.ts";
 import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
@@ -60,6 +60,8 @@ export class Connection implements ByteStreamEvents {
   readonly limits: ResolvedHttp2Limits;
   /** The streams that count against MAX_CONCURRENT_STREAMS, by id. */
   readonly active: Map<number, ClientStream> = new Map();
+  /** The streams that this side reset, whose frames may still come. */
+  readonly cancelled: CancelledStreams = new CancelledStreams();
   readonly #bytes: ByteStream;
   readonly #events: ConnectionEvents;
   readonly #reader: FrameReader;
@@ -127,9 +129,14 @@ export class Connection implements ByteStreamEvents {
 
   cancel(stream: ClientStream, code: number): void {
     if (stream.id !== 0) {
-      this.writer.reset(stream.id, code);
+      this.#reset(stream, code);
     }
     this.forget(stream);
+  }
+
+  #reset(stream: ClientStream, code: number): void {
+    this.cancelled.add(stream.id, Math.max(0, stream.receiveWindow!.left));
+    this.writer.reset(stream.id, code);
   }
 
   /** The reader took bytes: the stream's window grows (section 6.9). */
@@ -141,7 +148,7 @@ export class Connection implements ByteStreamEvents {
   /** Ends a stream with an error of its own; the connection goes on (section 5.4.2). */
   failStream(stream: ClientStream, error: StreamError): void {
     if (stream.closed) return;
-    if (stream.id !== 0 && error.by === "stream") this.writer.reset(stream.id, error.code);
+    if (stream.id !== 0 && error.by === "stream") this.#reset(stream, error.code);
     this.forget(stream);
     stream.onFailed(error);
   }

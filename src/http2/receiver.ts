@@ -39,7 +39,8 @@ export class Receiver implements FrameSink {
       }
       const increment = this.#window.take(flowLength);
       if (increment > 0) this.#connection.writer.windowUpdate(0, increment);
-      if (stream === undefined || (flowLength === 0 && !endStream)) this.#ignored();
+      if (flowLength === 0 && !endStream) this.#ignored();
+      else if (stream === undefined) this.#closed(id, flowLength, endStream);
       else this.#noise.useful();
     }
     if (stream === undefined) return;
@@ -63,7 +64,7 @@ export class Receiver implements FrameSink {
     const stream = this.#stream(id);
     // Section 4.3: a block is decoded even when nobody wants it, as it changes the table.
     const block = this.#hpack.decode(bytes, start, end);
-    if (stream === undefined) return this.#ignored();
+    if (stream === undefined) return this.#closed(id, block.bytes, endStream);
     this.#noise.useful();
     if (block.tooLarge) {
       const most = this.#connection.limits.maxHeaderListBytes;
@@ -111,7 +112,7 @@ export class Receiver implements FrameSink {
 
   onReset(id: number, code: number): void {
     const stream = this.#stream(id);
-    if (stream === undefined) return this.#ignored();
+    if (stream === undefined) return this.#closed(id, 0, true);
     // Section 8.7: REFUSED_STREAM says that nothing was done; after a response that can't be true.
     const processed = code === ErrorCode.REFUSED_STREAM && !stream.headReceived ? "refused" : "maybe";
     const text = `http/2 stream closed with error code ${errorCodeText(code)}`;
@@ -183,6 +184,11 @@ export class Receiver implements FrameSink {
       throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `a frame on stream ${id}, which was never opened`);
     }
     return stream;
+  }
+
+  /** A frame of a closed stream: on its way when this side reset it, or noise. */
+  #closed(id: number, bytes: number, last: boolean): void {
+    if (!this.#connection.cancelled.expects(id, bytes, last)) this.#ignored();
   }
 
   #ignored(): void {

@@ -98,6 +98,25 @@ describe("what a server may not do to a client", () => {
     assert.deepEqual(told, ["ready"]);
   });
 
+  it("but what was on its way when streams were cancelled is no flood, as far as their windows go", async () => {
+    const limits = { streamWindowBytes: 70_000 };
+    const connected = pair({ clock: new ManualClock(), limits });
+    const { server, request, told } = connected;
+    server.send(frame.settingsAck());
+    for (let id = 1; id < 16_000; id += 2) request().cancel();
+    for (let id = 1; id < 16_000; id += 2) {
+      server.send(frame.headers(id, OK), frame.data(id, new Uint8Array(9)), frame.headers(id, [], END_HEADERS_STREAM));
+    }
+    const large = request();
+    server.send(frame.headers(large.id, OK));
+    large.cancel();
+    for (let i = 0; i < 70_000; i++) server.send(frame.data(large.id, new Uint8Array(1)));
+    assert.deepEqual(told, ["ready"]);
+    const sent = flood(connected, frame.data(large.id, new Uint8Array(100)));
+    assert.ok(sent < 11_000, `${sent} frames`);
+    assert.equal(await goaway(connected), ErrorCode.enhanceYourCalm);
+  });
+
   it("let answers pile up that it doesn't read", async () => {
     const connected = pair();
     const { server, connection } = connected;
