@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Code } from "@connectrpc/connect";
 import { SimpleResponseSchema } from "../../gen/simple_pb.ts";
+import type { AttemptEnd } from "../../src/connection/mark.ts";
 import type { RawSession, Response } from "../support/raw-http2/session.ts";
 
 /** The four kinds of calls. */
@@ -32,6 +33,8 @@ export interface Difference {
   readonly message?: RegExp;
   /** The texts of the messages that must arrive. Default: none for an error, one for success. */
   readonly messages?: readonly string[];
+  /** How the error is marked: what may be done about the attempt. Default: not looked at; null: not at all. */
+  readonly mark?: AttemptEnd | null;
   /**
    * connect-node is not run: it crashes, hangs, or does something else on each runtime or run. Otherwise it is run on
    * Node, and must indeed come to something else.

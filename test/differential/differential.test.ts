@@ -3,6 +3,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { Code, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { readMark } from "../../src/connection/mark.ts";
 import { grpcConnector } from "../../src/node/own-grpc-link.ts";
 import { direct } from "../support/direct.ts";
 import { startRawServer } from "../support/raw-http2/server.ts";
@@ -39,7 +40,7 @@ const connectNode: Open = (address, { readMaxBytes }) => {
 };
 
 /** Plays a behaviour to a transport, on a server of its own. */
-async function play(open: Open, behaviour: Behaviour): Promise<Outcome> {
+async function play(open: Open, behaviour: Behaviour, onError?: (error: unknown) => void): Promise<Outcome> {
   const abort = new AbortController();
   const server = await startRawServer(async (session) => {
     await behaviour.play(session);
@@ -47,7 +48,7 @@ async function play(open: Open, behaviour: Behaviour): Promise<Outcome> {
   });
   const { transport, close } = open(server.address, behaviour);
   try {
-    return await observe(transport, behaviour, abort.signal);
+    return await observe(transport, behaviour, abort.signal, onError);
   } finally {
     await close();
     await server.close();
@@ -68,10 +69,12 @@ for (const [group, behaviours] of Object.entries(GROUPS)) {
         continue;
       }
       it(`${name} (differs)`, async () => {
-        const outcome = await play(ours, behaviour);
+        let error: unknown;
+        const outcome = await play(ours, behaviour, (thrown) => error = thrown);
         assert.equal(outcome.error?.code, differs.code && Code[differs.code], JSON.stringify(outcome));
         assert.deepEqual(outcome.messages, differs.messages ?? (differs.code === undefined ? ["hello"] : []));
         if (differs.message !== undefined) assert.match(outcome.error?.message ?? "", differs.message);
+        if (differs.mark !== undefined) assert.equal(readMark(error), differs.mark ?? undefined);
         // A difference that has gone should go from the list.
         if (onNode && !differs.unsteady) assert.notDeepEqual(await play(connectNode, behaviour), outcome);
       });

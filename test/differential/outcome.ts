@@ -20,8 +20,16 @@ export interface Outcome {
 /** A call that hangs ends with this; no behaviour lasts nearly as long. */
 const GUARD_MS = 5_000;
 
-/** Makes the call that a behaviour is about. `aborted` is aborted for behaviours in which the caller aborts. */
-export async function observe(transport: Transport, behaviour: Behaviour, aborted: AbortSignal): Promise<Outcome> {
+/**
+ * Makes the call that a behaviour is about. `aborted` is aborted for behaviours in which the caller aborts; `onError` gets
+ * the error itself.
+ */
+export async function observe(
+  transport: Transport,
+  behaviour: Behaviour,
+  aborted: AbortSignal,
+  onError: (error: unknown) => void = () => {},
+): Promise<Outcome> {
   const client = createClient(Simple, transport);
   const messages: string[] = [];
   let header: readonly string[] | undefined, trailer: readonly string[] | undefined;
@@ -51,6 +59,7 @@ export async function observe(transport: Transport, behaviour: Behaviour, aborte
     }
     return { messages, header, trailer };
   } catch (error) {
+    onError(error);
     if (!(error instanceof ConnectError)) return { messages, error: plain(error) };
     const { code, rawMessage, metadata, details } = error;
     return {

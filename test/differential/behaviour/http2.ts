@@ -23,12 +23,16 @@ const RESETS: readonly (readonly [name: keyof typeof ErrorCode, code: Code])[] =
   ["http11Required", Code.PermissionDenied],
 ];
 
-const differs = (reason: string, code: Code, messages?: readonly string[]): Difference => ({
+/** Unless a test says otherwise, nobody can tell whether the call was processed: the error has no mark. */
+const differs = (reason: string, code: Code, more: Partial<Difference> = {}): Difference => ({
   reason,
   code,
+  mark: null,
   unsteady: true,
-  ...(messages !== undefined && { messages }),
+  ...more,
 });
+const UNPROCESSED: Partial<Difference> = { mark: "refused" };
+const UNSENT: Partial<Difference> = { mark: "not-sent" };
 const RESET = "connect-node takes its code from a table that differs per runtime and never settles on NO_ERROR";
 const LOST =
   "a lost connection is a cancellation, an abortion or an internal error in connect-node, by runtime and chance";
@@ -46,7 +50,7 @@ export const HTTP2: readonly Behaviour[] = [
   ...RESETS.map(([name, code]): Behaviour => ({
     name: `RST_STREAM ${name} before an answer`,
     play: request((session, id) => session.rst(id, ErrorCode[name])),
-    differs: differs(RESET, code),
+    differs: differs(RESET, code, name === "refusedStream" ? UNPROCESSED : {}),
   })),
   ...RESETS.map(([name, code]): Behaviour => ({
     name: `RST_STREAM ${name} after a message of a server stream`,
@@ -56,17 +60,26 @@ export const HTTP2: readonly Behaviour[] = [
       session.data(id, envelope(message("1")));
       session.rst(id, ErrorCode[name]);
     }),
-    differs: differs(RESET, code, ["1"]),
+    // REFUSED_STREAM after an answer has begun is a contradiction, and not believed.
+    differs: differs(RESET, code, { messages: ["1"] }),
   })),
   {
     name: "GOAWAY that leaves the request out",
     play: request((session) => session.goaway(0)),
-    differs: differs("connect-node makes an internal error of it; gRPC says unavailable", Code.Unavailable),
+    differs: differs(
+      "connect-node makes an internal error of it; gRPC says unavailable",
+      Code.Unavailable,
+      UNPROCESSED,
+    ),
   },
   {
     name: "GOAWAY ENHANCE_YOUR_CALM that leaves the request out",
     play: request((session) => session.goaway(0, ErrorCode.enhanceYourCalm, "too_many_pings")),
-    differs: differs("connect-node makes an internal error of it; gRPC says unavailable", Code.Unavailable),
+    differs: differs(
+      "connect-node makes an internal error of it; gRPC says unavailable",
+      Code.Unavailable,
+      UNPROCESSED,
+    ),
   },
   {
     name: "GOAWAY with an error, then the connection's end",
@@ -94,7 +107,7 @@ export const HTTP2: readonly Behaviour[] = [
       session.data(id, envelope(message("1")));
       session.end();
     }),
-    differs: differs(LOST, Code.Unavailable, ["1"]),
+    differs: differs(LOST, Code.Unavailable, { messages: ["1"] }),
   },
   {
     name: "the connection's end within a message",
@@ -108,17 +121,17 @@ export const HTTP2: readonly Behaviour[] = [
   {
     name: "a peer that takes the connection and ends it",
     play: (session) => session.end(),
-    differs: differs(LOST, Code.Unavailable),
+    differs: differs(LOST, Code.Unavailable, UNSENT),
   },
   {
     name: "a peer that speaks HTTP/1.1",
     play: (session) => session.raw("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
-    differs: differs(BROKEN, Code.Unavailable),
+    differs: differs(BROKEN, Code.Unavailable, UNSENT),
   },
   {
     name: "a peer that sends garbage",
     play: (session) => session.raw(new Uint8Array(200).fill(0xff)),
-    differs: differs(BROKEN, Code.Unavailable),
+    differs: differs(BROKEN, Code.Unavailable, UNSENT),
   },
   { name: "silence", play: request(() => {}), timeoutMs: 60 },
   { name: "silence after the headers", play: request((session, id) => session.headers(id, OK_HEADERS)), timeoutMs: 60 },
