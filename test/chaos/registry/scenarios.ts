@@ -1,0 +1,5 @@
+import type { RegistryScenario } from "./lab.ts";
+import { awayAtStart, killedBriefly, killedLong, restored, wiped } from "./scenarios/etcd-killed.ts";
+
+/** All scenarios, in the order of the table. */
+export const scenarios: readonly RegistryScenario[] = [killedBriefly, killedLong, wiped, restored, awayAtStart];

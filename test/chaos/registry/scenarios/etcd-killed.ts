@@ -1,0 +1,196 @@
+// etcd itself goes away, with what it stored or without.
+import { execFile } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { Etcd } from "../../../support/etcd.ts";
+import type { Client } from "../client.ts";
+import type { Gateway } from "../gateway.ts";
+import type { Lab, RegistryScenario } from "../lab.ts";
+
+/** The longest back-off, the wait for an answer that never comes, and slack for a machine whose cores are all busy. */
+const BACK_MS = 2_000 + 3_000 + 500;
+
+const run = promisify(execFile);
+
+export const killedBriefly: RegistryScenario = {
+  name: "killed-briefly",
+  title: "etcd killed, and back before the TTL (15 s) is over",
+  bound: `the set and the key stand all the time, on the same lease; fresh again within ${BACK_MS} ms`,
+  limitMs: 60_000,
+  async run(lab) {
+    const { etcd, gateway } = await lab.etcd();
+    const clients = lab.open({ endpoints: [etcd.url], ttlSeconds: 15 });
+    await lab.put(gateway, clients, "127.0.0.1:1");
+    await lab.settled(clients, ["127.0.0.1:1"]);
+    const before = await lab.each(clients, (client) => gateway.keys(client.key));
+    await etcd.kill();
+    await lab.each(clients, (client) => client.told("stale", (m) => m.kind === "set" && m.stale));
+    await sleep(lab.quick ? 1_000 : 5_000);
+    await etcd.restart();
+    await recovered(lab, clients, gateway, { freshMs: BACK_MS });
+    await lab.each(clients, async (client, i) => {
+      const [now] = await gateway.keys(client.key);
+      client.figures.none("leases lost", now?.lease === before[i]![0]!.lease ? [] : ["the key is on another lease"]);
+      neverLess(client, 2);
+    });
+    await lab.judge(clients, gateway);
+  },
+};
+
+export const killedLong: RegistryScenario = {
+  name: "killed-long",
+  title: "etcd killed for longer than the TTL (2 s)",
+  bound: `said to be suspect; registered and fresh again within ${BACK_MS} ms`,
+  limitMs: 60_000,
+  async run(lab) {
+    const { etcd, gateway } = await lab.etcd();
+    const clients = lab.open({ endpoints: [etcd.url], ttlSeconds: 2 });
+    await lab.put(gateway, clients, "127.0.0.1:1");
+    await lab.settled(clients, ["127.0.0.1:1"]);
+    await etcd.kill();
+    await lab.each(clients, (client) => client.told("suspect", (m) => m.kind === "state" && m.state === "suspect"));
+    await sleep(lab.quick ? 1_000 : 6_000);
+    await etcd.restart();
+    await recovered(lab, clients, gateway, { freshMs: BACK_MS, registeredMs: BACK_MS });
+    await lab.each(clients, async (client) => neverLess(client, 1));
+    await lab.judge(clients, gateway);
+  },
+};
+
+export const wiped: RegistryScenario = {
+  name: "wiped",
+  title: "etcd's data directory wiped",
+  bound: `registered again under a new lease, and nothing but what is there now in the set, within ${BACK_MS} ms`,
+  limitMs: 60_000,
+  async run(lab) {
+    const { etcd, gateway } = await lab.etcd();
+    const clients = lab.open({ endpoints: [etcd.url], ttlSeconds: 15 });
+    await Promise.all([1, 2, 3].map((n) => lab.put(gateway, clients, `127.0.0.1:${n}`)));
+    await lab.settled(clients, ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]);
+    await etcd.restart({ wipe: true });
+    await recovered(lab, clients, gateway, { freshMs: BACK_MS, registeredMs: BACK_MS, others: [] });
+    await lab.judge(clients, gateway);
+  },
+};
+
+export const restored: RegistryScenario = {
+  name: "restored",
+  title: "etcd restored from a snapshot of a lower revision, under the same cluster id",
+  bound: `registered, and the restored set seen, within ${BACK_MS} ms`,
+  limitMs: 60_000,
+  async run(lab) {
+    const { etcd, gateway } = await lab.etcd();
+    const clients = lab.open({ endpoints: [etcd.url], ttlSeconds: 15 });
+    // Before anybody registered: the snapshot knows neither key nor lease.
+    await lab.put(gateway, clients, "127.0.0.1:1");
+    const snapshot = join(etcd.dataDir, "..", `${etcd.port}.snapshot`);
+    lab.defer(() => rm(snapshot, { force: true }));
+    await etcdctl(etcd, "snapshot", "save", snapshot);
+    const peerUrl = await peerUrlOf(gateway);
+    await lab.put(gateway, clients, "127.0.0.1:2");
+    await gateway.delete("/grpclb/nobody", { prefix: true });
+    await Promise.all(clients.map((client) => gateway.delete(`${client.prefix}127.0.0.1:1`)));
+    await lab.settled(clients, ["127.0.0.1:2"]);
+    const { cluster_id } = (await gateway.call("kv/range", { key: "eA==" }))["header"] as { cluster_id: string };
+    await etcd.kill();
+    await rm(etcd.dataDir, { recursive: true });
+    await etcdctl(
+      etcd,
+      "snapshot",
+      "restore",
+      snapshot,
+      `--data-dir=${etcd.dataDir}`,
+      `--name=${etcd.name}`,
+      `--initial-cluster=${etcd.name}=${peerUrl}`,
+      `--initial-cluster-token=${etcd.name}=${peerUrl}`,
+      `--initial-advertise-peer-urls=${peerUrl}`,
+    );
+    await etcd.restart();
+    const { header } = await gateway.call("kv/range", { key: "eA==" }) as { header: { cluster_id: string } };
+    if (header.cluster_id !== cluster_id) throw new Error("the restored etcd has another cluster id");
+    await recovered(lab, clients, gateway, { freshMs: BACK_MS, registeredMs: BACK_MS, others: ["127.0.0.1:1"] });
+    await lab.judge(clients, gateway);
+  },
+};
+
+export const awayAtStart: RegistryScenario = {
+  name: "away-at-start",
+  title: "etcd away when the program starts, and up later",
+  bound: `nothing is known until then (no empty set); registered and fresh within ${BACK_MS} ms`,
+  limitMs: 60_000,
+  async run(lab) {
+    const { etcd, gateway } = await lab.etcd();
+    await etcd.kill();
+    const clients = lab.open({ endpoints: [etcd.url], ttlSeconds: 15 });
+    await lab.each(clients, async (client) => {
+      await client.told("stale", (m) => m.kind === "set" && m.stale, 0, 20_000);
+      await client.told("failed", (m) => m.kind === "event" && m.type === "registration-failed");
+      const known = client.all("set").filter(({ count }) => count !== undefined);
+      client.figures.none("sets out of nothing", known.map((set) => JSON.stringify(set)));
+    });
+    await sleep(lab.quick ? 500 : 8_000);
+    await etcd.restart();
+    const upMs = Date.now();
+    await lab.put(gateway, clients, "127.0.0.1:1");
+    await lab.each(clients, async (client) => {
+      client.figures.atMost("registered after", await client.registered() - upMs, BACK_MS, "ms");
+      client.figures.atMost("fresh after", await client.sees(both(client)) - upMs, BACK_MS, "ms");
+    });
+    await lab.judge(clients, gateway);
+  },
+};
+
+/** etcd serves again: writes another key, and measures how long each takes to see it beside what else there is. */
+async function recovered(
+  lab: Lab,
+  clients: readonly Client[],
+  gateway: Gateway,
+  bounds: { freshMs: number; registeredMs?: number; others?: readonly string[] },
+): Promise<void> {
+  const upMs = Date.now();
+  await lab.put(gateway, clients, "127.0.0.1:9");
+  const { others = ["127.0.0.1:1"], freshMs, registeredMs } = bounds;
+  await lab.each(clients, async (client) => {
+    if (registeredMs !== undefined) {
+      const key = await keyStands(client, gateway, upMs);
+      client.figures.atMost("registered after", key, registeredMs, "ms");
+    }
+    const all = [client.config.address!, "127.0.0.1:9", ...others];
+    client.figures.atMost("fresh after", await client.sees(all) - upMs, freshMs, "ms");
+  });
+}
+
+/** Waits until the client says it is registered, and its key stands; returns how long that took. */
+async function keyStands(client: Client, gateway: Gateway, sinceMs: number): Promise<number> {
+  const deadlineMs = sinceMs + 30_000;
+  while (Date.now() < deadlineMs) {
+    const state = client.all("state").at(-1)?.state;
+    if (state === "registered" && (await gateway.keys(client.key)).length === 1) return Date.now() - sinceMs;
+    await sleep(20);
+  }
+  throw new Error(`not registered again within 30 s; states: ${client.all("state").map(({ state }) => state)}`);
+}
+
+function both(client: Client): readonly string[] {
+  return [client.config.address!, "127.0.0.1:1"];
+}
+
+/** Once it had that many endpoints, a set never had fewer. */
+function neverLess(client: Client, count: number): void {
+  const sets = client.all("set").map((set) => set.count ?? 0);
+  const full = sets.findIndex((size) => size >= count);
+  const less = sets.slice(full).filter((size) => size < count);
+  client.figures.none("sets with endpoints missing", less.map((size) => `a set of ${size}`));
+}
+
+async function etcdctl(etcd: Etcd, ...args: string[]): Promise<void> {
+  await run("etcdctl", args, { env: { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: etcd.url } });
+}
+
+async function peerUrlOf(gateway: Gateway): Promise<string> {
+  const { members } = await gateway.call("cluster/member/list") as { members: { peerURLs: string[] }[] };
+  return members[0]!.peerURLs[0]!;
+}
