@@ -7,12 +7,18 @@ export interface Proxy {
   readonly plain: string;
   readonly tls: string;
   readonly mtls: string;
+  /** Lets it finish the calls in flight, tells clients to go elsewhere, and waits for its end. */
+  readonly quit: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
-function proxy({ ports, stop }: Running): Proxy {
+function proxy({ child, ports, stop }: Running, softly: NodeJS.Signals): Proxy {
   const [plain, tls, mtls] = ports.map((port) => `127.0.0.1:${port}`) as [string, string, string];
-  return { plain, tls, mtls, stop };
+  const quit = async () => {
+    child.signal(softly);
+    await child.exited;
+  };
+  return { plain, tls, mtls, quit, stop };
 }
 
 /** nginx with `grpc_pass`. It takes 128 streams at once, and opens a connection to the server for each that is in flight. */
@@ -49,6 +55,7 @@ export async function startNginx(upstream: string): Promise<Proxy> {
         }`;
       return ["-p", folder, "-e", "stderr", "-c", await put(folder, "nginx.conf", config)];
     }),
+    "SIGQUIT",
   );
 }
 
@@ -77,5 +84,6 @@ backend servers
 `;
       return ["-db", "-f", await put(folder, "haproxy.cfg", config)];
     }),
+    "SIGUSR1",
   );
 }

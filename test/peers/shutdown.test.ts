@@ -6,19 +6,58 @@ import { Simple } from "../../gen/simple_pb.ts";
 import { createBalancedTransport, staticResolver } from "../../src/index.ts";
 import { grpcConnector } from "../../src/node/own-grpc-link.ts";
 import { eventually } from "../support/eventually.ts";
-import { PEERS, startPeer } from "./peer.ts";
+import { type PeerKind, PEERS, startPeer } from "./peer.ts";
+import { peersSkipped } from "./programs.ts";
+import { type Proxy, startHaproxy, startNginx } from "./proxies.ts";
 import { COUNTED } from "./servers/answers.ts";
 
 const IN_FLIGHT = 16;
 /** What the calls of one stretch must have been before the next thing happens to a server. */
 const CALLS_BETWEEN = 300;
 
-for (const kind of PEERS) {
-  describe(`while servers on ${kind.name} end one after the other`, () => {
+/** Three of a kind, of which two are to end. */
+interface Group {
+  readonly addresses: readonly string[];
+  /** How to end the first and the second. */
+  readonly end: readonly (() => Promise<unknown>)[];
+  /** What the servers printed. */
+  lines(): readonly string[];
+  stop(): Promise<unknown>;
+}
+
+async function peers(kind: PeerKind): Promise<Group> {
+  const three = await Promise.all([startPeer(kind), startPeer(kind), startPeer(kind)]);
+  return {
+    addresses: three.map(({ address }) => address),
+    end: three.slice(1).map((peer) => () => peer.stop()),
+    lines: () => three.flatMap(({ child }) => child.lines),
+    stop: () => Promise.all(three.map((peer) => peer.stop())),
+  };
+}
+
+async function proxies(start: (upstream: string) => Promise<Proxy>): Promise<Group> {
+  const server = await startPeer(PEERS[0]!);
+  const three = await Promise.all([start(server.address), start(server.address), start(server.address)]);
+  return {
+    addresses: three.map(({ plain }) => plain),
+    end: three.slice(1).map((proxy) => () => proxy.quit()),
+    lines: () => server.child.lines,
+    stop: () => Promise.all([...three, server].map((started) => started.stop())),
+  };
+}
+
+const GROUPS: readonly { name: string; start: () => Promise<Group>; skip?: string | false }[] = [
+  ...PEERS.map((kind) => ({ name: `servers on ${kind.name}`, start: () => peers(kind) })),
+  { name: "nginx proxies", start: () => proxies(startNginx), skip: peersSkipped },
+  { name: "HAProxy proxies", start: () => proxies(startHaproxy), skip: peersSkipped },
+];
+
+for (const { name, start, skip = false } of GROUPS) {
+  describe(`while ${name} end one after the other`, { skip }, () => {
     it("answers every call, and none is processed twice", async () => {
-      const peers = await Promise.all([startPeer(kind), startPeer(kind), startPeer(kind)]);
+      const group = await start();
       const transport = createBalancedTransport({
-        resolver: staticResolver(peers.map(({ address }) => address)),
+        resolver: staticResolver([...group.addresses]),
         connector: grpcConnector(),
       });
       await transport.connect();
@@ -40,18 +79,18 @@ for (const kind of PEERS) {
       const workers = Array.from({ length: IN_FLIGHT }, worker);
       try {
         await more(() => calls);
-        for (const peer of peers.slice(1)) {
-          await peer.stop();
+        for (const end of group.end) {
+          await end();
           await more(() => calls);
         }
       } finally {
         stopped = true;
         await Promise.all(workers);
         await transport.close();
-        await Promise.all(peers.map((peer) => peer.stop()));
+        await group.stop();
       }
       assert.deepEqual(failures, []);
-      const taken = peers.flatMap(({ child }) => child.lines.filter((line) => line.startsWith("took ")));
+      const taken = group.lines().filter((line) => line.startsWith("took "));
       assert.ok(taken.length > 0);
       assert.equal(new Set(taken).size, taken.length, "a call was processed twice");
     });
