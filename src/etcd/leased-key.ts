@@ -132,10 +132,10 @@ export class LeasedKey {
       const ttl = await this.#unary(signal, (call) => this.#client.driver.leaseGrant(request, call));
       this.#ttlMs = 1_000 * Number(ttl);
     } catch (error) {
-      if (!(error instanceof EtcdError) || error.kind !== "lease-exists") throw error;
-      // Another's, if this is the first time we ask for it.
-      if (!repeated) this.#id = undefined;
-      if (!repeated) throw error;
+      const kind = error instanceof EtcdError ? error.kind : "transient";
+      // Refused outright, or another's lease: there is none of ours under this id.
+      if (!repeated && kind !== "transient") this.#id = undefined;
+      if (!repeated || kind !== "lease-exists") throw error;
       await this.keepAlive(signal);
     }
     this.#granted = true;

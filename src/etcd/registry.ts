@@ -23,6 +23,7 @@ export interface EtcdRegistryOptions {
   readonly prefix?: string;
   /** An etcd user; needs `password`. */
   readonly username?: string;
+  /** The user's password; needs `username`. The user needs leave to read and write the layout's keys. */
   readonly password?: string;
   /** Gets told what the registry goes through. Quiet otherwise. */
   readonly onEvent?: (event: RegistryEvent) => void;

@@ -7,7 +7,7 @@ import { untilAborted } from "./until-aborted.ts";
  * How long a refusal stands for everyone, in milliseconds. etcd checks a password with bcrypt, which is slow by design:
  * a thousand registrations with a wrong one must not each ask it.
  */
-const REFUSAL_MS = 15_000;
+const REFUSAL_MS = 5_000;
 
 /** The token of one user, shared by all loops of a registry: authenticated once, by whoever needs it first. */
 export class Tokens {

@@ -61,6 +61,7 @@ export interface Registration extends AsyncDisposable {
    * is closed before. The process is held while it is waited for.
    */
   readonly ready: Promise<void>;
+  /** What it is going through; see {@link RegistrationState}. */
   readonly state: RegistrationState;
   /**
    * Renews the entry now, for hosts without timers of their own (a cron, an alarm). Rejects if that did not succeed

@@ -170,10 +170,10 @@ describe("the Connect driver", () => {
   });
 
   it("ends an opening that hangs when the session is reset; a failed one is tried again", async () => {
-    let hang = true;
+    let hang = true, refuse = true;
     const etcd = createMemoryEtcd();
     const { counts, connector } = countedLinks(etcd.transport(), (signal) => {
-      if (!hang) return Promise.resolve();
+      if (!hang) return refuse ? Promise.reject(new Error("refused")) : Promise.resolve();
       return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     });
     const driver = createConnectDriver(connector);
@@ -185,8 +185,10 @@ describe("the Connect driver", () => {
     driver.reset(endpoint, driver.generation(endpoint));
     await assert.rejects(waiting, /given up/);
     hang = false;
+    await assert.rejects(driver.range({ key: bytes("k") }, call()), /refused/);
+    refuse = false;
     await driver.range({ key: bytes("k") }, call());
-    assert.deepEqual(counts, { links: 2, connects: 2, closes: 1 });
+    assert.deepEqual(counts, { links: 2, connects: 3, closes: 1 });
     await driver.close();
     await etcd.close();
   });

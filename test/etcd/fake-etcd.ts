@@ -98,6 +98,7 @@ export class FakeEtcd implements EtcdDriver {
   clusterId = 7n;
   raftTerm = 2n;
   closed = 0;
+  leastTtl = 2n;
   /** Whether watches get answers to progress requests. */
   answersProgress: boolean = true;
   /** Whether watches are sent what happens. */
@@ -172,8 +173,9 @@ export class FakeEtcd implements EtcdDriver {
   leaseGrant({ id, ttlSeconds }: { id: bigint; ttlSeconds: bigint }, call: EtcdCall): Promise<bigint> {
     return this.#answer("leaseGrant", call, id, () => {
       if (this.leases.has(id)) throw new Error("etcdserver: lease already exists");
-      this.leases.set(id, ttlSeconds);
-      return ttlSeconds;
+      const ttl = ttlSeconds < this.leastTtl ? this.leastTtl : ttlSeconds;
+      this.leases.set(id, ttl);
+      return ttl;
     });
   }
 

@@ -160,7 +160,7 @@ describe("a registration in etcd", () => {
     assert.ok(etcd.keys.has(KEY));
   });
 
-  it("R4: keeps its lease alive every third of the TTL that etcd granted", async () => {
+  it("R4: keeps its lease alive every third of the TTL", async () => {
     const { etcd, clock, register } = setUp();
     register();
     await clock.advance(4_999);
@@ -169,6 +169,16 @@ describe("a registration in etcd", () => {
     assert.equal(etcd.count("leaseKeepAlive"), 1);
     await clock.advance(300_000);
     assert.equal(etcd.count("leaseKeepAlive"), 61);
+  });
+
+  it("R4: goes by the TTL that etcd granted where that is longer", async () => {
+    const { etcd, clock, register } = setUp();
+    etcd.leastTtl = 60n;
+    register();
+    await clock.advance(19_999);
+    assert.equal(etcd.count("leaseKeepAlive"), 0);
+    await clock.advance(1);
+    assert.equal(etcd.count("leaseKeepAlive"), 1);
   });
 
   it("R4: an unanswered keepalive gives up the session and goes to another endpoint, within the TTL", async () => {
@@ -223,6 +233,32 @@ describe("a registration in etcd", () => {
     await clock.advance(6_000);
     assert.deepEqual(states, ["registered", "lost", "registered"]);
     assert.equal(etcd.leases.size, 1);
+  });
+
+  it("R5: takes its own key over where the answer to its put was lost", async () => {
+    const { etcd, clock, register, states, types } = setUp();
+    register();
+    await settled();
+    etcd.expire([...etcd.leases.keys()][0] as bigint);
+    etcd.lateFault = only("txn", down);
+    etcd.fault = only("leaseRevoke", down);
+    await clock.advance(8_000);
+    etcd.fault = etcd.lateFault = () => undefined;
+    await clock.advance(2_000);
+    assert.deepEqual(states, ["registered", "lost", "registered"]);
+    assert.ok(!types().includes("key-taken"));
+    assert.equal(etcd.leases.size, 1);
+  });
+
+  it("R5: takes its key over from its own former lease, as a restored etcd may hold it", async () => {
+    const { etcd, clock, register, states, lease } = setUp();
+    register();
+    await settled();
+    const former = lease();
+    etcd.leases.delete(former);
+    await clock.advance(5_000);
+    assert.deepEqual(states, ["registered", "lost", "registered"]);
+    assert.notEqual(lease(), former);
   });
 
   it("R5: two registrations of one key: the last writer stands, and its end gives the key back", async () => {
@@ -358,6 +394,15 @@ describe("a registration in etcd", () => {
     assert.equal(etcd.leases.size, 0);
   });
 
+  it("R7: close asks once about a lease that is gone already", async () => {
+    const { etcd, register, lease } = setUp();
+    const registration = register();
+    await settled();
+    etcd.expire(lease());
+    await registration.close();
+    assert.equal(etcd.count("leaseRevoke"), 1);
+  });
+
   it("R7: close by a listener, in the midst of what it is told of", async () => {
     const { etcd, clock, register } = setUp();
     const registration = register({ onState: (state) => state === "registered" && void registration.close() });
@@ -410,9 +455,13 @@ describe("a registration in etcd", () => {
     const { etcd, clock, register, events } = setUp({ username: "u", password: "secret" });
     etcd.password = "another";
     const registration = register();
-    await clock.advance(29_000);
-    assert.deepEqual(events.map(({ type }) => type), ["auth-refused"]);
+    await clock.advance(4_000);
+    const other = register({ address: "10.0.0.6:8000" });
+    await clock.advance(25_000);
+    assert.deepEqual(events.map(({ type }) => type), ["auth-refused", "auth-refused"]);
+    // The second one hears of the first one's refusal.
     assert.equal(etcd.count("authenticate"), 1);
+    await other.close();
     assert.doesNotMatch((events[0] as { cause: Error }).cause.message, /secret/);
     etcd.password = "secret";
     await clock.advance(2_000);

@@ -145,6 +145,19 @@ describe("a resolver over etcd", () => {
     assert.deepEqual(consumer.now, [1, 2, 3, 4].map(address));
   });
 
+  it("D2: events that come twice do no harm", async () => {
+    const { etcd, clock, consumer } = await withOne();
+    etcd.put(key(1), '{"Addr":"10.0.0.1:80","weight":2}');
+    etcd.put(key(1), '{"Addr":"10.0.0.1:80","weight":3}');
+    await settled();
+    etcd.stream.send({ header: etcd.header, events: etcd.history.slice(0, 2) });
+    await settled();
+    assert.equal(consumer.seen.at(-1)?.endpoints?.[0]?.weight, 3);
+    etcd.stream.fail();
+    await clock.advance(100);
+    assert.equal(etcd.stream.request.startRevision, 5n);
+  });
+
   it("D3: compacted while cut: lists again, and tells the difference in one update", async () => {
     const { etcd, clock, consumer, types } = await withOne();
     etcd.fault = (call) => call.method === "watch" ? down : undefined;

@@ -29,6 +29,7 @@ export interface Layout {
 
 /** What a server writes. */
 export interface LayoutEntry extends EndpointAttributes {
+  /** The service's name, checked. */
   readonly service: string;
   /** `host:port`. */
   readonly address: string;
