@@ -1,0 +1,113 @@
+import type { Etcd3, IWatchResponse } from "etcd3";
+import type { EtcdCall, EtcdDriver, FailureKind, WatchRequest, WatchResponse, WatchStream } from "./driver.ts";
+import { type CallOptions, Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTICATED } from "./etcd3/call.ts";
+import { header, keyValue, rangeRequest, txnRequest, watchRequest, watchResponse } from "./etcd3/message.ts";
+import { Etcd3Sessions, type Etcd3Source } from "./etcd3/session.ts";
+import { kindOfText } from "./failure.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+/**
+ * The etcd driver over the `etcd3` package, through its raw clients alone: its leases, watchers and retries lose what
+ * the registry must not lose. The package is loaded by the first call.
+ */
+export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
+  const sessions = new Etcd3Sessions(source);
+
+  async function unary<T>(
+    call: EtcdCall,
+    attempt: (client: Etcd3, options: CallOptions) => Promise<T>,
+    leader = false,
+  ): Promise<T> {
+    const session = sessions.session(call.endpoint);
+    const client = await untilAborted(session.client(), call.signal);
+    const own = new Etcd3Call(session, call, leader);
+    try {
+      const answer = await attempt(client, own.options);
+      own.throwIfFailed();
+      return answer;
+    } catch (error) {
+      own.throwIfFailed();
+      throw error;
+    } finally {
+      own.end();
+    }
+  }
+
+  return {
+    capabilities: { progress: true },
+    async range(request, call) {
+      const response = await unary(call, ({ kv }, options) => kv.range(rangeRequest(request), options));
+      return { header: header(response.header), kvs: response.kvs.map(keyValue) };
+    },
+    async txn(request, call) {
+      const response = await unary(call, ({ kv }, options) => kv.txn(txnRequest(request), options));
+      const kvs = response.responses.flatMap(({ response_range }) => response_range?.kvs.map(keyValue) ?? []);
+      return { header: header(response.header), succeeded: response.succeeded, kvs };
+    },
+    async leaseGrant({ id, ttlSeconds }, call) {
+      const request = { ID: String(id), TTL: String(ttlSeconds) };
+      const { TTL } = await unary(call, ({ leaseClient }, options) => leaseClient.leaseGrant(request, options));
+      return BigInt(TTL);
+    },
+    async leaseKeepAlive(id, call) {
+      const answered = await unary(call, async ({ leaseClient }, options) => {
+        const stream = await leaseClient.leaseKeepAlive(options);
+        stream.write({ ID: String(id) });
+        stream.end();
+        // Read to its end: a stream that is only left would stay open.
+        let ttl: string | undefined;
+        for await (const { TTL } of readable<{ TTL: string }>(stream)) ttl ??= TTL;
+        return ttl;
+      }, true);
+      if (answered === undefined) throw new Error("etcd ended a keepalive without an answer");
+      return BigInt(answered);
+    },
+    async leaseRevoke(id, call) {
+      await unary(call, ({ leaseClient }, options) => leaseClient.leaseRevoke({ ID: String(id) }, options));
+    },
+    watch: (request, call) => watch(sessions, request, call),
+    async authenticate(user, call) {
+      return (await unary(call, ({ auth }, options) => auth.authenticate(user, options))).token;
+    },
+    classify,
+    generation: (endpoint) => sessions.generation(endpoint),
+    reset: (endpoint, generation) => sessions.reset(endpoint, generation),
+    close: () => sessions.close(),
+  };
+}
+
+function watch(sessions: Etcd3Sessions, request: WatchRequest, call: EtcdCall): WatchStream {
+  let requestProgress = () => {};
+  async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
+    const session = sessions.session(call.endpoint);
+    const client = await untilAborted(session.client(), call.signal);
+    const own = new Etcd3Call(session, call, true);
+    try {
+      const stream = await client.watchClient.watch(own.options);
+      // An end of our own before the cancellation: else the package would take its host for failed.
+      own.onCancel = () => stream.end();
+      stream.write(watchRequest(request));
+      requestProgress = () => stream.write({ progress_request: {} });
+      for await (const response of readable<IWatchResponse>(stream)) yield watchResponse(response);
+      own.throwIfFailed();
+    } catch (error) {
+      own.throwIfFailed();
+      throw error;
+    } finally {
+      requestProgress = () => {};
+      own.end();
+    }
+  }
+  return { responses: responses(), requestProgress: () => requestProgress() };
+}
+
+/** The package's streams are Node's; its types don't say so. */
+const readable = <T>(stream: unknown): AsyncIterable<T> => stream as AsyncIterable<T>;
+
+function classify(error: unknown): FailureKind {
+  if (!(error instanceof StatusError)) return "transient";
+  const kind = kindOfText(error.message);
+  if (kind !== "transient") return kind;
+  if (error.code === UNAUTHENTICATED) return "token";
+  return error.code === PERMISSION_DENIED ? "refused" : "transient";
+}

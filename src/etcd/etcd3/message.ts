@@ -1,0 +1,102 @@
+import type {
+  ICompare,
+  IEvent,
+  IKeyValue,
+  IRangeRequest,
+  IRequestOp,
+  IResponseHeader,
+  ITxnRequest,
+  IWatchRequest,
+  IWatchResponse,
+} from "etcd3";
+import type {
+  Compare,
+  KeyValue,
+  RangeRequest,
+  ResponseHeader,
+  TxnOperation,
+  TxnRequest,
+  WatchEvent,
+  WatchRequest,
+  WatchResponse,
+} from "../driver.ts";
+
+type Bytes = NonNullable<IRangeRequest["key"]>;
+
+/** The package's types ask for Buffers; its encoder takes any bytes. */
+const bytes = (array: Uint8Array): Bytes => array as Bytes;
+/** A plain view of a Buffer. */
+const plain = ({ buffer, byteOffset, length }: Bytes): Uint8Array => new Uint8Array(buffer, byteOffset, length);
+
+export function rangeRequest({ key, rangeEnd }: RangeRequest): IRangeRequest {
+  return rangeEnd === undefined ? { key: bytes(key) } : { key: bytes(key), range_end: bytes(rangeEnd) };
+}
+
+export function txnRequest({ compare, success, failure }: TxnRequest): ITxnRequest {
+  return {
+    compare: compare.map(comparison),
+    success: success.map(operation),
+    failure: failure.map(operation),
+  };
+}
+
+export function watchRequest({ key, rangeEnd, startRevision }: WatchRequest): IWatchRequest {
+  return {
+    create_request: {
+      key: bytes(key),
+      range_end: bytes(rangeEnd),
+      start_revision: String(startRevision),
+      progress_notify: true,
+      fragment: true,
+    },
+  };
+}
+
+export function header(message: IResponseHeader | null): ResponseHeader {
+  return {
+    clusterId: BigInt(message?.cluster_id ?? 0),
+    revision: BigInt(message?.revision ?? 0),
+    raftTerm: BigInt(message?.raft_term ?? 0),
+  };
+}
+
+export function keyValue({ key, value, create_revision, mod_revision, lease }: IKeyValue): KeyValue {
+  return {
+    key: plain(key),
+    value: plain(value),
+    createRevision: BigInt(create_revision),
+    modRevision: BigInt(mod_revision),
+    lease: BigInt(lease),
+  };
+}
+
+export function watchResponse(message: IWatchResponse): WatchResponse {
+  const { created, canceled, fragment } = message;
+  return {
+    header: header(message.header),
+    watchId: BigInt(message.watch_id),
+    created,
+    canceled,
+    compactRevision: BigInt(message.compact_revision),
+    cancelReason: message.cancel_reason,
+    fragment,
+    events: message.events.flatMap(watchEvent),
+  };
+}
+
+function watchEvent({ type, kv }: IEvent): WatchEvent[] {
+  return kv === null ? [] : [{ type: type === "Delete" ? "delete" : "put", kv: keyValue(kv) }];
+}
+
+function comparison({ target, key, value }: Compare): ICompare {
+  const common = { result: "Equal", key: bytes(key) } as const;
+  return target === "version"
+    ? { ...common, target: "Version", version: String(value) }
+    : { ...common, target: "Lease", lease: String(value) };
+}
+
+function operation(op: TxnOperation): IRequestOp {
+  if ("range" in op) return { request_range: rangeRequest(op.range) };
+  const { key, value, lease } = op.put;
+  return { request_put: { key: bytes(key), value: bytes(value), lease: String(lease) } };
+}

@@ -1,0 +1,78 @@
+/**
+ * A registry in etcd over the `etcd3` package, for Node, Bun and Deno: for programs that have that package already. It
+ * is the same registry as that of `connect-lb/etcd`, which needs no package beside its own peers.
+ *
+ * ```ts
+ * const registry = createEtcd3Registry({ endpoints: ["http://127.0.0.1:2379"] });
+ * const another = createEtcd3Registry({ client: new Etcd3({ hosts: ["127.0.0.1:2379"] }) });
+ * ```
+ *
+ * The package is an optional peer, loaded by the first call to etcd. It reads files of its own when it is loaded, so it
+ * can't be part of a bundle.
+ *
+ * @module
+ */
+import type { Etcd3 } from "etcd3";
+import { createEtcd3Driver } from "./etcd/etcd3-driver.ts";
+import { sourceOf } from "./etcd/etcd3/client-options.ts";
+import { createRegistryOver, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import { type Etcd3TlsOptions, grpcCredentials } from "./node/grpc-credentials.ts";
+import type { Registry } from "./registry/registry.ts";
+
+/** What {@link createEtcd3Registry} takes: where etcd is, or a client of the package that knows it. */
+export type CreateEtcd3RegistryOptions = Etcd3EndpointsOptions | Etcd3ClientOptions;
+
+/** Where etcd is, with the options of any etcd registry. */
+export interface Etcd3EndpointsOptions extends EtcdRegistryOptions {
+  /** How `https://` endpoints are trusted, and the client's certificate if etcd asks for one. */
+  readonly tls?: Etcd3TlsOptions;
+  readonly client?: undefined;
+}
+
+/** A client of the package that knows where etcd is, with the other options of an etcd registry. */
+export interface Etcd3ClientOptions extends Omit<EtcdRegistryOptions, "endpoints" | "username" | "password"> {
+  /**
+   * A client of yours. The registry takes its hosts, credentials, user and channel options for clients of its own; this
+   * one is neither called nor closed, because its retries and circuit breakers would come between etcd and the registry.
+   */
+  readonly client: Etcd3;
+}
+
+/**
+ * A registry in etcd, reached through the `etcd3` package. It does nothing until its first resolver is read or its first
+ * `register`. An open watch holds the process until it is closed.
+ *
+ * If the package is not installed, the registry is as one whose etcd is away: lists reject and events tell what to
+ * install.
+ *
+ * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
+ */
+export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Registry {
+  if (options?.client !== undefined) {
+    const { source, ...where } = sourceOf(options.client, options);
+    return createRegistryOver(() => createEtcd3Driver(source), { ...options, ...where });
+  }
+  const credentials = options?.tls === undefined ? undefined : grpcCredentials(options.tls);
+  const grpcOptions = options?.tls?.servername === undefined
+    ? undefined
+    : { "grpc.ssl_target_name_override": options.tls.servername };
+  return createRegistryOver(() => createEtcd3Driver({ credentials, grpcOptions }), options);
+}
+
+export type { EtcdRegistryOptions } from "./etcd/registry.ts";
+export type { RegistryEvent } from "./event.ts";
+export type { Etcd3TlsOptions } from "./node/grpc-credentials.ts";
+export { etcdNaming } from "./registry/layout/etcd-naming.ts";
+export { goZero } from "./registry/layout/go-zero.ts";
+export { grpclb } from "./registry/layout/grpclb.ts";
+export { kitex } from "./registry/layout/kitex.ts";
+export { kratos, type KratosOptions } from "./registry/layout/kratos.ts";
+export type { Layout, LayoutEntry } from "./registry/layout/layout.ts";
+export { readEntry } from "./registry/layout/read.ts";
+export type {
+  EndpointAttributes,
+  RegisterOptions,
+  Registration,
+  RegistrationState,
+  Registry,
+} from "./registry/registry.ts";
