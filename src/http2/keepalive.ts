@@ -56,8 +56,8 @@ export class Keepalive {
 
   #check(): void {
     this.#timer = undefined;
-    const { active, clock, waiting, writer } = this.#connection;
-    if (active.size === 0 && waiting === 0) return;
+    const { clock, requests, writer } = this.#connection;
+    if (requests.none) return;
     const left = this.#heardAt + this.#intervalMs - clock.now();
     if (left > 0) return this.#wait(left);
     this.#asking = true;

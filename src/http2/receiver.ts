@@ -56,8 +56,8 @@ export class Receiver implements FrameSink {
   }
 
   onPadding(id: number, bytes: number): void {
-    const stream = this.#connection.active.get(id);
-    if (stream !== undefined) this.#connection.consumed(stream, bytes);
+    const stream = this.#connection.requests.active.get(id);
+    if (stream !== undefined) this.#connection.requests.consumed(stream, bytes);
   }
 
   onHeaders(id: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
@@ -106,7 +106,7 @@ export class Receiver implements FrameSink {
     if (stream.closed) return;
     if (stream.contentLeft > 0) return this.#malformed(stream, "there is less content than content-length says");
     if (stream.state === "open") this.#connection.writer.reset(stream.id, ErrorCode.NO_ERROR);
-    this.#connection.forget(stream);
+    this.#connection.requests.forget(stream);
     stream.onEnd(trailers);
   }
 
@@ -116,18 +116,18 @@ export class Receiver implements FrameSink {
     // Section 8.7: REFUSED_STREAM says that nothing was done; after a response that can't be true.
     const processed = code === ErrorCode.REFUSED_STREAM && !stream.headReceived ? "refused" : "maybe";
     const text = `http/2 stream closed with error code ${errorCodeText(code)}`;
-    this.#connection.failStream(stream, new StreamError(code, text, processed, "reset"));
+    this.#connection.requests.fail(stream, new StreamError(code, text, processed, "reset"));
   }
 
   onSettings(payload: Uint8Array, start: number, end: number): void {
-    const { peer, sender, encoder, writer, active } = this.#connection;
+    const { peer, sender, encoder, writer, requests } = this.#connection;
     if (this.#settled) this.#ignored();
     const before = peer.initialWindowSize;
     peer.apply(payload, start, end);
     encoder.setMaxTableBytes(peer.headerTableSize);
     // Section 6.9.2: what changes is the size of all windows in use, which may become negative.
     const change = peer.initialWindowSize - before;
-    for (const stream of change === 0 ? [] : active.values()) {
+    for (const stream of change === 0 ? [] : requests.active.values()) {
       stream.sendWindow += change;
       if (stream.sendWindow > MAX_WINDOW) {
         throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS made a stream's window overflow");
@@ -135,14 +135,14 @@ export class Receiver implements FrameSink {
       sender.enqueue(stream);
     }
     writer.settingsAck();
-    if (this.#settled) return this.#connection.startWaiting();
+    if (this.#settled) return requests.startWaiting();
     this.#settled = true;
     this.#connection.becameReady();
   }
 
   onSettingsAck(): void {
     this.#ignored();
-    this.#connection.acknowledged();
+    this.#connection.requests.acknowledged();
   }
 
   onPing(payload: Uint8Array, start: number, ack: boolean): void {
@@ -179,8 +179,8 @@ export class Receiver implements FrameSink {
 
   /** The stream of a frame; undefined if it is closed. Section 5.1: a frame on an idle stream breaks the connection. */
   #stream(id: number): ClientStream | undefined {
-    const stream = this.#connection.active.get(id);
-    if (stream === undefined && (id % 2 === 0 || id >= this.#connection.nextId)) {
+    const stream = this.#connection.requests.active.get(id);
+    if (stream === undefined && (id % 2 === 0 || id >= this.#connection.requests.nextId)) {
       throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `a frame on stream ${id}, which was never opened`);
     }
     return stream;
@@ -188,7 +188,7 @@ export class Receiver implements FrameSink {
 
   /** A frame of a closed stream: on its way when this side reset it, or noise. */
   #closed(id: number, bytes: number, last: boolean): void {
-    if (!this.#connection.cancelled.expects(id, bytes, last)) this.#ignored();
+    if (!this.#connection.requests.cancelled.expects(id, bytes, last)) this.#ignored();
   }
 
   #ignored(): void {
@@ -202,6 +202,6 @@ export class Receiver implements FrameSink {
   }
 
   #fail(stream: ClientStream, code: number, why: string): void {
-    this.#connection.failStream(stream, new StreamError(code, why, "maybe", "stream"));
+    this.#connection.requests.fail(stream, new StreamError(code, why, "maybe", "stream"));
   }
 }

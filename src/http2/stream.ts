@@ -71,7 +71,7 @@ export abstract class ClientStream {
     this.connection = connection;
     this.template = template;
     this.extra = extra;
-    connection.open(this);
+    connection.requests.open(this);
   }
 
   /**
@@ -90,14 +90,14 @@ export abstract class ClientStream {
 
   /** Says that the reader took bytes of what `onData` gave, so that the peer may send as many more. */
   consumed(bytes: number): void {
-    if (this.state !== "closed") this.connection?.consumed(this, bytes);
+    if (this.state !== "closed") this.connection?.requests.consumed(this, bytes);
   }
 
   /** Gives the request up: RST_STREAM if it was sent. No `on…` method is called any more. */
   cancel(code: number = ErrorCode.CANCEL): void {
     if (this.state === "closed") return;
     if (this.connection === undefined) this.state = "closed";
-    else this.connection.cancel(this, code);
+    else this.connection.requests.cancel(this, code);
   }
 
   /** Whether nothing of the request left this side. */

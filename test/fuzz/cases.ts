@@ -116,7 +116,9 @@ export function connectionCase(seed: number): void {
     if (!stream.closed) throw new Error(`case ${seed}: stream ${stream.id} is left ${stream.state}`);
     if (stream.done && stream.error !== undefined) throw new Error(`case ${seed}: stream ${stream.id} ended twice`);
   }
-  if (connection.active.size + connection.waiting > 0) throw new Error(`case ${seed}: streams are left`);
+  if (connection.requests.active.size + connection.requests.waiting > 0) {
+    throw new Error(`case ${seed}: streams are left`);
+  }
 }
 
 /** Header blocks into one decoder: a block or a typed error, and a table within its bound. */

@@ -33,7 +33,7 @@ describe("a deadline", () => {
     const call = failure(transport.unary(Simple.method.route, undefined, 1_000, undefined, {}));
     const stream = failure(transport.stream(Simple.method.routeServerStream, undefined, 2_000, undefined, none()));
     await clock.advance(999);
-    assert.equal(connection.active.size, 2);
+    assert.equal(connection.requests.active.size, 2);
     await clock.advance(5);
     const { error, mark } = await call;
     assert.deepEqual([error.code, error.rawMessage, mark], [
@@ -50,7 +50,7 @@ describe("a deadline", () => {
         3,
       ],
     );
-    assert.deepEqual([connection.active.size, clock.held], [0, 0]);
+    assert.deepEqual([connection.requests.active.size, clock.held], [0, 0]);
   });
 
   it("ends a call that waits for a place, which was not sent", async () => {
@@ -88,19 +88,19 @@ describe("a caller's signal", () => {
   it("ends a call with its reason, before it is sent, while it waits, and in flight", async () => {
     const { transport, server, connection } = inMemory();
     const aborted = await failure(transport.unary(Simple.method.route, AbortSignal.abort(), undefined, undefined, {}));
-    assert.deepEqual([aborted.error.code, aborted.mark, connection.nextId], [Code.Canceled, "not-sent", 1]);
+    assert.deepEqual([aborted.error.code, aborted.mark, connection.requests.nextId], [Code.Canceled, "not-sent", 1]);
     const controller = new AbortController();
     const { signal } = controller;
     const flying = failure(transport.unary(Simple.method.route, signal, undefined, undefined, {}));
     server.send(frame.settings([3, 1]));
     const waiting = failure(transport.unary(Simple.method.route, signal, undefined, undefined, {}));
-    assert.deepEqual([connection.active.size, connection.waiting], [1, 1]);
+    assert.deepEqual([connection.requests.active.size, connection.requests.waiting], [1, 1]);
     controller.abort(new Error("never mind"));
     assert.deepEqual([(await flying).mark, (await waiting).mark], [undefined, "not-sent"]);
     assert.equal((await flying).error.rawMessage, "never mind");
-    assert.deepEqual([connection.active.size, connection.waiting], [0, 0]);
+    assert.deepEqual([connection.requests.active.size, connection.requests.waiting], [0, 0]);
     await settled();
-    assert.equal(connection.nextId, 3, "what the signal was about to end was not sent");
+    assert.equal(connection.requests.nextId, 3, "what the signal was about to end was not sent");
     const reason = new ConnectError("as it is", Code.Aborted);
     const own = await failure(
       transport.unary(Simple.method.route, AbortSignal.abort(reason), undefined, undefined, {}),
@@ -248,7 +248,7 @@ describe("a request's messages", () => {
     const { error } = await failure(
       transport.stream(Simple.method.routeClientStream, undefined, undefined, undefined, requests()),
     );
-    assert.deepEqual([error.code, error.rawMessage, connection.active.size], [Code.Internal, "no more", 0]);
+    assert.deepEqual([error.code, error.rawMessage, connection.requests.active.size], [Code.Internal, "no more", 0]);
   });
 });
 
@@ -264,7 +264,7 @@ describe("a response", () => {
     }
     await settled();
     assert.equal(server.frames().at(-1)?.type, FrameType.rstStream);
-    assert.equal(connection.active.size, 0);
+    assert.equal(connection.requests.active.size, 0);
   });
 
   it("may be asked for several messages at once, and they come in order", async () => {
@@ -328,7 +328,7 @@ describe("many calls", () => {
     }
     await clock.advance(20);
     server.writes.length = 0;
-    assert.deepEqual([connection.active.size, connection.waiting, connection.state, server.held], [
+    assert.deepEqual([connection.requests.active.size, connection.requests.waiting, connection.state, server.held], [
       0,
       0,
       "ready",

@@ -21,7 +21,7 @@ describe("an HTTP/2 connection", () => {
     const { server, connection, told, request } = pair({}, false);
     const stream = request();
     await flushed();
-    assert.deepEqual([connection.state, connection.waiting, stream.id], ["connecting", 1, 0]);
+    assert.deepEqual([connection.state, connection.requests.waiting, stream.id], ["connecting", 1, 0]);
     server.frames();
     server.send(frame.settings());
     await flushed();
@@ -57,7 +57,7 @@ describe("an HTTP/2 connection", () => {
     );
     assert.deepEqual([b.head?.fields, b.bytes, b.trailers?.fields, b.done], [["x-a", "b"], 3, ["x-t", "u"], true]);
     assert.deepEqual([a.bytes, a.trailers, a.done], [1, undefined, true]);
-    assert.equal(connection.active.size, 0);
+    assert.equal(connection.requests.active.size, 0);
   });
 
   it("sends CONTINUATION for headers above the server's frame size", async () => {
@@ -80,7 +80,7 @@ describe("an HTTP/2 connection", () => {
     await flushed();
     server.frames();
     const stream = request({ extra: ["x-long", "v".repeat(400)] });
-    assert.deepEqual([stream.error?.processed, stream.closed, connection.active.size], ["not-sent", true, 0]);
+    assert.deepEqual([stream.error?.processed, stream.closed, connection.requests.active.size], ["not-sent", true, 0]);
     await flushed();
     assert.deepEqual(server.frames(), []);
     assert.equal(request().id, 1);
@@ -99,9 +99,9 @@ describe("an HTTP/2 connection", () => {
     const { server, request, connection } = pair({}, false);
     server.send(frame.settings([Setting.maxConcurrentStreams, 1]));
     const [a, b, c, d] = [request(), request(), request(), request()];
-    assert.deepEqual([a.id, b.id, connection.waiting], [1, 0, 3]);
+    assert.deepEqual([a.id, b.id, connection.requests.waiting], [1, 0, 3]);
     b.cancel();
-    assert.equal(connection.waiting, 2);
+    assert.equal(connection.requests.waiting, 2);
     server.send(frame.headers(1, OK, END_HEADERS_STREAM));
     await flushed();
     assert.deepEqual([a.done, b.id, c.id, d.id], [true, 0, 3, 0]);

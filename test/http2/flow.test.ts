@@ -103,7 +103,7 @@ describe("flow control of what is sent", () => {
     const before = server.writes.length;
     const b = request({ body: new Uint8Array(10) });
     await flushed();
-    assert.deepEqual([a.id, b.id, connection.waiting, server.writes.length], [1, 0, 1, before]);
+    assert.deepEqual([a.id, b.id, connection.requests.waiting, server.writes.length], [1, 0, 1, before]);
     b.cancel();
     const c = request({ body: new Uint8Array(10) });
     server.full = false;

@@ -1,0 +1,170 @@
+import type { Connection } from "./connection.ts";
+import { ErrorCode, Http2Error, StreamError } from "./error.ts";
+import type { Processed } from "./error.ts";
+import { ReceiveWindow } from "./flow.ts";
+import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
+import { fieldListBytes } from "./hpack-encoder.ts";
+import { CancelledStreams } from "./limits.ts";
+import type { ClientStream } from "./stream.ts";
+
+/** The requests of a connection: those that wait for a place, and those that are in flight. */
+export class Requests {
+  /** The streams that count against MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2), by id. */
+  readonly active: Map<number, ClientStream> = new Map();
+  /** The streams that this side reset, whose frames may still come. */
+  readonly cancelled: CancelledStreams = new CancelledStreams();
+  readonly #connection: Connection;
+  readonly #waiting = new Set<ClientStream>();
+  #nextId: number;
+  #startingSoon = false;
+  /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows hold. */
+  #acknowledged = false;
+
+  constructor(connection: Connection, firstStreamId: number) {
+    this.#connection = connection;
+    this.#nextId = firstStreamId;
+  }
+
+  /** The id that the next stream gets; every odd id below it was used. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+  /** Whether none is in flight and none waits. */
+  get none(): boolean {
+    return this.active.size === 0 && this.#waiting.size === 0;
+  }
+
+  /** Sends a stream's request, or lets it wait. */
+  open(stream: ClientStream): void {
+    if (!this.#connection.usable) {
+      stream.close();
+      stream.onFailed(connectionEnded("not-sent", this.#connection.whyDraining));
+      return;
+    }
+    stream.state = "waiting";
+    this.#connection.hold(true);
+    if (this.#waiting.size === 0 && this.#hasPlace()) this.#start(stream);
+    else this.#waiting.add(stream);
+  }
+
+  /** Gives a request up, without a word to it. */
+  cancel(stream: ClientStream, code: number): void {
+    if (stream.id !== 0) this.#reset(stream, code);
+    this.forget(stream);
+  }
+
+  /** Ends a stream with an error of its own; the connection goes on (section 5.4.2). */
+  fail(stream: ClientStream, error: StreamError): void {
+    if (stream.closed) return;
+    if (stream.id !== 0 && error.by === "stream") this.#reset(stream, error.code);
+    this.forget(stream);
+    stream.onFailed(error);
+  }
+
+  /** Lets go of a stream that is done, and gives its place to the next. */
+  forget(stream: ClientStream): void {
+    if (stream.closed) return;
+    if (stream.outgoing !== undefined) this.#connection.sender.drop(stream);
+    stream.close();
+    if (stream.id === 0) this.#waiting.delete(stream);
+    else this.active.delete(stream.id);
+    if (this.#waiting.size > 0) this.#startSoon();
+    else if (this.active.size === 0) this.#connection.idle();
+  }
+
+  /** The reader took bytes: the stream's window grows (section 6.9). */
+  consumed(stream: ClientStream, bytes: number): void {
+    const increment = stream.receiveWindow?.take(bytes) ?? 0;
+    if (increment > 0) this.#connection.writer.windowUpdate(stream.id, increment);
+  }
+
+  /** Sends requests that wait, as far as there are places. */
+  startWaiting(): void {
+    for (const stream of this.#waiting) {
+      if (!this.#hasPlace()) break;
+      this.#waiting.delete(stream);
+      this.#start(stream);
+      this.#connection.sender.enqueue(stream);
+    }
+    this.#connection.sender.pump();
+  }
+
+  /** The peer acknowledged this side's SETTINGS. */
+  acknowledged(): void {
+    if (this.#acknowledged) return;
+    this.#acknowledged = true;
+    const { streamWindowBytes } = this.#connection.limits;
+    for (const stream of this.active.values()) stream.receiveWindow?.resize(streamWindowBytes);
+  }
+
+  /** Ends those that wait. */
+  failWaiting(cause: Error | undefined): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const stream of waiting) {
+      stream.close();
+      stream.onFailed(connectionEnded("not-sent", cause));
+    }
+  }
+
+  /** Ends those that are in flight, without a word to the peer. */
+  failActive(cause: Error | undefined): void {
+    const active = [...this.active.values()];
+    this.active.clear();
+    for (const stream of active) {
+      stream.close();
+      stream.onFailed(connectionEnded("maybe", cause));
+    }
+  }
+
+  /** Not at once: what ended one request may be about to end those that wait, such as a signal they share. */
+  #startSoon(): void {
+    if (this.#startingSoon) return;
+    this.#startingSoon = true;
+    queueMicrotask(() => {
+      this.#startingSoon = false;
+      this.startWaiting();
+    });
+  }
+
+  #hasPlace(): boolean {
+    const { peer, state, writer } = this.#connection;
+    return state === "ready" && !writer.blocked && this.active.size < peer.maxConcurrentStreams;
+  }
+
+  #start(stream: ClientStream): void {
+    const { encoder, limits: { streamWindowBytes }, peer, writer } = this.#connection;
+    const template = stream.template!;
+    // Section 10.5.1: advisory, but the server would refuse it.
+    if (template.bytes + fieldListBytes(stream.extra ?? []) > peer.maxHeaderListSize) {
+      const why = `the request's headers are larger than the ${peer.maxHeaderListSize} bytes that the server allows`;
+      this.fail(stream, new StreamError(ErrorCode.ENHANCE_YOUR_CALM, why, "not-sent", "stream"));
+      return;
+    }
+    const id = this.#nextId;
+    this.#nextId += 2;
+    writer.headers(id, encoder.template(template), stream.literals(), peer.maxFrameSize);
+    const window = this.#acknowledged ? streamWindowBytes : Math.max(streamWindowBytes, DEFAULT_WINDOW);
+    stream.opened(id, peer.initialWindowSize, new ReceiveWindow(window));
+    this.active.set(id, stream);
+    // Section 5.1.1: a connection whose ids ran out is replaced.
+    if (this.#nextId > MAX_STREAM_ID) this.#connection.drain();
+  }
+
+  #reset(stream: ClientStream, code: number): void {
+    this.cancelled.add(stream.id, Math.max(0, stream.receiveWindow!.left));
+    this.#connection.writer.reset(stream.id, code);
+  }
+}
+
+/** The error of a stream whose connection ended. */
+export function connectionEnded(processed: Processed, cause: Error | undefined): StreamError {
+  const why = cause?.message ?? "it is closed";
+  const text = processed === "maybe" ? `the connection was lost: ${why}` : `the connection takes no requests: ${why}`;
+  const code = cause instanceof Http2Error ? cause.code : ErrorCode.INTERNAL_ERROR;
+  return new StreamError(code, text, processed, "connection", cause === undefined ? {} : { cause });
+}
