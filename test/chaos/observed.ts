@@ -47,6 +47,11 @@ export class Observed {
     return performance.now();
   }
 
+  /** Waits until these endpoints are in the set and ready. */
+  async ready(addresses: readonly string[]): Promise<void> {
+    await eventually("connections", () => addresses.every((address) => this.at(address).state === "ready"));
+  }
+
   /** Waits until each of these endpoints has calls in flight. */
   async busy(addresses: readonly string[]): Promise<void> {
     await eventually("calls in flight", () => addresses.every((address) => this.at(address).inFlight > 4));

@@ -12,14 +12,14 @@ import { kindOf, MESSAGES } from "./calls.ts";
 import { LedgerWriter } from "./ledger.ts";
 import { response } from "./peers/echo.ts";
 import { garbage, playGarbage } from "./peers/garbage.ts";
-import { goaway, limit, type Peer, refuse } from "./peers/strict.ts";
+import { endless, goaway, limit, type Peer, refuse } from "./peers/strict.ts";
 
 const { values, positionals: [name = ""] } = parseArgs({
   options: { ledger: { type: "string" }, port: { type: "string" } },
   allowPositionals: true,
 });
 const ledger = new LedgerWriter(values.ledger!);
-const strict: Readonly<Record<string, Peer>> = { goaway, refuse, limit };
+const strict: Readonly<Record<string, Peer>> = { goaway, refuse, limit, endless };
 
 if (name === "garbage") {
   const addresses: Record<string, string> = {};

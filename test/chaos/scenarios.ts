@@ -5,12 +5,14 @@ import { blackHole } from "./scenarios/black-hole.ts";
 import { freeze } from "./scenarios/freeze.ts";
 import { kill } from "./scenarios/kill.ts";
 import { garbage } from "./scenarios/garbage.ts";
+import { restart } from "./scenarios/restart.ts";
 import { goaway, limit, refuse } from "./scenarios/strict.ts";
 import { timeouts } from "./scenarios/timeouts.ts";
 
 /** All scenarios, in the order of the table. */
 export const scenarios: readonly Scenario[] = [
   kill,
+  restart,
   freeze,
   blackHole,
   goaway,

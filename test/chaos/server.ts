@@ -33,17 +33,10 @@ const routes = (router: ConnectRouter) => {
       await sleep(workMs);
       return answer(data);
     },
-    async *routeServerStream({ data }, { signal }) {
+    async *routeServerStream({ data }) {
       ledger.processed(data);
       for (let i = 0; i < MESSAGES; i++) {
         if (i > 0) await sleep(workMs / MESSAGES);
-        yield answer(data);
-      }
-      if (!data.startsWith("endless")) return;
-      // Until the client gives it up.
-      signal.addEventListener("abort", () => ledger.event("given up"));
-      for (;;) {
-        await sleep(200, undefined, { signal });
         yield answer(data);
       }
     },

@@ -1,8 +1,8 @@
 // Servers that do what HTTP/2 allows and few do.
-import { ErrorCode, Setting } from "../../support/raw-http2/frame.ts";
-import type { RawSession } from "../../support/raw-http2/session.ts";
+import { ErrorCode, FrameType, Setting } from "../../support/raw-http2/frame.ts";
+import { envelope, OK_HEADERS, type RawSession } from "../../support/raw-http2/session.ts";
 import type { LedgerWriter } from "../ledger.ts";
-import { serveEcho } from "./echo.ts";
+import { response, serveEcho } from "./echo.ts";
 
 /** What a server does on one of its connections. */
 export type Peer = (session: RawSession, ledger: LedgerWriter) => Promise<void>;
@@ -76,4 +76,27 @@ export const limit: Peer = async (session, ledger) => {
       open--;
     },
   });
+};
+
+/** Answers every stream with a message every 200 ms until it is reset, and counts resets by no limit. */
+export const endless: Peer = async (session, ledger) => {
+  await session.handshake();
+  const open = new Map<number, ReturnType<typeof setInterval>>();
+  const message = envelope(response("endless"));
+  try {
+    for (;;) {
+      const { type, streamId } = await session.read();
+      if (type === FrameType.headers) {
+        session.headers(streamId, OK_HEADERS);
+        session.data(streamId, message);
+        open.set(streamId, setInterval(() => session.data(streamId, message), 200));
+      } else if (type === FrameType.rstStream && open.has(streamId)) {
+        clearInterval(open.get(streamId));
+        open.delete(streamId);
+        ledger.event("given up");
+      }
+    }
+  } finally {
+    for (const timer of open.values()) clearInterval(timer);
+  }
 };
