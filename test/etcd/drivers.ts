@@ -1,0 +1,97 @@
+// The drivers that one and the same suites are run on, and what those need to say of them.
+import assert from "node:assert/strict";
+import { createConnectDriver } from "../../src/etcd/connect-driver.ts";
+import type { EtcdCall, EtcdDriver, FailureKind, WatchRequest, WatchResponse } from "../../src/etcd/driver.ts";
+import { createEtcd3Driver } from "../../src/etcd/etcd3-driver.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
+
+/** A driver by name; each test opens its own. */
+export interface DriverKind {
+  readonly name: string;
+  create(): EtcdDriver;
+}
+
+export const driverKinds: readonly DriverKind[] = [
+  { name: "the Connect driver", create: () => createConnectDriver(grpcConnector()) },
+  { name: "the etcd3 driver", create: () => createEtcd3Driver() },
+];
+
+/** A driver on one etcd endpoint, with little to write around each call. */
+export interface OpenedDriver {
+  readonly driver: EtcdDriver;
+  call(signal?: AbortSignal, token?: string): EtcdCall;
+  put(key: string, value?: string | Uint8Array): Promise<bigint>;
+  watch(startRevision: bigint, prefix: string, token?: string): OpenedWatch;
+  /** What a call is refused for; fails if it isn't. */
+  kind(attempt: Promise<unknown>): Promise<FailureKind>;
+}
+
+/** A watch that is read response by response. */
+export interface OpenedWatch {
+  /** The next response; fails when none comes within 10 s. */
+  next(): Promise<WatchResponse>;
+  /** The error that it ends with. */
+  failure(): Promise<unknown>;
+  requestProgress(): void;
+  stop(): void;
+}
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+export const text = (array: Uint8Array): string => new TextDecoder().decode(array);
+/** All keys with a prefix that ends with "/". */
+export const range = (prefix: string): Pick<WatchRequest, "key" | "rangeEnd"> => {
+  assert.ok(prefix.endsWith("/"));
+  return { key: bytes(prefix), rangeEnd: bytes(`${prefix.slice(0, -1)}0`) };
+};
+
+export function onEndpoint(driver: EtcdDriver, address: string): OpenedDriver {
+  const endpoint = { address };
+  const call = (signal = new AbortController().signal, token?: string) => ({ endpoint, signal, token });
+  return {
+    driver,
+    call,
+    async put(key, value = "") {
+      const put = { key: bytes(key), value: typeof value === "string" ? bytes(value) : value, lease: 0n };
+      return (await driver.txn({ compare: [], success: [{ put }], failure: [] }, call())).header.revision;
+    },
+    watch(startRevision, prefix, token) {
+      const own = new AbortController();
+      const stream = driver.watch({ ...range(prefix), startRevision }, call(own.signal, token));
+      const responses = stream.responses[Symbol.asyncIterator]();
+      const next = async () => {
+        const taken = await within(responses.next(), "a response of the watch");
+        assert.equal(taken.done ?? false, false, "the watch goes on");
+        return taken.value as WatchResponse;
+      };
+      return {
+        next,
+        async failure() {
+          for (;;) {
+            const taken = await within(responses.next(), "the watch's end").catch((error) => ({ error }));
+            if ("error" in taken) return taken.error;
+            assert.ok(!taken.done, "the watch fails rather than ends");
+          }
+        },
+        requestProgress: () => stream.requestProgress(),
+        stop: () => own.abort(),
+      };
+    },
+    async kind(attempt) {
+      try {
+        await within(attempt, "a refusal");
+      } catch (error) {
+        return driver.classify(error);
+      }
+      assert.fail("it was not refused");
+    },
+  };
+}
+
+/** The promise's outcome, or a failure once 10 s have passed. */
+export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new assert.AssertionError({ message: `no ${what} within 10 s` })), 10_000);
+  });
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
