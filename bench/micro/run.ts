@@ -29,5 +29,6 @@ const micro: Micro = {
   bytesPerIdleConnection: await bytesPerConnection(address, 300),
   bytesPerCallInFlight: await bytesPerCall(address, 10_000),
 };
-process.stdout.write(`${JSON.stringify(micro)}\n`);
+const rounded = (_: string, value: unknown) => typeof value === "number" ? Number(value.toPrecision(4)) : value;
+process.stdout.write(`${JSON.stringify(micro, rounded)}\n`);
 process.exit(0);
