@@ -23,10 +23,17 @@ export function messagePrefix(flags: number, length: number): Uint8Array {
   return prefix;
 }
 
-/** Puts messages together from pieces of any size. What is not taken out stays as it came, in views of its chunks. */
+/** Pieces below this size are copied together while they wait: a view of each would take more memory than it holds. */
+const SMALL_PIECE_BYTES = 512;
+const BLOCK_BYTES = 4 * 1024;
+
+/** Puts messages together from pieces of any size. Large ones that wait stay as they came, in views of their chunks. */
 export class EnvelopeReader {
   readonly #maxBytes: number;
   #pieces: Uint8Array[] = [];
+  /** The block that small pieces are copied to. Its used part is never written again, as views of it are handed out. */
+  #block: Uint8Array | undefined;
+  #blockUsed = 0;
   #first = 0;
   #bytes = 0;
   /** The message that is being read, once its prefix is taken. */
@@ -42,9 +49,33 @@ export class EnvelopeReader {
     return this.#bytes;
   }
 
+  /** In how many views of memory they lie. */
+  get views(): number {
+    return this.#pieces.length - this.#first;
+  }
+
   push(piece: Uint8Array): void {
-    this.#pieces.push(piece);
+    // Mostly nothing waits, and what comes is taken out at once.
+    if (this.#bytes > 0 && piece.length < SMALL_PIECE_BYTES) this.#pushSmall(piece);
+    else this.#pieces.push(piece);
     this.#bytes += piece.length;
+  }
+
+  #pushSmall(piece: Uint8Array): void {
+    let block = this.#block;
+    if (block === undefined || block.length - this.#blockUsed < piece.length) {
+      block = this.#block = new Uint8Array(BLOCK_BYTES);
+      this.#blockUsed = 0;
+    }
+    const last = this.#pieces[this.#pieces.length - 1];
+    const from = this.#blockUsed;
+    block.set(piece, from);
+    this.#blockUsed += piece.length;
+    if (last !== undefined && last.buffer === block.buffer && last.byteOffset + last.length === from) {
+      this.#pieces[this.#pieces.length - 1] = block.subarray(last.byteOffset, this.#blockUsed);
+    } else {
+      this.#pieces.push(block.subarray(from, this.#blockUsed));
+    }
   }
 
   /** Whether a message has begun that isn't complete. */
@@ -70,6 +101,7 @@ export class EnvelopeReader {
   /** Drops what came. */
   clear(): void {
     this.#pieces = [];
+    this.#block = undefined;
     this.#first = this.#bytes = 0;
     this.#length = -1;
   }

@@ -9,6 +9,7 @@ export interface Deadline {
 
 /** What is told that its deadline is due. */
 export interface DeadlineTarget {
+  /** Its time has come. */
   onDeadline(): void;
 }
 
@@ -28,6 +29,7 @@ export class Deadlines {
   #timer: Timer | undefined;
   #timerSlot = Infinity;
 
+  /** Deadlines of their own; {@link deadlinesOf} gives those that everyone shares. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { EnvelopeReader, messagePrefix } from "../../src/grpc/envelope.ts";
+import { concat } from "../support/raw-http2/frame.ts";
+import { envelope } from "../support/raw-http2/session.ts";
+
+describe("an envelope reader", () => {
+  it("gives the messages that were put in, from any cut into pieces, read at any time", () => {
+    const messages = fc.array(fc.tuple(fc.nat(255), fc.uint8Array({ maxLength: 2_000 })), { maxLength: 12 });
+    const cuts = fc.array(fc.integer({ min: 1, max: 1_500 }), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(messages, cuts, fc.array(fc.boolean(), { minLength: 1, maxLength: 20 }), (put, cuts, reads) => {
+        const bytes = concat(...put.map(([flags, message]) => envelope(message, flags)));
+        const reader = new EnvelopeReader(0xffff_ffff);
+        const got: [number, Uint8Array][] = [];
+        const read = () => {
+          for (let next = reader.next(); next !== undefined; next = reader.next()) got.push([next.flags, next.bytes]);
+        };
+        for (let at = 0, i = 0; at < bytes.length; i++) {
+          const to = at + cuts[i % cuts.length]!;
+          reader.push(bytes.subarray(at, to));
+          at = to;
+          if (reads[i % reads.length]) read();
+        }
+        read();
+        assert.deepEqual([reader.incomplete, reader.bytes, reader.views], [false, 0, 0]);
+        assert.deepEqual(got.map(([flags, message]) => [flags, [...message]]), put.map(([f, m]) => [f, [...m]]));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("doesn't keep a view for each of a million pieces of a byte", () => {
+    const reader = new EnvelopeReader(0xffff_ffff);
+    reader.push(messagePrefix(0, 1_000_000).slice());
+    assert.equal(reader.next(), undefined);
+    for (let i = 0; i < 999_999; i++) reader.push(new Uint8Array([i]));
+    assert.ok(reader.views < 300, `${reader.views} views`);
+    reader.push(new Uint8Array(1));
+    assert.equal(reader.next()?.bytes.length, 1_000_000);
+  });
+
+  it("refuses a message above its limit before it comes", () => {
+    const reader = new EnvelopeReader(1_000);
+    reader.push(messagePrefix(0, 1_001).slice());
+    assert.throws(
+      () => reader.next(),
+      (error) => error instanceof ConnectError && error.code === Code.ResourceExhausted,
+    );
+  });
+});
