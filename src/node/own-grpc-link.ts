@@ -82,6 +82,8 @@ class GrpcLink implements Link {
   #connecting: Promise<void> | undefined;
   #closed = false;
   #pingIntervalFactor = 1;
+  /** Settled when the link is closed and its last connection has ended. */
+  #empty: Promise<void> | undefined;
   #whenEmpty: (() => void) | undefined;
 
   constructor(endpoint: Endpoint, destination: Destination, settings: LinkSettings, events: LinkEvents) {
@@ -186,10 +188,10 @@ class GrpcLink implements Link {
   async close(graceMs = 0, streamGraceMs = graceMs): Promise<void> {
     this.#closed = true;
     this.#current = undefined;
-    if (this.#connections.size === 0) return;
-    const empty = new Promise<void>((resolve) => this.#whenEmpty = resolve);
+    this.#empty ??= new Promise((resolve) => this.#whenEmpty = resolve);
     for (const connection of [...this.#connections]) connection.close(graceMs, streamGraceMs);
-    await empty;
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+    await this.#empty;
   }
 }
 
