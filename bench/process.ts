@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Addresses, Kind } from "./kind.ts";
 import { KINDS } from "./kind.ts";
+import { executable } from "../test/support/process.ts";
 import { BUN_HEAP_ENVIRONMENT, V8_HEAP_FLAGS } from "./heap.ts";
 
 /** The runtimes that are compared. */
@@ -79,12 +80,12 @@ export function startScript(
 ): Lines {
   const path = fileURLToPath(new URL(script, import.meta.url));
   if (runtime === "bun") {
-    return new Lines("bun", ["run", path, ...args], garbage === "kept" ? BUN_HEAP_ENVIRONMENT : {});
+    return new Lines(executable("bun"), ["run", path, ...args], garbage === "kept" ? BUN_HEAP_ENVIRONMENT : {});
   }
   const flags = garbage === "kept" ? V8_HEAP_FLAGS : garbage === "collectable" ? ["--expose-gc"] : [];
-  if (runtime === "node") return new Lines("node", [...flags, path, ...args]);
+  if (runtime === "node") return new Lines(executable("node"), [...flags, path, ...args]);
   const v8 = flags.length > 0 ? [`--v8-flags=${flags.join(",")}`] : [];
-  return new Lines("deno", ["run", "-A", "--no-check", ...v8, path, ...args]);
+  return new Lines(executable("deno"), ["run", "-A", "--no-check", ...v8, path, ...args]);
 }
 
 /** Starts backends; they run on Node whatever the client runs on, so that only the client differs. */
@@ -108,7 +109,7 @@ export async function startBackends(count: number): Promise<{ addresses: Address
 
 /** What a runtime calls its version. */
 export async function versionOf(runtime: Runtime): Promise<string> {
-  const child = spawn(runtime, ["--version"], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(executable(runtime), ["--version"], { stdio: ["ignore", "pipe", "ignore"] });
   let text = "";
   child.stdout.on("data", (chunk) => text += chunk);
   await new Promise((resolve) => child.once("close", resolve));

@@ -8,6 +8,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { executable } from "../test/support/process.ts";
 import { CASES } from "./case.ts";
 import type { Micro } from "./micro/run.ts";
 import { type Runtime, RUNTIMES, startBackends, startScript, versionOf } from "./process.ts";
@@ -88,7 +89,7 @@ try {
     await writeFile(new URL("latest.json", results), `${JSON.stringify({ rows, micro }, null, 2)}\n`);
     await writeDocument(report);
     // Written pages are held to the same form as all others.
-    execFileSync("deno", ["fmt", "--quiet", "docs/performance.md", "bench/results/latest.json"], {
+    execFileSync(executable("deno"), ["fmt", "--quiet", "docs/performance.md", "bench/results/latest.json"], {
       cwd: new URL("../", import.meta.url),
       stdio: "inherit",
     });

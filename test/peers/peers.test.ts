@@ -15,6 +15,7 @@ for (const kind of PEERS) {
       await client.close();
       await peer.stop();
     });
-    itServesCalls(() => client.transport);
+    // More would only show how fast that server is.
+    itServesCalls(() => client.transport, { openStreams: kind.script === "grpc-js" ? 2_000 : 500 });
   });
 }
