@@ -144,6 +144,20 @@ describe("a TCP proxy", () => {
     await eventually("a new connection", () => again.text === "c");
   });
 
+  it("cuts by itself, once, when so many bytes have gone to clients", async (t) => {
+    const { proxy } = await behindProxy(t);
+    proxy.cutAfter(5);
+    const one = client(t, proxy.port);
+    one.socket.write("abcd");
+    await eventually("the echo", () => one.text === "abcd");
+    one.socket.write("e");
+    await eventually("the cut", () => one.closed);
+    const next = client(t, proxy.port);
+    next.socket.write("abcdef");
+    await eventually("the echo on a new connection", () => next.text === "abcdef");
+    assert.equal(next.closed, false);
+  });
+
   it("ends the client's side when the server can't be reached", async (t) => {
     const { proxy } = await behindProxy(t);
     const closed = await startTcpProxy("127.0.0.1:1");

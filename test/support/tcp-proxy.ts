@@ -27,6 +27,8 @@ export interface TcpProxy {
   heal(): void;
   /** Ends all present connections with a reset on both sides. */
   cut(): void;
+  /** Does that by itself, once, when so many bytes more have gone to clients. */
+  cutAfter(bytes: number): void;
   /** Ends the server's side of all present connections; the client's side stays open and silent. */
   halfOpen(): void;
   /** Stops listening, so that new connections are refused; those that are open stay. */
@@ -39,8 +41,18 @@ export interface TcpProxy {
 
 /** Starts one in front of `target` (`host:port`). */
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
-  const state = { target, delayMs: 0, holding: false };
   const pairs = new Set<Pair>();
+  const cut = () => {
+    for (const pair of [...pairs]) pair.cut();
+  };
+  let left = Infinity;
+  const passed = (bytes: number) => {
+    left -= bytes;
+    if (left > 0) return;
+    left = Infinity;
+    cut();
+  };
+  const state = { target, delayMs: 0, holding: false, passed };
   let accepted = 0;
   let port = 0;
   let server: Server | undefined;
@@ -92,9 +104,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       state.holding = false;
       for (const pair of pairs) pair.flow();
     },
-    cut() {
-      for (const pair of [...pairs]) pair.cut();
-    },
+    cut,
+    cutAfter: (bytes) => void (left = bytes),
     halfOpen() {
       for (const pair of pairs) pair.loseServer();
     },
@@ -102,7 +113,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     listen,
     async close() {
       await refuse();
-      for (const pair of [...pairs]) pair.cut();
+      cut();
     },
   };
 }
@@ -112,6 +123,8 @@ interface Path {
   readonly target: string;
   readonly delayMs: number;
   readonly holding: boolean;
+  /** Told of bytes that went to a client. */
+  passed(bytes: number): void;
 }
 
 /** A client's connection and the one that it is passed on to. */
@@ -167,7 +180,7 @@ class Pair {
     server.on("error", () => this.#gone(server));
     server.on("close", () => this.#gone(server));
     this.#up = new Direction(client, server, this.#path);
-    this.#down = new Direction(server, client, this.#path);
+    this.#down = new Direction(server, client, this.#path, (bytes) => this.#path.passed(bytes));
     client.resume();
   }
 
@@ -206,11 +219,13 @@ class Direction {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #full = false;
   #stopped = false;
+  readonly #passed: (bytes: number) => void;
 
-  constructor(from: Socket, to: Socket, path: Path) {
+  constructor(from: Socket, to: Socket, path: Path, passed: (bytes: number) => void = () => {}) {
     this.#from = from;
     this.#to = to;
     this.#path = path;
+    this.#passed = passed;
     from.on("data", (bytes: Uint8Array) => this.#push(bytes));
     from.on("end", () => this.#push(undefined));
     to.on("drain", () => {
@@ -250,7 +265,10 @@ class Direction {
       this.held -= head.bytes?.length ?? 1;
       if (this.#to.destroyed) continue;
       if (head.bytes === undefined) this.#to.end();
-      else this.#full = !this.#to.write(head.bytes);
+      else {
+        this.#full = !this.#to.write(head.bytes);
+        this.#passed(head.bytes.length);
+      }
     }
     if (this.#stopped || this.held > MOST_HELD_BYTES) return;
     if (this.#from.isPaused()) this.#from.resume();
