@@ -58,9 +58,10 @@ export class Environment {
     return Promise.all(runtimes.map((runtime) => this.#start(runtime, SERVER, args)));
   }
 
-  /** Starts a server that does what it must not, or what only few do; see peer.ts. */
-  peer(name: string): Promise<ServerProcess> {
-    return this.#start("node", PEER, [name]);
+  /** Starts servers that do what they must not, or what only few do; gives their addresses. See peer.ts. */
+  async peers(name: string): Promise<Readonly<Record<string, string>>> {
+    const process = await this.#start("node", PEER, [name]);
+    return JSON.parse((await process.line(/^peers (.*)$/))[1]!) as Record<string, string>;
   }
 
   async #start(runtime: Runtime, script: string, args: readonly string[]): Promise<ServerProcess> {

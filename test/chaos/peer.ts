@@ -1,5 +1,5 @@
-// Servers that do what they must not, or what only few do. Each is an argument: `peer.ts goaway --ledger <file>`.
-// All kinds of garbage run at once: `peer.ts garbage` says where in a line "peers {name: address}".
+// Servers that do what they must not, or what only few do: `peer.ts goaway --ledger <file>`. It says where they listen in
+// a line "peers {name: address}": three of a kind, or one each of all kinds of garbage.
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
@@ -21,15 +21,28 @@ const { values, positionals: [name = ""] } = parseArgs({
 const ledger = new LedgerWriter(values.ledger!);
 const strict: Readonly<Record<string, Peer>> = { goaway, refuse, limit, endless };
 
+/** Where each kind of them listens. */
+const addresses: Record<string, string> = {};
 if (name === "garbage") {
-  const addresses: Record<string, string> = {};
   for (const [kind, bad] of Object.entries(garbage)) {
     addresses[kind] = (await startRawServer((session) => playGarbage(bad, session))).address;
   }
-  console.log(`peers ${JSON.stringify(addresses)}`);
-  console.log("listening 0");
 } else if (name === "timeouts") {
-  // Writes down what every request says of its time-out, and answers it at once.
+  addresses[name] = await startTimeouts();
+} else {
+  const play = strict[name];
+  if (play === undefined) throw new Error(`no server "${name}": expected garbage, timeouts, ${Object.keys(strict)}`);
+  for (let i = 0; i < 3; i++) {
+    addresses[`${name} ${i}`] = (await startRawServer((session) => play(session, ledger))).address;
+  }
+}
+console.log(`peers ${JSON.stringify(addresses)}`);
+console.log("listening 0");
+// Ends with whoever started it, also when that is killed.
+process.stdin.on("end", () => process.exit(0)).resume();
+
+/** A server that writes down what every request says of its time-out, and answers it at once. */
+async function startTimeouts(): Promise<string> {
   const server = createServer();
   server.on("stream", (stream: ServerHttp2Stream, headers) => {
     ledger.event(`timeout ${headers["grpc-timeout"] ?? "none"}`);
@@ -42,12 +55,6 @@ if (name === "garbage") {
       stream.end();
     });
   });
-  server.listen(0, "127.0.0.1", () => console.log(`listening ${(server.address() as AddressInfo).port}`));
-} else {
-  const play = strict[name];
-  if (play === undefined) throw new Error(`no server "${name}": expected garbage, timeouts, ${Object.keys(strict)}`);
-  const { port } = await startRawServer((session) => play(session, ledger));
-  console.log(`listening ${port}`);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
-// Ends with whoever started it, also when that is killed.
-process.stdin.on("end", () => process.exit(0)).resume();

@@ -16,8 +16,7 @@ export const abandoned: Scenario = {
   async run(environment) {
     const { figures, quick } = environment;
     // Servers without the limits on resets that ordinary ones have, so that each stream's end is seen.
-    const servers = await Promise.all([0, 1, 2].map(() => environment.peer("endless")));
-    const transport = environment.transport(servers.map(({ address }) => address));
+    const transport = environment.transport(Object.values(await environment.peers("endless")));
     const client = createClient(Simple, transport);
     const inFlight = () => transport.snapshot().endpoints!.reduce((sum, endpoint) => sum + endpoint.inFlight, 0);
     const [streams, rounds] = quick ? [50, 1] : [1_000, 4];

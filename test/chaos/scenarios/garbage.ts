@@ -34,8 +34,7 @@ export const garbage: Scenario = {
   limitMs: 180_000,
   async run(environment) {
     const { figures, quick } = environment;
-    const peer = await environment.peer("garbage");
-    const addresses = JSON.parse((await peer.line(/^peers (.*)$/))[1]!) as Record<string, string>;
+    const addresses = await environment.peers("garbage");
     const startMiB = residentMiB();
     // Nothing of a call is kept, so that what is left is the library's.
     let calls = 0;

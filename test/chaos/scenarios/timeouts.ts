@@ -19,8 +19,7 @@ export const timeouts: Scenario = {
   limitMs: 30_000,
   async run(environment) {
     const { figures } = environment;
-    const peer = await environment.peer("timeouts");
-    const transport = environment.transport([peer.address]);
+    const transport = environment.transport(Object.values(await environment.peers("timeouts")));
     await transport.connect();
     const call = caller(transport);
     const records: CallRecord[] = [];

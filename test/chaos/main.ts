@@ -1,0 +1,83 @@
+// `npm run test:chaos`: every scenario with the client on each runtime. Fails if a bound does not hold.
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { execFileSync } from "node:child_process";
+import { executable, type Runtime } from "../support/process.ts";
+import { RUNTIMES } from "./environment.ts";
+import { writeReport } from "./report.ts";
+import { runClient } from "./run-client.ts";
+import { type Outcome, showFigure } from "./scenario.ts";
+import { scenarios } from "./scenarios.ts";
+
+const USAGE = `Plays failures to a client on each runtime and checks what callers notice of them.
+
+  npm run test:chaos [-- options]
+
+  --only <name,…>      only these scenarios: ${scenarios.map(({ name }) => name).join(", ")}
+  --runtime <name,…>   only with the client on these: ${RUNTIMES.join(", ")}
+  --quick              shorter forms of them, as in npm test
+  --help               this text
+
+A whole run writes its figures into docs/reliability.md; one with options only prints them.`;
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string" },
+    runtime: { type: "string" },
+    quick: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+
+const runtimes = chosen("runtime", RUNTIMES, (runtime) => runtime, options.runtime);
+const wanted = chosen("scenario", scenarios, ({ name }) => name, options.only);
+const results = wanted.map((scenario) => ({ scenario, outcomes: new Map<Runtime, Outcome>() }));
+let broken = 0;
+for (const runtime of runtimes) {
+  console.log(`\n── client on ${runtime}\n`);
+  // Its place in `wanted`.
+  let at = 0;
+  for await (const outcome of runClient(runtime, wanted, { quick: options.quick })) {
+    results[at++]!.outcomes.set(runtime, outcome);
+    print(outcome);
+    if (outcome.broken.length > 0) broken++;
+  }
+}
+const whole = options.only === undefined && options.runtime === undefined && !options.quick;
+if (whole) {
+  writeReport(results, runtimes, runtimes.map((runtime) => `${runtime} ${version(runtime)}`));
+  console.log("\nThe figures are in docs/reliability.md.");
+}
+console.log(`\n${results.length * runtimes.length - broken} hold, ${broken} do not`);
+process.exitCode = broken === 0 ? 0 : 1;
+
+function print({ scenario, figures, broken, tookMs }: Outcome): void {
+  const seconds = Number.isNaN(tookMs) ? "" : ` (${(tookMs / 1_000).toFixed(1)} s)`;
+  console.log(`${broken.length === 0 ? "✔" : "✘"} ${scenario}${seconds}: ${figures.map(showFigure).join(" · ")}`);
+  for (const why of broken) console.log(`    ${why}`);
+}
+
+function chosen<T>(
+  what: string,
+  all: readonly T[],
+  nameOf: (one: T) => string,
+  list: string | undefined,
+): readonly T[] {
+  if (list === undefined) return all;
+  const names = list.split(",");
+  const unknown = names.filter((name) => !all.some((one) => nameOf(one) === name));
+  if (unknown.length > 0) {
+    console.error(`no ${what} "${unknown.join(", ")}": expected ${all.map(nameOf).join(", ")}`);
+    process.exit(2);
+  }
+  return all.filter((one) => names.includes(nameOf(one)));
+}
+
+function version(runtime: Runtime): string {
+  const text = execFileSync(executable(runtime), ["--version"], { encoding: "utf8" });
+  return /\d+\.\d+\.\d+/.exec(text)?.[0] ?? "";
+}

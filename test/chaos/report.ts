@@ -1,0 +1,63 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { root, type Runtime } from "../support/process.ts";
+import { type Outcome, type Scenario, showFigure } from "./scenario.ts";
+
+const PAGE = `${root}docs/reliability.md`;
+const BEGIN = "<!-- chaos:begin: what follows is written by `npm run test:chaos` -->";
+const END = "<!-- chaos:end -->";
+
+const NAMES: Readonly<Record<Runtime, string>> = { node: "Node", bun: "Bun", deno: "Deno" };
+
+/** What was found out: scenario by scenario, runtime by runtime. */
+export type Results = readonly { readonly scenario: Scenario; readonly outcomes: ReadonlyMap<Runtime, Outcome> }[];
+
+/** Writes the results into the page on reliability, between its markers. */
+export function writeReport(results: Results, runtimes: readonly Runtime[], versions: readonly string[]): void {
+  const page = readFileSync(PAGE, "utf8");
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`${PAGE} has no lines "${BEGIN}" and "${END}"`);
+  const report = reportOf(results, runtimes, versions);
+  writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}\n\n${report}\n\n${page.slice(end)}`);
+}
+
+function reportOf(results: Results, runtimes: readonly Runtime[], versions: readonly string[]): string {
+  const table = markdownTable(
+    ["what happens", "what must hold", ...runtimes.map((runtime) => NAMES[runtime])],
+    results.map(({ scenario, outcomes }) => [
+      scenario.title,
+      scenario.bound,
+      ...runtimes.map((runtime) => cell(outcomes.get(runtime))),
+    ]),
+  );
+  const details = results.filter(({ outcomes }) =>
+    [...outcomes.values()].some((outcome) => outcome.details.length > 0)
+  );
+  return [
+    `The client on ${versions.join(", ")}.`,
+    table,
+    ...details.map(({ scenario, outcomes }) =>
+      `What callers see of ${scenario.title}:\n\n${detailTable(outcomes, runtimes)}`
+    ),
+  ].join("\n\n");
+}
+
+function detailTable(outcomes: ReadonlyMap<Runtime, Outcome>, runtimes: readonly Runtime[]): string {
+  const names = new Set([...outcomes.values()].flatMap(({ details }) => details.map(([name]) => name)));
+  const value = (runtime: Runtime, name: string) =>
+    outcomes.get(runtime)?.details.find(([detail]) => detail === name)?.[1] ?? "";
+  return markdownTable(
+    ["a server that", ...runtimes.map((runtime) => NAMES[runtime])],
+    [...names].map((name) => [name, ...runtimes.map((runtime) => value(runtime, name))]),
+  );
+}
+
+function cell(outcome: Outcome | undefined): string {
+  if (outcome === undefined) return "not run";
+  const figures = outcome.figures.map(showFigure).join("<br>");
+  return outcome.broken.length === 0 ? figures : `**does not hold**<br>${figures}`;
+}
+
+function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,38 @@
+import { type Child, executable, type Runtime, start } from "../support/process.ts";
+import type { Outcome, Scenario } from "./scenario.ts";
+
+/** What each runtime is started with, so that a program can ask for a collection of garbage. */
+const COMMAND: Readonly<Record<Runtime, readonly string[]>> = {
+  node: ["--expose-gc"],
+  bun: [],
+  deno: ["run", "-A", "--no-check", "--v8-flags=--expose-gc"],
+};
+
+/** Runs scenarios one after another with the client on a runtime; gives each outcome when it is there. */
+export async function* runClient(
+  runtime: Runtime,
+  scenarios: readonly Scenario[],
+  { quick = false }: { quick?: boolean } = {},
+): AsyncGenerator<Outcome> {
+  const names = scenarios.map(({ name }) => name);
+  const args = [...COMMAND[runtime], "test/chaos/client.ts", ...(quick ? ["--quick"] : []), ...names];
+  const child = start(executable(runtime), args);
+  try {
+    for (const scenario of scenarios) yield await outcomeOf(child, scenario);
+  } finally {
+    await child.stop();
+  }
+}
+
+async function outcomeOf(child: Child, { name, limitMs }: Scenario): Promise<Outcome> {
+  try {
+    // The client itself ends a scenario that takes too long; ending its servers takes a while more.
+    const line = await child.line(new RegExp(`^outcome (\\{"scenario":"${name}",.*)$`), {
+      timeoutMs: limitMs + 20_000,
+    });
+    return JSON.parse(line[1]!) as Outcome;
+  } catch (error) {
+    const broken = [error instanceof Error ? error.message : String(error)];
+    return { scenario: name, figures: [], broken, details: [], tookMs: NaN };
+  }
+}
