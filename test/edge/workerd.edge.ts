@@ -50,4 +50,16 @@ describe("in workerd", () => {
   it("makes them over TLS", async () => {
     assert.deepEqual(await report(`addresses=localhost:${secure.port}&calls=200&secure`), expected(200));
   });
+
+  it("says that a server can't be reached which insists on negotiating the protocol (ALPN)", async () => {
+    const insisting = await startPeer(PEERS[0]!, "--tls");
+    try {
+      const port = insisting.address.split(":")[1];
+      const response = await fetch(`${workerd.url}/?addresses=localhost:${port}&calls=1&secure`);
+      assert.equal(response.status, 500);
+      assert.match(await response.text(), /unavailable/);
+    } finally {
+      await insisting.stop();
+    }
+  });
 });
