@@ -61,11 +61,21 @@ export type RegistryEvent =
   /** The registry refused the user's name, password or permission; retried slowly. */
   | { readonly type: "auth-refused"; readonly service?: string; readonly cause: Error; readonly retryInMs: number };
 
-/** Calls a listener so that what it throws can't reach the library's own loops; such an error is printed instead. */
-export function emit<E>(listener: ((event: E) => void) | undefined, event: E): void {
+/**
+ * Calls a listener so that what it throws can't reach the library's own loops; such an error is printed instead.
+ *
+ * So that `onEvent: console.log` reads well, an event prints the message of its `cause` as `reason`, and not the error
+ * itself with all its stacks; the error is there to be read.
+ */
+export function emit<E extends object>(listener: ((event: E) => void) | undefined, event: E): void {
   if (listener === undefined) return;
+  const { cause, ...told } = event as E & { readonly cause?: Error };
+  if (cause !== undefined) {
+    Object.assign(told, { reason: cause.message });
+    Object.defineProperty(told, "cause", { value: cause, enumerable: false });
+  }
   try {
-    listener(event);
+    listener(told as unknown as E);
   } catch (error) {
     console.error("connect-lb: an onEvent listener threw", error);
   }

@@ -5,7 +5,10 @@
  * as examples/etcd.ts does. It is a single member that forgets everything at its end, without authentication: no
  * replacement for etcd.
  *
+ * `createMemoryRegistry()` is a registry without any etcd, within one process.
+ *
  * @module
  */
 export { createMemoryEtcd, type MemoryEtcd, type MemoryEtcdOptions } from "./etcd/memory-etcd.ts";
+export { createMemoryRegistry } from "./registry/memory.ts";
 export { type Clock, type Timer } from "./time/clock.ts";

@@ -2,6 +2,9 @@ import { Backoff, type BackoffOptions, sleep } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
+/** As fast as the pool tells changes on. */
+const PACE_MS = 20;
+
 /** How soon a resolver that threw or ended is started again. */
 const RESTART: BackoffOptions = { initialMs: 1_000, maxMs: 30_000 };
 
@@ -24,6 +27,8 @@ export async function watchResolver(
         if (resolution.stale === undefined) backoff.reset();
         last = resolution;
         tell(resolution);
+        // A source that changes fast is read no faster than the pool tells it on; the newest set waits there.
+        await sleep(clock, PACE_MS, signal);
       }
       cause = new Error("the resolver ended");
     } catch (error) {
