@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -201,6 +201,25 @@ describe("back-pressure", () => {
 });
 
 describe("a request's messages", () => {
+  it("leave with its headers and its end in one write, where the caller has them", async () => {
+    const { transport, server, connection } = inMemory();
+    await settled();
+    server.frames();
+    const before = server.writes.length;
+    const call = failure(values(createClient(Simple, transport).routeServerStream({ data: "one" })));
+    const unary = failure(createClient(Simple, transport).route({ data: "two" }));
+    await settled();
+    assert.equal(server.writes.length, before + 1);
+    assert.deepEqual(server.frames().map(({ type, flags, streamId }) => [streamId, type, flags]).sort(), [
+      [1, FrameType.data, Flag.endStream],
+      [1, FrameType.headers, Flag.endHeaders],
+      [3, FrameType.data, Flag.endStream],
+      [3, FrameType.headers, Flag.endHeaders],
+    ]);
+    connection.close(0, 0);
+    await Promise.all([call, unary]);
+  });
+
   it("may come from any AsyncIterable, also one without return and throw", async (t) => {
     const address = await serve(t, {
       async *routeBidiStream(requests) {

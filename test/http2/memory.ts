@@ -175,5 +175,5 @@ export function pair(options: ConnectionOptions = {}, settle = true): Pair {
 
 /** Lets the connection write what it laid. */
 export async function flushed(): Promise<void> {
-  for (let i = 0; i < 5; i++) await Promise.resolve();
+  for (let i = 0; i < 20; i++) await Promise.resolve();
 }
