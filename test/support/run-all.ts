@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { ensurePrograms, peersSkipped } from "../peers/programs.ts";
 import { ensureEtcd, etcdSkipped } from "./etcd.ts";
 import { root, type Runtime } from "./process.ts";
 import { readSummary, type Summary } from "./summary.ts";
@@ -20,9 +21,10 @@ interface Outcome extends Summary {
   readonly trouble?: string;
 }
 
-if (etcdSkipped === false) {
+if (etcdSkipped === false || peersSkipped === false) {
   try {
-    ensureEtcd();
+    if (etcdSkipped === false) ensureEtcd();
+    if (peersSkipped === false) ensurePrograms();
   } catch (error) {
     console.error((error as Error).message);
     console.log("0 passed, 1 failed, 0 skipped");
@@ -98,7 +100,7 @@ function report(outcomes: readonly Outcome[]): boolean {
   for (const o of outcomes) console.log(row(o.name, o.passed + o.failed + o.skipped, o.passed, o.failed, o.skipped));
   console.log();
   for (const { name, trouble } of outcomes) if (trouble !== undefined) console.log(`${name}: the test run ${trouble}.`);
-  if (etcdSkipped !== false) console.log(`Left out: ${etcdSkipped}.`);
+  for (const skipped of [etcdSkipped, peersSkipped]) if (skipped !== false) console.log(`Left out: ${skipped}.`);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   return outcomes.length > 0 && failed === 0;
 }
