@@ -37,8 +37,8 @@ const cases = values.cases === undefined && values.quick
   : casesNamed(values.cases?.split(","));
 const plan: Plan = {
   rounds: values.rounds === undefined ? (values.quick ? 3 : 7) : Number(values.rounds),
-  measureMs: values.quick ? 150 : 400,
-  warmUpMs: values.quick ? 150 : 500,
+  measureMs: values.quick ? 150 : 350,
+  warmUpMs: values.quick ? 150 : 400,
   cases,
   contenders: values.contenders?.split(",") ?? CONTENDERS,
   heapCases: cases.filter((c) => c.openLoopOf === undefined && (!values.quick || c.name === "unary-16B-c64")),
