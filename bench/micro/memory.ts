@@ -1,6 +1,6 @@
 import process from "node:process";
 import type { Link } from "../../src/index.ts";
-import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { simpleClient } from "../contenders/connect-client.ts";
 
 /** Collects garbage until nothing more goes. */

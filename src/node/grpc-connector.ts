@@ -1,44 +1,43 @@
-import net from "node:net";
-import tls from "node:tls";
-import type { ClientHttp2Stream } from "node:http2";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connector, Link, LinkEvents } from "../connection/link.ts";
 import { markAttempt } from "../connection/mark.ts";
-import { type Endpoint, parseAddress } from "../endpoint.ts";
-import { Session } from "./session.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { GrpcOptions } from "../grpc/options.ts";
+import { createGrpcTransport } from "../grpc/transport.ts";
+import type { ByteStream } from "../http2/byte-stream.ts";
+import { Connection } from "../http2/connection.ts";
+import { ErrorCode, Http2Error } from "../http2/error.ts";
+import type { KeepaliveOptions } from "../http2/keepalive.ts";
+import { resolveLimits } from "../http2/limits.ts";
+import type { Http2Limits } from "../http2/limits.ts";
+import { systemClock } from "../time/clock.ts";
+import type { Clock } from "../time/clock.ts";
+import { destinationOf } from "./socket.ts";
+import type { Destination, TlsOptions } from "./socket.ts";
 
-/** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the system's own CAs. */
-export type TlsOptions = Pick<
-  tls.ConnectionOptions,
-  "ca" | "cert" | "key" | "passphrase" | "servername" | "rejectUnauthorized" | "checkServerIdentity"
->;
-
-/** When to ask a silent server whether it is still there. */
-export interface KeepaliveOptions {
-  /** Time between pings while calls are in flight, in milliseconds. gRPC: GRPC_ARG_KEEPALIVE_TIME_MS. */
-  intervalMs: number;
-  /** How long to wait for the answer, in milliseconds. Defaults to 20,000. gRPC: GRPC_ARG_KEEPALIVE_TIMEOUT_MS. */
-  timeoutMs?: number;
-}
+export type { KeepaliveOptions, TlsOptions };
 
 /** Options of {@link grpcConnector}. */
-export interface GrpcConnectorOptions {
+export interface GrpcConnectorOptions extends GrpcOptions {
   /** TLS for endpoints that don't say `secure: false`. Undefined: plaintext, except for `secure: true`. */
-  tls?: TlsOptions;
+  tls?: TlsOptions | undefined;
   /**
-   * Pings while calls are in flight, to notice peers that vanished without a word. Off by default, as in gRPC: many
-   * servers end connections that ping more often than they allow (grpc-go: every 5 minutes unless configured).
+   * Pings while calls are in flight and nothing comes, to notice peers that vanished without a word; false: none.
+   * Defaults to 30 s of silence and 10 s for the answer. A server that finds them too many is pinged half as often from
+   * then on (gRFC A8).
    */
-  keepalive?: KeepaliveOptions;
+  keepalive?: KeepaliveOptions | false | undefined;
   /** How long opening may take until the server's SETTINGS are there, in milliseconds. Defaults to 20,000 (gRPC). */
-  connectTimeoutMs?: number;
-  /** Run once per attempt, after the balanced transport's own, and see the URL of the endpoint. */
-  interceptors?: Interceptor[];
+  connectTimeoutMs?: number | undefined;
+  /** What the connection allows the server. */
+  limits?: Http2Limits | undefined;
+  /** Defaults to the runtime's. */
+  clock?: Clock | undefined;
 }
 
 /**
- * gRPC over HTTP/2 for Node, Bun and Deno: one connection per endpoint, opened ahead of calls, over plaintext or TLS.
+ * gRPC over HTTP/2 of this library's own for Node, Bun and Deno: one connection per endpoint, opened ahead of calls, over
+ * plaintext or TLS.
  *
  * An endpoint's address is `host:port` or `unix:/path`; its `authority`, if any, is what the server is called by
  * (`:authority`, and TLS server name unless `tls.servername` is given), whatever the address.
@@ -48,125 +47,152 @@ export interface GrpcConnectorOptions {
  * @throws TypeError or RangeError for options of the wrong type or range.
  */
 export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
-  const connectTimeoutMs = positive("connectTimeoutMs", options.connectTimeoutMs ?? 20_000);
-  const keepalive = options.keepalive && {
-    intervalMs: positive("keepalive.intervalMs", options.keepalive.intervalMs),
-    timeoutMs: positive("keepalive.timeoutMs", options.keepalive.timeoutMs ?? 20_000),
-  };
-  return (endpoint, events) => {
-    const { origin, dial } = target(endpoint, options.tls);
-    const open = (link: Pick<LinkEvents, "draining"> & { lost(cause: Error): void }) =>
-      new Session({
-        dial,
-        origin,
-        address: endpoint.address,
-        connectTimeoutMs,
-        keepalive,
-        onDraining: link.draining,
-        onLost: link.lost,
-      });
-    return grpcLink(endpoint, origin, open, events, options.interceptors ?? []);
-  };
-}
-
-/** A link over one session at a time; sessions that drain live on beside it. */
-function grpcLink(
-  endpoint: Endpoint,
-  origin: string,
-  dial: (events: { draining(): void; lost(cause: Error): void }) => Session,
-  events: LinkEvents,
-  interceptors: Interceptor[],
-): Link {
-  const sessions = new Set<Session>();
-  let current: Session | undefined;
-  let closed = false;
-  const notSent = (why: string, cause?: unknown) => {
-    const text = `the request was not sent: the connection to ${endpoint.address} ${why}`;
-    return markAttempt(new ConnectError(text, Code.Unavailable, undefined, undefined, cause), "not-sent");
-  };
-  return {
-    transport: createGrpcTransport({
-      baseUrl: origin,
-      interceptors,
-      sessionManager: {
-        authority: origin,
-        async request(method, path, headers) {
-          const session = current;
-          if (session === undefined) throw notSent("is not open");
-          if (!session.isOpen) {
-            current = undefined;
-            events.lost(new Error("the peer closed the connection"));
-            throw notSent("is closed");
-          }
-          try {
-            const authority = origin.slice(origin.indexOf("//") + 2);
-            const stream = await session.request({
-              ...headers,
-              ":method": method,
-              ":path": path,
-              ":authority": authority,
-            });
-            return stream as unknown as ClientHttp2Stream;
-          } catch (error) {
-            throw notSent("ended", error);
-          }
-        },
-        notifyResponseByteRead() {},
-      },
-    }),
-    async connect(signal) {
-      if (closed) throw new Error(`the link to ${endpoint.address} is closed`);
-      if (current?.isOpen) return;
-      const session = dial({
-        draining() {
-          if (current !== session) return;
-          current = undefined;
-          events.draining();
-        },
-        lost(cause) {
-          sessions.delete(session);
-          if (current !== session) return;
-          current = undefined;
-          events.lost(cause);
-        },
-      });
-      sessions.add(session);
-      try {
-        await session.open(signal);
-      } catch (error) {
-        sessions.delete(session);
-        throw error;
-      }
-      if (!session.isOpen) throw new Error(`the server at ${endpoint.address} closed the connection at once`);
-      current = session;
-    },
-    async close(graceMs = 0) {
-      closed = true;
-      current = undefined;
-      await Promise.all([...sessions].map((session) => session.close(graceMs)));
+  const { keepalive = {} } = options;
+  const settings: LinkSettings = {
+    ...options,
+    clock: options.clock ?? systemClock,
+    connectTimeoutMs: positive("connectTimeoutMs", options.connectTimeoutMs ?? 20_000),
+    keepalive: keepalive === false ? undefined : {
+      intervalMs: positive("keepalive.intervalMs", keepalive.intervalMs ?? 30_000),
+      timeoutMs: positive("keepalive.timeoutMs", keepalive.timeoutMs ?? 10_000),
     },
   };
+  resolveLimits(options.limits);
+  return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls), settings, events);
 }
 
-/** Where an endpoint is dialled and what it is called. */
-function target(endpoint: Endpoint, options: TlsOptions | undefined): { origin: string; dial(): net.Socket } {
-  const { address } = endpoint;
-  const unix = address.startsWith("unix:");
-  const where = unix ? { path: address.slice("unix:".length) } : parseAddress(address);
-  const name = endpoint.authority ?? (unix ? "localhost" : address);
-  const secure = endpoint.secure ?? options !== undefined;
-  const url = `${secure ? "https" : "http"}://${name}`;
-  if (!URL.canParse(url) || new URL(url).pathname !== "/") {
-    throw new TypeError(
-      `authority ${JSON.stringify(name)} is no host name: expected for example "api.example.com:443"`,
-    );
+type LinkSettings = Omit<GrpcConnectorOptions, "keepalive"> & {
+  readonly clock: Clock;
+  readonly connectTimeoutMs: number;
+  readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
+};
+
+/** A link over one connection at a time; connections that drain live on beside it. */
+class GrpcLink implements Link {
+  readonly transport: Link["transport"];
+  readonly #endpoint: Endpoint;
+  readonly #destination: Destination;
+  readonly #settings: LinkSettings;
+  readonly #events: LinkEvents;
+  readonly #connections = new Set<Connection>();
+  /** What calls go to. */
+  #current: Connection | undefined;
+  /** The connection whose end the owner of the link is to hear of: the one that is, or drains after being, current. */
+  #announced: Connection | undefined;
+  #connecting: Promise<void> | undefined;
+  #closed = false;
+  #pingIntervalFactor = 1;
+  /** Settled when the link is closed and its last connection has ended. */
+  #empty: Promise<void> | undefined;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(endpoint: Endpoint, destination: Destination, settings: LinkSettings, events: LinkEvents) {
+    this.#endpoint = endpoint;
+    this.#destination = destination;
+    this.#settings = settings;
+    this.#events = events;
+    const { authority, scheme } = destination;
+    this.transport = createGrpcTransport(() => this.#open(), { ...settings, authority, scheme });
   }
-  const { origin, hostname } = new URL(url);
-  if (!secure) return { origin, dial: () => net.connect(where) };
-  // A server name is for names only (RFC 6066, 3); an IP is verified against the certificate's IP addresses.
-  const servername = options?.servername ?? (net.isIP(hostname.replace(/^\[|\]$/g, "")) === 0 ? hostname : undefined);
-  const named = servername === undefined ? options : { ...options, servername };
-  return { origin, dial: () => tls.connect({ ...where, ...named, ALPNProtocols: ["h2"] }) };
+
+  #open(): Connection {
+    if (this.#current !== undefined) return this.#current;
+    const why = this.#closed ? "is closed" : "is not open";
+    const text = `the request was not sent: the connection to ${this.#endpoint.address} ${why}`;
+    throw markAttempt(new ConnectError(text, Code.Unavailable), "not-sent");
+  }
+
+  connect(signal: AbortSignal): Promise<void> {
+    return this.#connecting ??= this.#connect(signal).finally(() => this.#connecting = undefined);
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    if (this.#current?.usable) return;
+    const { address } = this.#endpoint;
+    if (this.#closed) throw new Error(`the link to ${address} is closed`);
+    signal.throwIfAborted();
+    this.#announced = undefined;
+    const { clock, connectTimeoutMs } = this.#settings;
+    const opening = new AbortController();
+    const abort = () => opening.abort(signal.reason);
+    signal.addEventListener("abort", abort);
+    const timer = clock.timer(connectTimeoutMs, () => {
+      opening.abort(new Error(`no HTTP/2 server answered within ${connectTimeoutMs} ms`));
+    }, true);
+    try {
+      const connection = await this.#ready(await this.#destination.open(opening.signal), opening.signal);
+      if (!connection.usable) throw new Error("the server closed the connection at once");
+      if (this.#closed) throw new Error("the link was closed");
+      this.#current = this.#announced = connection;
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`can't connect to ${address}: ${why}`, { cause: error });
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Starts HTTP/2 on a byte stream and waits for the server's SETTINGS. */
+  #ready(bytes: ByteStream, signal: AbortSignal): Promise<Connection> {
+    const { clock, keepalive, limits } = this.#settings;
+    return new Promise((resolve, reject) => {
+      bytes.hold(true);
+      const abort = () => {
+        reject(signal.reason);
+        connection.close(0, 0);
+      };
+      const connection = new Connection(bytes, {
+        ready() {
+          signal.removeEventListener("abort", abort);
+          bytes.hold(false);
+          resolve(connection);
+        },
+        draining: () => {
+          if (this.#current !== connection) return;
+          this.#current = undefined;
+          if (!this.#closed) this.#events.draining();
+        },
+        lost: (cause) => {
+          signal.removeEventListener("abort", abort);
+          reject(cause ?? new Error("the server closed the connection"));
+          this.#lost(connection, cause);
+        },
+      }, {
+        clock,
+        limits,
+        keepalive: keepalive && { ...keepalive, intervalMs: keepalive.intervalMs * this.#pingIntervalFactor },
+      });
+      this.#connections.add(connection);
+      signal.addEventListener("abort", abort);
+      if (signal.aborted || this.#closed) abort();
+    });
+  }
+
+  #lost(connection: Connection, cause: Error | undefined): void {
+    this.#connections.delete(connection);
+    // gRFC A8: the server says that it is pinged too often.
+    if (
+      cause instanceof Http2Error && cause.code === ErrorCode.ENHANCE_YOUR_CALM && /too_many_pings/.test(cause.message)
+    ) {
+      this.#pingIntervalFactor *= 2;
+    }
+    if (this.#announced === connection) {
+      this.#announced = this.#current = undefined;
+      if (!this.#closed) this.#events.lost(cause);
+    }
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+  }
+
+  async close(graceMs = 0, streamGraceMs = graceMs): Promise<void> {
+    this.#closed = true;
+    this.#current = undefined;
+    this.#empty ??= new Promise((resolve) => this.#whenEmpty = resolve);
+    for (const connection of [...this.#connections]) connection.close(graceMs, streamGraceMs);
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+    await this.#empty;
+  }
 }
 
 function positive(name: string, value: unknown): number {

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { Code, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { readMark } from "../../src/connection/mark.ts";
-import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { direct } from "../support/direct.ts";
 import { startRawServer } from "../support/raw-http2/server.ts";
 import type { Behaviour } from "./behaviour.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { grpcConnector, type GrpcConnectorOptions } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector, type GrpcConnectorOptions } from "../../src/node/grpc-connector.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { eventually } from "../support/eventually.ts";
 import { ErrorCode, FrameType } from "../support/raw-http2/frame.ts";

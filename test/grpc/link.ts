@@ -6,7 +6,7 @@ import { type Client, ConnectError, createClient, type ServiceImpl } from "@conn
 import { connectNodeAdapter, type ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
 import { Simple } from "../../gen/simple_pb.ts";
 import { type AttemptEnd, readMark } from "../../src/connection/mark.ts";
-import { grpcConnector, type GrpcConnectorOptions } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector, type GrpcConnectorOptions } from "../../src/node/grpc-connector.ts";
 import { type Scenario, startRawServer } from "../support/raw-http2/server.ts";
 
 export type SimpleClient = Client<typeof Simple>;

@@ -5,7 +5,7 @@ import process from "node:process";
 import { createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createBalancedTransport, staticResolver } from "../../src/index.ts";
-import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import type { Addresses } from "../../bench/kind.ts";
 
 /** What the program saw. */

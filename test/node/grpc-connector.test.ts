@@ -119,7 +119,7 @@ describe("a gRPC link", () => {
     await simple.route({ data: "x" }, { headers: { "x-said": "hi" }, onTrailer: (t) => trailer = t });
     assert.equal(trailer?.get("x-heard"), "hi");
     const error = await failure(simple.route({ data: "fail" }));
-    assert.deepEqual([error.code, error.mark, error.metadata.get("x-a")], [Code.Unavailable, undefined, "b"]);
+    assert.deepEqual([error.code, error.mark, error.metadata.get("x-a")], [Code.Unavailable, "answered", "b"]);
   });
 
   it("moves 10 MiB each way", async (t) => {
@@ -233,7 +233,7 @@ describe("a gRPC link", () => {
     assert.deepEqual([first.mark, second.mark], [undefined, "refused"]);
     assert.deepEqual([first.code, second.code], [Code.Unavailable, Code.Unavailable]);
     await eventually("the link is told lost", () => told.length > 0);
-    assert.match(told.join(), /^lost: .*GOAWAY with error code 11/);
+    assert.match(told.join(), /^draining/);
   });
 
   it("marks a stream reset with REFUSED_STREAM as refused, and goes on", async (t) => {

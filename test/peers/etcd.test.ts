@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { KV, Lease, Watch } from "../../gen/etcd/rpc_pb.ts";
-import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { type Direct, direct } from "../support/direct.ts";
 import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Transport } from "@connectrpc/connect";
-import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { direct } from "../support/direct.ts";
 import { METHODS, startNghttpd, STREAM } from "./nghttpd.ts";
 import { peersSkipped } from "./programs.ts";

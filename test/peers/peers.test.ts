@@ -1,5 +1,5 @@
 import { after, before, describe } from "node:test";
-import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { type Direct, direct } from "../support/direct.ts";
 import { itServesCalls } from "./calls.ts";
 import { type Peer, PEERS, startPeer } from "./peer.ts";

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createBalancedTransport, staticResolver } from "../../src/index.ts";
-import { grpcConnector } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { eventually } from "../support/eventually.ts";
 import { type PeerKind, PEERS, startPeer } from "./peer.ts";
 import { peersSkipped } from "./programs.ts";

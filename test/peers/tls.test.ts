@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { grpcConnector, type GrpcConnectorOptions } from "../../src/node/own-grpc-link.ts";
+import { grpcConnector, type GrpcConnectorOptions } from "../../src/node/grpc-connector.ts";
 import { direct } from "../support/direct.ts";
 import { ca, client as identity } from "../support/tls.ts";
 import { type Peer, PEERS, startPeer } from "./peer.ts";
