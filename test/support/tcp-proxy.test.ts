@@ -144,17 +144,19 @@ describe("a TCP proxy", () => {
     await eventually("a new connection", () => again.text === "c");
   });
 
-  it("cuts by itself, once, when so many bytes have gone to clients", async (t) => {
+  it("cuts by itself when so many bytes have gone to clients, as often as it is told", async (t) => {
     const { proxy } = await behindProxy(t);
-    proxy.cutAfter(5);
-    const one = client(t, proxy.port);
-    one.socket.write("abcd");
-    await eventually("the echo", () => one.text === "abcd");
-    one.socket.write("e");
-    await eventually("the cut", () => one.closed);
+    proxy.cutAfter(5, 2);
+    for (const [text, last] of [["abcd", "e"], ["a", "b"]] as const) {
+      const one = client(t, proxy.port);
+      one.socket.write(text);
+      await eventually("the echo", () => one.text === text);
+      one.socket.write(last);
+      await eventually("the cut", () => one.closed);
+    }
     const next = client(t, proxy.port);
     next.socket.write("abcdef");
-    await eventually("the echo on a new connection", () => next.text === "abcdef");
+    await eventually("the echo on a third connection", () => next.text === "abcdef");
     assert.equal(next.closed, false);
   });
 

@@ -27,8 +27,8 @@ export interface TcpProxy {
   heal(): void;
   /** Ends all present connections with a reset on both sides. */
   cut(): void;
-  /** Does that by itself, once, when so many bytes more have gone to clients. */
-  cutAfter(bytes: number): void;
+  /** Does that by itself when so many bytes more have gone to clients; then again after the next number of bytes. */
+  cutAfter(...bytes: readonly number[]): void;
   /** Ends the server's side of all present connections; the client's side stays open and silent. */
   halfOpen(): void;
   /** Stops listening, so that new connections are refused; those that are open stay. */
@@ -45,11 +45,12 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const cut = () => {
     for (const pair of [...pairs]) pair.cut();
   };
-  let left = Infinity;
+  let cuts: number[] = [];
   const passed = (bytes: number) => {
-    left -= bytes;
-    if (left > 0) return;
-    left = Infinity;
+    if (cuts.length === 0) return;
+    cuts[0]! -= bytes;
+    if (cuts[0]! > 0) return;
+    cuts.shift();
     cut();
   };
   const state = { target, delayMs: 0, holding: false, passed };
@@ -105,7 +106,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       for (const pair of pairs) pair.flow();
     },
     cut,
-    cutAfter: (bytes) => void (left = bytes),
+    cutAfter: (...bytes) => void (cuts = [...bytes]),
     halfOpen() {
       for (const pair of pairs) pair.loseServer();
     },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../../support/eventually.ts";
 import { type Child, type Runtime, startScript } from "../../support/process.ts";
 import type { Figures } from "../scenario.ts";
@@ -123,10 +124,10 @@ export class Client {
     const startMs = Date.now();
     this.#child.write("close\n");
     this.#child.endInput();
-    const exited = await Promise.race([
-      this.#child.exited,
-      new Promise<undefined>((resolve) => setTimeout(resolve, EXIT_MS + 1_000)),
-    ]);
+    const late = new AbortController();
+    const waited = sleep(EXIT_MS + 1_000, undefined, { signal: late.signal }).catch(() => undefined);
+    const exited = await Promise.race([this.#child.exited, waited]);
+    late.abort();
     if (exited === undefined) this.figures.fail(`the process did not end by itself: ${this.#last()}`);
     else if (exited.code !== 0) this.figures.fail(`the process ended with code ${exited.code}: ${this.#last()}`);
     else if (this.all("closed").length === 0) this.figures.fail("the process ended before it had closed its registry");

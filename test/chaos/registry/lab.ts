@@ -63,21 +63,24 @@ export class Lab {
     return members;
   }
 
-  async proxy(target: string): Promise<TcpProxy> {
-    const proxy = await startTcpProxy(target);
-    this.defer(() => proxy.close());
-    return proxy;
+  /** A proxy in front of an etcd for each subject, to be given to `open` by its number. */
+  async proxies(url: string): Promise<readonly TcpProxy[]> {
+    const target = url.replace("http://", "");
+    const proxies = await Promise.all(this.#subjects.map(() => startTcpProxy(target)));
+    for (const proxy of proxies) this.defer(() => proxy.close());
+    return proxies;
   }
 
   /**
    * Starts the program of each subject. Services and addresses differ by subject unless `config` says otherwise; without
-   * a `ttlSeconds` nothing is registered.
+   * a `ttlSeconds` nothing is registered. `each` gives what differs besides, by the subject's number.
    */
-  open(config: Partial<Config> & Pick<Config, "endpoints">): readonly Client[] {
+  open(config: Partial<Config>, each: (i: number) => Partial<Config> = () => ({})): readonly Client[] {
     return this.#subjects.map((subject, i) => {
-      const service = `${subject.driver}-${subject.runtime}`;
+      const { driver, runtime } = subject;
       const registering = config.ttlSeconds === undefined ? {} : { address: `127.0.0.1:${8_000 + i}` };
-      const client = new Client(subject, { ...subject, service, ttlSeconds: 0, ...registering, ...config });
+      const defaults = { driver, service: `${driver}-${runtime}`, endpoints: [], ttlSeconds: 0, ...registering };
+      const client = new Client(subject, { ...defaults, ...config, ...each(i) });
       this.defer(() => client.kill());
       return client;
     });

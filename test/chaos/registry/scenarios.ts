@@ -1,5 +1,17 @@
 import type { RegistryScenario } from "./lab.ts";
 import { awayAtStart, killedBriefly, killedLong, restored, wiped } from "./scenarios/etcd-killed.ts";
+import { blackHole, compacted, cutInCatchUp, halfOpen, largeCatchUp } from "./scenarios/path.ts";
 
 /** All scenarios, in the order of the table. */
-export const scenarios: readonly RegistryScenario[] = [killedBriefly, killedLong, wiped, restored, awayAtStart];
+export const scenarios: readonly RegistryScenario[] = [
+  killedBriefly,
+  killedLong,
+  wiped,
+  restored,
+  awayAtStart,
+  compacted,
+  cutInCatchUp,
+  largeCatchUp,
+  blackHole,
+  halfOpen,
+];
