@@ -66,10 +66,14 @@ export function onEndpoint(driver: EtcdDriver, address: string): OpenedDriver {
       return {
         next,
         async failure() {
+          const message = "the watch ended rather than failed";
           for (;;) {
-            const taken = await within(responses.next(), "the watch's end").catch((error) => ({ error }));
-            if ("error" in taken) return taken.error;
-            assert.ok(!taken.done, "the watch fails rather than ends");
+            const ended = responses.next().then(({ done }) =>
+              done ? new assert.AssertionError({ message }) : undefined
+            );
+            const error = await within(ended.catch((error: unknown) => error), "the watch's end");
+            if (error instanceof assert.AssertionError) throw error;
+            if (error !== undefined) return error;
           }
         },
         requestProgress: () => stream.requestProgress(),
@@ -80,6 +84,7 @@ export function onEndpoint(driver: EtcdDriver, address: string): OpenedDriver {
       try {
         await within(attempt, "a refusal");
       } catch (error) {
+        if (error instanceof assert.AssertionError) throw error;
         return driver.classify(error);
       }
       assert.fail("it was not refused");

@@ -1,0 +1,86 @@
+// Users, passwords and tokens with each driver.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import process from "node:process";
+import { after, afterEach, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import { kindOfText } from "../../src/etcd/failure.ts";
+import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
+import { eventually } from "../support/eventually.ts";
+import { bytes, driverKinds, onEndpoint, type OpenedDriver, range } from "./drivers.ts";
+
+const run = promisify(execFile);
+const skip = etcdSkipped;
+
+describe("an etcd with users", () => {
+  let etcd: Etcd | undefined;
+  let opened: OpenedDriver | undefined;
+  const ctl = (...args: string[]) =>
+    run("etcdctl", args, { env: { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: etcd?.url ?? "" } });
+  before(async () => {
+    if (skip) return;
+    etcd = await startEtcd();
+    await ctl("user", "add", "root:secret");
+    await ctl("role", "add", "root");
+    await ctl("user", "grant-role", "root", "root");
+    await ctl("user", "add", "nobody:secret");
+    await ctl("auth", "enable");
+  });
+  afterEach(async () => {
+    await opened?.driver.close();
+  });
+  after(() => etcd?.stop());
+
+  for (const { name, create } of driverKinds) {
+    it(`${name}: gets a token for a password, and tells what etcd refuses one without it for`, { skip }, async () => {
+      const { driver, call, kind, watch } = opened = onEndpoint(create(), `127.0.0.1:${etcd?.port}`);
+      const authenticate = (user: string, password: string) => driver.authenticate!({ name: user, password }, call());
+      assert.equal(await kind(authenticate("root", "wrong")), "refused");
+      assert.equal(await kind(authenticate("missing", "secret")), "refused");
+      const token = await authenticate("root", "secret");
+      const withToken = (sent?: string) => call(undefined, sent);
+      await driver.range(range("a/"), withToken(token));
+      assert.equal(await kind(driver.range(range("a/"), withToken())), "token");
+      // The package would repeat this one for ever.
+      assert.equal(await kind(driver.range(range("a/"), withToken("nonsense.1"))), "token");
+      const put = { compare: [], success: [{ put: { key: bytes("a/1"), value: bytes(""), lease: 0n } }], failure: [] };
+      assert.equal(await kind(driver.txn(put, withToken("nonsense.2"))), "token");
+      const nobody = await authenticate("nobody", "secret");
+      assert.equal(await kind(driver.range(range("a/"), withToken(nobody))), "refused");
+      assert.equal(await kind(driver.txn(put, withToken(nobody))), "refused");
+
+      const { header: { revision } } = await driver.txn(put, withToken(token));
+      const stream = watch(revision, "a/", token);
+      assert.equal((await stream.next()).created, true);
+      assert.equal((await stream.next()).events.length, 1);
+      // A watch is refused in-band.
+      for (const [sent, expected] of [[nobody, "refused"], ["nonsense.3", "token"]] as const) {
+        const refused = watch(revision, "a/", sent);
+        const response = await refused.next();
+        const { canceled, cancelReason } = response.canceled ? response : await refused.next();
+        assert.deepEqual([canceled, kindOfText(cancelReason)], [true, expected], cancelReason);
+        refused.stop();
+      }
+      // A keepalive is not checked.
+      assert.equal(await driver.leaseKeepAlive(12345n, withToken()), 0n);
+    });
+
+    it(`${name}: a token dies with an etcd that restarts, and a new one is had for the asking`, { skip }, async () => {
+      const { driver, call, kind } = opened = onEndpoint(create(), `127.0.0.1:${etcd?.port}`);
+      const authenticate = () => driver.authenticate!({ name: "root", password: "secret" }, call());
+      const token = await authenticate();
+      // etcd does again what it did after its last write, and so would know the token.
+      const put = { put: { key: bytes("a/1"), value: bytes(""), lease: 0n } };
+      await driver.txn({ compare: [], success: [put], failure: [] }, call(undefined, token));
+      await etcd?.restart();
+      assert.equal(
+        await eventually("etcd answers", async () => {
+          const said = await kind(driver.range(range("a/"), call(undefined, token)));
+          return said === "transient" ? undefined : said;
+        }),
+        "token",
+      );
+      await driver.range(range("a/"), call(undefined, await authenticate()));
+    });
+  }
+});
