@@ -22,6 +22,8 @@ export interface EtcdOptions {
    * least TTL of a lease is 15 times this, rounded up to seconds.
    */
   readonly heartbeatMs?: number;
+  /** Where its peers are told to reach the member that listens for them on this port. Default: there. */
+  readonly peerPort?: (port: number) => Promise<number>;
 }
 
 /** A running etcd. */
@@ -101,10 +103,13 @@ async function startMembers(size: number, options: EtcdOptions): Promise<readonl
   for (let tries = 1;; tries++) {
     const ports = await freePorts(2 * size);
     const names = Array.from({ length: size }, (_, i) => `member${i}`);
-    const peers = names.map((name, i) => `${name}=http://127.0.0.1:${ports[2 * i]}`).join(",");
+    const { peerPort = (port: number) => Promise.resolve(port) } = options;
+    const advertised = await Promise.all(names.map((_, i) => peerPort(ports[2 * i] as number)));
+    const peers = names.map((name, i) => `${name}=http://127.0.0.1:${advertised[i]}`).join(",");
     const members = await Promise.all(names.map(async (name, i) => {
       const dataDir = await mkdtemp(join(tmpdir(), "connect-lb-etcd-"));
-      return new Member(name, ports[2 * i + 1] as number, ports[2 * i] as number, peers, dataDir, options);
+      const [listen, client] = ports.slice(2 * i, 2 * i + 2) as [number, number];
+      return new Member(name, client, { listen, advertised: advertised[i] as number, all: peers }, dataDir, options);
     }));
     try {
       await Promise.all(members.map((member) => member.restart()));
@@ -118,6 +123,13 @@ async function startMembers(size: number, options: EtcdOptions): Promise<readonl
   }
 }
 
+/** The ports between members, and all members as etcd wants them named. */
+interface Peers {
+  readonly listen: number;
+  readonly advertised: number;
+  readonly all: string;
+}
+
 class Member implements Etcd {
   readonly name: string;
   readonly url: string;
@@ -126,22 +138,21 @@ class Member implements Etcd {
   readonly #args: readonly string[];
   #child: Child | undefined;
 
-  constructor(name: string, port: number, peer: number, peers: string, dataDir: string, options: EtcdOptions) {
+  constructor(name: string, port: number, peers: Peers, dataDir: string, options: EtcdOptions) {
     this.name = name;
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.dataDir = dataDir;
-    const peerUrl = `http://127.0.0.1:${peer}`;
     this.#args = [
       `--name=${name}`,
       `--data-dir=${dataDir}`,
       `--listen-client-urls=${this.url}`,
       `--advertise-client-urls=${this.url}`,
-      `--listen-peer-urls=${peerUrl}`,
-      `--initial-advertise-peer-urls=${peerUrl}`,
-      `--initial-cluster=${peers}`,
+      `--listen-peer-urls=http://127.0.0.1:${peers.listen}`,
+      `--initial-advertise-peer-urls=http://127.0.0.1:${peers.advertised}`,
+      `--initial-cluster=${peers.all}`,
       // The port of this member makes tokens, and so cluster ids, of clusters on one machine differ.
-      `--initial-cluster-token=${peers}`,
+      `--initial-cluster-token=${peers.all}`,
       ...(options.heartbeatMs === undefined
         ? []
         : [`--heartbeat-interval=${options.heartbeatMs}`, `--election-timeout=${10 * options.heartbeatMs}`]),

@@ -1,13 +1,13 @@
-import { existsSync } from "node:fs";
 import { type Etcd, type EtcdOptions, startEtcd, startEtcdCluster } from "../../support/etcd.ts";
-import { root, type Runtime } from "../../support/process.ts";
+import type { Runtime } from "../../support/process.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { Figures, type Outcome } from "../scenario.ts";
 import { Client, type Subject } from "./client.ts";
 import { Gateway } from "./gateway.ts";
 import type { Config, Driver } from "./message.ts";
+import { PeerNetwork } from "./peer-network.ts";
 
-export const DRIVERS: readonly Driver[] = existsSync(`${root}src/etcd3.ts`) ? ["connect", "etcd3"] : ["connect"];
+export const DRIVERS: readonly Driver[] = ["connect", "etcd3"];
 
 /** One thing that happens to etcd, to the path to it or to a program that uses it, and what that program must do. */
 export interface RegistryScenario {
@@ -57,10 +57,13 @@ export class Lab {
     return { etcd, gateway: new Gateway(etcd.url) };
   }
 
-  async cluster(options?: EtcdOptions): Promise<readonly Etcd[]> {
-    const members = await startEtcdCluster(3, options);
+  /** Three members; `isolate` cuts one of them, by its number, off from the others. */
+  async cluster(): Promise<{ members: readonly Etcd[]; isolate(member: number): void }> {
+    const network = new PeerNetwork();
+    const members = await startEtcdCluster(3, { peerPort: (port) => network.join(port) });
+    this.defer(() => network.close());
     this.defer(() => Promise.all(members.map((member) => member.stop())));
-    return members;
+    return { members, isolate: (member) => network.isolate(member) };
   }
 
   /** A proxy in front of an etcd for each subject, to be given to `open` by its number. */

@@ -2,7 +2,7 @@
 // `program.ts <Config as JSON>`. Lines on its standard input are orders: "set" (print the whole set), "close".
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { createEtcdRegistry } from "../../../src/etcd.ts";
+import { createEtcdRegistry, type EtcdRegistryOptions } from "../../../src/etcd.ts";
 import type { RegistryEvent } from "../../../src/event.ts";
 import type { Registry } from "../../../src/registry/registry.ts";
 import type { Config, Message } from "./message.ts";
@@ -62,9 +62,8 @@ orders.on("close", () => {
   if (!closing) process.exit(1);
 });
 
-async function open(options: Parameters<typeof createEtcdRegistry>[0]): Promise<Registry> {
+async function open(options: EtcdRegistryOptions): Promise<Registry> {
   if (config.driver === "connect") return createEtcdRegistry(options);
-  const path = "../../../src/etcd3.ts";
-  const { createEtcd3Registry } = await import(path);
+  const { createEtcd3Registry } = await import("../../../src/etcd3.ts");
   return createEtcd3Registry(options);
 }

@@ -1,4 +1,5 @@
 import type { RegistryScenario } from "./lab.ts";
+import { memberFrozen, memberKilled, withoutQuorum } from "./scenarios/cluster.ts";
 import { awayAtStart, killedBriefly, killedLong, restored, wiped } from "./scenarios/etcd-killed.ts";
 import { blackHole, compacted, cutInCatchUp, halfOpen, largeCatchUp } from "./scenarios/path.ts";
 
@@ -14,4 +15,7 @@ export const scenarios: readonly RegistryScenario[] = [
   largeCatchUp,
   blackHole,
   halfOpen,
+  withoutQuorum,
+  memberKilled,
+  memberFrozen,
 ];
