@@ -1,7 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import type { Simple } from "../../gen/simple_pb.ts";
 import type { Link } from "../../src/index.ts";
-import { grpcConnector } from "../../src/node/grpc-connector.ts";
+import { grpcConnector } from "../../src/node.ts";
 import type { Contender } from "../contender.ts";
 import { type Addresses, type Kind, KINDS } from "../kind.ts";
 import { connectContender, simpleClient } from "./connect-client.ts";

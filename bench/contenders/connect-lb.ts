@@ -1,5 +1,5 @@
 import { createBalancedTransport, staticResolver } from "../../src/index.ts";
-import { grpcConnector } from "../../src/node/grpc-connector.ts";
+import { grpcConnector } from "../../src/node.ts";
 import { type Contender, perKind } from "../contender.ts";
 import type { Addresses } from "../kind.ts";
 import { connectContender, simpleClient } from "./connect-client.ts";

@@ -3,7 +3,7 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createBalancedTransport, staticResolver } from "../../src/index.ts";
-import { grpcConnector } from "../../src/node/grpc-connector.ts";
+import { grpcConnector } from "../../src/node.ts";
 
 /** What the worker answers. */
 export interface Report {
