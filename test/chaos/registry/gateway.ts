@@ -86,6 +86,8 @@ export class Gateway {
   async addresses(service: string): Promise<readonly string[]> {
     const addresses = new Set<string>();
     for (const { key, value } of await this.keys(`/grpclb/${service}/`)) {
+      // No registration is as large.
+      if (value.length > 64 << 10) continue;
       try {
         addresses.add(readEntry(key, value).address);
       } catch {

@@ -1,7 +1,10 @@
 import type { RegistryScenario } from "./lab.ts";
+import { tokenLost, wrongPassword } from "./scenarios/auth.ts";
 import { memberFrozen, memberKilled, withoutQuorum } from "./scenarios/cluster.ts";
 import { awayAtStart, killedBriefly, killedLong, restored, wiped } from "./scenarios/etcd-killed.ts";
 import { blackHole, compacted, cutInCatchUp, halfOpen, largeCatchUp } from "./scenarios/path.ts";
+import { keyDeleted, programFrozen, twoClaims } from "./scenarios/program.ts";
+import { hostileValues } from "./scenarios/values.ts";
 
 /** All scenarios, in the order of the table. */
 export const scenarios: readonly RegistryScenario[] = [
@@ -18,4 +21,10 @@ export const scenarios: readonly RegistryScenario[] = [
   withoutQuorum,
   memberKilled,
   memberFrozen,
+  programFrozen,
+  keyDeleted,
+  twoClaims,
+  tokenLost,
+  wrongPassword,
+  hostileValues,
 ];
