@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import {
@@ -29,18 +28,28 @@ export function createTransport(
   return createBalancedTransport({ resolver, connector: grpcConnector(link), ...options });
 }
 
+/** What scenarios played by one process have in common. */
+export interface Stage {
+  /** Whether to be done in a second or two, for `npm test`. */
+  readonly quick: boolean;
+  /** Where ledgers go. */
+  readonly folder: string;
+  /** Ordinary servers that go on from scenario to scenario, which saves their start. Undefined: each has its own. */
+  readonly servers: Map<Runtime, ServerProcess> | undefined;
+}
+
 /** What a scenario works with; all of it is ended after the scenario, in the reverse order. */
 export class Environment {
   readonly figures: Figures = new Figures();
-  /** Whether to be done in a second or two, for `npm test`. */
   readonly quick: boolean;
-  readonly #folder = mkdtempSync(join(tmpdir(), "connect-lb-chaos-"));
+  readonly #stage: Stage;
   readonly #servers: ServerProcess[] = [];
   readonly #ends: (() => unknown)[] = [];
   readonly #unexpected: string[] = [];
 
-  constructor(quick: boolean) {
-    this.quick = quick;
+  constructor(stage: Stage) {
+    this.#stage = stage;
+    this.quick = stage.quick;
     for (const event of ["uncaughtException", "unhandledRejection"]) {
       const listener = (error: unknown) => this.#unexpected.push(`${event}: ${(error as Error)?.stack ?? error}`);
       process.on(event, listener);
@@ -55,7 +64,16 @@ export class Environment {
 
   /** Starts ordinary servers, one on each of the runtimes named, with the given arguments beside ledger and port. */
   servers(runtimes: readonly Runtime[], args: readonly string[] = []): Promise<readonly ServerProcess[]> {
-    return Promise.all(runtimes.map((runtime) => this.#start(runtime, SERVER, args)));
+    const shared = args.length === 0 ? this.#stage.servers : undefined;
+    return Promise.all(runtimes.map(async (runtime) => {
+      if (shared === undefined) return await this.#start(runtime, SERVER, args);
+      let server = shared.get(runtime);
+      if (server === undefined) shared.set(runtime, server = this.#server(runtime, SERVER, args));
+      this.#servers.push(server);
+      this.defer(() => server.thaw());
+      if (!server.running) await server.start();
+      return server;
+    }));
   }
 
   /** Starts servers that do what they must not, or what only few do; gives their addresses. See peer.ts. */
@@ -64,9 +82,12 @@ export class Environment {
     return JSON.parse((await process.line(/^peers (.*)$/))[1]!) as Record<string, string>;
   }
 
+  #server(runtime: Runtime, script: string, args: readonly string[]): ServerProcess {
+    return new ServerProcess(runtime, script, join(mkdtempSync(join(this.#stage.folder, "server-")), "ledger"), args);
+  }
+
   async #start(runtime: Runtime, script: string, args: readonly string[]): Promise<ServerProcess> {
-    const ledger = join(this.#folder, `${this.#servers.length}.ledger`);
-    const server = new ServerProcess(runtime, script, ledger, args);
+    const server = this.#server(runtime, script, args);
     this.#servers.push(server);
     this.defer(() => server.kill());
     await server.start();
@@ -98,9 +119,13 @@ export class Environment {
     return new Ledger(this.#servers.map(({ ledger }) => ledger));
   }
 
+  /** Servers that ended by themselves, and how. */
+  crashes(): readonly string[] {
+    return this.#servers.map(({ crashed }) => crashed).filter((why) => why !== undefined);
+  }
+
   /** Ends everything. */
   async end(): Promise<void> {
-    for (const { crashed } of this.#servers) if (crashed !== undefined) this.figures.fail(crashed);
     for (const end of this.#ends.reverse()) {
       try {
         await end();
@@ -108,7 +133,6 @@ export class Environment {
         this.figures.fail(`ending failed: ${error}`);
       }
     }
-    rmSync(this.#folder, { recursive: true, force: true });
     for (const text of this.#unexpected) this.figures.fail(text);
   }
 }

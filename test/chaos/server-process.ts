@@ -52,6 +52,11 @@ export class ServerProcess {
     this.#child?.signal("SIGCONT");
   }
 
+  /** Whether it was started and has not ended. */
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exit === undefined;
+  }
+
   /** Whether the process ended by itself, which no scenario wants. */
   get crashed(): string | undefined {
     const exit = this.#child?.exit;

@@ -16,7 +16,9 @@ export function judgeCalls(
   ledger: Ledger,
   impatientMs = 0,
 ): readonly CallRecord[] {
-  const impatient = ({ error, timeoutMs }: CallRecord) => timeoutMs < impatientMs && timedOut(error);
+  // One whose connection was lost just when its deadline came may say that instead.
+  const impatient = (record: CallRecord) =>
+    record.timeoutMs < impatientMs && (timedOut(record.error) || lateness(record) >= 0);
   const failed = records.filter((record) => record.error !== undefined && !impatient(record));
   const idempotent = failed.filter(({ kind }) => kind === "idempotent");
   const twice = records.filter(({ id, kind }) => kind !== "idempotent" && ledger.times(id) > 1);
