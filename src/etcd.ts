@@ -12,13 +12,13 @@
 import { DEADLINE_MS } from "./etcd/client.ts";
 import { createConnectDriver } from "./etcd/connect-driver.ts";
 import { createRegistryOver, type EtcdRegistryOptions } from "./etcd/registry.ts";
-import { grpcConnector, type TlsOptions } from "./node/grpc-connector.ts";
+import { grpcConnector, type TlsSource } from "./node/grpc-connector.ts";
 import type { Registry } from "./registry/registry.ts";
 
 /** What {@link createEtcdRegistry} takes. */
 export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
   /** How `https://` endpoints are trusted, and the client's certificate if etcd asks for one. */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsSource;
 }
 
 /**

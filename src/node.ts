@@ -5,6 +5,6 @@
  */
 export * from "./node/drain.ts";
 export { grpcConnector } from "./node/grpc-connector.ts";
-export type { GrpcConnectorOptions, KeepaliveOptions, TlsOptions } from "./node/grpc-connector.ts";
+export type { GrpcConnectorOptions, KeepaliveOptions, TlsOptions, TlsSource } from "./node/grpc-connector.ts";
 export { transportConnector } from "./connection/transport-connector.ts";
 export type { TransportConnectorOptions } from "./connection/transport-connector.ts";

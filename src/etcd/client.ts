@@ -3,7 +3,7 @@ import type { Clock } from "../time/clock.ts";
 import type { EtcdCall, EtcdDriver } from "./driver.ts";
 import { asError, EtcdError } from "./failure.ts";
 import { Tokens } from "./tokens.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../time/until-aborted.ts";
 
 /** How long a unary call to etcd may take before its endpoint counts as dead, in milliseconds. */
 export const DEADLINE_MS = 3_000;

@@ -4,7 +4,7 @@ import { type CallOptions, Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTI
 import { header, keyValue, rangeRequest, txnRequest, watchRequest, watchResponse } from "./etcd3/message.ts";
 import { Etcd3Sessions, type Etcd3Source } from "./etcd3/session.ts";
 import { kindOfText } from "./failure.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../time/until-aborted.ts";
 
 /**
  * The etcd driver over the `etcd3` package, through its raw clients alone: its leases, watchers and retries lose what

@@ -1,7 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Connector, Link } from "../connection/link.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../time/until-aborted.ts";
 
 /** One link to an etcd endpoint. */
 interface Session {

@@ -1,7 +1,7 @@
 import type { Clock } from "../time/clock.ts";
 import type { Cursor } from "./client.ts";
 import { EtcdError } from "./failure.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../time/until-aborted.ts";
 
 /**
  * How long a refusal stands for everyone, in milliseconds. etcd checks a password with bcrypt, which is slow by design:

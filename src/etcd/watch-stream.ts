@@ -3,7 +3,7 @@ import { type Cursor, DEADLINE_MS, type EtcdClient } from "./client.ts";
 import type { WatchRequest, WatchResponse } from "./driver.ts";
 import { EtcdError, kindOfText } from "./failure.ts";
 import { Relist } from "./position.ts";
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../time/until-aborted.ts";
 
 /**
  * How often a watch is asked for its progress, in milliseconds. One that was asked twice in vain is dead, so a dead one

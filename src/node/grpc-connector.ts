@@ -11,16 +11,19 @@ import type { KeepaliveOptions } from "../http2/keepalive.ts";
 import { resolveLimits } from "../http2/limits.ts";
 import type { Http2Limits } from "../http2/limits.ts";
 import { systemClock } from "../time/clock.ts";
-import type { Clock } from "../time/clock.ts";
+import type { Clock, Timer } from "../time/clock.ts";
 import { destinationOf } from "./socket.ts";
-import type { Destination, TlsOptions } from "./socket.ts";
+import type { Destination, TlsOptions, TlsSource } from "./socket.ts";
 
-export type { KeepaliveOptions, TlsOptions };
+export type { KeepaliveOptions, TlsOptions, TlsSource };
 
 /** Options of {@link grpcConnector}. */
 export interface GrpcConnectorOptions extends GrpcOptions {
-  /** TLS for endpoints that don't say `secure: false`. Undefined: plaintext, except for `secure: true`. */
-  tls?: TlsOptions | undefined;
+  /**
+   * TLS for endpoints that don't say `secure: false`. Undefined: plaintext, except for `secure: true`. A function is asked
+   * at each opening, for certificates that change.
+   */
+  tls?: TlsSource | undefined;
   /**
    * Pings while calls are in flight and nothing comes, to notice peers that vanished without a word; false: none.
    * Defaults to 30 s of silence and 10 s for the answer. A server that finds them too many is pinged half as often from
@@ -29,6 +32,12 @@ export interface GrpcConnectorOptions extends GrpcOptions {
   keepalive?: KeepaliveOptions | false | undefined;
   /** How long opening may take until the server's SETTINGS are there, in milliseconds. Defaults to 20,000 (gRPC). */
   connectTimeoutMs?: number | undefined;
+  /**
+   * How old a connection may become, in milliseconds, give or take a tenth: then another is opened, and when that is
+   * ready, the old one takes no new calls and ends with its last. For certificates that change, and balancers in between.
+   * Defaults to none.
+   */
+  maxAgeMs?: number | undefined;
   /** What the connection allows the server. */
   limits?: Http2Limits | undefined;
   /** Defaults to the runtime's. */
@@ -57,6 +66,7 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
       timeoutMs: positive("keepalive.timeoutMs", keepalive.timeoutMs ?? 10_000),
     },
   };
+  if (options.maxAgeMs !== undefined) positive("maxAgeMs", options.maxAgeMs);
   resolveLimits(options.limits);
   return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls), settings, events);
 }
@@ -82,6 +92,7 @@ class GrpcLink implements Link {
   #connecting: Promise<void> | undefined;
   #closed = false;
   #pingIntervalFactor = 1;
+  #age: Timer | undefined;
   /** Settled when the link is closed and its last connection has ended. */
   #empty: Promise<void> | undefined;
   #whenEmpty: (() => void) | undefined;
@@ -108,10 +119,43 @@ class GrpcLink implements Link {
 
   async #connect(signal: AbortSignal): Promise<void> {
     if (this.#current?.usable) return;
+    this.#announced = undefined;
+    this.#use(await this.#dial(signal));
+  }
+
+  #use(connection: Connection): void {
+    this.#current = this.#announced = connection;
+    const { clock, maxAgeMs } = this.#settings;
+    if (maxAgeMs === undefined) return;
+    // gRFC A9's jitter, so that the connections of many clients are not all replaced at once.
+    this.#age?.cancel();
+    this.#age = clock.timer(maxAgeMs * (0.9 + 0.2 * Math.random()), () => void this.#replace(connection));
+  }
+
+  /** Opens another connection beside an aged one; only when it is ready does the old one take no new calls. */
+  async #replace(old: Connection): Promise<void> {
+    if (this.#closed || this.#current !== old) return;
+    let connection: Connection;
+    try {
+      connection = await this.#dial(new AbortController().signal);
+    } catch {
+      // The old one still works: try again at the next age.
+      if (this.#current === old) this.#use(old);
+      return;
+    }
+    if (this.#current === old) {
+      this.#use(connection);
+      old.close(Infinity, Infinity);
+    } else {
+      connection.close(0, 0);
+    }
+  }
+
+  /** Opens a connection and waits until it is ready. */
+  async #dial(signal: AbortSignal): Promise<Connection> {
     const { address } = this.#endpoint;
     if (this.#closed) throw new Error(`the link to ${address} is closed`);
     signal.throwIfAborted();
-    this.#announced = undefined;
     const { clock, connectTimeoutMs } = this.#settings;
     const opening = new AbortController();
     const abort = () => opening.abort(signal.reason);
@@ -123,7 +167,7 @@ class GrpcLink implements Link {
       const connection = await this.#ready(await this.#destination.open(opening.signal), opening.signal);
       if (!connection.usable) throw new Error("the server closed the connection at once");
       if (this.#closed) throw new Error("the link was closed");
-      this.#current = this.#announced = connection;
+      return connection;
     } catch (error) {
       signal.throwIfAborted();
       const why = error instanceof Error ? error.message : String(error);
@@ -188,6 +232,7 @@ class GrpcLink implements Link {
   async close(graceMs = 0, streamGraceMs = graceMs): Promise<void> {
     this.#closed = true;
     this.#current = undefined;
+    this.#age?.cancel();
     this.#empty ??= new Promise((resolve) => this.#whenEmpty = resolve);
     for (const connection of [...this.#connections]) connection.close(graceMs, streamGraceMs);
     if (this.#connections.size === 0) this.#whenEmpty?.();

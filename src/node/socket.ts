@@ -2,6 +2,7 @@ import net from "node:net";
 import tls from "node:tls";
 import type { Endpoint } from "../endpoint.ts";
 import { parseAddress } from "../endpoint.ts";
+import { untilAborted } from "../time/until-aborted.ts";
 import type { ByteStream, ByteStreamEvents, OpenByteStream } from "../http2/byte-stream.ts";
 
 /** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
@@ -9,6 +10,9 @@ export type TlsOptions = Pick<
   tls.ConnectionOptions,
   "ca" | "cert" | "key" | "passphrase" | "servername" | "rejectUnauthorized" | "checkServerIdentity"
 >;
+
+/** TLS options that are asked for at each opening, so that certificates can change while the process runs. */
+export type TlsSource = TlsOptions | (() => TlsOptions | Promise<TlsOptions>);
 
 /**
  * Whether TLS can negotiate HTTP/2 (ALPN, RFC 9113 section 3.2). workerd's `node:tls` can't: servers that insist on it are
@@ -28,12 +32,12 @@ export interface Destination {
  *
  * @throws TypeError or RangeError for an address or authority that can't be called
  */
-export function destinationOf(endpoint: Endpoint, options: TlsOptions | undefined): Destination {
+export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined): Destination {
   const { address } = endpoint;
   const unix = address.startsWith("unix:");
   const where = unix ? { path: address.slice("unix:".length) } : parseAddress(address);
   const name = endpoint.authority ?? (unix ? "localhost" : address);
-  const scheme = endpoint.secure ?? options !== undefined ? "https" : "http";
+  const scheme = endpoint.secure ?? source !== undefined ? "https" : "http";
   const url = URL.canParse(`${scheme}://${name}`) ? new URL(`${scheme}://${name}`) : undefined;
   if (url === undefined || url.pathname !== "/" || url.username !== "" || url.search !== "" || url.hash !== "") {
     throw new TypeError(
@@ -48,12 +52,19 @@ export function destinationOf(endpoint: Endpoint, options: TlsOptions | undefine
       open: (signal) => open(() => net.connect(where), "connect", signal),
     };
   }
-  // A server name is for names only (RFC 6066 section 3); an IP address is verified against the certificate's own.
-  const servername = options?.servername ?? (net.isIP(hostname.replace(/^\[|\]$/g, "")) === 0 ? hostname : undefined);
-  const named = servername === undefined ? options : { ...options, servername };
   const alpn = CAN_NEGOTIATE ? { ALPNProtocols: ["h2"] } : {};
-  const dial = () => tls.connect({ ...where, ...named, ...alpn });
-  return { scheme, authority, open: (signal) => open(dial, "secureConnect", signal) };
+  // A server name is for names only (RFC 6066 section 3); an IP address is verified against the certificate's own.
+  const serverName = net.isIP(hostname.replace(/^\[|\]$/g, "")) === 0 ? hostname : undefined;
+  return {
+    scheme,
+    authority,
+    async open(signal) {
+      const options = typeof source === "function" ? await untilAborted(Promise.resolve(source()), signal) : source;
+      const servername = options?.servername ?? serverName;
+      const named = servername === undefined ? options : { ...options, servername };
+      return await open(() => tls.connect({ ...where, ...named, ...alpn }), "secureConnect", signal);
+    },
+  };
 }
 
 function open(dial: () => net.Socket, opened: "connect" | "secureConnect", signal: AbortSignal): Promise<ByteStream> {
