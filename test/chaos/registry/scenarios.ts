@@ -28,3 +28,13 @@ export const scenarios: readonly RegistryScenario[] = [
   wrongPassword,
   hostileValues,
 ];
+
+/** Those that `npm test` runs in their short forms. */
+export const quickScenarios: readonly RegistryScenario[] = [
+  killedBriefly,
+  wiped,
+  cutInCatchUp,
+  programFrozen,
+  tokenLost,
+  hostileValues,
+];
