@@ -5,6 +5,8 @@ import { execFileSync } from "node:child_process";
 import { executable, type Runtime } from "../support/process.ts";
 import { RUNTIMES } from "./environment.ts";
 import { writeReport } from "./report.ts";
+import { writeRegistryReport } from "./registry/report.ts";
+import { countBroken, runRegistry } from "./registry/run.ts";
 import { runClient } from "./run-client.ts";
 import { type Outcome, showFigure } from "./scenario.ts";
 import { scenarios } from "./scenarios.ts";
@@ -47,12 +49,17 @@ for (const runtime of runtimes) {
     if (outcome.broken.length > 0) broken++;
   }
 }
+// The registry's scenarios run with all runtimes at once; test/chaos/registry/main.ts runs single ones.
+const registry = options.only === undefined ? await runRegistry({ runtimes, quick: options.quick }) : [];
+const registryCount = countBroken(registry);
 const whole = options.only === undefined && options.runtime === undefined && !options.quick;
 if (whole) {
   writeReport(results, runtimes, runtimes.map((runtime) => `${runtime} ${version(runtime)}`));
+  writeRegistryReport(registry, runtimes);
   console.log("\nThe figures are in docs/reliability.md.");
 }
-console.log(`\n${results.length * runtimes.length - broken} hold, ${broken} do not`);
+broken += registryCount.broken;
+console.log(`\n${results.length * runtimes.length + registryCount.all - broken} hold, ${broken} do not`);
 process.exitCode = broken === 0 ? 0 : 1;
 
 function print({ scenario, figures, broken, tookMs }: Outcome): void {

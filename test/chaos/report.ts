@@ -57,7 +57,8 @@ function cell(outcome: Outcome | undefined): string {
   return outcome.broken.length === 0 ? figures : `**does not hold**<br>${figures}`;
 }
 
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table in Markdown, not padded: `deno fmt` does that. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }

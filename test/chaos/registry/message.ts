@@ -19,6 +19,7 @@ export interface Config {
 
 /** A line that the program prints. `atMs` is on the scale of `Date.now()`, which processes share. */
 export type Message =
+  | { readonly atMs: number; readonly kind: "started" }
   | {
     readonly atMs: number;
     readonly kind: "event";

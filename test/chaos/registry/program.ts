@@ -28,6 +28,7 @@ const registry: Registry = await open({
   },
 });
 
+tell({ kind: "started" });
 const stop = new AbortController();
 let addresses: readonly string[] | undefined;
 const consumed = (async () => {
