@@ -17,7 +17,9 @@ export function writeReport(results: Results, runtimes: readonly Runtime[], vers
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`${PAGE} has no lines "${BEGIN}" and "${END}"`);
   const report = reportOf(results, runtimes, versions);
-  writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}\n\n${report}\n\n${page.slice(end)}`);
+  // Cells of very different lengths are easier to read without the formatter's padding.
+  const text = `<!-- deno-fmt-ignore-start -->\n\n${report}\n\n<!-- deno-fmt-ignore-end -->`;
+  writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`);
 }
 
 function reportOf(results: Results, runtimes: readonly Runtime[], versions: readonly string[]): string {

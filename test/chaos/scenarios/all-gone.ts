@@ -71,7 +71,7 @@ export const allGone: Scenario = {
     await Promise.all(servers.map((server) => server.start()));
     const backMs = performance.now();
     const waited = await patient;
-    const waitedMs = Math.max(...waited.map(({ endMs }) => endMs!)) - backMs;
+    const waitedMs = Math.max(backMs, ...waited.map(({ endMs }) => endMs!)) - backMs;
     const after = await make(64, true);
 
     const failures = [...first, ...fast];
@@ -91,7 +91,10 @@ export const allGone: Scenario = {
 /** A call that failed fast names the code, how many endpoints there are, and a reason for each. */
 function explained({ error }: CallRecord, addresses: readonly string[]): boolean {
   if (!(error instanceof ConnectError) || error.code !== Code.Unavailable) return false;
-  const reason = (address: string) =>
-    / (closed|reset|refused|ECONN)/.test(error.message.split(`${address}: `)[1] ?? "");
-  return /has 3 endpoints/.test(error.message) && addresses.every(reason);
+  const text = error.message;
+  const reason = (address: string) => {
+    const at = text.indexOf(`; ${address}: `);
+    return at >= 0 && /\b(closed|reset|refused|ECONN[A-Z]+)\b/.test(text.slice(at).split("; ")[1]!);
+  };
+  return /has 3 endpoints/.test(text) && addresses.every(reason);
 }
