@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { root, type Runtime } from "../../support/process.ts";
 import { markdownTable } from "../report.ts";
 import { showFigure } from "../scenario.ts";
@@ -15,9 +15,10 @@ const NAMES: Readonly<Record<Runtime, string>> = { node: "Node", bun: "Bun", den
 
 /** Writes the results into the page on reliability, between marks of its own; what stands outside of them is kept. */
 export function writeRegistryReport(results: readonly Result[], runtimes: readonly Runtime[]): void {
-  const page = readFileSync(PAGE, "utf8");
+  let page = existsSync(PAGE) ? readFileSync(PAGE, "utf8") : "# Reliability\n";
+  if (!page.includes(BEGIN)) page += `\n## The registry\n\n${BEGIN}\n${END}\n`;
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`${PAGE} has no lines "${BEGIN}" and "${END}"`);
+  if (end < begin) throw new Error(`${PAGE} has no line "${END}" behind "${BEGIN}"`);
   const parts = [
     `After each of them: ${ALWAYS}. Figures are times from when etcd, or the path to it, was there again, or from when ` +
     `it went bad where it did not come back.`,
