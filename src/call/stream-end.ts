@@ -1,5 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
+import type { EndTellingMessages } from "../connection/link.ts";
 
 /**
  * The end of one response stream, which comes once: its last message was read, it threw, its reader gave it up, or its
@@ -67,22 +68,37 @@ export function trackResponse<I extends DescMessage, O extends DescMessage>(
 
 function trackMessages<T>(messages: AsyncIterable<T>, end: StreamEnd): AsyncIterable<T> {
   const iterator = messages[Symbol.asyncIterator]();
-  const onResult = (result: IteratorResult<T>): IteratorResult<T> => {
-    if (result.done === true) end.finished();
-    return result;
-  };
-  const onError = (error: unknown): never => {
-    throw end.failed(error);
-  };
   const tracked: AsyncIterableIterator<T> = {
-    next: () => iterator.next().then(onResult, onError),
+    next: nextOf(iterator, end),
     async return() {
       end.abandoned();
       await iterator.return?.();
       return { done: true, value: undefined };
     },
-    [Symbol.asyncIterator]: () => tracked,
+    [Symbol.asyncIterator]() {
+      return this;
+    },
   };
   collected?.register(tracked, end, end);
   return tracked;
+}
+
+/** `next` with the end told. A function of its own, because its closures outlive the iterator that `collected` knows. */
+function nextOf<T>(iterator: AsyncIterator<T>, end: StreamEnd): () => Promise<IteratorResult<T>> {
+  if (tellsEnd(iterator)) {
+    iterator.tellEnd((error) => (error === undefined ? end.finished() : end.failed(error)));
+    return () => iterator.next();
+  }
+  const onError = (error: unknown): never => {
+    throw end.failed(error);
+  };
+  const onResult = (result: IteratorResult<T>): IteratorResult<T> => {
+    if (result.done === true) end.finished();
+    return result;
+  };
+  return () => iterator.next().then(onResult, onError);
+}
+
+function tellsEnd<T>(messages: AsyncIterator<T>): messages is AsyncIterator<T> & EndTellingMessages {
+  return "tellEnd" in messages && typeof messages.tellEnd === "function";
 }

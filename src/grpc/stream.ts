@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { StreamResponse } from "@connectrpc/connect";
+import type { EndTellingMessages } from "../connection/link.ts";
 import type { Connection } from "../http2/connection.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Deadlines } from "../time/deadline.ts";
@@ -28,7 +29,7 @@ const DONE: Result = { done: true, value: undefined };
  * One streaming call of any kind. It is the response's iterable itself: messages are parsed when they are asked for, and
  * what isn't asked for fills the stream's window, which holds the server back.
  */
-export class StreamCall extends GrpcCall implements AsyncIterableIterator<Message> {
+export class StreamCall extends GrpcCall implements AsyncIterableIterator<Message>, EndTellingMessages {
   override readonly longLived = true;
   readonly #desc: DescMethodStreaming;
   readonly #method: Method;
@@ -43,6 +44,7 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
   /** How the response ended, once it did: without a value, well. */
   #end: { error: ConnectError | undefined } | undefined = undefined;
   #roomWanted: (() => void) | undefined = undefined;
+  #endListener: ((error: unknown) => unknown) | undefined = undefined;
 
   constructor(
     desc: DescMethodStreaming,
@@ -171,6 +173,10 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
     return this;
   }
 
+  tellEnd(listener: (error: unknown) => unknown): void {
+    this.#endListener = listener;
+  }
+
   next(): Promise<Result> {
     if (this.#readers.length === 0) {
       try {
@@ -231,11 +237,12 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
     }
     const { error } = this.#end;
     this.#end = { error: undefined };
-    if (error !== undefined) throw error;
+    if (error !== undefined) throw this.#ended(error);
     if (this.#envelopes.incomplete) {
       this.#envelopes.clear();
-      throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
+      throw this.#ended(new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument));
     }
+    this.#ended(undefined);
     return DONE;
   }
 
@@ -244,7 +251,14 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
     this.#envelopes.clear();
     this.#end = { error: undefined };
     this.failAnswered(error);
-    throw ConnectError.from(error, Code.Internal);
+    throw this.#ended(ConnectError.from(error, Code.Internal));
+  }
+
+  /** Tells who listens; returns what the reader gets. */
+  #ended(error: ConnectError | undefined): unknown {
+    const listener = this.#endListener;
+    this.#endListener = undefined;
+    return listener?.(error) ?? error;
   }
 
   #credit(bytes: number): void {
