@@ -4,6 +4,7 @@ import { Backoff, type BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import type { Connection, ConnectivityState } from "./connection.ts";
 import type { Connector, Link } from "./link.ts";
+import { makeLink } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
 
 /** gRPC's connection-backoff.md: 1 s, growing by 1.6 to 120 s, with a jitter of 0.2. */
@@ -22,6 +23,8 @@ export interface ConnectionHost {
   admit(open: (opened: () => void) => void): void;
   /** A state changed; `cause` says why when something failed. */
   changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void;
+  /** Whether it is available changed, and its state did not. */
+  touched(connection: EndpointConnection): void;
 }
 
 /**
@@ -50,11 +53,16 @@ export class EndpointConnection implements Connection {
   readonly #host: ConnectionHost;
   readonly #link: Link;
   readonly #backoff: Backoff;
-  #linkState: Exclude<ConnectivityState, "shutdown">;
+  #linkState: Exclude<ConnectivityState, "shutdown"> = "idle";
   #removed = false;
   #closed = false;
-  #timer: Timer | undefined;
+  /** Ends the back-off. */
+  #retryTimer: Timer | undefined;
+  /** Ends the time that calls have on a removed connection. */
+  #graceTimer: Timer | undefined;
   #opening: AbortController | undefined;
+  /** The link was lost or drains, and its opening has yet to be told. */
+  #endedOpening: Error | true | undefined;
   #readySinceMs = 0;
   /** Whether an attempt was answered since the link is ready. */
   #productive = false;
@@ -67,11 +75,11 @@ export class EndpointConnection implements Connection {
     this.endpoint = endpoint;
     this.#host = host;
     this.#backoff = new Backoff(host.backoff, host.random);
-    this.#link = host.connector(endpoint, {
+    this.#link = makeLink(host.connector, endpoint, {
       draining: () => this.#ended(undefined),
       lost: (cause) => this.#ended(cause),
     });
-    this.#linkState = this.stateless ? "ready" : "idle";
+    if (this.stateless) this.#linkState = "ready";
     this.#setAvailable();
   }
 
@@ -91,17 +99,26 @@ export class EndpointConnection implements Connection {
 
   connect(): void {
     if (this.#removed || this.#closed || this.#linkState !== "idle") return;
-    const open = this.#link.connect;
-    if (open === undefined) return;
+    if (this.stateless) return;
     this.#become("connecting", undefined);
     this.#host.admit((opened) => {
-      if (this.#removed || this.#closed || this.#linkState !== "connecting") return opened();
-      const opening = this.#opening = new AbortController();
-      open.call(this.#link, opening.signal).then(
-        () => this.#opened(opening),
-        (error) => this.#opened(opening, error instanceof Error ? error : new Error(String(error))),
-      ).finally(opened);
+      if (this.#removed || this.#closed) {
+        this.#linkState = "idle";
+        return opened();
+      }
+      void this.#open().then(opened);
     });
+  }
+
+  async #open(): Promise<void> {
+    const opening = this.#opening = new AbortController();
+    this.#endedOpening = undefined;
+    try {
+      await this.#link.connect!(opening.signal);
+      this.#opened(opening);
+    } catch (error) {
+      this.#opened(opening, asError(error));
+    }
   }
 
   /** Takes new attributes of the same endpoint; a new incarnation means a restarted server, which is tried at once. */
@@ -116,8 +133,9 @@ export class EndpointConnection implements Connection {
 
   /** Holds the connection back from pickers (health), or gives it free. */
   eject(ejected: boolean): void {
+    if (this.#ejected === ejected) return;
     this.#ejected = ejected;
-    this.#setAvailable();
+    this.#touch();
   }
 
   /** An attempt begins. Every call of it is followed by one of `end`. */
@@ -125,6 +143,12 @@ export class EndpointConnection implements Connection {
     this.inFlight++;
     this.picks++;
     if (this.#probing) this.available = false;
+  }
+
+  /** The server has begun to answer an attempt that goes on: a stream. */
+  answered(): void {
+    this.#productive = true;
+    if (this.stateless) this.#learn("answered", undefined);
   }
 
   /** An attempt has ended. */
@@ -137,34 +161,33 @@ export class EndpointConnection implements Connection {
 
   /**
    * Out of the set: no new attempts. Its link closes when the last attempt has ended; unary calls have `graceMs` for it,
-   * and streams `streamGraceMs`.
+   * and streams `streamGraceMs`. `onClosing` gets the end of the link's closing: from then on it can't be taken back.
    */
-  remove(graceMs: number, streamGraceMs: number, onClosed: () => void): void {
+  remove(graceMs: number, streamGraceMs: number, onClosing: (closed: Promise<void>) => void): void {
     const from = this.state;
     this.#removed = true;
     this.#setAvailable();
     if (from !== "shutdown") this.#host.changed(this, from, undefined);
+    // What the shorter of the two leaves of the other is the link's business, which knows what is a stream.
+    const firstMs = Math.min(graceMs, streamGraceMs);
     const close = () => {
       this.#onUnused = undefined;
-      void this.#close(0, Math.max(0, streamGraceMs - graceMs));
-      onClosed();
+      onClosing(this.#close(graceMs - firstMs, streamGraceMs - firstMs));
     };
     if (this.inFlight === 0) return close();
     this.#onUnused = close;
-    this.#timer?.cancel();
-    this.#timer = this.#host.clock.timer(graceMs, close);
+    this.#graceTimer = this.#host.clock.timer(firstMs, close);
   }
 
-  /** Back in the set while it was draining: it goes on where it was. */
+  /** Back in the set while it was draining: it goes on where it was, and at once if it was failing. */
   restore(endpoint: Endpoint): void {
     this.#onUnused = undefined;
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#graceTimer?.cancel();
     this.#removed = false;
-    if (this.#linkState === "transient_failure") this.#linkState = "idle";
     this.#setAvailable();
     this.#host.changed(this, "shutdown", undefined);
     this.update(endpoint);
+    if (this.#linkState === "transient_failure") this.#retry();
   }
 
   /** Ends the link, whatever is in flight. */
@@ -177,11 +200,16 @@ export class EndpointConnection implements Connection {
     return this.#close(graceMs, graceMs);
   }
 
-  #close(graceMs: number, streamGraceMs: number): Promise<void> {
+  async #close(graceMs: number, streamGraceMs: number): Promise<void> {
     this.#closed = true;
-    this.#timer?.cancel();
+    this.#retryTimer?.cancel();
+    this.#graceTimer?.cancel();
     this.#opening?.abort(new Error("the connection is closed"));
-    return this.#link.close(graceMs, streamGraceMs);
+    try {
+      await this.#link.close(graceMs, streamGraceMs);
+    } catch (error) {
+      console.error("connect-lb: close of a link threw", error);
+    }
   }
 
   /** connecting → ready or transient_failure. */
@@ -189,6 +217,7 @@ export class EndpointConnection implements Connection {
     if (this.#opening !== opening) return;
     this.#opening = undefined;
     if (this.#closed || this.#linkState !== "connecting") return;
+    if (error === undefined && this.#endedOpening !== undefined) error = ended(this.#endedOpening);
     if (error !== undefined) return this.#fail(error);
     this.failure = undefined;
     this.#productive = false;
@@ -199,26 +228,26 @@ export class EndpointConnection implements Connection {
   /** ready → idle, or → transient_failure if the link ended before it did anything: else such a server is dialled in
    * a busy loop. */
   #ended(cause: Error | undefined): void {
-    if (this.#closed || this.stateless) return;
+    if (this.#closed) return;
     if (cause !== undefined) this.lastError = cause;
-    if (this.#linkState !== "ready") return;
+    this.#endedOpening = cause ?? true;
+    if (this.#linkState !== "ready" || this.stateless) return;
     const healthy = this.#productive || this.#host.clock.now() - this.#readySinceMs >= HEALTHY_MS;
-    if (!healthy) return this.#fail(cause ?? new Error("the server ended the connection before it answered a call"));
+    if (!healthy) return this.#fail(ended(this.#endedOpening));
     this.#backoff.reset();
     this.#become("idle", cause);
   }
 
   #fail(error: Error): void {
     this.failure = this.lastError = error;
-    this.#timer?.cancel();
-    this.#timer = this.#removed ? undefined : this.#host.clock.timer(this.#backoff.next(), () => this.#retry());
+    this.#retryTimer?.cancel();
+    if (!this.#removed) this.#retryTimer = this.#host.clock.timer(this.#backoff.next(), () => this.#retry());
     this.#become("transient_failure", error);
   }
 
   /** transient_failure → idle (a policy that wants it opens it), or, without states, → ready for one probe. */
   #retry(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#retryTimer?.cancel();
     if (this.#closed || this.#removed) return;
     this.#probing = this.stateless;
     this.#become(this.stateless ? "ready" : "idle", undefined);
@@ -229,14 +258,14 @@ export class EndpointConnection implements Connection {
     if (this.#closed) return;
     if (how === "not-sent") {
       this.#probing = false;
-      if (this.#linkState === "ready") this.#fail(error instanceof Error ? error : new Error(String(error)));
-    } else if (how === "answered" && this.#linkState === "ready") {
-      this.#probing = false;
-      this.failure = undefined;
-      this.#backoff.reset();
-      this.#setAvailable();
+      if (this.#linkState === "ready") this.#fail(asError(error));
     } else if (this.#probing) {
-      this.#setAvailable();
+      if (how === "answered") {
+        this.#probing = false;
+        this.failure = undefined;
+        this.#backoff.reset();
+      }
+      this.#touch();
     }
   }
 
@@ -247,7 +276,21 @@ export class EndpointConnection implements Connection {
     if (!this.#removed && from !== state) this.#host.changed(this, from, cause);
   }
 
+  #touch(): void {
+    this.#setAvailable();
+    if (!this.#removed) this.#host.touched(this);
+  }
+
   #setAvailable(): void {
     this.available = this.#linkState === "ready" && !this.#removed && !this.#closed && !this.#ejected;
   }
+}
+
+/** Why a link that was lost, or drains, before it did anything counts as one that can't be opened. */
+function ended(cause: Error | true): Error {
+  return cause === true ? new Error("the server ended the connection before it answered a call") : cause;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

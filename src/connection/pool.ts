@@ -45,8 +45,10 @@ export class Pool {
   #connections: readonly EndpointConnection[] = [];
   /** Those of `#connections` that are not in the set any more: it is empty, and they are the last resort. */
   readonly #lastResort = new Set<EndpointConnection>();
-  /** Removed, with calls still in flight. */
+  /** Removed, with calls still in flight; they can be taken back. */
   readonly #draining = new Map<string, EndpointConnection>();
+  /** Removed for good: their links are closing, and streams may go on for as long as they were given. */
+  readonly #closing = new Set<EndpointConnection>();
   #byIdentity = new Map<string, EndpointConnection>();
   #pending: readonly Endpoint[] | undefined;
   #hadAvailable = false;
@@ -55,8 +57,11 @@ export class Pool {
   #dirty = false;
   #pace: Timer | undefined;
   #emptyGrace: Timer | undefined;
+  /** The set has been empty for so long that links without states go. */
+  #emptyGraceOver = false;
   #opening = 0;
-  readonly #waitingToOpen: (() => void)[] = [];
+  readonly #waitingToOpen: ((opened: () => void) => void)[] = [];
+  #openingNext = false;
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -68,6 +73,7 @@ export class Pool {
       backoff: options.backoff ?? DEFAULT_CONNECT_BACKOFF,
       admit: (open) => this.#admit(open),
       changed: (connection, from, cause) => this.#changed(connection, from, cause),
+      touched: (connection) => this.#schedule(!this.#hadAvailable && connection.available),
     };
   }
 
@@ -79,11 +85,6 @@ export class Pool {
   /** Takes the newest full set. */
   update(endpoints: readonly Endpoint[]): void {
     this.#pending = endpoints;
-    this.#schedule();
-  }
-
-  /** Tells the listener soon, because something that a policy reads has changed. */
-  touch(): void {
     this.#schedule();
   }
 
@@ -104,7 +105,7 @@ export class Pool {
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     this.#cancelTimers();
-    const all = [...this.#connections, ...this.#draining.values()];
+    const all = [...this.#connections, ...this.#draining.values(), ...this.#closing];
     await Promise.all(all.map((connection) => connection.close(graceMs)));
   }
 
@@ -112,6 +113,7 @@ export class Pool {
     this.#pace?.cancel();
     this.#emptyGrace?.cancel();
     this.#pace = this.#emptyGrace = undefined;
+    this.#emptyGraceOver = false;
   }
 
   #changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void {
@@ -143,6 +145,11 @@ export class Pool {
     this.#lastFlushMs = this.#options.clock.now();
     try {
       const removed = this.#reconcile();
+      // A listener that hears of the change may have closed the pool.
+      if (this.#closed) {
+        for (const connection of [...this.#connections, ...removed]) void connection.close(0);
+        return;
+      }
       this.#hadAvailable = this.#connections.some((connection) => connection.available);
       this.#options.onChange(this.#connections);
       // The new picker is in use before an old connection is let go.
@@ -162,6 +169,7 @@ export class Pool {
     if (endpoints.length === 0) return this.#emptied();
     this.#emptyGrace?.cancel();
     this.#emptyGrace = undefined;
+    this.#emptyGraceOver = false;
     this.#lastResort.clear();
 
     const next = new Map<string, EndpointConnection>();
@@ -192,12 +200,12 @@ export class Pool {
   #emptied(): EndpointConnection[] {
     const removed: EndpointConnection[] = [];
     for (const connection of this.#connections) {
-      if (connection.state === "ready") this.#lastResort.add(connection);
+      if (connection.state === "ready" && !this.#isSpent(connection)) this.#lastResort.add(connection);
       else removed.push(connection);
     }
     if ([...this.#lastResort].some((connection) => connection.stateless)) {
       this.#emptyGrace ??= this.#options.clock.timer(EMPTY_GRACE_MS, () => {
-        for (const connection of this.#lastResort) if (connection.stateless) connection.eject(true);
+        this.#emptyGraceOver = true;
         this.#schedule();
       });
     }
@@ -207,10 +215,14 @@ export class Pool {
 
   #dropSpentLastResort(): EndpointConnection[] {
     if (this.#lastResort.size === 0) return [];
-    const spent = [...this.#lastResort].filter((connection) => !connection.available);
+    const spent = [...this.#lastResort].filter((connection) => !connection.available || this.#isSpent(connection));
     for (const connection of spent) this.#lastResort.delete(connection);
     this.#without(spent);
     return spent;
+  }
+
+  #isSpent(connection: EndpointConnection): boolean {
+    return this.#emptyGraceOver && connection.stateless;
   }
 
   #without(removed: readonly EndpointConnection[]): void {
@@ -233,20 +245,31 @@ export class Pool {
 
   #release(connection: EndpointConnection): void {
     this.#draining.set(connection.identity, connection);
-    connection.remove(REMOVED_GRACE_MS, this.#options.removedStreamGraceMs ?? Infinity, () => {
-      if (this.#draining.get(connection.identity) === connection) this.#draining.delete(connection.identity);
+    connection.remove(REMOVED_GRACE_MS, this.#options.removedStreamGraceMs ?? Infinity, (closed) => {
+      this.#draining.delete(connection.identity);
+      this.#closing.add(connection);
+      void closed.then(() => this.#closing.delete(connection));
     });
   }
 
   #admit(open: (opened: () => void) => void): void {
-    const start = () => {
+    this.#waitingToOpen.push(open);
+    this.#openNext();
+  }
+
+  /** Opens as many as may be opening. Those that were removed while they waited are over at once, so this is a loop. */
+  #openNext(): void {
+    if (this.#openingNext) return;
+    this.#openingNext = true;
+    while (this.#opening < MAX_OPENING) {
+      const open = this.#waitingToOpen.shift();
+      if (open === undefined) break;
       this.#opening++;
       open(() => {
         this.#opening--;
-        this.#waitingToOpen.shift()?.();
+        this.#openNext();
       });
-    };
-    if (this.#opening < MAX_OPENING) start();
-    else this.#waitingToOpen.push(start);
+    }
+    this.#openingNext = false;
   }
 }

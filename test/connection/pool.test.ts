@@ -2,17 +2,26 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
 import { Pool } from "../../src/connection/pool.ts";
-import { fakeConnector } from "../support/fake-links.ts";
+import type { Connector } from "../../src/connection/link.ts";
+import { fakeConnector, type FakeLinkOptions } from "../support/fake-links.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
-function setUp(options: { auto?: boolean; eager?: boolean } = {}) {
+interface SetUp extends FakeLinkOptions {
+  readonly eager?: boolean;
+  readonly connector?: Connector;
+  readonly removedStreamGraceMs?: number;
+}
+
+function setUp(options: SetUp = {}) {
   const clock = new ManualClock();
   const { connector, links } = fakeConnector(options);
   const told: string[][] = [];
+  const { removedStreamGraceMs } = options;
   const pool = new Pool({
     clock,
     random: () => 0.5,
-    connector,
+    connector: options.connector ?? connector,
+    ...removedStreamGraceMs !== undefined && { removedStreamGraceMs },
     onChange(connections) {
       told.push(connections.map(({ endpoint, state }) => `${endpoint.address} ${state}`));
       if (options.eager !== false) { for (const connection of connections) connection.connect(); }
@@ -138,6 +147,262 @@ describe("Pool", () => {
     await clock.advance(40);
     assert.equal(opened().length, 66);
   });
+
+  it("passes over thousands of connections that were removed while they waited to be opened", async () => {
+    const { clock, set, links } = setUp();
+    set(...Array.from({ length: 20_000 }, (_, i) => `a:${i + 1}`));
+    await clock.advance(40);
+    set("b:1");
+    await clock.advance(40);
+    assert.equal(links.get("b:1")!.opened, 1);
+  });
+
+  it("closes although thousands of connections wait to be opened", async () => {
+    const { clock, pool, set } = setUp();
+    set(...Array.from({ length: 20_000 }, (_, i) => `a:${i + 1}`));
+    await clock.advance(40);
+    await pool.close(0);
+    await settled();
+  });
+
+  it("opens a connection that was removed while it waited to be opened, and taken back", async () => {
+    const { clock, set, links, at } = setUp();
+    const many = Array.from({ length: 64 }, (_, i) => `a:${i + 1}`);
+    set(...many, "b:1");
+    const waiting = at("b:1");
+    waiting.begin();
+    set(...many);
+    await clock.advance(40);
+    links.get("a:1")!.ready();
+    await clock.advance(40);
+    set(...many, "b:1");
+    await clock.advance(40);
+    assert.equal(at("b:1"), waiting);
+    assert.equal(links.get("b:1")!.opened, 1);
+  });
+
+  it("ends what removed connections still do when it is closed", async () => {
+    let ended = () => {};
+    const { clock, pool, set, links, at } = setUp({
+      auto: true,
+      whenClosed: new Promise((resolve) => ended = resolve),
+    });
+    set("a:1", "b:1");
+    await clock.advance(40);
+    at("a:1").begin();
+    set("b:1");
+    await clock.advance(40_000);
+    const closed = pool.close(0);
+    assert.deepEqual(links.get("a:1")!.closes, [[0, Infinity], [0, 0]]);
+    ended();
+    await closed;
+  });
+
+  it("gives streams on a removed connection no longer than asked, and unary calls 30 s", async () => {
+    const { clock, set, links, at } = setUp({ auto: true, removedStreamGraceMs: 5_000 });
+    set("a:1", "b:1");
+    await clock.advance(40);
+    at("a:1").begin();
+    set("b:1");
+    await clock.advance(4_999);
+    assert.deepEqual(links.get("a:1")!.closes, []);
+    await clock.advance(1);
+    assert.deepEqual(links.get("a:1")!.closes, [[25_000, 0]]);
+  });
+
+  it("lets go of a removed connection in time, also when it fails to open again meanwhile", async () => {
+    const { clock, set, links, at } = setUp();
+    set("a:1", "b:1");
+    at("a:1").begin();
+    set("b:1");
+    await clock.advance(40);
+    links.get("a:1")!.refuse();
+    await clock.advance(30_000);
+    assert.equal(links.get("a:1")!.closed, true);
+  });
+
+  it("opens nothing more when a listener closes it in the middle of a change", async () => {
+    const { connector, links } = fakeConnector();
+    const clock = new ManualClock();
+    const pool: Pool = new Pool({
+      clock,
+      random: () => 0.5,
+      connector,
+      onChange: (connections) => connections.forEach((connection) => connection.connect()),
+      onSet: () => void pool.close(0),
+    });
+    pool.update([{ address: "a:1" }]);
+    await clock.advance(40);
+    assert.equal(links.get("a:1")!.closed, true);
+    assert.equal(links.get("a:1")!.opened, 0);
+  });
+
+  describe("with links that break their contract", () => {
+    const message = (at: (address: string) => EndpointConnection) => at("a:1").lastError?.message ?? "";
+
+    it("counts an endpoint as failing whose connector throws, and says why", async () => {
+      const { connector } = fakeConnector({ auto: true });
+      const { clock, set, at } = setUp({
+        connector(endpoint, events) {
+          if (endpoint.address === "a:1") throw new Error("no such protocol");
+          return connector(endpoint, events);
+        },
+      });
+      set("a:1", "b:1");
+      await clock.advance(40);
+      assert.equal(at("a:1").state, "transient_failure");
+      assert.match(message(at), /the connector made no link to a:1: no such protocol/);
+      assert.equal(at("b:1").state, "ready");
+      set("b:1");
+      await clock.advance(40);
+    });
+
+    for (
+      const [what, link] of [["nothing", undefined], ["no transport", { close() {} }], ["no close", {
+        transport: {},
+      }]] as const
+    ) {
+      it(`counts an endpoint as failing whose connector returns ${what}`, async () => {
+        const { clock, set, at } = setUp({ connector: (() => link) as unknown as Connector });
+        set("a:1");
+        await clock.advance(40);
+        assert.equal(at("a:1").state, "transient_failure");
+        assert.match(message(at), /the connector made no link to a:1: expected \{ transport, connect\?, close \}/);
+      });
+    }
+
+    it("counts an opening that throws at once as failed", async () => {
+      const { clock, set, at } = setUp({
+        connector: (endpoint, events) => ({
+          ...fakeConnector().connector(endpoint, events),
+          connect() {
+            throw new Error("not today");
+          },
+        }),
+      });
+      set("a:1", "b:1");
+      await clock.advance(40);
+      assert.equal(at("b:1").state, "transient_failure");
+      assert.equal(message(at), "not today");
+    });
+
+    it("prints what the closing of a link throws", async (t) => {
+      const print = t.mock.method(console, "error", () => {});
+      const closes = [
+        () => Promise.reject(new Error("rejected")),
+        () => {
+          throw new Error("thrown");
+        },
+      ];
+      const { clock, pool, set } = setUp({
+        connector: (endpoint, events) => ({ ...fakeConnector().connector(endpoint, events), close: closes.pop()! }),
+      });
+      set("a:1", "b:1");
+      await clock.advance(40);
+      set("a:1");
+      await clock.advance(40);
+      await pool.close(0);
+      assert.equal(print.mock.callCount(), 2);
+    });
+  });
+});
+
+describe("EndpointConnection of a link without states", () => {
+  const notSent = (connection: EndpointConnection) => {
+    connection.begin();
+    connection.end("not-sent", new Error("refused"));
+  };
+
+  it("is ready until an attempt is not sent, and after a back-off for one probe", async () => {
+    const { clock, set, at } = setUp({ stateless: true });
+    set("a:1");
+    const connection = at("a:1");
+    assert.equal(connection.available, true);
+    notSent(connection);
+    assert.deepEqual([connection.state, connection.available], ["transient_failure", false]);
+    await clock.advance(1_000);
+    assert.deepEqual([connection.state, connection.available], ["ready", true]);
+    connection.begin();
+    assert.equal(connection.available, false);
+    connection.end("not-sent", new Error("refused"));
+    await clock.advance(1_599);
+    assert.equal(connection.state, "transient_failure");
+    await clock.advance(1);
+    assert.equal(connection.state, "ready");
+  });
+
+  it("tells when a probe was answered, so that pickers take it in again", async () => {
+    const { clock, set, at, told } = setUp({ stateless: true });
+    set("a:1");
+    const connection = at("a:1");
+    notSent(connection);
+    await clock.advance(1_100);
+    connection.begin();
+    await clock.advance(40);
+    const before = told.length;
+    connection.end("answered", undefined);
+    await clock.advance(40);
+    assert.equal(connection.available, true);
+    assert.equal(connection.failure, undefined);
+    assert.equal(told.length, before + 1);
+  });
+
+  it("tells when a probe proved nothing, so that the next call may try", async () => {
+    const { clock, set, at, told } = setUp({ stateless: true });
+    set("a:1");
+    const connection = at("a:1");
+    notSent(connection);
+    await clock.advance(1_100);
+    connection.begin();
+    await clock.advance(40);
+    const before = told.length;
+    connection.end("maybe-processed", new Error("aborted"));
+    await clock.advance(40);
+    assert.equal(connection.available, true);
+    assert.equal(told.length, before + 1);
+  });
+
+  it("is proved by the headers of a stream, and not only by its end", async () => {
+    const { clock, set, at } = setUp({ stateless: true });
+    set("a:1");
+    const connection = at("a:1");
+    notSent(connection);
+    await clock.advance(1_100);
+    connection.begin();
+    connection.answered();
+    assert.equal(connection.available, true);
+    assert.equal(connection.inFlight, 1);
+  });
+
+  it("is probed again when it was failing, removed, and taken back", async () => {
+    const { clock, set, at } = setUp({ stateless: true });
+    set("a:1", "b:1");
+    const connection = at("a:1");
+    connection.begin();
+    notSent(connection);
+    set("b:1");
+    await clock.advance(40);
+    set("a:1", "b:1");
+    await clock.advance(40);
+    assert.equal(at("a:1"), connection);
+    assert.deepEqual([connection.state, connection.available], ["ready", true]);
+  });
+
+  it("stays for 30 s when the set becomes empty, and is available again when it is taken back later", async () => {
+    const { clock, pool, set, at } = setUp({ stateless: true });
+    set("a:1");
+    const connection = at("a:1");
+    connection.begin();
+    set();
+    await clock.advance(29_999);
+    assert.equal(pool.connections.length, 1);
+    await clock.advance(41);
+    assert.equal(pool.connections.length, 0);
+    set("a:1");
+    await clock.advance(40);
+    assert.equal(at("a:1"), connection);
+    assert.equal(connection.available, true);
+  });
 });
 
 describe("EndpointConnection", () => {
@@ -200,5 +465,41 @@ describe("EndpointConnection", () => {
     await clock.advance(40);
     assert.equal(at("a:1").state, "transient_failure");
     assert.equal(links.get("a:1")!.opened, 1);
+  });
+
+  it("fails when its link is lost before it counts as open", async () => {
+    const { clock, set, links, at } = setUp();
+    set("a:1");
+    const link = links.get("a:1")!;
+    link.ready();
+    link.events.lost(new Error("reset"));
+    await clock.advance(40);
+    assert.equal(at("a:1").state, "transient_failure");
+    assert.equal(at("a:1").failure?.message, "reset");
+  });
+
+  it("takes a link as good whose stream got response headers, however soon it is lost", async () => {
+    const { clock, set, links, at } = setUp({ auto: true });
+    set("a:1");
+    await clock.advance(40);
+    at("a:1").begin();
+    at("a:1").answered();
+    links.get("a:1")!.events.lost(new Error("reset"));
+    await clock.advance(40);
+    assert.equal(at("a:1").state, "ready");
+    assert.equal(links.get("a:1")!.opened, 2);
+  });
+
+  it("tells when it is held back and given free", async () => {
+    const { clock, set, at, told } = setUp({ auto: true });
+    set("a:1");
+    await clock.advance(40);
+    for (const ejected of [true, false]) {
+      const before = told.length;
+      at("a:1").eject(ejected);
+      await clock.advance(40);
+      assert.equal(at("a:1").available, !ejected);
+      assert.equal(told.length, before + 1);
+    }
   });
 });

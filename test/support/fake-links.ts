@@ -9,16 +9,26 @@ export interface FakeLink {
   /** How often it was asked to open. */
   opened: number;
   closed: boolean;
+  /** What each `close` was given: grace of unary calls and of streams, in milliseconds. */
+  readonly closes: (readonly [number | undefined, number | undefined])[];
   /** Settles the opening that is under way. */
   ready(): void;
   refuse(error?: Error): void;
 }
 
-/** A connector of links that open when the test says so, or at once with `auto`. */
-export function fakeConnector(options: { auto?: boolean; transport?: (endpoint: Endpoint) => Transport } = {}): {
-  connector: Connector;
-  links: Map<string, FakeLink>;
-} {
+/** How a fake connector's links behave. */
+export interface FakeLinkOptions {
+  /** They open at once, and not when the test says so. */
+  readonly auto?: boolean;
+  /** They have no `connect`, like links over fetch. */
+  readonly stateless?: boolean;
+  /** Closing one settles when this does. */
+  readonly whenClosed?: Promise<void>;
+  readonly transport?: (endpoint: Endpoint) => Transport;
+}
+
+/** A connector of links that a test rules over. */
+export function fakeConnector(options: FakeLinkOptions = {}): { connector: Connector; links: Map<string, FakeLink> } {
   const links = new Map<string, FakeLink>();
   const connector: Connector = (endpoint, events): Link => {
     let settle: { resolve(): void; reject(error: Error): void } | undefined;
@@ -27,23 +37,26 @@ export function fakeConnector(options: { auto?: boolean; transport?: (endpoint: 
       events,
       opened: 0,
       closed: false,
+      closes: [],
       ready: () => settle?.resolve(),
       refuse: (error = new ConnectError("connection refused", Code.Unavailable)) => settle?.reject(error),
     };
     links.set(endpoint.address, fake);
+    const connect = (signal: AbortSignal) => {
+      fake.opened++;
+      if (options.auto) return Promise.resolve();
+      return new Promise<void>((resolve, reject) => {
+        settle = { resolve, reject };
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
+    };
     return {
       transport: options.transport?.(endpoint) ?? noTransport,
-      connect(signal) {
-        fake.opened++;
-        if (options.auto) return Promise.resolve();
-        return new Promise((resolve, reject) => {
-          settle = { resolve, reject };
-          signal.addEventListener("abort", () => reject(signal.reason));
-        });
-      },
-      close() {
+      ...options.stateless !== true && { connect },
+      close(graceMs, streamGraceMs) {
         fake.closed = true;
-        return Promise.resolve();
+        fake.closes.push([graceMs, streamGraceMs]);
+        return options.whenClosed ?? Promise.resolve();
       },
     };
   };

@@ -1,0 +1,26 @@
+import type { Endpoint } from "../endpoint.ts";
+import type { Connector, Link, LinkEvents } from "./link.ts";
+import { markAttempt } from "./mark.ts";
+
+/**
+ * The connector's link to an endpoint. A connector that throws, or returns no link, is no reason to do without the other
+ * endpoints: then it is a link that can't be opened and says why.
+ */
+export function makeLink(connector: Connector, endpoint: Endpoint, events: LinkEvents): Link {
+  try {
+    const link = connector(endpoint, events);
+    if (!isLink(link)) throw new TypeError("expected { transport, connect?, close }");
+    return link;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const text = `the connector made no link to ${endpoint.address}: ${why}`;
+    const refuse = () => Promise.reject(markAttempt(new Error(text, { cause }), "not-sent"));
+    return { transport: { unary: refuse, stream: refuse }, connect: refuse, close: () => Promise.resolve() };
+  }
+}
+
+function isLink(link: Partial<Link> | undefined): boolean {
+  if (typeof link?.close !== "function") return false;
+  if (link.connect !== undefined && typeof link.connect !== "function") return false;
+  return typeof link.transport?.unary === "function" && typeof link.transport.stream === "function";
+}
