@@ -20,8 +20,10 @@ export function writeRegistryReport(results: readonly Result[], runtimes: readon
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (end < begin) throw new Error(`${PAGE} has no line "${END}" behind "${BEGIN}"`);
   const parts = [
-    `After each of them: ${ALWAYS}. Figures are times from when etcd, or the path to it, was there again, or from when ` +
-    `it went bad where it did not come back.`,
+    `A program on each runtime, over each driver, registers itself and watches its service, while this happens to it, ` +
+    `to its etcd (real processes with data of their own) or to the path between them (a TCP proxy). After each of ` +
+    `them: ${ALWAYS}. Figures are times from when etcd, or the path to it, was there again, or from when it went bad ` +
+    `where it did not come back.`,
     ...DRIVERS.flatMap((driver, i) => [`### Over ${ENTRY[driver]}`, table(driver, results, runtimes, i === 0)]),
   ];
   writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}\n\n${parts.join("\n\n")}\n\n${page.slice(end)}`);

@@ -40,7 +40,7 @@ export const wrongPassword: RegistryScenario = {
   name: "wrong-password",
   title: "a wrong password, put right in etcd later",
   bound: `said within 5,000 ms; tried every 30 s only (at most twice by each loop in 35 s); ` +
-    `registered and fresh within ${REFUSED_MS} ms after it was put right`,
+    `registered and fresh within ${REFUSED_MS.toLocaleString("en")} ms after it was put right`,
   limitMs: 120_000,
   async run(lab) {
     const { gateway, etcd } = await lab.etcd();

@@ -46,7 +46,7 @@ function memberGoesBad({ name, title, withinMs, happen }: Mishap): RegistryScena
   return {
     name,
     title,
-    bound: `the watch is on another member within ${withinMs} ms; ` +
+    bound: `the watch is on another member within ${withinMs.toLocaleString("en")} ms; ` +
       `the key (TTL ${TTL_SECONDS} s) stands on its lease all the time`,
     limitMs: 90_000,
     async run(lab) {

@@ -20,7 +20,9 @@ const run = promisify(execFile);
 export const killedBriefly: RegistryScenario = {
   name: "killed-briefly",
   title: "etcd killed, and back before the TTL (15 s) is over",
-  bound: `the set and the key stand all the time, on the same lease; fresh again within ${BACK_MS} ms`,
+  bound: `the set and the key stand all the time, on the same lease; fresh again within ${
+    BACK_MS.toLocaleString("en")
+  } ms`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -45,7 +47,7 @@ export const killedBriefly: RegistryScenario = {
 export const killedLong: RegistryScenario = {
   name: "killed-long",
   title: "etcd killed for longer than the TTL (2 s)",
-  bound: `said to be suspect; registered and fresh again within ${BACK_MS} ms`,
+  bound: `said to be suspect; registered and fresh again within ${BACK_MS.toLocaleString("en")} ms`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -66,7 +68,7 @@ export const wiped: RegistryScenario = {
   name: "wiped",
   title: "etcd's data directory wiped",
   bound: `nothing but what is there now in the set, and registered again under a new lease at the next renewal: ` +
-    `within ${NOTICED_MS} ms (a third of the TTL of 15 s, and a back-off)`,
+    `within ${NOTICED_MS.toLocaleString("en")} ms (a third of the TTL of 15 s, and a back-off)`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -82,7 +84,7 @@ export const wiped: RegistryScenario = {
 export const restored: RegistryScenario = {
   name: "restored",
   title: "etcd restored from a snapshot of a lower revision, under the same cluster id",
-  bound: `the restored set seen, and registered again, within ${NOTICED_MS} ms (as above)`,
+  bound: `the restored set seen, and registered again, within ${NOTICED_MS.toLocaleString("en")} ms`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -122,7 +124,7 @@ export const restored: RegistryScenario = {
 export const awayAtStart: RegistryScenario = {
   name: "away-at-start",
   title: "etcd away when the program starts, and up later",
-  bound: `nothing is known until then (no empty set); registered and fresh within ${BACK_MS} ms`,
+  bound: `nothing is known until then (no empty set); registered and fresh within ${BACK_MS.toLocaleString("en")} ms`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();

@@ -10,7 +10,7 @@ const SILENT_MS = 10_000;
 export const compacted: RegistryScenario = {
   name: "compacted",
   title: "history compacted while the connection was cut",
-  bound: `the set as it is now within ${BACK_MS} ms of the path's return, in one step`,
+  bound: `the set as it is now within ${BACK_MS.toLocaleString("en")} ms of the path's return, in one step`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -109,7 +109,9 @@ export const largeCatchUp: RegistryScenario = {
 export const blackHole: RegistryScenario = {
   name: "black-hole",
   title: "the path to the etcd endpoint in use swallows everything",
-  bound: `events come by another endpoint within ${SILENT_MS} ms; the key (TTL 15 s) stands on its lease all the time`,
+  bound: `events come by another endpoint within ${
+    SILENT_MS.toLocaleString("en")
+  } ms; the key (TTL 15 s) stands on its lease all the time`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -139,7 +141,7 @@ export const blackHole: RegistryScenario = {
 export const halfOpen: RegistryScenario = {
   name: "half-open",
   title: "connections to the only etcd endpoint half open: silent for ever, while new ones work",
-  bound: `events come again within ${SILENT_MS} ms; the key (TTL 15 s) stands on its lease`,
+  bound: `events come again within ${SILENT_MS.toLocaleString("en")} ms; the key (TTL 15 s) stands on its lease`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();

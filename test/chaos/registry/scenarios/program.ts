@@ -40,7 +40,7 @@ export const programFrozen: RegistryScenario = {
 export const keyDeleted: RegistryScenario = {
   name: "key-deleted",
   title: "the key deleted by someone else",
-  bound: `put again, on the same lease, within ${LOOK_MS} ms (TTL 2 s)`,
+  bound: `put again, on the same lease, within ${LOOK_MS.toLocaleString("en")} ms (TTL 2 s)`,
   limitMs: 60_000,
   async run(lab) {
     const { gateway, etcd } = await lab.etcd();
@@ -65,8 +65,11 @@ export const keyDeleted: RegistryScenario = {
 export const twoClaims: RegistryScenario = {
   name: "two-claims",
   title: "two programs claim one key",
-  bound: `the last writer stands, the first says within ${LOOK_MS} ms that its key was taken and does not fight; ` +
-    `once the last is gone, the first takes the key back within ${LOOK_MS} ms`,
+  bound:
+    `the last writer stands, the first says within ${
+      LOOK_MS.toLocaleString("en")
+    } ms that its key was taken and does not fight; ` +
+    `once the last is gone, the first takes the key back within ${LOOK_MS.toLocaleString("en")} ms`,
   limitMs: 90_000,
   async run(lab) {
     const { gateway, etcd } = await lab.etcd();
