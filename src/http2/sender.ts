@@ -6,6 +6,8 @@ import { SEND_BUFFER_BYTES } from "./stream.ts";
 import type { ClientStream } from "./stream.ts";
 
 const NOTHING = new Uint8Array(0);
+/** Larger frames are allowed by some servers, but would keep the other streams waiting and gain nothing. */
+const LARGEST_FRAME_BYTES = 64 * 1024;
 
 /**
  * Sends content under flow control (RFC 9113 section 5.2): at once where both windows and the byte stream have room,
@@ -45,17 +47,22 @@ export class Sender {
   }
 
   end(stream: ClientStream): void {
-    if (stream.outgoing === undefined && stream.id !== 0) {
-      this.#writer.endStream(stream.id);
-      stream.endedLocally();
-    } else {
-      this.write(stream, NOTHING, NOTHING, true);
-    }
+    if (stream.outgoing === undefined && stream.id !== 0) this.#end(stream);
+    else this.write(stream, NOTHING, NOTHING, true);
+  }
+
+  /** END_STREAM alone, which takes no window (section 6.9.1) and so waits for none. */
+  #end(stream: ClientStream): void {
+    stream.outgoing = undefined;
+    this.#writer.endStream(stream.id);
+    stream.endedLocally();
   }
 
   /** The stream was opened or its window grew: it takes its turn if it has something to send. */
   enqueue(stream: ClientStream): void {
-    if (stream.outgoing !== undefined && stream.id !== 0) this.#queue.add(stream);
+    if (stream.outgoing === undefined || stream.id === 0) return;
+    if (stream.outgoingBytes > 0 || !stream.endAfterOutgoing) this.#queue.add(stream);
+    else this.#end(stream);
   }
 
   /** The stream is closed: what it had to send is dropped. */
@@ -72,7 +79,7 @@ export class Sender {
       if (outgoing === undefined) continue;
       const length = Math.min(
         stream.outgoingBytes,
-        this.#peer.maxFrameSize,
+        this.#frameBytes,
         Math.max(0, stream.sendWindow),
         Math.max(0, this.window.left),
       );
@@ -96,7 +103,11 @@ export class Sender {
   }
 
   #fits(stream: ClientStream, length: number): boolean {
-    return length <= stream.sendWindow && length <= this.window.left && length <= this.#peer.maxFrameSize;
+    return length <= stream.sendWindow && length <= this.window.left && length <= this.#frameBytes;
+  }
+
+  get #frameBytes(): number {
+    return Math.min(this.#peer.maxFrameSize, LARGEST_FRAME_BYTES);
   }
 
   #frame(stream: ClientStream, outgoing: Uint8Array[], length: number): void {

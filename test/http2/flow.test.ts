@@ -67,6 +67,32 @@ describe("flow control of what is sent", () => {
     assert.deepEqual(sent(server.frames(), 1), [[0, Flag.endStream]]);
   });
 
+  it("ends such a request behind others that wait for the connection's window", async () => {
+    const { server, request } = pair({}, false);
+    server.send(frame.settings([Setting.initialWindowSize, 1 << 20], [Setting.maxConcurrentStreams, 1]));
+    request({ body: new Uint8Array(70_000) });
+    request();
+    await flushed();
+    assert.equal(sent(server.frames(), 1).reduce((sum, [bytes]) => sum + bytes!, 0), 65_535);
+    server.send(frame.settings([Setting.maxConcurrentStreams, 2]));
+    await flushed();
+    assert.deepEqual(sent(server.frames(), 3), [[0, Flag.endStream]]);
+  });
+
+  it("takes turns in frames of 64 KiB at most, however large the server's may be", async () => {
+    const { server, request } = pair({}, false);
+    request({ body: new Uint8Array(150_000) });
+    request({ body: new Uint8Array(100_000) });
+    server.send(frame.settings([Setting.initialWindowSize, 1 << 20], [Setting.maxFrameSize, 1 << 20]));
+    server.send(frame.windowUpdate(0, 1 << 20));
+    const late = request({ body: new Uint8Array(70_000) });
+    await flushed();
+    const all = server.frames();
+    const sizes = all.filter(({ type }) => type === FrameType.data).map(({ payload }) => payload.length);
+    assert.deepEqual([Math.max(...sizes), late.state], [65_536, "half-closed (local)"]);
+    assert.deepEqual([1, 3, 5].map((id) => sent(all, id).length), [3, 2, 2]);
+  });
+
   it("puts END_STREAM on the last frame if that has not left", async () => {
     const { server, request } = pair();
     const stream = request({ body: new Uint8Array(5), end: false });
