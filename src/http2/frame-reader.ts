@@ -1,6 +1,6 @@
 import { ErrorCode, Http2Error } from "./error.ts";
 import { DEFAULT_MAX_FRAME_SIZE, Flag, FRAME_HEADER_BYTES, FrameType, readUint32 } from "./frame.ts";
-import { MAX_FRAMES_PER_BLOCK } from "./limits.ts";
+import { maxFramesPerBlock } from "./limits.ts";
 
 /** What a {@link FrameReader} found. Offsets are into the chunk or buffer handed along, which may be kept. */
 export interface FrameSink {
@@ -239,7 +239,7 @@ export class FrameReader {
   /** Section 6.10, bounded in frames and bytes: otherwise a peer could send one header block for ever. */
   #fragment(bytes: Uint8Array, start: number, end: number): void {
     const size = this.#blockBytes + end - start;
-    if (++this.#blockFrames > MAX_FRAMES_PER_BLOCK || size > this.#maxBlockBytes) {
+    if (++this.#blockFrames > maxFramesPerBlock(this.#maxBlockBytes) || size > this.#maxBlockBytes) {
       throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "a header block is too large or in too many frames");
     }
     if (this.#block.length < size) {

@@ -73,7 +73,8 @@ export class FrameWriter {
   }
 
   reset(streamId: number, code: number): void {
-    const at = this.#control(4, FrameType.RST_STREAM, 0, streamId);
+    // No answer that a peer could provoke at will: there is one at most for each stream that this side opened.
+    const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     writeUint32(this.#slab, at, code);
   }
 

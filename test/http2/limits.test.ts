@@ -135,6 +135,30 @@ describe("what a server may not do to a client", () => {
     assert.equal(connection.writer.waitingBytes, 0);
   });
 
+  it("but what this side resets while the server doesn't read is no answer", async () => {
+    const { server, request, told } = pair();
+    const streams = Array.from({ length: 6_000 }, () => request());
+    await flushed();
+    server.full = true;
+    server.send(frame.ping());
+    await flushed();
+    for (const stream of streams) stream.cancel();
+    server.send(frame.ping());
+    assert.deepEqual(told, ["ready"]);
+  });
+
+  it("but a header block as large as it was allowed comes through, in frames of the usual size", () => {
+    const { server, request } = pair({ limits: { maxHeaderListBytes: 2 << 20 } });
+    const stream = request();
+    const block = headerBlock([...OK, ["x-long", "v".repeat(1_500_000)]]);
+    server.send(frame.block(1, block.subarray(0, 16_384), 0));
+    for (let at = 16_384; at < block.length; at += 16_384) {
+      const last = at + 16_384 >= block.length;
+      server.send(frame.continuation(1, block.subarray(at, at + 16_384), last ? Flag.endHeaders : 0));
+    }
+    assert.equal(stream.head?.get("x-long")?.length, 1_500_000);
+  });
+
   it("send informational responses without end", () => {
     const { server, request, told } = pair();
     const stream = request();
