@@ -129,7 +129,7 @@ export class Connection implements ByteStreamEvents {
     if (graceMs < streamGraceMs) {
       endAfter(graceMs, () => {
         for (const stream of [...this.requests.active.values()]) {
-          if (stream.longLived) continue;
+          if (stream.longLived || stream.closed) continue;
           stream.cancel();
           stream.onFailed(connectionEnded("maybe", why));
         }
@@ -174,11 +174,14 @@ export class Connection implements ByteStreamEvents {
   goaway(lastStreamId: number, code: number, debug: string): void {
     const said = `the server sent GOAWAY ${errorCodeText(code)}${debug === "" ? "" : `: ${debug}`}`;
     const cause = code === ErrorCode.NO_ERROR ? undefined : new Http2Error(code, said);
-    const refused = new StreamError(code, said, "refused", "connection");
-    for (const stream of [...this.requests.active.values()]) {
-      if (stream.id > lastStreamId) this.requests.fail(stream, refused);
-    }
+    // First: what ends now may make new requests at once.
     this.drain(cause);
+    for (const stream of [...this.requests.active.values()]) {
+      if (stream.id <= lastStreamId) continue;
+      // Of a stream that was answered the server says what can't be.
+      const processed = stream.headReceived ? "maybe" : "refused";
+      this.requests.fail(stream, new StreamError(code, said, processed, "connection"));
+    }
     // Section 5.4.1: a server that says an error code closes the connection. One that doesn't must not hold calls up.
     if (cause !== undefined && this.requests.active.size > 0) {
       this.#closeTimers.push(this.clock.timer(AFTER_ERROR_MS, () => this.fail(cause)));

@@ -51,6 +51,7 @@ export class Receiver implements FrameSink {
     if (stream.contentLeft >= 0 && (stream.contentLeft -= end - start) < 0) {
       return this.#malformed(stream, "there is more content than content-length says");
     }
+    stream.endReceived = endStream;
     if (end > start) stream.onData(chunk, start, end);
     if (endStream) this.#end(stream, undefined);
   }
@@ -90,6 +91,7 @@ export class Receiver implements FrameSink {
       return;
     }
     stream.headReceived = true;
+    stream.endReceived = endStream;
     stream.contentLeft = block.contentLength;
     stream.onHead(block);
     if (endStream) this.#end(stream, undefined);
@@ -97,16 +99,16 @@ export class Receiver implements FrameSink {
 
   #trailers(stream: ClientStream, block: HeaderBlock, endStream: boolean): void {
     if (!endStream) return this.#malformed(stream, "there are HEADERS after the response's that don't end it");
+    stream.endReceived = true;
     if (block.status !== 0) return this.#malformed(stream, "the trailers have a :status");
     this.#end(stream, block);
   }
 
-  /** The response is complete. With it the exchange is: a request that isn't is cut off (section 8.1). */
+  /** The response is complete. */
   #end(stream: ClientStream, trailers: HeaderBlock | undefined): void {
     if (stream.closed) return;
     if (stream.contentLeft > 0) return this.#malformed(stream, "there is less content than content-length says");
-    if (stream.state === "open") this.#connection.writer.reset(stream.id, ErrorCode.NO_ERROR);
-    this.#connection.requests.forget(stream);
+    this.#connection.requests.finish(stream);
     stream.onEnd(trailers);
   }
 

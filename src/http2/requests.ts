@@ -53,7 +53,15 @@ export class Requests {
 
   /** Gives a request up, without a word to it. */
   cancel(stream: ClientStream, code: number): void {
+    // Servers count resets and end the connection of who sends many, so none is sent that says nothing.
+    if (stream.endReceived) return this.finish(stream);
     if (stream.id !== 0) this.#reset(stream, code);
+    this.forget(stream);
+  }
+
+  /** The response is complete, and with it the exchange: a request that isn't is cut off (section 8.1). */
+  finish(stream: ClientStream): void {
+    if (stream.state === "open") this.#connection.writer.reset(stream.id, ErrorCode.NO_ERROR);
     this.forget(stream);
   }
 

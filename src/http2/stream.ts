@@ -47,6 +47,8 @@ export abstract class ClientStream {
   receiveWindow: ReceiveWindow | undefined = undefined;
   // What came so far.
   headReceived = false;
+  /** END_STREAM came: the server is done with the stream, so that there is nothing left to reset. */
+  endReceived = false;
   informational = 0;
   contentLeft = -1;
 
@@ -93,7 +95,7 @@ export abstract class ClientStream {
     if (this.state !== "closed") this.connection?.requests.consumed(this, bytes);
   }
 
-  /** Gives the request up: RST_STREAM if it was sent. No `on…` method is called any more. */
+  /** Gives the request up: RST_STREAM if the server has to do with it. No `on…` method is called any more. */
   cancel(code: number = ErrorCode.CANCEL): void {
     if (this.state === "closed") return;
     if (this.connection === undefined) this.state = "closed";

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { END_HEADERS_STREAM, flushed, frame, OK, pair } from "./memory.ts";
+import type { HeaderBlock } from "../../src/http2/header-block.ts";
+import { END_HEADERS_STREAM, flushed, frame, OK, pair, TEMPLATE, TestStream } from "./memory.ts";
 
 const uint32 = (bytes: Uint8Array, at = 0) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
 
@@ -144,6 +145,40 @@ describe("an HTTP/2 connection", () => {
     assert.equal(stream.write(new Uint8Array(0), new Uint8Array(9), false), true);
   });
 
+  it("resets no stream that the server has ended, even if its reader gives it up", async () => {
+    class Picky extends TestStream {
+      override onHead(head: HeaderBlock): void {
+        super.onHead(head);
+        if (head.status !== 200) this.cancel();
+      }
+      override onData(chunk: Uint8Array, start: number, end: number): void {
+        super.onData(chunk, start, end);
+        this.cancel();
+      }
+    }
+    const { server, connection } = pair();
+    const [head, data, early] = [new Picky(), new Picky(), new Picky()];
+    for (const stream of [head, data, early]) {
+      stream.open(connection, TEMPLATE, undefined);
+      if (stream !== early) stream.end();
+    }
+    await flushed();
+    server.frames();
+    server.send(
+      frame.headers(1, [[":status", "503"]], END_HEADERS_STREAM),
+      frame.headers(3, OK),
+      frame.data(3, new Uint8Array(3), Flag.endStream),
+      frame.headers(5, [[":status", "503"]], END_HEADERS_STREAM),
+    );
+    await flushed();
+    assert.deepEqual(
+      server.frames().map(({ type, streamId, payload }) => [type, streamId, payload[3]]),
+      [[FrameType.rstStream, 5, ErrorCode.noError]],
+      "only the request that was not complete is cut off (section 8.1)",
+    );
+    assert.deepEqual([head.done, data.done, early.done, connection.requests.none], [false, false, false, true]);
+  });
+
   it("holds the process while requests are in flight or wait", async () => {
     const { server, request } = pair({}, false);
     assert.equal(server.held, false);
@@ -187,6 +222,22 @@ describe("the end of an HTTP/2 connection", () => {
     assert.deepEqual([a.error, b.error, c.error?.processed], [undefined, undefined, "refused"]);
     server.send(frame.goaway(5));
     assert.deepEqual([connection.state, a.error, b.error], ["draining", undefined, undefined]);
+  });
+
+  it("GOAWAY says nothing of a stream whose response has begun, whatever its last id", () => {
+    const { server, request } = pair();
+    const [a, b] = [request(), request()];
+    server.send(frame.headers(1, OK), frame.goaway(0));
+    assert.deepEqual([a.error?.processed, b.error?.processed], ["maybe", "refused"]);
+  });
+
+  it("a request made while GOAWAY ends others is not sent", () => {
+    const { server, connection } = pair();
+    const [refused, next] = [new TestStream(), new TestStream()];
+    refused.onFailed = () => next.open(connection, TEMPLATE, undefined);
+    refused.open(connection, TEMPLATE, undefined);
+    server.send(frame.goaway(0));
+    assert.deepEqual([next.id, next.error?.processed, connection.state], [0, "not-sent", "lost"]);
   });
 
   it("GOAWAY with an error code ends what it leaves after a second, with its cause", async () => {
