@@ -9,10 +9,21 @@
  */
 export type AttemptEnd = "answered" | "not-sent" | "refused" | "maybe-processed";
 
+const ENDS: readonly AttemptEnd[] = ["answered", "not-sent", "refused", "maybe-processed"];
+
 const marks = new WeakMap<object, AttemptEnd>();
 
-/** Notes on an error how the attempt that failed with it ended. Links call it; the balancer reads it. */
+/**
+ * Notes on an error how the attempt that failed with it ended, and returns the error. Links call it; the balancer reads
+ * the mark, also where the error is the cause of another.
+ *
+ * @throws TypeError if `error` is no object, or `end` none of the four.
+ */
 export function markAttempt<E extends object>(error: E, end: AttemptEnd): E {
+  if (typeof error !== "object" || error === null) {
+    throw new TypeError(`markAttempt takes an error object, not ${error === null ? "null" : typeof error}`);
+  }
+  if (!ENDS.includes(end)) throw new TypeError(`attempt end "${String(end)}": expected ${ENDS.join(", ")}`);
   marks.set(error, end);
   return error;
 }

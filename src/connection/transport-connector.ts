@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
-import { systemClock } from "../time/clock.ts";
+import { systemClock, type Timer } from "../time/clock.ts";
 import type { Connector, Link } from "./link.ts";
 import { type AttemptEnd, markAttempt } from "./mark.ts";
 import { classifyTransportError } from "./transport-error.ts";
@@ -29,7 +29,9 @@ export interface TransportConnectorOptions {
  * transportConnector((endpoint) => createConnectTransport({ baseUrl: `http://${endpoint.address}`, httpVersion: "1.1" }))
  * ```
  *
- * @throws TypeError if `create` is no function.
+ * An endpoint whose transport `create` can't make (it throws) counts as one that can't be reached.
+ *
+ * @throws TypeError if `create` is no function, or an option is of the wrong type.
  */
 export function transportConnector(
   create: (endpoint: Endpoint) => Transport,
@@ -38,7 +40,25 @@ export function transportConnector(
   if (typeof create !== "function") {
     throw new TypeError(`transportConnector expects a function from an endpoint to a Transport, not ${typeof create}`);
   }
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`transportConnector takes an options object, not ${String(options)}`);
+  }
+  for (const name of ["classify", "close"] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== "function") {
+      throw new TypeError(`option ${name} must be a function, not ${typeof value}`);
+    }
+  }
   return (endpoint) => transportLink(endpoint, create, options);
+}
+
+/** A call in flight: it ends with its caller's signal or with the link. */
+interface LinkCall {
+  readonly transport: Transport;
+  readonly abort: AbortController;
+  readonly stream: boolean;
+  /** It is over; may be called twice. */
+  end(): void;
 }
 
 function transportLink(
@@ -46,43 +66,79 @@ function transportLink(
   create: (endpoint: Endpoint) => Transport,
   { classify = classifyTransportError, close }: TransportConnectorOptions,
 ): Link {
-  const calls = new Set<AbortController>();
+  const calls = new Set<LinkCall>();
+  const timers: Timer[] = [];
   let transport: Transport | undefined;
-  let onIdle: (() => void) | undefined;
+  let onUnused: (() => void) | undefined;
   let closing: Promise<void> | undefined;
 
-  /** A call ends with its caller's signal or with the link. */
-  const begin = (signal: AbortSignal | undefined) => {
-    if (closing !== undefined) {
-      const text = `the request was not sent: the link to ${endpoint.address} is closed`;
-      throw markAttempt(new ConnectError(text, Code.Unavailable), "not-sent");
-    }
-    transport ??= create(endpoint);
-    const controller = new AbortController();
-    const abort = () => controller.abort(signal?.reason);
-    signal?.addEventListener("abort", abort);
-    if (signal?.aborted) abort();
-    calls.add(controller);
-    const end = () => {
-      signal?.removeEventListener("abort", abort);
-      if (calls.delete(controller) && calls.size === 0) onIdle?.();
-    };
-    const judged = (error: unknown) => {
-      if (controller.signal.aborted || typeof error !== "object" || error === null) return error;
-      const how = classify(error);
-      return how === undefined ? error : markAttempt(error, how);
-    };
-    return { transport, signal: controller.signal, end, judged };
+  const notSent = (why: string, cause?: unknown) => {
+    return markAttempt(new ConnectError(why, Code.Unavailable, undefined, undefined, cause), "not-sent");
   };
 
-  const end = async (graceMs: number) => {
-    if (calls.size > 0 && graceMs > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = systemClock.timer(graceMs, resolve);
-        onIdle = () => (timer.cancel(), resolve());
-      });
+  const theTransport = (): Transport => {
+    if (closing !== undefined) throw notSent(`the request was not sent: the link to ${endpoint.address} is closed`);
+    if (transport !== undefined) return transport;
+    try {
+      const made = create(endpoint);
+      if (typeof made?.unary !== "function" || typeof made.stream !== "function") {
+        throw new TypeError(`expected a Connect Transport, not ${String(made)}`);
+      }
+      return transport = made;
+    } catch (error) {
+      throw notSent(`no transport to ${endpoint.address}: ${error instanceof Error ? error.message : error}`, error);
     }
-    for (const call of calls) call.abort(new ConnectError(`the link to ${endpoint.address} was closed`, Code.Canceled));
+  };
+
+  const begin = (signal: AbortSignal | undefined, stream: boolean): LinkCall => {
+    const transport = theTransport();
+    const abort = new AbortController();
+    const onAbort = () => {
+      abort.abort(signal?.reason);
+      call.end();
+    };
+    const call: LinkCall = {
+      transport,
+      abort,
+      stream,
+      end() {
+        signal?.removeEventListener("abort", onAbort);
+        if (calls.delete(call) && calls.size === 0) onUnused?.();
+      },
+    };
+    calls.add(call);
+    signal?.addEventListener("abort", onAbort);
+    if (signal?.aborted) onAbort();
+    return call;
+  };
+
+  /** The error of a call that had no response, marked with what it tells. */
+  const judged = ({ abort }: LinkCall, error: unknown): unknown => {
+    if (abort.signal.aborted || typeof error !== "object" || error === null) return error;
+    try {
+      const how = classify(error);
+      return how === undefined ? error : markAttempt(error, how);
+    } catch (thrown) {
+      console.error("connect-lb: classify of a transport's error threw", thrown);
+      return error;
+    }
+  };
+
+  const endAfter = (graceMs: number, streams: boolean) => {
+    const end = () => {
+      for (const call of [...calls]) {
+        if (call.stream !== streams) continue;
+        call.abort.abort(new ConnectError(`the link to ${endpoint.address} was closed`, Code.Canceled));
+        call.end();
+      }
+    };
+    if (graceMs <= 0) end();
+    else if (graceMs < Infinity) timers.push(systemClock.timer(graceMs, end));
+  };
+
+  const closed = async () => {
+    if (calls.size > 0) await new Promise<void>((resolve) => onUnused = resolve);
+    for (const timer of timers) timer.cancel();
     if (transport === undefined) return;
     try {
       await close?.(transport, endpoint);
@@ -94,27 +150,32 @@ function transportLink(
   return {
     transport: {
       async unary(method, signal, timeoutMs, header, input, contextValues) {
-        const call = begin(signal);
+        const call = begin(signal, false);
         try {
-          return await call.transport.unary(method, call.signal, timeoutMs, header, input, contextValues);
+          return await call.transport.unary(method, call.abort.signal, timeoutMs, header, input, contextValues);
         } catch (error) {
-          throw call.judged(error);
+          throw judged(call, error);
         } finally {
           call.end();
         }
       },
       async stream(method, signal, timeoutMs, header, input, contextValues) {
-        const call = begin(signal);
+        const call = begin(signal, true);
         try {
-          const response = await call.transport.stream(method, call.signal, timeoutMs, header, input, contextValues);
-          return { ...response, message: endingWith(response.message, call.end) };
+          const { signal } = call.abort;
+          const response = await call.transport.stream(method, signal, timeoutMs, header, input, contextValues);
+          return { ...response, message: endingWith(response.message, () => call.end()) };
         } catch (error) {
           call.end();
-          throw call.judged(error);
+          throw judged(call, error);
         }
       },
     },
-    close: (graceMs = 0) => closing ??= end(graceMs),
+    close(graceMs = 0, streamGraceMs = graceMs) {
+      endAfter(graceMs, false);
+      endAfter(streamGraceMs, true);
+      return closing ??= closed();
+    },
   };
 }
 

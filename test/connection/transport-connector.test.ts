@@ -13,7 +13,7 @@ import {
 import { connectNodeAdapter, createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { createConnectTransport as createFetchTransport } from "@connectrpc/connect-web";
 import { Simple } from "../../gen/simple_pb.ts";
-import { readMark } from "../../src/connection/mark.ts";
+import { markAttempt, readMark } from "../../src/connection/mark.ts";
 import { transportConnector, type TransportConnectorOptions } from "../../src/connection/transport-connector.ts";
 import { classifyTransportError } from "../../src/connection/transport-error.ts";
 import { eventually } from "../support/eventually.ts";
@@ -205,6 +205,124 @@ async function hangingUp(t: TestContext) {
   t.after(() => server.close());
   return server;
 }
+
+describe("the link of transportConnector", () => {
+  const request = async function* () {};
+  const events = { draining() {}, lost() {} };
+  const stream = Simple.method.routeServerStream, unary = Simple.method.route;
+
+  /** A transport whose calls end with their signal alone. */
+  function silent() {
+    const signals: AbortSignal[] = [];
+    const aborted = (signal: AbortSignal | undefined) => {
+      signals.push(signal!);
+      return new Promise<never>((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
+    };
+    const transport: Transport = {
+      unary: (_, signal) => aborted(signal),
+      stream: (method, signal) => {
+        const end = aborted(signal);
+        end.catch(() => {});
+        const message = { [Symbol.asyncIterator]: () => ({ next: () => end }) };
+        const response = {
+          stream: true,
+          service: method.parent,
+          method,
+          header: new Headers(),
+          trailer: new Headers(),
+        };
+        return Promise.resolve(
+          { ...response, message } as unknown as Awaited<ReturnType<Transport["stream"]>>,
+        ) as never;
+      },
+    };
+    return { transport, signals, link: transportConnector(() => transport)({ address: "a:1" }, events) };
+  }
+
+  it("gives unary calls and streams the time that each was given, and less when it is closed again", async () => {
+    const { link, signals } = silent();
+    const call = link.transport.unary(unary, undefined, undefined, undefined, {}).catch((error) => error);
+    await link.transport.stream(stream, undefined, undefined, undefined, request());
+    const closed = link.close(0, Infinity);
+    assert.equal((await call).code, Code.Canceled);
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true, false]);
+    await link.close(0);
+    await closed;
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true, true]);
+  });
+
+  it("leaves no listener on a signal that outlives a stream nobody reads", async () => {
+    const { link } = silent();
+    const abort = new AbortController(), lasting = new AbortController().signal;
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = lasting;
+    Object.assign(lasting, {
+      addEventListener: (
+        ...args: Parameters<typeof addEventListener>
+      ) => (listeners++, addEventListener.apply(lasting, args)),
+      removeEventListener: (
+        ...args: Parameters<typeof removeEventListener>
+      ) => (listeners--, removeEventListener.apply(lasting, args)),
+    });
+    await link.transport.stream(stream, abort.signal, undefined, undefined, request());
+    abort.abort();
+    await link.close(Infinity);
+    assert.equal(listeners, 0);
+  });
+
+  it("marks a call as not sent whose transport can't be made", async () => {
+    for (
+      const [create, why] of [
+        [() => {
+          throw new Error("no certificate");
+        }, /no transport to a:1: no certificate/],
+        [() => undefined, /no transport to a:1: expected a Connect Transport, not undefined/],
+      ] as const
+    ) {
+      const link = transportConnector(create as () => never)({ address: "a:1" }, events);
+      const failed = await link.transport.unary(unary, undefined, undefined, undefined, {}).catch((error) => error);
+      assert.equal(readMark(failed), "not-sent");
+      assert.match(String(failed), why);
+      await link.close();
+    }
+  });
+
+  it("prints what a classifier throws, or says that is no end, and goes by neither", async (t) => {
+    const print = t.mock.method(console, "error", () => {});
+    const failing = createRouterTransport(() => {});
+    const classifiers = [() => "sent", () => {
+      throw new Error("mine");
+    }];
+    for (const classify of classifiers as unknown as (() => undefined)[]) {
+      const link = transportConnector(() => failing, { classify })({ address: "a:1" }, events);
+      const failed = await link.transport.unary(unary, undefined, undefined, undefined, {}).catch((error) => error);
+      assert.equal(failed.code, Code.Unimplemented);
+      assert.equal(readMark(failed), undefined);
+    }
+    assert.equal(print.mock.callCount(), 2);
+  });
+
+  it("refuses options of the wrong type", () => {
+    const make = (options: unknown) => () => transportConnector(() => failing(), options as TransportConnectorOptions);
+    const failing = () => createRouterTransport(() => {});
+    assert.throws(make({ classify: "not-sent" }), /option classify must be a function, not string/);
+    assert.throws(make({ close: true }), /option close must be a function, not boolean/);
+    assert.throws(make(null), /transportConnector takes an options object, not null/);
+  });
+});
+
+describe("markAttempt", () => {
+  it("refuses what is no object, and ends that there are not", () => {
+    assert.throws(
+      () => markAttempt("oops" as unknown as Error, "refused"),
+      /markAttempt takes an error object, not string/,
+    );
+    assert.throws(
+      () => markAttempt(new Error(), "sent" as "refused"),
+      /attempt end "sent": expected answered, not-sent/,
+    );
+  });
+});
 
 describe("classifyTransportError", () => {
   const failed = (cause: unknown, code = Code.Unavailable) =>
