@@ -1,7 +1,7 @@
 // How the registry carries a large service, a burst of changes and many registrations; writes docs/performance.md.
 //
-//   node bench/registry.ts                                     everything, about five minutes
-//   node bench/registry.ts --runtimes=node --contenders=connect-lb/etcd      writes no file
+//   npm run bench:registry            everything, about five minutes
+//   … -- --runtimes=node --contenders=connect-lb/etcd      writes no file
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { PACE_MS } from "../src/connection/pool.ts";

@@ -45,7 +45,7 @@ export async function writeRegistry(
   const begin = page.indexOf(BEGIN), end = page.indexOf(END);
   if (end < begin) throw new Error(`docs/performance.md has no "${END}" behind "${BEGIN}"`);
   const runtimes = [...versions].map(([runtime, version]) => `${capital(runtime)} ${version}`).join(", ");
-  const introduction = `Written by \`node bench/registry.ts\`. ${new Date().toISOString().slice(0, 10)}, ` +
+  const introduction = `Written by \`npm run bench:registry\`. ${new Date().toISOString().slice(0, 10)}, ` +
     `${cpus().length} cores, shared with a single etcd. ${runtimes}. \`etcd3\` is that package's own \`getAll\`, ` +
     `\`Watcher\` and \`Lease\`, without any balancing.`;
   await writeFile(PAGE, `${page.slice(0, begin)}${BEGIN}\n\n${introduction}\n\n${tables(all)}\n\n${page.slice(end)}`);
