@@ -14,23 +14,27 @@ export interface FailedAttempt {
 
 /**
  * One line on the state of a service: how many endpoints in which states, the last errors, how stale the set is.
- * For example `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); 10.0.0.5:8000: connect ECONNREFUSED`.
+ * For example `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); can't connect to 10.0.0.5:8000: no answer`.
  */
 export function describeBalancer(balancer: Balancer, nowMs: number): string {
   const { target, pool: { connections }, stale, knowledge } = balancer;
   const parts: string[] = [];
   if (knowledge === "unknown") {
     parts.push(`the endpoints of ${target} are not known yet`);
+  } else if (connections.length === 0) {
+    const nobody = `${target} has no endpoints: has a server registered under this name?`;
+    parts.push(target === "" ? "the resolver's list is empty" : nobody);
   } else {
     const states = new Map<string, number>();
     for (const { state } of connections) states.set(state, (states.get(state) ?? 0) + 1);
     const counts = [...states].map(([state, count]) => `${count} ${state}`).join(", ");
     const noun = connections.length === 1 ? "endpoint" : "endpoints";
-    parts.push(`${target} has ${connections.length || "no"} ${noun}${counts === "" ? "" : ` (${counts})`}`);
+    parts.push(`${target} has ${connections.length} ${noun} (${counts})`);
   }
   const failing = connections.filter((connection) => connection.lastError !== undefined);
   for (const { endpoint, lastError } of failing.slice(0, MOST_LISTED)) {
-    parts.push(`${endpoint.address}: ${textOf(lastError)}`);
+    const text = textOf(lastError);
+    parts.push(text.includes(endpoint.address) ? text : `${endpoint.address}: ${text}`);
   }
   if (failing.length > MOST_LISTED) parts.push(`and ${failing.length - MOST_LISTED} more that failed`);
   if (stale !== undefined) {

@@ -31,9 +31,9 @@ function parseEtcdEndpoint(text: unknown): Endpoint {
     parseAddress(address);
   } catch (cause) {
     const Kind = cause instanceof RangeError ? RangeError : TypeError;
-    throw new Kind(`etcd endpoint ${JSON.stringify(text)}: ${(cause as Error).message}; expected ${EXPECTED}`, {
-      cause,
-    });
+    // What an address looks like is said once, as EXPECTED.
+    const why = (cause as Error).message.replace(/: expected .*$/s, "");
+    throw new Kind(`etcd endpoint ${JSON.stringify(text)}: ${why}: expected ${EXPECTED}`, { cause });
   }
   // Without a scheme: as the connector is configured, that is with TLS if `tls` was given.
   return scheme === undefined ? { address } : { address, secure: scheme.toLowerCase() === "https" };

@@ -151,7 +151,9 @@ export class FrameReader {
     }
     const text = String.fromCharCode(...from.subarray(at, at + 5));
     if (text === "HTTP/") throw new Http2Error(ErrorCode.HTTP_1_1_REQUIRED, "the server speaks HTTP/1.1, not HTTP/2");
-    throw protocol("the server's first frame is not SETTINGS: is it an HTTP/2 server?");
+    throw protocol(
+      "the server's first frame is not SETTINGS: is it an HTTP/2 server, and is TLS on at both ends or at neither?",
+    );
   }
 
   /** Section 6.1. */

@@ -170,8 +170,7 @@ class GrpcLink implements Link {
       return connection;
     } catch (error) {
       signal.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Error(`can't connect to ${address}: ${why}`, { cause: error });
+      throw new Error(`can't connect to ${address}: ${whyNot(error)}`, { cause: error });
     } finally {
       timer.cancel();
       signal.removeEventListener("abort", abort);
@@ -244,4 +243,14 @@ function positive(name: string, value: unknown): number {
   if (typeof value !== "number") throw new TypeError(`${name} must be a number of milliseconds, not ${typeof value}`);
   if (!(value > 0)) throw new RangeError(`${name} must be above 0, not ${value}`);
   return value;
+}
+
+/** What a user reads of a connection that could not be opened. */
+function whyNot(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // The runtimes' own texts for it are OpenSSL's, and don't say what to do.
+  if ("code" in error && error.code === "ERR_SSL_WRONG_VERSION_NUMBER") {
+    return "the server answers without TLS: is TLS on at both ends or at neither?";
+  }
+  return error.message.trim();
 }

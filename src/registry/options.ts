@@ -48,7 +48,9 @@ export function checkRegisterOptions(options: RegisterOptions): CheckedRegistrat
     );
   }
   const expected = `expected whole seconds from 1 to ${MAX_TTL_SECONDS}`;
-  if (typeof ttlSeconds !== "number") throw new TypeError(`ttlSeconds ${String(ttlSeconds)} is no number: ${expected}`);
+  if (typeof ttlSeconds !== "number") {
+    throw new TypeError(`ttlSeconds ${String(ttlSeconds)} (${typeof ttlSeconds}) is no number: ${expected}`);
+  }
   if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > MAX_TTL_SECONDS) {
     throw new RangeError(`ttlSeconds ${ttlSeconds}: ${expected}`);
   }
@@ -65,7 +67,7 @@ export function checkAttributes(attributes: EndpointAttributes): EndpointAttribu
   }
   const { weight, zone, metadata } = attributes;
   if (weight !== undefined && typeof weight !== "number") {
-    throw new TypeError(`weight ${String(weight)} is no number: expected a number above 0`);
+    throw new TypeError(`weight ${String(weight)} (${typeof weight}) is no number: expected a number above 0`);
   }
   if (weight !== undefined && !(weight > 0 && weight < Infinity)) {
     throw new RangeError(`weight ${weight}: expected a finite number above 0`);
