@@ -11,10 +11,12 @@ export interface DriverKind {
   create(): EtcdDriver;
 }
 
-export const driverKinds: readonly DriverKind[] = [
-  { name: "the Connect driver", create: () => createConnectDriver(grpcConnector()) },
-  { name: "the etcd3 driver", create: () => createEtcd3Driver() },
-];
+export const connectKind: DriverKind = {
+  name: "the Connect driver",
+  create: () => createConnectDriver(grpcConnector()),
+};
+export const etcd3Kind: DriverKind = { name: "the etcd3 driver", create: () => createEtcd3Driver() };
+export const driverKinds: readonly DriverKind[] = [connectKind, etcd3Kind];
 
 /** A driver on one etcd endpoint, with little to write around each call. */
 export interface OpenedDriver {
