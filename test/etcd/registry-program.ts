@@ -1,11 +1,13 @@
 // Opens all that a registry has, as an application would, and says when it has; closes it when told to.
 import process from "node:process";
 import { createEtcdRegistry } from "../../src/etcd.ts";
+import { createEtcd3Registry } from "../../src/etcd3.ts";
 
-const [url = "", mode] = process.argv.slice(2);
+const [url = "", mode, over] = process.argv.slice(2);
 // What holds an application is its server, or the calls that it makes: a resolver and a registration don't.
 const server = mode === "ready" ? undefined : setInterval(() => {}, 1_000);
-const registry = createEtcdRegistry({ endpoints: [url] });
+const createRegistry = over === "etcd3" ? createEtcd3Registry : createEtcdRegistry;
+const registry = createRegistry({ endpoints: [url] });
 const stop = new AbortController();
 const consumed = (async () => {
   for await (const { endpoints, stale } of registry.resolver("a").resolve(stop.signal)) {
