@@ -12,12 +12,17 @@ export const deflate: Compression = webCompression("deflate", "deflate");
 
 let accepted: readonly Compression[] | undefined;
 
-/** What is accepted unless the user says otherwise: gzip, and Brotli where the runtime has it. */
+/** What is accepted unless the user says otherwise: gzip, and Brotli where the runtime has it and can stop in it. */
 export function defaultCompressions(): readonly Compression[] {
   return accepted ??= hasBrotli() ? [gzip, webCompression("br", "brotli")] : [gzip];
 }
 
+/**
+ * Deno inflates all of what is written to a stream before anything can be read, and a few bytes of Brotli can hold 16 MiB
+ * (RFC 7932 section 5): nothing could stop a bomb there.
+ */
 function hasBrotli(): boolean {
+  if ("Deno" in globalThis) return false;
   try {
     new DecompressionStream("brotli" as CompressionFormat);
     return true;
@@ -42,16 +47,20 @@ function webCompression(name: string, format: string): Compression {
   };
 }
 
+/**
+ * How much is inflated at once: some runtimes hand nothing on before all of it is. A byte of gzip or deflate holds at most
+ * 1,032 (RFC 1951: matches of 258 bytes in 2 bits), so that this is up to 16 MiB.
+ */
+const SLICE_BYTES = 16 * 1024;
+
 /** Pumps bytes through a stream, and stops as soon as more than `maxBytes` come out: a few bytes can hold gigabytes. */
 async function collect(
   bytes: Uint8Array,
   through: { readable: ReadableStream<Bytes>; writable: WritableStream<BufferSource> },
   maxBytes: number,
 ): Promise<Bytes> {
-  const writer = through.writable.getWriter();
-  // What goes wrong here also comes out on the other side.
-  writer.write(bytes as Bytes).catch(() => {});
-  writer.close().catch(() => {});
+  // What goes wrong there also comes out on the other side.
+  feed(through.writable, bytes).catch(() => {});
   const reader = through.readable.getReader();
   const chunks: Bytes[] = [];
   let length = 0;
@@ -75,6 +84,15 @@ async function collect(
     at += chunk.length;
   }
   return whole;
+}
+
+/** Writes a slice when what came of the one before is read. */
+async function feed(into: WritableStream<BufferSource>, bytes: Uint8Array): Promise<void> {
+  const writer = into.getWriter();
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+    await writer.write(bytes.subarray(at, at + SLICE_BYTES) as Bytes);
+  }
+  await writer.close();
 }
 
 /** The message of an envelope: a promise only if it is compressed. */

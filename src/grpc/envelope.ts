@@ -23,9 +23,9 @@ export function messagePrefix(flags: number, length: number): Uint8Array {
   return prefix;
 }
 
-/** Pieces below this size are copied together while they wait: a view of each would take more memory than it holds. */
-const SMALL_PIECE_BYTES = 512;
-const BLOCK_BYTES = 4 * 1024;
+/** Pieces below this size are copied together while they wait: a view of each would keep its chunk of up to 64 KiB. */
+const SMALL_PIECE_BYTES = 4 * 1024;
+const BLOCK_BYTES = 16 * 1024;
 
 /** Puts messages together from pieces of any size. Large ones that wait stay as they came, in views of their chunks. */
 export class EnvelopeReader {

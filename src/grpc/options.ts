@@ -14,7 +14,10 @@ export interface GrpcOptions {
   jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
   /** For the binary format. */
   binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
-  /** Compressions the server may use, the most liked first. Defaults to gzip, and Brotli where the runtime has it. */
+  /**
+   * Compressions the server may use, the most liked first. Defaults to gzip, and Brotli where the runtime has it as a web
+   * stream that can stop at `readMaxBytes` (not on Deno).
+   */
   acceptCompression?: Compression[] | undefined;
   /** Compresses requests. Defaults to none, since not every server can read it. */
   sendCompression?: Compression | undefined;

@@ -42,6 +42,20 @@ describe("an envelope reader", () => {
     assert.equal(reader.next()?.bytes.length, 1_000_000);
   });
 
+  it("doesn't keep whole chunks of the socket for the small messages in them", () => {
+    const reader = new EnvelopeReader(0xffff_ffff);
+    const small = envelope(new Uint8Array(1_000));
+    for (let i = 0; i < 1_000; i++) {
+      const chunk = new Uint8Array(65_536);
+      chunk.set(small, 100);
+      reader.push(chunk.subarray(100, 100 + small.length));
+    }
+    const kept = new Set<ArrayBufferLike>();
+    for (let next = reader.next(); next !== undefined; next = reader.next()) kept.add(next.bytes.buffer);
+    const bytes = [...kept].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    assert.ok(bytes < 2_000_000, `${bytes} bytes are kept for 1,000,000`);
+  });
+
   it("refuses a message above its limit before it comes", () => {
     const reader = new EnvelopeReader(1_000);
     reader.push(messagePrefix(0, 1_001).slice());
