@@ -102,9 +102,12 @@ const BY_RESET: Record<number, Code> = {
   [ErrorCode.HTTP_1_1_REQUIRED]: Code.PermissionDenied,
 };
 
-/** The error of a call whose stream failed. A lost connection is `unavailable`, whatever broke it. */
+/**
+ * The error of a call whose stream failed. A lost connection is `unavailable`, whatever broke it. What this side found
+ * wrong with the request or the response has no mark: another server would not like the same request any better.
+ */
 export function streamFailure(error: StreamError): ConnectError {
   const code = error.by === "connection" ? Code.Unavailable : BY_RESET[error.code] ?? Code.Unknown;
   const failure = new ConnectError(error.message, code, undefined, undefined, error);
-  return error.processed === "maybe" ? failure : markAttempt(failure, error.processed);
+  return error.processed === "maybe" || error.by === "stream" ? failure : markAttempt(failure, error.processed);
 }

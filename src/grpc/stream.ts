@@ -12,7 +12,7 @@ import { lazyHeaders } from "./lazy-headers.ts";
 import type { LazyHeaders } from "./lazy-headers.ts";
 import type { Method } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
-import { headError, sectionInfo, trailerError } from "./status.ts";
+import { answered, brokenReply, headError, sectionInfo, trailerError } from "./status.ts";
 
 type Message = MessageShape<DescMessage>;
 type Result = IteratorResult<Message, undefined>;
@@ -240,7 +240,7 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
     if (error !== undefined) throw this.#ended(error);
     if (this.#envelopes.incomplete) {
       this.#envelopes.clear();
-      throw this.#ended(new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument));
+      throw this.#ended(brokenReply("protocol error: incomplete envelope", Code.InvalidArgument));
     }
     this.#ended(undefined);
     return DONE;
@@ -250,8 +250,11 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
   #broken(error: unknown): never {
     this.#envelopes.clear();
     this.#end = { error: undefined };
-    this.failAnswered(error);
-    throw this.#ended(ConnectError.from(error, Code.Internal));
+    const broken = answered(ConnectError.from(error, Code.Internal));
+    // Before others who read are told of the end, which for them is a good one.
+    const seen = this.#ended(broken);
+    this.fail(broken);
+    throw seen;
   }
 
   /** Tells who listens; returns what the reader gets. */

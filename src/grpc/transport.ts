@@ -8,7 +8,6 @@ import type {
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
-import { markAttempt } from "../connection/mark.ts";
 import type { Connection } from "../http2/connection.ts";
 import type { Clock } from "../time/clock.ts";
 import { deadlinesOf } from "../time/deadline.ts";
@@ -30,7 +29,10 @@ export interface GrpcTransportOptions extends GrpcOptions, Target {
 /**
  * gRPC over an HTTP/2 connection of this library as a Connect Transport (gRPC's PROTOCOL-HTTP2).
  *
- * @param connection gives the connection for a call. What it throws becomes the call's error, marked as not sent.
+ * What is wrong with a call itself (a message that can't be encoded or is too large, a header field that HTTP/2 forbids)
+ * fails it without a mark, since no other connection would make it right.
+ *
+ * @param connection gives the connection for a call. What it throws becomes the call's error, with the mark it has.
  */
 export function createGrpcTransport(connection: () => Connection, options: GrpcTransportOptions): Transport {
   return new GrpcTransport(connection, options);
@@ -80,7 +82,7 @@ class GrpcTransport implements Transport {
           >,
       });
     } catch (error) {
-      return Promise.reject(notSent(error));
+      return Promise.reject(ConnectError.from(error, Code.Internal));
     }
   }
 
@@ -114,7 +116,7 @@ class GrpcTransport implements Transport {
           >,
       });
     } catch (error) {
-      return Promise.reject(notSent(error));
+      return Promise.reject(ConnectError.from(error, Code.Internal));
     }
   }
 
@@ -137,7 +139,7 @@ class GrpcTransport implements Transport {
         const call = new UnaryCall(desc, method, this.#options, resolve, reject);
         call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, message);
       } catch (error) {
-        reject(notSent(error));
+        reject(ConnectError.from(error, Code.Internal));
       }
     });
   }
@@ -158,7 +160,7 @@ class GrpcTransport implements Transport {
         const call = new StreamCall(desc, method, this.#options, resolve, reject);
         call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, input);
       } catch (error) {
-        reject(notSent(error));
+        reject(ConnectError.from(error, Code.Internal));
       }
     });
   }
@@ -190,7 +192,7 @@ class GrpcTransport implements Transport {
   /** As Connect has it: 0 and less mean no timeout. */
   #timeout(timeoutMs: number | undefined): number | undefined {
     if (timeoutMs === undefined) return this.#options.defaultTimeoutMs;
-    return timeoutMs <= 0 ? undefined : timeoutMs;
+    return timeoutMs > 0 ? timeoutMs : undefined;
   }
 
   /** What interceptors see. */
@@ -212,9 +214,4 @@ class GrpcTransport implements Transport {
       contextValues: contextValues ?? createContextValues(),
     };
   }
-}
-
-/** An error from before anything was sent. */
-function notSent(error: unknown): ConnectError {
-  return markAttempt(ConnectError.from(error, Code.Internal), "not-sent");
 }

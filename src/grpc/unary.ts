@@ -1,8 +1,10 @@
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UnaryResponse } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import type { Connection } from "../http2/connection.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
+import type { HeaderTemplate } from "../http2/hpack-encoder.ts";
 import type { Deadlines } from "../time/deadline.ts";
 import { GrpcCall } from "./call.ts";
 import { decompressed } from "./compression.ts";
@@ -57,11 +59,24 @@ export class UnaryCall extends GrpcCall {
       this.write(messagePrefix(0, message.length), message, true);
       return;
     }
-    sendCompression.compress(message as Uint8Array<ArrayBuffer>).then((bytes) => {
+    void this.#compressAndSend(connection, template, extra, sendCompression, message);
+  }
+
+  async #compressAndSend(
+    connection: Connection,
+    template: HeaderTemplate,
+    extra: readonly string[] | undefined,
+    compression: Compression,
+    message: Uint8Array,
+  ): Promise<void> {
+    try {
+      const bytes = await compression.compress(message as Uint8Array<ArrayBuffer>);
       if (this.settled) return;
       this.open(connection, template, extra);
       this.write(messagePrefix(COMPRESSED, bytes.length), bytes, true);
-    }).catch((error) => this.fail(ConnectError.from(error, Code.Internal)));
+    } catch (error) {
+      this.fail(ConnectError.from(error, Code.Internal));
+    }
   }
 
   onData(chunk: Uint8Array, start: number, end: number): void {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
+import type { EndTellingMessages } from "../../src/connection/link.ts";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
+import { deadlinesOf } from "../../src/time/deadline.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 import { eventually } from "../support/eventually.ts";
 import { encodeFrame, Flag, FrameType } from "../support/raw-http2/frame.ts";
@@ -26,6 +28,9 @@ function inMemory(options: Parameters<typeof pair>[0] = {}) {
 }
 
 async function* none(): AsyncGenerator<never> {}
+async function* one(): AsyncGenerator<{ data: string }> {
+  yield { data: "one" };
+}
 
 describe("a deadline", () => {
   it("ends a call that is in flight, on time, and resets its stream", async () => {
@@ -62,6 +67,16 @@ describe("a deadline", () => {
     assert.deepEqual([error.code, mark], [Code.DeadlineExceeded, "not-sent"]);
   });
 
+  it("that is no number is none", async () => {
+    const { transport, server, clock } = inMemory();
+    const call = transport.unary(Simple.method.route, undefined, NaN, undefined, {});
+    await settled();
+    assert.ok(!new TextDecoder().decode(server.frames().at(-2)!.payload).includes("grpc-timeout"));
+    server.send(frame.headers(1, GRPC), frame.data(1, message(3)), done(1));
+    await call;
+    assert.deepEqual(clock.pending, []);
+  });
+
   it("is forgotten when its call has ended", async () => {
     const { clock, transport, server } = inMemory();
     const call = transport.unary(Simple.method.route, undefined, 1_000, undefined, {});
@@ -81,6 +96,28 @@ describe("a deadline", () => {
     await clock.advance(1_004);
     assert.equal((await failure(reader.next())).error.code, Code.DeadlineExceeded);
     assert.deepEqual(await reader.next(), { done: true, value: undefined });
+  });
+});
+
+describe("a call whose request can't be compressed", () => {
+  it("fails and leaves nothing behind, however the compression fails", async () => {
+    for (
+      const compress of [() => Promise.reject(new Error("no")), () => {
+        throw new Error("no");
+      }]
+    ) {
+      const clock = new ManualClock();
+      const { connection } = pair({ clock });
+      const sendCompression = { name: "x", compress, decompress: compress };
+      const options = { authority: "test", scheme: "http", clock, sendCompression, compressMinBytes: 0 } as const;
+      const transport = createGrpcTransport(() => connection, options);
+      const { error } = await failure(transport.unary(Simple.method.route, undefined, 5_000, undefined, {}));
+      assert.deepEqual([error.code, error.rawMessage, connection.requests.none], [Code.Internal, "no", true]);
+      assert.equal(deadlinesOf(clock).pending, 0);
+      const stream = transport.stream(Simple.method.routeClientStream, undefined, 5_000, undefined, one());
+      assert.equal((await failure(stream)).error.rawMessage, "no");
+      assert.equal(deadlinesOf(clock).pending, 0);
+    }
   });
 });
 
@@ -312,6 +349,24 @@ describe("a response", () => {
       }
       server.send(encodeFrame(FrameType.data, Flag.padded, id, new Uint8Array([2, 0, 0])), done(id));
       assert.equal((await call).message.value.length, 300);
+    }
+  });
+
+  it("that can't be read ends badly for who listens and for who reads, however many wait", async () => {
+    const { transport, server } = inMemory();
+    for (const [id, bytes] of [[1, envelope(new Uint8Array([0xff]))], [3, message(9).subarray(0, 7)]] as const) {
+      const opened = transport.stream(Simple.method.routeServerStream, undefined, undefined, undefined, none());
+      await settled();
+      server.send(frame.headers(id, GRPC));
+      const { message: messages } = await opened;
+      const told: unknown[] = [];
+      (messages as unknown as EndTellingMessages).tellEnd((error) => (told.push(error), error));
+      const reader = messages[Symbol.asyncIterator]();
+      const [first, second] = [failure(reader.next()), reader.next()];
+      server.send(frame.data(id, bytes), done(id));
+      const { error, mark } = await first;
+      assert.deepEqual([mark, told], ["answered", [error]]);
+      assert.equal((await second).done, true);
     }
   });
 

@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
+import process from "node:process";
+import type { Transform } from "node:stream";
 import { describe, it } from "node:test";
+import { constants, createBrotliCompress, createDeflate, createGzip } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { SimpleRequestSchema } from "../../gen/simple_pb.ts";
-import { deflate, gzip } from "../../src/grpc/compression.ts";
+import { Simple, SimpleRequestSchema } from "../../gen/simple_pb.ts";
+import { createBalancedTransport } from "../../src/call/transport.ts";
+import { defaultCompressions, deflate, gzip } from "../../src/grpc/compression.ts";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
+import { staticResolver } from "../../src/resolver/static.ts";
+import { concat } from "../support/raw-http2/frame.ts";
 import { connect, failure, script, serve, values } from "./link.ts";
 
 async function* messages(...data: string[]) {
@@ -213,6 +220,35 @@ describe("options", () => {
     assert.equal((await deflate.compress(bytes))[0]! & 0x0f, 8);
   });
 
+  it("a bomb takes no memory to speak of, whatever it is packed with", async () => {
+    const packers: Record<string, () => Transform> = {
+      gzip: createGzip,
+      deflate: createDeflate,
+      br: () => createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }),
+    };
+    const bombs: [Compression, Uint8Array<ArrayBuffer>][] = [];
+    for (const compression of [...defaultCompressions(), deflate]) {
+      const packer = packers[compression.name]!();
+      const chunks: Uint8Array[] = [];
+      packer.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+      const megabyte = new Uint8Array(1 << 20);
+      for (let i = 0; i < 160; i++) await new Promise((resolve) => packer.write(megabyte, resolve));
+      const ended = new Promise((resolve) => packer.on("end", resolve));
+      packer.end();
+      await ended;
+      bombs.push([compression, concat(...chunks) as Uint8Array<ArrayBuffer>]);
+    }
+    const beforeKib = process.resourceUsage().maxRSS;
+    for (const [compression, bomb] of bombs) {
+      await assert.rejects(
+        compression.decompress(bomb, 1_000),
+        (error) => error instanceof ConnectError && error.code === Code.ResourceExhausted,
+      );
+    }
+    const grownMib = (process.resourceUsage().maxRSS - beforeKib) / 1024;
+    assert.ok(grownMib < 100, `${grownMib} MiB for bombs of 160 MiB`);
+  });
+
   it("readMaxBytes and writeMaxBytes bound messages", async (t) => {
     const address = await serve(t, {
       ...echo,
@@ -233,7 +269,7 @@ describe("options", () => {
     assert.equal((await reader.route({ data: "small" })).value, "small");
     const writer = await connect(t, address, { writeMaxBytes: 1_000 });
     const { error, mark } = await failure(writer.route({ data }));
-    assert.deepEqual([error.code, mark], [Code.ResourceExhausted, "not-sent"]);
+    assert.deepEqual([error.code, mark], [Code.ResourceExhausted, undefined]);
     await assert.rejects(connect(t, address, { readMaxBytes: 0 }), /readMaxBytes 0 must be/);
   });
 
@@ -297,16 +333,32 @@ describe("a request's header section", () => {
     assert.equal((await asked({ "x-latin": "ü" })).get("x-latin"), "ü");
   });
 
-  it("is refused where HTTP/2 forbids it, and nothing is sent", async (t) => {
+  it("is refused where HTTP/2 forbids it, with no mark that asks for another try", async (t) => {
     const simple = await connect(t, await serve(t, { route: () => ({}) }));
     for (
       const headers of [{ connection: "close" }, { "bad name": "x" }, { "x-a": "a\nb" }, {
         "x-a": "€",
       }] as HeadersInit[]
     ) {
-      assert.equal((await failure(simple.route({}, { headers }))).mark, "not-sent");
+      assert.equal((await failure(simple.route({}, { headers }))).mark, undefined);
     }
     await simple.route({});
+  });
+
+  it("or a message that can't be sent fails a balanced call at once, with its own code", async (t) => {
+    const address = await serve(t, { route: () => ({}) });
+    let attempts = 0;
+    const transport = createBalancedTransport({
+      resolver: staticResolver([address]),
+      connector: grpcConnector({ writeMaxBytes: 100 }),
+      onAttempt: () => attempts++,
+    });
+    t.after(() => transport.close());
+    const simple = createClient(Simple, transport);
+    await simple.route({});
+    const large = await failure(simple.route({ data: "x".repeat(200) }));
+    const forbidden = await failure(simple.route({}, { headers: { connection: "close" } }));
+    assert.deepEqual([large.error.code, forbidden.error.code, attempts], [Code.ResourceExhausted, Code.Internal, 3]);
   });
 
   it("says the time left in whole milliseconds of at most 8 digits", async (t) => {
