@@ -53,7 +53,7 @@ const transport = createBalancedTransport({ resolver, connector: grpcConnector()
 const simple = createClient(Simple, transport);
 let failed = 0;
 try {
-  // Not needed: a call waits for a server too, as long as its own timeout allows. This waits as long as it takes.
+  // Not needed: the first call connects, too. But without a server it fails, while this waits as long as it takes.
   for (let connected = false; !connected;) {
     try {
       await transport.connect();
