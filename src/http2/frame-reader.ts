@@ -1,6 +1,6 @@
 import { ErrorCode, Http2Error } from "./error.ts";
-import { DEFAULT_MAX_FRAME_SIZE, Flag, FRAME_HEADER_BYTES, FrameType, readUint32 } from "./frame.ts";
-import { maxFramesPerBlock } from "./limits.ts";
+import { DEFAULT_MAX_FRAME_SIZE, Flag, FRAME_HEADER_BYTES, FrameType, isFrameLength, readUint32 } from "./frame.ts";
+import { HeaderFragments } from "./header-fragments.ts";
 
 /** What a {@link FrameReader} found. Offsets are into the chunk or buffer handed along, which may be kept. */
 export interface FrameSink {
@@ -38,8 +38,7 @@ const NOTHING = new Uint8Array(0);
  */
 export class FrameReader {
   readonly #sink: FrameSink;
-  readonly #maxBlockBytes: number;
-  // A frame header, or a payload other than DATA, that is cut by chunks.
+  // A payload other than DATA, or a frame header, that is cut by chunks: so many bytes of it came.
   #partial: Uint8Array = NOTHING;
   #partialBytes = 0;
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
@@ -53,24 +52,20 @@ export class FrameReader {
   #dataLeft = 0;
   #padding = -1;
   #dataBegun = false;
-  // Of a header block over several frames.
-  #blockStream = 0;
-  #blockEndStream = false;
-  #block: Uint8Array = NOTHING;
-  #blockBytes = 0;
-  #blockFrames = 0;
+  readonly #fragments: HeaderFragments;
   #begun = false;
   #stopped = false;
 
   constructor(sink: FrameSink, maxBlockBytes: number) {
     this.#sink = sink;
-    this.#maxBlockBytes = maxBlockBytes;
+    this.#fragments = new HeaderFragments(maxBlockBytes);
   }
 
   /** Hands nothing on any more, even from within {@link read}. */
   stop(): void {
     this.#stopped = true;
-    this.#partial = this.#block = NOTHING;
+    this.#partial = NOTHING;
+    this.#fragments.clear();
   }
 
   /** @throws Http2Error for what breaks the connection. */
@@ -125,7 +120,8 @@ export class FrameReader {
     // Section 4.2. This side never announces more than the default.
     if (length > DEFAULT_MAX_FRAME_SIZE) throw frameSize(`a frame of ${length} bytes is larger than allowed`);
     // Section 6.10: nothing may come between the frames of a header block.
-    if (this.#blockStream !== 0 && (type !== FrameType.CONTINUATION || streamId !== this.#blockStream)) {
+    const unfinished = this.#fragments.streamId;
+    if (unfinished !== 0 && (type !== FrameType.CONTINUATION || streamId !== unfinished)) {
       throw protocol("a frame stands inside a header block");
     }
     this.#length = length;
@@ -139,7 +135,7 @@ export class FrameReader {
       this.#dataBegun = false;
       if (this.#padding === -1 && length === 0) throw frameSize("padded DATA has no pad length");
     } else {
-      checkLength(type, this.#flags, length);
+      if (!isFrameLength(type, this.#flags, length)) throw frameSize(`a frame of type ${type} has ${length} bytes`);
     }
   }
 
@@ -189,8 +185,8 @@ export class FrameReader {
       case FrameType.HEADERS:
         return this.#headers(bytes, start, end);
       case FrameType.CONTINUATION:
-        if (this.#blockStream === 0) throw protocol("CONTINUATION without HEADERS");
-        return this.#fragment(bytes, start, end);
+        if (this.#fragments.streamId === 0) throw protocol("CONTINUATION without HEADERS");
+        return this.#continuation(bytes, start, end);
       case FrameType.RST_STREAM:
         if (id === 0) throw protocol("RST_STREAM on stream 0");
         return sink.onReset(id, readUint32(bytes, start));
@@ -232,50 +228,18 @@ export class FrameReader {
       this.#sink.onHeaders(this.#streamId, bytes, start, end, endStream);
       return;
     }
-    this.#blockStream = this.#streamId;
-    this.#blockEndStream = endStream;
-    this.#blockBytes = this.#blockFrames = 0;
-    this.#fragment(bytes, start, end);
+    this.#fragments.begin(this.#streamId, endStream);
+    this.#fragments.add(bytes, start, end);
   }
 
-  /** Section 6.10, bounded in frames and bytes: otherwise a peer could send one header block for ever. */
-  #fragment(bytes: Uint8Array, start: number, end: number): void {
-    const size = this.#blockBytes + end - start;
-    if (++this.#blockFrames > maxFramesPerBlock(this.#maxBlockBytes) || size > this.#maxBlockBytes) {
-      throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "a header block is too large or in too many frames");
-    }
-    if (this.#block.length < size) {
-      const larger = new Uint8Array(Math.max(size, this.#block.length * 2));
-      larger.set(this.#block.subarray(0, this.#blockBytes));
-      this.#block = larger;
-    }
-    this.#block.set(bytes.subarray(start, end), this.#blockBytes);
-    this.#blockBytes = size;
+  /** Section 6.10. */
+  #continuation(bytes: Uint8Array, start: number, end: number): void {
+    const fragments = this.#fragments;
+    fragments.add(bytes, start, end);
     if ((this.#flags & Flag.END_HEADERS) === 0) return;
-    const block = this.#block;
-    const id = this.#blockStream;
-    this.#block = NOTHING;
-    this.#blockStream = 0;
-    this.#sink.onHeaders(id, block, 0, size, this.#blockEndStream);
+    const block = fragments.take();
+    this.#sink.onHeaders(this.#streamId, block, 0, block.length, fragments.endStream);
   }
-}
-
-/** Section 6: frame types of a fixed or least length. */
-function checkLength(type: number, flags: number, length: number): void {
-  const ok = type === FrameType.PING
-    ? length === 8
-    : type === FrameType.RST_STREAM || type === FrameType.WINDOW_UPDATE
-    ? length === 4
-    : type === FrameType.SETTINGS
-    ? length % 6 === 0 && ((flags & Flag.ACK) === 0 || length === 0)
-    : type === FrameType.GOAWAY
-    ? length >= 8
-    : type === FrameType.PRIORITY
-    ? length === 5
-    : type === FrameType.HEADERS
-    ? length >= ((flags & Flag.PADDED) !== 0 ? 1 : 0) + ((flags & Flag.PRIORITY) !== 0 ? 5 : 0)
-    : true;
-  if (!ok) throw frameSize(`a frame of type ${type} has ${length} bytes`);
 }
 
 function protocol(why: string): Http2Error {

@@ -66,3 +66,24 @@ export function writeUint32(into: Uint8Array, at: number, value: number): void {
 export function readUint32(from: Uint8Array, at: number): number {
   return ((from[at]! << 24) | (from[at + 1]! << 16) | (from[at + 2]! << 8) | from[at + 3]!) >>> 0;
 }
+
+/** Whether a frame may have a length: section 6 says it for most types, exactly or at least. */
+export function isFrameLength(type: number, flags: number, length: number): boolean {
+  switch (type) {
+    case FrameType.HEADERS:
+      return length >= ((flags & Flag.PADDED) !== 0 ? 1 : 0) + ((flags & Flag.PRIORITY) !== 0 ? 5 : 0);
+    case FrameType.PRIORITY:
+      return length === 5;
+    case FrameType.RST_STREAM:
+    case FrameType.WINDOW_UPDATE:
+      return length === 4;
+    case FrameType.SETTINGS:
+      return length % 6 === 0 && ((flags & Flag.ACK) === 0 || length === 0);
+    case FrameType.PING:
+      return length === 8;
+    case FrameType.GOAWAY:
+      return length >= 8;
+    default:
+      return true;
+  }
+}

@@ -1,5 +1,3 @@
-import { DEFAULT_MAX_FRAME_SIZE } from "./frame.ts";
-
 /** What a connection allows its peer; all have defaults that fit gRPC. */
 export interface Http2Limits {
   /** How many bytes a stream may receive beyond what its reader took. Defaults to 8 MiB. */
@@ -31,10 +29,6 @@ function bounded(name: string, value: number, least: number): number {
   throw new RangeError(`${name} is ${value}: expected a whole number from ${least} to ${0x7fff_ffff}`);
 }
 
-/** How many frames a header block of so many bytes may be spread over: 64 KiB take 4 of the usual size. */
-export function maxFramesPerBlock(maxBlockBytes: number): number {
-  return Math.max(64, 4 * Math.ceil(maxBlockBytes / DEFAULT_MAX_FRAME_SIZE));
-}
 /** How many informational (1xx) responses may precede a response. */
 export const MAX_INFORMATIONAL = 16;
 /** How many bytes of answers (acknowledgements, window updates) may wait for a peer that doesn't read. */
