@@ -7,16 +7,16 @@ import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Deadlines } from "../time/deadline.ts";
 import { GrpcCall } from "./call.ts";
 import { decompressed } from "./compression.ts";
-import { COMPRESSED, EnvelopeReader, messagePrefix, PREFIX_BYTES } from "./envelope.ts";
+import { EnvelopeReader, PREFIX_BYTES } from "./envelope.ts";
 import { lazyHeaders } from "./lazy-headers.ts";
 import type { LazyHeaders } from "./lazy-headers.ts";
 import type { Method } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
+import { RequestMessages } from "./request-messages.ts";
 import { answered, brokenReply, headError, sectionInfo, trailerError } from "./status.ts";
 
 type Message = MessageShape<DescMessage>;
 type Result = IteratorResult<Message, undefined>;
-type Input = AsyncIterator<MessageInitShape<DescMessage>>;
 
 interface Reader {
   resolve(result: Result | Promise<Result>): void;
@@ -35,7 +35,7 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
   readonly #method: Method;
   readonly #resolve: (response: StreamResponse) => void;
   readonly #reject: (error: ConnectError) => void;
-  #input: Input | undefined = undefined;
+  #request: RequestMessages | undefined = undefined;
   readonly #envelopes: EnvelopeReader;
   readonly #readers: Reader[] = [];
   #trailer: LazyHeaders | undefined = undefined;
@@ -43,7 +43,6 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
   #uncredited = 0;
   /** How the response ended, once it did: without a value, well. */
   #end: { error: ConnectError | undefined } | undefined = undefined;
-  #roomWanted: (() => void) | undefined = undefined;
   #endListener: ((error: unknown) => unknown) | undefined = undefined;
 
   constructor(
@@ -72,47 +71,18 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
     input: AsyncIterable<MessageInitShape<DescMessage>>,
   ): void {
     try {
-      this.#input = input[Symbol.asyncIterator]();
+      this.#request = new RequestMessages(input);
     } catch (error) {
       return this.fail(ConnectError.from(error, Code.Internal));
     }
     if (!this.mind(signal, timeoutMs, deadlines)) return;
     this.open(connection, whole ? this.#method.pseudo : this.#method.template, extra);
-    void this.#send(this.#input);
-  }
-
-  /** Sends the caller's messages one after another, as fast as there is room for them. */
-  async #send(input: Input): Promise<void> {
-    const { codec } = this.#method;
-    const { compressMinBytes, sendCompression } = this.options;
-    try {
-      for (;;) {
-        const { done, value } = await input.next();
-        if (this.closed) return;
-        if (done) break;
-        let message = codec.serialize(value);
-        let flags = 0;
-        if (sendCompression !== undefined && message.length >= compressMinBytes) {
-          message = await sendCompression.compress(message as Uint8Array<ArrayBuffer>);
-          flags = COMPRESSED;
-          if (this.closed) return;
-        }
-        if (!this.write(messagePrefix(flags, message.length), message, false)) {
-          await new Promise<void>((resolve) => this.#roomWanted = resolve);
-          if (this.closed) return;
-        }
-      }
-      this.#input = undefined;
-      this.end();
-    } catch (error) {
-      this.fail(ConnectError.from(error, Code.Internal));
-    }
+    this.#request.sendTo(this, this.#method.codec, this.options)
+      .catch((error) => this.fail(ConnectError.from(error, Code.Internal)));
   }
 
   override onWritable(): void {
-    const wanted = this.#roomWanted;
-    this.#roomWanted = undefined;
-    wanted?.();
+    this.#request?.room();
   }
 
   protected override began(head: HeaderBlock): void {
@@ -142,7 +112,7 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
     // A status in the header section means that no trailers follow.
     const found = sectionInfo(this.head!).status !== "none";
     this.#end = { error: found ? undefined : trailerError(this.head!, trailers) };
-    this.#finishInput(undefined);
+    this.#request?.finish(undefined);
     this.#serve();
   }
 
@@ -151,20 +121,8 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
     if (this.#end === undefined) this.#end = { error };
     if (this.gaveUp) this.#envelopes.clear();
     this.#reject(error);
-    this.#finishInput(error);
+    this.#request?.finish(error);
     this.#serve();
-  }
-
-  /** Tells the caller's iterable that it isn't read any more. */
-  #finishInput(error: ConnectError | undefined): void {
-    const input = this.#input;
-    this.#input = undefined;
-    this.onWritable();
-    if (input === undefined) return;
-    try {
-      if (error !== undefined) input.throw?.(error).catch(() => {});
-      input.return?.().catch(() => {});
-    } catch { /* An iterable of the caller's that throws here has nobody left to tell. */ }
   }
 
   // The response's messages

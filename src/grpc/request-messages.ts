@@ -1,0 +1,70 @@
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import type { Codec } from "./codec.ts";
+import { COMPRESSED, messagePrefix } from "./envelope.ts";
+import type { ResolvedGrpcOptions } from "./options.ts";
+
+type Message = MessageInitShape<DescMessage>;
+
+/** Where a request's messages go: its stream, as far as they need it. */
+export interface RequestStream {
+  readonly closed: boolean;
+  /** False: enough waits, go on after {@link RequestMessages.room}. */
+  write(head: Uint8Array, body: Uint8Array, end: boolean): boolean;
+  end(): void;
+}
+
+/** The caller's messages on their way out: one after another, no faster than there is room for them. */
+export class RequestMessages {
+  #input: AsyncIterator<Message> | undefined;
+  #roomWanted: (() => void) | undefined = undefined;
+
+  /** Begins to iterate; throws what the caller's iterable throws. */
+  constructor(input: AsyncIterable<Message>) {
+    this.#input = input[Symbol.asyncIterator]();
+  }
+
+  /** Sends the messages until there are no more or the stream is closed. Rejects with what prevents it. */
+  async sendTo(stream: RequestStream, codec: Codec, options: ResolvedGrpcOptions): Promise<void> {
+    const { compressMinBytes, sendCompression } = options;
+    const input = this.#input;
+    if (input === undefined) return;
+    for (;;) {
+      const { done, value } = await input.next();
+      if (stream.closed) return;
+      if (done) break;
+      let message = codec.serialize(value);
+      let flags = 0;
+      if (sendCompression !== undefined && message.length >= compressMinBytes) {
+        message = await sendCompression.compress(message as Uint8Array<ArrayBuffer>);
+        flags = COMPRESSED;
+        if (stream.closed) return;
+      }
+      if (!stream.write(messagePrefix(flags, message.length), message, false)) {
+        await new Promise<void>((resolve) => this.#roomWanted = resolve);
+        if (stream.closed) return;
+      }
+    }
+    this.#input = undefined;
+    stream.end();
+  }
+
+  /** There is room again. */
+  room(): void {
+    const wanted = this.#roomWanted;
+    this.#roomWanted = undefined;
+    wanted?.();
+  }
+
+  /** Tells the caller's iterable that it isn't read any more: with `throw` if the call failed, and with `return`. */
+  finish(error: ConnectError | undefined): void {
+    const input = this.#input;
+    this.#input = undefined;
+    this.room();
+    if (input === undefined) return;
+    try {
+      if (error !== undefined) input.throw?.(error).catch(() => {});
+      input.return?.().catch(() => {});
+    } catch { /* An iterable of the caller's that throws here has nobody left to tell. */ }
+  }
+}
