@@ -91,10 +91,8 @@ export const allGone: Scenario = {
 /** A call that failed fast names the code, how many endpoints there are, and a reason for each. */
 function explained({ error }: CallRecord, addresses: readonly string[]): boolean {
   if (!(error instanceof ConnectError) || error.code !== Code.Unavailable) return false;
-  const text = error.message;
-  const reason = (address: string) => {
-    const at = text.indexOf(`; ${address}: `);
-    return at >= 0 && /\b(closed|reset|refused|ECONN[A-Z]+)\b/.test(text.slice(at).split("; ")[1]!);
-  };
-  return /has 3 endpoints/.test(text) && addresses.every(reason);
+  const [, ...reasons] = error.message.split("; ");
+  const reason = (address: string) =>
+    reasons.some((text) => text.includes(address) && /\b(closed|reset|refused|ECONN[A-Z]+)\b/.test(text));
+  return /has 3 endpoints/.test(error.message) && addresses.every(reason);
 }
