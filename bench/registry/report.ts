@@ -40,10 +40,9 @@ export async function writeRegistry(
   all: readonly Measured[],
   versions: ReadonlyMap<Runtime, string>,
 ): Promise<void> {
-  let page = await readFile(PAGE, "utf8");
-  if (!page.includes(BEGIN)) page += `\n## The registry at scale\n\n${BEGIN}\n${END}\n`;
+  const page = await readFile(PAGE, "utf8");
   const begin = page.indexOf(BEGIN), end = page.indexOf(END);
-  if (end < begin) throw new Error(`docs/performance.md has no "${END}" behind "${BEGIN}"`);
+  if (begin < 0 || end < begin) throw new Error(`docs/performance.md lacks the marks ${BEGIN} and ${END}`);
   const runtimes = [...versions].map(([runtime, version]) => `${capital(runtime)} ${version}`).join(", ");
   const introduction = `Written by \`npm run bench:registry\`. ${new Date().toISOString().slice(0, 10)}, ` +
     `${cpus().length} cores, shared with a single etcd. ${runtimes}. \`etcd3\` is that package's own \`getAll\`, ` +
@@ -65,7 +64,7 @@ function tables(all: readonly Measured[]): string {
         "first write to last event in the set, ms",
         "behind etcd, ms",
         "pickers built",
-        "least ms between",
+        "ms per picker",
         "peak MiB more",
       ],
       all,
