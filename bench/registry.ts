@@ -23,6 +23,8 @@ const { values } = parseArgs({ options: { runtimes: { type: "string" }, contende
 const runtimes = (values.runtimes?.split(",") ?? RUNTIMES) as readonly Runtime[];
 const contenders = values.contenders?.split(",") ?? CONTENDERS;
 
+// So that the processes it started end, too.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const etcd = await startEtcd();
 const all: Measured[] = [];
 try {

@@ -58,7 +58,7 @@ function tables(all: readonly Measured[]): string {
       figure(listMs),
       figure(listMiB),
     ]),
-    "### 5,000 of them replaced in a burst",
+    "### A burst of 5,000 events: 2,500 of them replaced by others",
     table(
       [
         "first write to last event in the set, ms",

@@ -18,6 +18,8 @@ const { values, positionals } = parseArgs({
 const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name));
 if (unknown.length > 0) throw new Error(`no scenario ${unknown}: expected ${scenarios.map(({ name }) => name)}`);
 
+// So that the processes it started end, too.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const results = await runRegistry({
   runtimes: (values.runtimes?.split(",") ?? RUNTIMES) as readonly Runtime[],
   drivers: (values.drivers?.split(",") ?? DRIVERS) as readonly Driver[],
