@@ -1,8 +1,11 @@
 /**
- * What runs on Node, Bun and Deno alone: the gRPC connector and the end of a server.
+ * What runs on Node, Bun and Deno alone: the gRPC connector, a resolver of DNS names and the end of a server.
  *
  * @module
  */
+export { dnsResolver } from "./node/dns.ts";
+export type { DnsResolverOptions } from "./node/dns.ts";
+export type { DnsLookup, SrvRecord } from "./node/dns-lookup.ts";
 export * from "./node/drain.ts";
 export { grpcConnector } from "./node/grpc-connector.ts";
 export type { GrpcConnectorOptions, KeepaliveOptions, TlsOptions, TlsSource } from "./node/grpc-connector.ts";

@@ -1,0 +1,226 @@
+import { isIPv6 } from "node:net";
+import { type Endpoint, type HostAndPort, parseAddress } from "../endpoint.ts";
+import { Latest } from "../registry/latest.ts";
+import type { Resolution, Resolver } from "../resolver/resolver.ts";
+import { Backoff, sleep } from "../time/backoff.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
+import { type DnsLookup, isNotFound, serverLookup, type SrvRecord, systemLookup } from "./dns-lookup.ts";
+
+/** The least time between two look-ups of a resolver, in milliseconds, whatever asks for one. */
+const APART_MS = 5_000;
+/** How long a look-up may take, in milliseconds. */
+const LOOKUP_MS = 10_000;
+
+/** Options of {@link dnsResolver}. */
+export interface DnsResolverOptions {
+  /** How often the name is looked up, in milliseconds. At least 5,000; defaults to 30,000. */
+  readonly intervalMs?: number;
+  /**
+   * Reads SRV records (RFC 2782), which name ports, weights and priorities: true for `_grpc._tcp.<name>`, or what stands
+   * in place of `_grpc._tcp`. Defaults to false: A and AAAA records.
+   */
+  readonly srv?: boolean | string;
+  /** DNS servers to ask, such as `127.0.0.1:8600` for Consul's. Defaults to the system's look-up, with /etc/hosts. */
+  readonly servers?: readonly string[];
+  /** Looks names up in place of the system. */
+  readonly lookup?: DnsLookup;
+  /** Defaults to the runtime's. */
+  readonly clock?: Clock;
+  /** A number from 0 up to but without 1. Defaults to `Math.random`. */
+  readonly random?: () => number;
+}
+
+/**
+ * Resolves a name in the DNS: `dnsResolver("api.example.com:8000")`, or, with SRV records that tell the ports,
+ * `dnsResolver("api.example.com", { srv: true })`. Each IP address is an endpoint, whose authority is the name it was
+ * found under, so that TLS certificates and servers see the name.
+ *
+ * The name is looked up at an interval, and sooner when a connection fails, but never twice within 5 s. When it can't be
+ * looked up, or has no records any more, the last set stays in use, marked as stale. Of SRV records only those of the
+ * lowest priority are used; their weights become the endpoints', shared by the addresses of a target (a weight of 0
+ * counts as 1).
+ *
+ * @throws TypeError or RangeError for a target or an option that is not what it must be; the message names it.
+ */
+export function dnsResolver(target: string | HostAndPort, options: DnsResolverOptions = {}): Resolver {
+  const { intervalMs = 30_000, srv = false, servers, clock = systemClock, random = Math.random } = options;
+  if (typeof intervalMs !== "number" || !(intervalMs >= APART_MS && intervalMs < Infinity)) {
+    throw new RangeError(`intervalMs ${String(intervalMs)}: expected milliseconds, at least ${APART_MS}`);
+  }
+  const lookup = options.lookup ?? (servers === undefined ? systemLookup() : serverLookup(servers));
+  const read = srv === false ? hostReader(target, lookup) : serviceReader(target, srv, lookup);
+  const name = typeof target === "string" ? target : `${target.host}:${target.port}`;
+  const source = new DnsSource(name, read, intervalMs, clock, random);
+  return {
+    target: name,
+    resolve: (signal) => source.consume(signal),
+    list: (signal) => source.list(signal),
+    refresh: () => source.refresh(),
+  };
+}
+
+type Read = () => Promise<readonly Endpoint[]>;
+
+function hostReader(target: string | HostAndPort, lookup: DnsLookup): Read {
+  const given = typeof target === "string" ? target : `${bracketed(target?.host)}:${target?.port}`;
+  const { host, port } = parseAddress(given);
+  return async () =>
+    (await lookup.addresses(host)).map((ip) => ({
+      address: `${bracketed(ip)}:${port}`,
+      authority: `${bracketed(host)}:${port}`,
+    }));
+}
+
+function serviceReader(target: string | HostAndPort, srv: true | string, lookup: DnsLookup): Read {
+  const prefix = srv === true ? "_grpc._tcp" : srv;
+  if (typeof prefix !== "string" || !/^_[\w-]+\._(tcp|udp)$/.test(prefix)) {
+    throw new TypeError(`srv ${JSON.stringify(srv)}: expected true or a service and a protocol such as "_grpc._tcp"`);
+  }
+  if (typeof target !== "string" || target.includes(":")) {
+    throw new TypeError(`target ${JSON.stringify(target)}: expected a name without a port, which SRV records tell`);
+  }
+  // Any port, to have the name checked.
+  parseAddress(`${target}:1`);
+  return async () => {
+    const records = await lookup.services(`${prefix}.${target}`);
+    const priority = Math.min(...records.map((record) => record.priority));
+    const chosen = records.filter((record) => record.priority === priority);
+    return (await Promise.all(chosen.map((record) => targets(record, lookup)))).flat();
+  };
+}
+
+async function targets({ name, port, weight }: SrvRecord, lookup: DnsLookup): Promise<Endpoint[]> {
+  const host = name.replace(/\.$/, "");
+  const authority = `${bracketed(host)}:${port}`;
+  if (!isAddress(authority)) return [];
+  // A record without addresses is left out; one that can't be looked up must not take its servers out of the set.
+  const ips = await lookup.addresses(host).catch((error: unknown) => {
+    if (isNotFound(error)) return [];
+    throw error;
+  });
+  return ips.map((ip) => ({
+    address: `${bracketed(ip)}:${port}`,
+    authority,
+    weight: Math.max(1, weight) / ips.length,
+  }));
+}
+
+/** Records are written by anyone: what can't be called, such as "." or port 0, is left out. */
+function isAddress(address: string): boolean {
+  try {
+    parseAddress(address);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const bracketed = (host: string) => (isIPv6(host) ? `[${host}]` : host);
+
+/** One name, looked up while anyone consumes it. */
+class DnsSource {
+  readonly #name: string;
+  readonly #read: Read;
+  readonly #intervalMs: number;
+  readonly #clock: Clock;
+  readonly #backoff: Backoff;
+  readonly #latest: Latest<Resolution>;
+  #resolution: Resolution = { endpoints: undefined };
+  #lookedMs = -Infinity;
+  /** Ends the loop that looks up. */
+  #stop: AbortController | undefined;
+  /** Ends the wait for the next interval. */
+  #wake: AbortController | undefined;
+
+  constructor(name: string, read: Read, intervalMs: number, clock: Clock, random: () => number) {
+    this.#name = name;
+    this.#read = read;
+    this.#intervalMs = intervalMs;
+    this.#clock = clock;
+    this.#backoff = new Backoff({ initialMs: APART_MS, maxMs: intervalMs }, random);
+    this.#latest = new Latest(() => this.#resolution, (consumers) => {
+      if (consumers === 0) {
+        this.#stop?.abort();
+        this.#wake?.abort();
+        this.#stop = undefined;
+      } else if (this.#stop === undefined) {
+        this.#stop = new AbortController();
+        void this.#run(this.#stop.signal);
+      }
+    });
+  }
+
+  consume(signal: AbortSignal): AsyncIterable<Resolution> {
+    return this.#latest.consume(signal);
+  }
+
+  refresh(): void {
+    this.#wake?.abort();
+  }
+
+  async list(signal: AbortSignal): Promise<Resolution> {
+    return { endpoints: await this.#look(signal) };
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const clock = this.#clock;
+    for (;;) {
+      const earlyMs = this.#lookedMs + APART_MS - clock.now();
+      if (earlyMs > 0) await sleep(clock, earlyMs, signal);
+      if (signal.aborted) return;
+      this.#lookedMs = clock.now();
+      let waitMs = this.#intervalMs;
+      try {
+        this.#found(await this.#look(signal));
+        this.#backoff.reset();
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failed(error as Error);
+        waitMs = this.#backoff.next();
+      }
+      if (signal.aborted) return;
+      this.#wake = new AbortController();
+      await sleep(clock, waitMs, this.#wake.signal);
+    }
+  }
+
+  #found(endpoints: readonly Endpoint[]): void {
+    const { endpoints: known, stale } = this.#resolution;
+    if (stale === undefined && JSON.stringify(known) === JSON.stringify(endpoints)) return;
+    this.#resolution = { endpoints };
+    this.#latest.changed();
+  }
+
+  #failed(cause: Error): void {
+    const { endpoints, stale } = this.#resolution;
+    this.#resolution = { endpoints, stale: { sinceMs: stale?.sinceMs ?? this.#clock.now(), cause } };
+    this.#latest.changed();
+  }
+
+  /** One look-up: the endpoints in the order of their addresses, each address once. */
+  async #look(signal: AbortSignal): Promise<readonly Endpoint[]> {
+    signal.throwIfAborted();
+    let stop = () => {};
+    const stopped = new Promise<never>((_, reject) => {
+      const late = () => reject(new Error(`no answer within ${LOOKUP_MS} ms`));
+      const timer = this.#clock.timer(LOOKUP_MS, late);
+      const abort = () => reject(signal.reason);
+      signal.addEventListener("abort", abort);
+      stop = () => {
+        timer.cancel();
+        signal.removeEventListener("abort", abort);
+      };
+    });
+    try {
+      const found = await Promise.race([this.#read(), stopped]);
+      const unique = new Map(found.map((endpoint) => [`${endpoint.address} ${endpoint.authority}`, endpoint]));
+      if (unique.size === 0) throw new Error("there are no records");
+      return [...unique.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new Error(`the DNS look-up of ${this.#name} failed: ${(cause as Error).message}`, { cause });
+    } finally {
+      stop();
+    }
+  }
+}
