@@ -84,6 +84,40 @@ export function checkEndpointAddress(address: string): void {
   if (typeof address !== "string" || unixPath(address) === undefined) parseAddress(address);
 }
 
+/** A host, maybe with a port, and nothing that could mean another place in a URL or end a header. */
+const AUTHORITY = /^[A-Za-z0-9_.:\[\]-]+$/;
+
+/**
+ * Checks an endpoint that comes from outside the library: a user's list or resolver.
+ *
+ * @throws TypeError or RangeError that names the value and what is expected.
+ */
+export function checkEndpoint(endpoint: unknown): asserts endpoint is Endpoint {
+  if (typeof endpoint !== "object" || endpoint === null) {
+    throw new TypeError(
+      `endpoint ${String(endpoint)}: expected an address or an object like { address: "10.0.0.5:8000" }`,
+    );
+  }
+  const { address, secure, authority, incarnation, weight, zone } = endpoint as Partial<Endpoint>;
+  checkEndpointAddress(address as string);
+  const wrong = (what: string, value: unknown, expected: string) => {
+    const quoted = typeof value === "string" ? JSON.stringify(value.slice(0, 100)) : String(value);
+    return new TypeError(`endpoint ${address} has ${what} ${quoted}: expected ${expected}`);
+  };
+  if (secure !== undefined && typeof secure !== "boolean") throw wrong("secure", secure, "a boolean");
+  if (authority !== undefined && !(typeof authority === "string" && AUTHORITY.test(authority))) {
+    throw wrong("the authority", authority, "a host, or a host and a port");
+  }
+  if (incarnation !== undefined && typeof incarnation !== "string") {
+    throw wrong("the incarnation", incarnation, "a string");
+  }
+  if (zone !== undefined && typeof zone !== "string") throw wrong("the zone", zone, "a string");
+  if (weight !== undefined && typeof weight !== "number") throw wrong("the weight", weight, "a number above 0");
+  if (weight !== undefined && !(weight > 0 && weight < Infinity)) {
+    throw new RangeError(`endpoint ${address} has the weight ${weight}: expected a finite number above 0`);
+  }
+}
+
 /** The URL parser knows the whole of RFC 4291's grammar. */
 function isIPv6(host: string): boolean {
   return IPV6.test(host) && URL.canParse(`http://[${host}]/`);

@@ -10,6 +10,10 @@ export type BalancerEvent =
     readonly removed: readonly Endpoint[];
     readonly total: number;
   }
+  /** What a resolver gave as an endpoint is none, and is left out of the set; `cause` says why. */
+  | { readonly type: "endpoint-skipped"; readonly target: string; readonly endpoint: unknown; readonly cause: Error }
+  /** The policy threw, or returned no picker: the picker before it stays in use. */
+  | { readonly type: "policy-failed"; readonly target: string; readonly cause: Error }
   /** The source of endpoints can't be reached: the last set stays in use. */
   | { readonly type: "endpoints-stale"; readonly target: string; readonly cause: Error }
   /** The source of endpoints is back. */
@@ -74,9 +78,16 @@ export function emit<E extends object>(listener: ((event: E) => void) | undefine
     Object.assign(told, { reason: cause.message });
     Object.defineProperty(told, "cause", { value: cause, enumerable: false });
   }
+  notify("onEvent", listener, told as unknown as E);
+}
+
+/** Calls a user's listener. What it throws, or an async one rejects with, is printed and does no harm. */
+export function notify<T>(name: string, listener: (value: T) => unknown, value: T): void {
+  const print = (error: unknown) => console.error(`connect-lb: an ${name} listener threw`, error);
   try {
-    listener(told as unknown as E);
+    const result = listener(value);
+    if (result instanceof Promise) result.catch(print);
   } catch (error) {
-    console.error("connect-lb: an onEvent listener threw", error);
+    print(error);
   }
 }

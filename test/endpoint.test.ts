@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { checkEndpointAddress, endpointIdentity, isWildcardHost, parseAddress, unixPath } from "../src/endpoint.ts";
-import { staticResolver } from "../src/resolver/static.ts";
 
 describe("parseAddress", () => {
   for (
@@ -103,23 +102,5 @@ describe("addresses", () => {
     assert.equal(endpointIdentity({ address: "a:1", weight: 1 }), endpointIdentity({ address: "a:1", zone: "z" }));
     assert.notEqual(endpointIdentity({ address: "a:1" }), endpointIdentity({ address: "a:1", secure: true }));
     assert.notEqual(endpointIdentity({ address: "a:1" }), endpointIdentity({ address: "a:1", authority: "x" }));
-  });
-});
-
-describe("staticResolver", () => {
-  it("yields its set once, and ends with the signal", async () => {
-    const abort = new AbortController();
-    const sets: unknown[] = [];
-    for await (const { endpoints } of staticResolver(["a:1", { address: "b:2", weight: 2 }]).resolve(abort.signal)) {
-      sets.push(endpoints);
-      queueMicrotask(() => abort.abort());
-    }
-    assert.deepEqual(sets, [[{ address: "a:1" }, { address: "b:2", weight: 2 }]]);
-  });
-
-  it("refuses bad addresses at once", () => {
-    assert.throws(() => staticResolver(["a"]), TypeError);
-    assert.throws(() => staticResolver(["a:70000"]), RangeError);
-    assert.throws(() => staticResolver("a:1" as unknown as string[]), TypeError);
   });
 });

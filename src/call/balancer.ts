@@ -3,12 +3,12 @@ import { Pool } from "../connection/pool.ts";
 import type { Connector } from "../connection/link.ts";
 import { type BalancerEvent, emit } from "../event.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
-import type { Resolver, Staleness } from "../resolver/resolver.ts";
+import type { Resolution, Resolver, Staleness } from "../resolver/resolver.ts";
 import { watchResolver } from "../resolver/watch.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import type { PendingCall } from "./call.ts";
-import { describeBalancer } from "./explain.ts";
+import { describeBalancer, textOf } from "./explain.ts";
 
 /** What a balancer is made of. */
 export interface BalancerOptions {
@@ -18,7 +18,7 @@ export interface BalancerOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: ((event: BalancerEvent) => void) | undefined;
-  readonly backoff: BackoffOptions | undefined;
+  readonly backoff: BackoffOptions;
   readonly removedStreamGraceMs: number | undefined;
   /** How long without a call until everything is let go, in milliseconds. */
   readonly idleTimeoutMs: number;
@@ -58,14 +58,14 @@ export class Balancer {
       clock: options.clock,
       random: options.random,
       connector: options.connector,
-      ...options.backoff && { backoff: options.backoff },
+      backoff: options.backoff,
       ...options.removedStreamGraceMs !== undefined && { removedStreamGraceMs: options.removedStreamGraceMs },
       onChange: (connections) => this.#rebuild(connections),
       onSet: (added, removed, total) => {
         emit(onEvent, { type: "endpoints-changed", target: this.target, added, removed, total });
       },
       onState: (connection, from, cause) => {
-        if (cause !== undefined) options.resolver.refresh?.();
+        if (cause !== undefined) void this.#refresh();
         const to = connection.state, { endpoint } = connection;
         emit(onEvent, { type: "connection-state", target: this.target, endpoint, from, to, ...cause && { cause } });
       },
@@ -76,7 +76,7 @@ export class Balancer {
     return this.#closed;
   }
 
-  /** How many calls wait for a connection. */
+  /** How many calls wait for a connection, or before their next attempt. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -87,20 +87,36 @@ export class Balancer {
     const { resolver, clock, random, onEvent } = this.#options;
     const { signal } = this.#running = new AbortController();
     this.#watchIdleness(0);
-    void watchResolver(resolver, (resolution) => {
-      const wasStale = this.stale !== undefined;
-      this.stale = resolution.stale;
-      if (resolution.stale === undefined && wasStale) emit(onEvent, { type: "endpoints-fresh", target: this.target });
-      if (resolution.stale !== undefined && !wasStale) {
-        emit(onEvent, { type: "endpoints-stale", target: this.target, cause: resolution.stale.cause });
-      }
-      if (resolution.endpoints === undefined) return;
-      this.knowledge = "known";
-      this.pool.update(resolution.endpoints);
+    void watchResolver(resolver, {
+      told: (resolution) => this.#resolved(resolution),
+      skipped: (endpoint, cause) => {
+        emit(onEvent, { type: "endpoint-skipped", target: this.target, endpoint, cause });
+      },
     }, { clock, random, signal });
   }
 
-  /** Has the call tried again whenever the picker changes, until `forget`. */
+  #resolved({ endpoints, stale }: Resolution): void {
+    const { onEvent } = this.#options;
+    const wasStale = this.stale !== undefined;
+    this.stale = stale;
+    if (stale === undefined && wasStale) emit(onEvent, { type: "endpoints-fresh", target: this.target });
+    if (stale !== undefined && !wasStale) {
+      emit(onEvent, { type: "endpoints-stale", target: this.target, cause: stale.cause });
+    }
+    if (endpoints === undefined) return;
+    this.knowledge = "known";
+    this.pool.update(endpoints);
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      await this.#options.resolver.refresh?.();
+    } catch (error) {
+      console.error("connect-lb: refresh of a resolver threw", error);
+    }
+  }
+
+  /** Has the call told whenever the picker changes or all is closed, until `forget`. */
   await(call: PendingCall): void {
     this.#waiting.add(call);
   }
@@ -124,9 +140,21 @@ export class Balancer {
   }
 
   #rebuild(connections: readonly EndpointConnection[]): void {
-    const { clock, random, policy } = this.#options;
-    const env = { now: () => clock.now(), random };
-    this.picker = this.#previous = policy(connections, this.#previous, env);
+    const { clock, random, policy, onEvent } = this.#options;
+    try {
+      const picker = policy(connections, this.#previous, { now: () => clock.now(), random });
+      if (typeof picker?.pick !== "function") {
+        const called = typeof picker === "function"
+          ? "a function (a policy is made by a call: roundRobin())"
+          : String(picker);
+        throw new TypeError(`it returned ${called}: expected a picker, { pick(call) }`);
+      }
+      this.picker = this.#previous = picker;
+    } catch (error) {
+      const cause = new Error(`the policy failed: ${textOf(error)}`, { cause: error });
+      this.picker ??= { pick: () => cause };
+      emit(onEvent, { type: "policy-failed", target: this.target, cause });
+    }
     // First come, first served; a call that finds nothing stays.
     for (const call of [...this.#waiting]) call.retry();
   }

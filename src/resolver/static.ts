@@ -1,31 +1,37 @@
-import { checkEndpointAddress, type Endpoint } from "../endpoint.ts";
+import { checkEndpoint, type Endpoint } from "../endpoint.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
+/** How many endpoints its target names one by one. */
+const MOST_NAMED = 3;
+
 /**
- * A set of endpoints that never changes: `staticResolver(["a:1", "b:2"])`.
+ * A set of endpoints that never changes: `staticResolver(["a:1", "b:2"])`. Addresses are `host:port`, or
+ * `unix:/path/of/socket` for links that can open one.
  *
- * @throws TypeError or RangeError at once for an address that is none; see `parseAddress`. `unix:/path` is taken as well.
+ * @throws TypeError or RangeError at once for an endpoint that is none; the message names the value and what is expected.
  */
 export function staticResolver(endpoints: readonly (string | Endpoint)[]): Resolver {
   if (!Array.isArray(endpoints)) {
     throw new TypeError(`staticResolver takes an array of addresses or endpoints, not ${String(endpoints)}`);
   }
-  const resolution: Resolution = {
-    endpoints: endpoints.map((endpoint: string | Endpoint) => {
-      if (typeof endpoint === "object" && endpoint !== null) {
-        checkEndpointAddress(endpoint.address);
-        return endpoint;
-      }
-      checkEndpointAddress(endpoint);
-      return { address: endpoint };
-    }),
-  };
+  const set = endpoints.map((given: string | Endpoint): Endpoint => {
+    const endpoint = typeof given === "string" ? { address: given } : given;
+    checkEndpoint(endpoint);
+    return { ...endpoint };
+  });
+  const resolution: Resolution = { endpoints: set };
   return {
-    target: endpoints.map((endpoint) => (typeof endpoint === "string" ? endpoint : endpoint.address)).join(","),
+    target: targetOf(set),
     async *resolve(signal) {
       yield resolution;
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     },
     list: () => Promise.resolve(resolution),
   };
+}
+
+function targetOf(endpoints: readonly Endpoint[]): string {
+  if (endpoints.length === 0) return "an empty static set";
+  const named = endpoints.slice(0, MOST_NAMED).map(({ address }) => address).join(",");
+  return endpoints.length > MOST_NAMED ? `${named} and ${endpoints.length - MOST_NAMED} more` : named;
 }
