@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { StreamResponse, UnaryResponse } from "@connectrpc/connect";
-import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { type Call, endOf } from "./call.ts";
 import { ReplayBuffer } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";
@@ -13,24 +14,21 @@ export function unaryAttempts<I extends DescMessage, O extends DescMessage>(
 ): Promise<UnaryResponse<I, O>> {
   const attempt = (connection: EndpointConnection): Promise<UnaryResponse<I, O>> => {
     const startMs = call.begin(connection);
-    let response: Promise<UnaryResponse<I, O>>;
+    const failed = (error: unknown) => call.failed(connection, startMs, error, true).then(attempt);
     try {
       const { signal, timeoutMs, headerInit, contextValuesInit } = call;
-      response = connection.transport.unary(method, signal, timeoutMs, headerInit, input, contextValuesInit);
+      return connection.transport.unary(method, signal, timeoutMs, headerInit, input, contextValuesInit)
+        .then((answer) => {
+          call.ended(connection, startMs, "answered");
+          return answer;
+        }, failed);
     } catch (error) {
-      response = Promise.reject(error);
+      return failed(error);
     }
-    return response.then(
-      (answer) => {
-        call.ended(connection, startMs, "answered");
-        return answer;
-      },
-      (error) => call.failed(connection, startMs, error, true).then(attempt),
-    );
   };
   const picked = call.pick();
   // The usual case takes no detour over a promise.
-  return picked === "wait" || picked instanceof Error ? call.connection().then(attempt) : attempt(picked);
+  return picked instanceof EndpointConnection ? attempt(picked) : call.connection().then(attempt);
 }
 
 /** Makes the attempts of a streaming call; it is committed to the one that brings response headers. */
@@ -49,7 +47,7 @@ export async function streamAttempts<I extends DescMessage, O extends DescMessag
   };
   try {
     const picked = call.pick();
-    let connection = picked === "wait" || picked instanceof Error ? await call.connection() : picked;
+    let connection = picked instanceof EndpointConnection ? picked : await call.connection();
     for (;;) {
       const startMs = call.begin(connection);
       let response: StreamResponse<I, O>;
@@ -70,13 +68,19 @@ export async function streamAttempts<I extends DescMessage, O extends DescMessag
       }
       replay.commit();
       const used = connection;
+      used.answered();
       const end = new StreamEnd(abort, (error, abandoned) => {
         release();
-        const how = abandoned ? "maybe-processed" : error === undefined ? "answered" : endOf(error);
-        call.ended(used, startMs, how, error);
-        return error === undefined ? undefined : call.failure(used, how, error);
+        const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
+        const how = failure === undefined ? "answered" : endOf(failure);
+        call.ended(used, startMs, how, failure);
+        return failure === undefined ? undefined : call.failure(used, how, failure);
       });
-      return trackResponse(response, end);
+      try {
+        return trackResponse(response, end);
+      } catch (error) {
+        throw end.failed(error);
+      }
     }
   } catch (error) {
     release();

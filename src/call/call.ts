@@ -1,20 +1,21 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { Connection } from "../connection/connection.ts";
-import type { EndpointConnection } from "../connection/endpoint-connection.ts";
-import { PACE_MS } from "../connection/pool.ts";
+import { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { type AttemptEnd, readMark } from "../connection/mark.ts";
+import { PACE_MS } from "../connection/pool.ts";
+import { notify } from "../event.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
-import { Backoff, sleep } from "../time/backoff.ts";
+import { Backoff } from "../time/backoff.ts";
 import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
 import type { Balancer } from "./balancer.ts";
 import { callFailure, codeOf, type FailedAttempt, textOf } from "./explain.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { type Attempt, balanceKey, type BalanceSettings } from "./options.ts";
 
-/** A call that waits for a connection. */
+/** A call that waits: for a connection, or before its next attempt. */
 export interface PendingCall {
-  /** The picker changed, or the transport was closed. */
+  /** The picker changed, or the transport was closed. It must not throw. */
   retry(): void;
 }
 
@@ -55,6 +56,8 @@ export class Call implements CallInfo {
   #picker: Picker | undefined;
   #tried: Set<Connection> | undefined;
   #sawTried = false;
+  /** The connection of the next attempt was told of it already. */
+  #begun = false;
   #failed: FailedAttempt[] | undefined;
   /** How many attempts were answered with an error or may have been processed. */
   #retried = 0;
@@ -113,18 +116,29 @@ export class Call implements CallInfo {
     return this.#timeoutMs;
   }
 
-  /** A connection for the next attempt, if there is one at once. */
+  /**
+   * A connection for the next attempt, if there is one at once.
+   *
+   * @throws ConnectError with code Internal if the picker throws or gives none of these.
+   */
   pick(): EndpointConnection | "wait" | Error {
     const { balancer } = this.#env;
     const { picker } = balancer;
     if (picker === undefined) {
       balancer.start();
-      if (balancer.picker === undefined) return "wait";
-      return this.pick();
+      return "wait";
     }
     this.#picker = picker;
     this.#sawTried = false;
-    return picker.pick(this) as EndpointConnection | "wait" | Error;
+    let picked: unknown;
+    try {
+      picked = picker.pick(this);
+    } catch (error) {
+      throw this.#unavailable(`the policy's picker threw: ${textOf(error)}`, Code.Internal, error);
+    }
+    if (picked instanceof EndpointConnection || picked === "wait" || picked instanceof Error) return picked;
+    const expected = `a connection that its policy was given, "wait" or an Error`;
+    throw this.#unavailable(`the policy's picker gave ${String(picked)}: expected ${expected}`, Code.Internal);
   }
 
   /** A connection for the next attempt, as soon as there is one. Rejects with what the caller should see. */
@@ -138,15 +152,23 @@ export class Call implements CallInfo {
       await this.#pause(Math.min(PACE_MS + this.#backoff.next(), this.#timeLeftMs()));
       this.#checkTime();
       const picked = this.pick();
-      if (picked !== "wait" && !(picked instanceof Error)) return picked;
+      if (picked instanceof EndpointConnection) return this.#take(picked);
       this.#tried = undefined;
     }
+  }
+
+  /** Counts the attempt from now on, so that calls which are given connections in one go see each other. */
+  #take(connection: EndpointConnection): EndpointConnection {
+    connection.begin();
+    this.#begun = true;
+    return connection;
   }
 
   /** An attempt begins; what it returns goes into `ended`. */
   begin(connection: EndpointConnection): number {
     this.#number++;
-    connection.begin();
+    if (this.#begun) this.#begun = false;
+    else connection.begin();
     return this.#timed || this.#picker?.done !== undefined ? this.#env.clock.now() : 0;
   }
 
@@ -159,7 +181,11 @@ export class Call implements CallInfo {
     const latencyMs = this.#env.clock.now() - startMs;
     const code = error === undefined ? undefined : codeOf(error);
     const failure = error === undefined ? undefined : { code: code!, error };
-    picker?.done?.(connection, { end, latencyMs, ...code !== undefined && { code } });
+    try {
+      picker?.done?.(connection, { end, latencyMs, ...code !== undefined && { code } });
+    } catch (thrown) {
+      console.error("connect-lb: done of a policy's picker threw", thrown);
+    }
     if (!this.#timed) return;
     const attempt = {
       endpoint: connection.endpoint,
@@ -170,11 +196,7 @@ export class Call implements CallInfo {
       ...failure,
     };
     for (const listener of [this.#settings?.onAttempt, this.#env.onAttempt]) {
-      try {
-        listener?.(attempt);
-      } catch (thrown) {
-        console.error("connect-lb: an onAttempt listener threw", thrown);
-      }
+      if (listener !== undefined) notify("onAttempt", listener, attempt);
     }
   }
 
@@ -219,11 +241,26 @@ export class Call implements CallInfo {
     if (!replayable || this.signal?.aborted || this.#env.balancer.closed) return undefined;
     if (end === "not-sent" || end === "refused") return this.#number < MOST_ATTEMPTS ? 0 : undefined;
     const pauseMs = this.#env.retry?.next(this.method, ++this.#retried, end, error);
-    return pauseMs !== undefined && pauseMs < this.#timeLeftMs() ? pauseMs : undefined;
+    // A server may ask for any pause.
+    if (pauseMs === undefined || pauseMs > this.#env.waitTimeoutMs || pauseMs >= this.#timeLeftMs()) return undefined;
+    return pauseMs;
   }
 
+  /** Ends early when the caller aborts or the transport is closed: `#checkTime` then throws. */
   #pause(ms: number): Promise<void> {
-    return sleep(this.#env.clock, ms, this.signal, true);
+    const { balancer, clock } = this.#env;
+    return new Promise((resolve) => {
+      const done = () => {
+        balancer.forget(pending);
+        timer.cancel();
+        this.signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      const pending: PendingCall = { retry: () => balancer.closed && done() };
+      const timer = clock.timer(ms, done, true);
+      this.signal?.addEventListener("abort", done);
+      balancer.await(pending);
+    });
   }
 
   #note(connection: EndpointConnection, end: AttemptEnd, error: unknown): void {
@@ -238,9 +275,10 @@ export class Call implements CallInfo {
     return this.#deadlineMs === undefined ? Infinity : this.#deadlineMs - this.#env.clock.now();
   }
 
-  /** Brings `timeoutMs` up to date; throws when the caller has aborted or no time is left. */
+  /** Brings `timeoutMs` up to date; throws when the caller has aborted, all is closed, or no time is left. */
   #checkTime(): void {
     if (this.signal?.aborted) throw this.#aborted();
+    if (this.#env.balancer.closed) throw this.#closed();
     if (this.#deadlineMs === undefined) return;
     const leftMs = this.#timeLeftMs();
     if (leftMs <= 0) throw this.#deadlineExceeded();
@@ -257,27 +295,27 @@ export class Call implements CallInfo {
         timer.cancel();
         this.signal?.removeEventListener("abort", onAbort);
       };
-      const fail = (error: ConnectError) => {
+      const fail = (error: unknown) => {
         done();
         reject(error);
       };
       const onAbort = () => fail(this.#aborted());
       const pending: PendingCall = {
         retry: () => {
-          if (balancer.closed) return fail(this.#unavailable("the transport is closed", Code.FailedPrecondition));
-          const picked = this.pick();
-          if (picked === "wait" && !this.#sawTried) return;
-          if (picked instanceof Error && !this.#sawTried) {
-            if (!waitForReady) fail(this.#unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable));
-            return;
-          }
-          done();
           try {
+            if (balancer.closed) throw this.#closed();
+            const picked = this.pick();
+            if (picked === "wait" && !this.#sawTried) return;
+            if (picked instanceof Error && !this.#sawTried) {
+              if (waitForReady) return;
+              throw this.#unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable, picked.cause);
+            }
             this.#checkTime();
+            done();
+            resolve(picked instanceof EndpointConnection ? this.#take(picked) : undefined);
           } catch (error) {
-            return reject(error);
+            fail(error);
           }
-          resolve(picked === "wait" || picked instanceof Error ? undefined : picked);
         },
       };
       // A call that waits for readiness has its own timeout, if it has one, to say how long.
@@ -293,8 +331,12 @@ export class Call implements CallInfo {
     });
   }
 
-  #unavailable(text: string, code: Code): ConnectError {
-    return callFailure(`${this.#name}: ${text}`, this.#failed ?? [], code);
+  #unavailable(text: string, code: Code, cause?: unknown): ConnectError {
+    return callFailure(`${this.#name}: ${text}`, this.#failed ?? [], code, cause);
+  }
+
+  #closed(): ConnectError {
+    return this.#unavailable("the transport is closed", Code.FailedPrecondition);
   }
 
   #deadlineExceeded(): ConnectError {

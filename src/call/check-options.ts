@@ -26,14 +26,29 @@ export function checkTransportOptions(options: BalancedTransportOptions): void {
   checkMilliseconds("waitTimeoutMs", options.waitTimeoutMs);
   checkMilliseconds("idleTimeoutMs", options.idleTimeoutMs);
   checkMilliseconds("removedStreamGraceMs", options.removedStreamGraceMs);
-  checkMilliseconds("backoff.initialMs", options.backoff?.initialMs);
-  checkMilliseconds("backoff.maxMs", options.backoff?.maxMs);
+  checkBackoff(options.backoff);
   checkRetry(options.retry);
   if (options.waitForReady !== undefined && typeof options.waitForReady !== "boolean") {
     throw new TypeError(`option waitForReady must be a boolean, not ${typeof options.waitForReady}`);
   }
   if (options.clock !== undefined && !(isFunction(options.clock.now) && isFunction(options.clock.timer))) {
     throw new TypeError("option clock must be a clock: { now(), timer(delayMs, callback, hold) }");
+  }
+}
+
+function checkBackoff(backoff: BalancedTransportOptions["backoff"]): void {
+  if (backoff === undefined) return;
+  if (typeof backoff !== "object" || backoff === null) {
+    throw new TypeError(`option backoff must be an object, not ${String(backoff)}`);
+  }
+  const { initialMs, maxMs, factor, jitter } = backoff;
+  checkMilliseconds("backoff.initialMs", initialMs);
+  checkMilliseconds("backoff.maxMs", maxMs);
+  if (factor !== undefined && !(typeof factor === "number" && factor >= 1 && factor < Infinity)) {
+    throw new RangeError(`option backoff.factor is ${factor}: expected a number from 1`);
+  }
+  if (jitter !== undefined && jitter !== "full" && !(typeof jitter === "number" && jitter >= 0 && jitter <= 1)) {
+    throw new RangeError(`option backoff.jitter is ${jitter}: expected a number from 0 to 1, or "full"`);
   }
 }
 
@@ -56,12 +71,15 @@ function checkRetry(retry: BalancedTransportOptions["retry"]): void {
   }
   checkMilliseconds("retry.initialBackoffMs", retry.initialBackoffMs);
   checkMilliseconds("retry.maxBackoffMs", retry.maxBackoffMs);
-  if (backoffMultiplier !== undefined && !(backoffMultiplier >= 1)) {
+  if (backoffMultiplier !== undefined && !(typeof backoffMultiplier === "number" && backoffMultiplier >= 1)) {
     throw new RangeError(`option retry.backoffMultiplier is ${backoffMultiplier}: expected a number from 1`);
+  }
+  if (budget !== undefined && (typeof budget !== "object" || budget === null)) {
+    throw new TypeError(`option retry.budget must be an object, not ${String(budget)}`);
   }
   for (const name of ["maxTokens", "tokenRatio"] as const) {
     const value = budget?.[name];
-    if (value !== undefined && !(value > 0)) {
+    if (value !== undefined && !(typeof value === "number" && value > 0)) {
       throw new RangeError(`option retry.budget.${name} is ${value}: expected a number above 0`);
     }
   }
@@ -74,6 +92,14 @@ export function checkMilliseconds(name: string, value: number | undefined): void
     throw new TypeError(`option ${name} must be a number of milliseconds, not ${String(value)}`);
   }
   if (value <= 0) throw new RangeError(`option ${name} is ${value}: expected milliseconds above 0`);
+}
+
+/** @throws TypeError or RangeError unless the value is a number of milliseconds from 0. */
+export function checkGrace(graceMs: number): void {
+  if (typeof graceMs !== "number" || Number.isNaN(graceMs)) {
+    throw new TypeError(`close() takes a number of milliseconds, not ${String(graceMs)}`);
+  }
+  if (graceMs < 0) throw new RangeError(`close() takes milliseconds from 0, not ${graceMs}`);
 }
 
 function isFunction(value: unknown): boolean {

@@ -55,10 +55,18 @@ export function attemptsCause(attempts: readonly FailedAttempt[]): AggregateErro
   return new AggregateError(attempts.map(({ error }) => error), `attempts: ${list}`);
 }
 
-/** What the caller sees when a call failed for another reason than the server's answer. */
-export function callFailure(text: string, attempts: readonly FailedAttempt[], code: Code): ConnectError {
+/**
+ * What the caller sees when a call failed for another reason than the server's answer. Its cause are the attempts, or
+ * `cause` where there were none.
+ */
+export function callFailure(
+  text: string,
+  attempts: readonly FailedAttempt[],
+  code: Code,
+  cause?: unknown,
+): ConnectError {
   const last = attempts.at(-1);
-  if (last === undefined) return new ConnectError(text, code);
+  if (last === undefined) return new ConnectError(text, code, undefined, undefined, cause);
   const metadata = last.error instanceof ConnectError ? last.error.metadata : undefined;
   return new ConnectError(text, code, metadata, undefined, attemptsCause(attempts));
 }

@@ -16,7 +16,7 @@ import { ReplayBuffer } from "./replay.ts";
  * interceptors don't come here.
  */
 export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor[]): Transport {
-  const baseUrl = `http://${encodeURIComponent(env.balancer.target)}`;
+  const baseUrl = baseUrlOf(env.balancer.target);
   return {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
       const call = new Call(env, method, signal, timeoutMs, header, contextValues);
@@ -41,8 +41,13 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
       // The runner ends what it reads; a view keeps it away from the caller's iterable.
       const messages = new ReplayBuffer(input);
       messages.commit();
+      // The runner aborts its signal at every end of a call, also of one that an interceptor ends.
+      const ending: Interceptor = (next) => (request) => {
+        request.signal.addEventListener("abort", () => messages.end());
+        return next(request);
+      };
       return await runStreamingCall({
-        interceptors,
+        interceptors: [ending, ...interceptors],
         ...limits(call),
         req: {
           stream: true,
@@ -54,14 +59,16 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
           contextValues: contextValues ?? createContextValues(),
           message: messages.view(),
         },
-        next: async (request) => {
-          // The runner aborts its signal at every end of a call.
-          request.signal.addEventListener("abort", () => messages.end());
-          return await streamAttempts(goOn(env, call, request), method, request.message);
-        },
+        next: async (request) => await streamAttempts(goOn(env, call, request), method, request.message),
       });
     },
   };
+}
+
+/** A URL that interceptors can parse, whatever the target is called: no endpoint is chosen yet. */
+function baseUrlOf(target: string): string {
+  const url = `http://${target.replaceAll(/[^\w.-]+/g, "-")}`;
+  return URL.canParse(url) ? url : "http://service";
 }
 
 function limits({ signal, timeoutMs }: Call): { signal?: AbortSignal; timeoutMs?: number } {

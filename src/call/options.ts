@@ -45,12 +45,21 @@ export const balanceKey: ContextKey<BalanceSettings | undefined> = createContext
 
 /**
  * Call options with settings for the balancer: `client.route(request, balance({ waitForReady: true }, { timeoutMs: 500 }))`.
- * Options and context values given as `callOptions` are kept, and not changed.
+ * Options, context values and settings of the balancer in `callOptions` are kept, and not changed; where both say
+ * something, `settings` wins.
+ *
+ * @throws TypeError for settings of the wrong type.
  */
 export function balance(settings: BalanceSettings, callOptions: CallOptions = {}): CallOptions {
+  checkSettings(settings);
+  if (typeof callOptions !== "object" || callOptions === null) {
+    throw new TypeError(`balance() takes Connect's call options, not ${String(callOptions)}`);
+  }
   const inner = callOptions.contextValues ?? createContextValues();
+  const before = inner.get(balanceKey);
+  const all = before === undefined ? settings : { ...before, ...settings };
   const contextValues: ContextValues = {
-    get: <T>(key: ContextKey<T>): T => (key.id === balanceKey.id ? settings as T : inner.get(key)),
+    get: <T>(key: ContextKey<T>): T => (key.id === balanceKey.id ? all as T : inner.get(key)),
     set(key, value) {
       inner.set(key, value);
       return contextValues;
@@ -61,4 +70,17 @@ export function balance(settings: BalanceSettings, callOptions: CallOptions = {}
     },
   };
   return { ...callOptions, contextValues };
+}
+
+function checkSettings(settings: BalanceSettings): void {
+  if (typeof settings !== "object" || settings === null) {
+    throw new TypeError(`balance() takes settings like { waitForReady: true }, not ${String(settings)}`);
+  }
+  const { waitForReady, onAttempt } = settings;
+  if (waitForReady !== undefined && typeof waitForReady !== "boolean") {
+    throw new TypeError(`setting waitForReady must be a boolean, not ${typeof waitForReady}`);
+  }
+  if (onAttempt !== undefined && typeof onAttempt !== "function") {
+    throw new TypeError(`setting onAttempt must be a function, not ${typeof onAttempt}`);
+  }
 }

@@ -1,5 +1,6 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { ConnectivityState } from "../connection/connection.ts";
+import { DEFAULT_CONNECT_BACKOFF } from "../connection/endpoint-connection.ts";
 import type { Connector } from "../connection/link.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { BalancerEvent } from "../event.ts";
@@ -11,7 +12,7 @@ import { type Clock, systemClock } from "../time/clock.ts";
 import { streamAttempts, unaryAttempts } from "./attempt.ts";
 import { Balancer } from "./balancer.ts";
 import { Call, type CallEnvironment } from "./call.ts";
-import { checkTransportOptions } from "./check-options.ts";
+import { checkGrace, checkTransportOptions } from "./check-options.ts";
 import { transportClosed } from "./explain.ts";
 import { interceptedCalls } from "./intercepted.ts";
 import type { Attempt } from "./options.ts";
@@ -47,10 +48,10 @@ export interface BalancedTransportOptions {
    */
   readonly retry?: RetryOptions | false;
   /**
-   * How long to wait before an endpoint that could not be reached is tried again. Defaults to 1 s, growing by 1.6 to
-   * 120 s, with a jitter of 0.2 (gRPC's connection-backoff.md).
+   * How long to wait before an endpoint that could not be reached is tried again. Defaults, each for itself, to 1 s,
+   * growing by 1.6 to 120 s, with a jitter of 0.2 (gRPC's connection-backoff.md).
    */
-  readonly backoff?: BackoffOptions;
+  readonly backoff?: Partial<BackoffOptions>;
   /**
    * How long streams may go on at an endpoint that left the set, in milliseconds. Defaults to Infinity; unary calls have
    * 30 s in any case.
@@ -63,7 +64,7 @@ export interface BalancedTransportOptions {
   readonly idleTimeoutMs?: number;
   /** Hears of changes of the set and of connections. What it throws is printed and does no harm. */
   readonly onEvent?: (event: BalancerEvent) => void;
-  /** Hears of every attempt of every call when it has ended. */
+  /** Hears of every attempt of every call when it has ended. What it throws is printed and does no harm. */
   readonly onAttempt?: (attempt: Attempt) => void;
   /** Where time comes from. Defaults to the runtime's. */
   readonly clock?: Clock;
@@ -78,14 +79,17 @@ export interface BalancedTransport extends Transport, AsyncDisposable {
    * does the same.
    *
    * @throws ConnectError with code Unavailable when none is ready within `timeoutMs` (default: `waitTimeoutMs`), with
-   * Canceled when `signal` aborts, with FailedPrecondition when the transport is closed.
+   * Canceled when `signal` aborts, with FailedPrecondition when the transport is closed. TypeError or RangeError for
+   * options of the wrong type or range. (It rejects with these.)
    */
   connect(options?: ConnectOptions): Promise<void>;
   /** What is known at this moment, for health pages and tests. */
   snapshot(): TransportSnapshot;
   /**
    * Stops resolving, fails the calls that wait, and closes all connections; calls in flight may finish for `graceMs`
-   * (default 0). Later calls fail with FailedPrecondition. Safe to call twice.
+   * (default 0). Later calls fail with FailedPrecondition. Safe to call twice: a second call may shorten the time of the
+   * first. Never rejects but with a TypeError or RangeError for a `graceMs` that is no number from 0, and then closes
+   * nothing.
    */
   close(graceMs?: number): Promise<void>;
 }
@@ -98,7 +102,7 @@ export interface TransportSnapshot {
   readonly endpoints: readonly EndpointSnapshot[] | undefined;
   /** Set while the source of endpoints can't be reached. */
   readonly stale: Staleness | undefined;
-  /** How many calls wait for a connection. */
+  /** How many calls wait for a connection, or before their next attempt. */
   readonly waiting: number;
 }
 
@@ -131,7 +135,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
   checkTransportOptions(options);
   const { clock = systemClock, random = Math.random, interceptors = [], waitTimeoutMs = 10_000 } = options;
   const { resolver, connector, policy = roundRobin(), onEvent } = options;
-  const { backoff, removedStreamGraceMs, idleTimeoutMs = 1_800_000 } = options;
+  const { removedStreamGraceMs, idleTimeoutMs = 1_800_000 } = options;
   const balancer = new Balancer({
     resolver,
     connector,
@@ -139,7 +143,11 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
     clock,
     random,
     onEvent,
-    backoff,
+    backoff: {
+      ...options.backoff,
+      initialMs: options.backoff?.initialMs ?? DEFAULT_CONNECT_BACKOFF.initialMs,
+      maxMs: options.backoff?.maxMs ?? DEFAULT_CONNECT_BACKOFF.maxMs,
+    },
     removedStreamGraceMs,
     idleTimeoutMs,
   });
@@ -192,7 +200,10 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
       stale: balancer.stale,
       waiting: balancer.waiting,
     }),
-    close: (graceMs = 0) => balancer.close(graceMs),
+    async close(graceMs = 0) {
+      checkGrace(graceMs);
+      await balancer.close(graceMs);
+    },
     [Symbol.asyncDispose]: () => balancer.close(0),
   };
 }

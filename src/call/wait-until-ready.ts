@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallEnvironment } from "./call.ts";
+import { checkMilliseconds } from "./check-options.ts";
 import { transportClosed } from "./explain.ts";
 
 /** Options of a transport's `connect`. */
@@ -11,12 +12,19 @@ export interface ConnectOptions {
 }
 
 /** Starts the balancer and resolves when some connection is ready; see `BalancedTransport.connect` for what it throws. */
-export function waitUntilReady(env: CallEnvironment, options: ConnectOptions): Promise<void> {
+export async function waitUntilReady(env: CallEnvironment, options: ConnectOptions): Promise<void> {
   const { balancer, clock, waitTimeoutMs } = env;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`connect() takes an options object, not ${String(options)}`);
+  }
   const { timeoutMs = waitTimeoutMs, signal } = options;
-  if (balancer.closed) return Promise.reject(transportClosed());
-  if (signal?.aborted) return Promise.reject(ConnectError.from(signal.reason, Code.Canceled));
-  return new Promise((resolve, reject) => {
+  checkMilliseconds("timeoutMs", timeoutMs);
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    throw new TypeError(`option signal must be an AbortSignal, not ${String(signal)}`);
+  }
+  if (balancer.closed) throw transportClosed();
+  if (signal?.aborted) throw ConnectError.from(signal.reason, Code.Canceled);
+  return await new Promise((resolve, reject) => {
     const settle = (error?: ConnectError) => {
       balancer.forget(pending);
       timer.cancel();

@@ -13,10 +13,10 @@ import { type Attempt, balance } from "../../src/call/options.ts";
 import { type BalancedTransportOptions, createBalancedTransport } from "../../src/call/transport.ts";
 import { type AttemptEnd, markAttempt } from "../../src/connection/mark.ts";
 import type { Endpoint } from "../../src/endpoint.ts";
-import type { Resolution, Resolver } from "../../src/resolver/resolver.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { fakeConnector } from "../support/fake-links.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
+import { manualResolver } from "../support/manual-resolver.ts";
 import { simpleRoutes } from "../support/simple.ts";
 
 /** Makes the first attempts on an endpoint fail: before they read their request, or after some messages of it. */
@@ -72,33 +72,6 @@ function setUp(options: Partial<BalancedTransportOptions> & { faults?: Record<st
     ...rest,
   });
   return { transport, client: createClient(Simple, transport), clock, links, served, attempts };
-}
-
-/** A resolver that a test feeds. */
-function manualResolver(): Resolver & { tell(resolution: Resolution): void; fail(error: Error): void } {
-  let wake = () => {};
-  let next: Resolution | Error | undefined;
-  return {
-    target: "simple_grpc",
-    async *resolve(signal) {
-      signal.addEventListener("abort", () => wake());
-      while (!signal.aborted) {
-        const found = next;
-        next = undefined;
-        if (found instanceof Error) throw found;
-        if (found !== undefined) yield found;
-        else await new Promise<void>((resolve) => wake = resolve);
-      }
-    },
-    tell(resolution) {
-      next = resolution;
-      wake();
-    },
-    fail(error) {
-      next = error;
-      wake();
-    },
-  };
 }
 
 async function* requests(...data: string[]) {
@@ -416,7 +389,7 @@ describe("createBalancedTransport", () => {
       let runs = 0;
       const interceptor: Interceptor = (next) => async (request) => {
         runs++;
-        assert.equal(request.url, "http://a%3A1%2Cb%3A1%2Cc%3A1/proto.Simple/Route");
+        assert.equal(request.url, "http://a-1-b-1-c-1/proto.Simple/Route");
         if (!request.stream) (request.message as unknown as { data: string }).data += "!";
         return await next(request);
       };

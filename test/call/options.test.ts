@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createContextKey, createContextValues } from "@connectrpc/connect";
+import { balance, balanceKey, type BalanceSettings } from "../../src/call/options.ts";
+import { type BalancedTransportOptions, createBalancedTransport } from "../../src/call/transport.ts";
+import type { ConnectOptions } from "../../src/call/wait-until-ready.ts";
+import { staticResolver } from "../../src/resolver/static.ts";
+import { balanced } from "../support/balanced.ts";
+import { fakeConnector } from "../support/fake-links.ts";
+
+describe("createBalancedTransport", () => {
+  const good = { resolver: staticResolver(["a:1"]), connector: fakeConnector().connector };
+
+  for (
+    const [name, value, error, why] of [
+      ["resolver", undefined, TypeError, /option resolver must be a resolver/],
+      ["connector", "grpc", TypeError, /option connector must be a connector/],
+      ["policy", "round_robin", TypeError, /option policy must be a function, not string/],
+      ["onEvent", {}, TypeError, /option onEvent must be a function, not object/],
+      ["onAttempt", 1, TypeError, /option onAttempt must be a function, not number/],
+      ["random", 0.5, TypeError, /option random must be a function, not number/],
+      ["interceptors", () => {}, TypeError, /option interceptors must be an array/],
+      ["clock", { now: 1 }, TypeError, /option clock must be a clock/],
+      ["waitForReady", "yes", TypeError, /option waitForReady must be a boolean, not string/],
+      ["defaultTimeoutMs", 0, RangeError, /option defaultTimeoutMs is 0: expected milliseconds above 0/],
+      ["waitTimeoutMs", Number.NaN, TypeError, /option waitTimeoutMs must be a number of milliseconds, not NaN/],
+      ["idleTimeoutMs", -1, RangeError, /option idleTimeoutMs is -1: expected milliseconds above 0/],
+      ["removedStreamGraceMs", "1s", TypeError, /option removedStreamGraceMs must be a number of milliseconds, not 1s/],
+      ["backoff", 1_000, TypeError, /option backoff must be an object, not 1000/],
+      ["backoff", { initialMs: "1s" }, TypeError, /option backoff\.initialMs must be a number/],
+      ["backoff", { maxMs: 0 }, RangeError, /option backoff\.maxMs is 0/],
+      ["backoff", { factor: 0.5 }, RangeError, /option backoff\.factor is 0\.5: expected a number from 1/],
+      ["backoff", { jitter: 2 }, RangeError, /option backoff\.jitter is 2: expected a number from 0 to 1, or "full"/],
+      ["retry", true, TypeError, /option retry must be an object or false, not true/],
+      ["retry", { maxAttempts: 1.5 }, RangeError, /option retry\.maxAttempts is 1\.5/],
+      ["retry", { codes: ["unavailable"] }, TypeError, /option retry\.codes must be an array of Connect codes/],
+      ["retry", { methods: "proto.Simple" }, TypeError, /option retry\.methods must be an array of names/],
+      ["retry", { initialBackoffMs: -1 }, RangeError, /option retry\.initialBackoffMs is -1/],
+      [
+        "retry",
+        { backoffMultiplier: "2" },
+        RangeError,
+        /option retry\.backoffMultiplier is 2: expected a number from 1/,
+      ],
+      ["retry", { budget: 10 }, TypeError, /option retry\.budget must be an object, not 10/],
+      ["retry", { budget: { maxTokens: 0 } }, RangeError, /option retry\.budget\.maxTokens is 0/],
+    ] as const
+  ) {
+    it(`refuses ${name}: ${typeof value === "object" ? JSON.stringify(value) : String(value)}`, () => {
+      assert.throws(
+        () => createBalancedTransport({ ...good, [name]: value } as unknown as BalancedTransportOptions),
+        (thrown) => thrown instanceof error && why.test(thrown.message),
+      );
+    });
+  }
+
+  it("takes a part of the back-off, and the defaults for the rest", async () => {
+    const { transport, clock, links } = balanced({
+      resolver: staticResolver(["a:1"]),
+      links: { auto: false },
+      backoff: { maxMs: 1_200, jitter: 0 },
+    });
+    transport.connect({ timeoutMs: 60_000 }).catch(() => {});
+    await clock.advance(0);
+    for (const delayMs of [1_000, 1_200, 1_200]) {
+      const { opened } = links.get("a:1")!;
+      links.get("a:1")!.refuse();
+      await clock.advance(delayMs - 1);
+      assert.equal(links.get("a:1")!.opened, opened);
+      await clock.advance(21);
+      assert.equal(links.get("a:1")!.opened, opened + 1);
+    }
+    await transport.close();
+  });
+
+  it("rejects connect() with what is wrong about its options", async () => {
+    const { transport } = balanced();
+    const connect = (options: unknown) => transport.connect(options as ConnectOptions);
+    await assert.rejects(connect(null), /connect\(\) takes an options object, not null/);
+    await assert.rejects(connect({ timeoutMs: "5s" }), /option timeoutMs must be a number of milliseconds, not 5s/);
+    await assert.rejects(connect({ timeoutMs: 0 }), RangeError);
+    await assert.rejects(connect({ signal: {} }), /option signal must be an AbortSignal, not \[object Object\]/);
+  });
+
+  it("rejects close() with what is wrong about its grace, and closes nothing then", async () => {
+    const { transport, client, ready } = balanced();
+    await ready();
+    await assert.rejects(
+      transport.close("1s" as unknown as number),
+      /close\(\) takes a number of milliseconds, not 1s/,
+    );
+    await assert.rejects(transport.close(-1), RangeError);
+    assert.equal((await client.route({ data: "x" })).code, 200);
+    await transport.close();
+  });
+});
+
+describe("balance()", () => {
+  it("refuses settings of the wrong type", () => {
+    const make = (settings: unknown, options?: unknown) => () => balance(settings as BalanceSettings, options as never);
+    assert.throws(make(undefined), /balance\(\) takes settings like \{ waitForReady: true \}, not undefined/);
+    assert.throws(make(null), TypeError);
+    assert.throws(make({ waitForReady: 1 }), /setting waitForReady must be a boolean, not number/);
+    assert.throws(make({ onAttempt: "log" }), /setting onAttempt must be a function, not string/);
+    assert.throws(make({}, null), /balance\(\) takes Connect's call options, not null/);
+  });
+
+  it("keeps options, context values and earlier settings, and does not change them", () => {
+    const key = createContextKey("none");
+    const contextValues = createContextValues().set(key, "mine");
+    const onAttempt = () => {};
+    const first = balance({ onAttempt, waitForReady: true }, { timeoutMs: 5, contextValues });
+    const second = balance({ waitForReady: false }, first);
+    assert.equal(second.timeoutMs, 5);
+    assert.equal(second.contextValues!.get(key), "mine");
+    assert.deepEqual(second.contextValues!.get(balanceKey), { onAttempt, waitForReady: false });
+    assert.deepEqual(first.contextValues!.get(balanceKey), { onAttempt, waitForReady: true });
+    assert.equal(contextValues.get(balanceKey), undefined);
+  });
+
+  it("reaches the call through interceptors too", async () => {
+    const { client, clock, links, transport } = balanced({
+      interceptors: [(next) => (request) => next(request)],
+      resolver: staticResolver(["a:1"]),
+      links: { auto: false },
+    });
+    const call = client.route({ data: "x" }, balance({ waitForReady: true }));
+    await clock.advance(40);
+    links.get("a:1")!.refuse();
+    await clock.advance(1_500);
+    links.get("a:1")!.ready();
+    await clock.advance(40);
+    assert.equal((await call).value, "a:1: hello x");
+    await transport.close();
+  });
+});
