@@ -1,9 +1,11 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { Endpoint } from "../endpoint.ts";
-import { parseAddress } from "../endpoint.ts";
-import { untilAborted } from "../time/until-aborted.ts";
+import { parseAddress, unixPath } from "../endpoint.ts";
 import type { ByteStream, ByteStreamEvents, OpenByteStream } from "../http2/byte-stream.ts";
+import { systemClock } from "../time/clock.ts";
+import type { Timer } from "../time/clock.ts";
+import { untilAborted } from "../time/until-aborted.ts";
 
 /** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
 export type TlsOptions = Pick<
@@ -34,9 +36,9 @@ export interface Destination {
  */
 export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined): Destination {
   const { address } = endpoint;
-  const unix = address.startsWith("unix:");
-  const where = unix ? { path: address.slice("unix:".length) } : parseAddress(address);
-  const name = endpoint.authority ?? (unix ? "localhost" : address);
+  const path = unixPath(address);
+  const where = path === undefined ? parseAddress(address) : { path };
+  const name = endpoint.authority ?? (path === undefined ? address : "localhost");
   const scheme = endpoint.secure ?? source !== undefined ? "https" : "http";
   const url = URL.canParse(`${scheme}://${name}`) ? new URL(`${scheme}://${name}`) : undefined;
   if (url === undefined || url.pathname !== "/" || url.username !== "" || url.search !== "" || url.hash !== "") {
@@ -53,8 +55,10 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined)
     };
   }
   const alpn = CAN_NEGOTIATE ? { ALPNProtocols: ["h2"] } : {};
-  // A server name is for names only (RFC 6066 section 3); an IP address is verified against the certificate's own.
-  const serverName = net.isIP(hostname.replace(/^\[|\]$/g, "")) === 0 ? hostname : undefined;
+  // A server name is for names only, without a dot at their end (RFC 6066 section 3); an IP address is verified against
+  // the certificate's own.
+  const isName = net.isIP(hostname.replace(/^\[|\]$/g, "")) === 0;
+  const serverName = isName ? hostname.replace(/\.$/, "") : undefined;
   return {
     scheme,
     authority,
@@ -108,6 +112,7 @@ class SocketStream implements ByteStream {
   #events: ByteStreamEvents | undefined;
   #cause: Error | undefined;
   #closed = false;
+  #linger: Timer | undefined;
 
   constructor(socket: net.Socket) {
     this.#socket = socket;
@@ -115,6 +120,7 @@ class SocketStream implements ByteStream {
     socket.on("error", (error: Error) => this.#cause ??= error);
     socket.on("close", () => {
       this.#closed = true;
+      this.#linger?.cancel();
       this.#events?.closed(this.#cause);
     });
   }
@@ -136,9 +142,9 @@ class SocketStream implements ByteStream {
   }
 
   destroy(): void {
-    if (this.#closed) return;
-    // A peer that doesn't read could keep the socket for ever.
-    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
+    if (this.#closed || this.#linger !== undefined) return;
+    // A peer that doesn't read could keep the socket for ever; one that goes on to send, its idle time-out.
+    this.#linger = systemClock.timer(LINGER_MS, () => this.#socket.destroy());
     this.#socket.destroySoon();
   }
 
