@@ -90,6 +90,7 @@ class GrpcLink implements Link {
   /** The connection whose end the owner of the link is to hear of: the one that is, or drains after being, current. */
   #announced: Connection | undefined;
   #connecting: Promise<void> | undefined;
+  readonly #openings = new Set<AbortController>();
   #closed = false;
   #pingIntervalFactor = 1;
   #age: Timer | undefined;
@@ -158,6 +159,7 @@ class GrpcLink implements Link {
     signal.throwIfAborted();
     const { clock, connectTimeoutMs } = this.#settings;
     const opening = new AbortController();
+    this.#openings.add(opening);
     const abort = () => opening.abort(signal.reason);
     signal.addEventListener("abort", abort);
     const timer = clock.timer(connectTimeoutMs, () => {
@@ -166,12 +168,12 @@ class GrpcLink implements Link {
     try {
       const connection = await this.#ready(await this.#destination.open(opening.signal), opening.signal);
       if (!connection.usable) throw new Error("the server closed the connection at once");
-      if (this.#closed) throw new Error("the link was closed");
       return connection;
     } catch (error) {
       signal.throwIfAborted();
       throw new Error(`can't connect to ${address}: ${whyNot(error)}`, { cause: error });
     } finally {
+      this.#openings.delete(opening);
       timer.cancel();
       signal.removeEventListener("abort", abort);
     }
@@ -209,7 +211,7 @@ class GrpcLink implements Link {
       });
       this.#connections.add(connection);
       signal.addEventListener("abort", abort);
-      if (signal.aborted || this.#closed) abort();
+      if (signal.aborted) abort();
     });
   }
 
@@ -232,6 +234,7 @@ class GrpcLink implements Link {
     this.#closed = true;
     this.#current = undefined;
     this.#age?.cancel();
+    for (const opening of this.#openings) opening.abort(new Error("the link was closed"));
     this.#empty ??= new Promise((resolve) => this.#whenEmpty = resolve);
     for (const connection of [...this.#connections]) connection.close(graceMs, streamGraceMs);
     if (this.#connections.size === 0) this.#whenEmpty?.();

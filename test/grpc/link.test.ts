@@ -113,6 +113,23 @@ describe("a link of our own", () => {
     const opening = link(t, address);
     const connecting = opening.connect();
     await opening.link.close();
-    await assert.rejects(connecting, /can't connect to 127\.0\.0\.1/);
+    await assert.rejects(connecting, /can't connect to 127\.0\.0\.1.*the link was closed/);
+  });
+
+  it("that is closed while it dials gives the socket back at once", async (t) => {
+    // It takes the connection, and never says a word of TLS.
+    let dialled = false, left = false;
+    const address = await script(t, async (session) => {
+      dialled = true;
+      await session.left();
+      left = true;
+    });
+    const { connect, link: opening } = link(t, address, { tls: {} });
+    const connecting = connect();
+    const refused = assert.rejects(connecting, /can't connect to 127\.0\.0\.1.*the link was closed/);
+    await eventually("it dials", () => dialled);
+    await opening.close();
+    await refused;
+    await eventually("the server is left", () => left);
   });
 });
