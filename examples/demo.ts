@@ -60,6 +60,7 @@ async function story(etcdUrl: string | undefined): Promise<boolean> {
     url = await printed(
       "etcd",
       start("etcd.ts", ["--port", "0"], {}, (line) => say(`etcd: ${line}`)),
+      "says where it listens",
       /(http:\/\/\S+)/,
     );
     say(`an etcd in memory: ${url}`);
@@ -69,8 +70,8 @@ async function story(etcdUrl: string | undefined): Promise<boolean> {
   const serve = async (name: string, address: string): Promise<Server> => {
     const environment = { ETCD_ENDPOINTS: url, SERVICE: service, ADDRESS: address };
     const child = start("server.ts", [], environment, (line) => say(`${name}: ${line}`));
-    const key = await printed(name, child, /^registered: (.*)/);
-    return { name, child, key, address: await printed(name, child, /^listening on (.*)/) };
+    const key = await printed(name, child, "is registered", /^registered: (.*)/);
+    return { name, child, key, address: await printed(name, child, "listens", /^listening on (.*)/) };
   };
   // Named in the order of their addresses, which is the order of the rotation.
   const three = await Promise.all([1, 2, 3].map((i) => serve(`server ${i}`, "127.0.0.1:0")));

@@ -52,8 +52,8 @@ export function start(
 }
 
 /** What the first line that matches says; throws when it doesn't come. */
-export async function printed(name: string, child: Child, pattern: RegExp): Promise<string> {
-  return await until(`${name} says ${pattern}`, () => {
+export async function printed(name: string, child: Child, what: string, pattern: RegExp): Promise<string> {
+  return await until(`${name} ${what}`, () => {
     if (child.process.exitCode !== null) throw new Error(`${name} ended with exit code ${child.process.exitCode}`);
     return child.lines.map((line) => pattern.exec(line)?.[1]).find((match) => match !== undefined);
   });
