@@ -1,7 +1,7 @@
 import type { RegistryScenario } from "./lab.ts";
 import { tokenLost, wrongPassword } from "./scenarios/auth.ts";
 import { memberFrozen, memberKilled, withoutQuorum } from "./scenarios/cluster.ts";
-import { awayAtStart, killedBriefly, killedLong, restored, wiped } from "./scenarios/etcd-killed.ts";
+import { awayAtStart, killedBriefly, killedLong, overtaken, restored, wiped } from "./scenarios/etcd-killed.ts";
 import { blackHole, compacted, cutInCatchUp, halfOpen, largeCatchUp } from "./scenarios/path.ts";
 import { keyDeleted, programFrozen, twoClaims } from "./scenarios/program.ts";
 import { hostileValues } from "./scenarios/values.ts";
@@ -12,6 +12,7 @@ export const scenarios: readonly RegistryScenario[] = [
   killedLong,
   wiped,
   restored,
+  overtaken,
   awayAtStart,
   compacted,
   cutInCatchUp,

@@ -86,40 +86,55 @@ export const restored: RegistryScenario = {
   title: "etcd restored from a snapshot of a lower revision, under the same cluster id",
   bound: `the restored set seen, and registered again, within ${NOTICED_MS.toLocaleString("en")} ms`,
   limitMs: 60_000,
-  async run(lab) {
-    const { etcd, gateway } = await lab.etcd();
-    const clients = lab.open({ endpoints: [etcd.url], ttlSeconds: 15 });
-    // Before anybody registered: the snapshot knows neither key nor lease.
-    await lab.put(gateway, clients, "127.0.0.1:1");
-    const snapshot = join(etcd.dataDir, "..", `${etcd.port}.snapshot`);
-    lab.defer(() => rm(snapshot, { force: true }));
-    await etcdctl(etcd, "snapshot", "save", snapshot);
-    const peerUrl = await peerUrlOf(gateway);
-    await lab.put(gateway, clients, "127.0.0.1:2");
-    await gateway.delete("/grpclb/nobody", { prefix: true });
-    await Promise.all(clients.map((client) => gateway.delete(`${client.prefix}127.0.0.1:1`)));
-    await lab.settled(clients, ["127.0.0.1:2"]);
-    const { cluster_id } = (await gateway.call("kv/range", { key: "eA==" }))["header"] as { cluster_id: string };
-    await etcd.kill();
-    await rm(etcd.dataDir, { recursive: true });
-    await etcdctl(
-      etcd,
-      "snapshot",
-      "restore",
-      snapshot,
-      `--data-dir=${etcd.dataDir}`,
-      `--name=${etcd.name}`,
-      `--initial-cluster=${etcd.name}=${peerUrl}`,
-      `--initial-cluster-token=${etcd.name}=${peerUrl}`,
-      `--initial-advertise-peer-urls=${peerUrl}`,
-    );
-    await etcd.restart();
-    const { header } = await gateway.call("kv/range", { key: "eA==" }) as { header: { cluster_id: string } };
-    if (header.cluster_id !== cluster_id) throw new Error("the restored etcd has another cluster id");
-    await recovered(lab, clients, gateway, { freshMs: NOTICED_MS, registeredMs: NOTICED_MS, others: ["127.0.0.1:1"] });
-    await lab.judge(clients, gateway);
-  },
+  run: (lab) => restore(lab, 0),
 };
+
+export const overtaken: RegistryScenario = {
+  name: "overtaken",
+  title: "the same, and written to until its revision is higher again before the program is back",
+  bound: restored.bound,
+  limitMs: 60_000,
+  run: (lab) => restore(lab, 100),
+};
+
+/** `writes`: how many revisions the restored etcd gets before the clients can reach it. */
+async function restore(lab: Lab, writes: number): Promise<void> {
+  const { etcd, gateway } = await lab.etcd();
+  const proxies = await lab.proxies(etcd.url);
+  const clients = lab.open({ ttlSeconds: 15 }, (i) => ({ endpoints: [proxies[i]!.address] }));
+  // Before anybody registered: the snapshot knows neither key nor lease.
+  await lab.put(gateway, clients, "127.0.0.1:1");
+  const snapshot = join(etcd.dataDir, "..", `${etcd.port}.snapshot`);
+  lab.defer(() => rm(snapshot, { force: true }));
+  await etcdctl(etcd, "snapshot", "save", snapshot);
+  const peerUrl = await peerUrlOf(gateway);
+  await lab.put(gateway, clients, "127.0.0.1:2");
+  await Promise.all(clients.map((client) => gateway.delete(`${client.prefix}127.0.0.1:1`)));
+  await lab.settled(clients, ["127.0.0.1:2"]);
+  const clusterId = await clusterIdOf(gateway);
+  const revision = await gateway.revision();
+  await Promise.all(proxies.map((proxy) => proxy.refuse()));
+  await etcd.kill();
+  await rm(etcd.dataDir, { recursive: true });
+  await etcdctl(
+    etcd,
+    "snapshot",
+    "restore",
+    snapshot,
+    `--data-dir=${etcd.dataDir}`,
+    `--name=${etcd.name}`,
+    `--initial-cluster=${etcd.name}=${peerUrl}`,
+    `--initial-cluster-token=${etcd.name}=${peerUrl}`,
+    `--initial-advertise-peer-urls=${peerUrl}`,
+  );
+  await etcd.restart();
+  if (await clusterIdOf(gateway) !== clusterId) throw new Error("the restored etcd has another cluster id");
+  for (let i = 0; i < writes; i++) await gateway.put("/elsewhere", String(i));
+  if (await gateway.revision() > revision !== writes > 0) throw new Error("the revision is not as it is to be");
+  await Promise.all(proxies.map((proxy) => proxy.listen()));
+  await recovered(lab, clients, gateway, { freshMs: NOTICED_MS, registeredMs: NOTICED_MS, others: ["127.0.0.1:1"] });
+  await lab.judge(clients, gateway);
+}
 
 export const awayAtStart: RegistryScenario = {
   name: "away-at-start",
@@ -198,4 +213,9 @@ async function etcdctl(etcd: Etcd, ...args: string[]): Promise<void> {
 async function peerUrlOf(gateway: Gateway): Promise<string> {
   const { members } = await gateway.call("cluster/member/list") as { members: { peerURLs: string[] }[] };
   return members[0]!.peerURLs[0]!;
+}
+
+async function clusterIdOf(gateway: Gateway): Promise<string> {
+  const { header } = await gateway.call("kv/range", { key: "eA==" }) as { header: { cluster_id: string } };
+  return header.cluster_id;
 }
