@@ -1,0 +1,87 @@
+// The entry connect-lb/etcd3: its options, and a client of the user's.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { Etcd3 } from "etcd3";
+import { sourceOf } from "../../src/etcd/etcd3/client-options.ts";
+import { createEtcd3Registry, type CreateEtcd3RegistryOptions } from "../../src/etcd3.ts";
+import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
+import { ca, client as certificate } from "../support/tls.ts";
+
+describe("a registry over a client of the user's", () => {
+  let etcd: Etcd | undefined;
+  before(async () => {
+    if (!etcdSkipped) etcd = await startEtcd();
+  });
+  after(() => etcd?.stop());
+
+  it("goes where the client goes, and leaves the client alone", { skip: etcdSkipped }, async () => {
+    const client = new Etcd3({ hosts: [etcd?.url as string] });
+    const registry = createEtcd3Registry({ client, prefix: "/mine" });
+    const registration = registry.register({ service: "a", address: "10.0.0.5:8000" });
+    await registration.ready;
+    const { endpoints } = await registry.resolver("a").list!(new AbortController().signal);
+    assert.deepEqual(endpoints?.map(({ address }) => address), ["10.0.0.5:8000"]);
+    assert.equal(await client.get("/mine/a/10.0.0.5:8000").string(), "10.0.0.5:8000");
+    await registry.close();
+    assert.equal(await client.get("/mine/a/10.0.0.5:8000").string(), null);
+    client.close();
+  });
+
+  it("takes its hosts, credentials and user, but not its fault handling", () => {
+    const buffers = { rootCertificate: Buffer.from(ca) };
+    const grpcOptions = { "grpc.primary_user_agent": "mine" };
+    const secure = new Etcd3({
+      hosts: ["https://a.test:2379", "https://b.test:2379"],
+      credentials: buffers,
+      auth: { username: "root", password: "secret" },
+      grpcOptions,
+    });
+    const { source, ...where } = sourceOf(secure, {});
+    assert.deepEqual(where, {
+      endpoints: ["https://a.test:2379", "https://b.test:2379"],
+      username: "root",
+      password: "secret",
+    });
+    assert.deepEqual(source, { Etcd3, credentials: buffers, grpcOptions });
+    const endpoints = (hosts: string, credentials?: typeof buffers) =>
+      sourceOf(new Etcd3(credentials === undefined ? { hosts } : { hosts, credentials }), {}).endpoints;
+    assert.deepEqual(endpoints("127.0.0.1:2379"), ["127.0.0.1:2379"]);
+    // The package speaks TLS to all hosts once it has credentials.
+    assert.deepEqual(endpoints("127.0.0.1:2379", buffers), ["https://127.0.0.1:2379"]);
+    assert.deepEqual(endpoints("http://127.0.0.1:2379", buffers), ["https://127.0.0.1:2379"]);
+  });
+});
+
+describe("createEtcd3Registry", () => {
+  const endpoints = ["http://127.0.0.1:1"];
+  it("does nothing until it is used", async () => {
+    await createEtcd3Registry({ endpoints, tls: { ca, ...certificate } }).close();
+  });
+
+  it("says what is wrong with its options", () => {
+    const client = new Etcd3({ hosts: endpoints });
+    const refused: [message: RegExp, options: unknown][] = [
+      [/takes \{ endpoints/, undefined],
+      [/endpoints undefined: expected an array/, {}],
+      [/expected an instance of the etcd3 package's class Etcd3/, { client: {} }],
+      [/expected an instance of the etcd3 package's class Etcd3/, { client: null }],
+      [/endpoints is the client's: leave out client or endpoints/, { client, endpoints }],
+      [/password is the client's/, { client, password: "x" }],
+      [/tls is the client's/, { client, tls: {} }],
+      [/^tls true: expected/, { endpoints, tls: true }],
+      [/tls\.rejectUnauthorized: the etcd3 package takes ca, cert, key, servername only/, {
+        endpoints,
+        tls: { rejectUnauthorized: false },
+      }],
+      [/tls\.cert and tls\.key belong together/, { endpoints, tls: { cert: certificate.cert } }],
+      [/^tls\.ca is a number: expected PEM/, { endpoints, tls: { ca: 1 } }],
+    ];
+    for (const [message, options] of refused) {
+      assert.throws(() => createEtcd3Registry(options as CreateEtcd3RegistryOptions), (error: Error) => {
+        assert.match(error.message, message);
+        return error instanceof TypeError;
+      });
+    }
+    client.close();
+  });
+});
