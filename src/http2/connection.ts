@@ -183,7 +183,7 @@ export class Connection implements ByteStreamEvents {
       this.requests.fail(stream, new StreamError(code, said, processed, "connection"));
     }
     // Section 5.4.1: a server that says an error code closes the connection. One that doesn't must not hold calls up.
-    if (cause !== undefined && this.requests.active.size > 0) {
+    if (cause !== undefined && this.whyDraining === cause && this.requests.active.size > 0) {
       this.#closeTimers.push(this.clock.timer(AFTER_ERROR_MS, () => this.fail(cause)));
     }
   }

@@ -126,6 +126,7 @@ export class Receiver implements FrameSink {
     if (this.#settled) this.#ignored();
     const before = peer.initialWindowSize;
     peer.apply(payload, start, end);
+    encoder.setMaxTableBytes(peer.leastHeaderTableSize);
     encoder.setMaxTableBytes(peer.headerTableSize);
     // Section 6.9.2: what changes is the size of all windows in use, which may become negative.
     const change = peer.initialWindowSize - before;

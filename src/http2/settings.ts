@@ -14,6 +14,8 @@ export const Setting = {
 /** What the peer announced; before it did, the defaults of section 6.5.2. */
 export class PeerSettings {
   headerTableSize = 4_096;
+  /** The smallest of those that the newest SETTINGS said one after another (RFC 7541 section 4.2). */
+  leastHeaderTableSize = 4_096;
   maxConcurrentStreams: number = Infinity;
   initialWindowSize: number = DEFAULT_WINDOW;
   maxFrameSize: number = DEFAULT_MAX_FRAME_SIZE;
@@ -25,11 +27,13 @@ export class PeerSettings {
    * @throws Http2Error for a value that section 6.5.2 forbids; unknown settings are ignored.
    */
   apply(payload: Uint8Array, start: number, end: number): void {
+    this.leastHeaderTableSize = Infinity;
     for (let at = start; at < end; at += 6) {
       const value = readUint32(payload, at + 2);
       switch ((payload[at]! << 8) | payload[at + 1]!) {
         case Setting.HEADER_TABLE_SIZE:
           this.headerTableSize = value;
+          this.leastHeaderTableSize = Math.min(value, this.leastHeaderTableSize);
           break;
         case Setting.ENABLE_PUSH: // A server may only say 0.
           if (value !== 0) {
@@ -56,5 +60,6 @@ export class PeerSettings {
           break;
       }
     }
+    this.leastHeaderTableSize = Math.min(this.headerTableSize, this.leastHeaderTableSize);
   }
 }

@@ -92,7 +92,7 @@ export abstract class ClientStream {
 
   /** Says that the reader took bytes of what `onData` gave, so that the peer may send as many more. */
   consumed(bytes: number): void {
-    if (this.state !== "closed") this.connection?.requests.consumed(this, bytes);
+    if (this.state !== "closed" && !this.endReceived) this.connection?.requests.consumed(this, bytes);
   }
 
   /** Gives the request up: RST_STREAM if the server has to do with it. No `on…` method is called any more. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
 import type { HeaderBlock } from "../../src/http2/header-block.ts";
 import { END_HEADERS_STREAM, flushed, frame, OK, pair, TEMPLATE, TestStream } from "./memory.ts";
 
@@ -73,6 +74,21 @@ describe("an HTTP/2 connection", () => {
       [FrameType.continuation, Flag.endHeaders],
       [FrameType.data, Flag.endStream],
     ]);
+  });
+
+  it("says the smallest table size of several that came at once (RFC 7541 section 4.2)", async () => {
+    const { server, request } = pair();
+    request();
+    await flushed();
+    server.frames();
+    server.send(frame.settings([Setting.headerTableSize, 0], [Setting.headerTableSize, 4_096]));
+    request();
+    await flushed();
+    const headers = server.frames().find(({ type }) => type === FrameType.headers)!;
+    const decoder = new HpackDecoder(4_096, 65_536);
+    const { payload } = headers;
+    assert.deepEqual([payload[0], payload[1]! & 0xe0], [0x20, 0x20], "0, then another");
+    assert.deepEqual(decoder.decode(payload, 0, payload.length).fields, []);
   });
 
   it("fails a request whose headers are larger than the server allows, and sends nothing of it", async () => {

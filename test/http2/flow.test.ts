@@ -198,6 +198,16 @@ describe("flow control of what is received", () => {
     assert.deepEqual([...concat(...stream.received)], [7, 8]);
   });
 
+  it("gives no window back to a stream that the server has ended", async () => {
+    const { server, request } = pair({ limits });
+    request();
+    await flushed();
+    server.frames();
+    server.send(frame.settingsAck(), frame.headers(1, OK), frame.data(1, new Uint8Array(100), Flag.endStream));
+    await flushed();
+    assert.deepEqual(windows(server.frames()), []);
+  });
+
   it("holds a stream that nobody reads to its window, and others go on", () => {
     const { server, request, told } = pair({ limits });
     const [stream, other] = [request({ reads: false }), request()];
