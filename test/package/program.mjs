@@ -6,6 +6,7 @@ import { createClient } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { balance, createBalancedTransport } from "connect-lb";
 import { createEtcdRegistry } from "connect-lb/etcd";
+import { createEtcd3Registry } from "connect-lb/etcd3";
 import { grpcConnector } from "connect-lb/node";
 import { createMemoryEtcd } from "connect-lb/testing";
 import { KV } from "./node_modules/connect-lb/dist/gen/etcd/rpc_pb.js";
@@ -39,6 +40,11 @@ for (let i = 0; i < 9; i++) {
 }
 assert.deepEqual(used.slice(0, 3).toSorted(), addresses.toSorted());
 assert.deepEqual(used, [...used.slice(0, 3), ...used.slice(0, 3), ...used.slice(0, 3)]);
+
+// An optional peer that is not installed.
+const over = createEtcd3Registry({ endpoints: [`http://${addresses[0]}`] });
+await assert.rejects(over.resolver("kv").list(new AbortController().signal), /install it with "npm install etcd3@1"/);
+await over.close();
 
 await transport.close();
 await registry.close();
