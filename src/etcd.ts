@@ -12,6 +12,7 @@
 import { DEADLINE_MS } from "./etcd/client.ts";
 import { createConnectDriver } from "./etcd/connect-driver.ts";
 import { createRegistryOver, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import type { Connector } from "./connection/link.ts";
 import { grpcConnector, type TlsSource } from "./node/grpc-connector.ts";
 import type { Registry } from "./registry/registry.ts";
 
@@ -19,6 +20,11 @@ import type { Registry } from "./registry/registry.ts";
 export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
   /** How `https://` endpoints are trusted, and the client's certificate if etcd asks for one. */
   readonly tls?: TlsSource;
+  /**
+   * Another way to reach etcd than gRPC over sockets, for tests: `transportConnector(() => memoryEtcd.transport())`. Not
+   * together with `tls`.
+   */
+  readonly connector?: Connector;
 }
 
 /**
@@ -28,8 +34,20 @@ export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
  */
 export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry {
   const tls = options?.tls;
-  const connector = grpcConnector({ connectTimeoutMs: DEADLINE_MS, ...(tls === undefined ? {} : { tls }) });
+  if (tls !== undefined) checkTlsIsUsed(options);
+  const connector = options?.connector ??
+    grpcConnector({ connectTimeoutMs: DEADLINE_MS, ...(tls === undefined ? {} : { tls }) });
+  if (typeof connector !== "function") {
+    throw new TypeError("option connector must be a connector, for example transportConnector(…)");
+  }
   return createRegistryOver(() => createConnectDriver(connector), options);
+}
+
+/** Whoever gives `tls` believes that it is on. */
+function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): void {
+  const plain = Array.isArray(endpoints) ? endpoints.find((url) => /^http:/i.test(url)) : undefined;
+  if (plain !== undefined) throw new TypeError(`option tls is given, but ${plain} is without TLS: expected https://…`);
+  if (connector !== undefined) throw new TypeError("options tls and connector don't go together");
 }
 
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";

@@ -1,7 +1,7 @@
 /**
  * An etcd in memory, for development and tests without a real one.
  *
- * Within the process: `createMemoryEtcd().transport()`. For other processes and `etcdctl`, serve its `routes` on a port,
+ * Within the process: `createEtcdRegistry({ endpoints: ["memory:1"], connector: transportConnector(() => etcd.transport()) })`. For other processes and `etcdctl`, serve its `routes` on a port,
  * as examples/etcd.ts does. It is a single member that forgets everything at its end, without authentication: no
  * replacement for etcd.
  *

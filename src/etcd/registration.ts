@@ -205,7 +205,7 @@ export class EtcdRegistration implements Registration {
       this.#verifyAtMs = now + REFUSED_RETRY_MS;
       return this.#key.granted ? Math.min(REFUSED_RETRY_MS, this.#key.ttlMs / 3) : REFUSED_RETRY_MS;
     }
-    const retryInMs = this.#backoff.next();
+    const retryInMs = Math.round(this.#backoff.next());
     if (!this.#key.granted) emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
     return retryInMs;
   }

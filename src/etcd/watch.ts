@@ -9,6 +9,9 @@ import { asError, EtcdError } from "./failure.ts";
 import { keyRange, Position, Relist } from "./position.ts";
 import { readWatch } from "./watch-stream.ts";
 
+/** How soon the list is read again after a cut, in milliseconds: at random in between, to spread the load on etcd. */
+const DOUBTED_MS = { least: 1_000, most: 5_000 } as const;
+
 /**
  * One service's set of endpoints, kept up to date while anyone consumes it: list, watch from the list's revision + 1,
  * and after a cut from where the watch was.
@@ -29,6 +32,11 @@ export class ServiceWatch {
   #cursor: Cursor | undefined;
   #started = false;
   #listed = false;
+  /**
+   * Since the last list there was a cut, behind which etcd may have been restored or wiped: that can't be told from its
+   * headers once its revision is past ours again.
+   */
+  #doubted = false;
   #stale: Staleness | undefined;
   #healthySinceMs: number | undefined;
   #ask: (() => void) | undefined;
@@ -96,6 +104,7 @@ export class ServiceWatch {
     );
     signal.throwIfAborted();
     this.#position.list(header);
+    this.#doubted = false;
     const changed = this.#entries.replace(kvs) || !this.#listed;
     this.#listed = true;
     this.#becomeFresh();
@@ -105,8 +114,10 @@ export class ServiceWatch {
   /** Returns when the stream is to be opened anew, as planned; throws when it was cut. */
   async #watch(cursor: Cursor, signal: AbortSignal): Promise<void> {
     let changed = false;
+    const { least, most } = DOUBTED_MS;
     await readWatch(this.#client, cursor, signal, {
       request: { ...this.#range, startRevision: this.#position.next as bigint },
+      ...(this.#doubted ? { maxAgeMs: least + (most - least) * this.#client.random() } : {}),
       onAsk: (ask) => (this.#ask = ask),
       onResponse: (response) => {
         this.#position.check(response);
@@ -119,6 +130,7 @@ export class ServiceWatch {
         this.#latest.changed();
       },
     });
+    if (this.#doubted) this.#position.forget();
   }
 
   async #recover(thrown: unknown, signal: AbortSignal): Promise<void> {
@@ -135,9 +147,10 @@ export class ServiceWatch {
       retryInMs = this.#backoff.tries === 1 ? 0 : delayMs;
     } else {
       this.#becomeStale(cause);
+      this.#doubted = true;
       this.#cursor?.next();
       const refused = thrown instanceof EtcdError && thrown.kind === "refused";
-      retryInMs = refused ? REFUSED_RETRY_MS : this.#backoff.next();
+      retryInMs = refused ? REFUSED_RETRY_MS : Math.round(this.#backoff.next());
       if (refused) emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
     }
     emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });

@@ -25,7 +25,7 @@ export interface ShutdownOptions {
  * connected ones to go elsewhere (GOAWAY, RFC 9113, 6.8) and lets calls in flight finish.
  *
  * Resolves true when all of them did, false when `drainMs` was over before: exit the process then, which cuts the rest.
- * Never rejects: a registry that is away can't keep a server from stopping, and its lease ends the entry.
+ * A registry that is away can't keep a server from stopping, and its lease ends the entry.
  *
  * ```ts
  * process.once("SIGTERM", async () => {
@@ -33,9 +33,17 @@ export interface ShutdownOptions {
  *   process.exit(0);
  * });
  * ```
+ *
+ * @throws TypeError, before it does anything, if `server` or `registration` has no `close`.
  */
 export async function shutdown(server: Closable, options: ShutdownOptions = {}): Promise<boolean> {
   const { registration, settleMs = 500, drainMs = 10_000 } = options;
+  if (typeof server?.close !== "function") {
+    throw new TypeError("shutdown takes a server of node:http2, node:http or node:https, with a close() method");
+  }
+  if (registration !== undefined && typeof registration?.close !== "function") {
+    throw new TypeError("option registration must be what register() returned, with a close() method");
+  }
   await registration?.close().catch(() => {});
   if (registration !== undefined) await new Promise<void>((resolve) => systemClock.timer(settleMs, resolve, true));
   return await new Promise<boolean>((resolve) => {

@@ -67,3 +67,15 @@ describe("shutdown", () => {
     assert.equal(server.server.listening, false);
   });
 });
+
+describe("shutdown with what it can't end", () => {
+  it("rejects at once, and leaves no timer behind", async () => {
+    await assert.rejects(
+      shutdown(undefined as unknown as Parameters<typeof shutdown>[0]),
+      /takes a server of node:http2/,
+    );
+    const server = { close: () => assert.fail("nothing is ended") };
+    const registration = {} as unknown as { close(): Promise<void> };
+    await assert.rejects(shutdown(server, { registration }), /option registration/);
+  });
+});

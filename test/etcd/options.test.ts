@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createEtcdRegistry } from "../../src/etcd.ts";
+import { transportConnector } from "../../src/index.ts";
+import { createMemoryEtcd } from "../../src/testing.ts";
+
+describe("createEtcdRegistry", () => {
+  it("takes another connector, for an etcd within the process", async (t) => {
+    const etcd = createMemoryEtcd();
+    const connector = transportConnector(() => etcd.transport());
+    const registry = createEtcdRegistry({ endpoints: ["memory:1"], connector });
+    t.after(async () => {
+      await registry.close();
+      await etcd.close();
+    });
+    const registration = registry.register({ service: "simple_grpc", address: "10.0.0.5:8000", ttlSeconds: 5 });
+    await registration.ready;
+    const { endpoints } = await registry.resolver("simple_grpc").list!(new AbortController().signal);
+    assert.deepEqual(endpoints?.map(({ address }) => address), ["10.0.0.5:8000"]);
+  });
+
+  it("refuses TLS options that it would not use", () => {
+    const tls = { ca: "…" };
+    assert.throws(
+      () => createEtcdRegistry({ endpoints: ["https://a:1", "http://b:1"], tls }),
+      /http:\/\/b:1 is without TLS/,
+    );
+    const connector = transportConnector(() => createMemoryEtcd().transport());
+    assert.throws(() => createEtcdRegistry({ endpoints: ["a:1"], tls, connector }), /don't go together/);
+    const wrong = "grpc" as unknown as typeof connector;
+    assert.throws(() => createEtcdRegistry({ endpoints: ["a:1"], connector: wrong }), /option connector/);
+  });
+});
