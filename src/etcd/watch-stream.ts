@@ -14,6 +14,8 @@ export const PROGRESS_MS = 2_500;
 /** What is done with a watch while it is open. */
 export interface WatchReader {
   readonly request: WatchRequest;
+  /** How long the stream is wanted, in milliseconds. Defaults to Infinity. */
+  readonly maxAgeMs?: number;
   /** Gets each response but refusals, in order. What it throws ends the watch. */
   onResponse(response: WatchResponse): void;
   /** Gets the means to ask the watch for its progress, and undefined when it has ended. */
@@ -21,7 +23,8 @@ export interface WatchReader {
 }
 
 /**
- * Opens one watch on the cursor's endpoint and reads it. Returns when a stream of the driver's has lived long enough.
+ * Opens one watch on the cursor's endpoint and reads it. Returns when it has lived as long as the driver's streams may,
+ * or as it is wanted.
  *
  * @throws EtcdError when the stream failed, ended, was refused or fell silent; what `onResponse` throws; the signal's
  * reason.
@@ -34,7 +37,8 @@ export async function readWatch(
 ): Promise<void> {
   const { driver, clock } = client;
   const { endpoint } = cursor;
-  const { maxStreamMs, progress } = driver.capabilities;
+  const { maxStreamMs = Infinity, progress } = driver.capabilities;
+  const ageMs = Math.min(maxStreamMs, reader.maxAgeMs ?? Infinity);
   const token = await client.token(cursor, signal);
   signal.throwIfAborted();
   const generation = driver.generation(endpoint);
@@ -85,7 +89,7 @@ export async function readWatch(
 
   timer("silence", DEADLINE_MS, () => dead(`no watch within ${DEADLINE_MS} ms`));
   const aged = new Promise<void>((resolve) => {
-    if (maxStreamMs !== undefined) timer("age", maxStreamMs, resolve);
+    if (ageMs < Infinity) timer("age", ageMs, resolve);
   });
   try {
     await untilAborted(Promise.race([read(), aged]), own.signal);

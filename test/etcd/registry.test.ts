@@ -236,6 +236,37 @@ describe("a resolver over etcd", () => {
     });
   }
 
+  it("D4: restored, and written past our revision before we are back: told by a list within 5 s", async () => {
+    const { etcd, clock, consumer } = await withOne();
+    etcd.put(key(2), address(2));
+    await settled();
+    etcd.stream.fail();
+    // In the restored store, key 2 was never written, and others were.
+    etcd.keys.delete(key(2));
+    etcd.history = [];
+    etcd.revision = 2n;
+    etcd.put(key(3), address(3));
+    etcd.revision = 500n;
+    await clock.advance(300);
+    assert.deepEqual(consumer.now, [address(1), address(2)]);
+    await clock.advance(5_000);
+    assert.deepEqual(consumer.now, [address(1), address(3)]);
+    assert.equal(consumer.stale, undefined);
+    assert.equal(etcd.stream.request.startRevision, 501n);
+  });
+
+  it("D4: a cut costs one list, and no consumer hears of it", async () => {
+    const { etcd, clock, consumer, types } = await withOne();
+    etcd.stream.fail();
+    await clock.advance(300);
+    const seen = consumer.seen.length;
+    await clock.advance(60_000);
+    assert.equal(etcd.count("range"), 2);
+    assert.equal(etcd.streams.length, 3);
+    assert.equal(consumer.seen.length, seen);
+    assert.deepEqual(types(), ["set-stale", "watch-restarted", "set-fresh"]);
+  });
+
   it("D5: a silent watch is given up within 7.5 s for another endpoint", async () => {
     const { etcd, clock, consumer } = await withOne({ endpoints: ["e1:1", "e2:1"] });
     await clock.advance(60_000);
@@ -274,11 +305,13 @@ describe("a resolver over etcd", () => {
     const { etcd, clock, consumer } = await withOne();
     etcd.capabilities.maxStreamMs = 60_000;
     etcd.stream.fail();
-    await clock.advance(100);
+    // The list is read again after a cut; from then on nothing else ends a stream.
+    await clock.advance(6_000);
+    assert.equal(etcd.streams.length, 3);
     const seen = consumer.seen.length;
     etcd.put(key(2), address(2));
     await clock.advance(61_000);
-    assert.equal(etcd.streams.length, 3);
+    assert.equal(etcd.streams.length, 4);
     assert.equal(etcd.stream.request.startRevision, 4n);
     assert.equal(consumer.seen.length, seen + 1);
   });
