@@ -107,4 +107,25 @@ describe("ReplayBuffer", () => {
     assert.deepEqual(await take(replay.view()), [0, 1]);
     replay.end();
   });
+
+  it("gives messages in order to pulls that do not wait for each other, before and after it is committed", async () => {
+    const { messages } = numbers(40);
+    const replay = new ReplayBuffer(messages);
+    const view = replay.view()[Symbol.asyncIterator]();
+    const first = Array.from({ length: 10 }, () => view.next());
+    assert.deepEqual((await Promise.all(first)).map(({ value }) => value), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const middle = Array.from({ length: 5 }, () => view.next());
+    replay.commit();
+    const last = Array.from({ length: 5 }, () => view.next());
+    const rest = await Promise.all([...middle, ...last]);
+    assert.deepEqual(rest.map(({ value }) => value), [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+    replay.end();
+  });
+
+  it("says that it is over to every pull behind the last message", async () => {
+    const { messages } = numbers(2);
+    const view = new ReplayBuffer(messages).view()[Symbol.asyncIterator]();
+    const results = await Promise.all([view.next(), view.next(), view.next(), view.next()]);
+    assert.deepEqual(results.map(({ done }) => done), [false, false, true, true]);
+  });
 });
