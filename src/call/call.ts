@@ -87,7 +87,7 @@ export class Call implements CallInfo {
     if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
       throw new ConnectError(`timeoutMs is ${timeoutMs}: expected a number of milliseconds`, Code.InvalidArgument);
     }
-    if (timeoutMs <= 0) throw this.#deadlineExceeded();
+    if (timeoutMs <= 0) throw this.#unavailable(`no time left: timeoutMs is ${timeoutMs}`, Code.DeadlineExceeded);
     this.#timeoutMs = Math.min(Math.ceil(timeoutMs), MAX_DELAY_MS);
     this.#deadlineMs = env.clock.now() + this.#timeoutMs;
   }
@@ -340,7 +340,8 @@ export class Call implements CallInfo {
   }
 
   #deadlineExceeded(): ConnectError {
-    const tried = this.#failed === undefined ? "" : `after ${this.#failed.length} attempts, `;
+    const attempts = this.#number === 1 ? "1 attempt" : `${this.#number} attempts`;
+    const tried = this.#number === 0 ? "" : `after ${attempts}, `;
     return this.#unavailable(`no time left: ${tried}${this.#env.balancer.describe()}`, Code.DeadlineExceeded);
   }
 

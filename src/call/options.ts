@@ -24,12 +24,15 @@ export interface BalanceSettings {
 
 /** One try of a call on one connection, when it has ended. */
 export interface Attempt {
+  /** Where it went. */
   readonly endpoint: Endpoint;
+  /** What was called; `method.parent.typeName` is the service. */
   readonly method: DescMethod;
   /** 1 for the first attempt of a call. */
   readonly number: number;
+  /** How it ended, in terms of what may be done about it. */
   readonly end: AttemptEnd;
-  /** The code of the error it ended with; undefined for success. */
+  /** The code of the error it ended with; undefined for success. Canceled for a stream that its reader gave up. */
   readonly code?: Code;
   /** The error it ended with; undefined for success. */
   readonly error?: unknown;

@@ -33,7 +33,10 @@ export interface RetryBudget {
   readonly tokenRatio?: number;
 }
 
-/** Servers say with it when a call may be made again, in milliseconds, or that it may not (a negative number). */
+/**
+ * Servers say with it when a call may be made again, in milliseconds, or that it may not (a negative number). A call
+ * whose own time, or the transport's `waitTimeoutMs`, is shorter than that is not made again.
+ */
 const PUSHBACK = "grpc-retry-pushback-ms";
 
 /** Decides which failed attempts of idempotent methods are followed by another. */

@@ -7,6 +7,7 @@ export type ConnectivityState = "idle" | "connecting" | "ready" | "transient_fai
 
 /** One endpoint's place in the pool, as policies and users see it; gRPC's subchannel. */
 export interface Connection {
+  /** Its newest attributes; its identity never changes. */
   readonly endpoint: Endpoint;
   readonly state: ConnectivityState;
   /** Ready, and not held back: a picker may give it a call. */

@@ -21,7 +21,7 @@ export interface Link {
   readonly transport: Transport;
   /**
    * Opens the link; resolves when the server is there and takes calls. Called again after `draining` or `lost`. Rejects
-   * when it can't be opened or when `signal` aborts.
+   * when it can't be opened or when `signal` aborts; how long it may take is the link's own to limit.
    *
    * A link without `connect` has no states (fetch): it counts as ready until an attempt is not sent.
    */

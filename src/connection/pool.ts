@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../time/clock.ts";
 import type { ConnectivityState } from "./connection.ts";
 import { type ConnectionHost, DEFAULT_CONNECT_BACKOFF, EndpointConnection } from "./endpoint-connection.ts";
 import type { Connector } from "./link.ts";
+import { OpeningLimit } from "./opening-limit.ts";
 
 /** Changes are told at once, then at most this often: a burst of events costs one new picker. */
 export const PACE_MS = 20;
@@ -59,9 +60,7 @@ export class Pool {
   #emptyGrace: Timer | undefined;
   /** The set has been empty for so long that links without states go. */
   #emptyGraceOver = false;
-  #opening = 0;
-  readonly #waitingToOpen: ((opened: () => void) => void)[] = [];
-  #openingNext = false;
+  readonly #openings = new OpeningLimit(MAX_OPENING);
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -71,7 +70,7 @@ export class Pool {
       random: options.random,
       connector: options.connector,
       backoff: options.backoff ?? DEFAULT_CONNECT_BACKOFF,
-      admit: (open) => this.#admit(open),
+      admit: (open) => this.#openings.admit(open),
       changed: (connection, from, cause) => this.#changed(connection, from, cause),
       touched: (connection) => this.#schedule(!this.#hadAvailable && connection.available),
     };
@@ -250,26 +249,5 @@ export class Pool {
       this.#closing.add(connection);
       void closed.then(() => this.#closing.delete(connection));
     });
-  }
-
-  #admit(open: (opened: () => void) => void): void {
-    this.#waitingToOpen.push(open);
-    this.#openNext();
-  }
-
-  /** Opens as many as may be opening. Those that were removed while they waited are over at once, so this is a loop. */
-  #openNext(): void {
-    if (this.#openingNext) return;
-    this.#openingNext = true;
-    while (this.#opening < MAX_OPENING) {
-      const open = this.#waitingToOpen.shift();
-      if (open === undefined) break;
-      this.#opening++;
-      open(() => {
-        this.#opening--;
-        this.#openNext();
-      });
-    }
-    this.#openingNext = false;
   }
 }

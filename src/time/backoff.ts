@@ -3,16 +3,16 @@ import type { Clock } from "./clock.ts";
 /** How long to wait between tries: `initialMs × factor^n`, at most `maxMs`, spread by `jitter`. */
 export interface BackoffOptions {
   /** The first delay in milliseconds. */
-  initialMs: number;
+  readonly initialMs: number;
   /** The longest delay in milliseconds, before jitter. */
-  maxMs: number;
+  readonly maxMs: number;
   /** How much each delay grows over the one before it. Defaults to 1.6 (gRPC's connection-backoff.md). */
-  factor?: number;
+  readonly factor?: number;
   /**
    * How far a delay strays from its base, from 0 to 1, or `"full"` for anything between 0 and the base. Defaults to 0.2
    * (gRPC's connection-backoff.md).
    */
-  jitter?: number | "full";
+  readonly jitter?: number | "full";
 }
 
 /** The one back-off of the library: counts tries, says how long to wait before the next. */

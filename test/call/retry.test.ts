@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { type RetryOptions, RetryPolicy } from "../../src/call/retry.ts";
+import { balanced, failureOf } from "../support/balanced.ts";
+import { simpleRoutes } from "../support/simple.ts";
 
 const { route: idempotent, routeServerStream: unmarked } = Simple.method;
 const unavailable = new ConnectError("try later", Code.Unavailable);
@@ -51,5 +53,83 @@ describe("RetryPolicy", () => {
     for (let i = 0; i < 3; i++) retry.succeeded();
     assert.equal(next(), true);
     assert.equal(next(), false);
+  });
+});
+
+/** A server whose first streams fail: before they answer, after they read so much, or after their first message. */
+function flaky(failures: number, after: { readonly reads: number } | "headers"): Transport {
+  const inner = createRouterTransport(simpleRoutes({ name: "a" }));
+  let left = failures;
+  return {
+    ...inner,
+    async stream(method, signal, timeoutMs, header, input, contextValues) {
+      if (left-- <= 0) return await inner.stream(method, signal, timeoutMs, header, input, contextValues);
+      if (after !== "headers") {
+        const iterator = input[Symbol.asyncIterator]();
+        for (let i = 0; i < after.reads; i++) await iterator.next();
+        throw new ConnectError("try later", Code.Unavailable);
+      }
+      const response = await inner.stream(method, signal, timeoutMs, header, input, contextValues);
+      const message = (async function* () {
+        for await (const first of response.message) {
+          yield first;
+          throw new ConnectError("try later", Code.Unavailable);
+        }
+      })();
+      return { ...response, message };
+    },
+  };
+}
+
+describe("streams of methods that the user lists", () => {
+  const retry: RetryOptions = { methods: ["proto.Simple"] };
+  async function* requests() {
+    for (const data of ["1", "2", "3"]) yield { data };
+  }
+
+  it("are made again, whole, when they fail before they are answered", async () => {
+    const link = flaky(2, { reads: 2 });
+    const attempts: string[] = [];
+    const { client, clock, ready, transport } = balanced({
+      retry,
+      links: { transport: () => link },
+      onAttempt: ({ number, end }) => void attempts.push(`${number} ${end}`),
+    });
+    await ready();
+    const call = client.routeClientStream(requests());
+    await clock.advance(1_000);
+    assert.equal((await call).value, "a: 1,2,3");
+    assert.deepEqual(attempts, ["1 maybe-processed", "2 maybe-processed", "3 answered"]);
+    await transport.close();
+  });
+
+  it("are not made again once the answer has begun", async () => {
+    const link = flaky(1, "headers");
+    let attempts = 0;
+    const { client, ready, transport } = balanced({
+      retry,
+      links: { transport: () => link },
+      onAttempt: () => void attempts++,
+    });
+    await ready();
+    const values: string[] = [];
+    const read = async () => {
+      for await (const { value } of client.routeBidiStream(requests())) values.push(value);
+    };
+    assert.match(String(await failureOf(read())), /the attempt, on a:1, failed: try later/);
+    assert.deepEqual(values, ["a: hello 1"]);
+    assert.equal(attempts, 1);
+    await transport.close();
+  });
+
+  it("are not made again with retry: false", async () => {
+    const link = flaky(1, { reads: 0 });
+    const { client, ready, transport } = balanced({ retry: false, links: { transport: () => link } });
+    await ready();
+    assert.match(
+      String(await failureOf(client.routeClientStream(requests()))),
+      /the attempt, on a:1, failed: try later/,
+    );
+    await transport.close();
   });
 });
