@@ -76,14 +76,13 @@ export class Client {
     return found.atMs;
   }
 
-  /** Waits until the present set is these addresses (and, unless told otherwise, not stale); returns since when. */
-  async sees(addresses: readonly string[], options: { timeoutMs?: number; stale?: boolean } = {}): Promise<number> {
-    const { timeoutMs = 20_000, stale = false } = options;
+  /** Waits until the present set is these addresses and fresh; returns since when. */
+  async sees(addresses: readonly string[], timeoutMs = 20_000): Promise<number> {
     const expected = [...addresses].sort().join(" ");
     const { runtime, driver } = this.subject;
     const set = await eventually(`${driver} on ${runtime} sees ${expected}`, () => {
       const set = this.all("set").at(-1);
-      if (set === undefined || set.stale !== stale || set.addresses?.join(" ") !== expected) {
+      if (set === undefined || set.stale || set.addresses?.join(" ") !== expected) {
         throw new Error(this.#last());
       }
       return set;
@@ -104,7 +103,7 @@ export class Client {
     return this.told("registered", (m) => m.kind === "state" && m.state === "registered", sinceMs, timeoutMs);
   }
 
-  /** The whole set, sorted, and the memory of the process. */
+  /** The whole set, sorted. */
   async whole(): Promise<Of<"whole">> {
     const before = this.all("whole").length;
     this.#child.write("set\n");
@@ -139,7 +138,7 @@ export class Client {
     await this.#child.kill();
   }
 
-  /** What must hold whatever happened, now that it is over: see {@link bounds}. Closes the program. */
+  /** What must hold whatever happened, now that it is over: see `ALWAYS` in lab.ts. Closes the program. */
   async judge(gateway: Gateway): Promise<void> {
     const { figures, config } = this;
     await this.#judgeSet(gateway);

@@ -67,8 +67,8 @@ export class Gateway {
     await Promise.all(Array.from({ length: concurrency }, lane));
   }
 
-  async delete(key: string, { prefix = false }: { prefix?: boolean } = {}): Promise<void> {
-    await this.call("kv/deleterange", { key: encode(key), ...(prefix ? { range_end: encode(after(key)) } : {}) });
+  async delete(key: string): Promise<void> {
+    await this.call("kv/deleterange", { key: encode(key) });
   }
 
   /** All keys that begin with a prefix. */

@@ -1,4 +1,4 @@
-import { type Etcd, type EtcdOptions, startEtcd, startEtcdCluster } from "../../support/etcd.ts";
+import { type Etcd, startEtcd, startEtcdCluster } from "../../support/etcd.ts";
 import type { Runtime } from "../../support/process.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { Figures, type Outcome } from "../scenario.ts";
@@ -51,8 +51,8 @@ export class Lab {
     this.#ends.push(end);
   }
 
-  async etcd(options?: EtcdOptions): Promise<{ etcd: Etcd; gateway: Gateway }> {
-    const etcd = await startEtcd(options);
+  async etcd(): Promise<{ etcd: Etcd; gateway: Gateway }> {
+    const etcd = await startEtcd();
     this.defer(() => etcd.stop());
     return { etcd, gateway: new Gateway(etcd.url) };
   }
@@ -110,7 +110,7 @@ export class Lab {
     await this.each(clients, async (client) => {
       const { address } = client.config;
       if (address !== undefined) await client.registered(0, 30_000);
-      await client.sees([...others, ...(address === undefined ? [] : [address])], { timeoutMs: 30_000 });
+      await client.sees([...others, ...(address === undefined ? [] : [address])], 30_000);
     });
   }
 

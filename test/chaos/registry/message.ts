@@ -46,7 +46,6 @@ export type Message =
     readonly atMs: number;
     readonly kind: "whole";
     readonly addresses: readonly string[] | undefined;
-    readonly rssMiB: number;
   }
   | { readonly atMs: number; readonly kind: "unhandled"; readonly text: string }
   | { readonly atMs: number; readonly kind: "closed" };

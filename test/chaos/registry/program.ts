@@ -51,7 +51,7 @@ if (address !== undefined) {
 let closing = false;
 const orders = createInterface({ input: process.stdin });
 orders.on("line", async (order) => {
-  if (order === "set") tell({ kind: "whole", addresses, rssMiB: process.memoryUsage().rss / 2 ** 20 });
+  if (order === "set") tell({ kind: "whole", addresses });
   if (order !== "close") return;
   closing = true;
   await registry.close();

@@ -65,7 +65,7 @@ export const wrongPassword: RegistryScenario = {
     await lab.each(clients, async (client) => {
       const registered = await client.registered(0, 40_000);
       client.figures.atMost("registered after", registered - rightMs, REFUSED_MS, "ms");
-      const seen = await client.sees([client.config.address!], { timeoutMs: 40_000 });
+      const seen = await client.sees([client.config.address!], 40_000);
       client.figures.atMost("fresh after", seen - rightMs, REFUSED_MS, "ms");
     });
     await lab.judge(clients, gateway);

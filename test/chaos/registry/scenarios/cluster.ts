@@ -67,7 +67,7 @@ function memberGoesBad({ name, title, withinMs, happen }: Mishap): RegistryScena
       // The rest of the cluster may have to choose a leader first.
       await eventually("the others serve", () => lab.put(gateway, clients, "127.0.0.1:2").then(() => true), 20_000);
       await lab.each(clients, async (client) => {
-        await client.sees([client.config.address!, "127.0.0.1:1", "127.0.0.1:2"], { timeoutMs: 30_000 });
+        await client.sees([client.config.address!, "127.0.0.1:1", "127.0.0.1:2"], 30_000);
         const fresh = client.events("set-fresh", sinceMs).at(-1)?.atMs ?? NaN;
         client.figures.atMost("on another after", fresh - sinceMs, withinMs, "ms");
       });
