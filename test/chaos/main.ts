@@ -49,12 +49,12 @@ for (const runtime of runtimes) {
     if (outcome.broken.length > 0) broken++;
   }
 }
+const whole = options.only === undefined && options.runtime === undefined && !options.quick;
+if (whole) writeReport(results, runtimes, runtimes.map((runtime) => `${runtime} ${version(runtime)}`));
 // The registry's scenarios run with all runtimes at once; test/chaos/registry/main.ts runs single ones.
 const registry = options.only === undefined ? await runRegistry({ runtimes, quick: options.quick }) : [];
 const registryCount = countBroken(registry);
-const whole = options.only === undefined && options.runtime === undefined && !options.quick;
 if (whole) {
-  writeReport(results, runtimes, runtimes.map((runtime) => `${runtime} ${version(runtime)}`));
   writeRegistryReport(registry, runtimes);
   console.log("\nThe figures are in docs/reliability.md.");
 }
