@@ -31,11 +31,15 @@ export function unaryAttempts<I extends DescMessage, O extends DescMessage>(
   return picked instanceof EndpointConnection ? attempt(picked) : call.connection().then(attempt);
 }
 
-/** Makes the attempts of a streaming call; it is committed to the one that brings response headers. */
+/**
+ * Makes the attempts of a streaming call; it is committed to the one that brings response headers. `onAbandoned` is
+ * called when nobody reads the response any more.
+ */
 export async function streamAttempts<I extends DescMessage, O extends DescMessage>(
   call: Call,
   method: DescMethodStreaming<I, O>,
   input: AsyncIterable<MessageInitShape<I>>,
+  onAbandoned?: () => void,
 ): Promise<StreamResponse<I, O>> {
   const replay = new ReplayBuffer(input);
   const abort = new AbortController();
@@ -74,6 +78,7 @@ export async function streamAttempts<I extends DescMessage, O extends DescMessag
         const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
         const how = failure === undefined ? "answered" : endOf(failure);
         call.ended(used, startMs, how, failure);
+        if (abandoned) onAbandoned?.();
         return failure === undefined ? undefined : call.failure(used, how, failure);
       });
       try {

@@ -1,4 +1,6 @@
 import {
+  Code,
+  ConnectError,
   createContextValues,
   type Interceptor,
   type StreamRequest,
@@ -41,14 +43,22 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
       // The runner ends what it reads; a view keeps it away from the caller's iterable.
       const messages = new ReplayBuffer(input);
       messages.commit();
+      // The runner does not learn of a reader that is gone, and would stay on the caller's signal.
+      const abort = new AbortController();
+      const onAbort = () => abort.abort(signal?.reason);
+      signal?.addEventListener("abort", onAbort);
       // The runner aborts its signal at every end of a call, also of one that an interceptor ends.
       const ending: Interceptor = (next) => (request) => {
-        request.signal.addEventListener("abort", () => messages.end());
+        request.signal.addEventListener("abort", () => {
+          signal?.removeEventListener("abort", onAbort);
+          messages.end();
+        });
         return next(request);
       };
       return await runStreamingCall({
         interceptors: [ending, ...interceptors],
         ...limits(call),
+        signal: abort.signal,
         req: {
           stream: true,
           service: method.parent,
@@ -59,7 +69,10 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
           contextValues: contextValues ?? createContextValues(),
           message: messages.view(),
         },
-        next: async (request) => await streamAttempts(goOn(env, call, request), method, request.message),
+        next: async (request) => {
+          const onAbandoned = () => abort.abort(new ConnectError("the reader gave the stream up", Code.Canceled));
+          return await streamAttempts(goOn(env, call, request), method, request.message, onAbandoned);
+        },
       });
     },
   };
