@@ -101,6 +101,10 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
       const { driver, call, put, watch, path } = await open(create);
       const { endpoint } = call();
       const first = await put("half/a");
+      // Another driver on the same path, which does not notice.
+      const unaware = onEndpoint(create(), path.address);
+      opened.push(unaware.driver);
+      await unaware.driver.range(range("half/"), unaware.call());
       const stream = watch(first + 1n, "half/");
       assert.equal((await stream.next()).created, true);
       const generation = driver.generation(endpoint);

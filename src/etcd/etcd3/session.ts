@@ -82,6 +82,9 @@ export class Etcd3Sessions {
   }
 }
 
+/** How many sessions were opened in this process. */
+let opened = 0;
+
 /** One client of the package for one etcd endpoint, and the calls on it. */
 export class Etcd3Session {
   readonly generation: number;
@@ -118,9 +121,9 @@ export class Etcd3Session {
       return new Client({
         hosts: `${secure ? "https" : "http"}://${this.#endpoint.address}`,
         ...(secure && credentials !== undefined ? { credentials } : {}),
-        // grpc-js shares connections between clients whose options are equal: a new session must not get the one that
-        // was given up.
-        grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.generation": this.generation },
+        // grpc-js shares connections between clients whose options are equal: a new session must not get one that was
+        // given up, here or by another driver.
+        grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.session": ++opened },
         faultHandling: { global: once, host: () => once },
       });
     } catch (error) {
