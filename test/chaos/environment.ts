@@ -111,7 +111,11 @@ export class Environment {
     options: Partial<BalancedTransportOptions> = {},
     link: GrpcConnectorOptions = {},
   ): Observed {
-    return new Observed((onEvent) => this.transport(addresses, { ...options, onEvent }, link));
+    const check = () => {
+      const [crash] = this.crashes();
+      if (crash !== undefined) throw new Error(crash);
+    };
+    return new Observed((onEvent) => this.transport(addresses, { ...options, onEvent }, link), check);
   }
 
   /** What all servers wrote down so far. */

@@ -13,8 +13,14 @@ export class Observed {
   readonly transport: BalancedTransport;
   readonly #listeners = new Set<(event: BalancerEvent) => void>();
 
-  /** `create` makes the transport with the listener that it is given. */
-  constructor(create: (onEvent: (event: BalancerEvent) => void) => BalancedTransport) {
+  readonly #check: () => void;
+
+  /**
+   * `create` makes the transport with the listener that it is given. `check` throws when it makes no sense any more to
+   * wait for something.
+   */
+  constructor(create: (onEvent: (event: BalancerEvent) => void) => BalancedTransport, check: () => void) {
+    this.#check = check;
     this.transport = create((event) => this.#listeners.forEach((listener) => listener(event)));
   }
 
@@ -40,7 +46,7 @@ export class Observed {
   /** Waits until each of these endpoints was given `count` more calls; gives when that was. */
   async picked(addresses: readonly string[], count = 1): Promise<number> {
     const before = addresses.map((address) => this.at(address).picks);
-    await eventually(
+    await this.#until(
       `calls on ${addresses.join(", ")}`,
       () => addresses.every((address, i) => this.at(address).picks >= before[i]! + count),
     );
@@ -49,11 +55,25 @@ export class Observed {
 
   /** Waits until these endpoints are in the set and ready. */
   async ready(addresses: readonly string[]): Promise<void> {
-    await eventually("connections", () => addresses.every((address) => this.at(address).state === "ready"));
+    await this.#until("connections", () => addresses.every((address) => this.at(address).state === "ready"));
   }
 
   /** Waits until each of these endpoints has calls in flight. */
   async busy(addresses: readonly string[]): Promise<void> {
-    await eventually("calls in flight", () => addresses.every((address) => this.at(address).inFlight > 4));
+    await this.#until("calls in flight", () => addresses.every((address) => this.at(address).inFlight > 4));
+  }
+
+  async #until(what: string, holds: () => boolean): Promise<void> {
+    let stop: unknown;
+    await eventually(what, () => {
+      try {
+        this.#check();
+      } catch (error) {
+        stop = error;
+        return true;
+      }
+      return holds();
+    });
+    if (stop !== undefined) throw stop;
   }
 }
