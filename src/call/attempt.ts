@@ -2,7 +2,8 @@ import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShap
 import type { StreamResponse, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EndpointConnection } from "../connection/endpoint-connection.ts";
-import { type Call, endOf } from "./call.ts";
+import type { Call } from "./call.ts";
+import { endOf } from "./explain.ts";
 import { ReplayBuffer } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";
 

@@ -7,7 +7,7 @@ import type { Resolution, Resolver, Staleness } from "../resolver/resolver.ts";
 import { watchResolver } from "../resolver/watch.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import type { PendingCall } from "./call.ts";
+import type { PendingCall } from "./wait.ts";
 import { describeBalancer, textOf } from "./explain.ts";
 
 /** What a balancer is made of. */

@@ -2,22 +2,17 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { Connection } from "../connection/connection.ts";
 import { EndpointConnection } from "../connection/endpoint-connection.ts";
-import { type AttemptEnd, readMark } from "../connection/mark.ts";
+import type { AttemptEnd } from "../connection/mark.ts";
 import { PACE_MS } from "../connection/pool.ts";
 import { notify } from "../event.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import { Backoff } from "../time/backoff.ts";
 import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
 import type { Balancer } from "./balancer.ts";
-import { callFailure, codeOf, type FailedAttempt, textOf } from "./explain.ts";
+import { callFailure, codeOf, endOf, type FailedAttempt, textOf } from "./explain.ts";
 import type { RetryPolicy } from "./retry.ts";
+import { waitFor } from "./wait.ts";
 import { type Attempt, balanceKey, type BalanceSettings } from "./options.ts";
-
-/** A call that waits: for a connection, or before its next attempt. */
-export interface PendingCall {
-  /** The picker changed, or the transport was closed. It must not throw. */
-  retry(): void;
-}
 
 /** What all calls of a transport share. */
 export interface CallEnvironment {
@@ -37,6 +32,10 @@ const MOST_ATTEMPTS = 16;
 
 /** The pause of a call that every endpoint has refused, before it asks them again. */
 const REFUSED_BACKOFF = { initialMs: 10, maxMs: 1_000, factor: 2, jitter: "full" } as const;
+
+/** What a wait can end with beside a connection: all that could be picked were tried, or its time is over. */
+const TRIED = { tried: true } as const;
+const OVER = { over: true } as const;
 
 /** One call: what it asks for, what time it has left, and the attempts it has made. */
 export class Call implements CallInfo {
@@ -144,8 +143,8 @@ export class Call implements CallInfo {
   /** A connection for the next attempt, as soon as there is one. Rejects with what the caller should see. */
   async connection(): Promise<EndpointConnection> {
     for (;;) {
-      const connection = await this.#wait();
-      if (connection !== undefined) return connection;
+      const found = await this.#wait();
+      if (found instanceof EndpointConnection) return found;
       // Every endpoint that the picker knows was tried and declined, maybe for a moment only. After a pause there may be
       // a picker that knows another; if not, begin again with those.
       this.#backoff ??= new Backoff(REFUSED_BACKOFF, this.#env.random);
@@ -247,19 +246,15 @@ export class Call implements CallInfo {
   }
 
   /** Ends early when the caller aborts or the transport is closed: `#checkTime` then throws. */
-  #pause(ms: number): Promise<void> {
+  async #pause(ms: number): Promise<void> {
     const { balancer, clock } = this.#env;
-    return new Promise((resolve) => {
-      const done = () => {
-        balancer.forget(pending);
-        timer.cancel();
-        this.signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const pending: PendingCall = { retry: () => balancer.closed && done() };
-      const timer = clock.timer(ms, done, true);
-      this.signal?.addEventListener("abort", done);
-      balancer.await(pending);
+    const over = () => OVER;
+    await waitFor(balancer, clock, {
+      signal: this.signal,
+      limitMs: ms,
+      poll: () => (balancer.closed ? OVER : undefined),
+      expired: over,
+      aborted: over,
     });
   }
 
@@ -285,49 +280,34 @@ export class Call implements CallInfo {
     this.#timeoutMs = Math.ceil(leftMs);
   }
 
-  /** Resolves with a connection, or with undefined when only those are left that were tried. */
-  #wait(): Promise<EndpointConnection | undefined> {
+  /** Resolves with a connection, or with `TRIED` when only those are left that were tried. */
+  #wait(): Promise<EndpointConnection | typeof TRIED> {
     const { balancer, clock, waitTimeoutMs } = this.#env;
     const waitForReady = this.#settings?.waitForReady ?? this.#env.waitForReady;
-    return new Promise((resolve, reject) => {
-      const done = () => {
-        balancer.forget(pending);
-        timer.cancel();
-        this.signal?.removeEventListener("abort", onAbort);
-      };
-      const fail = (error: unknown) => {
-        done();
-        reject(error);
-      };
-      const onAbort = () => fail(this.#aborted());
-      const pending: PendingCall = {
-        retry: () => {
-          try {
-            if (balancer.closed) throw this.#closed();
-            const picked = this.pick();
-            if (picked === "wait" && !this.#sawTried) return;
-            if (picked instanceof Error && !this.#sawTried) {
-              if (waitForReady) return;
-              throw this.#unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable, picked.cause);
-            }
-            this.#checkTime();
-            done();
-            resolve(picked instanceof EndpointConnection ? this.#take(picked) : undefined);
-          } catch (error) {
-            fail(error);
-          }
-        },
-      };
-      // A call that waits for readiness has its own timeout, if it has one, to say how long.
-      const leftMs = this.#timeLeftMs();
-      const limitMs = waitForReady && leftMs < Infinity ? leftMs : Math.min(leftMs, waitTimeoutMs);
-      const timer = clock.timer(limitMs, () => {
-        if (limitMs === leftMs) return fail(this.#deadlineExceeded());
-        fail(this.#unavailable(`no connection within ${waitTimeoutMs} ms: ${balancer.describe()}`, Code.Unavailable));
-      }, true);
-      this.signal?.addEventListener("abort", onAbort);
-      balancer.await(pending);
-      pending.retry();
+    // A call that waits for readiness has its own timeout, if it has one, to say how long.
+    const leftMs = this.#timeLeftMs();
+    const limitMs = waitForReady && leftMs < Infinity ? leftMs : Math.min(leftMs, waitTimeoutMs);
+    return waitFor<EndpointConnection | typeof TRIED>(balancer, clock, {
+      signal: this.signal,
+      limitMs,
+      poll: () => {
+        if (balancer.closed) throw this.#closed();
+        const picked = this.pick();
+        if (picked === "wait" && !this.#sawTried) return undefined;
+        if (picked instanceof Error && !this.#sawTried) {
+          if (waitForReady) return undefined;
+          throw this.#unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable, picked.cause);
+        }
+        this.#checkTime();
+        return picked instanceof EndpointConnection ? this.#take(picked) : TRIED;
+      },
+      expired: () => {
+        if (limitMs === leftMs) throw this.#deadlineExceeded();
+        throw this.#unavailable(`no connection within ${waitTimeoutMs} ms: ${balancer.describe()}`, Code.Unavailable);
+      },
+      aborted: () => {
+        throw this.#aborted();
+      },
     });
   }
 
@@ -348,11 +328,4 @@ export class Call implements CallInfo {
   #aborted(): ConnectError {
     return ConnectError.from(this.signal!.reason, Code.Canceled);
   }
-}
-
-/** How an attempt ended: as its link marked it; else a server's own answer, or nobody knows. */
-export function endOf(error: unknown): AttemptEnd {
-  const mark = readMark(error);
-  if (mark !== undefined) return mark;
-  return error instanceof ConnectError && error.isWireError ? "answered" : "maybe-processed";
 }

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { AttemptEnd } from "../connection/mark.ts";
+import { type AttemptEnd, readMark } from "../connection/mark.ts";
 import type { Balancer } from "./balancer.ts";
 
 /** How many endpoints an error text lists one by one. */
@@ -79,4 +79,11 @@ export function codeOf(error: unknown): Code {
 /** What calls get after `close()`. */
 export function transportClosed(): ConnectError {
   return new ConnectError("the transport is closed", Code.FailedPrecondition);
+}
+
+/** How an attempt ended: as its link marked it; else a server's own answer, or nobody knows. */
+export function endOf(error: unknown): AttemptEnd {
+  const mark = readMark(error);
+  if (mark !== undefined) return mark;
+  return error instanceof ConnectError && error.isWireError ? "answered" : "maybe-processed";
 }

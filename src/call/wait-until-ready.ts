@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { CallEnvironment } from "./call.ts";
 import { checkMilliseconds } from "./check-options.ts";
 import { transportClosed } from "./explain.ts";
+import { waitFor } from "./wait.ts";
 
 /** Options of a transport's `connect`. */
 export interface ConnectOptions {
@@ -23,28 +24,21 @@ export async function waitUntilReady(env: CallEnvironment, options: ConnectOptio
     throw new TypeError(`option signal must be an AbortSignal, not ${String(signal)}`);
   }
   if (balancer.closed) throw transportClosed();
-  if (signal?.aborted) throw ConnectError.from(signal.reason, Code.Canceled);
-  return await new Promise((resolve, reject) => {
-    const settle = (error?: ConnectError) => {
-      balancer.forget(pending);
-      timer.cancel();
-      signal?.removeEventListener("abort", onAbort);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    const onAbort = () => settle(ConnectError.from(signal!.reason, Code.Canceled));
-    const pending = {
-      retry: () => {
-        if (balancer.closed) settle(transportClosed());
-        else if (balancer.pool.connections.some((connection) => connection.available)) settle();
-      },
-    };
-    const timer = clock.timer(timeoutMs, () => {
-      settle(new ConnectError(`no connection within ${timeoutMs} ms: ${balancer.describe()}`, Code.Unavailable));
-    }, true);
-    signal?.addEventListener("abort", onAbort);
-    balancer.await(pending);
-    balancer.start();
-    pending.retry();
+  const aborted = () => ConnectError.from(signal?.reason, Code.Canceled);
+  if (signal?.aborted) throw aborted();
+  balancer.start();
+  await waitFor(balancer, clock, {
+    signal,
+    limitMs: timeoutMs,
+    poll: () => {
+      if (balancer.closed) throw transportClosed();
+      return balancer.pool.connections.find((connection) => connection.available);
+    },
+    expired: () => {
+      throw new ConnectError(`no connection within ${timeoutMs} ms: ${balancer.describe()}`, Code.Unavailable);
+    },
+    aborted: () => {
+      throw aborted();
+    },
   });
 }

@@ -67,7 +67,6 @@ export class EndpointConnection implements Connection {
   /** Whether an attempt was answered since the link is ready. */
   #productive = false;
   #probing = false;
-  #ejected = false;
   #onUnused: (() => void) | undefined;
 
   constructor(endpoint: Endpoint, host: ConnectionHost) {
@@ -129,13 +128,6 @@ export class EndpointConnection implements Connection {
       this.#backoff.reset();
       if (this.#linkState === "transient_failure") this.#retry();
     }
-  }
-
-  /** Holds the connection back from pickers (health), or gives it free. */
-  eject(ejected: boolean): void {
-    if (this.#ejected === ejected) return;
-    this.#ejected = ejected;
-    this.#touch();
   }
 
   /** An attempt begins. Every call of it is followed by one of `end`. */
@@ -282,7 +274,7 @@ export class EndpointConnection implements Connection {
   }
 
   #setAvailable(): void {
-    this.available = this.#linkState === "ready" && !this.#removed && !this.#closed && !this.#ejected;
+    this.available = this.#linkState === "ready" && !this.#removed && !this.#closed;
   }
 }
 

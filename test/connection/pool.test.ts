@@ -489,17 +489,4 @@ describe("EndpointConnection", () => {
     assert.equal(at("a:1").state, "ready");
     assert.equal(links.get("a:1")!.opened, 2);
   });
-
-  it("tells when it is held back and given free", async () => {
-    const { clock, set, at, told } = setUp({ auto: true });
-    set("a:1");
-    await clock.advance(40);
-    for (const ejected of [true, false]) {
-      const before = told.length;
-      at("a:1").eject(ejected);
-      await clock.advance(40);
-      assert.equal(at("a:1").available, !ejected);
-      assert.equal(told.length, before + 1);
-    }
-  });
 });
