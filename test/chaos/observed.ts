@@ -26,9 +26,13 @@ export class Observed {
 
   /** One endpoint's present state. */
   at(address: string): EndpointSnapshot {
-    const found = this.transport.snapshot().endpoints?.find(({ endpoint }) => endpoint.address === address);
+    const found = this.#find(address);
     if (found === undefined) throw new Error(`${address} is not in the set`);
     return found;
+  }
+
+  #find(address: string): EndpointSnapshot | undefined {
+    return this.transport.snapshot().endpoints?.find(({ endpoint }) => endpoint.address === address);
   }
 
   /** The next time that an endpoint's connection enters or leaves `ready`. */
@@ -45,10 +49,11 @@ export class Observed {
 
   /** Waits until each of these endpoints was given `count` more calls; gives when that was. */
   async picked(addresses: readonly string[], count = 1): Promise<number> {
-    const before = addresses.map((address) => this.at(address).picks);
+    const picks = (address: string) => this.#find(address)?.picks ?? 0;
+    const before = addresses.map(picks);
     await this.#until(
       `calls on ${addresses.join(", ")}`,
-      () => addresses.every((address, i) => this.at(address).picks >= before[i]! + count),
+      () => addresses.every((address, i) => picks(address) >= before[i]! + count),
     );
     return performance.now();
   }

@@ -24,6 +24,7 @@ export const blackHole: Scenario = {
     const victims = quick ? proxies.slice(0, 1) : proxies;
     let noticedMs = 0, rejoinedMs = 0, picks = 0;
     for (const proxy of victims) {
+      await observed.picked(addresses, 50);
       await observed.busy(addresses);
       const lost = observed.next("from", proxy.address);
       const goneMs = performance.now();

@@ -23,6 +23,7 @@ export const freeze: Scenario = {
     const victims = servers.filter((server) => !quick || server.runtime === runtime);
     let noticedMs = 0, rejoinedMs = 0, picks = 0;
     for (const server of victims) {
+      await observed.picked(addresses, 50);
       await observed.busy(addresses);
       const lost = observed.next("from", server.address);
       const frozenMs = performance.now();

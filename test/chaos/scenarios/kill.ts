@@ -21,6 +21,8 @@ export const kill: Scenario = {
     const victims = servers.filter((server) => !quick || server.runtime === next);
     let exposed = 0;
     for (const server of victims) {
+      // Not with its very first calls, which it may not have begun to process.
+      await observed.picked(addresses, 50);
       await observed.busy(addresses);
       const before = observed.at(server.address);
       const lost = observed.next("from", server.address);
