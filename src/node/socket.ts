@@ -130,7 +130,10 @@ class SocketStream implements ByteStream {
     this.#events = events;
     this.#socket.on("drain", () => events.writable());
     this.#socket.on("end", () => events.end());
-    this.#socket.on("data", (chunk: Uint8Array) => events.data(chunk));
+    // Plain, because `bytes` fields are views of it: a Buffer's slice() is not a copy as a Uint8Array's is.
+    this.#socket.on("data", (chunk: Uint8Array) => {
+      events.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    });
   }
 
   write(bytes: Uint8Array): boolean {
