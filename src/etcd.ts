@@ -16,6 +16,9 @@ import type { Connector } from "./connection/link.ts";
 import { grpcConnector, type TlsSource } from "./node/grpc-connector.ts";
 import type { Registry } from "./registry/registry.ts";
 
+/** A list of a large service, or a batch of a watch that catches up, can be far above gRPC's usual 4 MiB. */
+const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
+
 /** What {@link createEtcdRegistry} takes. */
 export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
   /** How `https://` endpoints are trusted, and the client's certificate if etcd asks for one. */
@@ -36,7 +39,7 @@ export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry
   const tls = options?.tls;
   if (tls !== undefined) checkTlsIsUsed(options);
   const connector = options?.connector ??
-    grpcConnector({ connectTimeoutMs: DEADLINE_MS, ...(tls === undefined ? {} : { tls }) });
+    grpcConnector({ connectTimeoutMs: DEADLINE_MS, readMaxBytes: MAX_ANSWER_BYTES, tls });
   if (typeof connector !== "function") {
     throw new TypeError("option connector must be a connector, for example transportConnector(…)");
   }

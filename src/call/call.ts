@@ -225,6 +225,8 @@ export class Call implements CallInfo {
     if (this.signal?.aborted) return codeOf(error) === Code.Canceled ? error : this.#aborted();
     if (end === "answered") return error;
     this.#note(connection, end, error);
+    // A connection that is lost when the time is over, a moment before its timer says so.
+    if (this.#timeLeftMs() <= 0) return this.#deadlineExceeded();
     const code = end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
     const attempts = this.#failed!.length === 1 ? "the attempt" : `the last of ${this.#failed!.length} attempts`;
     const how = end === "maybe-processed" ? "failed" : end === "refused" ? "was refused" : "was not sent";
@@ -321,7 +323,8 @@ export class Call implements CallInfo {
 
   #deadlineExceeded(): ConnectError {
     const attempts = this.#number === 1 ? "1 attempt" : `${this.#number} attempts`;
-    const tried = this.#number === 0 ? "" : `after ${attempts}, `;
+    const last = this.#failed?.at(-1);
+    const tried = this.#number === 0 ? "" : `after ${attempts}${last ? `, the last on ${last.address}` : ""}, `;
     return this.#unavailable(`no time left: ${tried}${this.#env.balancer.describe()}`, Code.DeadlineExceeded);
   }
 

@@ -23,7 +23,10 @@ export interface GrpcOptions {
   sendCompression?: Compression | undefined;
   /** Smaller messages are sent uncompressed, in bytes. Defaults to 1024. */
   compressMinBytes?: number | undefined;
-  /** The largest message that is received, in bytes. Defaults to 2³²−1, the most that gRPC can express. */
+  /**
+   * The largest message that is received, in bytes. Defaults to 4 MiB, gRPC's usual limit (connect-node's is 2³²−1, the
+   * most that gRPC can express): a server that goes wrong could otherwise fill the memory.
+   */
   readMaxBytes?: number | undefined;
   /** The largest message that is sent, in bytes. Defaults to 2³²−1. */
   writeMaxBytes?: number | undefined;
@@ -46,6 +49,8 @@ export interface ResolvedGrpcOptions {
 }
 
 const MAX_MESSAGE_BYTES = 0xffff_ffff;
+/** The receive limit of grpc-go and grpc-js. */
+const DEFAULT_READ_MAX_BYTES = 4 * 1024 * 1024;
 
 /** Fills in defaults. @throws ConnectError Internal for limits out of range. */
 export function resolveGrpcOptions(options: GrpcOptions): ResolvedGrpcOptions {
@@ -57,7 +62,7 @@ export function resolveGrpcOptions(options: GrpcOptions): ResolvedGrpcOptions {
     acceptCompression: options.acceptCompression ?? defaultCompressions(),
     sendCompression: options.sendCompression,
     compressMinBytes: options.compressMinBytes ?? 1024,
-    readMaxBytes: messageLimit("readMaxBytes", options.readMaxBytes),
+    readMaxBytes: messageLimit("readMaxBytes", options.readMaxBytes ?? DEFAULT_READ_MAX_BYTES),
     writeMaxBytes: messageLimit("writeMaxBytes", options.writeMaxBytes),
     defaultTimeoutMs: options.defaultTimeoutMs,
   };

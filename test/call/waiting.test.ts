@@ -145,7 +145,11 @@ describe("calls that wait", () => {
     await ready();
     const failed = failureOf(client.route({}, { timeoutMs: 15 }));
     await clock.advance(15);
-    assertFailure(await failed, Code.DeadlineExceeded, /no time left: after 3 attempts, a:1,b:1,c:1 has 3 endpoints/);
+    assertFailure(
+      await failed,
+      Code.DeadlineExceeded,
+      /no time left: after 3 attempts, the last on [abc]:1, a:1,b:1,c:1 has 3 endpoints/,
+    );
     assert.equal(seen.length, 3);
     await transport.close();
   });

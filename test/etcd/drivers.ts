@@ -13,7 +13,7 @@ export interface DriverKind {
 
 export const connectKind: DriverKind = {
   name: "the Connect driver",
-  create: () => createConnectDriver(grpcConnector()),
+  create: () => createConnectDriver(grpcConnector({ readMaxBytes: 2 ** 29 })),
 };
 export const etcd3Kind: DriverKind = { name: "the etcd3 driver", create: () => createEtcd3Driver() };
 export const driverKinds: readonly DriverKind[] = [connectKind, etcd3Kind];

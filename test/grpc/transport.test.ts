@@ -109,7 +109,7 @@ describe("a call of each kind", () => {
     });
     const data = "0123456789abcdef".repeat(640 * 1024);
     for (const limits of [{ streamWindowBytes: 65_535, connectionWindowBytes: 65_535 }, {}]) {
-      const simple = await connect(t, address, { limits });
+      const simple = await connect(t, address, { limits, readMaxBytes: 2 ** 24 });
       assert.ok((await simple.route({ data })).value === data);
       assert.ok((await values(simple.routeServerStream({ data }))).every((value) => value === data));
     }
@@ -247,6 +247,13 @@ describe("options", () => {
     }
     const grownMib = (process.resourceUsage().maxRSS - beforeKib) / 1024;
     assert.ok(grownMib < 100, `${grownMib} MiB for bombs of 160 MiB`);
+  });
+
+  it("takes messages of up to 4 MiB by default", async (t) => {
+    const address = await serve(t, { route: ({ data }) => ({ value: "x".repeat(Number(data)) }) });
+    const simple = await connect(t, address, {});
+    assert.equal((await simple.route({ data: `${4 * 2 ** 20 - 100}` })).value.length, 4 * 2 ** 20 - 100);
+    await assert.rejects(simple.route({ data: `${4 * 2 ** 20}` }), { code: Code.ResourceExhausted });
   });
 
   it("readMaxBytes and writeMaxBytes bound messages", async (t) => {

@@ -124,7 +124,7 @@ describe("a gRPC link", () => {
 
   it("moves 10 MiB each way", async (t) => {
     const server = await simpleServer(t);
-    const { simple, connect } = link(t, { address: server.address });
+    const { simple, connect } = link(t, { address: server.address }, { readMaxBytes: 2 ** 24 });
     await connect();
     const data = "x".repeat(10 << 20);
     assert.equal((await simple.route({ data })).value.length, data.length + "hello ".length);

@@ -12,7 +12,7 @@ describe("against etcd (grpc-go)", { skip: etcdSkipped }, () => {
   let etcd: Etcd, client: Direct;
   before(async () => {
     etcd = await startEtcd();
-    client = direct(grpcConnector(), `127.0.0.1:${etcd.port}`);
+    client = direct(grpcConnector({ readMaxBytes: 2 ** 24 }), `127.0.0.1:${etcd.port}`);
   });
   after(async () => {
     await client.close();

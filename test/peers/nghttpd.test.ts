@@ -45,7 +45,7 @@ for (const [name, args, uploadBytes] of KINDS) {
   describe(`against nghttpd ${name}`, { skip: peersSkipped }, () => {
     it("makes calls, one after another and many at once, both ways large", async () => {
       const server = await startNghttpd(...args);
-      const { transport, close } = direct(grpcConnector(), server.address);
+      const { transport, close } = direct(grpcConnector({ readMaxBytes: 2 ** 24 }), server.address);
       try {
         assert.equal(await unary(transport), "hello");
         assert.equal(await unary(transport, "x".repeat(uploadBytes)), "hello");
@@ -68,7 +68,7 @@ describe("with windows of its own that are tiny", { skip: peersSkipped }, () => 
   it("receives 10 MiB from nghttpd", async () => {
     const server = await startNghttpd();
     const limits = { streamWindowBytes: 4_096, connectionWindowBytes: 65_535 };
-    const { transport, close } = direct(grpcConnector({ limits }), server.address);
+    const { transport, close } = direct(grpcConnector({ readMaxBytes: 2 ** 24, limits }), server.address);
     try {
       assert.equal(await serverStream(transport), STREAM.messages * STREAM.characters);
       assert.equal(await unary(transport), "hello");

@@ -9,7 +9,7 @@ for (const kind of PEERS) {
     let peer: Peer, client: Direct;
     before(async () => {
       peer = await startPeer(kind);
-      client = direct(grpcConnector(), peer.address);
+      client = direct(grpcConnector({ readMaxBytes: 2 ** 24 }), peer.address);
     });
     after(async () => {
       await client.close();

@@ -21,9 +21,9 @@ for (const { name, start, traits } of PROXIES) {
     before(async () => {
       peer = await startPeer(PEERS[0]!);
       proxy = await start(peer.address);
-      plain = direct(grpcConnector(), proxy.plain);
-      tls = direct(grpcConnector({ tls: { ca } }), proxy.tls);
-      mtls = direct(grpcConnector({ tls: { ca, ...identity } }), proxy.mtls);
+      plain = direct(grpcConnector({ readMaxBytes: 2 ** 24 }), proxy.plain);
+      tls = direct(grpcConnector({ readMaxBytes: 2 ** 24, tls: { ca } }), proxy.tls);
+      mtls = direct(grpcConnector({ readMaxBytes: 2 ** 24, tls: { ca, ...identity } }), proxy.mtls);
     });
     after(async () => {
       await Promise.all([plain, tls, mtls].map((client) => client.close()));
@@ -40,7 +40,7 @@ for (const { name, start, traits } of PROXIES) {
     });
 
     it("takes no client without a certificate", async () => {
-      const anonymous = direct(grpcConnector({ tls: { ca } }), proxy.mtls);
+      const anonymous = direct(grpcConnector({ readMaxBytes: 2 ** 24, tls: { ca } }), proxy.mtls);
       // nginx lets the handshake pass and answers with a page; HAProxy ends the connection.
       await assert.rejects(createClient(Simple, anonymous.transport).route({ data: "mine" }));
       await anonymous.close();

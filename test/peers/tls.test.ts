@@ -14,7 +14,7 @@ async function* requests() {
 
 /** One call of each kind, and a message that takes many TLS records. */
 async function callAll(address: string, options: GrpcConnectorOptions): Promise<void> {
-  const { transport, close } = direct(grpcConnector(options), address);
+  const { transport, close } = direct(grpcConnector({ readMaxBytes: 2 ** 24, ...options }), address);
   try {
     const client = createClient(Simple, transport);
     const large = "x".repeat(2 ** 20);
