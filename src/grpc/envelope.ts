@@ -27,10 +27,17 @@ export function messagePrefix(flags: number, length: number): Uint8Array {
 const SMALL_PIECE_BYTES = 4 * 1024;
 const BLOCK_BYTES = 16 * 1024;
 
-/** Puts messages together from pieces of any size. Large ones that wait stay as they came, in views of their chunks. */
+/** A run of bytes that waits. Numbers, and not a view each: views cost more than all the rest of a small message. */
+interface Piece {
+  readonly memory: Uint8Array;
+  start: number;
+  end: number;
+}
+
+/** Puts messages together from pieces of any size. Large ones that wait stay in the chunks that they came in. */
 export class EnvelopeReader {
   readonly #maxBytes: number;
-  #pieces: Uint8Array[] = [];
+  #pieces: Piece[] = [];
   /** The block that small pieces are copied to. Its used part is never written again, as views of it are handed out. */
   #block: Uint8Array | undefined;
   #blockUsed = 0;
@@ -49,33 +56,30 @@ export class EnvelopeReader {
     return this.#bytes;
   }
 
-  /** In how many views of memory they lie. */
-  get views(): number {
+  /** In how many pieces they lie. */
+  get pieces(): number {
     return this.#pieces.length - this.#first;
   }
 
-  push(piece: Uint8Array): void {
+  push(memory: Uint8Array, start = 0, end: number = memory.length): void {
     // Mostly nothing waits, and what comes is taken out at once.
-    if (this.#bytes > 0 && piece.length < SMALL_PIECE_BYTES) this.#pushSmall(piece);
-    else this.#pieces.push(piece);
-    this.#bytes += piece.length;
+    if (this.#bytes > 0 && end - start < SMALL_PIECE_BYTES) this.#pushSmall(memory, start, end);
+    else this.#pieces.push({ memory, start, end });
+    this.#bytes += end - start;
   }
 
-  #pushSmall(piece: Uint8Array): void {
+  #pushSmall(memory: Uint8Array, start: number, end: number): void {
     let block = this.#block;
-    if (block === undefined || block.length - this.#blockUsed < piece.length) {
+    if (block === undefined || block.length - this.#blockUsed < end - start) {
       block = this.#block = new Uint8Array(BLOCK_BYTES);
       this.#blockUsed = 0;
     }
-    const last = this.#pieces[this.#pieces.length - 1];
     const from = this.#blockUsed;
-    block.set(piece, from);
-    this.#blockUsed += piece.length;
-    if (last !== undefined && last.buffer === block.buffer && last.byteOffset + last.length === from) {
-      this.#pieces[this.#pieces.length - 1] = block.subarray(last.byteOffset, this.#blockUsed);
-    } else {
-      this.#pieces.push(block.subarray(from, this.#blockUsed));
-    }
+    copy(memory, start, end, block, from);
+    this.#blockUsed = from + end - start;
+    const last = this.#pieces[this.#pieces.length - 1];
+    if (last !== undefined && last.memory === block && last.end === from) last.end = this.#blockUsed;
+    else this.#pieces.push({ memory: block, start: from, end: this.#blockUsed });
   }
 
   /** Whether a message has begun that isn't complete. */
@@ -87,9 +91,7 @@ export class EnvelopeReader {
   next(): Envelope | undefined {
     if (this.#length < 0) {
       if (this.#bytes < PREFIX_BYTES) return undefined;
-      const [flags, a, b, c, d] = this.#take(PREFIX_BYTES) as unknown as [number, number, number, number, number];
-      this.#flags = flags;
-      this.#length = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+      this.#readPrefix();
       checkLength(this.#length, this.#maxBytes);
     }
     if (this.#bytes < this.#length) return undefined;
@@ -106,31 +108,40 @@ export class EnvelopeReader {
     this.#length = -1;
   }
 
+  #readPrefix(): void {
+    const piece = this.#pieces[this.#first]!;
+    let { memory, start } = piece;
+    if (piece.end - start >= PREFIX_BYTES) this.#skip(piece, PREFIX_BYTES);
+    else [memory, start] = [this.#take(PREFIX_BYTES), 0];
+    this.#flags = memory[start]!;
+    this.#length = ((memory[start + 1]! << 24) | (memory[start + 2]! << 16) | (memory[start + 3]! << 8) |
+      memory[start + 4]!) >>> 0;
+  }
+
   #take(length: number): Uint8Array {
-    this.#bytes -= length;
     const piece = this.#pieces[this.#first];
-    if (piece === undefined) return new Uint8Array(0);
-    if (piece.length > length) {
-      this.#pieces[this.#first] = piece.subarray(length);
-      return piece.subarray(0, length);
-    }
-    if (piece.length === length) {
-      this.#drop();
-      return piece;
+    if (piece === undefined || length === 0) return new Uint8Array(0);
+    const { memory, start } = piece;
+    if (piece.end - start >= length) {
+      this.#skip(piece, length);
+      return memory.subarray(start, start + length);
     }
     const whole = new Uint8Array(length);
     for (let at = 0; at < length;) {
       const next = this.#pieces[this.#first]!;
-      const part = next.length > length - at ? next.subarray(0, length - at) : next;
-      whole.set(part, at);
-      at += part.length;
-      if (part === next) this.#drop();
-      else this.#pieces[this.#first] = next.subarray(part.length);
+      const part = Math.min(next.end - next.start, length - at);
+      copy(next.memory, next.start, next.start + part, whole, at);
+      at += part;
+      this.#skip(next, part);
     }
     return whole;
   }
 
-  #drop(): void {
+  /** Bytes at the start of the first piece are taken. */
+  #skip(piece: Piece, bytes: number): void {
+    this.#bytes -= bytes;
+    piece.start += bytes;
+    if (piece.start < piece.end) return;
     this.#first++;
     if (this.#first === this.#pieces.length) {
       this.#pieces.length = this.#first = 0;
@@ -139,6 +150,12 @@ export class EnvelopeReader {
       this.#first = 0;
     }
   }
+}
+
+/** `set` with a view is for runs that are longer than making the view takes. */
+function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
+  if (end - start > 64) to.set(from.subarray(start, end), at);
+  else for (let i = start; i < end; i++) to[at++] = from[i]!;
 }
 
 /** @throws ConnectError ResourceExhausted */

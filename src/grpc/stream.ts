@@ -100,7 +100,7 @@ export class StreamCall extends GrpcCall implements AsyncIterableIterator<Messag
   }
 
   onData(chunk: Uint8Array, start: number, end: number): void {
-    this.#envelopes.push(chunk.subarray(start, end));
+    this.#envelopes.push(chunk, start, end);
     this.#uncredited += end - start;
     this.#serve();
   }

@@ -25,7 +25,7 @@ describe("an envelope reader", () => {
           if (reads[i % reads.length]) read();
         }
         read();
-        assert.deepEqual([reader.incomplete, reader.bytes, reader.views], [false, 0, 0]);
+        assert.deepEqual([reader.incomplete, reader.bytes, reader.pieces], [false, 0, 0]);
         assert.deepEqual(got.map(([flags, message]) => [flags, [...message]]), put.map(([f, m]) => [f, [...m]]));
       }),
       { numRuns: 300 },
@@ -37,7 +37,7 @@ describe("an envelope reader", () => {
     reader.push(messagePrefix(0, 1_000_000).slice());
     assert.equal(reader.next(), undefined);
     for (let i = 0; i < 999_999; i++) reader.push(new Uint8Array([i]));
-    assert.ok(reader.views < 300, `${reader.views} views`);
+    assert.ok(reader.pieces < 300, `${reader.pieces} views`);
     reader.push(new Uint8Array(1));
     assert.equal(reader.next()?.bytes.length, 1_000_000);
   });
