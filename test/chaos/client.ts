@@ -35,7 +35,7 @@ async function run(scenario: Scenario): Promise<Outcome> {
     const { figures } = environment;
     await play(scenario, environment);
     // Deno's HTTP/2 servers abort now and then when a client disconnects. What was played then is another scenario.
-    const aborted = environment.crashes().some((why) => why.includes("SIGABRT"));
+    const aborted = environment.crashes().some((why) => /the deno server ended .*(SIGABRT|SIGSEGV)/.test(why));
     for (const why of environment.crashes()) figures.fail(why);
     await environment.end();
     if (aborted && replays < MOST_REPLAYS) continue;
