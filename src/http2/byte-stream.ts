@@ -10,6 +10,11 @@ export interface ByteStream {
    * queued, wait for `writable`. Bytes written after `end` or `destroy` are dropped.
    */
   write(bytes: Uint8Array): boolean;
+  /**
+   * Calls back once, soon: when what came in at the same time has been handled and has laid what it sends, so that all of
+   * it leaves in one write. When that is, only the runtime's side knows.
+   */
+  whenLaid(flush: () => void): void;
   /** Half-closes: nothing follows what was written. */
   end(): void;
   /** Drops the stream at once, with whatever was not sent. `closed` follows unless it already came. */

@@ -3,16 +3,11 @@ import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHead
 
 const FIRST_SLAB_BYTES = 4 * 1024;
 const LARGEST_SLAB_BYTES = 64 * 1024;
-/**
- * How many microtasks long a burst is collected. A streaming call's headers, first message and end come up to 7 apart, by
- * way of the caller's generators and promises: that makes one write of three, and DATA with END_STREAM of two frames.
- */
-const BURST_MICROTASKS = 8;
 const NOTHING = new Uint8Array(0);
 
 /**
- * Frames going out. They are laid into a slab of memory one after another, and everything laid in one burst of
- * microtasks leaves in one write: a write is what costs most in a small call. A slab is never written twice, as the byte
+ * Frames going out. They are laid into a slab of memory one after another, and everything laid until the byte stream
+ * says so leaves in one write: a write is what costs most in a small call. A slab is never written twice, as the byte
  * stream may still hold it.
  */
 export class FrameWriter {
@@ -24,7 +19,6 @@ export class FrameWriter {
   #full: Uint8Array[] = [];
   #fullBytes = 0;
   #scheduled = false;
-  #microtasks = 0;
   #closed = false;
   /** Where the flags of the newest frame stand if that is DATA of `#lastData` and has not left yet. */
   #lastDataFlags = 0;
@@ -129,33 +123,31 @@ export class FrameWriter {
     else this.#dataFrame(streamId, 0, true);
   }
 
-  readonly #count = (): void => {
-    if (--this.#microtasks > 0) {
-      queueMicrotask(this.#count);
-    } else {
-      this.#scheduled = false;
-      this.flush();
-    }
+  readonly #flushLaid = (): void => {
+    this.#scheduled = false;
+    this.flush();
   };
 
   /** Writes everything laid so far to the byte stream, unless that is full. */
   flush(): void {
-    if (this.blocked || this.#closed) return;
+    if (this.#closed) return;
     this.#lastData = 0;
-    while (this.#full.length > 0) {
-      const bytes = this.#full.shift()!;
-      this.#fullBytes -= bytes.length;
-      if (!this.#stream.write(bytes)) {
-        this.blocked = true;
-        return;
-      }
-    }
+    this.#writeFull();
+    if (this.blocked) return;
     if (this.#end > this.#start) {
       const bytes = this.#slab.subarray(this.#start, this.#end);
       this.#start = this.#end;
       if (!this.#stream.write(bytes)) this.blocked = true;
     }
     this.waitingControlBytes = 0;
+  }
+
+  #writeFull(): void {
+    while (this.#full.length > 0 && !this.blocked) {
+      const bytes = this.#full.shift()!;
+      this.#fullBytes -= bytes.length;
+      if (!this.#stream.write(bytes)) this.blocked = true;
+    }
   }
 
   /** The byte stream has room again. */
@@ -199,8 +191,7 @@ export class FrameWriter {
     this.#lastData = 0;
     if (!this.#scheduled) {
       this.#scheduled = true;
-      this.#microtasks = BURST_MICROTASKS;
-      queueMicrotask(this.#count);
+      this.#stream.whenLaid(this.#flushLaid);
     }
     return at;
   }
@@ -209,6 +200,8 @@ export class FrameWriter {
     if (this.#end > this.#start) {
       this.#full.push(this.#slab.subarray(this.#start, this.#end));
       this.#fullBytes += this.#end - this.#start;
+      // So much gains nothing by waiting, and a byte stream that is full has to be noticed by who goes on laying.
+      if (this.#fullBytes >= LARGEST_SLAB_BYTES) this.#writeFull();
     }
     const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#slab.length * 2));
     this.#slab = new Uint8Array(Math.max(usual, length));

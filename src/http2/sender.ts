@@ -92,8 +92,6 @@ export class Sender {
         continue;
       }
       this.#frame(stream, outgoing, length);
-      // A slab's worth at a time, so that a byte stream that is full is noticed.
-      if (this.#writer.waitingBytes >= SEND_BUFFER_BYTES) this.#writer.flush();
       if (stream.outgoing !== undefined) this.#queue.add(stream);
       if (stream.wantsRoom && stream.outgoingBytes < SEND_BUFFER_BYTES) {
         stream.wantsRoom = false;

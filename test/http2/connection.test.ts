@@ -35,7 +35,7 @@ describe("an HTTP/2 connection", () => {
     ]);
   });
 
-  it("writes everything of one burst of microtasks at once", async () => {
+  it("writes everything of one turn at once", async () => {
     const { server, request } = pair();
     await flushed();
     const before = server.writes.length;

@@ -139,6 +139,27 @@ describe("flow control of what is sent", () => {
     assert.deepEqual([c.id, sent(server.frames(), 3)], [3, [[10, Flag.endStream]]]);
   });
 
+  it("notices within one turn that the byte stream is full, however large the windows are", async () => {
+    const { server, connection } = pair({}, false);
+    server.send(
+      frame.settings([Setting.initialWindowSize, 0x7fff_ffff]),
+      frame.windowUpdate(0, 0x7fff_ffff - 65_535),
+    );
+    await flushed();
+    server.full = true;
+    const stream = new TestStream();
+    stream.open(connection, TEMPLATE, undefined);
+    let written = 0;
+    for (const message = new Uint8Array(1_000); stream.write(new Uint8Array(0), message, false);) {
+      written += message.length;
+      assert.ok(written < 1_000_000, "the writer is never asked to stop");
+    }
+    server.full = false;
+    server.events.writable();
+    await flushed();
+    assert.deepEqual([stream.writable, connection.writer.waitingBytes], [1, 0]);
+  });
+
   it("refuses windows above 2³¹−1: a stream's ends the stream, the connection's everything", () => {
     const { server, request, told } = pair();
     const stream = request();

@@ -5,6 +5,7 @@ import type { StreamError } from "../../src/http2/error.ts";
 import type { HeaderBlock } from "../../src/http2/header-block.ts";
 import { HeaderTemplate } from "../../src/http2/hpack-encoder.ts";
 import { ClientStream } from "../../src/http2/stream.ts";
+import { atTurnEnd } from "../../src/node/turn.ts";
 import {
   CLIENT_PREFACE,
   concat,
@@ -35,6 +36,9 @@ export class MemoryServer implements ByteStream {
   write(bytes: Uint8Array): boolean {
     this.writes.push(bytes);
     return !this.full;
+  }
+  whenLaid(flush: () => void): void {
+    atTurnEnd(flush);
   }
   end(): void {
     this.ended = true;
@@ -176,4 +180,5 @@ export function pair(options: ConnectionOptions = {}, settle = true): Pair {
 /** Lets the connection write what it laid. */
 export async function flushed(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
+  await new Promise<void>((resolve) => setImmediate(resolve));
 }
