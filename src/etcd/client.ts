@@ -1,4 +1,4 @@
-import type { Endpoint } from "../endpoint.ts";
+import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import type { Clock } from "../time/clock.ts";
 import type { EtcdCall, EtcdDriver } from "./driver.ts";
 import { asError, EtcdError } from "./failure.ts";
@@ -44,6 +44,7 @@ export class EtcdClient {
   readonly random: () => number;
   readonly endpoints: readonly Endpoint[];
   readonly #tokens: Tokens | undefined;
+  readonly #lossListeners = new Set<(endpoint: Endpoint) => void>();
   /** Where cursors begin: chosen at random, to spread processes over the cluster, then wherever an answer came from. */
   #start: number | undefined;
 
@@ -52,6 +53,9 @@ export class EtcdClient {
     this.endpoints = endpoints;
     this.clock = clock;
     this.random = random;
+    driver.onLost((endpoint) => {
+      for (const listener of [...this.#lossListeners]) listener(endpoint);
+    });
     if (user !== undefined) {
       this.#tokens = new Tokens((cursor, signal) =>
         this.#attempt(cursor, signal, {}, (call) => {
@@ -72,6 +76,15 @@ export class EtcdClient {
         index = (index + 1) % endpoints.length;
       },
     };
+  }
+
+  /** Calls back when the connection to the cursor's endpoint is gone. Returns how to stop that. */
+  onLost(cursor: Cursor, callback: () => void): () => void {
+    const listener = (endpoint: Endpoint) => {
+      if (endpointIdentity(endpoint) === endpointIdentity(cursor.endpoint)) callback();
+    };
+    this.#lossListeners.add(listener);
+    return () => void this.#lossListeners.delete(listener);
   }
 
   /**

@@ -31,12 +31,14 @@ import type {
 } from "./driver.ts";
 import { kindOfText } from "./failure.ts";
 import { MessageQueue } from "./message-queue.ts";
+import { ConnectSession } from "./connect-session.ts";
 import { Sessions } from "./sessions.ts";
 
 /** The etcd driver over Connect's generated clients and the links of a connector. */
 export function createConnectDriver(connector: Connector): EtcdDriver {
-  const sessions = new Sessions(connector);
-  const transport = (call: EtcdCall): Promise<Transport> => sessions.transport(call.endpoint, call.signal);
+  const sessions = new Sessions((endpoint, lost) => new ConnectSession(connector, endpoint, lost));
+  const transport = async ({ endpoint, signal }: EtcdCall): Promise<Transport> =>
+    await sessions.session(endpoint).transport(signal);
   return {
     capabilities: { progress: true },
     async range(request, call) {
@@ -77,6 +79,7 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
     classify,
     generation: (endpoint) => sessions.generation(endpoint),
     reset: (endpoint, generation) => sessions.reset(endpoint, generation),
+    onLost: (listener) => sessions.onLost(listener),
     close: () => sessions.close(),
   };
 }

@@ -32,6 +32,11 @@ export interface EtcdDriver {
    * two loops that share a session must not abort each other's fresh one.
    */
   reset(endpoint: Endpoint, generation: number): void;
+  /**
+   * Tells its one listener of each session whose connection was open and is gone, whoever ended it. What is stored may
+   * be another etcd's, or older, behind the next connection.
+   */
+  onLost(listener: (endpoint: Endpoint) => void): void;
   /** Ends all sessions. Never rejects. */
   close(): Promise<void>;
 }

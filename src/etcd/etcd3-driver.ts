@@ -2,8 +2,9 @@ import type { Etcd3, IWatchResponse } from "etcd3";
 import type { EtcdCall, EtcdDriver, FailureKind, WatchRequest, WatchResponse, WatchStream } from "./driver.ts";
 import { type CallOptions, Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTICATED } from "./etcd3/call.ts";
 import { header, keyValue, rangeRequest, txnRequest, watchRequest, watchResponse } from "./etcd3/message.ts";
-import { Etcd3Sessions, type Etcd3Source } from "./etcd3/session.ts";
+import { Etcd3Session, type Etcd3Source } from "./etcd3/session.ts";
 import { kindOfText } from "./failure.ts";
+import { Sessions } from "./sessions.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 
 /**
@@ -11,7 +12,7 @@ import { untilAborted } from "../time/until-aborted.ts";
  * the registry must not lose. The package is loaded by the first call.
  */
 export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
-  const sessions = new Etcd3Sessions(source);
+  const sessions = new Sessions((endpoint, lost) => new Etcd3Session(source, endpoint, lost));
 
   async function unary<T>(
     call: EtcdCall,
@@ -24,6 +25,7 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
     try {
       const answer = await attempt(client, own.options);
       own.throwIfFailed();
+      session.tellLoss(client);
       return answer;
     } catch (error) {
       own.throwIfFailed();
@@ -72,11 +74,12 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
     classify,
     generation: (endpoint) => sessions.generation(endpoint),
     reset: (endpoint, generation) => sessions.reset(endpoint, generation),
+    onLost: (listener) => sessions.onLost(listener),
     close: () => sessions.close(),
   };
 }
 
-function watch(sessions: Etcd3Sessions, request: WatchRequest, call: EtcdCall): WatchStream {
+function watch(sessions: Sessions<Etcd3Session>, request: WatchRequest, call: EtcdCall): WatchStream {
   let requestProgress = () => {};
   async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
     const session = sessions.session(call.endpoint);

@@ -16,6 +16,11 @@ const CLOSE_MS = 2_000;
 const RENEW_MS = 10_000;
 /** A registration looks whether its key still stands once a TTL, but not more often than this, in milliseconds. */
 const VERIFY_MS = 5_000;
+/**
+ * A registration whose connection was lost looks within this many milliseconds, at random in between: all that shared
+ * the connection are told at once.
+ */
+const RECONNECT_MS = 1_000;
 
 /**
  * Keeps one server registered: a round on its lease and key each third of the TTL. A round that fails is repeated, on
@@ -39,7 +44,9 @@ export class EtcdRegistration implements Registration {
   #suspicion: Timer | undefined;
   #lastFailure: Error | undefined;
   #healthySinceMs: number | undefined;
-  /** When the key is to be looked at next; at once after a failure. */
+  readonly #ignoreLosses: () => void;
+  #reconnect: Timer | undefined;
+  /** When the key is to be looked at next; at once after a failure or a lost connection. */
   #verifyAtMs = 0;
   #taken = false;
   #closing: Promise<void> | undefined;
@@ -64,6 +71,7 @@ export class EtcdRegistration implements Registration {
     this.#backoff = new Backoff(RETRY, client.random);
     this.#renewals = new Waiters(client.clock);
     this.#updates = new Waiters(client.clock);
+    this.#ignoreLosses = client.onLost(this.#key.cursor, () => this.#lost());
     this.#running = this.#run(this.#stop.signal);
   }
 
@@ -190,6 +198,17 @@ export class EtcdRegistration implements Registration {
     if (this.#life.to("suspect", cause)) emit(this.#onEvent, { type: "registration-suspect", service, address, cause });
   }
 
+  /** etcd may be another one behind the next connection, or restored from an older copy. */
+  #lost(): void {
+    const { clock, random } = this.#client;
+    this.#verifyAtMs = 0;
+    this.#reconnect ??= clock.timer(RECONNECT_MS * random(), () => {
+      this.#reconnect = undefined;
+      // After a failure there is a back-off to keep to.
+      if (this.#healthySinceMs !== undefined) this.#wake?.abort();
+    });
+  }
+
   /** Returns how long to wait before the next try, in milliseconds. */
   #failed(cause: Error): number {
     const { service, address } = this.#server;
@@ -216,6 +235,8 @@ export class EtcdRegistration implements Registration {
     this.#stop.abort();
     this.#wake?.abort();
     this.#suspicion?.cancel();
+    this.#ignoreLosses();
+    this.#reconnect?.cancel();
     for (const waiters of [this.#renewals, this.#updates]) waiters.settle(new Error("the registration was closed"));
     const late = new AbortController();
     const timer = clock.timer(CLOSE_MS, () => late.abort(), true);

@@ -1,85 +1,60 @@
-import type { Transport } from "@connectrpc/connect";
-import type { Connector, Link } from "../connection/link.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
-import { untilAborted } from "../time/until-aborted.ts";
 
-/** One link to an etcd endpoint. */
-interface Session {
-  readonly generation: number;
-  readonly link: Link;
-  /** Set while the link is open or being opened. */
-  opened: Promise<void> | undefined;
-  /** Ends an opening that nobody waits for any more. */
-  readonly abandon: AbortController;
+/** What a driver keeps open to one etcd endpoint. */
+export interface Session {
+  /** Ends it, and what is on it. Never rejects. */
+  close(): Promise<void>;
 }
 
-/** The sessions to etcd's endpoints: one each, opened when first used and again when it was lost. */
-export class Sessions {
-  readonly #connector: Connector;
-  readonly #sessions = new Map<string, Session>();
+/** A driver's sessions: one to each endpoint, made when first used, and another after a reset. */
+export class Sessions<S extends Session> {
+  readonly #create: (endpoint: Endpoint, lost: () => void) => S;
+  readonly #sessions = new Map<string, { readonly session: S; readonly generation: number }>();
   #generations = 0;
   #closed = false;
+  #onLost: ((endpoint: Endpoint) => void) | undefined;
 
-  constructor(connector: Connector) {
-    this.#connector = connector;
+  /** `create` opens nothing by itself; its session calls `lost` whenever a connection that was open is gone. */
+  constructor(create: (endpoint: Endpoint, lost: () => void) => S) {
+    this.#create = create;
   }
 
-  /** The transport of the endpoint's session, once that is open. Rejects when it can't be opened or `signal` aborts. */
-  async transport(endpoint: Endpoint, signal: AbortSignal): Promise<Transport> {
+  session(endpoint: Endpoint): S {
     if (this.#closed) throw new Error("the etcd driver is closed");
-    const session = this.#session(endpoint);
-    const { link } = session;
-    if (link.connect !== undefined) {
-      session.opened ??= this.#open(session, link.connect(session.abandon.signal));
-      await untilAborted(session.opened, signal);
-    }
-    return link.transport;
+    return this.#numbered(endpoint).session;
   }
 
   generation(endpoint: Endpoint): number {
-    return this.#session(endpoint).generation;
+    return this.#numbered(endpoint).generation;
   }
 
   reset(endpoint: Endpoint, generation: number): void {
     const identity = endpointIdentity(endpoint);
-    const session = this.#sessions.get(identity);
-    if (session?.generation !== generation) return;
+    const numbered = this.#sessions.get(identity);
+    if (numbered?.generation !== generation) return;
     this.#sessions.delete(identity);
-    void end(session);
+    void numbered.session.close();
+  }
+
+  onLost(listener: (endpoint: Endpoint) => void): void {
+    this.#onLost = listener;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
-    await Promise.all(sessions.map(end));
+    await Promise.all(sessions.map(({ session }) => session.close()));
   }
 
-  #session(endpoint: Endpoint): Session {
+  #numbered(endpoint: Endpoint): { readonly session: S; readonly generation: number } {
     const identity = endpointIdentity(endpoint);
-    let session = this.#sessions.get(identity);
-    if (session === undefined) {
-      const lost = () => {
-        if (session !== undefined) session.opened = undefined;
-      };
-      const link = this.#connector(endpoint, { draining: lost, lost });
-      session = { generation: ++this.#generations, link, opened: undefined, abandon: new AbortController() };
-      this.#sessions.set(identity, session);
+    let numbered = this.#sessions.get(identity);
+    if (numbered === undefined) {
+      const session = this.#create(endpoint, () => this.#onLost?.(endpoint));
+      numbered = { session, generation: ++this.#generations };
+      this.#sessions.set(identity, numbered);
     }
-    return session;
+    return numbered;
   }
-
-  /** What was opened counts until it fails to open or is lost. */
-  #open(session: Session, opening: Promise<void>): Promise<void> {
-    const opened: Promise<void> = opening.catch((error) => {
-      if (session.opened === opened) session.opened = undefined;
-      throw error;
-    });
-    return opened;
-  }
-}
-
-async function end(session: Session): Promise<void> {
-  session.abandon.abort(new Error("the session to etcd was given up"));
-  await session.link.close();
 }

@@ -87,6 +87,25 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
       assert.equal((await again.next()).events[0]?.kv.modRevision, revision);
     });
 
+    it(`${name}: the loss of a connection is told, that of none is not`, { skip }, async () => {
+      const { driver, call, path } = await open(create);
+      const { endpoint } = call();
+      const lost: string[] = [];
+      driver.onLost(({ address }) => lost.push(address));
+      await path.refuse();
+      await assert.rejects(driver.range(range("loss/"), call()));
+      await path.listen();
+      await eventually("it is there", () => driver.range(range("loss/"), call()));
+      await driver.leaseKeepAlive(1n, call());
+      assert.deepEqual(lost, []);
+      path.cut();
+      await eventually("the loss is told, with no call on the connection", () => lost.length === 1);
+      await eventually("it is back", () => driver.leaseKeepAlive(1n, call()).then(() => true, () => false));
+      driver.reset(endpoint, driver.generation(endpoint));
+      await eventually("the loss by a reset is told", () => lost.length === 2);
+      assert.deepEqual(lost, [endpoint.address, endpoint.address]);
+    });
+
     it(`${name}: where nothing listens a call fails at once, and works once something does`, { skip }, async () => {
       const { driver, call, watch, kind, path } = await open(create);
       await path.refuse();

@@ -110,6 +110,7 @@ export class FakeEtcd implements EtcdDriver {
   /** The same, after the call took effect. */
   lateFault: (call: Call) => Error | "hang" | undefined = () => undefined;
   #generations = new Map<string, number>();
+  #onLost: ((endpoint: { address: string }) => void) | undefined;
 
   get header(): ResponseHeader {
     return { clusterId: this.clusterId, revision: this.revision, raftTerm: this.raftTerm };
@@ -225,6 +226,15 @@ export class FakeEtcd implements EtcdDriver {
     if (generation !== this.generation({ address })) return;
     this.resets.push(address);
     this.#generations.set(address, generation + 1);
+  }
+
+  onLost(listener: (endpoint: { address: string }) => void): void {
+    this.#onLost = listener;
+  }
+
+  /** The connection to an endpoint is gone. */
+  lose(address: string): void {
+    this.#onLost?.({ address });
   }
 
   close(): Promise<void> {

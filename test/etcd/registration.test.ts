@@ -217,6 +217,41 @@ describe("a registration in etcd", () => {
     assert.ok(etcd.keys.has(KEY));
   });
 
+  it("R5: looks at its key within a second after its connection was lost", async () => {
+    const { etcd, clock, register, types } = setUp({ endpoints: ["e1:1", "e2:1"], random: () => 0.25 });
+    register();
+    await settled();
+    await clock.advance(1_000);
+    etcd.remove(KEY);
+    etcd.lose("e2:1");
+    await clock.advance(1_000);
+    assert.deepEqual([etcd.keys.has(KEY), etcd.count("leaseKeepAlive")], [false, 0], "another's connection");
+    etcd.lose("e1:1");
+    etcd.lose("e1:1");
+    await clock.advance(1_000);
+    assert.deepEqual([etcd.keys.has(KEY), etcd.count("leaseKeepAlive")], [true, 1]);
+    assert.deepEqual(types(), ["registered", "key-missing", "registered"]);
+  });
+
+  it("R5: connections lost again and again shorten no back-off, and mean nothing once it is closed", async () => {
+    const { etcd, clock, register } = setUp({ random: () => 0.999 });
+    const registration = register();
+    await settled();
+    etcd.fault = (call) => {
+      etcd.lose(call.endpoint);
+      return down;
+    };
+    etcd.lose("e1:1");
+    await clock.advance(60_000);
+    const tries = etcd.count("leaseKeepAlive");
+    assert.ok(tries > 25 && tries < 40, `${tries} tries in a minute`);
+    etcd.fault = () => undefined;
+    await clock.advance(5_000);
+    await registration.close();
+    etcd.lose("e1:1");
+    assert.deepEqual(clock.pending, []);
+  });
+
   it("R5: leaves a key that another wrote alone, says so once, and takes it back when the other is gone", async () => {
     const { etcd, clock, register, types, states } = setUp();
     const registration = register();

@@ -1,5 +1,6 @@
 import type { Etcd3, IOptions } from "etcd3";
-import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
+import type { Endpoint } from "../../endpoint.ts";
+import type { Session } from "../sessions.ts";
 
 /** What sessions are opened with: the class of the etcd3 package, and the credentials that its clients get. */
 export interface Etcd3Source {
@@ -36,75 +37,61 @@ const CHANNEL: NonNullable<IOptions["grpcOptions"]> = {
   "grpc.service_config_disable_resolution": 1,
 };
 
-/** The sessions to etcd's endpoints: one each, opened when first used. */
-export class Etcd3Sessions {
-  readonly #source: Etcd3Source;
-  readonly #sessions = new Map<string, Etcd3Session>();
-  #generations = 0;
-  #closed = false;
-
-  constructor(source: Etcd3Source) {
-    this.#source = source;
-  }
-
-  session(endpoint: Endpoint): Etcd3Session {
-    if (this.#closed) throw new Error("the etcd driver is closed");
-    return this.#session(endpoint);
-  }
-
-  generation(endpoint: Endpoint): number {
-    return this.#session(endpoint).generation;
-  }
-
-  reset(endpoint: Endpoint, generation: number): void {
-    const identity = endpointIdentity(endpoint);
-    const session = this.#sessions.get(identity);
-    if (session?.generation !== generation) return;
-    this.#sessions.delete(identity);
-    void session.close();
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    const sessions = [...this.#sessions.values()];
-    this.#sessions.clear();
-    await Promise.all(sessions.map((session) => session.close()));
-  }
-
-  #session(endpoint: Endpoint): Etcd3Session {
-    const identity = endpointIdentity(endpoint);
-    let session = this.#sessions.get(identity);
-    if (session === undefined) {
-      session = new Etcd3Session(this.#source, endpoint, ++this.#generations);
-      this.#sessions.set(identity, session);
-    }
-    return session;
-  }
-}
-
 /** How many sessions were opened in this process. */
 let opened = 0;
 
+/**
+ * The clients of grpc-js under the package's, which it keeps to itself: nothing else tells of a connection that ends
+ * while no call is on it. Read with care, though the package has been at rest since 2023.
+ */
+interface Hidden {
+  readonly pool?: { readonly hosts?: readonly { getServiceClient?(name: "Lease"): { getChannel(): Channel } }[] };
+}
+/** grpc-js's Channel, as far as it is needed, and its connectivity states (gRPC's connectivity-semantics-and-api.md). */
+interface Channel {
+  getConnectivityState(connect: boolean): number;
+  watchConnectivityState(from: number, deadline: number, callback: () => void): void;
+}
+const READY = 2, SHUTDOWN = 4;
+
 /** One client of the package for one etcd endpoint, and the calls on it. */
-export class Etcd3Session {
-  readonly generation: number;
+export class Etcd3Session implements Session {
   /** How to end each call that is in flight. */
   readonly calls: Set<() => void> = new Set();
   readonly #source: Etcd3Source;
   readonly #endpoint: Endpoint;
+  readonly #onLost: () => void;
   #client: Promise<Etcd3> | undefined;
+  #watched: Channel | undefined;
   #closed = false;
 
-  constructor(source: Etcd3Source, endpoint: Endpoint, generation: number) {
+  constructor(source: Etcd3Source, endpoint: Endpoint, onLost: () => void) {
     this.#source = source;
     this.#endpoint = endpoint;
-    this.generation = generation;
+    this.#onLost = onLost;
   }
 
   async client(): Promise<Etcd3> {
     const client = await (this.#client ??= this.#open());
     if (this.#closed) throw new Error("the session to etcd was given up");
     return client;
+  }
+
+  /** From now on the end of the connection is told. */
+  tellLoss(client: Etcd3): void {
+    if (this.#closed) return;
+    const channel = (client as unknown as Hidden).pool?.hosts?.[0]?.getServiceClient?.("Lease").getChannel();
+    // The package makes its clients anew after some failures.
+    if (channel === undefined || channel === this.#watched) return;
+    this.#watched = channel;
+    const watch = (state: number) => {
+      if (state === SHUTDOWN) return;
+      channel.watchConnectivityState(state, Infinity, () => {
+        if (state === READY) this.#onLost();
+        watch(channel.getConnectivityState(false));
+      });
+    };
+    watch(channel.getConnectivityState(true));
   }
 
   async close(): Promise<void> {
