@@ -135,24 +135,30 @@ export class Connection implements ByteStreamEvents {
         }
       });
     }
-    endAfter(Math.max(graceMs, streamGraceMs), () => this.fail(why, false));
+    endAfter(Math.max(graceMs, streamGraceMs), () => this.#end(undefined, why));
   }
 
   /** A connection error (section 5.4.1): says so to the peer and ends everything. */
-  fail(error: Error, report = true): void {
+  fail(error: Error): void {
     if (this.#state === "lost") return;
     this.writer.goaway(error instanceof Http2Error ? error.code : ErrorCode.INTERNAL_ERROR, error.message);
-    this.writer.flush();
-    this.#lost(report ? error : undefined, error);
+    this.#end(error, error);
   }
 
   /** All requests are done. */
   idle(): void {
     this.hold(false);
-    if (this.#state !== "draining") return;
-    if (this.whyDraining === undefined) this.writer.goaway(ErrorCode.NO_ERROR, "");
+    if (this.#state === "draining") this.#end(this.whyDraining);
+  }
+
+  /**
+   * Ends the connection once what was laid has left. Section 6.8 would have a GOAWAY before each end, for the other side to
+   * know what became of the streams that it opened; servers open none here. So there is one for errors only: Deno's servers
+   * die of a client's GOAWAY at times (an assertion in their HTTP/2 library, after large messages).
+   */
+  #end(cause: Error | undefined, why: Error | undefined = cause): void {
     this.writer.flush();
-    this.#lost(this.whyDraining);
+    this.#lost(cause, why);
   }
 
   #lost(cause: Error | undefined, why: Error | undefined = cause): void {

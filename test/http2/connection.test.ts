@@ -319,14 +319,11 @@ describe("the end of an HTTP/2 connection", () => {
     assert.deepEqual(clock.pending, []);
   });
 
-  it("close without requests ends at once, with GOAWAY", () => {
+  it("close without requests ends at once, without a GOAWAY, of which Deno's servers can die", () => {
     const { connection, server, told } = pair();
     connection.close(1_000, 1_000);
-    assert.deepEqual([told.at(-1), server.frames().at(-1)?.type, server.destroyed], [
-      "lost: undefined",
-      FrameType.goaway,
-      true,
-    ]);
+    assert.deepEqual([told.at(-1), server.destroyed], ["lost: undefined", true]);
+    assert.ok(server.frames().every(({ type }) => type !== FrameType.goaway));
   });
 
   it("says what speaks no HTTP/2", () => {

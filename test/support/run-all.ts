@@ -11,7 +11,7 @@ import { readSummary, type Summary } from "./summary.ts";
 const suites: readonly { script: string; name: string; runner: Runtime }[] = [
   { script: "test:node", name: "Node", runner: "node" },
   { script: "test:bun", name: "Bun", runner: "bun" },
-  { script: "test:deno", name: "Deno", runner: "deno" },
+  { script: "test:deno", name: "Deno", runner: "node" },
   { script: "test:edge", name: "workerd", runner: "node" },
 ];
 
