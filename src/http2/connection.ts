@@ -128,7 +128,7 @@ export class Connection implements ByteStreamEvents {
     const why = new Http2Error(ErrorCode.CANCEL, "the connection was closed by this side");
     if (graceMs < streamGraceMs) {
       endAfter(graceMs, () => {
-        for (const stream of [...this.requests.active.values()]) {
+        for (const stream of [...this.requests.active]) {
           if (stream.longLived || stream.closed) continue;
           stream.cancel();
           stream.onFailed(connectionEnded("maybe", why));
@@ -182,7 +182,7 @@ export class Connection implements ByteStreamEvents {
     const cause = code === ErrorCode.NO_ERROR ? undefined : new Http2Error(code, said);
     // First: what ends now may make new requests at once.
     this.drain(cause);
-    for (const stream of [...this.requests.active.values()]) {
+    for (const stream of [...this.requests.active]) {
       if (stream.id <= lastStreamId) continue;
       // Of a stream that was answered the server says what can't be.
       const processed = stream.headReceived ? "maybe" : "refused";

@@ -130,7 +130,7 @@ export class Receiver implements FrameSink {
     encoder.setMaxTableBytes(peer.headerTableSize);
     // Section 6.9.2: what changes is the size of all windows in use, which may become negative.
     const change = peer.initialWindowSize - before;
-    for (const stream of change === 0 ? [] : requests.active.values()) {
+    for (const stream of change === 0 ? [] : requests.active) {
       stream.sendWindow += change;
       if (stream.sendWindow > MAX_WINDOW) {
         throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS made a stream's window overflow");

@@ -6,11 +6,12 @@ import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
 import { fieldListBytes } from "./hpack-encoder.ts";
 import { CancelledStreams } from "./limits.ts";
 import type { ClientStream } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 
 /** The requests of a connection: those that wait for a place, and those that are in flight. */
 export class Requests {
   /** The streams that count against MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2), by id. */
-  readonly active: Map<number, ClientStream> = new Map();
+  readonly active: StreamTable = new StreamTable();
   /** The streams that this side reset, whose frames may still come. */
   readonly cancelled: CancelledStreams = new CancelledStreams();
   readonly #connection: Connection;
@@ -106,7 +107,7 @@ export class Requests {
     if (this.#acknowledged) return;
     this.#acknowledged = true;
     const { streamWindowBytes } = this.#connection.limits;
-    for (const stream of this.active.values()) stream.receiveWindow?.resize(streamWindowBytes);
+    for (const stream of this.active) stream.receiveWindow?.resize(streamWindowBytes);
   }
 
   /** Ends those that wait. */
@@ -121,7 +122,7 @@ export class Requests {
 
   /** Ends those that are in flight, without a word to the peer. */
   failActive(cause: Error | undefined): void {
-    const active = [...this.active.values()];
+    const active = [...this.active];
     this.active.clear();
     for (const stream of active) {
       stream.close();
@@ -158,7 +159,7 @@ export class Requests {
     writer.headers(id, encoder.template(template), stream.literals(), peer.maxFrameSize);
     const window = this.#acknowledged ? streamWindowBytes : Math.max(streamWindowBytes, DEFAULT_WINDOW);
     stream.opened(id, peer.initialWindowSize, new ReceiveWindow(window));
-    this.active.set(id, stream);
+    this.active.add(stream);
     // Section 5.1.1: a connection whose ids ran out is replaced.
     if (this.#nextId > MAX_STREAM_ID) this.#connection.drain();
   }

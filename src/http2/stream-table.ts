@@ -1,0 +1,76 @@
+import type { ClientStream } from "./stream.ts";
+
+const FIRST_SLOTS = 16;
+
+/**
+ * The streams of a connection by id: a hash table with open addressing, for ids of one side, which come two apart and in
+ * order. A `Map` that streams come into and leave all the time keeps a quarter of them alive into V8's old generation (each
+ * table that it outgrows points to the next), which was a fifth of what a small call cost.
+ */
+export class StreamTable implements Iterable<ClientStream> {
+  /** As many slots as a power of two, half of them empty at least. */
+  #slots: (ClientStream | undefined)[] = empty(FIRST_SLOTS);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(id: number): ClientStream | undefined {
+    return this.#slots[this.#slotOf(id)];
+  }
+
+  /** Adds a stream that has an id, which is not in the table yet. */
+  add(stream: ClientStream): void {
+    if (2 * this.#size >= this.#slots.length) this.#grow();
+    this.#slots[this.#slotOf(stream.id)] = stream;
+    this.#size++;
+  }
+
+  delete(id: number): void {
+    const slots = this.#slots, mask = slots.length - 1;
+    let hole = this.#slotOf(id);
+    if (slots[hole] === undefined) return;
+    this.#size--;
+    // What stands behind it up to the next empty slot may have been meant for it: no gap may come before a stream.
+    for (let at = hole;;) {
+      at = (at + 1) & mask;
+      const stream = slots[at];
+      if (stream === undefined) break;
+      const home = (stream.id >>> 1) & mask;
+      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      slots[hole] = stream;
+      hole = at;
+    }
+    slots[hole] = undefined;
+  }
+
+  clear(): void {
+    this.#slots = empty(FIRST_SLOTS);
+    this.#size = 0;
+  }
+
+  /** The streams as they are now, by ascending id. */
+  [Symbol.iterator](): ArrayIterator<ClientStream> {
+    const streams = this.#slots.filter((stream) => stream !== undefined);
+    return streams.sort((a, b) => a.id - b.id).values();
+  }
+
+  /** Where the stream is, or the empty slot where it would be. */
+  #slotOf(id: number): number {
+    const slots = this.#slots, mask = slots.length - 1;
+    let at = (id >>> 1) & mask;
+    for (let stream; (stream = slots[at]) !== undefined && stream.id !== id;) at = (at + 1) & mask;
+    return at;
+  }
+
+  #grow(): void {
+    const streams = this.#slots;
+    this.#slots = empty(2 * streams.length);
+    for (const stream of streams) if (stream !== undefined) this.#slots[this.#slotOf(stream.id)] = stream;
+  }
+}
+
+function empty(slots: number): (ClientStream | undefined)[] {
+  return new Array<ClientStream | undefined>(slots).fill(undefined);
+}
