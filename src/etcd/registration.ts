@@ -17,10 +17,10 @@ const RENEW_MS = 10_000;
 /** A registration looks whether its key still stands once a TTL, but not more often than this, in milliseconds. */
 const VERIFY_MS = 5_000;
 /**
- * A registration whose connection was lost looks within this many milliseconds, at random in between: all that shared
- * the connection are told at once.
+ * How soon a registration looks whose connection was lost: at random in between, as all that shared the connection are
+ * told at once, and later and later while the next one is lost as well.
  */
-const RECONNECT_MS = 1_000;
+const RECONNECT = { initialMs: 1_000, maxMs: 30_000, factor: 2, jitter: "full" } as const;
 
 /**
  * Keeps one server registered: a round on its lease and key each third of the TTL. A round that fails is repeated, on
@@ -45,7 +45,10 @@ export class EtcdRegistration implements Registration {
   #lastFailure: Error | undefined;
   #healthySinceMs: number | undefined;
   readonly #ignoreLosses: () => void;
+  readonly #reconnects: Backoff;
   #reconnect: Timer | undefined;
+  #losses = 0;
+  #lostAtMs = -Infinity;
   /** When the key is to be looked at next; at once after a failure or a lost connection. */
   #verifyAtMs = 0;
   #taken = false;
@@ -69,6 +72,7 @@ export class EtcdRegistration implements Registration {
     this.#life = new RegistrationLife(client.clock, onState);
     this.#key = new LeasedKey(client, layout, this.#server);
     this.#backoff = new Backoff(RETRY, client.random);
+    this.#reconnects = new Backoff(RECONNECT, client.random);
     this.#renewals = new Waiters(client.clock);
     this.#updates = new Waiters(client.clock);
     this.#ignoreLosses = client.onLost(this.#key.cursor, () => this.#lost());
@@ -157,8 +161,10 @@ export class EtcdRegistration implements Registration {
   }
 
   async #looked(looking: Promise<Standing>): Promise<Standing> {
+    const losses = this.#losses;
     const standing = await looking;
-    this.#verifyAtMs = this.#client.clock.now() + Math.max(VERIFY_MS, this.#key.ttlMs);
+    // What was seen over a connection that is lost by now has to be seen again.
+    if (losses === this.#losses) this.#verifyAtMs = this.#client.clock.now() + Math.max(VERIFY_MS, this.#key.ttlMs);
     return standing;
   }
 
@@ -200,9 +206,13 @@ export class EtcdRegistration implements Registration {
 
   /** etcd may be another one behind the next connection, or restored from an older copy. */
   #lost(): void {
-    const { clock, random } = this.#client;
+    const { clock } = this.#client;
+    const now = clock.now();
+    if (now - this.#lostAtMs >= HEALTHY_MS) this.#reconnects.reset();
+    this.#lostAtMs = now;
+    this.#losses++;
     this.#verifyAtMs = 0;
-    this.#reconnect ??= clock.timer(RECONNECT_MS * random(), () => {
+    this.#reconnect ??= clock.timer(this.#reconnects.next(), () => {
       this.#reconnect = undefined;
       // After a failure there is a back-off to keep to.
       if (this.#healthySinceMs !== undefined) this.#wake?.abort();

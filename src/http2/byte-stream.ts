@@ -11,8 +11,9 @@ export interface ByteStream {
    */
   write(bytes: Uint8Array): boolean;
   /**
-   * Calls back once, soon: when what came in at the same time has been handled and has laid what it sends, so that all of
-   * it leaves in one write. When that is, only the runtime's side knows.
+   * Something is about to be laid: runs `flush` once, soon, however often it is asked to before. That is when what came in
+   * at the same time has been handled and has laid what it sends, so that all of it leaves in one write; when that is,
+   * only the runtime's side knows. `flush` may also run at once, for what was laid before.
    */
   whenLaid(flush: () => void): void;
   /** Half-closes: nothing follows what was written. */
@@ -27,7 +28,7 @@ export interface ByteStream {
 export interface ByteStreamEvents {
   /** Bytes came; the receiver may keep them. */
   data(chunk: Uint8Array): void;
-  /** After `write` returned false: there is room again. */
+  /** After `write` returned false, never from within it: there is room again. */
   writable(): void;
   /** The peer half-closed: no more `data`. */
   end(): void;

@@ -152,9 +152,10 @@ export class Connection implements ByteStreamEvents {
   }
 
   /**
-   * Ends the connection once what was laid has left. Section 6.8 would have a GOAWAY before each end, for the other side to
-   * know what became of the streams that it opened; servers open none here. So there is one for errors only: Deno's servers
-   * die of a client's GOAWAY at times (an assertion in their HTTP/2 library, after large messages).
+   * Ends the connection behind what the byte stream takes of what was laid. Section 6.8 would have a GOAWAY before each
+   * end, for the other side to know what became of the streams that it opened; servers open none here. So there is one
+   * for errors only: Deno's servers die of a client's GOAWAY at times (an assertion in their HTTP/2 library, after large
+   * messages).
    */
   #end(cause: Error | undefined, why: Error | undefined = cause): void {
     this.writer.flush();

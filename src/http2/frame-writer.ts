@@ -18,7 +18,6 @@ export class FrameWriter {
   /** Full slabs' contents that wait for the next write. */
   #full: Uint8Array[] = [];
   #fullBytes = 0;
-  #scheduled = false;
   #closed = false;
   /** Where the flags of the newest frame stand if that is DATA of `#lastData` and has not left yet. */
   #lastDataFlags = 0;
@@ -123,27 +122,21 @@ export class FrameWriter {
     else this.#dataFrame(streamId, 0, true);
   }
 
-  readonly #flushLaid = (): void => {
-    this.#scheduled = false;
-    this.flush();
-  };
-
   /** Writes everything laid so far to the byte stream, unless that is full. */
-  flush(): void {
-    if (this.#closed) return;
-    this.#lastData = 0;
+  readonly flush = (): void => {
     this.#writeFull();
-    if (this.blocked) return;
+    if (this.blocked || this.#closed) return;
+    this.#lastData = 0;
     if (this.#end > this.#start) {
       const bytes = this.#slab.subarray(this.#start, this.#end);
       this.#start = this.#end;
       if (!this.#stream.write(bytes)) this.blocked = true;
     }
     this.waitingControlBytes = 0;
-  }
+  };
 
   #writeFull(): void {
-    while (this.#full.length > 0 && !this.blocked) {
+    while (this.#full.length > 0 && !this.blocked && !this.#closed) {
       const bytes = this.#full.shift()!;
       this.#fullBytes -= bytes.length;
       if (!this.#stream.write(bytes)) this.blocked = true;
@@ -185,14 +178,11 @@ export class FrameWriter {
   }
 
   #reserve(length: number): number {
+    this.#stream.whenLaid(this.flush);
     if (this.#slab.length - this.#end < length) this.#nextSlab(length);
     const at = this.#end;
     this.#end += length;
     this.#lastData = 0;
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      this.#stream.whenLaid(this.#flushLaid);
-    }
     return at;
   }
 
@@ -200,12 +190,12 @@ export class FrameWriter {
     if (this.#end > this.#start) {
       this.#full.push(this.#slab.subarray(this.#start, this.#end));
       this.#fullBytes += this.#end - this.#start;
-      // So much gains nothing by waiting, and a byte stream that is full has to be noticed by who goes on laying.
-      if (this.#fullBytes >= LARGEST_SLAB_BYTES) this.#writeFull();
     }
     const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#slab.length * 2));
     this.#slab = new Uint8Array(Math.max(usual, length));
     this.#start = this.#end = 0;
+    // So much gains nothing by waiting, and a byte stream that is full has to be noticed by who goes on laying.
+    if (this.#fullBytes >= LARGEST_SLAB_BYTES) this.#writeFull();
   }
 }
 

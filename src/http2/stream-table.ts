@@ -3,13 +3,15 @@ import type { ClientStream } from "./stream.ts";
 const FIRST_SLOTS = 16;
 
 /**
- * The streams of a connection by id: a hash table with open addressing, for ids of one side, which come two apart and in
- * order. A `Map` that streams come into and leave all the time keeps a quarter of them alive into V8's old generation (each
- * table that it outgrows points to the next), which was a fifth of what a small call cost.
+ * The streams of a connection by id: a hash table with open addressing. A `Map` that streams come into and leave all the
+ * time keeps a quarter of them alive into V8's old generation, because each table that it outgrows points to the next;
+ * that was a fifth of what a small call cost.
  */
 export class StreamTable implements Iterable<ClientStream> {
   /** As many slots as a power of two, half of them empty at least. */
   #slots: (ClientStream | undefined)[] = empty(FIRST_SLOTS);
+  /** By how many bits a hash is cut to a slot's number. */
+  #shift = shiftFor(FIRST_SLOTS);
   #size = 0;
 
   get size(): number {
@@ -37,8 +39,7 @@ export class StreamTable implements Iterable<ClientStream> {
       at = (at + 1) & mask;
       const stream = slots[at];
       if (stream === undefined) break;
-      const home = (stream.id >>> 1) & mask;
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      if (((at - this.#homeOf(stream.id)) & mask) < ((at - hole) & mask)) continue;
       slots[hole] = stream;
       hole = at;
     }
@@ -47,6 +48,7 @@ export class StreamTable implements Iterable<ClientStream> {
 
   clear(): void {
     this.#slots = empty(FIRST_SLOTS);
+    this.#shift = shiftFor(FIRST_SLOTS);
     this.#size = 0;
   }
 
@@ -59,16 +61,26 @@ export class StreamTable implements Iterable<ClientStream> {
   /** Where the stream is, or the empty slot where it would be. */
   #slotOf(id: number): number {
     const slots = this.#slots, mask = slots.length - 1;
-    let at = (id >>> 1) & mask;
+    let at = this.#homeOf(id);
     for (let stream; (stream = slots[at]) !== undefined && stream.id !== id;) at = (at + 1) & mask;
     return at;
+  }
+
+  /** Multiplied by 2³² ÷ φ, ids that follow each other land far apart, so that what stays in the way stays short. */
+  #homeOf(id: number): number {
+    return Math.imul(id, 0x9e37_79b1) >>> this.#shift;
   }
 
   #grow(): void {
     const streams = this.#slots;
     this.#slots = empty(2 * streams.length);
+    this.#shift = shiftFor(2 * streams.length);
     for (const stream of streams) if (stream !== undefined) this.#slots[this.#slotOf(stream.id)] = stream;
   }
+}
+
+function shiftFor(slots: number): number {
+  return Math.clz32(slots) + 1;
 }
 
 function empty(slots: number): (ClientStream | undefined)[] {

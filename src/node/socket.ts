@@ -6,7 +6,7 @@ import type { ByteStream, ByteStreamEvents, OpenByteStream } from "../http2/byte
 import { systemClock } from "../time/clock.ts";
 import type { Timer } from "../time/clock.ts";
 import { untilAborted } from "../time/until-aborted.ts";
-import { atTurnEnd } from "./turn.ts";
+import { turn } from "./turn.ts";
 
 /** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
 export type TlsOptions = Pick<
@@ -142,7 +142,7 @@ class SocketStream implements ByteStream {
   }
 
   whenLaid(flush: () => void): void {
-    atTurnEnd(flush);
+    turn.atEnd(flush);
   }
 
   end(): void {

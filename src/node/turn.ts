@@ -13,10 +13,45 @@ const BURST_MICROTASKS = 8;
  */
 const IMMEDIATES_END_TURNS = !("Bun" in globalThis) && globalThis.navigator?.userAgent !== "Cloudflare-Workers";
 
-/** Calls back when what came in together has been handled: at the end of the event loop's turn where that can be told. */
-export const atTurnEnd: (callback: () => void) => void = IMMEDIATES_END_TURNS
-  ? (callback) => void setImmediate(callback)
-  : afterBurst;
+/** How long what was laid may wait, in milliseconds, where a turn takes long: servers would idle meanwhile. */
+const LONGEST_WAIT_MS = 1;
+
+/** Flushes what one turn of the event loop laid, for all connections together. */
+export class Turn {
+  readonly #now: () => number;
+  readonly #schedule: (callback: () => void) => void;
+  readonly #due = new Set<() => void>();
+  #sinceMs = 0;
+
+  constructor(now: () => number, schedule: (callback: () => void) => void) {
+    this.#now = now;
+    this.#schedule = schedule;
+  }
+
+  /**
+   * Runs `flush` once when what came in together has been handled. Called again, for the same or another one, after so
+   * long a wait that what is due should wait no more, it runs that at once.
+   */
+  atEnd(flush: () => void): void {
+    const due = this.#due;
+    if (due.size > 0 && this.#now() - this.#sinceMs > LONGEST_WAIT_MS) this.#flush();
+    if (due.size === 0) {
+      this.#sinceMs = this.#now();
+      this.#schedule(this.#flush);
+    }
+    due.add(flush);
+  }
+
+  readonly #flush = (): void => {
+    for (const flush of this.#due) {
+      this.#due.delete(flush);
+      flush();
+    }
+  };
+}
+
+/** The process's turns. */
+export const turn: Turn = new Turn(() => performance.now(), IMMEDIATES_END_TURNS ? (f) => setImmediate(f) : afterBurst);
 
 function afterBurst(callback: () => void): void {
   let left = BURST_MICROTASKS;

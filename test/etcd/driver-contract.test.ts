@@ -44,12 +44,12 @@ for (const { name, create } of driverKinds) {
     it("B5: lists more than 64 MiB", { skip }, async () => {
       const { driver, call, put } = open();
       const numbers = Array.from({ length: 48 }, (_, n) => n + 10);
-      const bytes = 1.4 * 2 ** 20 | 0;
-      for (const n of numbers) await put(`large/${n}`, new Uint8Array(bytes).fill(n));
+      const size = 1.4 * 2 ** 20 | 0;
+      for (const n of numbers) await put(`large/${n}`, new Uint8Array(size).fill(n));
       const { kvs } = await driver.range(range("large/"), call());
       assert.deepEqual(
         kvs.map(({ value }) => [value.length, value[0], value.at(-1)]),
-        numbers.map((n) => [bytes, n, n]),
+        numbers.map((n) => [size, n, n]),
       );
     });
 

@@ -252,6 +252,46 @@ describe("a registration in etcd", () => {
     assert.deepEqual(clock.pending, []);
   });
 
+  it("R5: a connection that is lost while it looks is looked at again", async () => {
+    const { etcd, clock, register } = setUp({ random: () => 0.25 });
+    register();
+    await settled();
+    let looks = 0;
+    etcd.lateFault = (call) => {
+      if (call.method === "range" && looks++ === 0) {
+        etcd.remove(KEY);
+        etcd.lose("e1:1");
+      }
+      return undefined;
+    };
+    etcd.lose("e1:1");
+    await clock.advance(2_000);
+    assert.ok(looks > 1);
+    assert.ok(etcd.keys.has(KEY));
+  });
+
+  it("R5: a connection that is lost behind every answer is not asked more and more", async () => {
+    const { etcd, clock, register } = setUp({ random: () => 0.999 });
+    register();
+    await settled();
+    etcd.lateFault = (call) => {
+      etcd.lose(call.endpoint);
+      return undefined;
+    };
+    etcd.lose("e1:1");
+    const before = etcd.count("leaseKeepAlive");
+    await clock.advance(60_000);
+    const tries = etcd.count("leaseKeepAlive") - before;
+    // One each third of the TTL anyway.
+    assert.ok(tries >= 12 && tries < 22, `${tries} tries in a minute`);
+    etcd.lateFault = () => undefined;
+    await clock.advance(30_000);
+    etcd.remove(KEY);
+    etcd.lose("e1:1");
+    await clock.advance(1_000);
+    assert.ok(etcd.keys.has(KEY), "after a quiet time as soon as ever");
+  });
+
   it("R5: leaves a key that another wrote alone, says so once, and takes it back when the other is gone", async () => {
     const { etcd, clock, register, types, states } = setUp();
     const registration = register();

@@ -5,7 +5,6 @@ import type { StreamError } from "../../src/http2/error.ts";
 import type { HeaderBlock } from "../../src/http2/header-block.ts";
 import { HeaderTemplate } from "../../src/http2/hpack-encoder.ts";
 import { ClientStream } from "../../src/http2/stream.ts";
-import { atTurnEnd } from "../../src/node/turn.ts";
 import {
   CLIENT_PREFACE,
   concat,
@@ -29,6 +28,7 @@ export class MemoryServer implements ByteStream {
   destroyed = false;
   held = false;
   #read = 0;
+  #laid = false;
 
   start(events: ByteStreamEvents): void {
     this.events = events;
@@ -38,7 +38,12 @@ export class MemoryServer implements ByteStream {
     return !this.full;
   }
   whenLaid(flush: () => void): void {
-    atTurnEnd(flush);
+    if (this.#laid) return;
+    this.#laid = true;
+    setImmediate(() => {
+      this.#laid = false;
+      flush();
+    });
   }
   end(): void {
     this.ended = true;

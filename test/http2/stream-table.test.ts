@@ -43,6 +43,29 @@ describe("the table of streams", () => {
     }));
   });
 
+  it("finds and deletes among many in flight as fast as among few", () => {
+    // Counts the slots that are looked at: reads of ids.
+    let looks = 0;
+    class Counted extends TestStream {
+      constructor(number: number) {
+        super();
+        Object.defineProperty(this, "id", { get: () => (looks++, number) });
+      }
+    }
+    for (const inFlight of [10, 1_000, 20_000]) {
+      const table = new StreamTable();
+      let id = 1;
+      for (; id < 2 * inFlight; id += 2) table.add(new Counted(id));
+      looks = 0;
+      for (let i = 0; i < 1_000; i++, id += 2) {
+        table.add(new Counted(id));
+        table.get(id - 2 * inFlight);
+        table.delete(id - 2 * inFlight);
+      }
+      assert.ok(looks < 20_000, `${looks} looks for 1,000 streams with ${inFlight} in flight`);
+    }
+  });
+
   it("keeps its size while streams come and go beside some that stay", () => {
     const table = new StreamTable();
     for (let id = 1; id < 20; id += 2) table.add(streamOf(id));

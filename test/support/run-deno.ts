@@ -1,6 +1,7 @@
 // `npm run test:deno`: the tests on Deno, a process for each folder of test/. Deno's own node:http2 servers end their
 // process at times (an assertion in nghttp2, or a segmentation fault, some time after other clients than ours left), which
-// no test can prevent: a folder whose process died so is run again, and the run says it. Folders or files can be named.
+// no test can prevent: a folder whose process died so is run again, and the end says so, unless a test had failed by
+// then. Folders or files can be named.
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import process from "node:process";
@@ -9,15 +10,19 @@ import { readSummary } from "./summary.ts";
 
 const MOST_RUNS = 4;
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 const named = process.argv.slice(2);
 const total = { passed: 0, failed: 0, skipped: 0 };
+const deaths: string[] = [];
 for (const group of named.length > 0 ? [named] : groups()) {
   for (let runs = 1;; runs++) {
     const { output, code, signal } = await run(group);
     const summary = readSummary("deno", output);
     const died = signal === "SIGABRT" || signal === "SIGSEGV";
-    if (summary === undefined && died && runs < MOST_RUNS) {
-      console.log(`\nDeno itself died of ${signal} in ${group.join(" ")}: run ${runs + 1} of it\n`);
+    if (summary === undefined && died && !/ \.\.\. \S*FAILED/.test(output) && runs < MOST_RUNS) {
+      deaths.push(`Deno itself died of ${signal} in run ${runs} of ${group.join(" ")}`);
+      console.log(`\n${deaths.at(-1)}: once more\n`);
       continue;
     }
     if (summary === undefined || (summary.failed === 0 && code !== 0)) {
@@ -29,6 +34,7 @@ for (const group of named.length > 0 ? [named] : groups()) {
   }
 }
 const { passed, failed, skipped } = total;
+for (const death of deaths) console.log(death);
 console.log(`\nℹ tests ${passed + failed + skipped}\nℹ pass ${passed}\nℹ fail ${failed}\nℹ skipped ${skipped}`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 
@@ -45,7 +51,18 @@ function groups(): string[][] {
 function run(files: readonly string[]): Promise<{ output: string; code: number | null; signal: string | null }> {
   return new Promise((resolve) => {
     const options = ["test", "-A", "--no-check", "--preload", "./test/support/deno_guard.ts"];
-    const child = spawn(executable("deno"), [...options, ...files], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(executable("deno"), [...options, ...files], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      // A group of its own: what a dead run started is ended with it.
+      detached: true,
+    });
+    const endGroup = () => {
+      try {
+        process.kill(-(child.pid as number), "SIGKILL");
+      } catch { /* All of it has ended by itself. */ }
+    };
+    process.once("exit", endGroup);
     let output = "";
     for (const [from, to] of [[child.stdout, process.stdout], [child.stderr, process.stderr]] as const) {
       from.setEncoding("utf8");
@@ -55,6 +72,10 @@ function run(files: readonly string[]): Promise<{ output: string; code: number |
       });
     }
     child.once("error", (error) => resolve({ output: String(error), code: null, signal: null }));
-    child.once("close", (code, signal) => resolve({ output, code, signal }));
+    child.once("exit", endGroup);
+    child.once("close", (code, signal) => {
+      process.off("exit", endGroup);
+      resolve({ output, code, signal });
+    });
   });
 }

@@ -77,7 +77,7 @@ export class Etcd3Session implements Session {
     return client;
   }
 
-  /** From now on the end of the connection is told. */
+  /** From now on the end of the connection is told, also that by grpc-js itself after 30 minutes without calls. */
   tellLoss(client: Etcd3): void {
     if (this.#closed) return;
     const channel = (client as unknown as Hidden).pool?.hosts?.[0]?.getServiceClient?.("Lease").getChannel();
