@@ -36,8 +36,8 @@ const cases = values.cases === undefined && values.quick
   ? CASES.filter((c) => c.quick)
   : casesNamed(values.cases?.split(","));
 const plan: Plan = {
-  rounds: values.rounds === undefined ? (values.quick ? 3 : 7) : Number(values.rounds),
-  measureMs: values.quick ? 150 : 350,
+  rounds: values.rounds === undefined ? (values.quick ? 3 : 9) : Number(values.rounds),
+  measureMs: values.quick ? 150 : 300,
   warmUpMs: values.quick ? 150 : 400,
   cases,
   contenders: values.contenders?.split(",") ?? CONTENDERS,
