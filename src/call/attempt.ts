@@ -1,7 +1,8 @@
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import type { StreamResponse, UnaryResponse } from "@connectrpc/connect";
+import type { StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EndpointConnection } from "../connection/endpoint-connection.ts";
+import type { EndTellingTransport, UnaryEndListener } from "../connection/link.ts";
 import type { Call } from "./call.ts";
 import { endOf } from "./explain.ts";
 import { ReplayBuffer } from "./replay.ts";
@@ -13,23 +14,66 @@ export function unaryAttempts<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   input: MessageInitShape<I>,
 ): Promise<UnaryResponse<I, O>> {
-  const attempt = (connection: EndpointConnection): Promise<UnaryResponse<I, O>> => {
-    const startMs = call.begin(connection);
-    const failed = (error: unknown) => call.failed(connection, startMs, error, true).then(attempt);
-    try {
-      const { signal, timeoutMs, headerInit, contextValuesInit } = call;
-      return connection.transport.unary(method, signal, timeoutMs, headerInit, input, contextValuesInit)
-        .then((answer) => {
-          call.ended(connection, startMs, "answered");
-          return answer;
-        }, failed);
-    } catch (error) {
-      return failed(error);
-    }
-  };
+  const attempts = new UnaryAttempts(call, method, input);
   const picked = call.pick();
   // The usual case takes no detour over a promise.
-  return picked instanceof EndpointConnection ? attempt(picked) : call.connection().then(attempt);
+  if (picked instanceof EndpointConnection) return attempts.make(picked);
+  return call.connection().then((connection) => attempts.make(connection));
+}
+
+/** The attempts of a unary call, one after another. */
+class UnaryAttempts<I extends DescMessage, O extends DescMessage> implements UnaryEndListener<UnaryResponse<I, O>> {
+  readonly #call: Call;
+  readonly #method: DescMethodUnary<I, O>;
+  readonly #input: MessageInitShape<I>;
+  /** Where the present attempt is, and since when. */
+  #connection: EndpointConnection | undefined = undefined;
+  #startMs = 0;
+
+  constructor(call: Call, method: DescMethodUnary<I, O>, input: MessageInitShape<I>) {
+    this.#call = call;
+    this.#method = method;
+    this.#input = input;
+  }
+
+  make(connection: EndpointConnection): Promise<UnaryResponse<I, O>> {
+    this.#connection = connection;
+    this.#startMs = this.#call.begin(connection);
+    const { signal, timeoutMs, headerInit, contextValuesInit } = this.#call;
+    const { transport } = connection;
+    try {
+      if (tellsUnaryEnds(transport)) {
+        return transport.unaryTelling(
+          this.#method,
+          signal,
+          timeoutMs,
+          headerInit,
+          this.#input,
+          contextValuesInit,
+          this,
+        );
+      }
+      return transport.unary(this.#method, signal, timeoutMs, headerInit, this.#input, contextValuesInit)
+        .then((answer) => {
+          this.answered();
+          return answer;
+        }, (error) => this.failed(error));
+    } catch (error) {
+      return this.failed(error);
+    }
+  }
+
+  answered(): void {
+    this.#call.ended(this.#connection!, this.#startMs, "answered");
+  }
+
+  failed(error: unknown): Promise<UnaryResponse<I, O>> {
+    return this.#call.failed(this.#connection!, this.#startMs, error, true).then((next) => this.make(next));
+  }
+}
+
+function tellsUnaryEnds(transport: Transport): transport is EndTellingTransport {
+  return "unaryTelling" in transport;
 }
 
 /**

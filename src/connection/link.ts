@@ -1,4 +1,5 @@
-import type { Transport } from "@connectrpc/connect";
+import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
 
 /** What a link tells the connection it belongs to. It speaks of the link's newest opening only, never of older ones. */
@@ -35,6 +36,30 @@ export interface Link {
 
 /** Makes the link of an endpoint. Called once per connection; it opens nothing by itself. */
 export type Connector = (endpoint: Endpoint, events: LinkEvents) => Link;
+
+/** Learns how a unary attempt ended before the caller does. */
+export interface UnaryEndListener<Answer> {
+  answered(): void;
+  /** What it returns is what the caller gets. */
+  failed(error: unknown): Promise<Answer>;
+}
+
+/**
+ * A transport whose unary calls tell their end themselves. A link that has one spares the balancer a promise and two
+ * functions for each call.
+ */
+export interface EndTellingTransport extends Transport {
+  /** As `unary`, but what it returns is settled only after `listener` was told, once, and as that says. */
+  unaryTelling<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: MessageInitShape<I>,
+    contextValues: ContextValues | undefined,
+    listener: UnaryEndListener<UnaryResponse<I, O>>,
+  ): Promise<UnaryResponse<I, O>>;
+}
 
 /**
  * Messages of a response that tell their end themselves. A link whose streams do so spares the balancer a look at every

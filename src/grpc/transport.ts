@@ -8,6 +8,7 @@ import type {
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import type { EndTellingTransport, UnaryEndListener } from "../connection/link.ts";
 import type { Connection } from "../http2/connection.ts";
 import type { Clock } from "../time/clock.ts";
 import { deadlinesOf } from "../time/deadline.ts";
@@ -38,7 +39,7 @@ export function createGrpcTransport(connection: () => Connection, options: GrpcT
   return new GrpcTransport(connection, options);
 }
 
-class GrpcTransport implements Transport {
+class GrpcTransport implements EndTellingTransport {
   readonly #connection: () => Connection;
   readonly #target: Target;
   readonly #options: ResolvedGrpcOptions;
@@ -63,7 +64,7 @@ class GrpcTransport implements Transport {
     const method = this.#method(desc);
     const limit = this.#timeout(timeoutMs);
     if (this.#options.interceptors.length === 0) {
-      return this.#unary(desc, method, signal, limit, header, false, input) as Promise<UnaryResponse<I, O>>;
+      return this.#unary(desc, method, signal, limit, header, false, input, undefined) as Promise<UnaryResponse<I, O>>;
     }
     try {
       return runUnaryCall<I, O>({
@@ -77,13 +78,35 @@ class GrpcTransport implements Transport {
           ...this.#request(desc, method, limit, header, contextValues),
         },
         next: (req) =>
-          this.#unary(desc, method, req.signal, undefined, req.header, true, req.message) as Promise<
+          this.#unary(desc, method, req.signal, undefined, req.header, true, req.message, undefined) as Promise<
             UnaryResponse<I, O>
           >,
       });
     } catch (error) {
       return Promise.reject(ConnectError.from(error, Code.Internal));
     }
+  }
+
+  unaryTelling<I extends DescMessage, O extends DescMessage>(
+    desc: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: MessageInitShape<I>,
+    contextValues: ContextValues | undefined,
+    listener: UnaryEndListener<UnaryResponse<I, O>>,
+  ): Promise<UnaryResponse<I, O>> {
+    if (this.#options.interceptors.length > 0) {
+      return this.unary(desc, signal, timeoutMs, header, input, contextValues).then((answer) => {
+        listener.answered();
+        return answer;
+      }, (error) => listener.failed(error));
+    }
+    const limit = this.#timeout(timeoutMs);
+    const told = listener as unknown as UnaryEndListener<UnaryResponse>;
+    return this.#unary(desc, this.#method(desc), signal, limit, header, false, input, told) as Promise<
+      UnaryResponse<I, O>
+    >;
   }
 
   stream<I extends DescMessage, O extends DescMessage>(
@@ -128,6 +151,7 @@ class GrpcTransport implements Transport {
     header: HeadersInit | undefined,
     whole: boolean,
     input: MessageInitShape<DescMessage>,
+    listener: UnaryEndListener<UnaryResponse> | undefined,
   ): Promise<UnaryResponse> {
     return new Promise((resolve, reject) => {
       try {
@@ -136,10 +160,12 @@ class GrpcTransport implements Transport {
         if (header !== undefined || timeoutMs !== undefined) {
           [extra, whole] = this.#fields(timeoutMs, header, whole);
         }
-        const call = new UnaryCall(desc, method, this.#options, resolve, reject);
+        const call = new UnaryCall(desc, method, this.#options, resolve, reject, listener);
         call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, message);
-      } catch (error) {
-        reject(ConnectError.from(error, Code.Internal));
+      } catch (thrown) {
+        const error = ConnectError.from(thrown, Code.Internal);
+        if (listener === undefined) reject(error);
+        else resolve(listener.failed(error));
       }
     });
   }

@@ -2,6 +2,7 @@ import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/proto
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { UnaryEndListener } from "../connection/link.ts";
 import type { Connection } from "../http2/connection.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { HeaderTemplate } from "../http2/hpack-encoder.ts";
@@ -19,8 +20,9 @@ import { brokenReply, headError, sectionInfo, trailerError } from "./status.ts";
 export class UnaryCall extends GrpcCall {
   readonly #desc: DescMethodUnary;
   readonly #method: Method;
-  readonly #resolve: (response: UnaryResponse) => void;
+  readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
   readonly #reject: (error: ConnectError) => void;
+  readonly #listener: UnaryEndListener<UnaryResponse> | undefined;
   /** The message where it came in one piece, as it mostly does. */
   #whole: Uint8Array | undefined = undefined;
   #wholeFlags = 0;
@@ -31,14 +33,16 @@ export class UnaryCall extends GrpcCall {
     desc: DescMethodUnary,
     method: Method,
     options: ResolvedGrpcOptions,
-    resolve: (response: UnaryResponse) => void,
+    resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void,
     reject: (error: ConnectError) => void,
+    listener: UnaryEndListener<UnaryResponse> | undefined,
   ) {
     super(options);
     this.#desc = desc;
     this.#method = method;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#listener = listener;
   }
 
   /** Sends the request: its fields are the method's usual ones and `extra`, or `extra` alone if `whole`. */
@@ -141,6 +145,7 @@ export class UnaryCall extends GrpcCall {
     const error = trailerError(head, trailers) ?? this.#mismatch(head, trailers, message);
     if (error !== undefined) return this.fail(error);
     this.settle();
+    this.#listener?.answered();
     this.#resolve({
       stream: false,
       service: this.#desc.parent,
@@ -166,6 +171,7 @@ export class UnaryCall extends GrpcCall {
   }
 
   protected failed(error: ConnectError): void {
-    this.#reject(error);
+    if (this.#listener === undefined) this.#reject(error);
+    else this.#resolve(this.#listener.failed(error));
   }
 }

@@ -124,10 +124,13 @@ describe("errors of a server", () => {
       ]);
     };
     const simple = await connect(t, await serve(t, { route: fail, routeServerStream: fail, routeClientStream: fail }));
-    for (
-      const call of [simple.route({}), values(simple.routeServerStream({})), simple.routeClientStream(messages("a"))]
-    ) {
-      const { error, mark } = await failure(call);
+    const calls = [
+      () => simple.route({}),
+      () => values(simple.routeServerStream({})),
+      () => simple.routeClientStream(messages("a")),
+    ];
+    for (const call of calls) {
+      const { error, mark } = await failure(call());
       assert.deepEqual([error.code, error.rawMessage, mark], [Code.ResourceExhausted, "no ünits % left", "answered"]);
       assert.equal(error.metadata.get("x-a"), "b");
       assert.deepEqual(error.findDetails(DurationSchema).map(({ seconds }) => seconds), [7n]);
@@ -266,7 +269,8 @@ describe("options", () => {
     });
     const data = "x".repeat(2_000);
     const reader = await connect(t, address, { readMaxBytes: 1_000, acceptCompression: [] });
-    for (const call of [reader.route({ data }), values(reader.routeServerStream({ data }))]) {
+    for (const start of [() => reader.route({ data }), () => values(reader.routeServerStream({ data }))]) {
+      const call = start();
       const { error } = await failure(call);
       assert.deepEqual([error.code, error.rawMessage], [
         Code.ResourceExhausted,
