@@ -15,18 +15,18 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 const named = process.argv.slice(2);
 const total = { passed: 0, failed: 0, skipped: 0 };
 const deaths: string[] = [];
-for (const group of named.length > 0 ? [named] : groups()) {
+for (const [name, group] of named.length > 0 ? [[named.join(" "), named] as const] : groups()) {
   for (let runs = 1;; runs++) {
     const { output, code, signal } = await run(group);
     const summary = readSummary("deno", output);
     const died = signal === "SIGABRT" || signal === "SIGSEGV";
     if (summary === undefined && died && !/ \.\.\. \S*FAILED/.test(output) && runs < MOST_RUNS) {
-      deaths.push(`Deno itself died of ${signal} in run ${runs} of ${group.join(" ")}`);
+      deaths.push(`Deno itself died of ${signal} in run ${runs} of ${name}`);
       console.log(`\n${deaths.at(-1)}: once more\n`);
       continue;
     }
     if (summary === undefined || (summary.failed === 0 && code !== 0)) {
-      console.log(`\n${group.join(" ")}: ended with ${signal ?? `code ${code}`}`);
+      console.log(`\n${name}: ended with ${signal ?? `code ${code}`}`);
       total.failed++;
     }
     for (const count of ["passed", "failed", "skipped"] as const) total[count] += summary?.[count] ?? 0;
@@ -38,14 +38,14 @@ for (const death of deaths) console.log(death);
 console.log(`\nℹ tests ${passed + failed + skipped}\nℹ pass ${passed}\nℹ fail ${failed}\nℹ skipped ${skipped}`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 
-/** The test files by folder of test/; those in test/ itself are a group, too. */
-function groups(): string[][] {
+/** The test files by folder of test/, each with its name; those in test/ itself are a group, too. */
+function groups(): Map<string, string[]> {
   const byFolder = new Map<string, string[]>();
   for (const file of globSync("test/**/*.test.ts", { cwd: root }).sort()) {
-    const folder = file.split(/[\\/]/).slice(0, -1)[1] ?? "";
+    const folder = file.split(/[\\/]/).slice(0, -1).slice(0, 2).join("/");
     byFolder.set(folder, [...byFolder.get(folder) ?? [], file]);
   }
-  return [...byFolder.values()];
+  return byFolder;
 }
 
 function run(files: readonly string[]): Promise<{ output: string; code: number | null; signal: string | null }> {
