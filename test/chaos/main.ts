@@ -2,7 +2,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { execFileSync } from "node:child_process";
-import { executable, type Runtime } from "../support/process.ts";
+import { executable, root, type Runtime } from "../support/process.ts";
 import { RUNTIMES } from "./environment.ts";
 import { writeReport } from "./report.ts";
 import { writeRegistryReport } from "./registry/report.ts";
@@ -56,6 +56,8 @@ const registry = options.only === undefined ? await runRegistry({ runtimes, quic
 const registryCount = countBroken(registry);
 if (whole) {
   writeRegistryReport(registry, runtimes);
+  // Written pages are held to the same form as all others.
+  execFileSync(executable("deno"), ["fmt", "--quiet", "docs/reliability.md"], { cwd: root, stdio: "inherit" });
   console.log("\nThe figures are in docs/reliability.md.");
 }
 broken += registryCount.broken;
