@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { constants, createBrotliCompress, createDeflate, createGzip } from "node:zlib";
 import { create } from "@bufbuild/protobuf";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { Simple, SimpleRequestSchema } from "../../gen/simple_pb.ts";
 import { createBalancedTransport } from "../../src/call/transport.ts";
@@ -18,6 +18,11 @@ import { connect, failure, script, serve, values } from "./link.ts";
 async function* messages(...data: string[]) {
   for (const one of data) yield { data: one };
 }
+
+const interceptorsOfLinks: readonly (readonly [string, Interceptor[]])[] = [
+  ["without", []],
+  ["with", [(next) => (request) => next(request)]],
+];
 
 describe("a call of each kind", () => {
   it("unary, with headers and trailers", async (t) => {
@@ -371,6 +376,29 @@ describe("a request's header section", () => {
     const forbidden = await failure(simple.route({}, { headers: { connection: "close" } }));
     assert.deepEqual([large.error.code, forbidden.error.code, attempts], [Code.ResourceExhausted, Code.Internal, 3]);
   });
+
+  for (const [what, interceptors] of interceptorsOfLinks) {
+    it(`a unary call through a link ${what} interceptors tells the balancer its end, once`, async (t) => {
+      const address = await serve(t, {
+        route({ data }) {
+          if (data === "") throw new ConnectError("nothing said", Code.InvalidArgument);
+          return { value: data };
+        },
+      });
+      const ends: string[] = [];
+      const transport = createBalancedTransport({
+        resolver: staticResolver([address]),
+        connector: grpcConnector({ interceptors: interceptors }),
+        onAttempt: ({ end, code }) => ends.push(`${end} ${code}`),
+      });
+      t.after(() => transport.close());
+      const simple = createClient(Simple, transport);
+      assert.equal((await simple.route({ data: "x" })).value, "x");
+      assert.equal((await failure(simple.route({}))).error.code, Code.InvalidArgument);
+      assert.deepEqual(ends, ["answered undefined", `answered ${Code.InvalidArgument}`]);
+      assert.deepEqual(transport.snapshot().endpoints?.map(({ inFlight, picks }) => [inFlight, picks]), [[0, 2]]);
+    });
+  }
 
   it("says the time left in whole milliseconds of at most 8 digits", async (t) => {
     const heard: (string | undefined)[] = [];
