@@ -6,10 +6,10 @@ import type { AttemptEnd } from "../connection/mark.ts";
 import { PACE_MS } from "../connection/pool.ts";
 import { notify } from "../event.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
-import { Backoff } from "../time/backoff.ts";
 import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
 import type { Balancer } from "./balancer.ts";
-import { callFailure, codeOf, endOf, type FailedAttempt, textOf } from "./explain.ts";
+import { callFailure, codeOf, endOf, textOf } from "./explain.ts";
+import { CallHistory } from "./history.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { waitFor } from "./wait.ts";
 import { type Attempt, balanceKey, type BalanceSettings } from "./options.ts";
@@ -30,16 +30,16 @@ export interface CallEnvironment {
 /** The most attempts that one call makes; each was refused or not sent, so more would hardly help. */
 const MOST_ATTEMPTS = 16;
 
-/** The pause of a call that every endpoint has refused, before it asks them again. */
-const REFUSED_BACKOFF = { initialMs: 10, maxMs: 1_000, factor: 2, jitter: "full" } as const;
-
 /** What a wait can end with beside a connection: all that could be picked were tried, or its time is over. */
 const TRIED = { tried: true } as const;
 const OVER = { over: true } as const;
 
-/** One call: what it asks for, what time it has left, and the attempts it has made. */
-export class Call implements CallInfo {
-  readonly method: DescMethod;
+/**
+ * One call: what it asks for, what time it has left, and where its attempts go. Every call has one of these, so it keeps
+ * only what calls need that go well; what failed attempts leave behind is its history.
+ */
+export class Call<M extends DescMethod = DescMethod> implements CallInfo {
+  readonly method: M;
   readonly signal: AbortSignal | undefined;
   /** As the caller gave them. */
   readonly headerInit: HeadersInit | undefined;
@@ -49,25 +49,17 @@ export class Call implements CallInfo {
   readonly #settings: BalanceSettings | undefined;
   /** On the clock's scale. */
   readonly #deadlineMs: number | undefined;
-  readonly #timed: boolean;
   #timeoutMs: number | undefined;
   #number = 0;
   #picker: Picker | undefined;
-  #tried: Set<Connection> | undefined;
-  #sawTried = false;
-  /** The connection of the next attempt was told of it already. */
-  #begun = false;
-  #failed: FailedAttempt[] | undefined;
-  /** How many attempts were answered with an error or may have been processed. */
-  #retried = 0;
-  #backoff: Backoff | undefined;
+  #history: CallHistory | undefined;
   #header: Headers | undefined;
   #contextValues: ContextValues | undefined;
 
   /** @throws ConnectError if the caller has aborted, has no time left, or gave a timeout that is no number. */
   constructor(
     env: CallEnvironment,
-    method: DescMethod,
+    method: M,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
     header: HeadersInit | undefined,
@@ -79,7 +71,6 @@ export class Call implements CallInfo {
     this.headerInit = header;
     this.contextValuesInit = contextValues;
     this.#settings = contextValues?.get(balanceKey);
-    this.#timed = env.onAttempt !== undefined || this.#settings?.onAttempt !== undefined;
     if (signal?.aborted) throw this.#aborted();
     timeoutMs ??= env.defaultTimeoutMs;
     if (timeoutMs === undefined) return;
@@ -100,8 +91,7 @@ export class Call implements CallInfo {
   }
 
   excluded(connection: Connection): boolean {
-    if (this.#tried === undefined || !this.#tried.has(connection)) return false;
-    return this.#sawTried = true;
+    return this.#history !== undefined && this.#history.excluded(connection);
   }
 
   /** What is left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
@@ -128,7 +118,7 @@ export class Call implements CallInfo {
       return "wait";
     }
     this.#picker = picker;
-    this.#sawTried = false;
+    if (this.#history !== undefined) this.#history.metTried = false;
     let picked: unknown;
     try {
       picked = picker.pick(this);
@@ -140,35 +130,39 @@ export class Call implements CallInfo {
     throw this.#unavailable(`the policy's picker gave ${String(picked)}: expected ${expected}`, Code.Internal);
   }
 
-  /** A connection for the next attempt, as soon as there is one. Rejects with what the caller should see. */
+  /** A connection for the next attempt, taken as soon as there is one. Rejects with what the caller should see. */
   async connection(): Promise<EndpointConnection> {
     for (;;) {
       const found = await this.#wait();
       if (found instanceof EndpointConnection) return found;
       // Every endpoint that the picker knows was tried and declined, maybe for a moment only. After a pause there may be
       // a picker that knows another; if not, begin again with those.
-      this.#backoff ??= new Backoff(REFUSED_BACKOFF, this.#env.random);
-      await this.#pause(Math.min(PACE_MS + this.#backoff.next(), this.#timeLeftMs()));
+      const history = this.#history!;
+      await this.#pause(Math.min(PACE_MS + history.pauseMs(this.#env.random), this.#timeLeftMs()));
       this.#checkTime();
       const picked = this.pick();
-      if (picked instanceof EndpointConnection) return this.#take(picked);
-      this.#tried = undefined;
+      if (picked instanceof EndpointConnection) return this.take(picked);
+      history.forgive();
     }
   }
 
-  /** Counts the attempt from now on, so that calls which are given connections in one go see each other. */
-  #take(connection: EndpointConnection): EndpointConnection {
+  /**
+   * The connection counts the next attempt from now on, so that calls which are given connections in one go see each
+   * other.
+   */
+  take(connection: EndpointConnection): EndpointConnection {
     connection.begin();
-    this.#begun = true;
     return connection;
   }
 
-  /** An attempt begins; what it returns goes into `ended`. */
-  begin(connection: EndpointConnection): number {
+  /** An attempt begins on a connection that was taken; what it returns goes into `ended`. */
+  begin(): number {
     this.#number++;
-    if (this.#begun) this.#begun = false;
-    else connection.begin();
     return this.#timed || this.#picker?.done !== undefined ? this.#env.clock.now() : 0;
+  }
+
+  get #timed(): boolean {
+    return this.#env.onAttempt !== undefined || this.#settings?.onAttempt !== undefined;
   }
 
   /** An attempt has ended, with or without an error: gives its connection free and tells who wants to know. */
@@ -200,10 +194,10 @@ export class Call implements CallInfo {
   }
 
   /**
-   * An attempt has failed: rejects with what the caller should see, or resolves with a connection for the next attempt.
+   * An attempt has failed: rejects with what the caller should see, or resolves with a connection taken for the next one.
    * `replayable`: whether the request can be sent again.
    */
-  async failed(
+  async next(
     connection: EndpointConnection,
     startMs: number,
     error: unknown,
@@ -213,8 +207,8 @@ export class Call implements CallInfo {
     this.ended(connection, startMs, end, error);
     const pauseMs = this.#nextAttemptIn(end, error, replayable);
     if (pauseMs === undefined) throw this.failure(connection, end, error);
-    this.#note(connection, end, error);
-    (this.#tried ??= new Set()).add(connection);
+    this.#failures.note(connection, end, error);
+    this.#failures.exclude(connection);
     if (pauseMs > 0) await this.#pause(pauseMs);
     this.#checkTime();
     return await this.connection();
@@ -224,15 +218,16 @@ export class Call implements CallInfo {
   failure(connection: EndpointConnection, end: AttemptEnd, error: unknown): unknown {
     if (this.signal?.aborted) return codeOf(error) === Code.Canceled ? error : this.#aborted();
     if (end === "answered") return error;
-    this.#note(connection, end, error);
+    const { failed } = this.#failures;
+    this.#failures.note(connection, end, error);
     // A connection that is lost when the time is over, a moment before its timer says so.
     if (this.#timeLeftMs() <= 0) return this.#deadlineExceeded();
     const code = end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
-    const attempts = this.#failed!.length === 1 ? "the attempt" : `the last of ${this.#failed!.length} attempts`;
+    const attempts = failed.length === 1 ? "the attempt" : `the last of ${failed.length} attempts`;
     const how = end === "maybe-processed" ? "failed" : end === "refused" ? "was refused" : "was not sent";
     return callFailure(
       `${this.#name}: ${attempts}, on ${connection.endpoint.address}, ${how}: ${textOf(error)}`,
-      this.#failed!,
+      failed,
       code,
     );
   }
@@ -241,7 +236,7 @@ export class Call implements CallInfo {
   #nextAttemptIn(end: AttemptEnd, error: unknown, replayable: boolean): number | undefined {
     if (!replayable || this.signal?.aborted || this.#env.balancer.closed) return undefined;
     if (end === "not-sent" || end === "refused") return this.#number < MOST_ATTEMPTS ? 0 : undefined;
-    const pauseMs = this.#env.retry?.next(this.method, ++this.#retried, end, error);
+    const pauseMs = this.#env.retry?.next(this.method, ++this.#failures.retried, end, error);
     // A server may ask for any pause.
     if (pauseMs === undefined || pauseMs > this.#env.waitTimeoutMs || pauseMs >= this.#timeLeftMs()) return undefined;
     return pauseMs;
@@ -260,8 +255,9 @@ export class Call implements CallInfo {
     });
   }
 
-  #note(connection: EndpointConnection, end: AttemptEnd, error: unknown): void {
-    (this.#failed ??= []).push({ address: connection.endpoint.address, end, error });
+  /** Its history, which begins here if there was none. */
+  get #failures(): CallHistory {
+    return this.#history ??= new CallHistory();
   }
 
   get #name(): string {
@@ -295,13 +291,14 @@ export class Call implements CallInfo {
       poll: () => {
         if (balancer.closed) throw this.#closed();
         const picked = this.pick();
-        if (picked === "wait" && !this.#sawTried) return undefined;
-        if (picked instanceof Error && !this.#sawTried) {
+        const metTried = this.#history?.metTried === true;
+        if (picked === "wait" && !metTried) return undefined;
+        if (picked instanceof Error && !metTried) {
           if (waitForReady) return undefined;
           throw this.#unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable, picked.cause);
         }
         this.#checkTime();
-        return picked instanceof EndpointConnection ? this.#take(picked) : TRIED;
+        return picked instanceof EndpointConnection ? this.take(picked) : TRIED;
       },
       expired: () => {
         if (limitMs === leftMs) throw this.#deadlineExceeded();
@@ -314,7 +311,7 @@ export class Call implements CallInfo {
   }
 
   #unavailable(text: string, code: Code, cause?: unknown): ConnectError {
-    return callFailure(`${this.#name}: ${text}`, this.#failed ?? [], code, cause);
+    return callFailure(`${this.#name}: ${text}`, this.#history?.failed ?? [], code, cause);
   }
 
   #closed(): ConnectError {
@@ -323,7 +320,7 @@ export class Call implements CallInfo {
 
   #deadlineExceeded(): ConnectError {
     const attempts = this.#number === 1 ? "1 attempt" : `${this.#number} attempts`;
-    const last = this.#failed?.at(-1);
+    const last = this.#history?.failed.at(-1);
     const tried = this.#number === 0 ? "" : `after ${attempts}${last ? `, the last on ${last.address}` : ""}, `;
     return this.#unavailable(`no time left: ${tried}${this.#env.balancer.describe()}`, Code.DeadlineExceeded);
   }

@@ -1,16 +1,9 @@
-import {
-  Code,
-  ConnectError,
-  createContextValues,
-  type Interceptor,
-  type StreamRequest,
-  type Transport,
-  type UnaryRequest,
-} from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
-import { streamAttempts, unaryAttempts } from "./attempt.ts";
 import { Call, type CallEnvironment } from "./call.ts";
 import { ReplayBuffer } from "./replay.ts";
+import { StreamCall } from "./stream-call.ts";
+import { UnaryCall } from "./unary-call.ts";
 
 /**
  * Calls with interceptors around them, once per call and not per attempt. Connect's own runners give interceptors what
@@ -35,7 +28,9 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
           contextValues: contextValues ?? createContextValues(),
           message: input,
         },
-        next: async (request) => await unaryAttempts(goOn(env, call, request), method, request.message),
+        // The call as the interceptors left it, with the time that they left.
+        next: async ({ signal, header, message, contextValues }) =>
+          await new UnaryCall(env, method, signal, call.timeLeft(), header, message, contextValues).start(),
       });
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
@@ -69,9 +64,10 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
           contextValues: contextValues ?? createContextValues(),
           message: messages.view(),
         },
-        next: async (request) => {
+        next: async ({ signal, header, message, contextValues }) => {
           const onAbandoned = () => abort.abort(new ConnectError("the reader gave the stream up", Code.Canceled));
-          return await streamAttempts(goOn(env, call, request), method, request.message, onAbandoned);
+          return await new StreamCall(env, method, signal, call.timeLeft(), header, message, contextValues)
+            .start(onAbandoned);
         },
       });
     },
@@ -86,13 +82,4 @@ function baseUrlOf(target: string): string {
 
 function limits({ signal, timeoutMs }: Call): { signal?: AbortSignal; timeoutMs?: number } {
   return { ...signal && { signal }, ...timeoutMs !== undefined && { timeoutMs } };
-}
-
-/** The call as the interceptors left it, with the time that they left. */
-function goOn(
-  env: CallEnvironment,
-  call: Call,
-  { method, signal, header, contextValues }: UnaryRequest | StreamRequest,
-) {
-  return new Call(env, method, signal, call.timeLeft(), header, contextValues);
 }

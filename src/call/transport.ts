@@ -9,14 +9,15 @@ import { roundRobin } from "../policy/round-robin.ts";
 import type { Resolver, Staleness } from "../resolver/resolver.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
-import { streamAttempts, unaryAttempts } from "./attempt.ts";
 import { Balancer } from "./balancer.ts";
-import { Call, type CallEnvironment } from "./call.ts";
+import type { CallEnvironment } from "./call.ts";
 import { checkGrace, checkTransportOptions } from "./check-options.ts";
 import { transportClosed } from "./explain.ts";
 import { interceptedCalls } from "./intercepted.ts";
 import type { Attempt } from "./options.ts";
 import { type RetryOptions, RetryPolicy } from "./retry.ts";
+import { StreamCall } from "./stream-call.ts";
+import { UnaryCall } from "./unary-call.ts";
 import { type ConnectOptions, waitUntilReady } from "./wait-until-ready.ts";
 
 /** Options of {@link createBalancedTransport}. */
@@ -170,7 +171,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
         if (intercepted !== undefined) {
           return intercepted.unary(method, signal, timeoutMs, header, input, contextValues);
         }
-        return unaryAttempts(new Call(env, method, signal, timeoutMs, header, contextValues), method, input);
+        return new UnaryCall(env, method, signal, timeoutMs, header, input, contextValues).start();
       } catch (error) {
         return Promise.reject(error);
       }
@@ -181,7 +182,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
         if (intercepted !== undefined) {
           return intercepted.stream(method, signal, timeoutMs, header, input, contextValues);
         }
-        return streamAttempts(new Call(env, method, signal, timeoutMs, header, contextValues), method, input);
+        return new StreamCall(env, method, signal, timeoutMs, header, input, contextValues).start();
       } catch (error) {
         return Promise.reject(error);
       }
