@@ -30,6 +30,15 @@ export const CASES: readonly Case[] = [
   { name: "open-loop-half", kind: "unary-16B", inFlight: 0, openLoopOf: "unary-16B-c64" },
 ];
 
+/**
+ * Two contenders that differ by a few percent, far less than a busy machine does from one second to the next. In this
+ * case they take turns, many short ones right behind each other, so that a slow moment hits both.
+ */
+export const CLOSE_RACE: { readonly case: string; readonly contenders: readonly string[] } = {
+  case: "unary-16B-c64",
+  contenders: ["connect-lb", "connect-lb-direct"],
+};
+
 /** One call of a case. */
 export function call(contender: Contender, { kind, settings = {} }: Case): Promise<void> {
   if (kind === "bidi-16") return contender.bidi(kind);

@@ -1,4 +1,4 @@
-import { type Case, CASES } from "./case.ts";
+import { type Case, CASES, CLOSE_RACE } from "./case.ts";
 import type { Addresses } from "./kind.ts";
 import type { Measurement } from "./load.ts";
 import { type Lines, type Runtime, startScript } from "./process.ts";
@@ -9,6 +9,9 @@ export interface Plan {
   readonly rounds: number;
   readonly measureMs: number;
   readonly warmUpMs: number;
+  /** How many turns of how long those of the close race have in each round. */
+  readonly turns: number;
+  readonly turnMs: number;
   readonly cases: readonly Case[];
   readonly contenders: readonly string[];
   /** Cases for which allocations are measured. */
@@ -27,7 +30,7 @@ type Answer<T> = T | { error: string };
 /**
  * Measures all contenders on one runtime. Their processes stay for all rounds, but only one of them works at a time; each
  * round goes through all contenders and cases in a random order of its own, so that a slow moment of the machine hits
- * none of them alone.
+ * none of them alone. Those of the close race take turns.
  */
 export async function runRounds(
   runtime: Runtime,
@@ -65,18 +68,22 @@ export async function runRounds(
     measured.set(key(contender, which.name), [...list, answer]);
   };
 
-  const pairs = plan.contenders.flatMap((contender) => plan.cases.map((which) => ({ contender, which })));
-  for (const { contender, which } of pairs) await measure(contender, which, plan.warmUpMs);
+  for (const contender of plan.contenders) {
+    for (const which of plan.cases) await measure(contender, which, plan.warmUpMs);
+  }
   const warmUp = new Map(measured);
+  const steps = stepsOf(plan);
   for (let round = 1; round <= plan.rounds; round++) {
     log(`${runtime}: round ${round} of ${plan.rounds}`);
     if (round === 1) measured.clear();
-    for (const { contender, which } of shuffled(pairs)) {
-      // The first open loop may come before the closed one that tells its rate.
-      const needed = which.openLoopOf && key(contender, which.openLoopOf);
-      if (needed && !measured.has(needed)) measured.set(needed, warmUp.get(needed)!);
-      await measure(contender, which, plan.measureMs);
-      if (needed && measured.get(needed) === warmUp.get(needed)) measured.delete(needed);
+    for (const { contenders, which, turns, ms } of shuffled(steps)) {
+      for (const contender of Array.from({ length: turns }, () => shuffled(contenders)).flat()) {
+        // The first open loop may come before the closed one that tells its rate.
+        const needed = which.openLoopOf && key(contender, which.openLoopOf);
+        if (needed && !measured.has(needed)) measured.set(needed, warmUp.get(needed)!);
+        await measure(contender, which, ms);
+        if (needed && measured.get(needed) === warmUp.get(needed)) measured.delete(needed);
+      }
     }
   }
   for (const client of clients.values()) {
@@ -126,6 +133,24 @@ async function allocations(
   if ("error" in answer) failures.push(`${contender} on ${runtime}, allocations: ${answer.error}`);
   await client.end();
   return bytes;
+}
+
+/** What stays together in a round. */
+interface Step {
+  readonly contenders: readonly string[];
+  readonly which: Case;
+  readonly turns: number;
+  readonly ms: number;
+}
+
+function stepsOf({ contenders, cases, measureMs, turns, turnMs }: Plan): Step[] {
+  const racers = contenders.filter((contender) => CLOSE_RACE.contenders.includes(contender));
+  return cases.flatMap((which) => {
+    const apart = which.name === CLOSE_RACE.case && racers.length > 1 ? racers : [];
+    const steps = contenders.filter((contender) => !apart.includes(contender))
+      .map((contender) => ({ contenders: [contender], which, turns: 1, ms: measureMs }));
+    return apart.length === 0 ? steps : [...steps, { contenders: apart, which, turns, ms: turnMs }];
+  });
 }
 
 /** Six significant digits at most: the rest is noise. */
