@@ -39,7 +39,7 @@ const plan: Plan = {
   rounds: values.rounds === undefined ? (values.quick ? 3 : 9) : Number(values.rounds),
   measureMs: values.quick ? 150 : 300,
   warmUpMs: values.quick ? 150 : 400,
-  turns: values.quick ? 5 : 20,
+  turns: values.quick ? 15 : 20,
   turnMs: 100,
   cases,
   contenders: values.contenders?.split(",") ?? CONTENDERS,
