@@ -20,10 +20,11 @@ const address = (JSON.parse(process.argv[2]!) as Addresses).silent[0]!;
 // Idle connections hold no process, and here is nothing else that would.
 setInterval(() => {}, 1_000);
 const reconcile = reconcileMs(10_000);
+const [pick10Ns, pick1000Ns, pick10000Ns] = pickNanoseconds([10, 1_000, 10_000]) as [number, number, number];
 const micro: Micro = {
-  pick10Ns: pickNanoseconds(10),
-  pick1000Ns: pickNanoseconds(1_000),
-  pick10000Ns: pickNanoseconds(10_000),
+  pick10Ns,
+  pick1000Ns,
+  pick10000Ns,
   reconcileOneOf10000Ms: reconcile.one,
   reconcileAllOf10000Ms: reconcile.all,
   bytesPerIdleConnection: await bytesPerConnection(address, 300),
