@@ -1,3 +1,4 @@
+import type { ConnectivityState } from "./connectivity.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** What a balanced transport tells its `onEvent` listener. */
@@ -23,8 +24,8 @@ export type BalancerEvent =
     readonly type: "connection-state";
     readonly target: string;
     readonly endpoint: Endpoint;
-    readonly from: string;
-    readonly to: string;
+    readonly from: ConnectivityState;
+    readonly to: ConnectivityState;
     readonly cause?: Error;
   };
 

@@ -18,13 +18,14 @@ export type {
   TransportSnapshot,
 } from "./call/transport.ts";
 export type { ConnectOptions } from "./call/wait-until-ready.ts";
-export type { Connection, ConnectivityState, Outcome } from "./connection/connection.ts";
+export type { Connection, Outcome } from "./connection/connection.ts";
 export type { Connector, Link, LinkEvents } from "./connection/link.ts";
 export { markAttempt } from "./connection/mark.ts";
 export type { AttemptEnd } from "./connection/mark.ts";
 export { transportConnector } from "./connection/transport-connector.ts";
 export type { TransportConnectorOptions } from "./connection/transport-connector.ts";
 export { classifyTransportError } from "./connection/transport-error.ts";
+export type { ConnectivityState } from "./connectivity.ts";
 export type { Endpoint } from "./endpoint.ts";
 export type { BalancerEvent, RegistryEvent } from "./event.ts";
 export { unavailable } from "./policy/policy.ts";

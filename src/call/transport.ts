@@ -1,7 +1,7 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import type { ConnectivityState } from "../connection/connection.ts";
 import { DEFAULT_CONNECT_BACKOFF } from "../connection/endpoint-connection.ts";
 import type { Connector } from "../connection/link.ts";
+import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { BalancerEvent } from "../event.ts";
 import type { Policy } from "../policy/policy.ts";

@@ -1,9 +1,7 @@
-import type { Endpoint } from "../endpoint.ts";
 import type { Code } from "@connectrpc/connect";
+import type { ConnectivityState } from "../connectivity.ts";
+import type { Endpoint } from "../endpoint.ts";
 import type { AttemptEnd } from "./mark.ts";
-
-/** gRPC's connectivity states (connectivity-semantics-and-api.md). */
-export type ConnectivityState = "idle" | "connecting" | "ready" | "transient_failure" | "shutdown";
 
 /** One endpoint's place in the pool, as policies and users see it; gRPC's subchannel. */
 export interface Connection {

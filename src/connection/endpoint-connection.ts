@@ -1,8 +1,9 @@
 import type { Transport } from "@connectrpc/connect";
+import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import { Backoff, type BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import type { Connection, ConnectivityState } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { Connector, Link } from "./link.ts";
 import { makeLink } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";

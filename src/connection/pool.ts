@@ -1,7 +1,7 @@
+import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import type { ConnectivityState } from "./connection.ts";
 import { type ConnectionHost, DEFAULT_CONNECT_BACKOFF, EndpointConnection } from "./endpoint-connection.ts";
 import type { Connector } from "./link.ts";
 import { OpeningLimit } from "./opening-limit.ts";
