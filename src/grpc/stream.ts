@@ -29,7 +29,7 @@ const DONE: Result = { done: true, value: undefined };
  * One streaming call of any kind. It is the response's iterable itself: messages are parsed when they are asked for, and
  * what isn't asked for fills the stream's window, which holds the server back.
  */
-export class StreamCall extends GrpcCall implements AsyncIterableIterator<Message>, EndTellingMessages {
+export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Message>, EndTellingMessages {
   override readonly longLived = true;
   readonly #desc: DescMethodStreaming;
   readonly #method: Method;

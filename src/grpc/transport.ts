@@ -18,8 +18,8 @@ import type { Method, Target } from "./method.ts";
 import { resolveGrpcOptions } from "./options.ts";
 import type { GrpcOptions, ResolvedGrpcOptions } from "./options.ts";
 import { metadataFields, requestHeaders, sectionFields, timeoutField } from "./request-header.ts";
-import { StreamCall } from "./stream.ts";
-import { UnaryCall } from "./unary.ts";
+import { GrpcStreamCall } from "./stream.ts";
+import { GrpcUnaryCall } from "./unary.ts";
 
 /** Options of {@link createGrpcTransport}. */
 export interface GrpcTransportOptions extends GrpcOptions, Target {
@@ -160,7 +160,7 @@ class GrpcTransport implements EndTellingTransport {
         if (header !== undefined || timeoutMs !== undefined) {
           [extra, whole] = this.#fields(timeoutMs, header, whole);
         }
-        const call = new UnaryCall(desc, method, this.#options, resolve, reject, listener);
+        const call = new GrpcUnaryCall(desc, method, this.#options, resolve, reject, listener);
         call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, message);
       } catch (thrown) {
         const error = ConnectError.from(thrown, Code.Internal);
@@ -183,7 +183,7 @@ class GrpcTransport implements EndTellingTransport {
       try {
         let extra: readonly string[] | undefined;
         [extra, whole] = this.#fields(timeoutMs, header, whole);
-        const call = new StreamCall(desc, method, this.#options, resolve, reject);
+        const call = new GrpcStreamCall(desc, method, this.#options, resolve, reject);
         call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, input);
       } catch (error) {
         reject(ConnectError.from(error, Code.Internal));

@@ -17,7 +17,7 @@ import type { ResolvedGrpcOptions } from "./options.ts";
 import { brokenReply, headError, sectionInfo, trailerError } from "./status.ts";
 
 /** One unary call: on its usual path one object, one promise and the response. */
-export class UnaryCall extends GrpcCall {
+export class GrpcUnaryCall extends GrpcCall {
   readonly #desc: DescMethodUnary;
   readonly #method: Method;
   readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
