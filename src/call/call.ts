@@ -9,7 +9,7 @@ import type { CallInfo, Picker } from "../policy/policy.ts";
 import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
 import type { Balancer } from "./balancer.ts";
 import { callFailure, codeOf, endOf, textOf } from "./explain.ts";
-import { CallHistory } from "./history.ts";
+import { FailedAttempts } from "./failed-attempts.ts";
 import type { RetryPolicy } from "./retry.ts";
 import { waitFor } from "./wait.ts";
 import { type Attempt, balanceKey, type BalanceSettings } from "./options.ts";
@@ -35,24 +35,27 @@ const TRIED = { tried: true } as const;
 const OVER = { over: true } as const;
 
 /**
- * One call: what it asks for, what time it has left, and where its attempts go. Every call has one of these, so it keeps
- * only what calls need that go well; what failed attempts leave behind is its history.
+ * One call: what it asks for, what time it has left, and where its attempts go, one at a time. Kinds of calls make them:
+ * they take a connection, begin an attempt on it, and say how it ended.
  */
 export class Call<M extends DescMethod = DescMethod> implements CallInfo {
   readonly method: M;
   readonly signal: AbortSignal | undefined;
   /** As the caller gave them. */
-  readonly headerInit: HeadersInit | undefined;
+  protected readonly headerInit: HeadersInit | undefined;
   /** As the caller gave them. */
-  readonly contextValuesInit: ContextValues | undefined;
+  protected readonly contextValuesInit: ContextValues | undefined;
   readonly #env: CallEnvironment;
   readonly #settings: BalanceSettings | undefined;
   /** On the clock's scale. */
   readonly #deadlineMs: number | undefined;
   #timeoutMs: number | undefined;
-  #number = 0;
   #picker: Picker | undefined;
-  #history: CallHistory | undefined;
+  /** Where the present attempt is; how many there were with it; and when it began, if somebody wants to know. */
+  #connection: EndpointConnection | undefined;
+  #number = 0;
+  #startMs: number | undefined;
+  #failed: FailedAttempts | undefined;
   #header: Headers | undefined;
   #contextValues: ContextValues | undefined;
 
@@ -91,7 +94,7 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
   }
 
   excluded(connection: Connection): boolean {
-    return this.#history !== undefined && this.#history.excluded(connection);
+    return this.#failed !== undefined && this.#failed.skips(connection);
   }
 
   /** What is left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
@@ -106,11 +109,33 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
   }
 
   /**
-   * A connection for the next attempt, if there is one at once.
+   * A connection for the next attempt, if there is one at once. It counts the attempt from here on, so that calls which
+   * are given connections in one go see each other: `begin` must follow.
    *
-   * @throws ConnectError with code Internal if the picker throws or gives none of these.
+   * @throws ConnectError with code Internal if the picker throws or gives what is none.
    */
-  pick(): EndpointConnection | "wait" | Error {
+  protected connectionNow(): EndpointConnection | undefined {
+    const picked = this.#pick();
+    return picked instanceof EndpointConnection ? taken(picked) : undefined;
+  }
+
+  /** The same as soon as there is one. Rejects with what the caller should see. */
+  protected async connection(): Promise<EndpointConnection> {
+    for (;;) {
+      const found = await this.#wait();
+      if (found instanceof EndpointConnection) return found;
+      // Every endpoint that the picker knows was tried and declined, maybe for a moment only. After a pause there may be
+      // a picker that knows another; if not, begin again with those.
+      const failed = this.#failed!;
+      await this.#pause(Math.min(PACE_MS + failed.pauseMs(this.#env.random), this.#timeLeftMs()));
+      this.#checkTime();
+      const connection = this.connectionNow();
+      if (connection !== undefined) return connection;
+      failed.readmit();
+    }
+  }
+
+  #pick(): EndpointConnection | "wait" | Error {
     const { balancer } = this.#env;
     const { picker } = balancer;
     if (picker === undefined) {
@@ -118,7 +143,7 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
       return "wait";
     }
     this.#picker = picker;
-    if (this.#history !== undefined) this.#history.metTried = false;
+    if (this.#failed !== undefined) this.#failed.skipped = false;
     let picked: unknown;
     try {
       picked = picker.pick(this);
@@ -130,113 +155,81 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
     throw this.#unavailable(`the policy's picker gave ${String(picked)}: expected ${expected}`, Code.Internal);
   }
 
-  /** A connection for the next attempt, taken as soon as there is one. Rejects with what the caller should see. */
-  async connection(): Promise<EndpointConnection> {
-    for (;;) {
-      const found = await this.#wait();
-      if (found instanceof EndpointConnection) return found;
-      // Every endpoint that the picker knows was tried and declined, maybe for a moment only. After a pause there may be
-      // a picker that knows another; if not, begin again with those.
-      const history = this.#history!;
-      await this.#pause(Math.min(PACE_MS + history.pauseMs(this.#env.random), this.#timeLeftMs()));
-      this.#checkTime();
-      const picked = this.pick();
-      if (picked instanceof EndpointConnection) return this.take(picked);
-      history.forgive();
-    }
-  }
-
-  /**
-   * The connection counts the next attempt from now on, so that calls which are given connections in one go see each
-   * other.
-   */
-  take(connection: EndpointConnection): EndpointConnection {
-    connection.begin();
-    return connection;
-  }
-
-  /** An attempt begins on a connection that was taken; what it returns goes into `ended`. */
-  begin(): number {
+  /** An attempt begins on a connection that was taken for it. */
+  protected begin(connection: EndpointConnection): void {
+    this.#connection = connection;
     this.#number++;
-    return this.#timed || this.#picker?.done !== undefined ? this.#env.clock.now() : 0;
+    const { onAttempt, clock } = this.#env;
+    const timed = onAttempt !== undefined || this.#settings?.onAttempt !== undefined ||
+      this.#picker?.done !== undefined;
+    this.#startMs = timed ? clock.now() : undefined;
   }
 
-  get #timed(): boolean {
-    return this.#env.onAttempt !== undefined || this.#settings?.onAttempt !== undefined;
+  /** The server has begun to answer an attempt that goes on: a stream. */
+  protected answering(): void {
+    this.#connection!.answered();
   }
 
-  /** An attempt has ended, with or without an error: gives its connection free and tells who wants to know. */
-  ended(connection: EndpointConnection, startMs: number, end: AttemptEnd, error?: unknown): void {
+  /** The attempt has ended, with or without an error: gives its connection free and tells who wants to know. */
+  protected ended(end: AttemptEnd, error?: unknown): void {
+    const connection = this.#connection!;
     connection.end(end, error);
     if (error === undefined) this.#env.retry?.succeeded();
+    if (this.#startMs !== undefined) this.#tell(connection, end, this.#env.clock.now() - this.#startMs, error);
+  }
+
+  #tell(connection: EndpointConnection, end: AttemptEnd, latencyMs: number, error: unknown): void {
+    const failure = error === undefined ? undefined : { code: codeOf(error), error };
     const picker = this.#picker;
-    if (!this.#timed && picker?.done === undefined) return;
-    const latencyMs = this.#env.clock.now() - startMs;
-    const code = error === undefined ? undefined : codeOf(error);
-    const failure = error === undefined ? undefined : { code: code!, error };
     try {
-      picker?.done?.(connection, { end, latencyMs, ...code !== undefined && { code } });
+      picker?.done?.(connection, { end, latencyMs, ...failure && { code: failure.code } });
     } catch (thrown) {
       console.error("connect-lb: done of a policy's picker threw", thrown);
     }
-    if (!this.#timed) return;
-    const attempt = {
-      endpoint: connection.endpoint,
-      method: this.method,
-      number: this.#number,
-      end,
-      latencyMs,
-      ...failure,
-    };
+    const { endpoint } = connection;
+    const attempt = { endpoint, method: this.method, number: this.#number, end, latencyMs, ...failure };
     for (const listener of [this.#settings?.onAttempt, this.#env.onAttempt]) {
       if (listener !== undefined) notify("onAttempt", listener, attempt);
     }
   }
 
   /**
-   * An attempt has failed: rejects with what the caller should see, or resolves with a connection taken for the next one.
+   * The attempt has failed: rejects with what the caller should see, or resolves with a connection for the next one.
    * `replayable`: whether the request can be sent again.
    */
-  async next(
-    connection: EndpointConnection,
-    startMs: number,
-    error: unknown,
-    replayable: boolean,
-  ): Promise<EndpointConnection> {
+  protected async afterFailure(error: unknown, replayable: boolean): Promise<EndpointConnection> {
     const end = endOf(error);
-    this.ended(connection, startMs, end, error);
-    const pauseMs = this.#nextAttemptIn(end, error, replayable);
-    if (pauseMs === undefined) throw this.failure(connection, end, error);
-    this.#failures.note(connection, end, error);
-    this.#failures.exclude(connection);
+    this.ended(end, error);
+    const failed = this.#failed ??= new FailedAttempts();
+    const pauseMs = this.#nextAttemptIn(failed, end, error, replayable);
+    if (pauseMs === undefined) throw this.failure(end, error);
+    failed.add(this.#connection!, end, error);
+    failed.exclude(this.#connection!);
     if (pauseMs > 0) await this.#pause(pauseMs);
     this.#checkTime();
     return await this.connection();
   }
 
-  /** What the caller sees when the attempt on `connection` was the last one. */
-  failure(connection: EndpointConnection, end: AttemptEnd, error: unknown): unknown {
+  /** What the caller sees when the attempt was the last one. */
+  protected failure(end: AttemptEnd, error: unknown): unknown {
     if (this.signal?.aborted) return codeOf(error) === Code.Canceled ? error : this.#aborted();
     if (end === "answered") return error;
-    const { failed } = this.#failures;
-    this.#failures.note(connection, end, error);
+    const failed = this.#failed ??= new FailedAttempts();
+    failed.add(this.#connection!, end, error);
     // A connection that is lost when the time is over, a moment before its timer says so.
     if (this.#timeLeftMs() <= 0) return this.#deadlineExceeded();
     const code = end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
-    const attempts = failed.length === 1 ? "the attempt" : `the last of ${failed.length} attempts`;
+    const attempts = failed.list.length === 1 ? "the attempt" : `the last of ${failed.list.length} attempts`;
     const how = end === "maybe-processed" ? "failed" : end === "refused" ? "was refused" : "was not sent";
-    return callFailure(
-      `${this.#name}: ${attempts}, on ${connection.endpoint.address}, ${how}: ${textOf(error)}`,
-      failed,
-      code,
-    );
+    const { address } = this.#connection!.endpoint;
+    return callFailure(`${this.#name}: ${attempts}, on ${address}, ${how}: ${textOf(error)}`, failed.list, code);
   }
 
   /** The pause before another attempt, or undefined if there must be none. */
-  #nextAttemptIn(end: AttemptEnd, error: unknown, replayable: boolean): number | undefined {
+  #nextAttemptIn(failed: FailedAttempts, end: AttemptEnd, error: unknown, replayable: boolean): number | undefined {
     if (!replayable || this.signal?.aborted || this.#env.balancer.closed) return undefined;
     if (end === "not-sent" || end === "refused") return this.#number < MOST_ATTEMPTS ? 0 : undefined;
-    const pauseMs = this.#env.retry?.next(this.method, ++this.#failures.retried, end, error);
+    const pauseMs = this.#env.retry?.next(this.method, ++failed.retried, end, error);
     // A server may ask for any pause.
     if (pauseMs === undefined || pauseMs > this.#env.waitTimeoutMs || pauseMs >= this.#timeLeftMs()) return undefined;
     return pauseMs;
@@ -253,11 +246,6 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
       expired: over,
       aborted: over,
     });
-  }
-
-  /** Its history, which begins here if there was none. */
-  get #failures(): CallHistory {
-    return this.#history ??= new CallHistory();
   }
 
   get #name(): string {
@@ -290,15 +278,15 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
       limitMs,
       poll: () => {
         if (balancer.closed) throw this.#closed();
-        const picked = this.pick();
-        const metTried = this.#history?.metTried === true;
-        if (picked === "wait" && !metTried) return undefined;
-        if (picked instanceof Error && !metTried) {
+        const picked = this.#pick();
+        const skipped = this.#failed?.skipped === true;
+        if (picked === "wait" && !skipped) return undefined;
+        if (picked instanceof Error && !skipped) {
           if (waitForReady) return undefined;
           throw this.#unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable, picked.cause);
         }
         this.#checkTime();
-        return picked instanceof EndpointConnection ? this.take(picked) : TRIED;
+        return picked instanceof EndpointConnection ? taken(picked) : TRIED;
       },
       expired: () => {
         if (limitMs === leftMs) throw this.#deadlineExceeded();
@@ -311,7 +299,7 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
   }
 
   #unavailable(text: string, code: Code, cause?: unknown): ConnectError {
-    return callFailure(`${this.#name}: ${text}`, this.#history?.failed ?? [], code, cause);
+    return callFailure(`${this.#name}: ${text}`, this.#failed?.list ?? [], code, cause);
   }
 
   #closed(): ConnectError {
@@ -320,7 +308,7 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
 
   #deadlineExceeded(): ConnectError {
     const attempts = this.#number === 1 ? "1 attempt" : `${this.#number} attempts`;
-    const last = this.#history?.failed.at(-1);
+    const last = this.#failed?.list.at(-1);
     const tried = this.#number === 0 ? "" : `after ${attempts}${last ? `, the last on ${last.address}` : ""}, `;
     return this.#unavailable(`no time left: ${tried}${this.#env.balancer.describe()}`, Code.DeadlineExceeded);
   }
@@ -328,4 +316,10 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
   #aborted(): ConnectError {
     return ConnectError.from(this.signal!.reason, Code.Canceled);
   }
+}
+
+/** The connection counts one more attempt. */
+function taken(connection: EndpointConnection): EndpointConnection {
+  connection.begin();
+  return connection;
 }

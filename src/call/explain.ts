@@ -1,16 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type AttemptEnd, readMark } from "../connection/mark.ts";
 import type { Balancer } from "./balancer.ts";
+import type { FailedAttempt } from "./failed-attempts.ts";
 
 /** How many endpoints an error text lists one by one. */
 const MOST_LISTED = 3;
-
-/** One attempt that failed, for error texts. */
-export interface FailedAttempt {
-  readonly address: string;
-  readonly end: AttemptEnd;
-  readonly error: unknown;
-}
 
 /**
  * One line on the state of a service: how many endpoints in which states, the last errors, how stale the set is.

@@ -1,6 +1,5 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type StreamResponse } from "@connectrpc/connect";
-import { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { Call, type CallEnvironment } from "./call.ts";
 import { endOf } from "./explain.ts";
 import { ReplayBuffer } from "./replay.ts";
@@ -11,7 +10,11 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
   readonly #replay: ReplayBuffer<MessageInitShape<I>>;
   /** Ends the present attempt. */
   readonly #abort = new AbortController();
-  readonly #onAbort = () => this.#abort.abort(this.signal?.reason);
+  readonly #onAbort = () => {
+    this.#abort.abort(this.signal!.reason);
+    this.#end?.aborted(ConnectError.from(this.signal!.reason, Code.Canceled));
+  };
+  #end: StreamEnd | undefined;
 
   constructor(
     env: CallEnvironment,
@@ -30,10 +33,9 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
   async start(onAbandoned?: () => void): Promise<StreamResponse<I, O>> {
     this.signal?.addEventListener("abort", this.#onAbort);
     try {
-      const picked = this.pick();
-      let connection = picked instanceof EndpointConnection ? this.take(picked) : await this.connection();
+      let connection = this.connectionNow() ?? await this.connection();
       for (;;) {
-        const startMs = this.begin();
+        this.begin(connection);
         let response: StreamResponse<I, O>;
         try {
           response = await connection.transport.stream(
@@ -45,10 +47,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
             this.contextValuesInit,
           );
         } catch (error) {
-          connection = await this.next(connection, startMs, error, this.#replay.replayable);
+          connection = await this.afterFailure(error, this.#replay.replayable);
           continue;
         }
-        return this.#commit(connection, startMs, response, onAbandoned);
+        return this.#commit(response, onAbandoned);
       }
     } catch (error) {
       this.#release();
@@ -57,20 +59,19 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
   }
 
   #commit(
-    connection: EndpointConnection,
-    startMs: number,
     response: StreamResponse<I, O>,
     onAbandoned: (() => void) | undefined,
   ): StreamResponse<I, O> {
     this.#replay.commit();
-    connection.answered();
-    const end = new StreamEnd(this.#abort, (error, abandoned) => {
+    this.answering();
+    // Outlives the response's iterator, and must not refer to it: see `trackResponse`.
+    const end = this.#end = new StreamEnd(this.#abort, (error, abandoned) => {
       this.#release();
       const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
       const how = failure === undefined ? "answered" : endOf(failure);
-      this.ended(connection, startMs, how, failure);
+      this.ended(how, failure);
       if (abandoned) onAbandoned?.();
-      return failure === undefined ? undefined : this.failure(connection, how, failure);
+      return failure === undefined ? undefined : this.failure(how, failure);
     });
     try {
       return trackResponse(response, end);

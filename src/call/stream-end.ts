@@ -8,6 +8,7 @@ import type { EndTellingMessages } from "../connection/link.ts";
  */
 export class StreamEnd {
   readonly #abort: AbortController;
+  #failure: unknown;
   #onEnd: ((error: unknown, abandoned: boolean) => unknown) | undefined;
 
   /** `onEnd` gets the error, if there was one, and returns what the caller should see in its place. */
@@ -23,6 +24,16 @@ export class StreamEnd {
   /** Returns what the caller should see. */
   failed(error: unknown): unknown {
     return this.#end(error, false) ?? error;
+  }
+
+  /** The caller's signal aborted, and the link did not say so: its reader may be at work, or gone. */
+  aborted(error: unknown): void {
+    if (this.#onEnd !== undefined) this.#failure = this.failed(error);
+  }
+
+  /** What further reads end with, although there may be messages: the caller has aborted. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   /** Nobody reads any more: the attempt is ended at the server too. */
@@ -87,7 +98,7 @@ function trackMessages<T>(messages: AsyncIterable<T>, end: StreamEnd): AsyncIter
 function nextOf<T>(iterator: AsyncIterator<T>, end: StreamEnd): () => Promise<IteratorResult<T>> {
   if (tellsEnd(iterator)) {
     iterator.tellEnd((error) => (error === undefined ? end.finished() : end.failed(error)));
-    return () => iterator.next();
+    return () => end.failure === undefined ? iterator.next() : Promise.reject(end.failure);
   }
   const onError = (error: unknown): never => {
     throw end.failed(error);
@@ -96,7 +107,7 @@ function nextOf<T>(iterator: AsyncIterator<T>, end: StreamEnd): () => Promise<It
     if (result.done === true) end.finished();
     return result;
   };
-  return () => iterator.next().then(onResult, onError);
+  return () => end.failure === undefined ? iterator.next().then(onResult, onError) : Promise.reject(end.failure);
 }
 
 function tellsEnd<T>(messages: AsyncIterator<T>): messages is AsyncIterator<T> & EndTellingMessages {

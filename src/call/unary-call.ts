@@ -1,6 +1,6 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
-import { EndpointConnection } from "../connection/endpoint-connection.ts";
+import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { EndTellingTransport, UnaryEndListener } from "../connection/link.ts";
 import { Call, type CallEnvironment } from "./call.ts";
 
@@ -8,9 +8,6 @@ import { Call, type CallEnvironment } from "./call.ts";
 export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Call<DescMethodUnary<I, O>>
   implements UnaryEndListener<UnaryResponse<I, O>> {
   readonly #input: MessageInitShape<I>;
-  /** Where the present attempt is, and since when. */
-  #connection: EndpointConnection | undefined = undefined;
-  #startMs = 0;
 
   constructor(
     env: CallEnvironment,
@@ -27,15 +24,14 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
 
   /** Makes its attempts, one after another. */
   start(): Promise<UnaryResponse<I, O>> {
-    const picked = this.pick();
+    const now = this.connectionNow();
     // The usual case takes no detour over a promise.
-    if (picked instanceof EndpointConnection) return this.#attempt(this.take(picked));
+    if (now !== undefined) return this.#attempt(now);
     return this.connection().then((connection) => this.#attempt(connection));
   }
 
   #attempt(connection: EndpointConnection): Promise<UnaryResponse<I, O>> {
-    this.#connection = connection;
-    this.#startMs = this.begin();
+    this.begin(connection);
     const { method, signal, timeoutMs, headerInit, contextValuesInit } = this;
     const { transport } = connection;
     try {
@@ -52,11 +48,11 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
   }
 
   answered(): void {
-    this.ended(this.#connection!, this.#startMs, "answered");
+    this.ended("answered");
   }
 
   failed(error: unknown): Promise<UnaryResponse<I, O>> {
-    return this.next(this.#connection!, this.#startMs, error, true).then((next) => this.#attempt(next));
+    return this.afterFailure(error, true).then((next) => this.#attempt(next));
   }
 }
 

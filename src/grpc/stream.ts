@@ -42,7 +42,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   /** Bytes that came and that the stream's window was not yet given back for. */
   #uncredited = 0;
   /** How the response ended, once it did: without a value, well. */
-  #end: { error: ConnectError | undefined } | undefined = undefined;
+  #end: { error: unknown } | undefined = undefined;
   #endListener: ((error: unknown) => unknown) | undefined = undefined;
 
   constructor(
@@ -123,6 +123,8 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     this.#reject(error);
     this.#request?.finish(error);
     this.#serve();
+    // Nothing will be read any more; a reader that is at work, or gone, must not hold up who listens.
+    if (this.gaveUp && this.#end.error !== undefined) this.#end = { error: this.#ended(this.#end.error) };
   }
 
   // The response's messages
@@ -216,7 +218,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   }
 
   /** Tells who listens; returns what the reader gets. */
-  #ended(error: ConnectError | undefined): unknown {
+  #ended(error: unknown): unknown {
     const listener = this.#endListener;
     this.#endListener = undefined;
     return listener?.(error) ?? error;

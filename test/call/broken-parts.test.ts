@@ -1,7 +1,9 @@
 // What a user plugs in may break its contract: then calls say so, and nothing crashes, hangs or leaks.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { create, type DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { SimpleResponseSchema } from "../../gen/simple_pb.ts";
 import { balance } from "../../src/call/options.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import type { Policy } from "../../src/policy/policy.ts";
@@ -223,9 +225,29 @@ describe("a link's transport", () => {
     assert.ok(transport.snapshot().endpoints!.every(({ inFlight }) => inFlight === 0));
     await transport.close();
   });
+
+  it("whose streams don't hear that their caller has aborted ends them for the caller", async () => {
+    const deaf = {
+      unary: notSent,
+      stream: (method: DescMethod) => Promise.resolve({ stream: true, method, message: forever(), header, trailer }),
+    } as unknown as Transport;
+    const header = new Headers(), trailer = new Headers();
+    const { client, ready, transport } = balanced({ links: { transport: () => deaf } });
+    await ready();
+    const abort = new AbortController();
+    const reader = client.routeServerStream({}, { signal: abort.signal })[Symbol.asyncIterator]();
+    assert.equal((await reader.next()).done, false);
+    abort.abort(new Error("that will do"));
+    assert.ok(transport.snapshot().endpoints!.every(({ inFlight }) => inFlight === 0));
+    assertFailure(await failureOf(reader.next()), Code.Canceled, /that will do/);
+    await transport.close();
+  });
 });
 
 async function* none() {}
+async function* forever() {
+  for (;;) yield create(SimpleResponseSchema);
+}
 
 describe("a listener", () => {
   it("that throws or rejects harms nothing", async (t) => {

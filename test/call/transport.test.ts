@@ -453,6 +453,41 @@ describe("createBalancedTransport", () => {
       await assert.rejects(iterator.next(), codeOf(Code.Canceled));
       assert.equal(transport.snapshot().endpoints![0]!.inFlight, 0);
     });
+
+    for (const interceptors of [[], [((next) => (request) => next(request)) satisfies Interceptor]]) {
+      const kind = interceptors.length === 0 ? "a stream" : "a stream with interceptors";
+      const streams = async () => {
+        const { client, clock, transport, attempts } = setUp({ resolver: staticResolver(["a:1"]), interceptors });
+        const connected = transport.connect();
+        await clock.advance(40);
+        await connected;
+        const inFlight = () => transport.snapshot().endpoints![0]!.inFlight;
+        return { client, inFlight, attempts, abort: new AbortController() };
+      };
+
+      it(`counts ${kind} no more when its reader has left and its caller aborts`, async () => {
+        const { client, inFlight, attempts, abort } = await streams();
+        for await (const _ of client.routeServerStream({ data: "x" }, { signal: abort.signal })) break;
+        assert.equal(inFlight(), 1);
+        abort.abort();
+        await settled();
+        assert.deepEqual([inFlight(), attempts], [0, ["1 a:1 maybe-processed"]]);
+      });
+
+      it(`counts ${kind} no more when its caller aborts while the reader is at work, who reads no further`, async () => {
+        const { client, inFlight, attempts, abort } = await streams();
+        const read = (async () => {
+          for await (const _ of client.routeServerStream({ data: "x" }, { signal: abort.signal })) {
+            assert.deepEqual([inFlight(), attempts], [1, []]);
+            abort.abort();
+            await settled();
+            assert.deepEqual([inFlight(), attempts], [0, ["1 a:1 maybe-processed"]]);
+          }
+        })();
+        await assert.rejects(read, codeOf(Code.Canceled));
+        assert.deepEqual([inFlight(), attempts.length], [0, 1]);
+      });
+    }
   });
 
   describe("idleness", () => {

@@ -33,6 +33,22 @@ async function* one(): AsyncGenerator<{ data: string }> {
 }
 
 describe("a deadline", () => {
+  it("ends a stream for who listens, although nobody asks for a message", async () => {
+    const { clock, transport, server } = inMemory();
+    const opened = transport.stream(Simple.method.routeServerStream, undefined, 1_000, undefined, none());
+    await settled();
+    server.send(frame.headers(1, GRPC), frame.data(1, message(9)));
+    const { message: messages } = await opened;
+    const told: unknown[] = [], seen = new Error("what the listener makes of it");
+    (messages as unknown as EndTellingMessages).tellEnd((error) => (told.push(error), seen));
+    await clock.advance(1_005);
+    assert.deepEqual(told.map((error) => (error as ConnectError).code), [Code.DeadlineExceeded]);
+    const reader = messages[Symbol.asyncIterator]();
+    await assert.rejects(reader.next(), seen);
+    assert.equal((await reader.next()).done, true);
+    assert.equal(told.length, 1);
+  });
+
   it("ends a call that is in flight, on time, and resets its stream", async () => {
     const { clock, transport, server, connection } = inMemory();
     const call = failure(transport.unary(Simple.method.route, undefined, 1_000, undefined, {}));
