@@ -4,6 +4,7 @@ import { CASES } from "./case.ts";
 import { chart } from "./chart.ts";
 import type { Micro } from "./micro/run.ts";
 import type { Runtime } from "./process.ts";
+import type { Plan } from "./rounds.ts";
 import type { Row } from "./row.ts";
 import type { Verdict } from "./target.ts";
 
@@ -16,8 +17,7 @@ export interface Report {
   readonly versions: ReadonlyMap<Runtime, string>;
   /** Unary calls a second that the backends answer. */
   readonly capacity: number;
-  readonly rounds: number;
-  readonly measureMs: number;
+  readonly plan: Plan;
   readonly quick: boolean;
   readonly minutes: number;
 }
@@ -50,7 +50,7 @@ export async function writeDocument(report: Report): Promise<void> {
   await writeFile(page, text.slice(0, begin) + written + text.slice(end));
 }
 
-function introduction({ versions, capacity, rounds, measureMs, quick, minutes }: Report): string {
+function introduction({ versions, capacity, plan, quick, minutes }: Report): string {
   const runtimes = [...versions].map(([runtime, version]) => `${capital(runtime)} ${version}`).join(", ");
   const processor = cpus()[0]?.model.trim() || "unknown processor";
   return [
@@ -58,7 +58,8 @@ function introduction({ versions, capacity, rounds, measureMs, quick, minutes }:
       new Date().toISOString().slice(0, 10)
     },`,
     `${cpus().length} cores (${processor}), ${Math.round(totalmem() / 2 ** 30)} GiB. ${runtimes}.`,
-    `Medians of ${rounds} rounds of ${measureMs} ms each, in ${minutes.toFixed(1)} minutes.`,
+    `Medians of ${plan.rounds} rounds of ${plan.measureMs} ms each (by turns: ${plan.turns} of ${plan.turnMs} ms a round),`,
+    `in ${minutes.toFixed(1)} minutes.`,
     `The three backends together answer ${number(capacity)} unary calls/s.`,
   ].join("\n");
 }

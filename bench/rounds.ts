@@ -1,4 +1,4 @@
-import { type Case, CASES, CLOSE_RACE } from "./case.ts";
+import { type Case, CASES } from "./case.ts";
 import type { Addresses } from "./kind.ts";
 import type { Measurement } from "./load.ts";
 import { type Lines, type Runtime, startScript } from "./process.ts";
@@ -9,7 +9,7 @@ export interface Plan {
   readonly rounds: number;
   readonly measureMs: number;
   readonly warmUpMs: number;
-  /** How many turns of how long those of the close race have in each round. */
+  /** How many turns of how long contenders have in each round where they take turns. */
   readonly turns: number;
   readonly turnMs: number;
   readonly cases: readonly Case[];
@@ -30,7 +30,7 @@ type Answer<T> = T | { error: string };
 /**
  * Measures all contenders on one runtime. Their processes stay for all rounds, but only one of them works at a time; each
  * round goes through all contenders and cases in a random order of its own, so that a slow moment of the machine hits
- * none of them alone. Those of the close race take turns.
+ * none of them alone.
  */
 export async function runRounds(
   runtime: Runtime,
@@ -68,11 +68,11 @@ export async function runRounds(
     measured.set(key(contender, which.name), [...list, answer]);
   };
 
-  for (const contender of plan.contenders) {
-    for (const which of plan.cases) await measure(contender, which, plan.warmUpMs);
+  const steps = stepsOf(plan);
+  for (const { contenders, which } of steps) {
+    for (const contender of contenders) await measure(contender, which, plan.warmUpMs);
   }
   const warmUp = new Map(measured);
-  const steps = stepsOf(plan);
   for (let round = 1; round <= plan.rounds; round++) {
     log(`${runtime}: round ${round} of ${plan.rounds}`);
     if (round === 1) measured.clear();
@@ -144,12 +144,13 @@ interface Step {
 }
 
 function stepsOf({ contenders, cases, measureMs, turns, turnMs }: Plan): Step[] {
-  const racers = contenders.filter((contender) => CLOSE_RACE.contenders.includes(contender));
   return cases.flatMap((which) => {
-    const apart = which.name === CLOSE_RACE.case && racers.length > 1 ? racers : [];
-    const steps = contenders.filter((contender) => !apart.includes(contender))
-      .map((contender) => ({ contenders: [contender], which, turns: 1, ms: measureMs }));
-    return apart.length === 0 ? steps : [...steps, { contenders: apart, which, turns, ms: turnMs }];
+    const { takeTurns } = which;
+    if (takeTurns === undefined) {
+      return contenders.map((contender) => ({ contenders: [contender], which, turns: 1, ms: measureMs }));
+    }
+    const racers = contenders.filter((contender) => takeTurns.includes(contender));
+    return [{ contenders: racers, which, turns, ms: turnMs }];
   });
 }
 

@@ -43,7 +43,9 @@ const plan: Plan = {
   turnMs: 100,
   cases,
   contenders: values.contenders?.split(",") ?? CONTENDERS,
-  heapCases: cases.filter((c) => c.openLoopOf === undefined && (!values.quick || c.name === "unary-16B-c64")),
+  heapCases: cases.filter((c) =>
+    c.openLoopOf === undefined && c.takeTurns === undefined && (!values.quick || c.name === "unary-16B-c64")
+  ),
 };
 
 const started = performance.now();
@@ -78,8 +80,7 @@ try {
     failures,
     versions,
     capacity,
-    rounds: plan.rounds,
-    measureMs: plan.measureMs,
+    plan,
     quick: values.quick,
     minutes: (performance.now() - started) / 60_000,
   };

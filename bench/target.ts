@@ -34,7 +34,7 @@ const TARGETS: readonly Target[] = [
       return mine && theirs ? mine / theirs : undefined;
     },
   },
-  calls("unary-16B-c64", "connect-lb", "connect-lb-direct", 0.9),
+  calls("unary-16B-c64-turns", "connect-lb", "connect-lb-direct", 0.9),
   calls("server-stream-16B", "connect-lb", "grpc-js", 2.5),
   calls("bidi-16", "connect-lb", "grpc-js", 1.5),
   {
