@@ -74,7 +74,23 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
 
 /** Judges a field of a response. */
 export function receivedField(entry: Field): ReceivedField {
-  return { ...entry, kind: kindOf(entry.name, entry.value) };
+  const { name } = entry;
+  // RFC 9113 section 8.2.1 forbids white space around a value. But gRPC allows spaces in a `grpc-message`, and grpc-go's
+  // servers send it as it is: that is no reason to lose a status. RFC 9110 section 5.5 would exclude it anyway.
+  const value = name.startsWith(":") ? entry.value : withoutWhiteSpaceAround(entry.value);
+  return { ...entry, value, kind: kindOf(name, value) };
+}
+
+/** No regular expression: one that looks for white space at the end takes quadratic time on white space elsewhere. */
+function withoutWhiteSpaceAround(value: string): string {
+  let start = 0, end = value.length;
+  while (start < end && isWhiteSpace(value.charCodeAt(start))) start++;
+  while (end > start && isWhiteSpace(value.charCodeAt(end - 1))) end--;
+  return end - start === value.length ? value : value.slice(start, end);
+}
+
+function isWhiteSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 function kindOf(name: string, value: string): ReceivedField["kind"] {
