@@ -56,17 +56,24 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined)
     };
   }
   const alpn = CAN_NEGOTIATE ? { ALPNProtocols: ["h2"] } : {};
-  // A server name is for names only, without a dot at their end (RFC 6066 section 3); an IP address is verified against
-  // the certificate's own.
-  const isName = net.isIP(hostname.replace(/^\[|\]$/g, "")) === 0;
+  // A server name is for names only, without a dot at their end (RFC 6066 section 3). An IP address is verified against
+  // the certificate's own: the dialled one by the runtime, any other here.
+  const ip = hostname.replace(/^\[|\]$/g, "");
+  const isName = net.isIP(ip) === 0;
   const serverName = isName ? hostname.replace(/\.$/, "") : undefined;
+  const isDialled = "host" in where && where.host === ip;
   return {
     scheme,
     authority,
     async open(signal) {
       const options = typeof source === "function" ? await untilAborted(Promise.resolve(source()), signal) : source;
       const servername = options?.servername ?? serverName;
-      const named = servername === undefined ? options : { ...options, servername };
+      const { checkServerIdentity = tls.checkServerIdentity } = options ?? {};
+      const named = servername !== undefined
+        ? { ...options, servername }
+        : isDialled
+        ? options
+        : { ...options, checkServerIdentity: (_: string, cert: tls.PeerCertificate) => checkServerIdentity(ip, cert) };
       return await open(() => tls.connect({ ...where, ...named, ...alpn }), "secureConnect", signal);
     },
   };
