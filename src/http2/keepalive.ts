@@ -39,9 +39,9 @@ export class Keepalive {
 
   /** There are requests in flight now. */
   busy(): void {
-    if (this.#timer !== undefined) return;
-    this.heard();
-    this.#wait(this.#intervalMs);
+    // Also when a timer is left of former requests: silence before these says nothing.
+    this.#heardAt = this.#connection.clock.now();
+    if (this.#timer === undefined) this.#wait(this.#intervalMs);
   }
 
   stop(): void {

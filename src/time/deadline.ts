@@ -52,16 +52,16 @@ export class Deadlines {
       if (previous !== undefined && previous.first === undefined) this.#slots.delete(previous.number);
     }
     const entry = new Entry(this, slot, target);
-    if (number < this.#timerSlot) this.#arm(number);
-    else if (this.#pending === 0) this.#timer?.hold?.(true);
     this.#pending++;
+    if (number < this.#timerSlot) this.#arm(number);
+    else if (this.#pending === 1) this.#timer?.hold?.(true);
     return entry;
   }
 
   #arm(number: number): void {
     this.#timer?.cancel();
     this.#timerSlot = number;
-    this.#timer = this.#clock.timer(number * SLOT_MS - this.#clock.now(), () => this.#due(), true);
+    this.#timer = this.#clock.timer(number * SLOT_MS - this.#clock.now(), () => this.#due(), this.#pending > 0);
   }
 
   #due(): void {

@@ -355,6 +355,21 @@ describe("keepalive", () => {
     assert.deepEqual([pings(), told, clock.held], [0, ["ready"], 0]);
   });
 
+  it("counts a request's silence from its own beginning", async () => {
+    const clock = new ManualClock();
+    const { server, request } = pair({ clock, keepalive: { intervalMs: 1_000 } });
+    const pings = () => server.frames().filter(({ type }) => type === FrameType.ping).length;
+    request();
+    await clock.advance(500);
+    server.send(frame.headers(1, OK, END_HEADERS_STREAM));
+    await clock.advance(400);
+    request();
+    await clock.advance(999);
+    assert.equal(pings(), 0);
+    await clock.advance(1);
+    assert.equal(pings(), 1);
+  });
+
   it("ends a connection that doesn't answer", async () => {
     const clock = new ManualClock();
     const { request, told } = pair({ clock, keepalive: {} });

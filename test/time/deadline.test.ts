@@ -43,6 +43,17 @@ describe("deadlines", () => {
     );
   });
 
+  it("hold the process no more when one that is due cancels those that are left", async () => {
+    const clock = new ManualClock();
+    const deadlines = new Deadlines(clock);
+    // Later ones first, so that their slot was seen when the earlier is due.
+    const later = deadlines.add(10_000, new Target(clock));
+    deadlines.add(10, { onDeadline: () => later.cancel() });
+    assert.equal(clock.held, 1);
+    await clock.advance(20);
+    assert.deepEqual([deadlines.pending, clock.held], [0, 0]);
+  });
+
   it("share one timer, which is left standing when calls end in time", () => {
     const clock = new ManualClock();
     const deadlines = new Deadlines(clock);
