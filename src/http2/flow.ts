@@ -23,14 +23,18 @@ export class ReceiveWindow {
     return this.#left >= 0;
   }
 
-  /** Counts bytes as taken and returns the WINDOW_UPDATE to send: 0 until half of the window is due. */
+  /** Counts bytes as taken and returns the WINDOW_UPDATE to send, and to `grow` by: 0 until half of the window is due. */
   take(bytes: number): number {
     this.#taken += bytes;
     if (this.#taken * 2 < this.#size) return 0;
     const increment = this.#taken;
     this.#taken = 0;
-    this.#left += increment;
     return increment;
+  }
+
+  /** The peer may send more. */
+  grow(increment: number): void {
+    this.#left += increment;
   }
 
   /** Section 6.9.2: the initial window size changed while the window was in use. */

@@ -26,6 +26,10 @@ export class FrameWriter {
   blocked = false;
   /** Bytes of answers to the peer's frames that wait. */
   waitingControlBytes = 0;
+  /** How many writes there were to the byte stream. */
+  writes = 0;
+  /** How many DATA frames with content were laid. */
+  dataFrames = 0;
 
   constructor(stream: ByteStream) {
     this.#stream = stream;
@@ -102,13 +106,17 @@ export class FrameWriter {
 
   /** One DATA frame of up to two pieces. */
   data(streamId: number, head: Uint8Array, body: Uint8Array, end: boolean): void {
-    const at = this.#dataFrame(streamId, head.length + body.length, end);
+    const at = this.dataFrame(streamId, head.length + body.length, end);
     copy(body, 0, body.length, this.#slab, copy(head, 0, head.length, this.#slab, at));
   }
 
   /** Room for one DATA frame's payload: the slab, to be filled at once from the offset that is returned. */
   dataFrame(streamId: number, length: number, end: boolean): number {
-    return this.#dataFrame(streamId, length, end);
+    const at = this.#frame(length, FrameType.DATA, end ? Flag.END_STREAM : 0, streamId);
+    this.#lastData = end ? 0 : streamId;
+    this.#lastDataFlags = at - 5;
+    if (length > 0) this.dataFrames++;
+    return at;
   }
 
   /** The slab that {@link dataFrame} gave an offset in. */
@@ -119,7 +127,7 @@ export class FrameWriter {
   /** Ends a stream: on its last DATA frame if that has not left, else with an empty one. */
   endStream(streamId: number): void {
     if (this.#lastData === streamId) this.#slab[this.#lastDataFlags] = Flag.END_STREAM;
-    else this.#dataFrame(streamId, 0, true);
+    else this.dataFrame(streamId, 0, true);
   }
 
   /** Writes everything laid so far to the byte stream, unless that is full. */
@@ -130,7 +138,7 @@ export class FrameWriter {
     if (this.#end > this.#start) {
       const bytes = this.#slab.subarray(this.#start, this.#end);
       this.#start = this.#end;
-      if (!this.#stream.write(bytes)) this.blocked = true;
+      this.#write(bytes);
     }
     this.waitingControlBytes = 0;
   };
@@ -139,8 +147,13 @@ export class FrameWriter {
     while (this.#full.length > 0 && !this.blocked && !this.#closed) {
       const bytes = this.#full.shift()!;
       this.#fullBytes -= bytes.length;
-      if (!this.#stream.write(bytes)) this.blocked = true;
+      this.#write(bytes);
     }
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.writes++;
+    if (!this.#stream.write(bytes)) this.blocked = true;
   }
 
   /** The byte stream has room again. */
@@ -156,13 +169,6 @@ export class FrameWriter {
     this.#fullBytes = 0;
     this.#start = this.#end = 0;
     this.#slab = NOTHING;
-  }
-
-  #dataFrame(streamId: number, length: number, end: boolean): number {
-    const at = this.#frame(length, FrameType.DATA, end ? Flag.END_STREAM : 0, streamId);
-    this.#lastData = end ? 0 : streamId;
-    this.#lastDataFlags = at - 5;
-    return at;
   }
 
   #control(length: number, type: number, flags: number, streamId: number): number {

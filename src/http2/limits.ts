@@ -36,22 +36,29 @@ export const MAX_WAITING_CONTROL_BYTES: number = 64 * 1024;
 
 /** How many frames without use for any call a peer may send … */
 const MAX_NOISE = 10_000;
-/** … in how many milliseconds, unless as many useful frames went over the connection meanwhile. */
+/** … in how many milliseconds, … */
 const NOISE_PERIOD_MS = 10_000;
+/** … unless so many useful frames went over the connection meanwhile. */
+const ENOUGH_USEFUL = MAX_NOISE / 2;
 
 /**
- * Tells a flood (RFC 9113 section 10.5) from honest traffic: PING, SETTINGS, PRIORITY, empty DATA, frames of closed
- * streams and of unknown types all cost work and serve no call. An honest server sends some with each call (gRPC servers
- * measure the bandwidth with PINGs), so they count against the useful frames of the same time.
+ * Tells a flood (RFC 9113 section 10.5) from honest traffic: PING, SETTINGS, PRIORITY, DATA without content, frames of
+ * closed streams and of unknown types all cost work and serve no call. An honest server sends some with each call, and
+ * gRPC servers one PING per round trip in which content came or went, to measure the bandwidth; so they count against
+ * the useful frames of the same time, whichever side sent those.
  */
 export class NoiseMeter {
   readonly #now: () => number;
+  readonly #sent: () => number;
   #noise = 0;
   #useful = 0;
   #since: number | undefined;
+  #sentBefore = 0;
 
-  constructor(now: () => number) {
+  /** `sent` gives how many DATA frames with content this side ever sent. */
+  constructor(now: () => number, sent: () => number) {
     this.#now = now;
+    this.#sent = sent;
   }
 
   useful(): void {
@@ -62,9 +69,12 @@ export class NoiseMeter {
   noise(): boolean {
     if (this.#noise++ === 0) this.#since = this.#now();
     if (this.#noise < MAX_NOISE) return true;
-    if (this.#useful < MAX_NOISE && this.#now() - this.#since! < NOISE_PERIOD_MS) return false;
+    const sent = this.#sent();
+    const useful = this.#useful + sent - this.#sentBefore;
+    if (useful < ENOUGH_USEFUL && this.#now() - this.#since! < NOISE_PERIOD_MS) return false;
     this.#noise = 0;
     this.#useful = 0;
+    this.#sentBefore = sent;
     return true;
   }
 }

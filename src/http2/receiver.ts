@@ -1,12 +1,15 @@
 import type { Connection } from "./connection.ts";
 import { ErrorCode, errorCodeText, Http2Error, StreamError } from "./error.ts";
 import { ReceiveWindow } from "./flow.ts";
-import { MAX_WINDOW } from "./frame.ts";
+import { FRAME_HEADER_BYTES, MAX_WINDOW } from "./frame.ts";
 import type { FrameSink } from "./frame-reader.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
 import { MAX_INFORMATIONAL, NoiseMeter } from "./limits.ts";
 import type { ClientStream } from "./stream.ts";
+
+/** A whole WINDOW_UPDATE frame. */
+const WINDOW_UPDATE_BYTES = FRAME_HEADER_BYTES + 4;
 
 /** SETTINGS_HEADER_TABLE_SIZE: this side leaves it at HTTP/2's default. */
 const HEADER_TABLE_BYTES = 4_096;
@@ -20,26 +23,23 @@ export class Receiver implements FrameSink {
   readonly #hpack: HpackDecoder;
   readonly #window: ReceiveWindow;
   readonly #noise: NoiseMeter;
+  /** What the connection's window grows by when its WINDOW_UPDATE has left, and how many writes there were before. */
+  #granted = 0;
+  #writesBefore = 0;
   #settled = false;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#hpack = new HpackDecoder(HEADER_TABLE_BYTES, connection.limits.maxHeaderListBytes);
     this.#window = new ReceiveWindow(connection.limits.connectionWindowBytes);
-    this.#noise = new NoiseMeter(() => connection.clock.now());
+    this.#noise = new NoiseMeter(() => connection.clock.now(), () => connection.writer.dataFrames);
   }
 
   onData(id: number, chunk: Uint8Array, start: number, end: number, flowLength: number, endStream: boolean): void {
     const stream = this.#stream(id);
     if (flowLength >= 0) {
-      // Section 6.9: the connection's window counts what is parsed, not what is read, so that a stream that nobody
-      // reads doesn't hold up the others; its own window bounds it. Frames of closed streams count too.
-      if (!this.#window.receive(flowLength)) {
-        throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "the server sent more than the connection's window");
-      }
-      const increment = this.#window.take(flowLength);
-      if (increment > 0) this.#connection.writer.windowUpdate(0, increment);
-      if (flowLength === 0 && !endStream) this.#ignored();
+      this.#receive(flowLength);
+      if (end === start && !endStream) this.#ignored();
       else if (stream === undefined) this.#closed(id, flowLength, endStream);
       else this.#noise.useful();
     }
@@ -54,6 +54,26 @@ export class Receiver implements FrameSink {
     stream.endReceived = endStream;
     if (end > start) stream.onData(chunk, start, end);
     if (endStream) this.#end(stream, undefined);
+  }
+
+  /**
+   * Section 6.9: the connection's window counts what is parsed, not what is read, so that a stream that nobody reads
+   * doesn't hold up the others; its own window bounds it. Frames of closed streams count too.
+   */
+  #receive(flowLength: number): void {
+    const { writer } = this.#connection;
+    if (this.#granted > 0 && writer.writes !== this.#writesBefore) {
+      this.#window.grow(this.#granted);
+      this.#granted = 0;
+    }
+    if (!this.#window.receive(flowLength)) {
+      throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "the server sent more than the connection's window");
+    }
+    const increment = this.#window.take(flowLength);
+    if (increment === 0) return;
+    this.#granted += increment;
+    this.#writesBefore = writer.writes;
+    writer.windowUpdate(0, increment);
   }
 
   onPadding(id: number, bytes: number): void {
@@ -165,7 +185,7 @@ export class Receiver implements FrameSink {
       sender.window.grow(increment);
     } else {
       const stream = this.#stream(id);
-      if (stream === undefined) return;
+      if (stream === undefined) return this.#closed(id, WINDOW_UPDATE_BYTES, false);
       if (increment === 0) return this.#fail(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
       stream.sendWindow += increment;
       if (stream.sendWindow > MAX_WINDOW) {

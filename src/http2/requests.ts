@@ -88,7 +88,9 @@ export class Requests {
   /** The reader took bytes: the stream's window grows (section 6.9). */
   consumed(stream: ClientStream, bytes: number): void {
     const increment = stream.receiveWindow?.take(bytes) ?? 0;
-    if (increment > 0) this.#connection.writer.windowUpdate(stream.id, increment);
+    if (increment === 0) return;
+    stream.receiveWindow!.grow(increment);
+    this.#connection.writer.windowUpdate(stream.id, increment);
   }
 
   /** Sends requests that wait, as far as there are places. */

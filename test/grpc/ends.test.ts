@@ -33,6 +33,18 @@ async function* one(): AsyncGenerator<{ data: string }> {
 }
 
 describe("a deadline", () => {
+  it("takes nothing from a response that was complete before", async () => {
+    const { clock, transport, server } = inMemory();
+    const opened = transport.stream(Simple.method.routeServerStream, undefined, 1_000, undefined, none());
+    await settled();
+    server.send(frame.headers(1, GRPC), frame.data(1, message(9)), frame.data(1, message(8)), done(1));
+    const { message: messages } = await opened;
+    await clock.advance(2_000);
+    const lengths: number[] = [];
+    for await (const { value } of messages) lengths.push(value.length);
+    assert.deepEqual(lengths, [9, 8]);
+  });
+
   it("ends a stream for who listens, although nobody asks for a message", async () => {
     const { clock, transport, server } = inMemory();
     const opened = transport.stream(Simple.method.routeServerStream, undefined, 1_000, undefined, none());

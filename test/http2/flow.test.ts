@@ -229,13 +229,17 @@ describe("flow control of what is received", () => {
     assert.deepEqual(windows(server.frames()), []);
   });
 
-  it("holds a stream that nobody reads to its window, and others go on", () => {
+  it("holds a stream that nobody reads to its window, and others go on", async () => {
     const { server, request, told } = pair({ limits });
     const [stream, other] = [request({ reads: false }), request()];
     server.send(frame.settingsAck(), frame.headers(1, OK), frame.headers(3, OK));
     server.send(frame.data(1, new Uint8Array(100)));
     assert.equal(stream.receiveWindow?.left, 0);
-    for (let i = 0; i < 10_000; i++) server.send(frame.data(3, new Uint8Array(60)));
+    for (let i = 0; i < 10_000; i++) {
+      server.send(frame.data(3, new Uint8Array(60)));
+      // A server that waits for the connection's window.
+      if (i % 500 === 499) await flushed();
+    }
     assert.deepEqual([other.bytes, other.error, stream.error], [600_000, undefined, undefined]);
     server.send(frame.data(1, new Uint8Array(1)));
     assert.deepEqual([stream.error?.code, stream.bytes, told], [ErrorCode.flowControlError, 100, ["ready"]]);
@@ -250,13 +254,29 @@ describe("flow control of what is received", () => {
     assert.equal(b.error?.code, ErrorCode.flowControlError);
   });
 
-  it("ends a connection whose window the server overruns, with frames of closed streams counted", () => {
-    const { server, request, told } = pair({ limits: { connectionWindowBytes: 65_535 } });
-    const stream = request();
-    server.send(frame.headers(1, OK, END_HEADERS_STREAM));
-    assert.equal(stream.done, true);
-    for (let i = 0; i < 20; i++) server.send(frame.data(1, new Uint8Array(16_384)));
-    assert.deepEqual(told, ["ready"], "what comes is given back");
+  it("ends a connection whose window the server overruns, with frames of closed streams counted", async () => {
+    const { server, request, told, connection } = pair({ limits: { connectionWindowBytes: 65_535 } });
+    const [closed, stream] = [request(), request()];
+    server.send(frame.headers(1, OK, END_HEADERS_STREAM), frame.headers(3, OK));
+    assert.equal(closed.done, true);
+    for (let i = 0; i < 50; i++) {
+      server.send(frame.data(1, new Uint8Array(16_384)), frame.data(3, new Uint8Array(16_384)));
+      await flushed();
+      assert.deepEqual(told, ["ready"], "what comes is given back");
+    }
+    // The window is given back when the WINDOW_UPDATE has left, and not before.
+    server.frames();
+    for (let i = 0; i < 2; i++) {
+      server.send(frame.data(1, new Uint8Array(16_384)), frame.data(3, new Uint8Array(16_384)));
+    }
+    assert.equal(connection.state, "lost");
+    assert.match(told.at(-1)!, /more than the connection's window/);
+    assert.equal(stream.bytes, 51 * 16_384);
+    const goaway = server.frames().find(({ type }) => type === FrameType.goaway)!;
+    assert.equal(goaway.payload[7], ErrorCode.flowControlError);
+  });
+
+  it("needs a connection's window of HTTP/2's default at least", () => {
     assert.throws(() => pair({ limits: { connectionWindowBytes: 1_000 } }), RangeError);
   });
 });

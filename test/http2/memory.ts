@@ -154,6 +154,8 @@ export interface Pair {
   readonly connection: Connection;
   /** What the connection told its owner. */
   readonly told: string[];
+  /** The causes that it told its owner as it was lost: one at most. */
+  readonly lost: (Error | undefined)[];
   /** Makes a request; a body is sent with it unless `end` is false. */
   request(options?: { reads?: boolean; end?: boolean; body?: Uint8Array; extra?: string[] }): TestStream;
 }
@@ -162,16 +164,21 @@ export interface Pair {
 export function pair(options: ConnectionOptions = {}, settle = true): Pair {
   const server = new MemoryServer();
   const told: string[] = [];
+  const lost: (Error | undefined)[] = [];
   const connection = new Connection(server, {
     ready: () => told.push("ready"),
     draining: () => told.push("draining"),
-    lost: (cause) => told.push(`lost: ${cause?.message}`),
+    lost: (cause) => {
+      told.push(`lost: ${cause?.message}`);
+      lost.push(cause);
+    },
   }, options);
   if (settle) server.send(frame.settings());
   return {
     server,
     connection,
     told,
+    lost,
     request({ reads = true, end = true, body = new Uint8Array(0), extra } = {}) {
       const stream = new TestStream(reads);
       stream.open(connection, TEMPLATE, extra);
