@@ -12,7 +12,7 @@ import { resolveLimits } from "../http2/limits.ts";
 import type { Http2Limits } from "../http2/limits.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import { destinationOf } from "./socket.ts";
+import { destinationOf, NO_HTTP2 } from "./socket.ts";
 import type { Destination, TlsOptions, TlsSource } from "./socket.ts";
 
 export type { KeepaliveOptions, TlsOptions, TlsSource };
@@ -251,9 +251,10 @@ function positive(name: string, value: unknown): number {
 /** What a user reads of a connection that could not be opened. */
 function whyNot(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // The runtimes' own texts for it are OpenSSL's, and don't say what to do.
+  // The runtimes' own texts for these are OpenSSL's, and don't say what to do.
   if ("code" in error && error.code === "ERR_SSL_WRONG_VERSION_NUMBER") {
     return "the server answers without TLS: is TLS on at both ends or at neither?";
   }
+  if ("code" in error && error.code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL") return NO_HTTP2;
   return error.message.trim();
 }

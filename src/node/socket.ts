@@ -23,6 +23,9 @@ export type TlsSource = TlsOptions | (() => TlsOptions | Promise<TlsOptions>);
  */
 const CAN_NEGOTIATE = globalThis.navigator?.userAgent !== "Cloudflare-Workers";
 
+/** What a TLS server is told to lack that speaks something else. */
+export const NO_HTTP2 = "the server didn't choose HTTP/2 (ALPN h2) over TLS";
+
 /** Where an endpoint is dialled and what it is called. */
 export interface Destination {
   readonly scheme: "http" | "https";
@@ -96,7 +99,7 @@ function open(dial: () => net.Socket, opened: "connect" | "secureConnect", signa
       done();
       // RFC 9113 section 3.2: without ALPN's "h2" the server speaks something else.
       if (CAN_NEGOTIATE && socket instanceof tls.TLSSocket && socket.alpnProtocol !== "h2") {
-        return fail(new Error("the server didn't choose HTTP/2 (ALPN h2) over TLS"));
+        return fail(new Error(NO_HTTP2));
       }
       socket.setNoDelay(true);
       socket.unref();
