@@ -5,6 +5,7 @@ import { KV, Lease, Watch } from "../../gen/etcd/rpc_pb.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { type Direct, direct } from "../support/direct.ts";
 import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
+import { startPingRelay } from "./ping-relay.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -72,5 +73,45 @@ describe("against etcd (grpc-go)", { skip: etcdSkipped }, () => {
       assert.equal(ConnectError.from(error).code, Code.Canceled);
     }
     assert.deepEqual(seen, Array.from({ length: 20 }, (_, i) => `${i}`));
+  });
+
+  it("takes 20,000 messages in a stream before it answers, with a PING for each, and calls beside them", async () => {
+    const relay = await startPingRelay(`127.0.0.1:${etcd.port}`);
+    const link = direct(grpcConnector(), relay.address);
+    const watch = createClient(Watch, link.transport), kv = createClient(KV, link.transport);
+    const count = 20_000;
+    let sent = 0, created = false;
+    const abort = new AbortController();
+    const ended = new Promise<void>((resolve) => abort.signal.addEventListener("abort", () => resolve()));
+    async function* requests() {
+      for (; sent < count; sent++) {
+        const pinged = relay.nextAnswer();
+        // etcd says nothing to who cancels a watch that there is not.
+        yield { requestUnion: { case: "cancelRequest" as const, value: { watchId: 1_000_000n + BigInt(sent) } } };
+        // Servers in Go measure the bandwidth with one PING per round trip in which content comes. At the pace of a
+        // slower client that is one for each message, and nothing else comes from the server meanwhile.
+        await Promise.race([pinged, ended]);
+      }
+      // The first that is answered: etcd has read what came before it then.
+      yield { requestUnion: { case: "createRequest" as const, value: { key: bytes("after") } } };
+      await ended;
+    }
+    try {
+      for await (const answer of watch.watch(requests(), { signal: abort.signal })) {
+        created = answer.created;
+        assert.equal(sent, count);
+        await kv.put({ key: bytes("beside"), value: bytes("1") });
+        assert.equal((await kv.range({ key: bytes("beside") })).kvs.length, 1);
+        abort.abort();
+      }
+    } catch (error) {
+      assert.equal(ConnectError.from(error).code, Code.Canceled, `${error} after ${sent} messages`);
+    } finally {
+      abort.abort();
+      await link.close();
+      await relay.close();
+    }
+    assert.ok(created);
+    assert.ok(relay.answered > count / 2, `${relay.answered} PINGs for ${count} messages`);
   });
 });

@@ -4,6 +4,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { Simple, SimpleResponseSchema } from "../../gen/simple_pb.ts";
 import { concat } from "../support/raw-http2/frame.ts";
 import { envelope } from "../support/raw-http2/session.ts";
+import { server as identity } from "../support/tls.ts";
 import { put, startProgram } from "./programs.ts";
 
 /**
@@ -25,8 +26,29 @@ export const STREAM = { messages: 160, characters: 65_536 } as const;
 
 const answer = (value: string) => envelope(toBinary(SimpleResponseSchema, create(SimpleResponseSchema, { value })));
 
-/** Starts one with more arguments. */
-export async function startNghttpd(...args: readonly string[]): Promise<{ address: string; stop(): Promise<void> }> {
+/** A running nghttpd. */
+export interface Nghttpd {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** Starts one in plaintext with more arguments. */
+export function startNghttpd(...args: readonly string[]): Promise<Nghttpd> {
+  return startServer(() => Promise.resolve({ options: ["--no-tls", ...args], files: [] }));
+}
+
+/** Starts one that speaks TLS, with more arguments. */
+export function startSecureNghttpd(...args: readonly string[]): Promise<Nghttpd> {
+  return startServer(async (folder) => ({
+    options: args,
+    files: [await put(folder, "key.pem", identity.key), await put(folder, "cert.pem", identity.cert)],
+  }));
+}
+
+/** `more` gives the arguments before the port and the files behind it: the private key and the certificate, if any. */
+async function startServer(
+  more: (folder: string) => Promise<{ options: readonly string[]; files: readonly string[] }>,
+): Promise<Nghttpd> {
   const { ports, stop } = await startProgram("nghttpd", 1, async (folder, [port]) => {
     const files = join(folder, Simple.typeName);
     await mkdir(files);
@@ -36,7 +58,9 @@ export async function startNghttpd(...args: readonly string[]): Promise<{ addres
     await put(files, METHODS.serverStream.name, concat(...many));
     const types = await put(folder, "types", "application/grpc grpc\n");
     const status = ["--trailer", "grpc-status: 0"];
-    return ["--no-tls", "-a", "127.0.0.1", "-d", folder, "--mime-types-file", types, ...status, ...args, `${port}`];
+    const { options, files: pair } = await more(folder);
+    const place = ["-a", "127.0.0.1", "-d", folder, "--mime-types-file", types];
+    return [...place, ...status, ...options, `${port}`, ...pair];
   });
   return { address: `127.0.0.1:${ports[0]}`, stop };
 }
