@@ -75,22 +75,21 @@ export class Sender {
     for (const stream of this.#queue) {
       if (this.#writer.blocked) return;
       const { outgoing } = stream;
-      this.#queue.delete(stream);
-      if (outgoing === undefined) continue;
+      if (outgoing === undefined) {
+        this.#queue.delete(stream);
+        continue;
+      }
       const length = Math.min(
         stream.outgoingBytes,
         this.#frameBytes,
         Math.max(0, stream.sendWindow),
         Math.max(0, this.window.left),
       );
-      if (length === 0 && stream.outgoingBytes > 0) {
-        // Without a window of its own it waits for one; without the connection's, everyone does.
-        if (stream.sendWindow > 0) {
-          this.#queue.add(stream);
-          return;
-        }
-        continue;
-      }
+      // Without the connection's window everyone waits, and whose turn it is stays first.
+      if (length === 0 && stream.outgoingBytes > 0 && stream.sendWindow > 0) return;
+      this.#queue.delete(stream);
+      // Without a window of its own it waits for one.
+      if (length === 0 && stream.outgoingBytes > 0) continue;
       this.#frame(stream, outgoing, length);
       if (stream.outgoing !== undefined) this.#queue.add(stream);
       if (stream.wantsRoom && stream.outgoingBytes < SEND_BUFFER_BYTES) {

@@ -43,6 +43,39 @@ describe("flow control of what is sent", () => {
     assert.deepEqual([sent(second, 3).length, sent(second, 5)], [1, [[1_000, Flag.endStream]]]);
   });
 
+  it("lets streams that have much to send take turns, a frame each", async () => {
+    const { server, request } = pair({}, false);
+    server.send(frame.settings([Setting.initialWindowSize, 1 << 20]));
+    for (let i = 0; i < 3; i++) request({ body: new Uint8Array(200_000) });
+    const turns = async () => {
+      await flushed();
+      return server.frames().filter(({ type }) => type === FrameType.data).map(({ streamId }) => streamId);
+    };
+    assert.deepEqual(await turns(), [1, 1, 1, 1], "the first has the connection's window for itself");
+    server.send(frame.windowUpdate(0, 9 * 16_384));
+    const second = await turns();
+    const round = second.slice(0, 3);
+    assert.deepEqual([...round].sort(), [1, 3, 5]);
+    assert.deepEqual(second, [...round, ...round, ...round]);
+  });
+
+  it("lets streams take turns also where the connection's window grows by a frame or less at a time", async () => {
+    const { server, request } = pair({}, false);
+    server.send(frame.settings([Setting.initialWindowSize, 1 << 20]));
+    for (let i = 0; i < 4; i++) request({ body: new Uint8Array(200_000) });
+    await flushed();
+    server.frames();
+    const turns: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      server.send(frame.windowUpdate(0, [16_384, 1_000, 40_000][i % 3]!));
+      await flushed();
+      turns.push(...server.frames().filter(({ type }) => type === FrameType.data).map(({ streamId }) => streamId));
+    }
+    const round = turns.slice(0, 4);
+    assert.deepEqual([...round].sort(), [1, 3, 5, 7]);
+    assert.deepEqual(turns, turns.map((_, i) => round[i % 4]), "no stream's turn passes to the next");
+  });
+
   it("bears a window that SETTINGS make negative", async () => {
     const { server, request } = pair({}, false);
     server.send(frame.settings([Setting.initialWindowSize, 100]));
@@ -204,6 +237,34 @@ describe("flow control of what is received", () => {
     }
     await flushed();
     assert.deepEqual(windows(server.frames()).filter(([id]) => id === 0), [[0, 35_030]]);
+  });
+
+  it("gives a stream 8 MiB and the connection 16 MiB by default, and back by halves", async () => {
+    const { server, request, told } = pair();
+    const stream = request({ reads: false });
+    server.send(frame.settingsAck(), frame.headers(1, OK));
+    await flushed();
+    server.frames();
+    const send = (bytes: number) => {
+      for (let left = bytes; left > 0; left -= 16_384) {
+        server.send(frame.data(1, new Uint8Array(Math.min(left, 16_384))));
+      }
+    };
+    assert.equal(stream.receiveWindow?.left, 8_388_608);
+    send(8_388_607);
+    await flushed();
+    assert.deepEqual(windows(server.frames()), [], "the connection's is less than half used");
+    send(1);
+    stream.consumed(4_194_303);
+    await flushed();
+    assert.deepEqual([windows(server.frames()), stream.receiveWindow?.left], [[[0, 8_388_608]], 0]);
+    stream.consumed(1);
+    await flushed();
+    assert.deepEqual(windows(server.frames()), [[1, 4_194_304]]);
+    send(4_194_304);
+    assert.deepEqual([stream.error, told], [undefined, ["ready"]]);
+    send(1);
+    assert.deepEqual([stream.error?.code, stream.bytes], [ErrorCode.flowControlError, 12_582_912]);
   });
 
   it("counts padding, and takes it as read", async () => {
