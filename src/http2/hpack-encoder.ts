@@ -8,6 +8,9 @@ const REMEMBERED_LITERALS = 64;
 /** A longer value is encoded each time rather than remembered. */
 const REMEMBERED_VALUE_LENGTH = 512;
 
+/** Fields that no proxy on the way should put into a table, where an attacker could guess them (section 7.1.3). */
+const SECRET: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization"]);
+
 /** Fields that many requests have in common: they go to the dynamic table, and their encoding is remembered. */
 export class HeaderTemplate {
   /** Name, value, name, value …; pseudo-header fields first. */
@@ -89,12 +92,12 @@ export class HpackEncoder {
     return bytes;
   }
 
-  /** The encoding of a varying field, which leaves the table alone (section 6.2.2). */
+  /** The encoding of a varying field, which leaves the table alone (section 6.2.2; secrets: 6.2.3). */
   literal(name: string, value: string): Uint8Array {
     const known = this.#literals.get(name);
     if (known !== undefined && known.value === value) return known.bytes;
     const out: number[] = [];
-    literal(out, name, value, 4, 0x00);
+    literal(out, name, value, 4, SECRET.has(name) ? 0x10 : 0x00);
     const bytes = Uint8Array.from(out);
     if (value.length <= REMEMBERED_VALUE_LENGTH) {
       if (known === undefined && this.#literals.size >= REMEMBERED_LITERALS) this.#literals.clear();
@@ -117,7 +120,7 @@ export class HpackEncoder {
   }
 }
 
-/** Sections 6.2.1 and 6.2.2: the name as an index where the static table has it. */
+/** Sections 6.2.1 to 6.2.3: the name as an index where the static table has it. */
 function literal(out: number[], name: string, value: string, prefix: number, pattern: number): void {
   const index = staticIndex.get(name) ?? 0;
   integer(out, index, prefix, pattern);

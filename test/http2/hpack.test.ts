@@ -25,16 +25,112 @@ function decoder(tableBytes = 4_096, listBytes = 1 << 20): (block: Uint8Array) =
   return (block) => hpack.decode(block, 0, block.length);
 }
 
+/** The dynamic table's entries, the newest first: what their indices mean, with their sizes. */
+function tableOf(hpack: HpackDecoder): string[] {
+  const entries: string[] = [];
+  for (let index = 62;; index++) {
+    let block;
+    try {
+      block = hpack.decode(Uint8Array.of(0x80 | index), 0, 1);
+    } catch (error) {
+      assert.ok(error instanceof Http2Error);
+      return entries;
+    }
+    entries.push(`${block.bytes}: ${block.malformed ?? fieldsOf(block).join(": ")}`);
+  }
+}
+
 describe("HPACK by RFC 7541's examples", () => {
+  it("C.1: integers", () => {
+    // As the sizes of a table, whose prefix has 5 bits like those of the first two examples.
+    for (const [hex, size] of [["2a", 10], ["3f9a 0a", 1_337]] as const) {
+      decoder(size)(bytes(hex));
+      assert.throws(() => decoder(size - 1)(bytes(hex)), new RegExp(`a table size of ${size} `));
+    }
+    const encoder = new HpackEncoder();
+    encoder.setMaxTableBytes(1_337);
+    assert.deepEqual(encoder.template(new HeaderTemplate([])), bytes("20 3f9a 0a"), "emptied, then of 1,337 bytes");
+    encoder.setMaxTableBytes(10);
+    assert.deepEqual(encoder.template(new HeaderTemplate([])), bytes("20 2a"));
+  });
+
   it("C.2: literals in each representation", () => {
     const decode = decoder();
-    assert.deepEqual(fieldsOf(decode(bytes("400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572"))), [
-      "custom-key",
-      "custom-header",
-    ]);
+    const added = bytes("400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572");
+    assert.deepEqual(fieldsOf(decode(added)), ["custom-key", "custom-header"]);
+    assert.deepEqual(new HpackEncoder().template(new HeaderTemplate(["custom-key", "custom-header"])), added);
     // It went to the table: the first dynamic index.
     assert.deepEqual(fieldsOf(decode(bytes("be"))), ["custom-key", "custom-header"]);
+    const path = bytes("040c 2f73 616d 706c 652f 7061 7468");
+    assert.equal(decode(path).bytes, ":path".length + "/sample/path".length + 32);
+    assert.deepEqual(new HpackEncoder().literal(":path", "/sample/path"), path);
     assert.deepEqual(fieldsOf(decode(bytes("1008 7061 7373 776f 7264 0673 6563 7265 74"))), ["password", "secret"]);
+    assert.equal(decode(bytes("82")).bytes, ":method".length + "GET".length + 32);
+    assert.deepEqual(new HpackEncoder().template(new HeaderTemplate([":method", "GET"])), bytes("82"));
+    assert.throws(() => decode(bytes("bf")), Http2Error, "the table still has one entry");
+  });
+
+  // C.3 and C.4: three requests, one after another. The decoder is for responses and gives no pseudo-header fields of
+  // requests; it tells them by what is malformed and by their sizes.
+  const AUTHORITY = '57: field ":authority" is not allowed', NO_CACHE = "53: cache-control: no-cache";
+  const requests = [
+    {
+      fields: [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "www.example.com"],
+      table: [AUTHORITY],
+    },
+    {
+      fields: [
+        ...[":method", "GET", ":scheme", "http", ":path", "/", ":authority", "www.example.com"],
+        ...["cache-control", "no-cache"],
+      ],
+      table: [NO_CACHE, AUTHORITY],
+    },
+    {
+      fields: [
+        ...[":method", "GET", ":scheme", "https", ":path", "/index.html", ":authority", "www.example.com"],
+        ...["custom-key", "custom-value"],
+      ],
+      table: ["54: custom-key: custom-value", NO_CACHE, AUTHORITY],
+    },
+  ];
+  for (
+    const [name, blocks] of [
+      ["C.3: requests without Huffman", [
+        "8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d",
+        "8286 84be 5808 6e6f 2d63 6163 6865",
+        "8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65",
+      ]],
+      ["C.4: requests with Huffman", [
+        "8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff",
+        "8286 84be 5886 a8eb 1064 9cbf",
+        "8287 85bf 4088 25a8 49e9 5ba9 7d7f 8925 a849 e95b b8e8 b4bf",
+      ]],
+    ] as const
+  ) {
+    it(name, () => {
+      const hpack = new HpackDecoder(4_096, 1 << 20);
+      for (const [i, hex] of blocks.entries()) {
+        const { fields, table } = requests[i]!;
+        const block = bytes(hex);
+        const decoded = hpack.decode(block, 0, block.length);
+        assert.deepEqual([decoded.fields, decoded.malformed, decoded.bytes], [
+          fields.slice(8),
+          'field ":method" is not allowed',
+          fields.join("").length + 32 * fields.length / 2,
+        ]);
+        assert.deepEqual([tableOf(hpack), hpack.tableBytes], [table, [57, 110, 164][i]]);
+      }
+    });
+  }
+
+  it("C.3: what the encoder makes of these requests", () => {
+    const encoder = new HpackEncoder();
+    const encoded = requests.map(({ fields }) => encoder.template(new HeaderTemplate(fields)));
+    assert.deepEqual(encoded, [
+      bytes("8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d"),
+      bytes("8286 84be 5808 6e6f 2d63 6163 6865"),
+      bytes("8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65"),
+    ]);
   });
 
   // C.5 and C.6: three responses over a table of 256 bytes, so that entries are evicted.
@@ -74,6 +170,20 @@ describe("HPACK by RFC 7541's examples", () => {
       "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1",
     ],
   ];
+  const [LOCATION, DATE, CACHE] = [
+    "63: location: https://www.example.com",
+    "65: date: Mon, 21 Oct 2013 20:13:21 GMT",
+    "52: cache-control: private",
+  ];
+  const tables = [
+    [LOCATION, DATE, CACHE, "42: :status: 302"],
+    ["42: :status: 307", LOCATION, DATE, CACHE],
+    [
+      "98: set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1",
+      "52: content-encoding: gzip",
+      "65: date: Mon, 21 Oct 2013 20:13:22 GMT",
+    ],
+  ];
   for (
     const [name, blocks] of [
       ["C.5: without Huffman", [
@@ -93,7 +203,7 @@ describe("HPACK by RFC 7541's examples", () => {
       for (const [i, hex] of blocks.entries()) {
         const block = bytes(hex);
         assert.deepEqual(fieldsOf(hpack.decode(block, 0, block.length)), responses[i]);
-        assert.equal(hpack.tableBytes, [222, 222, 215][i]);
+        assert.deepEqual([tableOf(hpack), hpack.tableBytes], [tables[i], [222, 222, 215][i]]);
       }
     });
   }
@@ -111,14 +221,63 @@ describe("HPACK by RFC 7541's examples", () => {
       assert.equal(huffmanDecode(code, 0, code.length), text);
     }
   });
+});
 
-  it("Appendix A", () => {
-    assert.equal(STATIC_TABLE.length, 62);
-    assert.deepEqual([STATIC_TABLE[1]?.name, STATIC_TABLE[16]?.value, STATIC_TABLE[61]?.name], [
-      ":authority",
-      "gzip, deflate",
-      "www-authenticate",
-    ]);
+describe("HPACK's static table (RFC 7541 Appendix A)", () => {
+  // deno-fmt-ignore
+  const APPENDIX_A: readonly (readonly [name: string, value: string])[] = [
+    [":authority", ""], [":method", "GET"], [":method", "POST"], [":path", "/"], [":path", "/index.html"],
+    [":scheme", "http"], [":scheme", "https"], [":status", "200"], [":status", "204"], [":status", "206"],
+    [":status", "304"], [":status", "400"], [":status", "404"], [":status", "500"], ["accept-charset", ""],
+    ["accept-encoding", "gzip, deflate"], ["accept-language", ""], ["accept-ranges", ""], ["accept", ""],
+    ["access-control-allow-origin", ""], ["age", ""], ["allow", ""], ["authorization", ""], ["cache-control", ""],
+    ["content-disposition", ""], ["content-encoding", ""], ["content-language", ""], ["content-length", ""],
+    ["content-location", ""], ["content-range", ""], ["content-type", ""], ["cookie", ""], ["date", ""], ["etag", ""],
+    ["expect", ""], ["expires", ""], ["from", ""], ["host", ""], ["if-match", ""], ["if-modified-since", ""],
+    ["if-none-match", ""], ["if-range", ""], ["if-unmodified-since", ""], ["last-modified", ""], ["link", ""],
+    ["location", ""], ["max-forwards", ""], ["proxy-authenticate", ""], ["proxy-authorization", ""], ["range", ""],
+    ["referer", ""], ["refresh", ""], ["retry-after", ""], ["server", ""], ["set-cookie", ""],
+    ["strict-transport-security", ""], ["transfer-encoding", ""], ["user-agent", ""], ["vary", ""], ["via", ""],
+    ["www-authenticate", ""],
+  ];
+
+  it("holds what the RFC says at each index", () => {
+    assert.equal(APPENDIX_A.length, 61);
+    assert.deepEqual(
+      STATIC_TABLE.slice(1).map(({ name, value, size }) => [name, value, size]),
+      APPENDIX_A.map(([name, value]) => [name, value, name.length + value.length + 32]),
+    );
+  });
+
+  it("is what indices and literals in a block refer to", () => {
+    for (const [i, [name, value]] of APPENDIX_A.entries()) {
+      const whole = decoder()(Uint8Array.from([0x80 | (i + 1)]));
+      const named = decoder()(concat(integer(0x00, 4, i + 1), stringLiteral("302")));
+      if (name === ":status") {
+        assert.deepEqual([fieldsOf(whole), fieldsOf(named)], [[name, value], [name, "302"]]);
+      } else if (name.startsWith(":") || name === "transfer-encoding") {
+        // A response may hold none of these, and that they were recognised is told by their names.
+        assert.deepEqual([whole.malformed, named.malformed], Array(2).fill(`field "${name}" is not allowed`));
+      } else {
+        assert.deepEqual(named.fields, [name, "302"]);
+        if (name !== "content-length") assert.deepEqual(whole.fields, [name, value]);
+      }
+    }
+  });
+
+  it("spares requests the names and values that it has", () => {
+    for (const [i, [name, value]] of APPENDIX_A.entries()) {
+      assert.deepEqual([...new HpackEncoder().template(new HeaderTemplate([name, value]))], [0x80 | (i + 1)], name);
+      // Of several entries with one name the first is meant.
+      const first = APPENDIX_A.findIndex((entry) => entry[0] === name) + 1;
+      const literal = new HpackEncoder().literal(name, "other").slice();
+      // Without the bit that says whether it may ever be indexed, which is no matter of the table.
+      literal[0]! &= 0x0f;
+      assert.deepEqual(literal, concat(integer(0x00, 4, first), stringLiteral("other")), name);
+      if (name === "cookie" || name.endsWith("authorization")) continue;
+      const added = concat(integer(0x40, 6, first), stringLiteral("other"));
+      assert.deepEqual(new HpackEncoder().template(new HeaderTemplate([name, "other"])), added, name);
+    }
   });
 });
 
@@ -244,6 +403,24 @@ describe("a HPACK encoder", () => {
     const after = encoder.template(template);
     assert.deepEqual([after[0], after[1], after.length > 20], [0x20, 0x20, true]);
     assert.equal(encoder.template(template).length, after.length - 2);
+  });
+
+  it("writes lengths of one byte and of several", () => {
+    const around = [0, 127, 127 + 0x80, 127 + 0x4000].flatMap((n) => [n - 1, n, n + 1]).filter((n) => n >= 0);
+    for (const length of [...around, 100_000]) {
+      const encoded = new HpackEncoder().literal("x-long", "v".repeat(length));
+      assert.deepEqual(encoded, headerBlock([["x-long", "v".repeat(length)]]), `${length} bytes`);
+      assert.equal(decoder()(encoded).get("x-long")?.length, length);
+    }
+  });
+
+  it("asks that secrets are kept out of every table on the way (section 6.2.3)", () => {
+    for (const name of ["authorization", "cookie", "proxy-authorization"]) {
+      const [first] = new HpackEncoder().literal(name, "Bearer x");
+      assert.equal(first! >> 4, 1, name);
+      assert.deepEqual(decoder()(new HpackEncoder().literal(name, "Bearer x")).fields, [name, "Bearer x"]);
+    }
+    assert.equal(new HpackEncoder().literal("x-plain", "v")[0]! >> 4, 0);
   });
 
   it("encodes one octet per character", () => {
