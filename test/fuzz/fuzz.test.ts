@@ -1,14 +1,18 @@
 import { describe, it } from "node:test";
-import { connectionCase, hpackCase } from "./cases.ts";
+import { CASES } from "./cases.ts";
 
 /** Random each time, and printed by the error of a case that fails. */
 const seed = Math.floor(Math.random() * 1_000_000_000);
 
 describe("random traffic from a server", () => {
-  for (const [name, play] of [["frames", connectionCase], ["header blocks", hpackCase]] as const) {
+  for (const [name, { play }] of Object.entries(CASES)) {
     it(`${name}: every outcome is a value or a typed error`, async () => {
       for (let i = 0; i < 3_000; i++) {
-        play(seed + i);
+        try {
+          await play(seed + i);
+        } catch (error) {
+          throw new Error(`case ${seed + i} failed`, { cause: error });
+        }
         if (i % 500 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       }
     });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import type { ConnectionOptions } from "../../src/http2/connection.ts";
 import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
 import type { HeaderBlock } from "../../src/http2/header-block.ts";
 import { END_HEADERS_STREAM, flushed, frame, OK, pair, TEMPLATE, TestStream } from "./memory.ts";
@@ -17,6 +18,35 @@ describe("an HTTP/2 connection", () => {
       [FrameType.settings, 0],
       [FrameType.windowUpdate, 0],
     ]);
+  });
+
+  it("announces no push, its windows and its largest header section, by default and as its limits say", async () => {
+    const announced = async (limits: ConnectionOptions["limits"]) => {
+      const { server } = pair({ limits }, false);
+      await flushed();
+      const [settings, ...updates] = server.frames();
+      const { payload, flags } = settings!;
+      const values: [id: number, value: number][] = [];
+      for (let at = 0; at < payload.length; at += 6) {
+        values.push([payload[at]! << 8 | payload[at + 1]!, uint32(payload, at + 2)]);
+      }
+      return [flags, values, updates.map(({ type, streamId, payload }) => [type, streamId, uint32(payload)])];
+    };
+    // 8 MiB for a stream, 64 KiB for headers, and for the connection 16 MiB, of which HTTP/2 gives 65,535 by itself.
+    assert.deepEqual(await announced(undefined), [
+      0,
+      [[Setting.enablePush, 0], [Setting.initialWindowSize, 8_388_608], [Setting.maxHeaderListSize, 65_536]],
+      [[FrameType.windowUpdate, 0, 16_777_216 - 65_535]],
+    ]);
+    assert.deepEqual(
+      await announced({ streamWindowBytes: 1, connectionWindowBytes: 0x7fff_ffff, maxHeaderListBytes: 1_024 }),
+      [
+        0,
+        [[Setting.enablePush, 0], [Setting.initialWindowSize, 1], [Setting.maxHeaderListSize, 1_024]],
+        [[FrameType.windowUpdate, 0, 0x7fff_ffff - 65_535]],
+      ],
+    );
+    assert.deepEqual((await announced({ connectionWindowBytes: 65_535 }))[2], [], "there is nothing to add");
   });
 
   it("is ready at the server's SETTINGS, which it acknowledges, and holds requests until then", async () => {

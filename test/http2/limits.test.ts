@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { HeaderBlock, receivedField } from "../../src/http2/header-block.ts";
+import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
+import { field } from "../../src/http2/hpack-table.ts";
+import { CancelledStreams } from "../../src/http2/limits.ts";
 import { concat, encodeFrame, ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { headerBlock, integer, stringLiteral } from "../support/raw-http2/header-block.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -44,18 +48,53 @@ describe("what a server may not do to a client", () => {
     server.send(encodeFrame(FrameType.headers, Flag.endHeaders, 1, bomb));
     assert.equal(stream.error?.code, ErrorCode.enhanceYourCalm);
     assert.equal(stream.head, undefined);
+    // 44 MB by the fields' sizes, of which nothing is kept beyond the table's one entry.
+    const hpack = new HpackDecoder(4_096, 65_536);
+    const block = hpack.decode(bomb, 0, bomb.length);
+    assert.ok(block.bytes > 40_000_000, `${block.bytes} bytes`);
+    assert.deepEqual([block.tooLarge, block.fields, hpack.tableBytes], [true, [], 4_038]);
+  });
+
+  it("make a client keep more of a header section than the limit, at any moment", () => {
+    const block = new HeaderBlock();
+    const entry = receivedField(field("x-a", "v".repeat(97)));
+    let most = 0;
+    for (let i = 0; i < 1_000; i++) {
+      block.add(entry, 10_000);
+      most = Math.max(most, block.fields.length);
+    }
+    // 75 fields of 132 bytes each are within the limit.
+    assert.deepEqual([most, block.fields.length, block.tooLarge, block.bytes], [150, 0, true, 132_000]);
   });
 
   it("send CONTINUATION without end, in bytes or in frames", async () => {
-    for (const size of [0, 1, 16_384]) {
-      const connected = pair();
+    for (
+      const [maxHeaderListBytes, size, most] of [
+        // By the number of frames, that of HEADERS counted, which small ones reach first …
+        [65_536, 0, 64],
+        [65_536, 1, 64],
+        [65_536, 1_000, 64],
+        // … and by their bytes: what is over the limit is not taken.
+        [65_536, 4_096, 17],
+        [65_536, 16_384, 5],
+        [20_000, 16_384, 2],
+        [2_000, 16_384, 1],
+        [2 << 20, 16_384, 129],
+        [2 << 20, 100, 512],
+      ] as const
+    ) {
+      const connected = pair({ limits: { maxHeaderListBytes } });
       const stream = connected.request();
       connected.server.send(frame.block(1, new Uint8Array(0), 0));
       const frames = flood(connected, frame.continuation(1, new Uint8Array(size), 0));
-      assert.ok(frames <= 64, `${frames} frames of ${size} bytes`);
+      assert.equal(frames, most, `frames of ${size} bytes at a limit of ${maxHeaderListBytes}`);
       assert.equal(await goaway(connected), ErrorCode.enhanceYourCalm);
       assert.equal(stream.error?.processed, "maybe");
     }
+    const connected = pair({ limits: { maxHeaderListBytes: 2_000 } });
+    connected.request();
+    connected.server.send(frame.block(1, new Uint8Array(2_001), 0));
+    assert.equal(await goaway(connected), ErrorCode.enhanceYourCalm, "HEADERS alone are over the limit");
   });
 
   for (
@@ -140,6 +179,14 @@ describe("what a server may not do to a client", () => {
     assert.equal(await goaway(connected), ErrorCode.enhanceYourCalm);
   });
 
+  it("make a client remember more than 10,000 cancelled streams: the oldest is forgotten first", () => {
+    const cancelled = new CancelledStreams();
+    for (let id = 1; id <= 20_003; id += 2) cancelled.add(id, 0);
+    const expected = [];
+    for (let id = 1; id <= 20_003; id += 2) if (cancelled.expects(id, 0, true)) expected.push(id);
+    assert.deepEqual([expected.length, expected[0], expected.at(-1)], [10_000, 5, 20_003]);
+  });
+
   it("let answers pile up that it doesn't read", async () => {
     const connected = pair();
     const { server, connection } = connected;
@@ -184,9 +231,15 @@ describe("what a server may not do to a client", () => {
 
   it("send informational responses without end", () => {
     const { server, request, told } = pair();
-    const stream = request();
-    for (let i = 0; i < 100; i++) server.send(frame.headers(1, [[":status", "103"]]));
-    assert.deepEqual([stream.error?.code, told], [ErrorCode.enhanceYourCalm, ["ready"]]);
+    const [stream, other] = [request(), request()];
+    for (let i = 0; i < 16; i++) {
+      for (const id of [1, 3]) server.send(frame.headers(id, [[":status", "103"]]));
+    }
+    assert.equal(stream.closed, false, "16 are allowed, of each stream");
+    server.send(frame.headers(1, [[":status", "103"]]));
+    assert.deepEqual([stream.error?.code, stream.error?.by], [ErrorCode.enhanceYourCalm, "stream"]);
+    server.send(frame.headers(3, OK, END_HEADERS_STREAM));
+    assert.deepEqual([other.done, told], [true, ["ready"]]);
   });
 
   it("send trailers without end, or twice", () => {
@@ -240,6 +293,13 @@ describe("what breaks the connection", () => {
     ["PRIORITY of 4 bytes", ErrorCode.frameSizeError, encodeFrame(2, 0, 1, new Uint8Array(4))],
     ["ENABLE_PUSH 1", ErrorCode.protocolError, frame.settings([Setting.enablePush, 1])],
     ["a window above 2³¹−1", ErrorCode.flowControlError, frame.settings([Setting.initialWindowSize, 0x8000_0000])],
+    ["WINDOW_UPDATE of the connection by 0", ErrorCode.protocolError, frame.windowUpdate(0, 0)],
+    ["a window of the connection above 2³¹−1", ErrorCode.flowControlError, frame.windowUpdate(0, 0x7fff_0001)],
+    [
+      "SETTINGS that make a stream's window larger than 2³¹−1",
+      ErrorCode.flowControlError,
+      concat(frame.windowUpdate(1, 1), frame.settings([Setting.initialWindowSize, 0x7fff_ffff])),
+    ],
     ["MAX_FRAME_SIZE below 2¹⁴", ErrorCode.protocolError, frame.settings([Setting.maxFrameSize, 16_383])],
     ["MAX_FRAME_SIZE above 2²⁴−1", ErrorCode.protocolError, frame.settings([Setting.maxFrameSize, 1 << 24])],
   ];
@@ -311,7 +371,9 @@ describe("what breaks a stream", () => {
       server.send(...frames);
       await flushed();
       assert.deepEqual([stream.error?.code, stream.error?.by, stream.done], [ErrorCode.protocolError, "stream", false]);
-      assert.deepEqual(server.frames().map(({ type, streamId }) => [type, streamId]), [[FrameType.rstStream, 1]]);
+      assert.deepEqual(server.frames().map(({ type, streamId, payload }) => [type, streamId, [...payload]]), [
+        [FrameType.rstStream, 1, [0, 0, 0, ErrorCode.protocolError]],
+      ]);
       server.send(frame.headers(3, OK, END_HEADERS_STREAM));
       assert.deepEqual([other.done, told], [true, ["ready"]]);
     });
