@@ -12,7 +12,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
   readonly #abort = new AbortController();
   readonly #onAbort = () => {
     this.#abort.abort(this.signal!.reason);
-    this.#end?.aborted(ConnectError.from(this.signal!.reason, Code.Canceled));
+    this.#tellAbort();
   };
   #end: StreamEnd | undefined;
 
@@ -68,16 +68,24 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
     const end = this.#end = new StreamEnd(this.#abort, (error, abandoned) => {
       this.#release();
       const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
-      const how = failure === undefined ? "answered" : endOf(failure);
+      const how = failure === undefined ? "answered" : this.signal?.aborted ? "maybe-processed" : endOf(failure);
       this.ended(how, failure);
       if (abandoned) onAbandoned?.();
       return failure === undefined ? undefined : this.failure(how, failure);
     });
     try {
-      return trackResponse(response, end);
+      const tracked = trackResponse(response, end);
+      // The caller may have aborted since the response's headers came.
+      if (this.signal?.aborted) this.#tellAbort();
+      return tracked;
     } catch (error) {
       throw end.failed(error);
     }
+  }
+
+  /** Ends the attempt if the link did not: its reader may be at work, or gone, and ask for nothing more. */
+  #tellAbort(): void {
+    this.#end?.aborted(ConnectError.from(this.signal!.reason, Code.Canceled));
   }
 
   /** Lets the caller's signal and iterable go. */

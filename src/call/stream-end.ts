@@ -23,7 +23,7 @@ export class StreamEnd {
 
   /** Returns what the caller should see. */
   failed(error: unknown): unknown {
-    return this.#end(error, false) ?? error;
+    return this.#end(error, false) ?? this.#failure ?? error;
   }
 
   /** The caller's signal aborted, and the link did not say so: its reader may be at work, or gone. */
@@ -31,7 +31,7 @@ export class StreamEnd {
     if (this.#onEnd !== undefined) this.#failure = this.failed(error);
   }
 
-  /** What further reads end with, although there may be messages: the caller has aborted. */
+  /** What all reads end with from then on, whatever the link says. */
   get failure(): unknown {
     return this.#failure;
   }
@@ -104,6 +104,7 @@ function nextOf<T>(iterator: AsyncIterator<T>, end: StreamEnd): () => Promise<It
     throw end.failed(error);
   };
   const onResult = (result: IteratorResult<T>): IteratorResult<T> => {
+    if (end.failure !== undefined) throw end.failure;
     if (result.done === true) end.finished();
     return result;
   };

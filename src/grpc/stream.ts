@@ -123,8 +123,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     this.#reject(error);
     this.#request?.finish(error);
     this.#serve();
-    // Nothing will be read any more; a reader that is at work, or gone, must not hold up who listens.
-    if (this.gaveUp && this.#end.error !== undefined) this.#end = { error: this.#ended(this.#end.error) };
+    if (this.gaveUp) this.#tellGivenUp();
   }
 
   // The response's messages
@@ -135,6 +134,13 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
 
   tellEnd(listener: (error: unknown) => unknown): void {
     this.#endListener = listener;
+    if (this.gaveUp) this.#tellGivenUp();
+  }
+
+  /** Nothing will be read any more: a reader that is at work, or gone, must not hold up who listens. */
+  #tellGivenUp(): void {
+    const error = this.#end?.error;
+    if (error !== undefined && this.#endListener !== undefined) this.#end = { error: this.#ended(error) };
   }
 
   next(): Promise<Result> {

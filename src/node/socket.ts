@@ -70,7 +70,7 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined)
     authority,
     async open(signal) {
       const options = typeof source === "function" ? await untilAborted(Promise.resolve(source()), signal) : source;
-      const servername = options?.servername ?? serverName;
+      const servername = options?.servername || serverName;
       const { checkServerIdentity = tls.checkServerIdentity } = options ?? {};
       const named = servername !== undefined
         ? { ...options, servername }

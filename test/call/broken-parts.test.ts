@@ -226,28 +226,80 @@ describe("a link's transport", () => {
     await transport.close();
   });
 
-  it("whose streams don't hear that their caller has aborted ends them for the caller", async () => {
-    const deaf = {
-      unary: notSent,
-      stream: (method: DescMethod) => Promise.resolve({ stream: true, method, message: forever(), header, trailer }),
-    } as unknown as Transport;
-    const header = new Headers(), trailer = new Headers();
-    const { client, ready, transport } = balanced({ links: { transport: () => deaf } });
-    await ready();
-    const abort = new AbortController();
-    const reader = client.routeServerStream({}, { signal: abort.signal })[Symbol.asyncIterator]();
-    assert.equal((await reader.next()).done, false);
-    abort.abort(new Error("that will do"));
-    assert.ok(transport.snapshot().endpoints!.every(({ inFlight }) => inFlight === 0));
-    assertFailure(await failureOf(reader.next()), Code.Canceled, /that will do/);
-    await transport.close();
+  describe("whose stream is aborted by its caller", () => {
+    /** A stream of one message; then its link does what it does, and the caller aborts with a reason. */
+    async function abortedStream(then: (signal: AbortSignal) => Promise<unknown>, reason: unknown, early = false) {
+      const abort = new AbortController();
+      const link = {
+        unary: notSent,
+        stream(method: DescMethod, signal: AbortSignal) {
+          let first = true;
+          const next = () => {
+            if (!first) return then(signal);
+            first = false;
+            return Promise.resolve({ done: false, value: create(SimpleResponseSchema) });
+          };
+          const message = { [Symbol.asyncIterator]: () => ({ next }) };
+          if (early) abort.abort(reason);
+          return Promise.resolve({ stream: true, method, message, header: new Headers(), trailer: new Headers() });
+        },
+      } as unknown as Transport;
+      const attempts: string[] = [];
+      const { client, ready, transport } = balanced({
+        links: { transport: () => link, stateless: true },
+        resolver: staticResolver(["a:1"]),
+        onAttempt: ({ end, code }) => void attempts.push(`${end} ${Code[code!]}`),
+      });
+      await ready();
+      const reader = client.routeServerStream({}, { signal: abort.signal })[Symbol.asyncIterator]();
+      if (!early) assert.equal((await reader.next()).done, false);
+      const pending = failureOf(reader.next());
+      await settled();
+      if (!early) abort.abort(reason);
+      const { inFlight, state } = transport.snapshot().endpoints![0]!;
+      assert.deepEqual([inFlight, state, attempts.length], [0, "ready", 1]);
+      const error = await pending;
+      await transport.close();
+      return { error, attempts };
+    }
+    const onAbort = (signal: AbortSignal, settle: () => unknown) =>
+      new Promise((resolve) => signal.addEventListener("abort", () => resolve(settle())));
+    const message = { done: false, value: create(SimpleResponseSchema) };
+
+    for (
+      const [what, then] of [
+        ["fails in its own words", (signal) => onAbort(signal, () => Promise.reject(new Error("boom")))],
+        [
+          "fails with another code",
+          (signal) => onAbort(signal, () => Promise.reject(new ConnectError("reset", Code.Internal))),
+        ],
+        ["ends as if nothing were", (signal) => onAbort(signal, () => ({ done: true, value: undefined }))],
+        ["goes on as if nothing were", (signal) => onAbort(signal, () => message)],
+      ] as [string, (signal: AbortSignal) => Promise<unknown>][]
+    ) {
+      it(`and ${what}, is canceled for the caller at once`, async () => {
+        const { error, attempts } = await abortedStream(then, new Error("that will do"));
+        assertFailure(error, Code.Canceled, /that will do/);
+        assert.deepEqual(attempts, ["maybe-processed Canceled"]);
+      });
+    }
+
+    it("with another attempt's error as the reason, is not told as that attempt", async () => {
+      const reason = markAttempt(new ConnectError("another call's", Code.Unavailable), "not-sent");
+      const { error, attempts } = await abortedStream((signal) => onAbort(signal, () => message), reason);
+      assertFailure(error, Code.Unavailable, /another call's/);
+      assert.deepEqual(attempts, ["maybe-processed Unavailable"]);
+    });
+
+    it("between its headers and their arrival, is told, and read no further", async () => {
+      const { error, attempts } = await abortedStream(() => Promise.resolve(message), new Error("too late"), true);
+      assertFailure(error, Code.Canceled, /too late/);
+      assert.deepEqual(attempts, ["maybe-processed Canceled"]);
+    });
   });
 });
 
 async function* none() {}
-async function* forever() {
-  for (;;) yield create(SimpleResponseSchema);
-}
 
 describe("a listener", () => {
   it("that throws or rejects harms nothing", async (t) => {

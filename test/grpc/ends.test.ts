@@ -33,6 +33,20 @@ async function* one(): AsyncGenerator<{ data: string }> {
 }
 
 describe("a deadline", () => {
+  it("tells who begins to listen after it", async () => {
+    const { clock, transport, server } = inMemory();
+    const opened = transport.stream(Simple.method.routeServerStream, undefined, 1_000, undefined, none());
+    await settled();
+    server.send(frame.headers(1, GRPC));
+    const { message: messages } = await opened;
+    await clock.advance(1_005);
+    const told: unknown[] = [], seen = new Error("what the listener makes of it");
+    (messages as unknown as EndTellingMessages).tellEnd((error) => (told.push(error), seen));
+    assert.deepEqual(told.map((error) => (error as ConnectError).code), [Code.DeadlineExceeded]);
+    await assert.rejects(messages[Symbol.asyncIterator]().next(), seen);
+    assert.equal(told.length, 1);
+  });
+
   it("takes nothing from a response that was complete before", async () => {
     const { clock, transport, server } = inMemory();
     const opened = transport.stream(Simple.method.routeServerStream, undefined, 1_000, undefined, none());
