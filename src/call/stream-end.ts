@@ -3,8 +3,8 @@ import type { StreamResponse } from "@connectrpc/connect";
 import type { EndTellingMessages } from "../connection/link.ts";
 
 /**
- * The end of one response stream, which comes once: its last message was read, it threw, its reader gave it up, or its
- * reader was collected.
+ * The end of one response stream, which comes once: its last message was read, it threw, its caller aborted, its reader
+ * gave it up, or its reader was collected.
  */
 export class StreamEnd {
   readonly #abort: AbortController;

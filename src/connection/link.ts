@@ -68,7 +68,7 @@ export interface EndTellingTransport extends Transport {
 export interface EndTellingMessages {
   /**
    * `listener` is called once, before the reader learns of the end, with the error or undefined; what it returns for an
-   * error is what the reader gets.
+   * error is what the reader gets. A call that this side gave up (signal, deadline) tells it at once, read or not.
    */
   tellEnd(listener: (error: unknown) => unknown): void;
 }
