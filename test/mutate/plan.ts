@@ -1,0 +1,45 @@
+// What `npm run mutate` changes, and which tests have to notice. A folder's own tests run first; only what survives them
+// runs against the others, which take longer.
+import { globSync } from "node:fs";
+
+export interface Part {
+  /** Source files, relative to the project's root. */
+  readonly sources: readonly string[];
+  /** The test files of the folder itself. */
+  readonly near: readonly string[];
+  /** Those of the folders that use it. */
+  readonly far: readonly string[];
+}
+
+/** Tests of etcd that need no etcd process and end within seconds. */
+const ETCD = [
+  "test/etcd/registration.test.ts",
+  "test/etcd/registry.test.ts",
+  "test/etcd/driver*.test.ts",
+  "test/etcd/etcd3.test.ts",
+  "test/etcd/options.test.ts",
+];
+const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
+
+const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: string[] }>> = {
+  connection: { sources: ["src/connection/*.ts"], near: CALLS, far: ["test/policy/*.test.ts", "test/node/*.test.ts"] },
+  call: { sources: ["src/call/*.ts"], near: CALLS, far: ["test/grpc/*.test.ts", "test/node/*.test.ts"] },
+  policy: { sources: ["src/policy/*.ts"], near: ["test/policy/*.test.ts"], far: CALLS },
+  registry: {
+    sources: ["src/registry/**/*.ts"],
+    near: ["test/registry/*.test.ts", "test/resolver/*.test.ts"],
+    far: ETCD,
+  },
+  etcd: { sources: ["src/etcd/*.ts", "src/etcd/etcd3/*.ts"], near: ETCD, far: ["test/etcd/contract.test.ts"] },
+};
+
+/** The names of the parts, as they are given on the command line. */
+export const partNames: readonly string[] = Object.keys(PARTS);
+
+/** The files of a part, as they are now. */
+export function partOf(name: string): Part {
+  const part = PARTS[name];
+  if (part === undefined) throw new Error(`no part "${name}": expected one of ${partNames.join(", ")}`);
+  const files = (patterns: string[]) => patterns.flatMap((pattern) => globSync(pattern)).toSorted();
+  return { sources: files(part.sources), near: files(part.near), far: files(part.far) };
+}
