@@ -18,13 +18,18 @@ export interface Left {
   readonly after: number;
   /** Listeners on the callers' signal, which outlives them. */
   readonly listeners: number;
+  /** Attempts whose link heard that nobody reads any more. */
+  readonly aborted: number;
 }
+
+let aborted = 0;
 
 /** A transport whose streams have one message, and no end but their signal's. */
 const endless = {
   unary: () => Promise.reject(new Error("no unary calls")),
   stream: (method: DescMethod, signal: AbortSignal | undefined) => {
     let read = 0;
+    signal!.addEventListener("abort", () => aborted++);
     const next = () => {
       if (read++ === 0) return Promise.resolve({ done: false, value: create(method.output, {}) });
       return new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
@@ -61,7 +66,14 @@ for (const interceptors of [[], [pass]]) {
   const inFlight = () => transport.snapshot().endpoints![0]!.inFlight;
   const before = inFlight();
   for (let i = 0; i < 20 && inFlight() > 1; i++) await collect();
-  const left: Left = { interceptors: interceptors.length, before, after: inFlight(), listeners: listeners.size };
+  const left: Left = {
+    interceptors: interceptors.length,
+    before,
+    after: inFlight(),
+    listeners: listeners.size,
+    aborted,
+  };
+  aborted = 0;
   console.log(JSON.stringify(left));
   await transport.close();
 }

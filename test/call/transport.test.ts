@@ -510,6 +510,31 @@ describe("createBalancedTransport", () => {
     });
   });
 
+  describe("idleness", () => {
+    it("is not while a call waits, however long", async () => {
+      const resolver = manualResolver();
+      let resolved = 0;
+      const { client, clock, transport } = setUp({
+        idleTimeoutMs: 60_000,
+        waitForReady: true,
+        resolver: {
+          ...resolver,
+          resolve(signal) {
+            resolved++;
+            return resolver.resolve(signal);
+          },
+        },
+      });
+      const call = client.route({ data: "x" }, { timeoutMs: 3_600_000 });
+      await clock.advance(600_000);
+      assert.equal(resolved, 1);
+      resolver.tell({ endpoints: [{ address: "a:1" }] });
+      await clock.advance(40);
+      assert.match((await call).value, /hello x/);
+      await transport.close();
+    });
+  });
+
   describe("close", () => {
     it("fails calls that wait and later ones, closes links, and can be called twice", async () => {
       const { client, transport, links } = setUp({ links: "manual" });

@@ -257,7 +257,21 @@ describe("a balanced transport", () => {
 
   it("tells that a stream was given up as canceled, and ends the attempt", async () => {
     const ends: string[] = [];
-    const { transport, ready } = balanced({ onAttempt: ({ end, code }) => void ends.push(`${end} ${code}`) });
+    const signals: AbortSignal[] = [];
+    const inner = createRouterTransport(simpleRoutes({ name: "a:1" }));
+    const { transport, ready } = balanced({
+      onAttempt: ({ end, code }) => void ends.push(`${end} ${code}`),
+      links: {
+        auto: true,
+        transport: () => ({
+          ...inner,
+          stream(method, signal, ...rest) {
+            signals.push(signal!);
+            return inner.stream(method, signal, ...rest);
+          },
+        }),
+      },
+    });
     await ready();
     const response = await transport.stream(
       Simple.method.routeServerStream,
@@ -270,7 +284,10 @@ describe("a balanced transport", () => {
     );
     const iterator = response.message[Symbol.asyncIterator]();
     await iterator.next();
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [false]);
     await iterator.return?.();
+    // So that its server hears of it.
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
     assert.deepEqual(ends, [`maybe-processed ${Code.Canceled}`]);
     assert.ok(transport.snapshot().endpoints!.every(({ inFlight }) => inFlight === 0));
     await transport.close();

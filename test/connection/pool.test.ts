@@ -105,6 +105,27 @@ describe("Pool", () => {
     assert.equal(links.get("a:1")!.closed, true);
   });
 
+  it("closes the link of an unused connection only after the listener knows the new set", async () => {
+    const { connector, links } = fakeConnector({ auto: true });
+    const clock = new ManualClock();
+    const closedWhenTold: boolean[] = [];
+    const pool = new Pool({
+      clock,
+      random: () => 0.5,
+      connector,
+      onChange(connections) {
+        for (const connection of connections) connection.connect();
+        if (connections.length === 1) closedWhenTold.push(links.get("a:1")!.closed);
+      },
+    });
+    pool.update([{ address: "a:1" }, { address: "b:1" }]);
+    await clock.advance(40);
+    pool.update([{ address: "b:1" }]);
+    await clock.advance(40);
+    assert.equal(closedWhenTold[0], false);
+    assert.equal(links.get("a:1")!.closed, true);
+  });
+
   it("takes an endpoint back that returns while its connection drains", async () => {
     const { clock, set, links, at } = setUp({ auto: true });
     set("a:1", "b:1");
@@ -427,6 +448,13 @@ describe("EndpointConnection", () => {
     pool.update([{ address: "a:1", incarnation: "2" }]);
     await clock.advance(40);
     assert.equal(link.opened, before + 1);
+    // The next failure waits as long as a first one.
+    link.refuse();
+    await settled();
+    await clock.advance(999);
+    assert.equal(link.opened, before + 1);
+    await clock.advance(31);
+    assert.equal(link.opened, before + 2);
   });
 
   it("counts as failing while it tries again after a failure", async () => {
@@ -488,5 +516,18 @@ describe("EndpointConnection", () => {
     await clock.advance(40);
     assert.equal(at("a:1").state, "ready");
     assert.equal(links.get("a:1")!.opened, 2);
+  });
+
+  it("takes a link as good that lasted 10 s without a call, and one that was lost sooner as failing", async () => {
+    for (const [afterMs, state] of [[9_999, "transient_failure"], [10_000, "ready"]] as const) {
+      const { clock, set, links, at } = setUp({ auto: true });
+      set("a:1");
+      await clock.advance(0);
+      assert.equal(at("a:1").state, "ready");
+      await clock.advance(afterMs);
+      links.get("a:1")!.events.lost(new Error("reset"));
+      await clock.advance(40);
+      assert.equal(at("a:1").state, state, `lost after ${afterMs} ms`);
+    }
   });
 });
