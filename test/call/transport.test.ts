@@ -525,12 +525,14 @@ describe("createBalancedTransport", () => {
           },
         },
       });
-      const call = client.route({ data: "x" }, { timeoutMs: 3_600_000 });
+      let value: string | undefined;
+      const call = client.route({ data: "x" }, { timeoutMs: 3_600_000 }).then((answer) => value = answer.value);
       await clock.advance(600_000);
       assert.equal(resolved, 1);
       resolver.tell({ endpoints: [{ address: "a:1" }] });
-      await clock.advance(40);
-      assert.match((await call).value, /hello x/);
+      for (let i = 0; i < 10 && value === undefined; i++) await clock.advance(40);
+      assert.match(value ?? "not answered", /hello x/);
+      await call;
       await transport.close();
     });
   });
