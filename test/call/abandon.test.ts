@@ -15,6 +15,6 @@ it("ends streams whose readers were collected, and takes its listeners off the c
     // The newest iterator may be on the stack that a collector looks at conservatively (Bun's).
     assert.ok(left.after <= 1 && left.listeners <= 1, line);
     // Their servers hear of it.
-    assert.equal(left.aborted, left.before - left.after, line);
+    assert.ok(left.aborted >= left.before - left.after, line);
   }
 });
