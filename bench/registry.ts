@@ -41,7 +41,8 @@ const versions = new Map<Runtime, string>();
 for (const runtime of runtimes) versions.set(runtime, await versionOf(runtime));
 printRegistry(all);
 if (values.runtimes === undefined && values.contenders === undefined) await writeRegistry(all, versions);
-process.exitCode = all.some(({ failures }) => failures.length > 0) ? 1 : 0;
+// Not `exitCode`: what a failed measurement left open must not hold this program.
+process.exit(all.some(({ failures }) => failures.length > 0) ? 1 : 0);
 
 async function measure(runtime: Runtime, contender: string): Promise<Omit<Measured, "runtime" | "contender">> {
   const failures: string[] = [];

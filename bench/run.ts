@@ -102,6 +102,8 @@ try {
 } finally {
   await backends.end();
 }
+// What a failed measurement left open must not hold this program.
+process.exit();
 
 async function capacityOfBackends(): Promise<number> {
   const script = startScript("node", "backend/capacity.ts", [JSON.stringify(backends.addresses)]);

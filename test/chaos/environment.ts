@@ -9,6 +9,7 @@ import {
 } from "../../src/index.ts";
 import { grpcConnector, type GrpcConnectorOptions } from "../../src/node.ts";
 import type { Runtime } from "../support/process.ts";
+import { Ends } from "./ends.ts";
 import { Ledger } from "./ledger.ts";
 import { Observed } from "./observed.ts";
 import { Figures } from "./scenario.ts";
@@ -44,7 +45,7 @@ export class Environment {
   readonly quick: boolean;
   readonly #stage: Stage;
   readonly #servers: ServerProcess[] = [];
-  readonly #ends: (() => unknown)[] = [];
+  readonly #ends = new Ends();
   readonly #unexpected: string[] = [];
 
   constructor(stage: Stage) {
@@ -59,7 +60,7 @@ export class Environment {
 
   /** Runs `end` after the scenario. */
   defer(end: () => unknown): void {
-    this.#ends.push(end);
+    this.#ends.defer(end);
   }
 
   /** Starts ordinary servers, one on each of the runtimes named, with the given arguments beside ledger and port. */
@@ -87,6 +88,7 @@ export class Environment {
   }
 
   async #start(runtime: Runtime, script: string, args: readonly string[]): Promise<ServerProcess> {
+    this.#ends.checkRunning();
     const server = this.#server(runtime, script, args);
     this.#servers.push(server);
     this.defer(() => server.kill());
@@ -130,13 +132,7 @@ export class Environment {
 
   /** Ends everything. */
   async end(): Promise<void> {
-    for (const end of this.#ends.reverse()) {
-      try {
-        await end();
-      } catch (error) {
-        this.figures.fail(`ending failed: ${error}`);
-      }
-    }
+    await this.#ends.run((error) => this.figures.fail(`ending failed: ${error}`));
     for (const text of this.#unexpected) this.figures.fail(text);
   }
 }

@@ -1,22 +1,17 @@
 // Users, passwords and tokens with each driver.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import process from "node:process";
 import { after, afterEach, before, describe, it } from "node:test";
-import { promisify } from "node:util";
 import { kindOfText } from "../../src/etcd/failure.ts";
-import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
+import { type Etcd, etcdctl, etcdSkipped, startEtcd } from "../support/etcd.ts";
 import { eventually } from "../support/eventually.ts";
 import { bytes, driverKinds, onEndpoint, type OpenedDriver, range } from "./drivers.ts";
 
-const run = promisify(execFile);
 const skip = etcdSkipped;
 
 describe("an etcd with users", () => {
   let etcd: Etcd | undefined;
   let opened: OpenedDriver | undefined;
-  const ctl = (...args: string[]) =>
-    run("etcdctl", args, { env: { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: etcd?.url ?? "" } });
+  const ctl = (...args: string[]) => etcdctl(etcd as Etcd, ...args);
   before(async () => {
     if (skip) return;
     etcd = await startEtcd();

@@ -1,14 +1,14 @@
 // etcd's own command line client against the etcd in memory, served by the example that users run.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { ensureEtcd, etcdSkipped } from "../support/etcd.ts";
-import { type Child, runtime, start, startScript } from "../support/process.ts";
+import { etcdSkipped, startEtcdctl } from "../support/etcd.ts";
+import { type Child, runtime, startScript } from "../support/process.ts";
+import { ensure } from "../support/system.ts";
 
 describe("etcdctl against the etcd in memory", { concurrency: false }, () => {
   let server: Child;
   let endpoint = "";
-  const begin = (...args: string[]): Child =>
-    start("etcdctl", args, { env: { ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: endpoint } });
+  const begin = (...args: string[]): Child => startEtcdctl(endpoint, args);
   const run = async (...args: string[]): Promise<readonly string[]> => {
     const child = begin(...args);
     child.endInput();
@@ -19,7 +19,7 @@ describe("etcdctl against the etcd in memory", { concurrency: false }, () => {
 
   before(async () => {
     if (etcdSkipped !== false) return;
-    ensureEtcd();
+    ensure("etcd");
     server = startScript(runtime, "examples/etcd.ts", ["--port", "0"]);
     endpoint = (await server.line(/http:\/\/(127\.0\.0\.1:\d+)$/))[1] as string;
   });

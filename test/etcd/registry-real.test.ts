@@ -1,30 +1,21 @@
 // The registry against real etcd processes, over each driver: what they do to it, it survives.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { connect } from "node:net";
-import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { createServer, type TLSSocket } from "node:tls";
-import { promisify } from "node:util";
 import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
 import type { RegistryEvent } from "../../src/event.ts";
 import type { Registration, Registry } from "../../src/registry/registry.ts";
 import type { Resolution } from "../../src/resolver/resolver.ts";
-import { type Etcd, etcdSkipped, startEtcd, startEtcdCluster } from "../support/etcd.ts";
+import { type Etcd, etcdctl, etcdSkipped, startEtcd, startEtcdCluster } from "../support/etcd.ts";
 import { eventually } from "../support/eventually.ts";
 import { ca, client, server } from "../support/tls.ts";
 import { type CutDriver, cutDriver } from "./cut-driver.ts";
 import { connectKind, type DriverKind, etcd3Kind } from "./drivers.ts";
 
-const run = promisify(execFile);
 const skip = etcdSkipped;
-
-async function etcdctl(etcd: Etcd, ...args: string[]): Promise<string> {
-  const env = { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: etcd.url };
-  return (await run("etcdctl", args, { env })).stdout;
-}
 
 const keysOf = async (etcd: Etcd, ...more: string[]): Promise<string[]> =>
   (await etcdctl(etcd, "get", "--prefix", "--keys-only", "/grpclb/", ...more)).split("\n").filter((line) =>

@@ -1,18 +1,17 @@
 // Real etcd processes for tests: each on its own loopback ports, with its own data directory.
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { promisify } from "node:util";
 import { eventually } from "./eventually.ts";
 import { type Child, type Exit, start } from "./process.ts";
+import { ensure, find, skipped } from "./system.ts";
 
 /** For `it(name, { skip: etcdSkipped }, …)`: false, or why tests that need a real etcd are left out. */
-export const etcdSkipped: string | false = process.env["CONNECT_LB_SKIP_ETCD"] === "1"
-  ? "CONNECT_LB_SKIP_ETCD=1 leaves out tests that need a real etcd"
-  : false;
+export const etcdSkipped: string | false = skipped("etcd");
 
 export interface EtcdOptions {
   /** More arguments for etcd, such as `--auto-compaction-retention=1`. */
@@ -60,46 +59,35 @@ export function startEtcdCluster(size = 3, options: EtcdOptions = {}): Promise<r
   return startMembers(size, options);
 }
 
-/**
- * Makes sure that `etcd` and `etcdctl` can be run: installs them from the distribution where that is possible without
- * asking (root on Debian or a relative), and otherwise throws with a line on how to get them.
- */
-export function ensureEtcd(): void {
-  const missing = () => ["etcd", "etcdctl"].filter((program) => !runs(program, [programVersion[program] ?? ""]));
-  if (missing().length === 0) return;
-  if (process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
-    const quiet = { stdio: "ignore", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } } as const;
-    try {
-      // Installing starts etcd as a service where there is an init system; tests use their own processes.
-      execFileSync("apt-get", ["-o", "DPkg::Lock::Timeout=120", "update"], quiet);
-      execFileSync("apt-get", ["-o", "DPkg::Lock::Timeout=120", "install", "-y", "etcd-server", "etcd-client"], quiet);
-    } catch {
-      // Said below, with what to do.
-    }
-  }
-  const still = missing();
-  if (still.length > 0) {
-    throw new Error(
-      `Tests need a real etcd, and ${still.join(" and ")} can't be run. Install it (Debian, Ubuntu: ` +
-        `apt-get install etcd-server etcd-client; macOS: brew install etcd; or put a release of etcd 3.4 or newer on ` +
-        `the PATH), or set CONNECT_LB_SKIP_ETCD=1 to leave those tests out.`,
-    );
-  }
+/** Runs etcdctl against an etcd; gives what it printed on standard output. */
+export async function etcdctl(etcd: { readonly url: string }, ...args: readonly string[]): Promise<string> {
+  return await tool("etcdctl", args, etcd.url);
 }
 
-const programVersion: Readonly<Record<string, string>> = { etcd: "--version", etcdctl: "version" };
+/** Makes the data directory of an etcd, which does not run, anew from a snapshot, as `etcdctl snapshot save` wrote it. */
+export async function restoreSnapshot(snapshot: string, args: readonly string[]): Promise<void> {
+  // Since etcd 3.5 etcdutl does this; 3.6 took it out of etcdctl.
+  await tool(find("etcdutl") === undefined ? "etcdctl" : "etcdutl", ["snapshot", "restore", snapshot, ...args]);
+}
 
-function runs(program: string, args: readonly string[]): boolean {
-  try {
-    execFileSync(program, args, { stdio: "ignore", env: { ...process.env, ETCDCTL_API: "3" } });
-    return true;
-  } catch {
-    return false;
-  }
+/** Starts etcdctl against an etcd. */
+export function startEtcdctl(url: string, args: readonly string[]): Child {
+  return start("etcdctl", args, { env: etcdctlEnv(url) });
+}
+
+/** What etcdctl needs in its environment. Not ETCDCTL_API: etcd 3.4 and newer need none, and 3.6 warns of it. */
+function etcdctlEnv(url: string | undefined): Record<string, string | undefined> {
+  return { ETCDCTL_API: undefined, ETCDCTL_ENDPOINTS: url };
+}
+
+async function tool(program: string, args: readonly string[], url?: string): Promise<string> {
+  ensure("etcd");
+  // Warnings and logs are on standard error, which is no part of an answer.
+  return (await promisify(execFile)(program, args, { env: { ...process.env, ...etcdctlEnv(url) } })).stdout;
 }
 
 async function startMembers(size: number, options: EtcdOptions): Promise<readonly Etcd[]> {
-  ensureEtcd();
+  ensure("etcd");
   for (let tries = 1;; tries++) {
     const ports = await freePorts(2 * size);
     const names = Array.from({ length: size }, (_, i) => `member${i}`);
@@ -209,9 +197,9 @@ class Member implements Etcd {
 }
 
 /** etcd reads every flag from the environment too, and refuses to start when both are given. */
-function withoutEtcdVariables(): Record<string, string> {
+function withoutEtcdVariables(): Record<string, undefined> {
   const names = Object.keys(process.env).filter((name) => name.startsWith("ETCD_"));
-  return Object.fromEntries(names.map((name) => [name, ""]));
+  return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
 /** Ports that the kernel says are free: all held at once, so that they differ, then let go. */

@@ -15,8 +15,8 @@ export interface Exit {
 }
 
 export interface StartOptions {
-  /** Environment variables beside those of this process. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Environment variables beside those of this process; undefined leaves one of those out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** The working directory. Default: the repository's root. */
   readonly cwd?: string;
 }
@@ -70,9 +70,10 @@ function send(child: ChildProcess, signal: NodeJS.Signals): void {
 
 /** Starts a program. One that can't be started ends at once, with the reason as its last line. */
 export function start(command: string, args: readonly string[], options: StartOptions = {}): Child {
+  const env = Object.entries({ ...process.env, ...options.env }).filter(([, value]) => value !== undefined);
   const child = spawn(command, [...args], {
     cwd: options.cwd ?? root,
-    env: { ...process.env, ...options.env },
+    env: Object.fromEntries(env),
     stdio: ["pipe", "pipe", "pipe"],
   });
   alive.add(child);

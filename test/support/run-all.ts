@@ -2,10 +2,11 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { ensurePrograms, peersSkipped } from "../peers/programs.ts";
-import { ensureEtcd, etcdSkipped } from "./etcd.ts";
 import { root, type Runtime } from "./process.ts";
 import { readSummary, type Summary } from "./summary.ts";
+import { ensure, type Group, GROUPS, installCommand, installs, missing, skipped } from "./system.ts";
+
+const MINUTES = "about 20 minutes on two idle cores";
 
 /** The scripts of package.json in the order they run, and whose summary each prints. Those it doesn't have are left out. */
 const suites: readonly { script: string; name: string; runner: Runtime }[] = [
@@ -21,15 +22,16 @@ interface Outcome extends Summary {
   readonly trouble?: string;
 }
 
-if (etcdSkipped === false || peersSkipped === false) {
-  try {
-    if (etcdSkipped === false) ensureEtcd();
-    if (peersSkipped === false) ensurePrograms();
-  } catch (error) {
-    console.error((error as Error).message);
-    console.log("0 passed, 1 failed, 0 skipped");
-    process.exit(1);
-  }
+const groups = Object.keys(GROUPS) as Group[];
+const needed = groups.filter((group) => skipped(group) === false);
+const left = groups.map(skipped).filter((why) => why !== false);
+announce();
+try {
+  ensure(...needed);
+} catch (error) {
+  console.error((error as Error).message);
+  console.log("0 passed, 1 failed, 0 skipped");
+  process.exit(1);
 }
 
 const { scripts } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { scripts: Record<string, string> };
@@ -40,6 +42,19 @@ for (const suite of suites) {
   outcomes.push(judge(suite.name, suite.runner, await run(suite.script)));
 }
 process.exitCode = report(outcomes) ? 0 : 1;
+
+/** What is about to happen, before any of it does. */
+function announce(): void {
+  console.log(
+    `Runs all tests on Node, Bun, Deno and workerd, one after another: ${MINUTES}, longer on a busy machine.`,
+  );
+  const programs = missing(needed);
+  if (programs.length > 0 && installs()) {
+    console.log(`Before that it installs, as root: ${installCommand(programs)}`);
+    console.log("CONNECT_LB_SKIP_SYSTEM=1 installs nothing and leaves out the tests that need such programs.");
+  }
+  for (const why of new Set(left)) console.log(`${why}.`);
+}
 
 interface Run {
   readonly output: string;
@@ -100,7 +115,7 @@ function report(outcomes: readonly Outcome[]): boolean {
   for (const o of outcomes) console.log(row(o.name, o.passed + o.failed + o.skipped, o.passed, o.failed, o.skipped));
   console.log();
   for (const { name, trouble } of outcomes) if (trouble !== undefined) console.log(`${name}: the test run ${trouble}.`);
-  for (const skipped of [etcdSkipped, peersSkipped]) if (skipped !== false) console.log(`Left out: ${skipped}.`);
+  for (const why of new Set(left)) console.log(`Left out: ${why}.`);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   return outcomes.length > 0 && failed === 0;
 }

@@ -1,14 +1,15 @@
 // `npm run test:deno`: the tests on Deno, a process for each folder of test/. Deno's own node:http2 servers end their
 // process at times (an assertion in nghttp2, or a segmentation fault, some time after other clients than ours left), which
 // no test can prevent: a folder whose process died so is run again, and the end says so, unless a test had failed by
-// then. Folders or files can be named.
+// then or Deno has died too often in this run. Folders or files can be named.
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import process from "node:process";
 import { executable, root } from "./process.ts";
 import { readSummary } from "./summary.ts";
 
-const MOST_RUNS = 4;
+/** How often Deno may die in all: more than that is no chance any more, but a change here that makes it die. */
+const MOST_DEATHS = 2;
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
@@ -19,11 +20,13 @@ for (const [name, group] of named.length > 0 ? [[named.join(" "), named] as cons
   for (let runs = 1;; runs++) {
     const { output, code, signal } = await run(group);
     const summary = readSummary("deno", output);
-    const died = signal === "SIGABRT" || signal === "SIGSEGV";
-    if (summary === undefined && died && !/ \.\.\. \S*FAILED/.test(output) && runs < MOST_RUNS) {
+    const died = summary === undefined && (signal === "SIGABRT" || signal === "SIGSEGV");
+    if (died) {
       deaths.push(`Deno itself died of ${signal} in run ${runs} of ${name}`);
-      console.log(`\n${deaths.at(-1)}: once more\n`);
-      continue;
+      if (!/ \.\.\. \S*FAILED/.test(output) && deaths.length <= MOST_DEATHS) {
+        console.log(`\n${deaths.at(-1)}: once more\n`);
+        continue;
+      }
     }
     if (summary === undefined || (summary.failed === 0 && code !== 0)) {
       console.log(`\n${name}: ended with ${signal ?? `code ${code}`}`);
@@ -35,6 +38,7 @@ for (const [name, group] of named.length > 0 ? [[named.join(" "), named] as cons
 }
 const { passed, failed, skipped } = total;
 for (const death of deaths) console.log(death);
+if (deaths.length > MOST_DEATHS) console.log(`Deno died more than ${MOST_DEATHS} times, which fails this run.`);
 console.log(`\nℹ tests ${passed + failed + skipped}\nℹ pass ${passed}\nℹ fail ${failed}\nℹ skipped ${skipped}`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 

@@ -1,6 +1,7 @@
 import { type Etcd, startEtcd, startEtcdCluster } from "../../support/etcd.ts";
 import type { Runtime } from "../../support/process.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
+import { Ends } from "../ends.ts";
 import { Figures, type Outcome } from "../scenario.ts";
 import { Client, type Subject } from "./client.ts";
 import { Gateway } from "./gateway.ts";
@@ -39,7 +40,7 @@ export class Lab {
   readonly quick: boolean;
   readonly #subjects: readonly Subject[];
   readonly #broken = new Set<Subject>();
-  readonly #ends: (() => unknown)[] = [];
+  readonly #ends = new Ends();
 
   constructor(subjects: readonly Subject[], quick: boolean) {
     this.#subjects = subjects;
@@ -48,10 +49,11 @@ export class Lab {
 
   /** Runs `end` after the scenario. */
   defer(end: () => unknown): void {
-    this.#ends.push(end);
+    this.#ends.defer(end);
   }
 
   async etcd(): Promise<{ etcd: Etcd; gateway: Gateway }> {
+    this.#ends.checkRunning();
     const etcd = await startEtcd();
     this.defer(() => etcd.stop());
     return { etcd, gateway: new Gateway(etcd.url) };
@@ -59,6 +61,7 @@ export class Lab {
 
   /** Three members; `isolate` cuts one of them, by its number, off from the others. */
   async cluster(): Promise<{ members: readonly Etcd[]; isolate(member: number): void }> {
+    this.#ends.checkRunning();
     const network = new PeerNetwork();
     const members = await startEtcdCluster(3, { peerPort: (port) => network.join(port) });
     this.defer(() => network.close());
@@ -68,6 +71,7 @@ export class Lab {
 
   /** A proxy in front of an etcd for each subject, to be given to `open` by its number. */
   async proxies(url: string): Promise<readonly TcpProxy[]> {
+    this.#ends.checkRunning();
     const target = url.replace("http://", "");
     const proxies = await Promise.all(this.#subjects.map(() => startTcpProxy(target)));
     for (const proxy of proxies) this.defer(() => proxy.close());
@@ -79,6 +83,7 @@ export class Lab {
    * a `ttlSeconds` nothing is registered. `each` gives what differs besides, by the subject's number.
    */
   open(config: Partial<Config>, each: (i: number) => Partial<Config> = () => ({})): readonly Client[] {
+    this.#ends.checkRunning();
     return this.#subjects.map((subject, i) => {
       const { driver, runtime } = subject;
       const registering = config.ttlSeconds === undefined ? {} : { address: `127.0.0.1:${8_000 + i}` };
@@ -125,13 +130,9 @@ export class Lab {
   }
 
   async end(): Promise<void> {
-    for (const end of this.#ends.reverse()) {
-      try {
-        await end();
-      } catch (error) {
-        for (const { figures } of this.#subjects) figures.fail(`ending failed: ${explain(error)}`);
-      }
-    }
+    await this.#ends.run((error) => {
+      for (const { figures } of this.#subjects) figures.fail(`ending failed: ${explain(error)}`);
+    });
   }
 }
 

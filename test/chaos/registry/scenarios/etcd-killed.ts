@@ -1,11 +1,8 @@
 // etcd itself goes away, with what it stored or without.
-import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import type { Etcd } from "../../../support/etcd.ts";
+import { etcdctl, restoreSnapshot } from "../../../support/etcd.ts";
 import type { Client } from "../client.ts";
 import type { Gateway } from "../gateway.ts";
 import type { Lab, RegistryScenario } from "../lab.ts";
@@ -14,8 +11,6 @@ import type { Lab, RegistryScenario } from "../lab.ts";
 const BACK_MS = 2_000 + 3_000 + 500;
 /** A history that was overtaken shows only in the list that follows a cut, 5 s later at most. */
 const OVERTAKEN_MS = 5_000 + BACK_MS;
-
-const run = promisify(execFile);
 
 export const killedBriefly: RegistryScenario = {
   name: "killed-briefly",
@@ -119,17 +114,13 @@ async function restore(lab: Lab, writes: number): Promise<void> {
   await Promise.all(proxies.map((proxy) => proxy.refuse()));
   await etcd.kill();
   await rm(etcd.dataDir, { recursive: true });
-  await etcdctl(
-    etcd,
-    "snapshot",
-    "restore",
-    snapshot,
+  await restoreSnapshot(snapshot, [
     `--data-dir=${etcd.dataDir}`,
     `--name=${etcd.name}`,
     `--initial-cluster=${etcd.name}=${peerUrl}`,
     `--initial-cluster-token=${etcd.name}=${peerUrl}`,
     `--initial-advertise-peer-urls=${peerUrl}`,
-  );
+  ]);
   await etcd.restart();
   if (await clusterIdOf(gateway) !== clusterId) throw new Error("the restored etcd has another cluster id");
   for (let i = 0; i < writes; i++) await gateway.put("/elsewhere", String(i));
@@ -211,10 +202,6 @@ function neverLess(client: Client, count: number): void {
   const full = sets.findIndex((size) => size >= count);
   const less = sets.slice(full).filter((size) => size < count);
   client.figures.none("sets with endpoints missing", less.map((size) => `a set of ${size}`));
-}
-
-async function etcdctl(etcd: Etcd, ...args: string[]): Promise<void> {
-  await run("etcdctl", args, { env: { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: etcd.url } });
 }
 
 async function peerUrlOf(gateway: Gateway): Promise<string> {
