@@ -1,0 +1,82 @@
+// `npm run test:conformance`: Connect's own conformance suite against this library's gRPC client, on Node, Bun and Deno.
+// The suite is a Go program; it is built from the Go module proxy into .tmp/ and needs `go` on the PATH.
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { root } from "../support/process.ts";
+
+const VERSION = "v1.0.7";
+const MODULE = "connectrpc.com/conformance";
+
+const HELP = `npm run test:conformance -- [node] [bun] [deno] [--run PATTERN]
+
+Runs Connect's conformance suite ${VERSION} (gRPC over HTTP/2, all kinds of calls, with and without TLS) on each runtime.
+Takes about two minutes after the suite is built, and needs Go.`;
+
+const RUNTIMES: Readonly<Record<string, readonly string[]>> = {
+  node: ["node", "--no-warnings"],
+  bun: ["bun", "run"],
+  deno: ["deno", "run", "-A", "--no-check"],
+};
+
+/** What the client can do; the suite leaves out the rest. Deno's Brotli can't stop at `readMaxBytes`, so it is off there. */
+const configFor = (runtime: string) =>
+  `features:
+  versions: [HTTP_VERSION_2]
+  protocols: [PROTOCOL_GRPC]
+  codecs: [CODEC_PROTO, CODEC_JSON]
+  compressions: [COMPRESSION_IDENTITY, COMPRESSION_GZIP, COMPRESSION_DEFLATE${
+    runtime === "deno" ? "" : ", COMPRESSION_BR"
+  }]
+  supports_h2c: true
+  supports_tls: true
+  supports_tls_client_certs: true
+  supports_trailers: true
+  supports_message_receive_limit: true
+`;
+
+const args = process.argv.slice(2);
+if (args.includes("--help")) {
+  console.log(HELP);
+  process.exit(0);
+}
+const pattern = args.includes("--run") ? args.splice(args.indexOf("--run"), 2)[1] : undefined;
+const runtimes = args.length > 0 ? args : Object.keys(RUNTIMES);
+if (runtimes.some((name) => RUNTIMES[name] === undefined)) {
+  console.error(HELP);
+  process.exit(2);
+}
+if (spawnSync("go", ["version"]).status !== 0) {
+  console.error("The conformance suite is a Go program: put Go 1.25 or newer on the PATH.");
+  process.exit(1);
+}
+
+const folder = join(root, ".tmp/conformance");
+const [runner, descriptors, config] = ["connectconformance", "suite.binpb", "config.yaml"]
+  .map((name) => join(folder, name)) as [string, string, string];
+mkdirSync(folder, { recursive: true });
+if (!existsSync(runner)) {
+  console.log(`builds the suite ${VERSION} (once, about a minute) …`);
+  const env = { ...process.env, GOBIN: folder, GOFLAGS: "-mod=mod" };
+  execFileSync("go", ["install", `${MODULE}/cmd/connectconformance@${VERSION}`], { env, stdio: "inherit" });
+}
+const { Dir } = JSON.parse(
+  execFileSync("go", ["mod", "download", "-json", `${MODULE}@${VERSION}`], { encoding: "utf8" }),
+) as { Dir: string };
+execFileSync("buf", ["build", join(Dir, "proto"), "-o", descriptors], { cwd: root, stdio: "inherit" });
+
+let failed = 0;
+for (const name of runtimes) {
+  console.log(`\n── ${name}`);
+  writeFileSync(config, configFor(name));
+  const client = [...RUNTIMES[name]!, join(root, "test/conformance/client.ts"), descriptors];
+  const chosen = pattern === undefined ? [] : ["--run", pattern];
+  const known = ["--known-failing", `@${join(root, "test/conformance/known-failing.txt")}`];
+  const { status } = spawnSync(runner, ["--mode", "client", "--conf", config, ...known, ...chosen, "--", ...client], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  if (status !== 0) failed++;
+}
+process.exitCode = failed === 0 ? 0 : 1;
