@@ -7,6 +7,7 @@ import { PACE_MS } from "../connection/pool.ts";
 import { notify } from "../event.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
+import { EARLY_MS } from "../time/deadline.ts";
 import type { Balancer } from "./balancer.ts";
 import { callFailure, codeOf, endOf, textOf } from "./explain.ts";
 import { FailedAttempts } from "./failed-attempts.ts";
@@ -212,12 +213,16 @@ export class Call<M extends DescMethod = DescMethod> implements CallInfo {
 
   /** What the caller sees when the attempt was the last one. */
   protected failure(end: AttemptEnd, error: unknown): unknown {
-    if (this.signal?.aborted) return codeOf(error) === Code.Canceled ? error : this.#aborted();
+    if (this.signal?.aborted) {
+      const aborted = this.#aborted();
+      return codeOf(error) === aborted.code ? error : aborted;
+    }
     if (end === "answered") return error;
     const failed = this.#failed ??= new FailedAttempts();
     failed.add(this.#connection!, end, error);
-    // A connection that is lost when the time is over, a moment before its timer says so.
-    if (this.#timeLeftMs() <= 0) return this.#deadlineExceeded();
+    // The server, or whatever broke the connection, may have been faster than the link's timer; a server that keeps the
+    // deadline itself cancels the attempt when it passes.
+    if (this.#timeLeftMs() <= (codeOf(error) === Code.Canceled ? EARLY_MS : 0)) return this.#deadlineExceeded();
     const code = end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
     const attempts = failed.list.length === 1 ? "the attempt" : `the last of ${failed.list.length} attempts`;
     const how = end === "maybe-processed" ? "failed" : end === "refused" ? "was refused" : "was not sent";

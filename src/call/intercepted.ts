@@ -1,5 +1,6 @@
 import { Code, ConnectError, createContextValues, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { deadlinesOf } from "../time/deadline.ts";
 import { Call, type CallEnvironment } from "./call.ts";
 import { ReplayBuffer } from "./replay.ts";
 import { StreamCall } from "./stream-call.ts";
@@ -42,17 +43,22 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
       const abort = new AbortController();
       const onAbort = () => abort.abort(signal?.reason);
       signal?.addEventListener("abort", onAbort);
+      // The runner would also keep the deadline when the response is complete and has only its reader to wait for.
+      const { timeoutMs: limitMs } = call;
+      const deadline = limitMs === undefined ? undefined : deadlinesOf(env.clock).add(limitMs, {
+        onDeadline: () => abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded)),
+      });
       // The runner aborts its signal at every end of a call, also of one that an interceptor ends.
       const ending: Interceptor = (next) => (request) => {
         request.signal.addEventListener("abort", () => {
           signal?.removeEventListener("abort", onAbort);
+          deadline?.cancel();
           messages.end();
         });
         return next(request);
       };
       return await runStreamingCall({
         interceptors: [ending, ...interceptors],
-        ...limits(call),
         signal: abort.signal,
         req: {
           stream: true,
@@ -65,9 +71,11 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
           message: messages.view(),
         },
         next: async ({ signal, header, message, contextValues }) => {
-          const onAbandoned = () => abort.abort(new ConnectError("the reader gave the stream up", Code.Canceled));
-          return await new StreamCall(env, method, signal, call.timeLeft(), header, message, contextValues)
-            .start(onAbandoned);
+          const response = await new StreamCall(env, method, signal, call.timeLeft(), header, message, contextValues)
+            .start((error) => abort.abort(error));
+          // From here on the attempt keeps it.
+          deadline?.cancel();
+          return response;
         },
       });
     },

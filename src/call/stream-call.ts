@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type StreamResponse } from "@connectrpc/connect";
 import { Call, type CallEnvironment } from "./call.ts";
-import { endOf } from "./explain.ts";
+import { codeOf, endOf } from "./explain.ts";
 import { ReplayBuffer } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";
 
@@ -29,8 +29,11 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
     this.#replay = new ReplayBuffer(input);
   }
 
-  /** Makes its attempts, one after another. `onAbandoned` is called when nobody reads the response any more. */
-  async start(onAbandoned?: () => void): Promise<StreamResponse<I, O>> {
+  /**
+   * Makes its attempts, one after another. `onGivenUp` is called when nobody reads the response any more, and when its
+   * deadline has passed, read or not.
+   */
+  async start(onGivenUp?: (error: unknown) => void): Promise<StreamResponse<I, O>> {
     this.signal?.addEventListener("abort", this.#onAbort);
     try {
       let connection = this.connectionNow() ?? await this.connection();
@@ -50,7 +53,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
           connection = await this.afterFailure(error, this.#replay.replayable);
           continue;
         }
-        return this.#commit(response, onAbandoned);
+        return this.#commit(response, onGivenUp);
       }
     } catch (error) {
       this.#release();
@@ -60,7 +63,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
 
   #commit(
     response: StreamResponse<I, O>,
-    onAbandoned: (() => void) | undefined,
+    onGivenUp: ((error: unknown) => void) | undefined,
   ): StreamResponse<I, O> {
     this.#replay.commit();
     this.answering();
@@ -70,8 +73,10 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
       const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
       const how = failure === undefined ? "answered" : this.signal?.aborted ? "maybe-processed" : endOf(failure);
       this.ended(how, failure);
-      if (abandoned) onAbandoned?.();
-      return failure === undefined ? undefined : this.failure(how, failure);
+      const seen = failure === undefined ? undefined : this.failure(how, failure);
+      if (abandoned) onGivenUp?.(failure);
+      else if (how !== "answered" && codeOf(seen) === Code.DeadlineExceeded) onGivenUp?.(seen);
+      return seen;
     });
     try {
       const tracked = trackResponse(response, end);

@@ -7,7 +7,7 @@ import { ClientStream } from "../http2/stream.ts";
 import type { Deadline, Deadlines, DeadlineTarget } from "../time/deadline.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 import { headersOf } from "./lazy-headers.ts";
-import { answered, brokenReply, notGrpc, sectionInfo, streamFailure } from "./status.ts";
+import { answered, brokenReply, isDeadlines, notGrpc, sectionInfo, streamFailure, timedOut } from "./status.ts";
 
 /** What unary and streaming calls share: deadline, cancellation, the response's first header section, one end. */
 export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
@@ -49,7 +49,7 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
   }
 
   onDeadline(): void {
-    this.#giveUp(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    this.#giveUp(timedOut());
   }
 
   #aborted(signal: AbortSignal): void {
@@ -99,7 +99,9 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
   /** The response's header section is there and is gRPC's. */
   protected began(_head: HeaderBlock): void {}
 
+  /** The server, or whatever broke the connection, may have been faster than the deadline's timer. */
   onFailed(error: StreamError): void {
-    this.fail(streamFailure(error));
+    if (this.#deadline !== undefined && isDeadlines(error, this.#deadline.leftMs())) this.#giveUp(timedOut(error));
+    else this.fail(streamFailure(error));
   }
 }

@@ -9,6 +9,7 @@ import { markAttempt } from "../connection/mark.ts";
 import { ErrorCode } from "../http2/error.ts";
 import type { StreamError } from "../http2/error.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
+import { EARLY_MS } from "../time/deadline.ts";
 import { headersOf } from "./lazy-headers.ts";
 
 /** What gRPC reads from a header section; found once for equal sections. */
@@ -101,6 +102,22 @@ const BY_RESET: Record<number, Code> = {
   [ErrorCode.INADEQUATE_SECURITY]: Code.PermissionDenied,
   [ErrorCode.HTTP_1_1_REQUIRED]: Code.PermissionDenied,
 };
+
+/**
+ * Whether a stream failed by its call's deadline, of which so many milliseconds are left. A server that keeps the
+ * deadline itself resets the stream with CANCEL when it passes (grpc-go, grpc-java, C-core), and may be the first to
+ * notice. grpc-go's client asks its clock alike.
+ */
+export function isDeadlines(error: StreamError, leftMs: number): boolean {
+  if (error.by === "reset" && error.code === ErrorCode.CANCEL) return leftMs <= EARLY_MS;
+  return error.by !== "stream" && leftMs <= 0;
+}
+
+/** The error of a call whose deadline has passed; of its stream, if that ended before the timer told. */
+export function timedOut(cause?: StreamError): ConnectError {
+  const error = new ConnectError("the operation timed out", Code.DeadlineExceeded, undefined, undefined, cause);
+  return cause === undefined || cause.processed === "maybe" ? error : markAttempt(error, cause.processed);
+}
 
 /**
  * The error of a call whose stream failed. A lost connection is `unavailable`, whatever broke it. What this side found

@@ -44,6 +44,8 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   /** How the response ended, once it did: without a value, well. */
   #end: { error: unknown } | undefined = undefined;
   #endListener: ((error: unknown) => unknown) | undefined = undefined;
+  #complete = false;
+  #completeListener: (() => void) | undefined = undefined;
 
   constructor(
     desc: DescMethodStreaming,
@@ -108,6 +110,8 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   onEnd(trailers: HeaderBlock | undefined): void {
     if (this.settled) return;
     this.settle();
+    this.#complete = true;
+    this.#completeListener?.();
     this.#trailer?.fill(trailers);
     // A status in the header section means that no trailers follow.
     const found = sectionInfo(this.head!).status !== "none";
@@ -124,6 +128,12 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     this.#request?.finish(error);
     this.#serve();
     if (this.gaveUp) this.#tellGivenUp();
+  }
+
+  /** `listener` is called when the response is complete, read or not. */
+  whenComplete(listener: () => void): void {
+    if (this.#complete) listener();
+    else this.#completeListener = listener;
   }
 
   // The response's messages

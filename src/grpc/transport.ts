@@ -6,13 +6,14 @@ import type {
   MessageInitShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import type { ContextValues, Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import type { EndTellingTransport, UnaryEndListener } from "../connection/link.ts";
 import type { Connection } from "../http2/connection.ts";
 import type { Clock } from "../time/clock.ts";
 import { deadlinesOf } from "../time/deadline.ts";
 import type { Deadlines } from "../time/deadline.ts";
+import { InterceptedDeadline } from "./intercepted-deadline.ts";
 import { createMethod } from "./method.ts";
 import type { Method, Target } from "./method.ts";
 import { resolveGrpcOptions } from "./options.ts";
@@ -67,20 +68,21 @@ class GrpcTransport implements EndTellingTransport {
       return this.#unary(desc, method, signal, limit, header, false, input, undefined) as Promise<UnaryResponse<I, O>>;
     }
     try {
+      const deadline = this.#interceptedDeadline(limit, signal);
       return runUnaryCall<I, O>({
-        interceptors: this.#options.interceptors,
-        signal: signal!,
-        timeoutMs: limit!,
+        interceptors: this.#interceptors(deadline),
+        signal: deadline?.signal ?? signal!,
         req: {
           stream: false,
           method: desc,
           message: input,
           ...this.#request(desc, method, limit, header, contextValues),
         },
-        next: (req) =>
-          this.#unary(desc, method, req.signal, undefined, req.header, true, req.message, undefined) as Promise<
-            UnaryResponse<I, O>
-          >,
+        next: async (req) => {
+          const left = deadline?.leftMs();
+          const response = await this.#unary(desc, method, req.signal, left, req.header, true, req.message, undefined);
+          return response as UnaryResponse<I, O>;
+        },
       });
     } catch (error) {
       return Promise.reject(ConnectError.from(error, Code.Internal));
@@ -123,20 +125,22 @@ class GrpcTransport implements EndTellingTransport {
       return this.#stream(desc, method, signal, limit, header, false, input) as Promise<StreamResponse<I, O>>;
     }
     try {
+      const deadline = this.#interceptedDeadline(limit, signal);
       return runStreamingCall<I, O>({
-        interceptors: this.#options.interceptors,
-        signal: signal!,
-        timeoutMs: limit!,
+        interceptors: this.#interceptors(deadline),
+        signal: deadline?.signal ?? signal!,
         req: {
           stream: true,
           method: desc,
           message: input,
           ...this.#request(desc, method, limit, header, contextValues),
         },
-        next: (req) =>
-          this.#stream(desc, method, req.signal, undefined, req.header, true, req.message) as Promise<
-            StreamResponse<I, O>
-          >,
+        next: async (req) => {
+          const left = deadline?.leftMs();
+          const response = await this.#stream(desc, method, req.signal, left, req.header, true, req.message);
+          if (deadline !== undefined) (response.message as GrpcStreamCall).whenComplete(() => deadline.end());
+          return response as StreamResponse<I, O>;
+        },
       });
     } catch (error) {
       return Promise.reject(ConnectError.from(error, Code.Internal));
@@ -219,6 +223,18 @@ class GrpcTransport implements EndTellingTransport {
   #timeout(timeoutMs: number | undefined): number | undefined {
     if (timeoutMs === undefined) return this.#options.defaultTimeoutMs;
     return timeoutMs > 0 ? timeoutMs : undefined;
+  }
+
+  #interceptedDeadline(
+    timeoutMs: number | undefined,
+    signal: AbortSignal | undefined,
+  ): InterceptedDeadline | undefined {
+    return timeoutMs === undefined ? undefined : new InterceptedDeadline(this.#deadlines, timeoutMs, signal);
+  }
+
+  #interceptors(deadline: InterceptedDeadline | undefined): Interceptor[] {
+    const { interceptors } = this.#options;
+    return deadline === undefined ? interceptors : [deadline.interceptor, ...interceptors];
   }
 
   /** What interceptors see. */

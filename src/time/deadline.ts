@@ -5,6 +5,8 @@ import type { Clock, Timer } from "./clock.ts";
 export interface Deadline {
   /** Ends it; its target isn't told any more. Safe to call twice and after it was due. */
   cancel(): void;
+  /** What is left of it, in milliseconds; 0 or less once it has passed, whether its target was told or not. */
+  leftMs(): number;
 }
 
 /** What is told that its deadline is due. */
@@ -12,6 +14,12 @@ export interface DeadlineTarget {
   /** Its time has come. */
   onDeadline(): void;
 }
+
+/**
+ * A peer that was sent the deadline may keep it this much early, in milliseconds: its timers count from the start of its
+ * event loop's turn, and in whole milliseconds.
+ */
+export const EARLY_MS = 5;
 
 /** Deadlines within so many milliseconds share a slot; a deadline is due up to this much late, never early. */
 const SLOT_MS = 4;
@@ -41,7 +49,8 @@ export class Deadlines {
 
   /** Tells `target` after `delayMs` milliseconds, unless cancelled. */
   add(delayMs: number, target: DeadlineTarget): Deadline {
-    const number = Math.ceil((this.#clock.now() + Math.max(0, delayMs)) / SLOT_MS);
+    const atMs = this.#clock.now() + Math.max(0, delayMs);
+    const number = Math.ceil(atMs / SLOT_MS);
     let slot = this.#newest;
     if (slot === undefined || slot.number !== number) {
       slot = this.#slots.get(number);
@@ -51,7 +60,7 @@ export class Deadlines {
       this.#newest = slot;
       if (previous !== undefined && previous.first === undefined) this.#slots.delete(previous.number);
     }
-    const entry = new Entry(this, slot, target);
+    const entry = new Entry(this, slot, target, atMs);
     this.#pending++;
     if (number < this.#timerSlot) this.#arm(number);
     else if (this.#pending === 1) this.#timer?.hold?.(true);
@@ -84,6 +93,11 @@ export class Deadlines {
     if (next < this.#timerSlot) this.#arm(next);
   }
 
+  /** How long until a time on the clock's scale, in milliseconds. */
+  until(atMs: number): number {
+    return atMs - this.#clock.now();
+  }
+
   /** An entry left its slot. */
   removed(slot: Slot): void {
     if (slot.first === undefined && slot !== this.#newest) this.#slots.delete(slot.number);
@@ -104,13 +118,15 @@ class Slot {
 class Entry implements Deadline {
   readonly target: DeadlineTarget;
   readonly #deadlines: Deadlines;
+  readonly #atMs: number;
   #slot: Slot | undefined;
   #next: Entry | undefined;
   #previous: Entry | undefined = undefined;
 
-  constructor(deadlines: Deadlines, slot: Slot, target: DeadlineTarget) {
+  constructor(deadlines: Deadlines, slot: Slot, target: DeadlineTarget, atMs: number) {
     this.target = target;
     this.#deadlines = deadlines;
+    this.#atMs = atMs;
     this.#slot = slot;
     this.#next = slot.first;
     if (this.#next !== undefined) this.#next.#previous = this;
@@ -126,6 +142,10 @@ class Entry implements Deadline {
     else slot.first = this.#next;
     this.#next = this.#previous = undefined;
     this.#deadlines.removed(slot);
+  }
+
+  leftMs(): number {
+    return this.#deadlines.until(this.#atMs);
   }
 }
 
