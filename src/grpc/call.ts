@@ -7,7 +7,7 @@ import { ClientStream } from "../http2/stream.ts";
 import type { Deadline, Deadlines, DeadlineTarget } from "../time/deadline.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 import { headersOf } from "./lazy-headers.ts";
-import { answered, brokenReply, isDeadlines, notGrpc, sectionInfo, streamFailure, timedOut } from "./status.ts";
+import { brokenReply, isDeadlines, notGrpc, sectionInfo, streamFailure, timedOut, unreadable } from "./status.ts";
 
 /** What unary and streaming calls share: deadline, cancellation, the response's first header section, one end. */
 export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
@@ -73,7 +73,7 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
 
   /** Ends the call because of what the server replied. */
   protected failAnswered(error: unknown): void {
-    this.fail(answered(ConnectError.from(error, Code.Internal)));
+    this.fail(unreadable(error));
   }
 
   protected settle(): void {

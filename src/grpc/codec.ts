@@ -8,7 +8,7 @@ import type { ResolvedGrpcOptions } from "./options.ts";
 export interface Codec<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
   /** @throws ConnectError Internal; ResourceExhausted above `writeMaxBytes` */
   serialize(message: MessageInitShape<I>): Uint8Array;
-  /** @throws ConnectError Internal (binary), InvalidArgument (JSON) */
+  /** @throws ConnectError Internal */
   parse(bytes: Uint8Array): MessageShape<O>;
 }
 
@@ -80,7 +80,7 @@ function jsonDecoder({ jsonOptions }: ResolvedGrpcOptions): Decode {
     try {
       return fromJsonString(schema, decoder.decode(bytes), jsonOptions);
     } catch (error) {
-      throw ConnectError.from(error, Code.InvalidArgument);
+      throw ConnectError.from(error, Code.Internal);
     }
   };
 }

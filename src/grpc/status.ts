@@ -1,10 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  codeFromHttpStatus,
-  findTrailerError,
-  parseContentType,
-  validateTrailer,
-} from "@connectrpc/connect/protocol-grpc";
+import { codeFromHttpStatus, findTrailerError, validateTrailer } from "@connectrpc/connect/protocol-grpc";
 import { markAttempt } from "../connection/mark.ts";
 import { ErrorCode } from "../http2/error.ts";
 import type { StreamError } from "../http2/error.ts";
@@ -22,6 +17,13 @@ export interface SectionInfo {
   readonly encoding: string | undefined;
 }
 
+/**
+ * A content type of gRPC: `application/grpc`, with any message format behind a "+" and any parameters behind a ";", in
+ * upper or lower case (gRPC's PROTOCOL-HTTP2, "Responses"; RFC 9110 section 8.3.1). This is what grpc-go and grpc-java
+ * take. A message in another format than the call's is one that can't be parsed.
+ */
+const CONTENT_TYPE = /^application\/grpc(?:$|[+; \t])/i;
+
 /** Reads a header section. */
 export function sectionInfo(block: HeaderBlock): SectionInfo {
   return (block.memo ??= readSection(block)) as SectionInfo;
@@ -33,7 +35,7 @@ function readSection(block: HeaderBlock): SectionInfo {
   const encoding = block.get("grpc-encoding");
   return {
     status: details !== undefined ? "other" : status === undefined ? "none" : status === "0" ? "ok" : "other",
-    response: block.status === 200 && parseContentType(block.get("content-type") ?? null) !== undefined,
+    response: block.status === 200 && CONTENT_TYPE.test(block.get("content-type") ?? ""),
     encoding: encoding === undefined || encoding.toLowerCase() === "identity" ? undefined : encoding,
   };
 }
@@ -79,6 +81,23 @@ function caught(section: Headers, read: () => ConnectError | undefined): Connect
 /** Marks an error of a call whose reply came. */
 export function answered(error: ConnectError): ConnectError {
   return markAttempt(error, "answered");
+}
+
+/**
+ * The error of a response that can't be read. Connect's codecs and compressions call bytes that they can't read an
+ * invalid argument, which they are in a request; in a response they are the server's fault.
+ */
+export function unreadable(error: unknown): ConnectError {
+  const failure = ConnectError.from(error, Code.Internal);
+  if (failure.code !== Code.InvalidArgument) return answered(failure);
+  return answered(new ConnectError(failure.rawMessage, Code.Internal, undefined, undefined, failure.cause));
+}
+
+/** The error of a response that ends inside a message: what its status says, if that is an error, tells more. */
+export function incomplete(head: HeaderBlock, trailers: HeaderBlock | undefined): ConnectError {
+  const said = trailers === undefined ? undefined : headError(trailers);
+  if (said !== undefined) return trailerError(head, trailers) ?? said;
+  return brokenReply("protocol error: incomplete envelope", Code.Internal);
 }
 
 /** A response that breaks gRPC's rules. */

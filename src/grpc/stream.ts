@@ -13,7 +13,7 @@ import type { LazyHeaders } from "./lazy-headers.ts";
 import type { Method } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 import { RequestMessages } from "./request-messages.ts";
-import { answered, brokenReply, headError, sectionInfo, trailerError } from "./status.ts";
+import { headError, incomplete, sectionInfo, trailerError, unreadable } from "./status.ts";
 
 type Message = MessageShape<DescMessage>;
 type Result = IteratorResult<Message, undefined>;
@@ -216,7 +216,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     if (error !== undefined) throw this.#ended(error);
     if (this.#envelopes.incomplete) {
       this.#envelopes.clear();
-      throw this.#ended(brokenReply("protocol error: incomplete envelope", Code.InvalidArgument));
+      throw this.#ended(incomplete(this.head!, undefined));
     }
     this.#ended(undefined);
     return DONE;
@@ -226,7 +226,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   #broken(error: unknown): never {
     this.#envelopes.clear();
     this.#end = { error: undefined };
-    const broken = answered(ConnectError.from(error, Code.Internal));
+    const broken = unreadable(error);
     // Before others who read are told of the end, which for them is a good one.
     const seen = this.#ended(broken);
     this.fail(broken);

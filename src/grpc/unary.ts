@@ -14,7 +14,7 @@ import type { Envelope } from "./envelope.ts";
 import { lazyHeaders } from "./lazy-headers.ts";
 import type { Method } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
-import { brokenReply, headError, sectionInfo, trailerError } from "./status.ts";
+import { brokenReply, headError, incomplete, sectionInfo, trailerError } from "./status.ts";
 
 /** One unary call: on its usual path one object, one promise and the response. */
 export class GrpcUnaryCall extends GrpcCall {
@@ -120,9 +120,7 @@ export class GrpcUnaryCall extends GrpcCall {
   onEnd(trailers: HeaderBlock | undefined): void {
     if (this.settled) return;
     try {
-      if (this.#reader?.incomplete) {
-        throw new ConnectError("protocol error: incomplete envelope", Code.InvalidArgument);
-      }
+      if (this.#reader?.incomplete) return this.fail(incomplete(this.head!, trailers));
       let envelope = this.#envelope;
       if (this.#whole !== undefined && envelope === undefined) {
         // The usual path: one message, plain, and a status that says OK.

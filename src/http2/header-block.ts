@@ -94,7 +94,8 @@ function isWhiteSpace(code: number): boolean {
 }
 
 function kindOf(name: string, value: string): ReceivedField["kind"] {
-  if (name === ":status") return /^[1-5][0-9][0-9]$/.test(value) ? "status" : "malformed";
+  // Above 599 it means nothing (RFC 9110 section 15), which is for the layer above to say.
+  if (name === ":status") return /^[1-9][0-9][0-9]$/.test(value) ? "status" : "malformed";
   if (!isFieldName(name) || !isFieldValue(value) || isConnectionSpecific(name)) return "malformed";
   if (name === "content-length") return /^[0-9]{1,15}$/.test(value) ? "length" : "malformed";
   return "plain";

@@ -344,6 +344,7 @@ describe("what breaks a stream", () => {
   const cases: [name: string, ...frames: Uint8Array[]][] = [
     ["no :status", frame.headers(1, [["x-a", "b"]])],
     ["a :status that is no number", frame.headers(1, [[":status", "2OO"]])],
+    ["a :status of four digits", frame.headers(1, [[":status", "1000"]])],
     ["two :status", frame.headers(1, [...OK, ...OK])],
     ["a :status after other fields", frame.headers(1, [["x-a", "b"], ...OK])],
     ["another pseudo-header field", frame.headers(1, [...OK, [":path", "/"]])],

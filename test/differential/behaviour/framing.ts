@@ -16,6 +16,12 @@ function body(bytes: Uint8Array, headers: readonly (readonly [string, string])[]
 const GZIP = [["grpc-encoding", "gzip"]] as const;
 const zipped = (bytes: Uint8Array) => new Uint8Array(gzipSync(bytes));
 
+/** A response that can't be read is the server's fault, whatever is wrong with it. */
+const UNREADABLE = {
+  reason: "connect-node calls what a server sent an invalid argument",
+  code: Code.Internal,
+} as const;
+
 /** Messages and their envelopes. */
 export const FRAMING: readonly Behaviour[] = [
   { name: "no message", play: answer({}) },
@@ -56,12 +62,35 @@ export const FRAMING: readonly Behaviour[] = [
     kind: "server",
     play: answer({ messages: [message("1"), new Uint8Array([0x12, 0x7f])] }),
   },
-  { name: "an envelope that is cut in its head", play: body(new Uint8Array([0, 0, 0])) },
-  { name: "an envelope that is cut in its message", play: body(envelope(message()).subarray(0, 8)) },
+  { name: "an envelope that is cut in its head", play: body(new Uint8Array([0, 0, 0])), differs: UNREADABLE },
+  ...(["unary", "server", "client", "bidi"] as const).map((kind): Behaviour => ({
+    name: `an envelope that is cut in its message on a call of kind ${kind}`,
+    kind,
+    play: body(envelope(message()).subarray(0, 8)),
+    differs: UNREADABLE,
+  })),
   {
     name: "a cut envelope after a message on a server stream",
     kind: "server",
     play: body(concat(envelope(message("1")), envelope(message("2")).subarray(0, 7))),
+    differs: { ...UNREADABLE, messages: ["1"] },
+  },
+  {
+    name: "a cut envelope, and the end of the stream with it",
+    play: request((session, id) => {
+      session.headers(id, OK_HEADERS);
+      session.data(id, envelope(message()).subarray(0, 8), { endStream: true });
+    }),
+    differs: UNREADABLE,
+  },
+  {
+    name: "a cut envelope, and trailers that say why",
+    play: request((session, id) => {
+      session.headers(id, OK_HEADERS);
+      session.data(id, envelope(message()).subarray(0, 8));
+      session.headers(id, [["grpc-status", "15"], ["grpc-message", "the disk is gone"]], { endStream: true });
+    }),
+    differs: { ...UNREADABLE, code: Code.DataLoss, message: /the disk is gone/ },
   },
   { name: "an envelope that claims 4 GiB", play: body(envelope(message(), 0, 0xffff_ffff)), readMaxBytes: 1_000 },
   { name: "a message above readMaxBytes", play: answer({ messages: [message("y".repeat(200))] }), readMaxBytes: 100 },
@@ -85,13 +114,17 @@ export const FRAMING: readonly Behaviour[] = [
     play: body(concat(envelope(zipped(message("1")), 1), envelope(message("2"))), GZIP),
   },
   { name: "a compressed empty message", play: body(envelope(new Uint8Array(0), 1), GZIP) },
-  { name: "a message that only claims to be compressed", play: body(envelope(message(), 1), GZIP) },
+  {
+    name: "a message that only claims to be compressed",
+    play: body(envelope(message(), 1), GZIP),
+    differs: UNREADABLE,
+  },
   {
     name: "a compressed message that is cut",
     play: body(envelope(zipped(message("y".repeat(100))).subarray(0, 20), 1), GZIP),
     differs: {
       reason: "web streams don't tell a cut message from a corrupt one; connect-node gives them two codes",
-      code: Code.InvalidArgument,
+      code: Code.Internal,
       message: /decompression failed/,
       unsteady: true,
     },

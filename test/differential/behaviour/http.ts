@@ -10,11 +10,10 @@ function page(status: number, headers: readonly Field[] = [["content-type", "tex
   });
 }
 
-const statuses = [204, 301, 307, 400, 401, 403, 404, 408, 413, 429, 500, 501, 502, 503, 504, 599];
+const statuses = [204, 301, 307, 400, 401, 403, 404, 408, 413, 429, 500, 501, 502, 503, 504, 599, 600, 799, 999];
 const types = [
   "application/grpc",
   "application/grpc+proto",
-  "application/grpc;charset=utf-8",
   "APPLICATION/GRPC",
   "application/grpc+json",
   "application/grpcx",
@@ -22,6 +21,17 @@ const types = [
   "application/json",
   "text/html",
   "",
+];
+
+/** Of gRPC for grpc-go and grpc-java, and not for connect-node. */
+const laxTypes = [
+  "application/grpc; charset=utf-8",
+  "application/grpc;charset=utf-8",
+  "Application/gRPC ; Charset=UTF-8",
+  "application/grpc;",
+  "application/grpc+proto; charset=utf-8",
+  'application/grpc+PROTO;a=b;c="d"',
+  "application/grpc+thrift",
 ];
 
 /** What proxies and servers of other protocols say in HTTP's own words. */
@@ -43,6 +53,11 @@ export const HTTP: readonly Behaviour[] = [
   ...types.map((type): Behaviour => ({
     name: `content-type ${JSON.stringify(type)}`,
     play: answer({ headers: [[":status", "200"], ["content-type", type]], messages: [message()] }),
+  })),
+  ...laxTypes.map((type): Behaviour => ({
+    name: `content-type ${JSON.stringify(type)}`,
+    play: answer({ headers: [[":status", "200"], ["content-type", type]], messages: [message()] }),
+    differs: { reason: "connect-node knows two spellings; gRPC allows any format and any parameters", code: undefined },
   })),
   { name: "no content-type", play: answer({ headers: [[":status", "200"]], messages: [message()] }) },
   { name: "a page with status 200", play: page(200) },
