@@ -123,6 +123,9 @@ function microTable(micros: ReadonlyMap<Runtime, Micro>): string {
     ["new set of 10,000 endpoints, all changed, ms", (m) => m.reconcileAllOf10000Ms.toFixed(2)],
     ["bytes per idle connection", (m) => number(m.bytesPerIdleConnection)],
     ["bytes per unary call in flight", (m) => number(m.bytesPerCallInFlight)],
+    ["10,000 SETTINGS at 10,000 streams, CPU ms", (m) => number(m.settingsFloodMs)],
+    ["10,000 GOAWAY at 10,000 streams, CPU ms", (m) => number(m.goawayFloodMs)],
+    ["10,000 WINDOW_UPDATE at 10,000 streams, CPU ms", (m) => number(m.windowFloodMs)],
   ];
   const all = [...micros.values()];
   return table(["", ...[...micros.keys()].map(capital)], lines.map(([name, of]) => [name, ...all.map(of)]), 1);

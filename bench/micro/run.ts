@@ -1,6 +1,7 @@
 // The balancer's own costs on this runtime; prints one line of JSON.
 import process from "node:process";
 import type { Addresses } from "../kind.ts";
+import { floodCpuMs } from "./flood.ts";
 import { bytesPerCall, bytesPerConnection } from "./memory.ts";
 import { pickNanoseconds } from "./pick.ts";
 import { reconcileMs } from "./reconcile.ts";
@@ -14,6 +15,10 @@ export interface Micro {
   readonly reconcileAllOf10000Ms: number;
   readonly bytesPerIdleConnection: number;
   readonly bytesPerCallInFlight: number;
+  /** CPU of 10,000 frames with 10,000 streams open. */
+  readonly settingsFloodMs: number;
+  readonly goawayFloodMs: number;
+  readonly windowFloodMs: number;
 }
 
 const address = (JSON.parse(process.argv[2]!) as Addresses).silent[0]!;
@@ -21,6 +26,7 @@ const address = (JSON.parse(process.argv[2]!) as Addresses).silent[0]!;
 setInterval(() => {}, 1_000);
 const reconcile = reconcileMs(10_000);
 const [pick10Ns, pick1000Ns, pick10000Ns] = pickNanoseconds([10, 1_000, 10_000]) as [number, number, number];
+const flood = await floodCpuMs();
 const micro: Micro = {
   pick10Ns,
   pick1000Ns,
@@ -29,6 +35,9 @@ const micro: Micro = {
   reconcileAllOf10000Ms: reconcile.all,
   bytesPerIdleConnection: await bytesPerConnection(address, 300),
   bytesPerCallInFlight: await bytesPerCall(address, 10_000),
+  settingsFloodMs: flood.settings,
+  goawayFloodMs: flood.goaway,
+  windowFloodMs: flood.windowUpdate,
 };
 const rounded = (_: string, value: unknown) => typeof value === "number" ? Number(value.toPrecision(4)) : value;
 process.stdout.write(`${JSON.stringify(micro, rounded)}\n`);

@@ -2,7 +2,7 @@ import { systemClock } from "../time/clock.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import type { ByteStream, ByteStreamEvents } from "./byte-stream.ts";
 import { ErrorCode, errorCodeText, Http2Error, StreamError } from "./error.ts";
-import { DEFAULT_WINDOW } from "./frame.ts";
+import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
@@ -65,6 +65,8 @@ export class Connection implements ByteStreamEvents {
   readonly #keepalive: Keepalive | undefined;
   #state: ConnectionState = "connecting";
   #held = false;
+  /** The smallest last stream id of the peer's GOAWAYs. */
+  #lastStreamId: number = MAX_STREAM_ID;
   readonly #closeTimers: Timer[] = [];
 
   constructor(bytes: ByteStream, events: ConnectionEvents, options: ConnectionOptions = {}) {
@@ -183,8 +185,10 @@ export class Connection implements ByteStreamEvents {
     const cause = code === ErrorCode.NO_ERROR ? undefined : new Http2Error(code, said);
     // First: what ends now may make new requests at once.
     this.drain(cause);
-    for (const stream of [...this.requests.active]) {
-      if (stream.id <= lastStreamId) continue;
+    // The last id may only fall (section 6.8): what did not change concerns no stream, and no other is looked at.
+    const before = Math.min(this.#lastStreamId, this.requests.nextId - 2);
+    this.#lastStreamId = Math.min(this.#lastStreamId, lastStreamId);
+    for (const stream of this.requests.active.between(lastStreamId, before)) {
       // Of a stream that was answered the server says what can't be.
       const processed = stream.headReceived ? "maybe" : "refused";
       this.requests.fail(stream, new StreamError(code, said, processed, "connection"));

@@ -42,7 +42,7 @@ const NOISE_PERIOD_MS = 10_000;
 const ENOUGH_USEFUL = MAX_NOISE / 2;
 
 /**
- * Tells a flood (RFC 9113 section 10.5) from honest traffic: PING, SETTINGS, PRIORITY, DATA without content, frames of
+ * Tells a flood (RFC 9113 section 10.5) from honest traffic: PING, acknowledgements, PRIORITY, DATA without content, frames of
  * closed streams and of unknown types all cost work and serve no call. An honest server sends some with each call, and
  * gRPC servers one PING per round trip in which content came or went, to measure the bandwidth; so they count against
  * the useful frames of the same time, whichever side sent those.
@@ -79,6 +79,29 @@ export class NoiseMeter {
   }
 }
 
+/**
+ * The rate of SETTINGS and GOAWAY, which useful frames don't excuse: they concern all streams at once, and no amount of
+ * calls needs many. gRPC's C servers, which change their windows as they measure the bandwidth, send some ten a second.
+ */
+export class RateMeter {
+  readonly #now: () => number;
+  #count = 0;
+  #since = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Counts a frame; false: there were too many in too short a time. */
+  count(): boolean {
+    if (this.#count++ === 0) this.#since = this.#now();
+    if (this.#count < MAX_NOISE) return true;
+    if (this.#now() - this.#since < NOISE_PERIOD_MS) return false;
+    this.#count = 0;
+    return true;
+  }
+}
+
 /** How many cancelled streams are remembered: as many as a client may have in flight and give up at once. */
 const MAX_CANCELLED = 10_000;
 /** What the headers and trailers of a stream may take, as {@link CancelledStreams} counts. */
@@ -89,16 +112,17 @@ const CANCELLED_FRAMES_BYTES = 64 * 1024;
  * "closed"): as much as the stream's window still allows is honest, and what is more is noise.
  */
 export class CancelledStreams {
-  /** By id: how many bytes may still come. The oldest is forgotten first. */
+  /** By id: how many bytes may still come. */
   readonly #bytesLeft = new Map<number, number>();
+  /** The ids as they came, around and around: the oldest is forgotten first. */
+  readonly #ids: number[] = [];
+  #next = 0;
 
   add(id: number, windowLeft: number): void {
     this.#bytesLeft.set(id, windowLeft + CANCELLED_FRAMES_BYTES);
-    if (this.#bytesLeft.size <= MAX_CANCELLED) return;
-    for (const oldest of this.#bytesLeft.keys()) {
-      this.#bytesLeft.delete(oldest);
-      return;
-    }
+    if (this.#ids.length === MAX_CANCELLED) this.#bytesLeft.delete(this.#ids[this.#next]!);
+    this.#ids[this.#next] = id;
+    this.#next = (this.#next + 1) % MAX_CANCELLED;
   }
 
   /** Whether a frame of so many bytes may still be on its way on a closed stream. `last`: it is the stream's last. */

@@ -5,7 +5,7 @@ import { FRAME_HEADER_BYTES, MAX_WINDOW } from "./frame.ts";
 import type { FrameSink } from "./frame-reader.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
-import { MAX_INFORMATIONAL, NoiseMeter } from "./limits.ts";
+import { MAX_INFORMATIONAL, NoiseMeter, RateMeter } from "./limits.ts";
 import type { ClientStream } from "./stream.ts";
 
 /** A whole WINDOW_UPDATE frame. */
@@ -23,15 +23,19 @@ export class Receiver implements FrameSink {
   readonly #hpack: HpackDecoder;
   readonly #window: ReceiveWindow;
   readonly #noise: NoiseMeter;
+  readonly #control: RateMeter;
   /** What the connection's window grows by when its WINDOW_UPDATE has left, and how many writes there were before. */
   #granted = 0;
   #writesBefore = 0;
   #settled = false;
+  /** No stream's {@link ClientStream.sendCredit} is larger. */
+  #mostSendCredit = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#hpack = new HpackDecoder(HEADER_TABLE_BYTES, connection.limits.maxHeaderListBytes);
     this.#window = new ReceiveWindow(connection.limits.connectionWindowBytes);
+    this.#control = new RateMeter(() => connection.clock.now());
     this.#noise = new NoiseMeter(() => connection.clock.now(), () => connection.writer.dataFrames);
   }
 
@@ -142,25 +146,28 @@ export class Receiver implements FrameSink {
   }
 
   onSettings(payload: Uint8Array, start: number, end: number): void {
-    const { peer, sender, encoder, writer, requests } = this.#connection;
-    if (this.#settled) this.#ignored();
-    const before = peer.initialWindowSize;
+    const { peer, encoder, writer, requests } = this.#connection;
+    if (this.#settled) this.#controlled();
     peer.apply(payload, start, end);
     encoder.setMaxTableBytes(peer.leastHeaderTableSize);
     encoder.setMaxTableBytes(peer.headerTableSize);
-    // Section 6.9.2: what changes is the size of all windows in use, which may become negative.
-    const change = peer.initialWindowSize - before;
-    for (const stream of change === 0 ? [] : requests.active) {
-      stream.sendWindow += change;
-      if (stream.sendWindow > MAX_WINDOW) {
-        throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS made a stream's window overflow");
-      }
-      sender.enqueue(stream);
-    }
+    this.#checkSendWindows();
     writer.settingsAck();
     if (this.#settled) return requests.startWaiting();
     this.#settled = true;
     this.#connection.becameReady();
+  }
+
+  /**
+   * Section 6.9.2: SETTINGS change all windows in use, and none may become larger than 2³¹−1. The streams are looked at only
+   * where the bound of all their credits can't tell; that takes a stream which had more credit than any has now.
+   */
+  #checkSendWindows(): void {
+    const { peer: { initialWindowSize }, requests } = this.#connection;
+    if (initialWindowSize + this.#mostSendCredit <= MAX_WINDOW) return;
+    this.#mostSendCredit = requests.active.mostSendCredit();
+    if (initialWindowSize + this.#mostSendCredit <= MAX_WINDOW) return;
+    throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS made a stream's window overflow");
   }
 
   onSettingsAck(): void {
@@ -174,7 +181,7 @@ export class Receiver implements FrameSink {
   }
 
   onGoaway(lastStreamId: number, code: number, debug: Uint8Array): void {
-    this.#ignored();
+    this.#controlled();
     this.#connection.goaway(lastStreamId, code, new TextDecoder().decode(debug.subarray(0, 200)));
   }
 
@@ -187,10 +194,11 @@ export class Receiver implements FrameSink {
       const stream = this.#stream(id);
       if (stream === undefined) return this.#closed(id, WINDOW_UPDATE_BYTES, false);
       if (increment === 0) return this.#fail(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
-      stream.sendWindow += increment;
+      stream.sendCredit += increment;
       if (stream.sendWindow > MAX_WINDOW) {
         return this.#fail(stream, ErrorCode.FLOW_CONTROL_ERROR, "the stream's window overflowed");
       }
+      this.#mostSendCredit = Math.max(this.#mostSendCredit, stream.sendCredit);
       sender.enqueue(stream);
     }
     sender.pump();
@@ -212,6 +220,13 @@ export class Receiver implements FrameSink {
   /** A frame of a closed stream: on its way when this side reset it, or noise. */
   #closed(id: number, bytes: number, last: boolean): void {
     if (!this.#connection.requests.cancelled.expects(id, bytes, last)) this.#ignored();
+  }
+
+  /** A frame that changes the whole connection: no call makes more of them honest. */
+  #controlled(): void {
+    this.#ignored();
+    if (this.#control.count()) return;
+    throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "the server floods the connection with SETTINGS and GOAWAY");
   }
 
   #ignored(): void {

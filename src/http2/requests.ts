@@ -6,6 +6,7 @@ import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
 import { fieldListBytes } from "./hpack-encoder.ts";
 import { CancelledStreams } from "./limits.ts";
 import type { ClientStream } from "./stream.ts";
+import { StreamQueue } from "./stream-queue.ts";
 import { StreamTable } from "./stream-table.ts";
 
 /** The requests of a connection: those that wait for a place, and those that are in flight. */
@@ -15,7 +16,7 @@ export class Requests {
   /** The streams that this side reset, whose frames may still come. */
   readonly cancelled: CancelledStreams = new CancelledStreams();
   readonly #connection: Connection;
-  readonly #waiting = new Set<ClientStream>();
+  readonly #waiting = new StreamQueue();
   #nextId: number;
   #startingSoon = false;
   /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows hold. */
@@ -95,8 +96,7 @@ export class Requests {
 
   /** Sends requests that wait, as far as there are places. */
   startWaiting(): void {
-    for (const stream of this.#waiting) {
-      if (!this.#hasPlace()) break;
+    for (let stream; (stream = this.#waiting.first) !== undefined && this.#hasPlace();) {
       this.#waiting.delete(stream);
       this.#start(stream);
       this.#connection.sender.enqueue(stream);
@@ -115,7 +115,7 @@ export class Requests {
   /** Ends those that wait. */
   failWaiting(cause: Error | undefined): void {
     const waiting = [...this.#waiting];
-    this.#waiting.clear();
+    for (const stream of waiting) this.#waiting.delete(stream);
     for (const stream of waiting) {
       stream.close();
       stream.onFailed(connectionEnded("not-sent", cause));
@@ -160,7 +160,7 @@ export class Requests {
     this.#nextId += 2;
     writer.headers(id, encoder.template(template), stream.literals(), peer.maxFrameSize);
     const window = this.#acknowledged ? streamWindowBytes : Math.max(streamWindowBytes, DEFAULT_WINDOW);
-    stream.opened(id, peer.initialWindowSize, new ReceiveWindow(window));
+    stream.opened(id, new ReceiveWindow(window));
     this.active.add(stream);
     // Section 5.1.1: a connection whose ids ran out is replaced.
     if (this.#nextId > MAX_STREAM_ID) this.#connection.drain();

@@ -2,8 +2,10 @@ import { SendWindow } from "./flow.ts";
 import { copy } from "./frame-writer.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { PeerSettings } from "./settings.ts";
+import { StalledStreams } from "./stalled-streams.ts";
 import { SEND_BUFFER_BYTES } from "./stream.ts";
 import type { ClientStream } from "./stream.ts";
+import { StreamQueue } from "./stream-queue.ts";
 
 const NOTHING = new Uint8Array(0);
 /** Larger frames are allowed by some servers, but would keep the other streams waiting and gain nothing. */
@@ -17,8 +19,10 @@ export class Sender {
   readonly window: SendWindow = new SendWindow();
   readonly #writer: FrameWriter;
   readonly #peer: PeerSettings;
-  /** Streams that have something to send and a window to send it in; the first is next. */
-  readonly #queue = new Set<ClientStream>();
+  /** Streams that have something to send and had a window to send it in; the first is next. */
+  readonly #queue = new StreamQueue();
+  /** Streams that have something to send and no window of their own. */
+  readonly #stalled = new StalledStreams();
 
   constructor(writer: FrameWriter, peer: PeerSettings) {
     this.#writer = writer;
@@ -29,7 +33,7 @@ export class Sender {
     const length = head.length + body.length;
     if (stream.outgoing === undefined && stream.id !== 0 && !this.#writer.blocked && this.#fits(stream, length)) {
       this.#writer.data(stream.id, head, body, end);
-      stream.sendWindow -= length;
+      stream.sendCredit -= length;
       this.window.left -= length;
       if (end) stream.endedLocally();
       return true;
@@ -58,45 +62,55 @@ export class Sender {
     stream.endedLocally();
   }
 
-  /** The stream was opened or its window grew: it takes its turn if it has something to send. */
+  /** The stream was opened, its own window grew, or there is more to send: it takes its turn. */
   enqueue(stream: ClientStream): void {
     if (stream.outgoing === undefined || stream.id === 0) return;
-    if (stream.outgoingBytes > 0 || !stream.endAfterOutgoing) this.#queue.add(stream);
-    else this.#end(stream);
+    if (stream.outgoingBytes > 0) this.#await(stream);
+    else if (stream.endAfterOutgoing) this.#end(stream);
+    else stream.outgoing = undefined;
   }
 
   /** The stream is closed: what it had to send is dropped. */
   drop(stream: ClientStream): void {
     this.#queue.delete(stream);
+    this.#stalled.delete(stream);
   }
 
-  /** Sends what the windows and the byte stream have room for. */
+  /**
+   * Sends what the windows and the byte stream have room for. The cost grows with the frames that leave, never with the
+   * streams that wait: those without a window of their own wait apart and come into the queue one with each frame.
+   */
   pump(): void {
-    for (const stream of this.#queue) {
-      if (this.#writer.blocked) return;
-      const { outgoing } = stream;
-      if (outgoing === undefined) {
-        this.#queue.delete(stream);
-        continue;
-      }
-      const length = Math.min(
-        stream.outgoingBytes,
-        this.#frameBytes,
-        Math.max(0, stream.sendWindow),
-        Math.max(0, this.window.left),
-      );
-      // Without the connection's window everyone waits, and whose turn it is stays first.
-      if (length === 0 && stream.outgoingBytes > 0 && stream.sendWindow > 0) return;
+    for (this.#wake(); !this.#writer.blocked && this.window.left > 0; this.#wake()) {
+      const stream = this.#queue.first;
+      if (stream === undefined) return;
       this.#queue.delete(stream);
-      // Without a window of its own it waits for one.
-      if (length === 0 && stream.outgoingBytes > 0) continue;
-      this.#frame(stream, outgoing, length);
-      if (stream.outgoing !== undefined) this.#queue.add(stream);
+      const length = Math.min(stream.outgoingBytes, this.#frameBytes, stream.sendWindow, this.window.left);
+      // SETTINGS made its window smaller since it was put here.
+      if (length > 0) this.#frame(stream, stream.outgoing!, length);
+      if (stream.outgoing !== undefined) this.#await(stream);
       if (stream.wantsRoom && stream.outgoingBytes < SEND_BUFFER_BYTES) {
         stream.wantsRoom = false;
         stream.onWritable();
       }
     }
+  }
+
+  /** Behind the others of the queue or, without a window of its own, until it has one. */
+  #await(stream: ClientStream): void {
+    if (stream.queue !== undefined) return;
+    if (stream.sendWindow > 0) {
+      this.#stalled.delete(stream);
+      this.#queue.add(stream);
+    } else {
+      this.#stalled.add(stream);
+    }
+  }
+
+  /** Queues the stalled stream with the largest window, if that is one again. */
+  #wake(): void {
+    const stream = this.#stalled.first;
+    if (stream !== undefined && stream.sendWindow > 0) this.#await(stream);
   }
 
   #fits(stream: ClientStream, length: number): boolean {
@@ -124,7 +138,7 @@ export class Sender {
       }
     }
     stream.outgoingBytes -= length;
-    stream.sendWindow -= length;
+    stream.sendCredit -= length;
     this.window.left -= length;
     if (last) stream.outgoing = undefined;
     if (end) stream.endedLocally();

@@ -58,6 +58,29 @@ export class StreamTable implements Iterable<ClientStream> {
     return streams.sort((a, b) => a.id - b.id).values();
   }
 
+  /**
+   * The streams with ids above one and up to another, by ascending id. It looks at each of those ids, or at each slot where
+   * these are fewer, and so never at more than the ids that were used.
+   */
+  between(above: number, upTo: number): ClientStream[] {
+    if (upTo - above > 2 * this.#slots.length) {
+      return [...this].filter(({ id }) => id > above && id <= upTo);
+    }
+    const found: ClientStream[] = [];
+    for (let id = above % 2 === 0 ? above + 1 : above + 2; id <= upTo; id += 2) {
+      const stream = this.get(id);
+      if (stream !== undefined) found.push(stream);
+    }
+    return found;
+  }
+
+  /** The largest {@link ClientStream.sendCredit}, 0 at least. */
+  mostSendCredit(): number {
+    let most = 0;
+    for (const stream of this.#slots) if (stream !== undefined) most = Math.max(most, stream.sendCredit);
+    return most;
+  }
+
   /** Where the stream is, or the empty slot where it would be. */
   #slotOf(id: number): number {
     const slots = this.#slots, mask = slots.length - 1;

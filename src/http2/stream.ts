@@ -4,6 +4,7 @@ import type { StreamError } from "./error.ts";
 import type { ReceiveWindow } from "./flow.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import type { HeaderTemplate } from "./hpack-encoder.ts";
+import type { StreamQueue } from "./stream-queue.ts";
 
 /**
  * The states of a request's stream (RFC 9113 section 5.1, as a client sees them). `waiting` is before `idle` ends: for
@@ -41,7 +42,13 @@ export abstract class ClientStream {
   outgoingAt = 0;
   outgoingBytes = 0;
   endAfterOutgoing = false;
-  sendWindow = 0;
+  /** WINDOW_UPDATEs minus bytes sent: the send window without the peer's SETTINGS_INITIAL_WINDOW_SIZE. */
+  sendCredit = 0;
+  // Its places in a StreamQueue and in the sender's StalledStreams; -1: in none.
+  queue: StreamQueue | undefined = undefined;
+  before: ClientStream | undefined = undefined;
+  after: ClientStream | undefined = undefined;
+  stalledAt = -1;
   /** Whether a `write` returned false since the last `onWritable`. */
   wantsRoom = false;
   receiveWindow: ReceiveWindow | undefined = undefined;
@@ -62,6 +69,11 @@ export abstract class ClientStream {
   abstract onFailed(error: StreamError): void;
   /** After `write` returned false: there is room again. */
   onWritable(): void {}
+
+  /** How much the peer takes now (RFC 9113 section 6.9.2); below 0 when its SETTINGS made the window smaller. */
+  get sendWindow(): number {
+    return this.connection!.peer.initialWindowSize + this.sendCredit;
+  }
 
   /** Whether nothing can come or go any more. */
   get closed(): boolean {
@@ -110,9 +122,8 @@ export abstract class ClientStream {
   // Transitions; only the connection and its sender call them.
 
   /** HEADERS are sent. */
-  opened(id: number, sendWindow: number, receiveWindow: ReceiveWindow): void {
+  opened(id: number, receiveWindow: ReceiveWindow): void {
     this.id = id;
-    this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
     this.template = undefined;
     this.extra = undefined;

@@ -1,0 +1,64 @@
+import type { ClientStream } from "./stream.ts";
+
+/**
+ * Streams whose content waits for a window of their own: a heap with the largest {@link ClientStream.sendCredit} on top.
+ * SETTINGS_INITIAL_WINDOW_SIZE moves the windows of all streams by the same (RFC 9113 section 6.9.2), so that it never
+ * changes their order, and those that may send again are found from the top, without a look at the others.
+ */
+export class StalledStreams {
+  readonly #heap: ClientStream[] = [];
+
+  /** The one with the largest window. */
+  get first(): ClientStream | undefined {
+    return this.#heap[0];
+  }
+
+  /** Adds a stream, or moves one whose credit grew. */
+  add(stream: ClientStream): void {
+    if (stream.stalledAt < 0) {
+      stream.stalledAt = this.#heap.length;
+      this.#heap.push(stream);
+    }
+    this.#rise(stream, stream.stalledAt);
+  }
+
+  /** Takes a stream out, if it is there. */
+  delete(stream: ClientStream): void {
+    const at = stream.stalledAt;
+    if (at < 0) return;
+    stream.stalledAt = -1;
+    const last = this.#heap.pop()!;
+    if (last === stream) return;
+    this.#rise(last, at);
+    this.#sink(last, last.stalledAt);
+  }
+
+  #rise(stream: ClientStream, at: number): void {
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = this.#heap[above]!;
+      if (parent.sendCredit >= stream.sendCredit) break;
+      this.#put(parent, at);
+      at = above;
+    }
+    this.#put(stream, at);
+  }
+
+  #sink(stream: ClientStream, at: number): void {
+    const heap = this.#heap;
+    for (let below = 2 * at + 1; below < heap.length; below = 2 * at + 1) {
+      const right = heap[below + 1];
+      if (right !== undefined && right.sendCredit > heap[below]!.sendCredit) below++;
+      const child = heap[below]!;
+      if (child.sendCredit <= stream.sendCredit) break;
+      this.#put(child, at);
+      at = below;
+    }
+    this.#put(stream, at);
+  }
+
+  #put(stream: ClientStream, at: number): void {
+    this.#heap[at] = stream;
+    stream.stalledAt = at;
+  }
+}
