@@ -55,7 +55,7 @@ function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): vo
 
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";
 export type { RegistryEvent } from "./event.ts";
-export { etcdNaming } from "./registry/layout/etcd-naming.ts";
+export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
 export { goZero } from "./registry/layout/go-zero.ts";
 export { grpclb } from "./registry/layout/grpclb.ts";
 export { kitex } from "./registry/layout/kitex.ts";

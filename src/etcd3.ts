@@ -62,7 +62,7 @@ export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Regist
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";
 export type { RegistryEvent } from "./event.ts";
 export type { Etcd3TlsOptions } from "./node/grpc-credentials.ts";
-export { etcdNaming } from "./registry/layout/etcd-naming.ts";
+export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
 export { goZero } from "./registry/layout/go-zero.ts";
 export { grpclb } from "./registry/layout/grpclb.ts";
 export { kitex } from "./registry/layout/kitex.ts";

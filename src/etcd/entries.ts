@@ -11,7 +11,7 @@ interface Entry {
   readonly createRevision: bigint;
   readonly modRevision: bigint;
   readonly lease: bigint;
-  /** Undefined: the value was skipped. */
+  /** Undefined: the value was skipped, or is another service's. */
   readonly endpoint: Endpoint | undefined;
 }
 
@@ -20,14 +20,16 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** The keys of one service as they stand in etcd, and the set of endpoints that they make. */
 export class Entries {
   readonly #layout: Layout;
+  readonly #service: string;
   readonly #onSkipped: (key: string, cause: Error) => void;
   #entries = new Map<string, Entry>();
   /** The entries of each identity, the newest last. Kept up with every event, as a set may have thousands of them. */
   readonly #byIdentity = new Map<string, Entry[]>();
   #endpoints: readonly Endpoint[] | undefined;
 
-  constructor(layout: Layout, onSkipped: (key: string, cause: Error) => void) {
+  constructor(layout: Layout, service: string, onSkipped: (key: string, cause: Error) => void) {
     this.#layout = layout;
+    this.#service = service;
     this.#onSkipped = onSkipped;
   }
 
@@ -87,19 +89,33 @@ export class Entries {
     else entries.splice(entries.indexOf(entry), 1);
   }
 
-  #read(key: string, kv: KeyValue): Entry {
-    const { createRevision, modRevision, lease } = kv;
+  #read(key: string, { createRevision, modRevision, lease, value }: KeyValue): Entry {
     let endpoint: Endpoint | undefined;
     try {
-      if (kv.value.length > MAX_VALUE_BYTES) {
-        throw new Error(`its value has ${kv.value.length} bytes, more than ${MAX_VALUE_BYTES}`);
-      }
+      const read = this.#endpoint(key, value);
       // A new lease is a new start of the server, also where its key was still there.
-      endpoint = { ...this.#layout.read(key, decoder.decode(kv.value)), incarnation: `${createRevision}.${lease}` };
+      endpoint = read && { ...read, incarnation: `${createRevision}.${lease}` };
     } catch (error) {
       this.#onSkipped(key, asError(error));
     }
     return { createRevision, modRevision, lease, endpoint };
+  }
+
+  /** Undefined for another service's key, whatever it holds. */
+  #endpoint(key: string, value: Uint8Array): Endpoint | undefined {
+    let text = "", wrong: unknown;
+    if (value.length > MAX_VALUE_BYTES) {
+      wrong = new Error(`its value has ${value.length} bytes, more than ${MAX_VALUE_BYTES}`);
+    } else {
+      try {
+        text = decoder.decode(value);
+      } catch (error) {
+        wrong = error;
+      }
+    }
+    if (this.#layout.owns?.(this.#service, key, text) === false) return undefined;
+    if (wrong !== undefined) throw wrong;
+    return this.#layout.read(key, text);
   }
 }
 

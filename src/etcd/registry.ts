@@ -65,7 +65,7 @@ class EtcdRegistry implements Registry {
   }
 
   resolver(service: string): Resolver {
-    checkServiceName(service);
+    checkServiceName(service, this.#layout);
     return {
       target: service,
       resolve: (signal) => this.#resolve(service, signal),
@@ -76,7 +76,7 @@ class EtcdRegistry implements Registry {
   }
 
   register(options: RegisterOptions): Registration {
-    const checked = checkRegisterOptions(options);
+    const checked = checkRegisterOptions(options, this.#layout);
     const client = this.#open();
     const registration = new EtcdRegistration(client, this.#layout, checked, this.#onEvent, () => {
       this.#registrations.delete(registration);
@@ -109,7 +109,7 @@ class EtcdRegistry implements Registry {
   #listed(service: string): Entries {
     let entries = this.#lists.get(service);
     if (entries === undefined) {
-      entries = new Entries(this.#layout, (key, cause) => {
+      entries = new Entries(this.#layout, service, (key, cause) => {
         emit(this.#onEvent, { type: "value-skipped", service, key, cause });
       });
       this.#lists.set(service, entries);

@@ -53,7 +53,9 @@ export class ServiceWatch {
     this.#service = service;
     this.#range = keyRange(layout.prefix(service));
     this.#onEvent = onEvent;
-    this.#entries = new Entries(layout, (key, cause) => emit(onEvent, { type: "value-skipped", service, key, cause }));
+    this.#entries = new Entries(layout, service, (key, cause) => {
+      emit(onEvent, { type: "value-skipped", service, key, cause });
+    });
     this.#backoff = new Backoff(RETRY, client.random);
     this.#latest = new Latest(() => this.#resolution(), (consumers) => {
       if (consumers > 0) return this.#start();

@@ -6,6 +6,9 @@ import { checkAttributes, checkRegisterOptions, checkServiceName } from "./optio
 import { RegistrationLife } from "./registration.ts";
 import type { EndpointAttributes, RegisterOptions, Registration, Registry } from "./registry.ts";
 
+/** There are no keys, and it stands in for registries of any layout. */
+const NAMES = { slashes: true };
+
 /**
  * A registry within one process, for tests and demonstrations: what registers is resolved at once, and nothing expires.
  *
@@ -31,7 +34,7 @@ export function createMemoryRegistry({ clock = systemClock }: { readonly clock?:
   };
   return {
     resolver(name) {
-      checkServiceName(name);
+      checkServiceName(name, NAMES);
       return {
         target: name,
         async *resolve(signal) {
@@ -45,7 +48,7 @@ export function createMemoryRegistry({ clock = systemClock }: { readonly clock?:
       };
     },
     register(options: RegisterOptions) {
-      const { service: name, address, onState, ttlSeconds: _, ...attributes } = checkRegisterOptions(options);
+      const { service: name, address, onState, ttlSeconds: _, ...attributes } = checkRegisterOptions(options, NAMES);
       checkOpen();
       const { endpoints } = service(name);
       const incarnation = String(++incarnations);

@@ -14,13 +14,19 @@ export interface CheckedRegistration extends EndpointAttributes {
   readonly onState: RegisterOptions["onState"];
 }
 
+/** What a registry's keys allow in the names of services. */
+export interface ServiceNames {
+  /** Whether a "/" may part a name. Defaults to false. */
+  readonly slashes?: boolean;
+}
+
 /**
- * Checks a service's name: a non-empty string of at most 255 characters without "/" (it parts the levels of a registry's
- * keys), white space and control characters; not "." or "..".
+ * Checks a service's name: a non-empty string of at most 255 characters without white space and control characters, and
+ * with "/" only where the registry's keys allow it, and not at its end; no part of it is "." or "..".
  *
  * @throws TypeError that names the value and what is expected.
  */
-export function checkServiceName(service: unknown): asserts service is string {
+export function checkServiceName(service: unknown, { slashes = false }: ServiceNames = {}): asserts service is string {
   const wrong = (why: string) => {
     const quoted = typeof service === "string" ? JSON.stringify(service.slice(0, 100)) : String(service);
     return new TypeError(`service name ${quoted} ${why}: expected a name such as "simple_grpc"`);
@@ -28,18 +34,19 @@ export function checkServiceName(service: unknown): asserts service is string {
   if (typeof service !== "string") throw wrong("is not a string");
   if (service === "") throw wrong("is empty");
   if (service.length > 255) throw wrong(`has ${service.length} characters, more than 255`);
-  if (service.includes("/")) throw wrong('has a "/" in it');
-  if (service === "." || service === "..") throw wrong("is a path");
+  if (!slashes && service.includes("/")) throw wrong('has a "/" in it, which this layout has no place for');
+  if (service.endsWith("/")) throw wrong('ends with a "/"');
+  if (service.split("/").some((part) => part === "." || part === "..")) throw wrong("is a path");
   if (/[\s\p{Cc}\p{Cf}\p{Cs}]/u.test(service)) throw wrong("has white space or a control character in it");
 }
 
 /** Checks what `register` is given. @throws TypeError or RangeError that names the value and what is expected. */
-export function checkRegisterOptions(options: RegisterOptions): CheckedRegistration {
+export function checkRegisterOptions(options: RegisterOptions, names?: ServiceNames): CheckedRegistration {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`register() takes { service, address, … }, not ${String(options)}`);
   }
   const { service, address, ttlSeconds = DEFAULT_TTL_SECONDS, onState } = options;
-  checkServiceName(service);
+  checkServiceName(service, names);
   const { host } = parseAddress(address);
   if (isWildcardHost(host)) {
     throw new TypeError(

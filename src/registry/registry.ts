@@ -6,7 +6,8 @@ export interface Registry extends AsyncDisposable {
    * The endpoints of a service. Nothing starts before the first consumer reads; all consumers of one service share what
    * the registry sends.
    *
-   * @throws TypeError if the name can't be a service's; it has no "/", no white space and no control characters.
+   * @throws TypeError if the name can't be a service's: it has no white space, no control characters, and a "/" only in
+   * layouts that take it.
    */
   resolver(service: string): Resolver;
   /**
@@ -32,7 +33,7 @@ export interface EndpointAttributes {
 
 /** What to register. */
 export interface RegisterOptions extends EndpointAttributes {
-  /** The service's name: no "/", no white space. */
+  /** The service's name: no white space, and a "/" only in layouts that take it. */
   readonly service: string;
   /** `host:port` as clients reach it; a wildcard host such as `0.0.0.0` is refused. */
   readonly address: string;

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
 import type { RegistryEvent } from "../../src/event.ts";
+import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
+import { kratos } from "../../src/registry/layout/kratos.ts";
 import type { Registry } from "../../src/registry/registry.ts";
 import type { Resolution, Resolver } from "../../src/resolver/resolver.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -378,6 +380,51 @@ describe("a resolver over etcd", () => {
     etcd.put("/grpclb/a/bad", "host:99999");
     await settled();
     assert.equal(events.filter(({ type }) => type === "value-skipped").length, 4);
+  });
+
+  it("leaves the keys of services below its own out, listed or watched, without an event", async () => {
+    const { etcd, registry, types } = setUp();
+    etcd.put(key(1), address(1));
+    etcd.put("/grpclb/a/b/10.0.0.9:80", address(9));
+    etcd.put("/grpclb/a/b/binary", new Uint8Array([0xff, 0xfe, 0]));
+    const consumer = consume(registry.resolver("a"));
+    await settled();
+    etcd.put("/grpclb/a/b/10.0.0.8:80", address(8));
+    etcd.put("/grpclb/a/b/huge", "x".repeat(1 << 20));
+    etcd.remove("/grpclb/a/b/10.0.0.9:80");
+    etcd.put(key(2), address(2));
+    await settled();
+    assert.deepEqual(consumer.now, [address(1), address(2)]);
+    const listed = await registry.resolver("a").list!(new AbortController().signal);
+    assert.deepEqual(listed.endpoints?.map((endpoint) => endpoint.address).sort(), [address(1), address(2)]);
+    assert.deepEqual(types(), []);
+  });
+
+  it("sees them where the layout's Go side does", async () => {
+    const { etcd, registry, types } = setUp({ layout: etcdNaming({ prefix: "foo" }) });
+    const value = (n: number) => `{"Op":0,"Addr":"${address(n)}","Metadata":null}`;
+    etcd.put("foo/a/10.0.0.1:80", value(1));
+    etcd.put("foo/a/b/10.0.0.2:80", value(2));
+    const above = consume(registry.resolver("a")), below = consume(registry.resolver("a/b"));
+    await settled();
+    assert.deepEqual([above.now, below.now, types()], [[address(1), address(2)], [address(2)], []]);
+  });
+
+  it("of kratos tells services by the name in the value, as it changes", async () => {
+    const { etcd, registry, types } = setUp({ layout: kratos() });
+    const put = (key: string, name: string, n: number) =>
+      etcd.put(`/microservices/${key}`, `{"id":"x","name":"${name}","endpoints":["grpc://${address(n)}"]}`);
+    put("st/1", "st", 1);
+    put("st/sub/2", "st/sub", 2);
+    const sub = async () =>
+      (await registry.resolver("st/sub").list!(new AbortController().signal)).endpoints?.map(({ address }) => address);
+    const st = consume(registry.resolver("st"));
+    await settled();
+    assert.deepEqual([st.now, await sub()], [[address(1)], [address(2)]]);
+    put("st/sub/2", "st", 3);
+    put("st/1", "other", 1);
+    await settled();
+    assert.deepEqual([st.now, await sub(), types()], [[address(3)], [], []]);
   });
 
   it("D7: a listener that throws does no harm", async (t) => {

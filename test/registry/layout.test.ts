@@ -117,9 +117,55 @@ describe("layouts", () => {
     assert.throws(() => grpclb({ prefix: "" }), /prefix ""/);
     assert.throws(() => grpclb({ prefix: 5 as unknown as string }), /prefix 5/);
     assert.throws(() => grpclb({ prefix: "/a\n" }), TypeError);
+    assert.throws(() => etcdNaming({ prefix: "" }), /prefix ""/);
     assert.throws(() => goZero({ id: "" }), /id ""/);
     assert.throws(() => kratos({ id: "" }), TypeError);
     assert.throws(() => kratos({ version: 5 as unknown as string }), /version 5/);
+  });
+});
+
+describe("names with a slash", () => {
+  const layouts = { grpclb: grpclb(), etcdNaming: etcdNaming(), goZero: goZero(), kratos: kratos(), kitex: kitex() };
+
+  it("are taken where the Go side takes them", () => {
+    const taking = Object.entries(layouts).filter(([, { slashes }]) => slashes).map(([name]) => name);
+    assert.deepEqual(taking, ["etcdNaming", "goZero", "kratos"]);
+  });
+
+  it("stand in keys as they are", () => {
+    const keys = (layout: Layout, service: string) => layout.write({ ...entry(), service }).key;
+    assert.equal(keys(etcdNaming(), "foo/bar/my-service"), "foo/bar/my-service/10.0.0.5:9000");
+    assert.match(keys(goZero(), "/service/hello.rpc"), /^\/service\/hello\.rpc\/\d+$/);
+    assert.equal(keys(kratos(), "st/sub"), "/microservices/st/sub/10.0.0.5:9000");
+  });
+
+  it("a prefix of etcdNaming comes before them", () => {
+    for (const prefix of ["foo/bar", "foo/bar/"]) {
+      const layout = etcdNaming({ prefix });
+      assert.equal(layout.prefix("my-service"), "foo/bar/my-service/");
+      assert.equal(layout.write({ ...entry(), service: "my-service" }).key, "foo/bar/my-service/10.0.0.5:9000");
+    }
+    assert.equal(etcdNaming({ prefix: "/foo" }).prefix("a"), "/foo/a/");
+  });
+
+  it("tell whose an entry behind a further slash is as the Go side does", () => {
+    const owns = (layout: Layout, key: string, value: string) => layout.owns?.("st", key, value) ?? true;
+    assert.ok(owns(layouts.grpclb, "/grpclb/st/10.0.0.5:80", "10.0.0.5:80"));
+    assert.ok(!owns(layouts.grpclb, "/grpclb/st/sub/10.0.0.5:80", "10.0.0.5:80"));
+    assert.ok(owns(layouts.etcdNaming, "st/sub/10.0.0.5:80", '{"Op":0,"Addr":"10.0.0.5:80","Metadata":null}'));
+    assert.ok(owns(layouts.goZero, "st/sub/7587869", "10.0.0.5:80"));
+    assert.ok(owns(layouts.kitex, "kitex/registry-etcd/st/sub/10.0.0.5:80", '{"address":"10.0.0.5:80"}'));
+    const value = (name: string) => `{"id":"x","name":"${name}","endpoints":["grpc://10.0.0.5:80"]}`;
+    assert.ok(owns(layouts.kratos, "/microservices/st/x", value("st")));
+    // An id may have a slash, too.
+    assert.ok(owns(layouts.kratos, "/microservices/st/x/y", value("st")));
+    assert.ok(!owns(layouts.kratos, "/microservices/st/sub/x", value("st/sub")));
+    assert.ok(!owns(layouts.kratos, "/microservices/st/x", value("another")));
+    // Values without a name, of other spellings or broken ones, are told by their keys.
+    for (const other of ["10.0.0.5:80", "{", '{"name":5}', "null", ""]) {
+      assert.ok(owns(layouts.kratos, "/microservices/st/10.0.0.5:80", other));
+      assert.ok(!owns(layouts.kratos, "/microservices/st/sub/10.0.0.5:80", other));
+    }
   });
 });
 

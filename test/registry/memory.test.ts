@@ -27,6 +27,13 @@ describe("a registry in memory", () => {
     assert.throws(() => registry.register({ service: "a", address: "10.0.0.5:80" }), /closed/);
   });
 
+  it("takes names with slashes, as some layouts do", async () => {
+    const registry = createMemoryRegistry();
+    await registry.register({ service: "foo/bar", address: "10.0.0.5:80" }).ready;
+    const { endpoints } = await registry.resolver("foo/bar").list!(new AbortController().signal);
+    assert.equal(endpoints?.length, 1);
+  });
+
   it("leaves the entry of the last writer", async () => {
     const registry = createMemoryRegistry();
     const first = registry.register({ service: "a", address: "10.0.0.5:80" });

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseEtcdEndpoints } from "../../src/etcd/endpoints.ts";
-import { createEtcdRegistry, type CreateEtcdRegistryOptions, goZero, type RegisterOptions } from "../../src/etcd.ts";
+import {
+  createEtcdRegistry,
+  type CreateEtcdRegistryOptions,
+  etcdNaming,
+  goZero,
+  kitex,
+  kratos,
+  type RegisterOptions,
+} from "../../src/etcd.ts";
 
 const registry = createEtcdRegistry({ endpoints: ["http://127.0.0.1:2379"] });
 const good: RegisterOptions = { service: "a", address: "10.0.0.5:8000" };
@@ -25,6 +33,23 @@ describe("what a registry is given", () => {
       refuses(TypeError, () => registry.resolver(name as never), String(name));
     }
     for (const name of ["simple_grpc", "user.rpc", "com.foo.Bar:1.0.0", "grüße"]) registry.resolver(name);
+  });
+
+  it("takes names with slashes where the layout does, as paths that end in a name", () => {
+    for (const layout of [etcdNaming(), goZero(), kratos()]) {
+      const registry = createEtcdRegistry({ endpoints: ["a:1"], layout });
+      for (const name of ["foo/bar/my-service", "/service/hello.rpc", "a//b"]) registry.resolver(name);
+      for (const name of ["/", "a/", "a/..", "./a", "a/../b", "a b/c"]) {
+        refuses(TypeError, () => registry.resolver(name), JSON.stringify(name), "expected");
+        refuses(TypeError, () => registry.register({ ...good, service: name }), JSON.stringify(name), "expected");
+      }
+    }
+    refuses(
+      TypeError,
+      () => createEtcdRegistry({ endpoints: ["a:1"], layout: kitex() }).resolver("a/b"),
+      '"a/b"',
+      '"/"',
+    );
   });
 
   it("refuses addresses that clients can't call", () => {

@@ -1,19 +1,36 @@
+import { checkText } from "./attributes.ts";
 import { goJson, goMap } from "./go-json.ts";
 import type { Layout, LayoutEntry } from "./layout.ts";
 import { readEntry } from "./read.ts";
 
+/** Options of {@link etcdNaming}. */
+export interface EtcdNamingOptions {
+  /** What comes before the service's name and a "/" in keys and in grpc-go's target. Defaults to nothing. */
+  readonly prefix?: string;
+}
+
 /**
  * etcd's own client/v3/naming, which grpc-go resolves as `etcd:///<service>`:
- * `<service>/<host:port>` → `{"Op":0,"Addr":"10.0.0.5:8080","Metadata":null}`.
+ * `<service>/<host:port>` → `{"Op":0,"Addr":"10.0.0.5:8080","Metadata":null}`. With a prefix, `foo/bar` say, it is
+ * `etcd:///foo/bar/<service>`.
+ *
+ * Names may have a "/" in them. As in grpc-go's resolver, a service's endpoints are all those whose keys begin with its
+ * name and a "/", also those of services below it: don't name one service `foo` and another one `foo/bar`.
  *
  * Metadata is any JSON. Weight and zone have no other place than an object there, and old versions of grpc-go crash on
  * an object: leave weight and zone out, and give null or a string, where such clients read.
+ *
+ * @throws TypeError if the prefix is no text.
  */
-export function etcdNaming(): Layout {
+export function etcdNaming(options: EtcdNamingOptions = {}): Layout {
+  const { prefix } = options;
+  if (prefix !== undefined) checkText("prefix", prefix);
+  const root = prefix === undefined ? "" : `${prefix.replace(/\/+$/, "")}/`;
   return {
-    prefix: (service) => `${service}/`,
+    slashes: true,
+    prefix: (service) => `${root}${service}/`,
     write: (entry) => ({
-      key: `${entry.service}/${entry.address}`,
+      key: `${root}${entry.service}/${entry.address}`,
       value: goJson({ Op: 0, Addr: entry.address, Metadata: goMap(metadata(entry)) }),
     }),
     read: readEntry,

@@ -1,12 +1,13 @@
 import { checkText, refuseAttributes } from "./attributes.ts";
 import type { Layout } from "./layout.ts";
-import { readEntry } from "./read.ts";
+import { isBelow, readEntry } from "./read.ts";
 
 /**
  * The plain spelling, and the default: `/grpclb/<service>/<host:port>` → `<host:port>`.
  *
  * With another prefix it is that of wothing/wonaming (`/wonamingv3`) and wwcd/grpc-lb (`/etcdv3_resolver`).
- * It has no place for weight, zone or metadata.
+ * It has no place for weight, zone or metadata. Names have no "/": readers of this family take what is behind a service's
+ * prefix for an address. Keys with a further "/" there are another's, and left out.
  *
  * @throws TypeError if the prefix is no text.
  */
@@ -21,6 +22,7 @@ export function grpclb(options: { readonly prefix?: string } = {}): Layout {
       refuseAttributes("grpclb", entry, ["weight", "zone", "metadata"]);
       return { key: servicePrefix(entry.service) + entry.address, value: entry.address };
     },
+    owns: (service, key) => !isBelow(key, servicePrefix(service)),
     read: readEntry,
   };
 }

@@ -1,7 +1,7 @@
 import { checkText, checkWholeWeight, stringMap } from "./attributes.ts";
 import { goJson } from "./go-json.ts";
 import type { Layout } from "./layout.ts";
-import { readEntry } from "./read.ts";
+import { isBelow, readEntry } from "./read.ts";
 
 /** What go-kratos writes beside the address. */
 export interface KratosOptions {
@@ -15,7 +15,7 @@ export interface KratosOptions {
 
 /**
  * go-kratos's: `/microservices/<service>/<id>` → JSON with the endpoints as URLs. Weight and zone stand in its metadata,
- * which holds strings only.
+ * which holds strings only. Names may have a "/" in them: as in go-kratos, the `name` in a value says whose it is.
  *
  * @throws TypeError if an option is no text.
  */
@@ -24,6 +24,7 @@ export function kratos(options: KratosOptions = {}): Layout {
   if (options.id !== undefined) checkText("id", options.id);
   if (version !== "") checkText("version", version);
   return {
+    slashes: true,
     prefix: (service) => `/microservices/${service}/`,
     write(entry) {
       checkWholeWeight("kratos", entry.weight);
@@ -37,6 +38,20 @@ export function kratos(options: KratosOptions = {}): Layout {
       });
       return { key: `/microservices/${entry.service}/${id}`, value };
     },
+    owns(service, key, value) {
+      const name = nameIn(value);
+      return name === undefined ? !isBelow(key, `/microservices/${service}/`) : name === service;
+    },
     read: readEntry,
   };
+}
+
+/** The service's name as go-kratos writes it; undefined for a value of another spelling, or that is none. */
+function nameIn(value: string): string | undefined {
+  try {
+    const { name } = JSON.parse(value) as { name?: unknown };
+    return typeof name === "string" ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }

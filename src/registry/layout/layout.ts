@@ -8,6 +8,8 @@ import type { EndpointAttributes } from "../registry.ts";
  * strings, written and compared as UTF-8; values are text.
  */
 export interface Layout {
+  /** Whether a service's name may have a "/" in it. Defaults to false. */
+  readonly slashes?: boolean;
   /**
    * What all keys of a service begin with. It ends with "/", or the keys of `user-admin` would be found under `user`.
    * It must be the same for every endpoint of the service.
@@ -19,6 +21,11 @@ export interface Layout {
    * @throws TypeError or RangeError if the layout has no place for an attribute.
    */
   write(entry: LayoutEntry): { readonly key: string; readonly value: string };
+  /**
+   * Whether an entry under a service's prefix is that service's, and not that of another one whose name begins with it and
+   * a "/"; such an entry is left out without a word. It must not throw. Defaults to true.
+   */
+  owns?(service: string, key: string, value: string): boolean;
   /**
    * The endpoint that an entry stands for. Entries are written by anyone: never trust one.
    *

@@ -22,6 +22,11 @@ export function readEntry(key: string, value: string): Endpoint {
   return readTarget(text === "" ? decodeURIComponent(key.slice(key.lastIndexOf("/") + 1)) : text);
 }
 
+/** Whether a key has a "/" behind a service's prefix, so that it is that of another service. */
+export function isBelow(key: string, prefix: string): boolean {
+  return key.startsWith(prefix) && key.includes("/", prefix.length);
+}
+
 function readJson(text: string): Endpoint {
   const json = JSON.parse(text) as JsonObject;
   checkHarmless(json, 0);
