@@ -1,37 +1,47 @@
 /**
- * Installs the package as npm would publish it beside its peers, and runs a program that uses it on Node 22, the oldest
- * that it supports: `npm run test:package`.
+ * Installs the package as npm would publish it in a new folder, as README.md says, and runs there what users would: a
+ * program on Node 22, the oldest that is supported; README's server and client, and the code blocks of all pages, on
+ * each runtime. `npm run test:package`.
  */
-import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { pack, run } from "../docs/as-printed.ts";
+import { startEtcdProcess } from "../examples/etcd-process.ts";
+import { executable, root } from "../support/process.ts";
+import { runPages } from "./pages.ts";
+import { compile, install, runServerAndClient, type RuntimeUnderTest } from "./readme.ts";
 
-const here = dirname(fileURLToPath(import.meta.url));
-const root = resolve(here, "../..");
-const folder = mkdtempSync(join(tmpdir(), "connect-lb-package-"));
-
-/** Runs a command; its output goes to this one's. */
-function run(cwd: string, command: string, ...args: string[]): void {
-  console.log(`$ ${command} ${args.join(" ")}`);
-  execFileSync(command, args, { cwd, stdio: "inherit" });
-}
-
+const temporary = mkdtempSync(join(tmpdir(), "connect-lb-package-"));
+const project = join(temporary, "project");
+const node22 = join(temporary, "node22");
+for (const folder of [project, node22]) mkdirSync(folder);
+const etcd = await startEtcdProcess();
 try {
-  run(root, "npm", "pack", "--silent", "--pack-destination", folder);
-  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
-  if (tarball === undefined) throw new Error("npm pack wrote no package");
-  const manifest = { private: true, type: "module", allowScripts: { node: true } };
-  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
-  const peers = ["@connectrpc/connect@^2", "@connectrpc/connect-node@^2", "@bufbuild/protobuf@^2"];
-  run(folder, "npm", "install", "--no-audit", "--no-fund", `./${tarball}`, ...peers, "node@22");
-  copyFileSync(join(here, "program.mjs"), join(folder, "program.mjs"));
-  run(folder, join(folder, "node_modules/.bin/node"), "program.mjs");
+  writeFileSync(join(node22, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }));
+  run(node22, "npm", "install", "--no-audit", "--no-fund", "node@22");
+  const runtimes: RuntimeUnderTest[] = [
+    { name: "Node 22", command: "node", program: join(node22, "node_modules/.bin/node") },
+    { name: "Node 24", command: "node", program: executable("node") },
+    { name: "Bun", command: "bun", program: executable("bun") },
+    { name: "Deno", command: "deno", program: executable("deno") },
+  ];
+
+  install(project, pack(temporary));
+  copyFileSync(join(root, "test/package/program.mjs"), join(project, "program.mjs"));
+  run(project, join(node22, "node_modules/.bin/node"), "program.mjs");
+  for (const runtime of runtimes) await runServerAndClient(project, runtime, etcd.url);
+  compile(project);
+
+  // What docs/etcd.md says for its block on that package.
+  run(project, "npm", "install", "--no-audit", "--no-fund", "etcd3@1");
+  for (const runtime of runtimes) await runPages(project, runtime, etcd.url);
+  console.log(`in ${Math.round(performance.now() / 1_000)} s`);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  await etcd.child.stop();
+  rmSync(temporary, { recursive: true, force: true });
 }

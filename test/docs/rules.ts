@@ -1,0 +1,68 @@
+// What is done with each code block of README.md and docs/*.md. TypeScript is type-checked and run unless this table says
+// otherwise; every other block has to be named here, and so does whatever can't be run. A block that no rule knows
+// fails the tests.
+import type { Block } from "./blocks.ts";
+
+export type Rule =
+  /** Type-checked here, and run on the built package by `npm run test:package`; not on Node 22 where that can't parse it. */
+  | { readonly kind: "run"; readonly needsNode24?: true }
+  /** Type-checked here, and nothing more, for this reason. */
+  | { readonly kind: "check"; readonly why: string }
+  /** Tried word for word by what is named. */
+  | { readonly kind: "tried"; readonly by: string }
+  /** Neither run nor type-checked, because it is this. */
+  | { readonly kind: "shown"; readonly as: string };
+
+const readme: Rule = { kind: "tried", by: "npm run test:package, in a new folder" };
+const frameworks: Rule = { kind: "tried", by: "npm run test:frameworks, with the packages it needs" };
+const diagram: Rule = { kind: "shown", as: "a diagram" };
+const entry: Rule = { kind: "tried", by: "test/docs/layouts.test.ts" };
+
+/** By page and heading, or by page for all of its blocks that have no rule of their own. */
+export const RULES: Readonly<Record<string, Rule>> = {
+  "README.md: (top)": diagram,
+  "README.md: See it work (1)": { kind: "tried", by: ".ci/run" },
+  "README.md: See it work (2)": { kind: "shown", as: "what `npm run demo` prints" },
+  "README.md: Install (1)": readme,
+  "README.md: Install (2)": { kind: "shown", as: "a command that needs the published package" },
+  "README.md: Install (3)": readme,
+  "README.md: Run them (1)": readme,
+  "README.md: Run them (2)": readme,
+  "docs/architecture.md": diagram,
+  "docs/layouts.md: `grpclb()`: the default": entry,
+  "docs/layouts.md: `etcdNaming()`: etcd's own resolver for grpc-go": entry,
+  "docs/layouts.md: `goZero()`": entry,
+  "docs/layouts.md: `kratos()`": entry,
+  "docs/layouts.md: `kitex()`": entry,
+  "docs/usage.md: Ending": { kind: "run", needsNode24: true },
+  "docs/fastify-express.md": frameworks,
+  "docs/nestjs-jest.md": frameworks,
+};
+
+/** The names in RULES that no block has any more. */
+export function unused(blocks: readonly Block[]): string[] {
+  const names = new Set(blocks.flatMap(({ page, name }) => [page, name]));
+  return Object.keys(RULES).filter((name) => !names.has(name));
+}
+
+/** @throws Error that says where to add a rule if there is none for the block. */
+export function ruleOf({ page, name, line, language }: Block): Rule {
+  const rule = RULES[name] ?? RULES[page];
+  if (rule !== undefined) return rule;
+  if (language === "ts") return { kind: "run" };
+  throw new Error(
+    `${page}:${line} has a code block that no rule knows (language ${JSON.stringify(language)}): ` +
+      `say in test/docs/rules.ts under ${JSON.stringify(name)} what tries it, or what it shows`,
+  );
+}
+
+/**
+ * What the pages take from README's client and server without saying so each time. Blocks that bring such a name
+ * themselves hide the one here.
+ */
+export const GIVEN = `\
+declare const registry: import("connect-lb").Registry;
+declare const transport: import("connect-lb").BalancedTransport;
+declare const simple: import("@connectrpc/connect").Client<typeof import("./gen/simple_pb.ts").Simple>;
+declare const server: import("node:http2").Http2Server;
+`;
