@@ -241,9 +241,6 @@ export class Connection implements ByteStreamEvents {
 
   #ended(why: string): Error | undefined {
     if (this.#state === "draining" && this.requests.active.size === 0) return this.whyDraining;
-    const before = this.#state === "connecting"
-      ? " before its SETTINGS: is it an HTTP/2 server, and is TLS on at both ends or at neither?"
-      : "";
-    return this.whyDraining ?? new Error(why + before);
+    return this.whyDraining ?? new Error(this.#state === "connecting" ? `${why} before its SETTINGS` : why);
   }
 }

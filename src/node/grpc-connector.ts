@@ -12,7 +12,7 @@ import { resolveLimits } from "../http2/limits.ts";
 import type { Http2Limits } from "../http2/limits.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import { destinationOf, NO_HTTP2 } from "./socket.ts";
+import { destinationOf } from "./socket.ts";
 import type { Destination, TlsOptions, TlsSource } from "./socket.ts";
 
 export type { KeepaliveOptions, TlsOptions, TlsSource };
@@ -171,7 +171,7 @@ class GrpcLink implements Link {
       return connection;
     } catch (error) {
       signal.throwIfAborted();
-      throw new Error(`can't connect to ${address}: ${whyNot(error)}`, { cause: error });
+      throw new Error(`can't connect to ${address}: ${whyNot(error, this.#destination.scheme)}`, { cause: error });
     } finally {
       this.#openings.delete(opening);
       timer.cancel();
@@ -249,12 +249,17 @@ function positive(name: string, value: unknown): number {
 }
 
 /** What a user reads of a connection that could not be opened. */
-function whyNot(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // The runtimes' own texts for these are OpenSSL's, and don't say what to do.
-  if ("code" in error && error.code === "ERR_SSL_WRONG_VERSION_NUMBER") {
-    return "the server answers without TLS: is TLS on at both ends or at neither?";
-  }
-  if ("code" in error && error.code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL") return NO_HTTP2;
-  return error.message.trim();
+function whyNot(error: unknown, scheme: Destination["scheme"]): string {
+  let message = error instanceof Error ? error.message : String(error);
+  if (isReset(error)) message = "the server reset the connection before its SETTINGS";
+  if (!message.endsWith(" before its SETTINGS")) return message;
+  // Over TLS the server chose HTTP/2, and TLS 1.3 lets it look at the client's certificate only afterwards.
+  const question = scheme === "https" ? "does it require a client certificate" : "is TLS on at both ends or at neither";
+  return `${message}: is it an HTTP/2 server, and ${question}?`;
+}
+
+/** Whether a connection that was there was reset; errors of one that couldn't be made name an address. */
+function isReset(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE") &&
+    !("address" in error);
 }

@@ -6,6 +6,8 @@ import type { ByteStream, ByteStreamEvents, OpenByteStream } from "../http2/byte
 import { systemClock } from "../time/clock.ts";
 import type { Timer } from "../time/clock.ts";
 import { untilAborted } from "../time/until-aborted.ts";
+import { closedWhileOpened, NO_HTTP2, socketError } from "./socket-error.ts";
+import type { SocketProgress } from "./socket-error.ts";
 import { turn } from "./turn.ts";
 
 /** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
@@ -22,9 +24,6 @@ export type TlsSource = TlsOptions | (() => TlsOptions | Promise<TlsOptions>);
  * out of reach there, the others have to speak HTTP/2 without being asked.
  */
 const CAN_NEGOTIATE = globalThis.navigator?.userAgent !== "Cloudflare-Workers";
-
-/** What a TLS server is told to lack that speaks something else. */
-export const NO_HTTP2 = "the server didn't choose HTTP/2 (ALPN h2) over TLS";
 
 /** Where an endpoint is dialled and what it is called. */
 export interface Destination {
@@ -86,20 +85,23 @@ function open(dial: () => net.Socket, opened: "connect" | "secureConnect", signa
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const socket = dial();
-    const fail = (error: unknown) => {
+    let progress: SocketProgress = "dialling";
+    const connected = () => progress = "handshake";
+    const giveUp = (reason: unknown) => {
       done();
       // Errors that come after the first have nobody to tell.
       socket.on("error", () => {});
       socket.destroy();
-      reject(error);
+      reject(reason);
     };
-    const abort = () => fail(signal.reason);
-    const ended = () => fail(new Error("the connection was closed while it was opened"));
+    const abort = () => giveUp(signal.reason);
+    const fail = (error: Error) => giveUp(socketError(error, progress));
+    const ended = () => giveUp(closedWhileOpened(progress));
     const succeed = () => {
       done();
       // RFC 9113 section 3.2: without ALPN's "h2" the server speaks something else.
       if (CAN_NEGOTIATE && socket instanceof tls.TLSSocket && socket.alpnProtocol !== "h2") {
-        return fail(new Error(NO_HTTP2));
+        return giveUp(new Error(NO_HTTP2));
       }
       socket.setNoDelay(true);
       socket.unref();
@@ -107,9 +109,10 @@ function open(dial: () => net.Socket, opened: "connect" | "secureConnect", signa
     };
     const done = () => {
       signal.removeEventListener("abort", abort);
-      socket.off("error", fail).off("close", ended).off(opened, succeed);
+      socket.off("error", fail).off("close", ended).off("connect", connected).off(opened, succeed);
     };
     signal.addEventListener("abort", abort);
+    if (opened === "secureConnect") socket.on("connect", connected);
     socket.on("error", fail).on("close", ended).on(opened, succeed);
   });
 }
@@ -128,12 +131,8 @@ class SocketStream implements ByteStream {
   constructor(socket: net.Socket) {
     this.#socket = socket;
     // Before `start` too: an error that nobody listens for ends the process.
-    socket.on("error", (error: Error) => this.#cause ??= error);
-    socket.on("close", () => {
-      this.#closed = true;
-      this.#linger?.cancel();
-      this.#events?.closed(this.#cause);
-    });
+    socket.on("error", (error: Error) => this.#gone(error));
+    socket.on("close", () => this.#gone());
   }
 
   start(events: ByteStreamEvents): void {
@@ -143,13 +142,23 @@ class SocketStream implements ByteStream {
     this.#socket.on("end", () => events.end());
     // Plain, because `bytes` fields are views of it: a Buffer's slice() is not a copy as a Uint8Array's is.
     this.#socket.on("data", (chunk: Uint8Array) => {
-      events.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      if (!this.#closed) events.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     });
   }
 
   write(bytes: Uint8Array): boolean {
-    return !this.#socket.writable || this.#socket.write(bytes);
+    if (this.#socket.writable) return this.#socket.write(bytes, this.#written);
+    // Unless this side ended it, it is broken: that is told when the writer is done with this write.
+    if (!this.#socket.writableEnded) {
+      queueMicrotask(() => this.#gone(this.#socket.errored ?? new Error("the socket can't be written to any more")));
+    }
+    return true;
   }
+
+  /** workerd tells in this way alone that a socket can't be used. */
+  readonly #written = (error?: Error | null): void => {
+    if (error) this.#gone(error);
+  };
 
   whenLaid(flush: () => void): void {
     turn.atEnd(flush);
@@ -169,5 +178,15 @@ class SocketStream implements ByteStream {
   hold(on: boolean): void {
     if (on) this.#socket.ref();
     else this.#socket.unref();
+  }
+
+  /** An error is the end: after one in an open TLS connection, Node leaves the socket open and `close` never comes. */
+  #gone(cause?: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cause = cause && socketError(cause, "open");
+    this.#linger?.cancel();
+    this.#socket.destroy();
+    this.#events?.closed(this.#cause);
   }
 }

@@ -29,6 +29,8 @@ export interface TcpProxy {
   cut(): void;
   /** Does that by itself when so many bytes more have gone to clients; then again after the next number of bytes. */
   cutAfter(...bytes: readonly number[]): void;
+  /** Flips a bit of the last byte of what goes next to a client, or to a server. */
+  corrupt(to: "client" | "server"): void;
   /** Ends the server's side of all present connections; the client's side stays open and silent. */
   halfOpen(): void;
   /** Stops listening, so that new connections are refused; those that are open stay. */
@@ -53,7 +55,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     cuts.shift();
     cut();
   };
-  const state = { target, delayMs: 0, holding: false, passed };
+  const state: Path = { target, delayMs: 0, holding: false, corrupting: undefined, passed };
   let accepted = 0;
   let port = 0;
   let server: Server | undefined;
@@ -107,6 +109,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     },
     cut,
     cutAfter: (...bytes) => void (cuts = [...bytes]),
+    corrupt: (to) => void (state.corrupting = to),
     halfOpen() {
       for (const pair of pairs) pair.loseServer();
     },
@@ -121,9 +124,11 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
 
 /** How the path behaves now. */
 interface Path {
-  readonly target: string;
-  readonly delayMs: number;
-  readonly holding: boolean;
+  target: string;
+  delayMs: number;
+  holding: boolean;
+  /** Whose next bytes are made wrong. */
+  corrupting: "client" | "server" | undefined;
   /** Told of bytes that went to a client. */
   passed(bytes: number): void;
 }
@@ -180,8 +185,8 @@ class Pair {
     const server = this.#server = connect({ host, port, allowHalfOpen: true, noDelay: true });
     server.on("error", () => this.#gone(server));
     server.on("close", () => this.#gone(server));
-    this.#up = new Direction(client, server, this.#path);
-    this.#down = new Direction(server, client, this.#path, (bytes) => this.#path.passed(bytes));
+    this.#up = new Direction(client, server, this.#path, "server");
+    this.#down = new Direction(server, client, this.#path, "client");
     client.resume();
   }
 
@@ -220,13 +225,13 @@ class Direction {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #full = false;
   #stopped = false;
-  readonly #passed: (bytes: number) => void;
+  readonly #side: "client" | "server";
 
-  constructor(from: Socket, to: Socket, path: Path, passed: (bytes: number) => void = () => {}) {
+  constructor(from: Socket, to: Socket, path: Path, side: "client" | "server") {
     this.#from = from;
     this.#to = to;
     this.#path = path;
-    this.#passed = passed;
+    this.#side = side;
     from.on("data", (bytes: Uint8Array) => this.#push(bytes));
     from.on("end", () => this.#push(undefined));
     to.on("drain", () => {
@@ -244,6 +249,10 @@ class Direction {
 
   #push(bytes: Uint8Array | undefined): void {
     if (this.#stopped) return;
+    if (bytes !== undefined && this.#path.corrupting === this.#side) {
+      this.#path.corrupting = undefined;
+      bytes[bytes.length - 1]! ^= 1;
+    }
     this.#queue.push({ dueMs: performance.now() + this.#path.delayMs, bytes });
     this.held += bytes?.length ?? 1;
     if (this.held > MOST_HELD_BYTES) this.#from.pause();
@@ -268,7 +277,7 @@ class Direction {
       if (head.bytes === undefined) this.#to.end();
       else {
         this.#full = !this.#to.write(head.bytes);
-        this.#passed(head.bytes.length);
+        if (this.#side === "client") this.#path.passed(head.bytes.length);
       }
     }
     if (this.#stopped || this.held > MOST_HELD_BYTES) return;
