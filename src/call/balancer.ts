@@ -7,8 +7,8 @@ import type { Resolution, Resolver, Staleness } from "../resolver/resolver.ts";
 import { watchResolver } from "../resolver/watch.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import type { PendingCall } from "./wait.ts";
 import { describeBalancer, textOf } from "./explain.ts";
+import { Line, type PendingCall } from "./line.ts";
 
 /** What a balancer is made of. */
 export interface BalancerOptions {
@@ -39,7 +39,15 @@ export class Balancer {
   readonly target: string;
   readonly pool: Pool;
   readonly #options: BalancerOptions;
-  readonly #waiting = new Set<PendingCall>();
+  /** Calls that wait; first those that were given a connection before, since they came earlier. */
+  readonly #returned = new Line();
+  readonly #line = new Line();
+  /** Connections that have room again, until calls were given it. */
+  #withRoom: EndpointConnection[] = [];
+  /** Calls that came meanwhile. */
+  #latecomers: PendingCall[] = [];
+  /** When a ready connection was lost or removed the last time. */
+  #lostReadyMs = -Infinity;
   #closed = false;
   /** Ends the resolving that is under way. */
   #running: AbortController | undefined;
@@ -66,9 +74,11 @@ export class Balancer {
       },
       onState: (connection, from, cause) => {
         if (cause !== undefined) void this.#refresh();
+        if (from === "ready") this.#lostReadyMs = options.clock.now();
         const to = connection.state, { endpoint } = connection;
         emit(onEvent, { type: "connection-state", target: this.target, endpoint, from, to, ...cause && { cause } });
       },
+      onRoom: (connection) => this.hasRoom(connection),
     });
   }
 
@@ -78,7 +88,12 @@ export class Balancer {
 
   /** How many calls wait for a connection, or before their next attempt. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#returned.size + this.#line.size;
+  }
+
+  /** Whether there is room that calls in line are about to be given: a new call goes behind them. */
+  get serving(): boolean {
+    return this.#withRoom.length > 0;
   }
 
   /** Begins to resolve, unless it does already. */
@@ -116,14 +131,29 @@ export class Balancer {
     }
   }
 
-  /** Has the call told whenever the picker changes or all is closed, until `forget`. */
+  /** Has the call look now, and whenever the picker changes, there is room again or all is closed, until `forget`. */
   await(call: PendingCall): void {
-    this.#waiting.add(call);
+    this.#lineOf(call).add(call);
+    if (this.serving && call.wantsConnection) this.#latecomers.push(call);
+    else call.retry();
   }
 
   /** The call waits no more. */
   forget(call: PendingCall): void {
-    this.#waiting.delete(call);
+    this.#lineOf(call).delete(call);
+  }
+
+  #lineOf(call: PendingCall): Line {
+    return call.returned ? this.#returned : this.#line;
+  }
+
+  /**
+   * How long a call that got no connection within `waitTimeoutMs` goes on waiting. A server that is there and busy is
+   * waited for without limit; one that went away meanwhile, for `waitTimeoutMs` from then on.
+   */
+  moreTimeMs(waitTimeoutMs: number): number {
+    if (this.pool.connections.some((connection) => connection.full)) return waitTimeoutMs;
+    return this.#lostReadyMs + waitTimeoutMs - this.#options.clock.now();
   }
 
   /** What a person wants to know when a call got no connection. */
@@ -135,7 +165,7 @@ export class Balancer {
     this.#closed = true;
     this.#running?.abort(new Error("the transport is closed"));
     this.#idleCheck?.cancel();
-    for (const call of [...this.#waiting]) call.retry();
+    this.#retryAll();
     await this.pool.close(graceMs);
   }
 
@@ -155,8 +185,42 @@ export class Balancer {
       this.picker ??= { pick: () => cause };
       emit(onEvent, { type: "policy-failed", target: this.target, cause });
     }
-    // First come, first served; a call that finds nothing stays.
-    for (const call of [...this.#waiting]) call.retry();
+    this.#retryAll();
+  }
+
+  /** First come, first served; a call that finds nothing stays. */
+  #retryAll(): void {
+    for (const call of this.#returned) call.retry();
+    for (const call of this.#line) call.retry();
+  }
+
+  /**
+   * Calls in line are given the room, not at once: what ended one call may be about to end those that wait, such as a
+   * signal that they share, and several may end together.
+   */
+  hasRoom(connection: EndpointConnection): void {
+    if (this.waiting === 0) return;
+    this.#withRoom.push(connection);
+    if (this.#withRoom.length === 1) queueMicrotask(() => this.#serve());
+  }
+
+  #serve(): void {
+    const withRoom = this.#withRoom, latecomers = this.#latecomers;
+    this.#withRoom = [];
+    this.#latecomers = [];
+    this.#give(this.#returned, withRoom);
+    this.#give(this.#line, withRoom);
+    // For these there may be room elsewhere.
+    for (const call of latecomers) if (this.#lineOf(call).has(call)) call.retry();
+  }
+
+  /** Serves a line as far as the room goes: who stands further back in a long one is not even looked at. */
+  #give(line: Line, withRoom: EndpointConnection[]): void {
+    for (const call of line) {
+      while (withRoom.length > 0 && !withRoom.at(-1)!.available) withRoom.pop();
+      if (withRoom.length === 0) return;
+      if (call.wantsConnection) call.retry();
+    }
   }
 
   /** Looks now and then whether there were calls; looking costs calls nothing. */
@@ -166,7 +230,7 @@ export class Balancer {
     this.#idleCheck = clock.timer(idleTimeoutMs, () => {
       const { connections } = this.pool;
       const picks = connections.reduce((sum, connection) => sum + connection.picks, 0);
-      const busy = this.#waiting.size > 0 || connections.some((connection) => connection.inFlight > 0);
+      const busy = this.waiting > 0 || connections.some((connection) => connection.inFlight > 0);
       if (busy || picks !== picksBefore) return this.#watchIdleness(picks);
       this.#running?.abort(new Error("there were no calls"));
       this.#running = this.picker = this.stale = undefined;

@@ -24,6 +24,10 @@ export function describeBalancer(balancer: Balancer, nowMs: number): string {
     const counts = [...states].map(([state, count]) => `${count} ${state}`).join(", ");
     const noun = connections.length === 1 ? "endpoint" : "endpoints";
     parts.push(`${target} has ${connections.length} ${noun} (${counts})`);
+    const full = connections.filter((connection) => connection.full).length;
+    if (full > 0) {
+      parts.push(`${full} of them ${full === 1 ? "has" : "have"} as many calls in flight as its server allows`);
+    }
   }
   const failing = connections.filter((connection) => connection.lastError !== undefined);
   for (const { endpoint, lastError } of failing.slice(0, MOST_LISTED)) {
@@ -41,6 +45,14 @@ export function describeBalancer(balancer: Balancer, nowMs: number): string {
 export function textOf(error: unknown): string {
   if (error instanceof ConnectError) return error.rawMessage;
   return error instanceof Error ? error.message : String(error);
+}
+
+/** How the last of a call's attempts ended, when none follows. */
+export function lastAttemptText(attempts: readonly FailedAttempt[]): string {
+  const { address, end, error } = attempts.at(-1)!;
+  const which = attempts.length === 1 ? "the attempt" : `the last of ${attempts.length} attempts`;
+  const how = end === "maybe-processed" ? "failed" : end === "refused" ? "was refused" : "was not sent";
+  return `${which}, on ${address}, ${how}: ${textOf(error)}`;
 }
 
 /** Collects the errors of a call's attempts as the cause of the one that the caller sees. */

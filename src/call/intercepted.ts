@@ -1,7 +1,8 @@
 import { Code, ConnectError, createContextValues, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { deadlinesOf } from "../time/deadline.ts";
-import { Call, type CallEnvironment } from "./call.ts";
+import { Call } from "./call.ts";
+import type { CallEnvironment } from "./environment.ts";
 import { ReplayBuffer } from "./replay.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";

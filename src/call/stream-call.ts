@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type StreamResponse } from "@connectrpc/connect";
-import { Call, type CallEnvironment } from "./call.ts";
+import { Call } from "./call.ts";
+import type { CallEnvironment } from "./environment.ts";
 import { codeOf, endOf } from "./explain.ts";
 import { ReplayBuffer } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";

@@ -1,5 +1,5 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { DEFAULT_CONNECT_BACKOFF } from "../connection/endpoint-connection.ts";
+import { DEFAULT_CONNECT_BACKOFF } from "../connection/connection-host.ts";
 import type { Connector } from "../connection/link.ts";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -10,7 +10,7 @@ import type { Resolver, Staleness } from "../resolver/resolver.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { Balancer } from "./balancer.ts";
-import type { CallEnvironment } from "./call.ts";
+import type { CallEnvironment } from "./environment.ts";
 import { checkGrace, checkTransportOptions } from "./check-options.ts";
 import { transportClosed } from "./explain.ts";
 import { interceptedCalls } from "./intercepted.ts";
@@ -34,7 +34,8 @@ export interface BalancedTransportOptions {
   readonly defaultTimeoutMs?: number;
   /**
    * How long a call waits for a connection, in milliseconds, unless its own timeout is shorter. A call that waits for
-   * readiness and has a timeout waits as long as that. Defaults to 10,000.
+   * readiness and has a timeout waits as long as that, and so does one that waits for room, because servers that are
+   * there have as many calls in flight as they allow (MAX_CONCURRENT_STREAMS). Defaults to 10,000.
    */
   readonly waitTimeoutMs?: number;
   /**

@@ -2,7 +2,8 @@ import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/p
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { EndTellingTransport, UnaryEndListener } from "../connection/link.ts";
-import { Call, type CallEnvironment } from "./call.ts";
+import { Call } from "./call.ts";
+import type { CallEnvironment } from "./environment.ts";
 
 /** A unary call, which hears itself how its attempts end. */
 export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Call<DescMethodUnary<I, O>>

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { CallEnvironment } from "./call.ts";
+import type { CallEnvironment } from "./environment.ts";
 import { checkMilliseconds } from "./check-options.ts";
 import { transportClosed } from "./explain.ts";
 import { waitFor } from "./wait.ts";
@@ -32,7 +32,7 @@ export async function waitUntilReady(env: CallEnvironment, options: ConnectOptio
     limitMs: timeoutMs,
     poll: () => {
       if (balancer.closed) throw transportClosed();
-      return balancer.pool.connections.find((connection) => connection.available);
+      return balancer.pool.connections.find((connection) => connection.usable);
     },
     expired: () => {
       throw new ConnectError(`no connection within ${timeoutMs} ms: ${balancer.describe()}`, Code.Unavailable);

@@ -1,21 +1,22 @@
-import type { Clock } from "../time/clock.ts";
+import type { Clock, Timer } from "../time/clock.ts";
 import type { Balancer } from "./balancer.ts";
-
-/** A call that waits: for a connection, or before its next attempt. */
-export interface PendingCall {
-  /** The picker changed, or the transport was closed. It must not throw. */
-  retry(): void;
-}
+import type { PendingCall } from "./line.ts";
 
 /** What a wait looks at, and what it ends with. Each may throw: then the wait rejects. */
 export interface Wait<T extends object> {
   readonly signal: AbortSignal | undefined;
-  /** How long to wait at most, in milliseconds. */
+  /** How long to wait at first, in milliseconds. */
   readonly limitMs: number;
-  /** Looks at the start and whenever the picker has changed or the transport was closed; undefined: go on waiting. */
+  /** See {@link PendingCall}; both default to false. */
+  readonly returned?: boolean;
+  readonly wantsConnection?: boolean;
+  /**
+   * Looks at the start and whenever the picker has changed, a connection has room again or the transport was closed;
+   * undefined: go on waiting.
+   */
   poll(): T | undefined;
-  /** The limit has passed. */
-  expired(): T;
+  /** The limit has passed. A number: wait for so many milliseconds more. */
+  expired(): T | number;
   /** The signal has aborted. */
   aborted(): T;
 }
@@ -27,10 +28,11 @@ export interface Wait<T extends object> {
 export function waitFor<T extends object>(balancer: Balancer, clock: Clock, wait: Wait<T>): Promise<T> {
   const { signal, limitMs } = wait;
   return new Promise((resolve, reject) => {
-    const look = (at: () => T | undefined) => {
+    const look = (at: () => T | number | undefined) => {
       try {
         const found = at();
         if (found === undefined) return;
+        if (typeof found === "number") return hold(found);
         end();
         resolve(found);
       } catch (error) {
@@ -38,16 +40,20 @@ export function waitFor<T extends object>(balancer: Balancer, clock: Clock, wait
         reject(error);
       }
     };
+    let timer: Timer;
+    const hold = (ms: number) => {
+      timer = clock.timer(ms, () => look(() => wait.expired()), true);
+    };
     const end = () => {
       balancer.forget(pending);
       timer.cancel();
       signal?.removeEventListener("abort", onAbort);
     };
     const onAbort = () => look(() => wait.aborted());
-    const pending: PendingCall = { retry: () => look(() => wait.poll()) };
-    const timer = clock.timer(limitMs, () => look(() => wait.expired()), true);
+    const { returned = false, wantsConnection = false } = wait;
+    const pending: PendingCall = { returned, wantsConnection, retry: () => look(() => wait.poll()) };
+    hold(limitMs);
     signal?.addEventListener("abort", onAbort);
     balancer.await(pending);
-    pending.retry();
   });
 }

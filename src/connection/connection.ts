@@ -8,7 +8,10 @@ export interface Connection {
   /** Its newest attributes; its identity never changes. */
   readonly endpoint: Endpoint;
   readonly state: ConnectivityState;
-  /** Ready, and not held back: a picker may give it a call. */
+  /**
+   * Ready, its server has room for a call, and it is not held back: a picker may give it one. It may change between
+   * pickers: no picker is built when a server gets full or has room again.
+   */
   readonly available: boolean;
   /** Attempts that have begun and not ended, streams included. */
   readonly inFlight: number;

@@ -1,32 +1,16 @@
 import type { Transport } from "@connectrpc/connect";
 import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
-import { Backoff, type BackoffOptions } from "../time/backoff.ts";
-import type { Clock, Timer } from "../time/clock.ts";
+import { Backoff } from "../time/backoff.ts";
+import type { Timer } from "../time/clock.ts";
+import type { ConnectionHost } from "./connection-host.ts";
 import type { Connection } from "./connection.ts";
-import type { Connector, Link } from "./link.ts";
-import { makeLink } from "./make-link.ts";
+import type { Link } from "./link.ts";
+import { giveBack, makeLink } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
-
-/** gRPC's connection-backoff.md: 1 s, growing by 1.6 to 120 s, with a jitter of 0.2. */
-export const DEFAULT_CONNECT_BACKOFF: BackoffOptions = { initialMs: 1_000, maxMs: 120_000 };
 
 /** A link that stayed open this long was healthy: what ends it later is a new story. */
 const HEALTHY_MS = 10_000;
-
-/** What a connection needs from the pool it stands in. */
-export interface ConnectionHost {
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly connector: Connector;
-  readonly backoff: BackoffOptions;
-  /** Runs `open` when one more connection may be opening; it calls `opened` when that is over. */
-  admit(open: (opened: () => void) => void): void;
-  /** A state changed; `cause` says why when something failed. */
-  changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void;
-  /** Whether it is available changed, and its state did not. */
-  touched(connection: EndpointConnection): void;
-}
 
 /**
  * The state machine of one endpoint's connection.
@@ -46,7 +30,10 @@ export class EndpointConnection implements Connection {
   inFlight = 0;
   /** Attempts ever begun on it. */
   picks = 0;
-  available = false;
+  /** How many attempts were promised to it that have yet to begin: calls that come out of their line. */
+  promised = 0;
+  /** Ready, not removed, and not waiting for a probe's outcome. */
+  usable = false;
   failure: Error | undefined;
   /** The newest failure of an opening or loss of a link, kept for people to read. */
   lastError: Error | undefined;
@@ -78,9 +65,24 @@ export class EndpointConnection implements Connection {
     this.#link = makeLink(host.connector, endpoint, {
       draining: () => this.#ended(undefined),
       lost: (cause) => this.#ended(cause),
+      room: () => this.#host.room(this),
     });
     if (this.stateless) this.#linkState = "ready";
-    this.#setAvailable();
+    this.#setUsable();
+  }
+
+  get available(): boolean {
+    return this.usable && !this.#isFull();
+  }
+
+  /** Usable, but its server allows no further call for now. */
+  get full(): boolean {
+    return this.usable && this.#isFull();
+  }
+
+  #isFull(): boolean {
+    const { room } = this.#link;
+    return room !== undefined && room <= this.promised;
   }
 
   /** Whether its link has no states of its own (fetch). */
@@ -90,6 +92,11 @@ export class EndpointConnection implements Connection {
 
   get state(): ConnectivityState {
     return this.#removed ? "shutdown" : this.#linkState;
+  }
+
+  /** Whether attempts are gRPC calls, as far as its link says. */
+  get grpc(): boolean {
+    return this.#link.protocol === "grpc";
   }
 
   /** Connect's transport to the endpoint. */
@@ -135,7 +142,13 @@ export class EndpointConnection implements Connection {
   begin(): void {
     this.inFlight++;
     this.picks++;
-    if (this.#probing) this.available = false;
+    if (this.#probing) this.usable = false;
+  }
+
+  /** The link had no room for an attempt that had begun: it never was. */
+  takeBack(): void {
+    this.picks--;
+    if (--this.inFlight === 0 && this.#onUnused !== undefined) this.#onUnused();
   }
 
   /** The server has begun to answer an attempt that goes on: a stream. */
@@ -159,7 +172,7 @@ export class EndpointConnection implements Connection {
   remove(graceMs: number, streamGraceMs: number, onClosing: (closed: Promise<void>) => void): void {
     const from = this.state;
     this.#removed = true;
-    this.#setAvailable();
+    this.#setUsable();
     if (from !== "shutdown") this.#host.changed(this, from, undefined);
     // What the shorter of the two leaves of the other is the link's business, which knows what is a stream.
     const firstMs = Math.min(graceMs, streamGraceMs);
@@ -169,6 +182,8 @@ export class EndpointConnection implements Connection {
     };
     if (this.inFlight === 0) return close();
     this.#onUnused = close;
+    giveBack(this.#link);
+    if (this.#closed) return;
     this.#graceTimer = this.#host.clock.timer(firstMs, close);
   }
 
@@ -177,7 +192,7 @@ export class EndpointConnection implements Connection {
     this.#onUnused = undefined;
     this.#graceTimer?.cancel();
     this.#removed = false;
-    this.#setAvailable();
+    this.#setUsable();
     this.#host.changed(this, "shutdown", undefined);
     this.update(endpoint);
     if (this.#linkState === "transient_failure") this.#retry();
@@ -188,7 +203,7 @@ export class EndpointConnection implements Connection {
     const from = this.state;
     this.#removed = true;
     this.#onUnused = undefined;
-    this.#setAvailable();
+    this.#setUsable();
     if (from !== "shutdown") this.#host.changed(this, from, undefined);
     return this.#close(graceMs, graceMs);
   }
@@ -265,17 +280,17 @@ export class EndpointConnection implements Connection {
   #become(state: Exclude<ConnectivityState, "shutdown">, cause: Error | undefined): void {
     const from = this.state;
     this.#linkState = state;
-    this.#setAvailable();
+    this.#setUsable();
     if (!this.#removed && from !== state) this.#host.changed(this, from, cause);
   }
 
   #touch(): void {
-    this.#setAvailable();
+    this.#setUsable();
     if (!this.#removed) this.#host.touched(this);
   }
 
-  #setAvailable(): void {
-    this.available = this.#linkState === "ready" && !this.#removed && !this.#closed;
+  #setUsable(): void {
+    this.usable = this.#linkState === "ready" && !this.#removed && !this.#closed;
   }
 }
 

@@ -11,6 +11,12 @@ export interface LinkEvents {
   draining(): void;
   /** The link is gone. No cause: it ended as it should (idle time-out). */
   lost(cause?: Error): void;
+  /**
+   * The link's `room` was 0 and is not any more. Where this is given, calls wait for room at the link's owner, which gives
+   * them to whichever link has room first. `grpcConnector`'s links keep none waiting then: a call that comes all the same
+   * goes back to its owner and counts as no attempt.
+   */
+  room?(): void;
 }
 
 /**
@@ -21,12 +27,24 @@ export interface LinkEvents {
 export interface Link {
   readonly transport: Transport;
   /**
+   * How many more calls the server allows for now (HTTP/2's MAX_CONCURRENT_STREAMS); 0 or less: the link is full. It is
+   * read at every pick. Undefined: there is always room.
+   */
+  readonly room?: number | undefined;
+  /** `grpc`: attempts after the first carry `grpc-previous-rpc-attempts` (gRFC A6). */
+  readonly protocol?: "grpc";
+  /**
    * Opens the link; resolves when the server is there and takes calls. Called again after `draining` or `lost`. Rejects
    * when it can't be opened or when `signal` aborts; how long it may take is the link's own to limit.
    *
    * A link without `connect` has no states (fetch): it counts as ready until an attempt is not sent.
    */
   connect?(signal: AbortSignal): Promise<void>;
+  /**
+   * The endpoint left the set: fails calls that were not sent yet with the mark `not-sent`, so that they go elsewhere.
+   * Those in flight go on, and more may come, as the endpoint may be back before `close`.
+   */
+  giveBack?(): void;
   /**
    * Takes no new calls, lets those in flight finish for `graceMs` (default 0; streams for `streamGraceMs`, default
    * `graceMs`; Infinity: however long they take), then ends them. Resolves when all is closed; never rejects.

@@ -24,3 +24,12 @@ function isLink(link: Partial<Link> | undefined): boolean {
   if (link.connect !== undefined && typeof link.connect !== "function") return false;
   return typeof link.transport?.unary === "function" && typeof link.transport.stream === "function";
 }
+
+/** What a link has not sent yet goes elsewhere. */
+export function giveBack(link: Link): void {
+  try {
+    link.giveBack?.();
+  } catch (error) {
+    console.error("connect-lb: giveBack of a link threw", error);
+  }
+}

@@ -2,7 +2,8 @@ import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import { type ConnectionHost, DEFAULT_CONNECT_BACKOFF, EndpointConnection } from "./endpoint-connection.ts";
+import { type ConnectionHost, DEFAULT_CONNECT_BACKOFF } from "./connection-host.ts";
+import { EndpointConnection } from "./endpoint-connection.ts";
 import type { Connector } from "./link.ts";
 import { OpeningLimit } from "./opening-limit.ts";
 
@@ -30,6 +31,8 @@ export interface PoolOptions {
   onChange(connections: readonly EndpointConnection[]): void;
   onSet?(added: readonly Endpoint[], removed: readonly Endpoint[], total: number): void;
   onState?(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void;
+  /** A connection in use was full and has room again; told at once, since it takes no new picker. */
+  onRoom?(connection: EndpointConnection): void;
 }
 
 /**
@@ -52,7 +55,7 @@ export class Pool {
   readonly #closing = new Set<EndpointConnection>();
   #byIdentity = new Map<string, EndpointConnection>();
   #pending: readonly Endpoint[] | undefined;
-  #hadAvailable = false;
+  #hadUsable = false;
   #lastFlushMs = -Infinity;
   #flushing = false;
   #dirty = false;
@@ -72,7 +75,8 @@ export class Pool {
       backoff: options.backoff ?? DEFAULT_CONNECT_BACKOFF,
       admit: (open) => this.#openings.admit(open),
       changed: (connection, from, cause) => this.#changed(connection, from, cause),
-      touched: (connection) => this.#schedule(!this.#hadAvailable && connection.available),
+      touched: (connection) => this.#schedule(!this.#hadUsable && connection.usable),
+      room: (connection) => options.onRoom?.(connection),
     };
   }
 
@@ -96,7 +100,7 @@ export class Pool {
     this.#use(new Map());
     this.#flushing = true;
     for (const connection of all) this.#release(connection);
-    this.#flushing = this.#dirty = this.#hadAvailable = false;
+    this.#flushing = this.#dirty = this.#hadUsable = false;
     this.#lastFlushMs = -Infinity;
   }
 
@@ -118,7 +122,7 @@ export class Pool {
   #changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void {
     if (this.#closed) return;
     this.#options.onState?.(connection, from, cause);
-    this.#schedule(!this.#hadAvailable && connection.available);
+    this.#schedule(!this.#hadUsable && connection.usable);
   }
 
   #schedule(urgent = false): void {
@@ -149,7 +153,7 @@ export class Pool {
         for (const connection of [...this.#connections, ...removed]) void connection.close(0);
         return;
       }
-      this.#hadAvailable = this.#connections.some((connection) => connection.available);
+      this.#hadUsable = this.#connections.some((connection) => connection.usable);
       this.#options.onChange(this.#connections);
       // The new picker is in use before an old connection is let go.
       for (const connection of removed) this.#release(connection);
@@ -157,7 +161,7 @@ export class Pool {
       this.#flushing = false;
     }
     // What the listener itself caused (it opens idle connections).
-    if (this.#dirty) this.#schedule(!this.#hadAvailable && this.#connections.some((c) => c.available));
+    if (this.#dirty) this.#schedule(!this.#hadUsable && this.#connections.some((c) => c.usable));
   }
 
   /** Makes `#connections` what the pending set says; returns those that are out. */
@@ -214,7 +218,7 @@ export class Pool {
 
   #dropSpentLastResort(): EndpointConnection[] {
     if (this.#lastResort.size === 0) return [];
-    const spent = [...this.#lastResort].filter((connection) => !connection.available || this.#isSpent(connection));
+    const spent = [...this.#lastResort].filter((connection) => !connection.usable || this.#isSpent(connection));
     for (const connection of spent) this.#lastResort.delete(connection);
     this.#without(spent);
     return spent;

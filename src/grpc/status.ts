@@ -1,7 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus, findTrailerError, validateTrailer } from "@connectrpc/connect/protocol-grpc";
 import { markAttempt } from "../connection/mark.ts";
-import { ErrorCode } from "../http2/error.ts";
+import { note } from "../connection/note.ts";
+import { ErrorCode, NoRoomError } from "../http2/error.ts";
 import type { StreamError } from "../http2/error.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import { EARLY_MS } from "../time/deadline.ts";
@@ -145,5 +146,6 @@ export function timedOut(cause?: StreamError): ConnectError {
 export function streamFailure(error: StreamError): ConnectError {
   const code = error.by === "connection" ? Code.Unavailable : BY_RESET[error.code] ?? Code.Unknown;
   const failure = new ConnectError(error.message, code, undefined, undefined, error);
+  if (error instanceof NoRoomError) note(failure, "full");
   return error.processed === "maybe" || error.by === "stream" ? failure : markAttempt(failure, error.processed);
 }

@@ -67,6 +67,7 @@ class GrpcTransport implements EndTellingTransport {
     if (this.#options.interceptors.length === 0) {
       return this.#unary(desc, method, signal, limit, header, false, input, undefined) as Promise<UnaryResponse<I, O>>;
     }
+    const release = this.#reserve();
     try {
       const deadline = this.#interceptedDeadline(limit, signal);
       return runUnaryCall<I, O>({
@@ -79,12 +80,14 @@ class GrpcTransport implements EndTellingTransport {
           ...this.#request(desc, method, limit, header, contextValues),
         },
         next: async (req) => {
+          release();
           const left = deadline?.leftMs();
           const response = await this.#unary(desc, method, req.signal, left, req.header, true, req.message, undefined);
           return response as UnaryResponse<I, O>;
         },
-      });
+      }).finally(release);
     } catch (error) {
+      release();
       return Promise.reject(ConnectError.from(error, Code.Internal));
     }
   }
@@ -124,6 +127,7 @@ class GrpcTransport implements EndTellingTransport {
     if (this.#options.interceptors.length === 0) {
       return this.#stream(desc, method, signal, limit, header, false, input) as Promise<StreamResponse<I, O>>;
     }
+    const release = this.#reserve();
     try {
       const deadline = this.#interceptedDeadline(limit, signal);
       return runStreamingCall<I, O>({
@@ -136,14 +140,25 @@ class GrpcTransport implements EndTellingTransport {
           ...this.#request(desc, method, limit, header, contextValues),
         },
         next: async (req) => {
+          release();
           const left = deadline?.leftMs();
           const response = await this.#stream(desc, method, req.signal, left, req.header, true, req.message);
           if (deadline !== undefined) (response.message as GrpcStreamCall).whenComplete(() => deadline.end());
           return response as StreamResponse<I, O>;
         },
-      });
+      }).finally(release);
     } catch (error) {
+      release();
       return Promise.reject(ConnectError.from(error, Code.Internal));
+    }
+  }
+
+  /** Keeps a place for a call while interceptors take their time; what it returns gives the place back. */
+  #reserve(): () => void {
+    try {
+      return this.#connection().requests.reserve();
+    } catch {
+      return () => {}; // Interceptors run all the same; what they end with fails then.
     }
   }
 

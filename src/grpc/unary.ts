@@ -73,12 +73,15 @@ export class GrpcUnaryCall extends GrpcCall {
     compression: Compression,
     message: Uint8Array,
   ): Promise<void> {
+    const release = connection.requests.reserve();
     try {
       const bytes = await compression.compress(message as Uint8Array<ArrayBuffer>);
+      release();
       if (this.settled) return;
       this.open(connection, template, extra);
       this.write(messagePrefix(COMPRESSED, bytes.length), bytes, true);
     } catch (error) {
+      release();
       this.fail(ConnectError.from(error, Code.Internal));
     }
   }

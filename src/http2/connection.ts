@@ -35,6 +35,11 @@ export interface ConnectionEvents {
   draining?(): void;
   /** The end, once. No cause: it drained, or this side closed it. */
   lost?(cause?: Error): void;
+  /**
+   * There was no room for requests, and there is again. Where this is given, requests without a place fail with
+   * `NoRoomError`, for their maker to take elsewhere; else they wait for one.
+   */
+  room?(): void;
 }
 
 /** Settings of a connection. */
@@ -96,6 +101,10 @@ export class Connection implements ByteStreamEvents {
   get usable(): boolean {
     return this.#state === "connecting" || this.#state === "ready";
   }
+  /** Whether requests that find no place under MAX_CONCURRENT_STREAMS fail instead of waiting. */
+  get declinesWhenFull(): boolean {
+    return this.#events.room !== undefined;
+  }
   /** The server's first SETTINGS came. */
   becameReady(): void {
     this.#state = "ready";
@@ -145,6 +154,17 @@ export class Connection implements ByteStreamEvents {
     if (this.#state === "lost") return;
     this.writer.goaway(error instanceof Http2Error ? error.code : ErrorCode.INTERNAL_ERROR, error.message);
     this.#end(error, error);
+  }
+
+  /** Requests that were not sent yet fail, for their makers to send them elsewhere. */
+  giveBack(): void {
+    this.requests.failWaiting(new Error("its endpoint left the set"));
+    if (this.requests.none) this.idle();
+  }
+
+  /** There is room for requests again. */
+  hasRoom(): void {
+    if (this.usable) this.#events.room?.();
   }
 
   /** All requests are done. */

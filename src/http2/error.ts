@@ -44,7 +44,7 @@ export type Processed = "not-sent" | "refused" | "maybe";
 
 /** Why one stream ended without a complete response. */
 export class StreamError extends Http2Error {
-  override readonly name = "StreamError";
+  override readonly name: string = "StreamError";
   readonly processed: Processed;
   /** Who ended it: the peer's RST_STREAM, this side for what the stream did, or the end of the connection. */
   readonly by: "reset" | "stream" | "connection";
@@ -59,5 +59,15 @@ export class StreamError extends Http2Error {
     super(code, message, options);
     this.processed = processed;
     this.by = by;
+  }
+}
+
+/** The server's MAX_CONCURRENT_STREAMS leaves no room for a request, which its maker wants back rather than let it wait. */
+export class NoRoomError extends StreamError {
+  override readonly name = "NoRoomError";
+
+  constructor(allowed: number) {
+    const why = `the server allows ${allowed} concurrent streams (MAX_CONCURRENT_STREAMS), and all are in use`;
+    super(ErrorCode.REFUSED_STREAM, why, "not-sent", "connection");
   }
 }

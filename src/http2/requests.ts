@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.ts";
-import { ErrorCode, Http2Error, StreamError } from "./error.ts";
+import { ErrorCode, Http2Error, NoRoomError, StreamError } from "./error.ts";
 import type { Processed } from "./error.ts";
 import { ReceiveWindow } from "./flow.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
@@ -21,6 +21,10 @@ export class Requests {
   #startingSoon = false;
   /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows hold. */
   #acknowledged = false;
+  /** Places of requests that are about to come. */
+  #reserved = 0;
+  /** The server's MAX_CONCURRENT_STREAMS as of its newest SETTINGS. */
+  #allowed = Infinity;
 
   constructor(connection: Connection, firstStreamId: number) {
     this.#connection = connection;
@@ -35,6 +39,13 @@ export class Requests {
   get waiting(): number {
     return this.#waiting.size;
   }
+  /** How many more the server allows; those that wait for the byte stream count as in flight. */
+  get room(): number {
+    return this.#connection.peer.maxConcurrentStreams - this.#used;
+  }
+  get #used(): number {
+    return this.active.size + this.#waiting.size + this.#reserved;
+  }
   /** Whether none is in flight and none waits. */
   get none(): boolean {
     return this.active.size === 0 && this.#waiting.size === 0;
@@ -47,9 +58,13 @@ export class Requests {
       stream.onFailed(connectionEnded("not-sent", this.#connection.whyDraining));
       return;
     }
+    const place = this.#waiting.size === 0 && this.#hasPlace();
+    if (this.#connection.declinesWhenFull && (!place || this.#reserved > 0) && this.room <= 0) {
+      return this.#decline(stream);
+    }
     stream.state = "waiting";
     this.#connection.hold(true);
-    if (this.#waiting.size === 0 && this.#hasPlace()) this.#start(stream);
+    if (place) this.#start(stream);
     else this.#waiting.add(stream);
   }
 
@@ -82,6 +97,7 @@ export class Requests {
     stream.close();
     if (stream.id === 0) this.#waiting.delete(stream);
     else this.active.delete(stream.id);
+    if (this.room === 1) this.#connection.hasRoom();
     if (this.#waiting.size > 0) this.#startSoon();
     else if (this.active.size === 0) this.#connection.idle();
   }
@@ -102,6 +118,32 @@ export class Requests {
       this.#connection.sender.enqueue(stream);
     }
     this.#connection.sender.pump();
+    this.#limitChanged();
+  }
+
+  /** Keeps a place for a request that is about to come; what it returns gives the place back, once. */
+  reserve(): () => void {
+    let reserved = true;
+    this.#reserved++;
+    return () => {
+      if (!reserved) return;
+      reserved = false;
+      this.#reserved--;
+      if (this.room === 1) this.#connection.hasRoom();
+    };
+  }
+
+  /** The newest SETTINGS may allow more streams, or fewer than wait for the byte stream. */
+  #limitChanged(): void {
+    const { maxConcurrentStreams } = this.#connection.peer;
+    const wasFull = this.#used >= this.#allowed;
+    this.#allowed = maxConcurrentStreams;
+    if (wasFull && this.room > 0) this.#connection.hasRoom();
+    if (!this.#connection.declinesWhenFull || this.active.size < maxConcurrentStreams) return;
+    for (const stream of this.#waiting) {
+      this.#waiting.delete(stream);
+      this.#decline(stream);
+    }
   }
 
   /** The peer acknowledged this side's SETTINGS. */
@@ -130,6 +172,11 @@ export class Requests {
       stream.close();
       stream.onFailed(connectionEnded("maybe", cause));
     }
+  }
+
+  #decline(stream: ClientStream): void {
+    stream.close();
+    stream.onFailed(new NoRoomError(this.#connection.peer.maxConcurrentStreams));
   }
 
   /** Not at once: what ended one request may be about to end those that wait, such as a signal they share. */

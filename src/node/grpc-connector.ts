@@ -79,6 +79,7 @@ type LinkSettings = Omit<GrpcConnectorOptions, "keepalive"> & {
 
 /** A link over one connection at a time; connections that drain live on beside it. */
 class GrpcLink implements Link {
+  readonly protocol = "grpc";
   readonly transport: Link["transport"];
   readonly #endpoint: Endpoint;
   readonly #destination: Destination;
@@ -105,6 +106,14 @@ class GrpcLink implements Link {
     this.#events = events;
     const { authority, scheme } = destination;
     this.transport = createGrpcTransport(() => this.#open(), { ...settings, authority, scheme });
+  }
+
+  get room(): number | undefined {
+    return this.#current?.requests.room;
+  }
+
+  giveBack(): void {
+    for (const connection of this.#connections) connection.giveBack();
   }
 
   #open(): Connection {
@@ -147,6 +156,7 @@ class GrpcLink implements Link {
     if (this.#current === old) {
       this.#use(connection);
       old.close(Infinity, Infinity);
+      this.#hasRoom(connection);
     } else {
       connection.close(0, 0);
     }
@@ -204,6 +214,8 @@ class GrpcLink implements Link {
           reject(cause ?? new Error("the server closed the connection"));
           this.#lost(connection, cause);
         },
+        // A link that is used alone has calls wait at their connection.
+        ...this.#events.room !== undefined && { room: () => this.#hasRoom(connection) },
       }, {
         clock,
         limits,
@@ -213,6 +225,10 @@ class GrpcLink implements Link {
       signal.addEventListener("abort", abort);
       if (signal.aborted) abort();
     });
+  }
+
+  #hasRoom(connection: Connection): void {
+    if (this.#current === connection && !this.#closed) this.#events.room?.();
   }
 
   #lost(connection: Connection, cause: Error | undefined): void {

@@ -25,8 +25,8 @@ export interface PolicyEnvironment {
 /** Chooses a connection for each call. */
 export interface Picker {
   /**
-   * An available connection that the call does not exclude; `"wait"`: there is none now, but one may come; an Error: all
-   * are failing (a call that does not wait for readiness fails with it).
+   * An available connection that the call does not exclude; `"wait"`: there is none now, but one may come, or have room
+   * again; an Error: all are failing (a call that does not wait for readiness fails with it).
    */
   pick(call: CallInfo): Connection | "wait" | Error;
   /** An attempt that this picker, or one before it, gave to `connection` has ended. */

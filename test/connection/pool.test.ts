@@ -100,7 +100,7 @@ describe("Pool", () => {
     assert.deepEqual(told.at(-1), ["b:1 ready"]);
     assert.equal(old.state, "shutdown");
     assert.equal(old.available, false);
-    assert.equal(links.get("a:1")!.closed, false);
+    assert.deepEqual([links.get("a:1")!.closed, links.get("a:1")!.gaveBack], [false, 1]);
     old.end("answered", undefined);
     assert.equal(links.get("a:1")!.closed, true);
   });

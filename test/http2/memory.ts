@@ -161,7 +161,11 @@ export interface Pair {
 }
 
 /** Connects; unless `settle` is false the server's SETTINGS have come. */
-export function pair(options: ConnectionOptions = {}, settle = true): Pair {
+export function pair(
+  options: ConnectionOptions = {},
+  settle = true,
+  events: { room?: () => void } = {},
+): Pair {
   const server = new MemoryServer();
   const told: string[] = [];
   const lost: (Error | undefined)[] = [];
@@ -172,6 +176,7 @@ export function pair(options: ConnectionOptions = {}, settle = true): Pair {
       told.push(`lost: ${cause?.message}`);
       lost.push(cause);
     },
+    ...events,
   }, options);
   if (settle) server.send(frame.settings());
   return {

@@ -11,6 +11,10 @@ export interface FakeLink {
   closed: boolean;
   /** What each `close` was given: grace of unary calls and of streams, in milliseconds. */
   readonly closes: (readonly [number | undefined, number | undefined])[];
+  /** How often it was asked to give back what it has not sent. */
+  gaveBack: number;
+  /** How many more calls it takes; undefined: any number. */
+  room: number | undefined;
   /** Settles the opening that is under way. */
   ready(): void;
   refuse(error?: Error): void;
@@ -38,6 +42,8 @@ export function fakeConnector(options: FakeLinkOptions = {}): { connector: Conne
       opened: 0,
       closed: false,
       closes: [],
+      gaveBack: 0,
+      room: undefined,
       ready: () => settle?.resolve(),
       refuse: (error = new ConnectError("connection refused", Code.Unavailable)) => settle?.reject(error),
     };
@@ -52,6 +58,10 @@ export function fakeConnector(options: FakeLinkOptions = {}): { connector: Conne
     };
     return {
       transport: options.transport?.(endpoint) ?? noTransport,
+      get room() {
+        return fake.room;
+      },
+      giveBack: () => void fake.gaveBack++,
       ...options.stateless !== true && { connect },
       close(graceMs, streamGraceMs) {
         fake.closed = true;

@@ -1,0 +1,17 @@
+import type { Clock } from "../time/clock.ts";
+import type { Balancer } from "./balancer.ts";
+import type { Attempt } from "./options.ts";
+import type { RetryPolicy } from "./retry.ts";
+
+/** What all calls of a transport share. */
+export interface CallEnvironment {
+  readonly balancer: Balancer;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly defaultTimeoutMs: number | undefined;
+  readonly waitTimeoutMs: number;
+  readonly waitForReady: boolean;
+  readonly onAttempt: ((attempt: Attempt) => void) | undefined;
+  /** Undefined: calls are repeated only where that is always safe. */
+  readonly retry: RetryPolicy | undefined;
+}

@@ -1,0 +1,25 @@
+/**
+ * What a link says of a failed attempt beside its mark:
+ *
+ * - `full`: the link had no room and sent nothing. The call waits for room as if it had never been picked;
+ * - `final`: no other connection would make the call succeed, and it could do harm there: it is never attempted again.
+ */
+export type Note = "full" | "final";
+
+const notes = new WeakMap<object, Note>();
+
+/** Notes something on an error and returns the error. */
+export function note<E extends object>(error: E, what: Note): E {
+  notes.set(error, what);
+  return error;
+}
+
+/** Whether an error, or one of its causes, has the note. */
+export function isNoted(error: unknown, what: Note): boolean {
+  // Bounded, because a cause chain may be a loop.
+  for (let depth = 0, e = error; depth < 16 && typeof e === "object" && e !== null; depth++) {
+    if (notes.get(e) === what) return true;
+    e = (e as { cause?: unknown }).cause;
+  }
+  return false;
+}

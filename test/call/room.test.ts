@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
+import { markAttempt } from "../../src/connection/mark.ts";
+import { note } from "../../src/connection/note.ts";
+import type { Policy } from "../../src/policy/policy.ts";
+import { staticResolver } from "../../src/resolver/static.ts";
+import { balanced, failureOf } from "../support/balanced.ts";
+import { settled } from "../support/manual-clock.ts";
+import { simpleRoutes } from "../support/simple.ts";
+
+/** A link's transport that declines calls while it is full; `asked` counts them all. */
+function declining() {
+  const inner = createRouterTransport(simpleRoutes({ name: "a:1" }));
+  const state = { full: true, asked: 0 };
+  const transport: Transport = {
+    ...inner,
+    unary: (...args) => {
+      state.asked++;
+      if (!state.full) return inner.unary(...args);
+      return Promise.reject(note(markAttempt(new ConnectError("no room", Code.Unavailable), "not-sent"), "full"));
+    },
+  };
+  return { transport, state };
+}
+
+describe("calls that wait for a link that has no room", () => {
+  it("wait beyond waitTimeoutMs while it is there, and as long as that once it is lost", async () => {
+    const { client, clock, links, transport } = balanced({ resolver: staticResolver(["a:1"]), links: { auto: false } });
+    const connected = transport.connect();
+    await settled();
+    const link = links.get("a:1")!;
+    link.ready();
+    await connected;
+    link.room = 0;
+    let failure: unknown;
+    void failureOf(client.route({ data: "x" })).then((error) => failure = error);
+    await clock.advance(25_000);
+    assert.deepEqual([failure, transport.snapshot().waiting], [undefined, 1]);
+    link.events.lost();
+    await clock.advance(9_990);
+    assert.deepEqual([failure, transport.snapshot().waiting], [undefined, 1]);
+    await clock.advance(10);
+    assert.ok(failure instanceof ConnectError);
+    assert.equal(failure.code, Code.Unavailable);
+    assert.match(failure.message, /no connection within 10000 ms/);
+    await transport.close();
+  });
+
+  it("are given to the link that has room first, in the order in which they came", async () => {
+    const { client, links, ready, transport } = balanced({ resolver: staticResolver(["a:1", "b:1"]) });
+    await ready();
+    const a = links.get("a:1")!, b = links.get("b:1")!;
+    a.room = b.room = 0;
+    const order: string[] = [];
+    for (const data of ["1", "2", "3"]) void client.route({ data }).then(({ value }) => order.push(value));
+    await settled();
+    assert.deepEqual([order, transport.snapshot().waiting], [[], 3]);
+    // The fake's room stays as it is, so that each call makes room for the next.
+    b.room = 1;
+    b.events.room!();
+    await settled();
+    assert.deepEqual(order, ["1", "2", "3"].map((data) => `b:1: hello ${data}`));
+    await transport.close();
+  });
+
+  it("come before those that were never given one, when a link declines them, which is no attempt", async () => {
+    const { transport: link, state } = declining();
+    const ends: string[] = [];
+    const { client, links, ready, transport } = balanced({
+      resolver: staticResolver(["a:1"]),
+      links: { auto: true, transport: () => link },
+      onAttempt: ({ end, number }) => void ends.push(`${number} ${end}`),
+    });
+    await ready();
+    const a = links.get("a:1")!;
+    const order: string[] = [];
+    const call = (data: string) => void client.route({ data }).then(() => order.push(data));
+    call("declined");
+    a.room = 0;
+    call("later");
+    await settled();
+    const { waiting, endpoints } = transport.snapshot();
+    assert.deepEqual([waiting, endpoints![0]!.inFlight, endpoints![0]!.picks], [2, 0, 0]);
+    state.full = false;
+    a.room = 1;
+    a.events.room!();
+    await settled();
+    assert.deepEqual([order, ends], [["declined", "later"], ["1 answered", "1 answered"]]);
+    await transport.close();
+  });
+
+  it("wait also where the policy does not look whether a connection is available", async () => {
+    const { transport: link, state } = declining();
+    const heedless: Policy = (connections) => {
+      for (const connection of connections) connection.connect();
+      return { pick: () => connections[0]! };
+    };
+    const { client, links, ready, transport } = balanced({
+      resolver: staticResolver(["a:1"]),
+      links: { auto: true, transport: () => link },
+      policy: heedless,
+    });
+    await ready();
+    const a = links.get("a:1")!;
+    a.room = 0;
+    const call = client.route({ data: "x" });
+    await settled();
+    assert.deepEqual([state.asked, transport.snapshot().waiting], [1, 1]);
+    state.full = false;
+    a.room = 1;
+    a.events.room!();
+    assert.equal((await call).value, "a:1: hello x");
+    await transport.close();
+  });
+});
