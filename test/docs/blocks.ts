@@ -1,4 +1,4 @@
-// The fenced code blocks of README.md and docs/*.md.
+// The pages that users read, which are README.md and its like and docs/*.md, and their fenced code blocks.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../support/process.ts";
@@ -15,10 +15,10 @@ export interface Block {
   readonly text: string;
 }
 
-/** README.md first, then the pages of docs/ in alphabetical order. */
+/** The pages of the root folder, then those of docs/, each in alphabetical order. */
 export function pages(): string[] {
-  const docs = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")).sort();
-  return ["README.md", ...docs.map((name) => `docs/${name}`)];
+  const pagesOf = (folder: string) => readdirSync(join(root, folder)).filter((name) => name.endsWith(".md")).sort();
+  return [...pagesOf("."), ...pagesOf("docs").map((name) => `docs/${name}`)];
 }
 
 /** All blocks of all pages, in reading order. */

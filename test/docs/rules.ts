@@ -1,4 +1,4 @@
-// What is done with each code block of README.md and docs/*.md. TypeScript is type-checked and run unless this table says
+// What is done with each code block of the pages. TypeScript is type-checked and run unless this table says
 // otherwise; every other block has to be named here, and so does whatever can't be run. A block that no rule knows
 // fails the tests.
 import type { Block } from "./blocks.ts";
