@@ -140,7 +140,7 @@ export class Requests {
     this.#allowed = maxConcurrentStreams;
     if (wasFull && this.room > 0) this.#connection.hasRoom();
     if (!this.#connection.declinesWhenFull || this.active.size < maxConcurrentStreams) return;
-    for (const stream of this.#waiting) {
+    for (const stream of [...this.#waiting]) {
       this.#waiting.delete(stream);
       this.#decline(stream);
     }
