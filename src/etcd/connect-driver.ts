@@ -1,5 +1,5 @@
-import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import type { Event, KeyValue as KeyValueMessage } from "../../gen/etcd/kv_pb.ts";
 import { Event_EventType } from "../../gen/etcd/kv_pb.ts";
 import {
@@ -8,6 +8,8 @@ import {
   CompareSchema,
   KV,
   Lease,
+  type LeaseKeepAliveRequest,
+  LeaseKeepAliveRequestSchema,
   RequestOpSchema,
   type ResponseHeader as HeaderMessage,
   Watch,
@@ -25,10 +27,10 @@ import type {
   ResponseHeader,
   TxnOperation,
   WatchEvent,
-  WatchRequest,
   WatchResponse,
   WatchStream,
 } from "./driver.ts";
+import { EndingStreams } from "./ending-streams.ts";
 import { kindOfText } from "./failure.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { ConnectSession } from "./connect-session.ts";
@@ -37,6 +39,7 @@ import { Sessions } from "./sessions.ts";
 /** The etcd driver over Connect's generated clients and the links of a connector. */
 export function createConnectDriver(connector: Connector): EtcdDriver {
   const sessions = new Sessions((endpoint, lost) => new ConnectSession(connector, endpoint, lost));
+  const ending = new EndingStreams();
   const transport = async ({ endpoint, signal }: EtcdCall): Promise<Transport> =>
     await sessions.session(endpoint).transport(signal);
   return {
@@ -61,18 +64,12 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
       return (await client.leaseGrant({ ID: id, TTL: ttlSeconds }, callOptions(call))).TTL;
     },
     async leaseKeepAlive(id, call) {
-      const client = createClient(Lease, await transport(call));
-      const responses = client.leaseKeepAlive(once({ ID: id }), callOptions(call, true));
-      // Read to its end: a stream that is only left would stay open.
-      let ttl: bigint | undefined;
-      for await (const response of responses) ttl ??= response.TTL;
-      if (ttl === undefined) throw new Error("etcd ended a keepalive without an answer");
-      return ttl;
+      return await keepAlive(createClient(Lease, await transport(call)), id, call, ending);
     },
     async leaseRevoke(id, call) {
       await createClient(Lease, await transport(call)).leaseRevoke({ ID: id }, callOptions(call));
     },
-    watch: (request, call) => watch(transport(call), request, call),
+    watch: (call) => watch(transport(call), call),
     async authenticate(user, call) {
       return (await createClient(Auth, await transport(call)).authenticate(user, callOptions(call))).token;
     },
@@ -84,10 +81,26 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
   };
 }
 
-function watch(transport: Promise<Transport>, request: WatchRequest, call: EtcdCall): WatchStream {
+async function keepAlive(client: Client<typeof Lease>, id: bigint, call: EtcdCall, ending: EndingStreams) {
+  const requests = new MessageQueue<LeaseKeepAliveRequest>();
+  requests.push(create(LeaseKeepAliveRequestSchema, { ID: id }));
+  const own = new AbortController();
+  const options = callOptions({ ...call, signal: AbortSignal.any([call.signal, own.signal]) }, true);
+  const responses = client.leaseKeepAlive(requests, options)[Symbol.asyncIterator]();
+  try {
+    const { value, done } = await responses.next();
+    if (done) throw new Error("etcd ended a keepalive without an answer");
+    return value.TTL;
+  } finally {
+    requests.end();
+    ending.add(responses, () => own.abort());
+  }
+}
+
+function watch(transport: Promise<Transport>, call: EtcdCall): WatchStream {
   const requests = new MessageQueue<WatchRequestMessage>();
-  const createRequest = { ...request, progressNotify: true, fragment: true };
-  requests.push(create(WatchRequestSchema, { requestUnion: { case: "createRequest", value: createRequest } }));
+  const send = (requestUnion: MessageInitShape<typeof WatchRequestSchema>["requestUnion"]) =>
+    requests.push(create(WatchRequestSchema, requestUnion === undefined ? {} : { requestUnion }));
   async function* responses() {
     try {
       const client = createClient(Watch, await transport);
@@ -100,9 +113,9 @@ function watch(transport: Promise<Transport>, request: WatchRequest, call: EtcdC
   transport.catch(() => {});
   return {
     responses: responses(),
-    requestProgress() {
-      requests.push(create(WatchRequestSchema, { requestUnion: { case: "progressRequest", value: {} } }));
-    },
+    create: (request) => send({ case: "createRequest", value: { ...request, progressNotify: true, fragment: true } }),
+    cancel: (watchId) => send({ case: "cancelRequest", value: { watchId } }),
+    requestProgress: () => send({ case: "progressRequest", value: {} }),
   };
 }
 
@@ -120,10 +133,6 @@ function callOptions(call: EtcdCall, leader = false): { signal: AbortSignal; hea
   if (call.token !== undefined) headers["token"] = call.token;
   if (leader) headers["hasleader"] = "true";
   return { signal: call.signal, headers };
-}
-
-async function* once<T>(message: T): AsyncIterable<T> {
-  yield message;
 }
 
 function compare({ target, key, value }: Compare) {

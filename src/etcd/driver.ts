@@ -15,12 +15,19 @@ export interface EtcdDriver {
   txn(request: TxnRequest, call: EtcdCall): Promise<TxnResponse>;
   /** Lease.LeaseGrant with an id that the caller chose. Resolves to the TTL in seconds that etcd granted. */
   leaseGrant(request: LeaseGrantRequest, call: EtcdCall): Promise<bigint>;
-  /** Lease.LeaseKeepAlive, once. Resolves to the new TTL in seconds; 0 or less: the lease is gone. Asks for the leader. */
+  /**
+   * Lease.LeaseKeepAlive, once. Resolves to the new TTL in seconds; 0 or less: the lease is gone. Asks for the leader.
+   * The request side of its stream stays open until the answer is there: etcd's grpc-proxy takes its end for the end of
+   * the stream.
+   */
   leaseKeepAlive(id: bigint, call: EtcdCall): Promise<bigint>;
   /** Lease.LeaseRevoke. */
   leaseRevoke(id: bigint, call: EtcdCall): Promise<void>;
-  /** Watch.Watch with one watch on its stream. Asks for the leader. It ends when the call's signal aborts. */
-  watch(request: WatchRequest, call: EtcdCall): WatchStream;
+  /**
+   * Watch.Watch: a stream without a watch at first. Asks for the leader. It is opened when its responses are read, and
+   * ends when the call's signal aborts.
+   */
+  watch(call: EtcdCall): WatchStream;
   /** Auth.Authenticate. Resolves to a token. Missing: the driver can't use passwords. */
   authenticate?(user: { name: string; password: string }, call: EtcdCall): Promise<string>;
   /** What an error of one of these methods means. */
@@ -43,8 +50,10 @@ export interface EtcdDriver {
 
 /** What a driver can do. */
 export interface DriverCapabilities {
-  /** Whether a watch can be asked for its progress: that is how a dead one is told from a quiet one. */
+  /** Whether a stream of watches can be asked for its progress: that is how a dead one is told from a quiet one. */
   readonly progress: boolean;
+  /** How many watches a stream can carry. Undefined: any number. */
+  readonly watchesPerStream?: number;
   /** How long a stream may live, in milliseconds, before it is opened anew. Undefined: as long as it likes. */
   readonly maxStreamMs?: number;
 }
@@ -69,6 +78,7 @@ export type FailureKind = "transient" | "lease-gone" | "lease-exists" | "token" 
 
 /** What every answer of etcd begins with. */
 export interface ResponseHeader {
+  /** 0: the header is not the cluster's, but was made up by a proxy. */
   readonly clusterId: bigint;
   readonly revision: bigint;
   readonly raftTerm: bigint;
@@ -129,25 +139,31 @@ export interface LeaseGrantRequest {
   readonly ttlSeconds: bigint;
 }
 
-/** A watch to be opened; it asks for fragments and for progress notifications. */
+/** A watch to be created; it asks for fragments and for progress notifications. */
 export interface WatchRequest {
+  /** The id that its responses are to carry, above 0. A server that doesn't know of chosen ids takes another. */
+  readonly watchId: bigint;
   readonly key: Uint8Array;
   readonly rangeEnd: Uint8Array;
   readonly startRevision: bigint;
 }
 
-/** An open watch. */
+/** A stream of watches. What is sent on it before it is open waits; what is sent after its end is dropped. */
 export interface WatchStream {
   /** What the server sends, in order. Throws when the stream fails; ends when the server ends it. */
   readonly responses: AsyncIterable<WatchResponse>;
-  /** Asks for the progress, as a sign of life. Does nothing where the driver can't. */
+  /** Creates a watch. It is answered by a response with `created`. */
+  create(request: WatchRequest): void;
+  /** Cancels a watch by the id of its responses. It is answered by a response with `canceled`, if there is such a watch. */
+  cancel(watchId: bigint): void;
+  /** Asks for the progress of the stream, as a sign of life. Does nothing where the driver can't. */
   requestProgress(): void;
 }
 
-/** One message of a watch. */
+/** One message of a stream of watches. */
 export interface WatchResponse {
   readonly header: ResponseHeader;
-  /** The watch that it is for; -1: all of the stream, in answer to a progress request. */
+  /** The watch that it is for; -1: all of the stream in answer to a progress request, or one that was refused. */
   readonly watchId: bigint;
   readonly created: boolean;
   readonly canceled: boolean;

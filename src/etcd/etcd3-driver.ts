@@ -1,5 +1,6 @@
-import type { Etcd3, IWatchResponse } from "etcd3";
-import type { EtcdCall, EtcdDriver, FailureKind, WatchRequest, WatchResponse, WatchStream } from "./driver.ts";
+import type { Etcd3, IWatchRequest, IWatchResponse } from "etcd3";
+import type { EtcdCall, EtcdDriver, FailureKind, WatchResponse, WatchStream } from "./driver.ts";
+import { EndingStreams } from "./ending-streams.ts";
 import { type CallOptions, Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTICATED } from "./etcd3/call.ts";
 import { header, keyValue, rangeRequest, txnRequest, watchRequest, watchResponse } from "./etcd3/message.ts";
 import { Etcd3Session, type Etcd3Source } from "./etcd3/session.ts";
@@ -13,15 +14,12 @@ import { untilAborted } from "../time/until-aborted.ts";
  */
 export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
   const sessions = new Sessions((endpoint, lost) => new Etcd3Session(source, endpoint, lost));
+  const ending = new EndingStreams();
 
-  async function unary<T>(
-    call: EtcdCall,
-    attempt: (client: Etcd3, options: CallOptions) => Promise<T>,
-    leader = false,
-  ): Promise<T> {
+  async function unary<T>(call: EtcdCall, attempt: (client: Etcd3, options: CallOptions) => Promise<T>): Promise<T> {
     const session = sessions.session(call.endpoint);
     const client = await untilAborted(session.client(), call.signal);
-    const own = new Etcd3Call(session, call, leader);
+    const own = new Etcd3Call(session, call, false);
     try {
       const answer = await attempt(client, own.options);
       own.throwIfFailed();
@@ -51,23 +49,11 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
       const { TTL } = await unary(call, ({ leaseClient }, options) => leaseClient.leaseGrant(request, options));
       return BigInt(TTL);
     },
-    async leaseKeepAlive(id, call) {
-      const answered = await unary(call, async ({ leaseClient }, options) => {
-        const stream = await leaseClient.leaseKeepAlive(options);
-        stream.write({ ID: String(id) });
-        stream.end();
-        // Read to its end: a stream that is only left would stay open.
-        let ttl: string | undefined;
-        for await (const { TTL } of readable<{ TTL: string }>(stream)) ttl ??= TTL;
-        return ttl;
-      }, true);
-      if (answered === undefined) throw new Error("etcd ended a keepalive without an answer");
-      return BigInt(answered);
-    },
+    leaseKeepAlive: async (id, call) => await keepAlive(sessions.session(call.endpoint), id, call, ending),
     async leaseRevoke(id, call) {
       await unary(call, ({ leaseClient }, options) => leaseClient.leaseRevoke({ ID: String(id) }, options));
     },
-    watch: (request, call) => watch(sessions, request, call),
+    watch: (call) => watch(sessions, call),
     async authenticate(user, call) {
       return (await unary(call, ({ auth }, options) => auth.authenticate(user, options))).token;
     },
@@ -79,8 +65,33 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
   };
 }
 
-function watch(sessions: Sessions<Etcd3Session>, request: WatchRequest, call: EtcdCall): WatchStream {
-  let requestProgress = () => {};
+async function keepAlive(session: Etcd3Session, id: bigint, call: EtcdCall, ending: EndingStreams): Promise<bigint> {
+  const client = await untilAborted(session.client(), call.signal);
+  const own = new Etcd3Call(session, call, true);
+  let answered = false;
+  try {
+    const stream = await client.leaseClient.leaseKeepAlive(own.options);
+    stream.write({ ID: String(id) });
+    const responses = readable<{ TTL: string }>(stream)[Symbol.asyncIterator]();
+    const { value, done } = await responses.next();
+    if (done) throw new Error("etcd ended a keepalive without an answer");
+    answered = true;
+    session.tellLoss(client);
+    stream.end();
+    ending.add(responses, () => own.end());
+    return BigInt(value.TTL);
+  } catch (error) {
+    own.throwIfFailed();
+    throw error;
+  } finally {
+    if (!answered) own.end();
+  }
+}
+
+function watch(sessions: Sessions<Etcd3Session>, call: EtcdCall): WatchStream {
+  /** What is sent before the stream is open. */
+  const early: IWatchRequest[] = [];
+  let send = (request: IWatchRequest) => void early.push(request);
   async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
     const session = sessions.session(call.endpoint);
     const client = await untilAborted(session.client(), call.signal);
@@ -88,20 +99,28 @@ function watch(sessions: Sessions<Etcd3Session>, request: WatchRequest, call: Et
     try {
       const stream = await client.watchClient.watch(own.options);
       // An end of our own before the cancellation: else the package would take its host for failed.
-      own.onCancel = () => stream.end();
-      stream.write(watchRequest(request));
-      requestProgress = () => stream.write({ progress_request: {} });
+      own.onCancel = () => {
+        send = () => {};
+        stream.end();
+      };
+      send = (request) => void stream.write(request);
+      for (const request of early.splice(0)) send(request);
       for await (const response of readable<IWatchResponse>(stream)) yield watchResponse(response);
       own.throwIfFailed();
     } catch (error) {
       own.throwIfFailed();
       throw error;
     } finally {
-      requestProgress = () => {};
+      send = () => {};
       own.end();
     }
   }
-  return { responses: responses(), requestProgress: () => requestProgress() };
+  return {
+    responses: responses(),
+    create: (request) => send(watchRequest(request)),
+    cancel: (watchId) => send({ cancel_request: { watch_id: String(watchId) } }),
+    requestProgress: () => send({ progress_request: {} }),
+  };
 }
 
 /** The package's streams are Node's; its types don't say so. */

@@ -11,6 +11,13 @@ export class EtcdError extends Error {
   }
 }
 
+/** A watch was not created in time. */
+export class WatchTimeout extends EtcdError {
+  constructor(message: string) {
+    super(message, "transient");
+  }
+}
+
 /**
  * What etcd's own error texts mean (etcd's api/v3rpc/rpctypes/error.go). The texts tell more than the gRPC codes: a
  * wrong password and an outdated token are both InvalidArgument, and a watch is refused in-band with nothing but text.

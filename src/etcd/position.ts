@@ -37,14 +37,16 @@ export class Position {
 
   /**
    * Looks, when a watch was opened, whether it shows the history that we follow. A store that was wiped, or restored from
-   * an older copy, has another cluster id, a lower revision, or began its raft terms anew.
+   * an older copy, has another cluster id, a lower revision, or began its raft terms anew. A header that etcd's
+   * grpc-proxy made up, for a watch that it joins to another, has no ids and says nothing.
    *
    * @throws Relist if not.
    */
   check({ header, created }: WatchResponse): void {
+    if (header.clusterId === 0n) return;
     const { clusterId, revision, raftTerm } = this.#seen ?? header;
     if (header.clusterId !== clusterId) throw new Relist("etcd is another cluster now");
-    if (header.raftTerm < raftTerm) {
+    if (header.raftTerm !== 0n && header.raftTerm < raftTerm) {
       throw new Relist(`etcd's raft term went back from ${raftTerm} to ${header.raftTerm}`);
     }
     // Within a stream the store is the same, and answers to progress requests may overtake events.

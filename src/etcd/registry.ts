@@ -12,6 +12,7 @@ import { Entries } from "./entries.ts";
 import { listService } from "./list.ts";
 import { EtcdRegistration } from "./registration.ts";
 import { ServiceWatch } from "./watch.ts";
+import { WatchStreams } from "./watch-streams.ts";
 
 /** How a registry in etcd is reached and spelled, whatever driver it uses. */
 export interface EtcdRegistryOptions {
@@ -51,6 +52,7 @@ class EtcdRegistry implements Registry {
   readonly #lists = new Map<string, Entries>();
   readonly #registrations = new Set<Registration>();
   #client: EtcdClient | undefined;
+  #streams: WatchStreams | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(createDriver: () => EtcdDriver, options: EtcdRegistryOptions) {
@@ -96,9 +98,10 @@ class EtcdRegistry implements Registry {
   /** All consumers of a service share one watch. */
   async *#resolve(service: string, signal: AbortSignal): AsyncGenerator<Resolution, void, undefined> {
     const client = this.#open();
+    const streams = this.#streams ??= new WatchStreams(client);
     let watch = this.#watches.get(service);
     if (watch === undefined) {
-      const fresh = watch = new ServiceWatch(client, service, this.#layout, this.#onEvent, () => {
+      const fresh = watch = new ServiceWatch(streams, service, this.#layout, this.#onEvent, () => {
         if (this.#watches.get(service) === fresh) this.#watches.delete(service);
       });
       this.#watches.set(service, watch);

@@ -5,12 +5,14 @@ import type { Resolution, Staleness } from "../resolver/resolver.ts";
 import { Backoff, sleep } from "../time/backoff.ts";
 import { type Cursor, type EtcdClient, HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "./client.ts";
 import { Entries } from "./entries.ts";
-import { asError, EtcdError } from "./failure.ts";
+import { asError, EtcdError, WatchTimeout } from "./failure.ts";
 import { keyRange, Position, Relist } from "./position.ts";
-import { readWatch } from "./watch-stream.ts";
+import type { OpenWatch, WatchStreams } from "./watch-streams.ts";
 
 /** How soon the list is read again after a cut, in milliseconds: at random in between, to spread the load on etcd. */
 const DOUBTED_MS = { least: 1_000, most: 5_000 } as const;
+/** How soon the list is read again where a proxy may have lost the watch without a word, in milliseconds. */
+const PROXIED_MS = { least: 30_000, most: 60_000 } as const;
 
 /**
  * One service's set of endpoints, kept up to date while anyone consumes it: list, watch from the list's revision + 1,
@@ -21,6 +23,7 @@ const DOUBTED_MS = { least: 1_000, most: 5_000 } as const;
  */
 export class ServiceWatch {
   readonly #client: EtcdClient;
+  readonly #streams: WatchStreams;
   readonly #service: string;
   readonly #range: ReturnType<typeof keyRange>;
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
@@ -33,8 +36,8 @@ export class ServiceWatch {
   #started = false;
   #listed = false;
   /**
-   * Since the last list there was a cut, behind which etcd may have been restored or wiped: that can't be told from its
-   * headers once its revision is past ours again.
+   * The list is to be read again before long. Since the last one there was a cut, behind which etcd may have been restored
+   * or wiped: that can't be told from its headers once its revision is past ours again. Or the watch goes through a proxy.
    */
   #doubted = false;
   #stale: Staleness | undefined;
@@ -43,20 +46,21 @@ export class ServiceWatch {
 
   /** `onIdle` is told when its last consumer has gone; it has stopped then, for good. */
   constructor(
-    client: EtcdClient,
+    streams: WatchStreams,
     service: string,
     layout: Layout,
     onEvent: ((event: RegistryEvent) => void) | undefined,
     onIdle: () => void,
   ) {
-    this.#client = client;
+    this.#client = streams.client;
+    this.#streams = streams;
     this.#service = service;
     this.#range = keyRange(layout.prefix(service));
     this.#onEvent = onEvent;
     this.#entries = new Entries(layout, service, (key, cause) => {
       emit(onEvent, { type: "value-skipped", service, key, cause });
     });
-    this.#backoff = new Backoff(RETRY, client.random);
+    this.#backoff = new Backoff(RETRY, streams.client.random);
     this.#latest = new Latest(() => this.#resolution(), (consumers) => {
       if (consumers > 0) return this.#start();
       this.#stop.abort();
@@ -113,26 +117,36 @@ export class ServiceWatch {
     if (changed) this.#latest.changed();
   }
 
-  /** Returns when the stream is to be opened anew, as planned; throws when it was cut. */
+  /** Returns when the watch is to be created anew, as planned; throws when it was cut. */
   async #watch(cursor: Cursor, signal: AbortSignal): Promise<void> {
     let changed = false;
-    const { least, most } = DOUBTED_MS;
-    await readWatch(this.#client, cursor, signal, {
-      request: { ...this.#range, startRevision: this.#position.next as bigint },
-      ...(this.#doubted ? { maxAgeMs: least + (most - least) * this.#client.random() } : {}),
-      onAsk: (ask) => (this.#ask = ask),
-      onResponse: (response) => {
-        this.#position.check(response);
-        changed = this.#entries.apply(response.events) || changed;
-        this.#position.advance(response);
-        if (response.created) this.#becomeFresh();
-        // In the midst of a response that comes in fragments the set is not whole.
-        if (!changed || response.fragment) return;
-        changed = false;
-        this.#latest.changed();
-      },
-    });
+    try {
+      await this.#streams.read(cursor, signal, {
+        request: { ...this.#range, startRevision: this.#position.next as bigint },
+        onOpen: (watch) => this.#opened(watch),
+        onResponse: (response) => {
+          this.#position.check(response);
+          changed = this.#entries.apply(response.events) || changed;
+          this.#position.advance(response);
+          if (response.created) this.#becomeFresh();
+          // In the midst of a response that comes in fragments the set is not whole.
+          if (!changed || response.fragment) return;
+          changed = false;
+          this.#latest.changed();
+        },
+      });
+    } finally {
+      this.#ask = undefined;
+    }
     if (this.#doubted) this.#position.forget();
+  }
+
+  /** Returns how long the watch is wanted, in milliseconds: until the list is to be read again, if it is. */
+  #opened({ direct, ask }: OpenWatch): number {
+    this.#ask = ask;
+    const { least, most } = this.#doubted ? DOUBTED_MS : PROXIED_MS;
+    this.#doubted ||= !direct;
+    return this.#doubted ? least + (most - least) * this.#client.random() : Infinity;
   }
 
   async #recover(thrown: unknown, signal: AbortSignal): Promise<void> {
@@ -150,6 +164,8 @@ export class ServiceWatch {
     } else {
       this.#becomeStale(cause);
       this.#doubted = true;
+      // If no watch can be had there, the set can: by a list at each try.
+      if (thrown instanceof WatchTimeout) this.#position.forget();
       this.#cursor?.next();
       const refused = thrown instanceof EtcdError && thrown.kind === "refused";
       retryInMs = refused ? REFUSED_RETRY_MS : Math.round(this.#backoff.next());

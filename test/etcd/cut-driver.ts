@@ -2,7 +2,7 @@ import type { EtcdDriver, WatchResponse } from "../../src/etcd/driver.ts";
 
 /** A driver whose watches a test can cut, as a network does. */
 export interface CutDriver extends EtcdDriver {
-  /** How many watches were opened. */
+  /** How many streams of watches were opened. */
   readonly watches: number;
   /** Cuts the open watches and lets none be opened until `mend`. */
   cut(): void;
@@ -28,10 +28,10 @@ export function cutDriver(driver: EtcdDriver): CutDriver {
     },
     mend: () => void (down = false),
     cutAfter: (responses) => void (left = responses),
-    watch(request, call) {
+    watch(call) {
       watches++;
       const cut = new AbortController();
-      const stream = driver.watch(request, { ...call, signal: AbortSignal.any([call.signal, cut.signal]) });
+      const stream = driver.watch({ ...call, signal: AbortSignal.any([call.signal, cut.signal]) });
       async function* responses(): AsyncGenerator<WatchResponse> {
         if (down) throw cutError();
         const end = () => cut.abort(cutError());
@@ -46,7 +46,7 @@ export function cutDriver(driver: EtcdDriver): CutDriver {
           end();
         }
       }
-      return { responses: responses(), requestProgress: () => stream.requestProgress() };
+      return { ...stream, responses: responses() };
     },
   };
 }

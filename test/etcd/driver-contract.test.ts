@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import type { WatchResponse } from "../../src/etcd/driver.ts";
 import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
-import { bytes, driverKinds, onEndpoint, type OpenedDriver, range, text } from "./drivers.ts";
+import { bytes, driverKinds, onEndpoint, type OpenedDriver, range, text, within } from "./drivers.ts";
 
 const skip = etcdSkipped;
 
@@ -122,6 +122,39 @@ for (const { name, create } of driverKinds) {
       assert.deepEqual([progress.events, progress.header.revision, progress.watchId], [[], revision, -1n]);
     });
 
+    it("carries many watches on a stream under chosen ids; one ends alone", { skip }, async () => {
+      const { driver, call, put } = open();
+      const first = await put("many/0/", "");
+      const stream = driver.watch(call());
+      const responses = stream.responses[Symbol.asyncIterator]();
+      const next = async (wanted: (response: WatchResponse) => boolean) => {
+        for (;;) {
+          const { value } = await within(responses.next(), "a response") as { value: WatchResponse };
+          if (wanted(value)) return value;
+        }
+      };
+      const ids = Array.from({ length: 30 }, (_, i) => BigInt(i + 1));
+      for (const watchId of ids) stream.create({ ...range(`many/${watchId}/`), watchId, startRevision: first + 1n });
+      for (const watchId of ids) assert.equal((await next(({ created }) => created)).watchId, watchId);
+      for (const watchId of ids.toReversed()) {
+        const revision = await put(`many/${watchId}/key`);
+        const { header, ...told } = await next(({ events }) => events.length > 0);
+        assert.deepEqual([told.watchId, header.revision], [watchId, revision]);
+      }
+      stream.cancel(7n);
+      assert.equal((await next(({ canceled }) => canceled)).watchId, 7n);
+      await put("many/7/key");
+      await put("many/8/key");
+      assert.equal((await next(({ events }) => events.length > 0)).watchId, 8n);
+      stream.create({ ...range("many/8/"), watchId: 8n, startRevision: first });
+      const refused = await next(({ created }) => created);
+      assert.deepEqual([refused.canceled, refused.watchId], [true, -1n]);
+      stream.create({ ...range("many/7/"), watchId: 31n, startRevision: first });
+      assert.equal((await next(({ events }) => events.length > 0)).watchId, 31n);
+      stream.requestProgress();
+      assert.equal((await next(({ events }) => events.length === 0)).watchId, -1n);
+    });
+
     it("catches up on more than 4 MiB, in fragments, with nothing lost", { skip }, async () => {
       const { put, watch } = open();
       const first = await put("catch-up/", "");
@@ -185,7 +218,8 @@ for (const { name, create } of driverKinds) {
     it("can leave a watch in the midst of it", { skip }, async () => {
       const { driver, call, put } = open();
       const first = await put("leave/", "");
-      const { responses } = driver.watch({ ...range("leave/"), startRevision: first }, call());
+      const { responses, create } = driver.watch(call());
+      create({ ...range("leave/"), watchId: 1n, startRevision: first });
       for await (const { events } of responses) if (events.length > 0) break;
       assert.equal((await driver.range(range("leave/"), call())).kvs.length, 1);
     });

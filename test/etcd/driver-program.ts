@@ -16,7 +16,7 @@ await driver.leaseKeepAlive(1n, call());
 const stream = watch(first, "program/");
 while ((await stream.next()).events.length === 0);
 // Opened and never read, left while it opens, and one that nobody stops.
-driver.watch({ ...range("program/"), startRevision: first }, call());
+driver.watch(call()).create({ ...range("program/"), watchId: 1n, startRevision: first });
 watch(first, "program/").stop();
 await watch(first, "program/").next();
 

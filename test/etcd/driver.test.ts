@@ -55,7 +55,8 @@ describe("the Connect driver", () => {
 
     const stop = new AbortController();
     const watch = { key: bytes("/a/"), rangeEnd: bytes("/a0"), startRevision: revision };
-    const stream = driver.watch(watch, call(stop.signal));
+    const stream = driver.watch(call(stop.signal));
+    stream.create({ ...watch, watchId: 1n });
     const responses = stream.responses[Symbol.asyncIterator]();
     assert.equal((await responses.next()).value?.created, true);
     assert.deepEqual((await responses.next()).value?.events, [{ type: "put", kv }]);
@@ -125,8 +126,7 @@ describe("the Connect driver", () => {
     await driver.range({ key: bytes("k") }, { ...call(), token: "t1" });
     await driver.leaseGrant({ id: 1n, ttlSeconds: 5n }, call());
     await driver.leaseKeepAlive(1n, call());
-    const request = { key: bytes("k"), rangeEnd: bytes("l"), startRevision: 1n };
-    for await (const _ of driver.watch(request, { ...call(), token: "t2" }).responses) break;
+    for await (const _ of driver.watch({ ...call(), token: "t2" }).responses) break;
     assert.deepEqual(headers, ["range t1 null", "grant null null", "keepalive null true", "watch t2 true"]);
   });
 

@@ -58,7 +58,8 @@ export function onEndpoint(driver: EtcdDriver, address: string): OpenedDriver {
     },
     watch(startRevision, prefix, token) {
       const own = new AbortController();
-      const stream = driver.watch({ ...range(prefix), startRevision }, call(own.signal, token));
+      const stream = driver.watch(call(own.signal, token));
+      stream.create({ ...range(prefix), watchId: 1n, startRevision });
       const responses = stream.responses[Symbol.asyncIterator]();
       const next = async () => {
         const taken = await within(responses.next(), "a response of the watch");

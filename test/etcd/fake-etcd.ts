@@ -13,10 +13,10 @@ import type {
   TxnResponse,
   WatchEvent,
   WatchRequest,
-  WatchResponse,
   WatchStream,
 } from "../../src/etcd/driver.ts";
 import { kindOfText } from "../../src/etcd/failure.ts";
+import { FakeWatchStream } from "./fake-watch-stream.ts";
 
 export type Method =
   | "range"
@@ -35,61 +35,14 @@ export interface Call {
   readonly id: bigint | undefined;
 }
 
-/** An open watch, for tests that speak for the server. */
-export class FakeStream {
-  readonly request: WatchRequest;
-  readonly endpoint: string;
-  asked = 0;
-  #queue: (WatchResponse | Error)[] = [];
-  #wake: (() => void) | undefined;
-
-  constructor(request: WatchRequest, endpoint: string) {
-    this.request = request;
-    this.endpoint = endpoint;
-  }
-
-  send(response: Partial<WatchResponse> & { header: ResponseHeader }): void {
-    this.#push({
-      watchId: 0n,
-      created: false,
-      canceled: false,
-      compactRevision: 0n,
-      cancelReason: "",
-      fragment: false,
-      events: [],
-      ...response,
-    });
-  }
-
-  fail(error: Error = new Error("the connection was cut")): void {
-    this.#push(error);
-  }
-
-  #push(item: WatchResponse | Error): void {
-    this.#queue.push(item);
-    this.#wake?.();
-  }
-
-  async *read(signal: AbortSignal): AsyncGenerator<WatchResponse> {
-    signal.addEventListener("abort", () => this.#wake?.());
-    for (;;) {
-      if (signal.aborted) throw signal.reason;
-      const item = this.#queue.shift();
-      if (item instanceof Error) throw item;
-      if (item !== undefined) yield item;
-      else await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-  }
-}
-
 const text = new TextDecoder();
 const bytes = new TextEncoder();
 
 export class FakeEtcd implements EtcdDriver {
-  readonly capabilities: { progress: boolean; maxStreamMs?: number } = { progress: true };
+  readonly capabilities: { progress: boolean; maxStreamMs?: number; watchesPerStream?: number } = { progress: true };
   readonly calls: Call[] = [];
   readonly resets: string[] = [];
-  readonly streams: FakeStream[] = [];
+  readonly streams: FakeWatchStream[] = [];
   readonly leases: Map<bigint, bigint> = new Map();
   readonly keys: Map<string, KeyValue> = new Map();
   history: WatchEvent[] = [];
@@ -101,6 +54,12 @@ export class FakeEtcd implements EtcdDriver {
   leastTtl = 2n;
   /** Whether watches get answers to progress requests. */
   answersProgress: boolean = true;
+  /** Whether it takes the ids that watches ask for; else it counts them. */
+  takesIds: boolean = true;
+  /** The header under which watches are created, in place of its own. */
+  createdUnder: ResponseHeader | undefined;
+  /** The prefix whose keys nobody may watch. */
+  denied: string | undefined;
   /** Whether watches are sent what happens. */
   delivers: boolean = true;
   password: string | undefined;
@@ -116,8 +75,8 @@ export class FakeEtcd implements EtcdDriver {
     return { clusterId: this.clusterId, revision: this.revision, raftTerm: this.raftTerm };
   }
 
-  /** The newest watch. */
-  get stream(): FakeStream {
+  /** The newest stream of watches. */
+  get stream(): FakeWatchStream {
     const stream = this.streams.at(-1);
     if (stream === undefined) throw new Error("there was no watch yet");
     return stream;
@@ -199,14 +158,20 @@ export class FakeEtcd implements EtcdDriver {
     });
   }
 
-  watch(request: WatchRequest, call: EtcdCall): WatchStream {
-    const stream = new FakeStream(request, call.endpoint.address);
+  watch(call: EtcdCall): WatchStream {
+    const stream = new FakeWatchStream(call.endpoint.address, call.signal);
     this.streams.push(stream);
-    const fault = this.#called("watch", call, request.startRevision);
-    if (fault instanceof Error) stream.fail(fault);
-    else if (fault === undefined) this.#open(stream, call);
     return {
-      responses: stream.read(call.signal),
+      responses: stream.read(),
+      create: (request) => {
+        stream.requests.push(request);
+        const fault = this.#called("watch", call, request.startRevision);
+        if (fault instanceof Error) stream.fail(fault);
+        else if (fault === undefined) this.#create(stream, request, call);
+      },
+      cancel: (watchId) => {
+        if (stream.watches.delete(watchId)) stream.send({ header: this.header, watchId, canceled: true });
+      },
       requestProgress: () => {
         stream.asked++;
         if (this.answersProgress) stream.send({ header: this.header, watchId: -1n });
@@ -242,28 +207,41 @@ export class FakeEtcd implements EtcdDriver {
     return Promise.resolve();
   }
 
-  #open(stream: FakeStream, call: EtcdCall): void {
-    const { startRevision } = stream.request;
-    stream.send({ header: this.header, created: true });
+  #create(stream: FakeWatchStream, request: WatchRequest, call: EtcdCall): void {
+    const { startRevision } = request;
+    const { header } = this;
     if (this.password !== undefined && call.token !== this.token) {
-      return stream.send({ header: this.header, canceled: true, cancelReason: "etcdserver: invalid auth token" });
+      const cancelReason = "etcdserver: invalid auth token";
+      return stream.send({ header, watchId: -1n, created: true, canceled: true, cancelReason });
     }
+    if (this.denied !== undefined && text.decode(request.key).startsWith(this.denied)) {
+      const cancelReason = "etcdserver: permission denied";
+      return stream.send({ header, watchId: -1n, created: true, canceled: true, cancelReason });
+    }
+    const watchId = this.takesIds ? request.watchId : BigInt(stream.requests.length - 1);
+    stream.watches.set(watchId, request);
+    stream.send({ header: this.createdUnder ?? header, watchId, created: true });
     if (startRevision <= this.compacted) {
-      return stream.send({ header: this.header, canceled: true, compactRevision: this.compacted });
+      return stream.send({ header, watchId, canceled: true, compactRevision: this.compacted });
     }
-    const events = this.history.filter(({ kv }) => kv.modRevision >= startRevision && this.#within(kv, stream));
-    if (events.length > 0 && this.delivers) stream.send({ header: this.header, events });
+    const events = this.history.filter(({ kv }) => kv.modRevision >= startRevision && this.#within(kv, request));
+    if (events.length > 0 && this.delivers) stream.send({ header, watchId, events });
   }
 
-  #within({ key }: KeyValue, { request }: FakeStream): boolean {
-    return text.decode(key).startsWith(text.decode(request.key));
+  #within({ key }: KeyValue, request: WatchRequest): boolean {
+    const name = text.decode(key);
+    return name >= text.decode(request.key) && name < text.decode(request.rangeEnd);
   }
 
   #event(event: WatchEvent): void {
     this.history.push(event);
     if (!this.delivers) return;
-    const stream = this.streams.at(-1);
-    if (stream !== undefined && this.#within(event.kv, stream)) stream.send({ header: this.header, events: [event] });
+    for (const stream of this.streams) {
+      if (stream.signal.aborted) continue;
+      for (const [watchId, request] of stream.watches) {
+        if (this.#within(event.kv, request)) stream.send({ header: this.header, watchId, events: [event] });
+      }
+    }
   }
 
   #select({ key, rangeEnd }: RangeRequest): KeyValue[] {

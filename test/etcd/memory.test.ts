@@ -6,7 +6,7 @@ import { KV, Lease, Maintenance } from "../../gen/etcd/rpc_pb.ts";
 import { createMemoryEtcd } from "../../src/testing.ts";
 import { MAX_DELAY_MS } from "../../src/time/clock.ts";
 import { eventually } from "../support/eventually.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 import { all, bytes, subject, text } from "./contract/subject.ts";
 
 describe("the etcd in memory", () => {
@@ -93,6 +93,19 @@ describe("the etcd in memory", () => {
       return response.canceled ? response : undefined;
     });
     assert.ok(last.compactRevision > 0n);
+  });
+
+  it("a watch with a long past leaves room for the others of its stream", async () => {
+    const { kv, watch } = subject(createMemoryEtcd().transport());
+    for (let i = 0; i < 3_500; i++) await kv.put({ key: bytes(`long/${i}`) });
+    await kv.put({ key: bytes("short/") });
+    const stream = watch();
+    stream.create({ ...all("long/"), startRevision: 2n, watchId: 1n });
+    stream.create({ ...all("short/"), startRevision: 2n, watchId: 2n });
+    // Nothing is made before it is taken: by then both are created.
+    await settled();
+    const told = (await stream.events(3_501)).filter(({ events }) => events.length > 0);
+    assert.deepEqual(told.map(({ watchId }) => watchId), [1n, 2n, 1n, 1n, 1n]);
   });
 
   it("hands out copies: what a caller does to a message does not reach the store", async () => {

@@ -1,60 +1,16 @@
 // What a resolver guarantees, on a scripted etcd and a clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
-import type { RegistryEvent } from "../../src/event.ts";
+import type { EtcdRegistryOptions } from "../../src/etcd/registry.ts";
 import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
 import { kratos } from "../../src/registry/layout/kratos.ts";
-import type { Registry } from "../../src/registry/registry.ts";
-import type { Resolution, Resolver } from "../../src/resolver/resolver.ts";
-import { ManualClock, settled } from "../support/manual-clock.ts";
-import { FakeEtcd } from "./fake-etcd.ts";
+import { settled } from "../support/manual-clock.ts";
+import type { FakeEtcd } from "./fake-etcd.ts";
+import { consume, setUp } from "./scripted.ts";
 
 const down = new Error("connection refused");
 const key = (n: number) => `/grpclb/a/10.0.0.${n}:80`;
 const address = (n: number) => `10.0.0.${n}:80`;
-
-interface Consumer {
-  readonly seen: Resolution[];
-  /** The addresses of the newest set, in order. */
-  readonly now: string[] | undefined;
-  readonly stale: string | undefined;
-  readonly ended: Promise<void>;
-  stop(): void;
-}
-
-function consume(resolver: Resolver): Consumer {
-  const stop = new AbortController();
-  const seen: Resolution[] = [];
-  const ended = (async () => {
-    for await (const resolution of resolver.resolve(stop.signal)) seen.push(resolution);
-  })();
-  return {
-    seen,
-    get now() {
-      return seen.at(-1)?.endpoints?.map((endpoint) => endpoint.address).sort();
-    },
-    get stale() {
-      return seen.at(-1)?.stale?.cause.message;
-    },
-    ended,
-    stop: () => stop.abort(),
-  };
-}
-
-function setUp(options: Partial<EtcdRegistryOptions> = {}) {
-  const etcd = new FakeEtcd();
-  const clock = new ManualClock();
-  const events: RegistryEvent[] = [];
-  const registry: Registry = createRegistryOver(() => etcd, {
-    endpoints: ["e1:1"],
-    clock,
-    random: () => 0.5,
-    onEvent: (event) => events.push(event),
-    ...options,
-  });
-  return { etcd, clock, events, registry, types: () => events.map(({ type }) => type) };
-}
 
 /** A registry whose service "a" has one endpoint, with a consumer that has seen it. */
 async function withOne(options: Partial<EtcdRegistryOptions> = {}) {
@@ -120,7 +76,7 @@ describe("a resolver over etcd", () => {
   it("D2: counts the header of the watch's own progress notification", async () => {
     const { etcd, clock } = await withOne();
     etcd.revision = 50n;
-    etcd.stream.send({ header: etcd.header, watchId: 0n });
+    etcd.stream.send({ header: etcd.header });
     etcd.stream.fail();
     await clock.advance(100);
     assert.equal(etcd.stream.request.startRevision, 51n);

@@ -203,7 +203,7 @@ function withoutEtcdVariables(): Record<string, undefined> {
 }
 
 /** Ports that the kernel says are free: all held at once, so that they differ, then let go. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () =>
       new Promise<ReturnType<typeof createServer>>((resolve, reject) => {

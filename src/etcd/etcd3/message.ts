@@ -40,9 +40,10 @@ export function txnRequest({ compare, success, failure }: TxnRequest): ITxnReque
   };
 }
 
-export function watchRequest({ key, rangeEnd, startRevision }: WatchRequest): IWatchRequest {
+export function watchRequest({ watchId, key, rangeEnd, startRevision }: WatchRequest): IWatchRequest {
   return {
     create_request: {
+      watch_id: String(watchId),
       key: bytes(key),
       range_end: bytes(rangeEnd),
       start_revision: String(startRevision),
