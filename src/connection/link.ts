@@ -17,6 +17,8 @@ export interface LinkEvents {
    * goes back to its owner and counts as no attempt.
    */
   room?(): void;
+  /** The server takes keepalive pings for abuse while no call is open (etcd): the link sends none then. */
+  readonly pingsNeedCalls?: boolean;
 }
 
 /**

@@ -17,7 +17,7 @@ export class ConnectSession implements Session {
   constructor(connector: Connector, endpoint: Endpoint, onLost: () => void) {
     this.#onLost = onLost;
     const lost = () => this.#lost();
-    this.#link = connector(endpoint, { draining: lost, lost });
+    this.#link = connector(endpoint, { draining: lost, lost, pingsNeedCalls: true });
   }
 
   /** The link's transport, once that is open. Rejects when it can't be opened or `signal` aborts. */

@@ -7,7 +7,7 @@ import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
 import { Keepalive } from "./keepalive.ts";
-import type { KeepaliveOptions } from "./keepalive.ts";
+import type { KeepaliveSettings } from "./keepalive.ts";
 import { MAX_WAITING_CONTROL_BYTES, resolveLimits } from "./limits.ts";
 import type { Http2Limits, ResolvedHttp2Limits } from "./limits.ts";
 import { Receiver } from "./receiver.ts";
@@ -45,8 +45,8 @@ export interface ConnectionEvents {
 /** Settings of a connection. */
 export interface ConnectionOptions {
   limits?: Http2Limits | undefined;
-  /** Pings while requests are in flight; undefined: none. */
-  keepalive?: KeepaliveOptions | undefined;
+  /** Pings when the server is silent; undefined: none. */
+  keepalive?: KeepaliveSettings | undefined;
   /** Defaults to the runtime's. */
   clock?: Clock | undefined;
   /** The id of the first stream, for tests of ids running out. Defaults to 1. */
@@ -105,10 +105,14 @@ export class Connection implements ByteStreamEvents {
   get declinesWhenFull(): boolean {
     return this.#events.room !== undefined;
   }
+  /** Whether the server has yet to answer whether it is still there. */
+  get doubtful(): boolean {
+    return this.#keepalive?.asking === true;
+  }
   /** The server's first SETTINGS came. */
   becameReady(): void {
     this.#state = "ready";
-    this.#keepalive?.heard();
+    this.#keepalive?.start();
     this.#events.ready?.();
     this.requests.startWaiting();
   }
@@ -231,9 +235,10 @@ export class Connection implements ByteStreamEvents {
 
   data(chunk: Uint8Array): void {
     if (this.#state === "lost") return;
-    this.#keepalive?.heard();
+    const answered = this.#keepalive?.heard() === true;
     try {
       this.#reader.read(chunk);
+      if (answered) this.requests.startWaiting();
       this.#checkControlBytes();
     } catch (error) {
       this.fail(error instanceof Error ? error : new Http2Error(ErrorCode.INTERNAL_ERROR, String(error)));

@@ -4,67 +4,113 @@ import { ErrorCode, Http2Error } from "./error.ts";
 
 /** When a silent connection is asked whether it lives (gRPC's keepalive, gRFC A8). */
 export interface KeepaliveOptions {
-  /** How long nothing may come, while requests are in flight, before a PING is sent; in milliseconds. Defaults to 30,000. */
+  /**
+   * After how much silence of the server a PING is sent, in milliseconds: at once if calls are open, else with the next
+   * call, which then waits for the answer before it is sent. Defaults to 30,000.
+   */
   intervalMs?: number | undefined;
   /** How long the answer may take before the connection counts as lost; in milliseconds. Defaults to 10,000. */
   timeoutMs?: number | undefined;
+  /**
+   * Pings while no call is open, too, which keeps the connection in the memory of a NAT or firewall (A8's
+   * `permit_without_stream`). Servers must allow it: others end the connection. Defaults to false.
+   */
+  withoutCalls?: boolean | undefined;
+}
+
+/** {@link KeepaliveOptions}, and what the owner of the connection knows of its server. */
+export interface KeepaliveSettings extends KeepaliveOptions {
+  /** The server takes a ping for abuse while no request is open: none is sent then, whatever the options say. */
+  pingsNeedCalls?: boolean | undefined;
 }
 
 const PAYLOAD = new Uint8Array(8);
 
-/** Pings a connection on which requests wait and nothing comes. One timer at most, and none for each request. */
+/**
+ * Pings a connection on which nothing comes. One timer at most, and none for each request. While a PING waits for its
+ * answer, requests that are not sent yet wait, too: on a path that is dead they would be lost.
+ */
 export class Keepalive {
+  /** Whether a PING waits for its answer; whatever comes counts as one. */
+  asking = false;
   readonly #connection: Connection;
   readonly #intervalMs: number;
   readonly #timeoutMs: number;
+  readonly #withoutCalls: boolean;
+  readonly #pingsNeedCalls: boolean;
   #heardAt = 0;
-  /** Whether a PING waits for its answer; whatever comes counts as one. */
-  #asking = false;
+  /** With `pingsNeedCalls`: when the first request was made since something came. */
+  #unansweredSince: number | undefined;
   #timer: Timer | undefined;
 
-  constructor(connection: Connection, options: KeepaliveOptions) {
+  constructor(connection: Connection, { intervalMs, timeoutMs, withoutCalls, pingsNeedCalls }: KeepaliveSettings) {
     this.#connection = connection;
-    this.#intervalMs = options.intervalMs ?? 30_000;
-    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#intervalMs = intervalMs ?? 30_000;
+    this.#timeoutMs = timeoutMs ?? 10_000;
+    this.#pingsNeedCalls = pingsNeedCalls ?? false;
+    this.#withoutCalls = !this.#pingsNeedCalls && (withoutCalls ?? false);
   }
 
-  /** Something came. */
-  heard(): void {
+  /** The server is there. */
+  start(): void {
+    this.heard();
+    if (this.#withoutCalls || !this.#connection.requests.none) this.#wait();
+  }
+
+  /** Something came; true if a PING waited for it. */
+  heard(): boolean {
     this.#heardAt = this.#connection.clock.now();
-    if (!this.#asking) return;
-    this.#asking = false;
+    this.#unansweredSince = undefined;
+    if (!this.asking) return false;
+    this.asking = false;
     this.#timer?.cancel();
-    this.#wait(this.#intervalMs);
+    this.#timer = undefined;
+    if (this.#withoutCalls || !this.#connection.requests.none) this.#wait();
+    return true;
   }
 
-  /** There are requests in flight now. */
+  /** There is a request again. */
   busy(): void {
-    // Also when a timer is left of former requests: silence before these says nothing.
-    this.#heardAt = this.#connection.clock.now();
-    if (this.#timer === undefined) this.#wait(this.#intervalMs);
+    if (this.asking || this.#connection.state === "connecting") return;
+    if (this.#pingsNeedCalls) this.#unansweredSince ??= this.#connection.clock.now();
+    // The ping goes ahead of the request.
+    else if (this.#leftMs() <= 0) return this.#ask();
+    if (this.#timer === undefined) this.#wait();
   }
 
   stop(): void {
-    this.#asking = false;
+    this.asking = false;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
-  #wait(delayMs: number): void {
-    this.#timer = this.#connection.clock.timer(delayMs, () => this.#check());
+  /** How much of the interval is left. */
+  #leftMs(): number {
+    return (this.#unansweredSince ?? this.#heardAt) + this.#intervalMs - this.#connection.clock.now();
+  }
+
+  #wait(): void {
+    this.#timer = this.#connection.clock.timer(this.#leftMs(), () => this.#check());
   }
 
   #check(): void {
     this.#timer = undefined;
-    const { clock, requests, writer } = this.#connection;
-    if (requests.none) return;
-    const left = this.#heardAt + this.#intervalMs - clock.now();
-    if (left > 0) return this.#wait(left);
-    this.#asking = true;
+    if (!this.#withoutCalls && this.#connection.requests.none) return;
+    if (this.#leftMs() > 0) this.#wait();
+    else this.#ask();
+  }
+
+  #ask(): void {
+    const { clock, writer } = this.#connection;
+    this.asking = true;
     writer.ping(PAYLOAD, 0, false);
-    this.#timer = clock.timer(this.#timeoutMs, () => {
-      const why = `no answer to a keepalive ping within ${this.#timeoutMs} ms`;
-      this.#connection.fail(new Http2Error(ErrorCode.NO_ERROR, why));
-    });
+    this.#timer?.cancel();
+    // The answer may have come while the process was busy or stopped: what has come is read before the verdict.
+    this.#timer = clock.timer(this.#timeoutMs, () => this.#timer = clock.timer(0, () => this.#unanswered()));
+  }
+
+  #unanswered(): void {
+    const why = `no answer to a keepalive ping within ${this.#timeoutMs} ms`;
+    this.#connection.fail(new Http2Error(ErrorCode.NO_ERROR, why));
   }
 }

@@ -64,7 +64,8 @@ export class Requests {
     }
     stream.state = "waiting";
     this.#connection.hold(true);
-    if (place) this.#start(stream);
+    // After a long silence, the first request puts the connection in doubt.
+    if (place && !this.#connection.doubtful) this.#start(stream);
     else this.#waiting.add(stream);
   }
 
@@ -190,8 +191,8 @@ export class Requests {
   }
 
   #hasPlace(): boolean {
-    const { peer, state, writer } = this.#connection;
-    return state === "ready" && !writer.blocked && this.active.size < peer.maxConcurrentStreams;
+    const { doubtful, peer, state, writer } = this.#connection;
+    return state === "ready" && !doubtful && !writer.blocked && this.active.size < peer.maxConcurrentStreams;
   }
 
   #start(stream: ClientStream): void {

@@ -8,7 +8,7 @@ import type { StreamQueue } from "./stream-queue.ts";
 
 /**
  * The states of a request's stream (RFC 9113 section 5.1, as a client sees them). `waiting` is before `idle` ends: for
- * the server's SETTINGS, for a place under its MAX_CONCURRENT_STREAMS, or for room in the byte stream.
+ * the server's SETTINGS or a keepalive's answer, for a place under MAX_CONCURRENT_STREAMS, or for room in the byte stream.
  *
  *     new ──► waiting ──► open ──► half-closed (local) ──► closed
  *                │          │                                ▲

@@ -25,8 +25,8 @@ export interface GrpcConnectorOptions extends GrpcOptions {
    */
   tls?: TlsSource | undefined;
   /**
-   * Pings while calls are in flight and nothing comes, to notice peers that vanished without a word; false: none.
-   * Defaults to 30 s of silence and 10 s for the answer. A server that finds them too many is pinged half as often from
+   * Pings when nothing comes, to notice peers that vanished without a word; false: none. Defaults to 30 s of silence and
+   * 10 s for the answer, and none while no call is open. A server that finds them too many is pinged half as often from
    * then on (gRFC A8).
    */
   keepalive?: KeepaliveOptions | false | undefined;
@@ -62,6 +62,7 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
     clock: options.clock ?? systemClock,
     connectTimeoutMs: positive("connectTimeoutMs", options.connectTimeoutMs ?? 20_000),
     keepalive: keepalive === false ? undefined : {
+      withoutCalls: keepalive.withoutCalls ?? false,
       intervalMs: positive("keepalive.intervalMs", keepalive.intervalMs ?? 30_000),
       timeoutMs: positive("keepalive.timeoutMs", keepalive.timeoutMs ?? 10_000),
     },
@@ -74,7 +75,7 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
 type LinkSettings = Omit<GrpcConnectorOptions, "keepalive"> & {
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
-  readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
+  readonly keepalive: (KeepaliveOptions & { readonly intervalMs: number }) | undefined;
 };
 
 /** A link over one connection at a time; connections that drain live on beside it. */
@@ -219,7 +220,11 @@ class GrpcLink implements Link {
       }, {
         clock,
         limits,
-        keepalive: keepalive && { ...keepalive, intervalMs: keepalive.intervalMs * this.#pingIntervalFactor },
+        keepalive: keepalive && {
+          ...keepalive,
+          intervalMs: keepalive.intervalMs * this.#pingIntervalFactor,
+          pingsNeedCalls: this.#events.pingsNeedCalls,
+        },
       });
       this.#connections.add(connection);
       signal.addEventListener("abort", abort);
