@@ -1,3 +1,5 @@
+import { quoted } from "./option.ts";
+
 /**
  * An address that can serve calls, with what a policy may want to know of it.
  *
@@ -21,6 +23,19 @@ export interface Endpoint {
   readonly metadata?: unknown;
 }
 
+const FIELDS: Record<keyof Endpoint, true> = {
+  address: true,
+  secure: true,
+  authority: true,
+  incarnation: true,
+  weight: true,
+  zone: true,
+  metadata: true,
+};
+
+/** The names of an endpoint's fields. */
+export const ENDPOINT_FIELDS: readonly string[] = Object.keys(FIELDS);
+
 /** The two parts of an address; an IPv6 host is without brackets here. */
 export interface HostAndPort {
   readonly host: string;
@@ -40,8 +55,7 @@ const EXPECTED = `"host:port", for example "10.0.0.5:8000" or "[::1]:8000"`;
  * names the value and what is expected.
  */
 export function parseAddress(address: string): HostAndPort {
-  const quoted = typeof address === "string" ? JSON.stringify(address.slice(0, 100)) : String(address);
-  const wrong = (why: string) => new TypeError(`address ${quoted} ${why}: expected ${EXPECTED}`);
+  const wrong = (why: string) => new TypeError(`address ${quoted(address)} ${why}: expected ${EXPECTED}`);
   if (typeof address !== "string") throw wrong("is not a string");
   if (address === "") throw wrong("is empty");
   if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(address)) throw wrong("is a URL");
@@ -66,7 +80,7 @@ export function parseAddress(address: string): HostAndPort {
   }
   if (!/^[0-9]+$/.test(port)) throw wrong("has no numeric port");
   if (!PORT.test(port) || Number(port) > 65535) {
-    throw new RangeError(`address ${quoted} has a port outside 1 to 65535: expected ${EXPECTED}`);
+    throw new RangeError(`address ${quoted(address)} has a port outside 1 to 65535: expected ${EXPECTED}`);
   }
   return { host, port: Number(port) };
 }
@@ -95,14 +109,13 @@ const AUTHORITY = /^[A-Za-z0-9_.:\[\]-]+$/;
 export function checkEndpoint(endpoint: unknown): asserts endpoint is Endpoint {
   if (typeof endpoint !== "object" || endpoint === null) {
     throw new TypeError(
-      `endpoint ${String(endpoint)}: expected an address or an object like { address: "10.0.0.5:8000" }`,
+      `endpoint ${quoted(endpoint)}: expected an address or an object like { address: "10.0.0.5:8000" }`,
     );
   }
   const { address, secure, authority, incarnation, weight, zone } = endpoint as Partial<Endpoint>;
   checkEndpointAddress(address as string);
   const wrong = (what: string, value: unknown, expected: string) => {
-    const quoted = typeof value === "string" ? JSON.stringify(value.slice(0, 100)) : String(value);
-    return new TypeError(`endpoint ${address} has ${what} ${quoted}: expected ${expected}`);
+    return new TypeError(`endpoint ${address} has ${what} ${quoted(value)}: expected ${expected}`);
   };
   if (secure !== undefined && typeof secure !== "boolean") throw wrong("secure", secure, "a boolean");
   if (authority !== undefined && !(typeof authority === "string" && AUTHORITY.test(authority))) {

@@ -11,9 +11,11 @@
  */
 import { DEADLINE_MS } from "./etcd/client.ts";
 import { createConnectDriver } from "./etcd/connect-driver.ts";
-import { createRegistryOver, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
 import type { Connector } from "./connection/link.ts";
 import { grpcConnector, type TlsSource } from "./node/grpc-connector.ts";
+import { tlsSource } from "./node/tls-options.ts";
+import { checkOptions, type Checks, makes } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
 
 /** A list of a large service, or a batch of a watch that catches up, can be far above gRPC's usual 4 MiB. */
@@ -36,15 +38,19 @@ export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
  * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
  */
 export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry {
-  const tls = options?.tls;
+  checkOptions("createEtcdRegistry()", options, OPTIONS);
+  const { tls } = options;
   if (tls !== undefined) checkTlsIsUsed(options);
-  const connector = options?.connector ??
+  const connector = options.connector ??
     grpcConnector({ connectTimeoutMs: DEADLINE_MS, readMaxBytes: MAX_ANSWER_BYTES, tls });
-  if (typeof connector !== "function") {
-    throw new TypeError("option connector must be a connector, for example transportConnector(…)");
-  }
   return createRegistryOver(() => createConnectDriver(connector), options);
 }
+
+const OPTIONS: Checks<CreateEtcdRegistryOptions> = {
+  ...ETCD_REGISTRY_OPTIONS,
+  tls: tlsSource,
+  connector: makes("a connector, such as transportConnector(…)", (value) => typeof value === "function"),
+};
 
 /** Whoever gives `tls` believes that it is on. */
 function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): void {
@@ -56,8 +62,8 @@ function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): vo
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";
 export type { RegistryEvent } from "./event.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
-export { goZero } from "./registry/layout/go-zero.ts";
-export { grpclb } from "./registry/layout/grpclb.ts";
+export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";
+export { grpclb, type GrpclbOptions } from "./registry/layout/grpclb.ts";
 export { kitex } from "./registry/layout/kitex.ts";
 export { kratos, type KratosOptions } from "./registry/layout/kratos.ts";
 export type { Layout, LayoutEntry } from "./registry/layout/layout.ts";

@@ -15,8 +15,9 @@
 import type { Etcd3 } from "etcd3";
 import { createEtcd3Driver } from "./etcd/etcd3-driver.ts";
 import { sourceOf } from "./etcd/etcd3/client-options.ts";
-import { createRegistryOver, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
 import { type Etcd3TlsOptions, grpcCredentials } from "./node/grpc-credentials.ts";
+import { anything, checkOptions, type Checks, kind } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
 
 /** What {@link createEtcd3Registry} takes: where etcd is, or a client of the package that knows it. */
@@ -38,6 +39,17 @@ export interface Etcd3ClientOptions extends Omit<EtcdRegistryOptions, "endpoints
   readonly client: Etcd3;
 }
 
+type AnyOptions = Record<keyof Etcd3EndpointsOptions | keyof Etcd3ClientOptions, unknown>;
+
+const OPTIONS: Checks<AnyOptions> = {
+  ...ETCD_REGISTRY_OPTIONS,
+  // Missing where there is a client, whose they are.
+  endpoints: anything,
+  tls: kind("an object, { ca, cert, key, servername }", (value) => typeof value === "object" && value !== null),
+  // Read by `sourceOf`.
+  client: anything,
+};
+
 /**
  * A registry in etcd, reached through the `etcd3` package. It does nothing until its first resolver is read or its first
  * `register`. An open watch holds the process until it is closed.
@@ -48,12 +60,13 @@ export interface Etcd3ClientOptions extends Omit<EtcdRegistryOptions, "endpoints
  * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
  */
 export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Registry {
-  if (options?.client !== undefined) {
+  checkOptions("createEtcd3Registry()", options as unknown as AnyOptions, OPTIONS);
+  if (options.client !== undefined) {
     const { source, ...where } = sourceOf(options.client, options);
     return createRegistryOver(() => createEtcd3Driver(source), { ...options, ...where });
   }
-  const credentials = options?.tls === undefined ? undefined : grpcCredentials(options.tls);
-  const grpcOptions = options?.tls?.servername === undefined
+  const credentials = options.tls === undefined ? undefined : grpcCredentials(options.tls);
+  const grpcOptions = options.tls?.servername === undefined
     ? undefined
     : { "grpc.ssl_target_name_override": options.tls.servername };
   return createRegistryOver(() => createEtcd3Driver({ credentials, grpcOptions }), options);
@@ -63,8 +76,8 @@ export type { EtcdRegistryOptions } from "./etcd/registry.ts";
 export type { RegistryEvent } from "./event.ts";
 export type { Etcd3TlsOptions } from "./node/grpc-credentials.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
-export { goZero } from "./registry/layout/go-zero.ts";
-export { grpclb } from "./registry/layout/grpclb.ts";
+export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";
+export { grpclb, type GrpclbOptions } from "./registry/layout/grpclb.ts";
 export { kitex } from "./registry/layout/kitex.ts";
 export { kratos, type KratosOptions } from "./registry/layout/kratos.ts";
 export type { Layout, LayoutEntry } from "./registry/layout/layout.ts";

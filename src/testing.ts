@@ -11,5 +11,5 @@
  * @module
  */
 export { createMemoryEtcd, type MemoryEtcd, type MemoryEtcdOptions } from "./etcd/memory-etcd.ts";
-export { createMemoryRegistry } from "./registry/memory.ts";
+export { createMemoryRegistry, type MemoryRegistryOptions } from "./registry/memory.ts";
 export { type Clock, type Timer } from "./time/clock.ts";

@@ -26,7 +26,7 @@ function importsOf(file: string): { from: string; type: boolean }[] {
 
 /** The layers, lowest first: a folder may import from itself and from those before it. `docs/architecture.md` has the why. */
 const LAYERS = [
-  ["src/time"],
+  ["src/time", "src/option.ts"],
   ["src/endpoint.ts", "src/connectivity.ts", "src/event.ts"],
   ["src/resolver"],
   ["src/connection"],
@@ -36,9 +36,10 @@ const LAYERS = [
 
 /** The other branches, and which of the folders each may import from. */
 const BRANCHES: Record<string, readonly string[]> = {
-  "src/registry": ["src/time", "src/endpoint.ts", "src/event.ts", "src/resolver"],
+  "src/registry": ["src/time", "src/option.ts", "src/endpoint.ts", "src/event.ts", "src/resolver"],
   "src/etcd": [
     "src/time",
+    "src/option.ts",
     "src/endpoint.ts",
     "src/event.ts",
     "src/resolver",
@@ -46,10 +47,11 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/registry",
     "gen/etcd",
   ],
-  "src/http2": ["src/time"],
-  "src/grpc": ["src/time", "src/http2", "src/connection", "src/endpoint.ts"],
+  "src/http2": ["src/time", "src/option.ts"],
+  "src/grpc": ["src/time", "src/option.ts", "src/http2", "src/connection", "src/endpoint.ts"],
   "src/node": [
     "src/time",
+    "src/option.ts",
     "src/endpoint.ts",
     "src/event.ts",
     "src/resolver",

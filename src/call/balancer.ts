@@ -4,7 +4,7 @@ import type { Connector } from "../connection/link.ts";
 import { type BalancerEvent, emit } from "../event.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
 import type { Resolution, Resolver, Staleness } from "../resolver/resolver.ts";
-import { watchResolver } from "../resolver/watch.ts";
+import { BadResolution, watchResolver } from "../resolver/watch.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import { describeBalancer, textOf } from "./explain.ts";
@@ -57,6 +57,8 @@ export class Balancer {
   picker: Picker | undefined;
   knowledge: Knowledge = "unknown";
   stale: Staleness | undefined;
+  /** Why an endpoint of the set was left out, if one was. */
+  leftOut: Error | undefined;
 
   constructor(options: BalancerOptions) {
     this.#options = options;
@@ -103,14 +105,14 @@ export class Balancer {
     const { signal } = this.#running = new AbortController();
     this.#watchIdleness(0);
     void watchResolver(resolver, {
-      told: (resolution) => this.#resolved(resolution),
+      told: (resolution, leftOut) => this.#resolved(resolution, leftOut),
       skipped: (endpoint, cause) => {
         emit(onEvent, { type: "endpoint-skipped", target: this.target, endpoint, cause });
       },
     }, { clock, random, signal });
   }
 
-  #resolved({ endpoints, stale }: Resolution): void {
+  #resolved({ endpoints, stale }: Resolution, leftOut: Error | undefined): void {
     const { onEvent } = this.#options;
     const wasStale = this.stale !== undefined;
     this.stale = stale;
@@ -118,9 +120,18 @@ export class Balancer {
     if (stale !== undefined && !wasStale) {
       emit(onEvent, { type: "endpoints-stale", target: this.target, cause: stale.cause });
     }
-    if (endpoints === undefined) return;
+    if (endpoints === undefined) return this.#failIfHopeless(stale);
+    this.leftOut = leftOut;
     this.knowledge = "known";
     this.pool.update(endpoints);
+  }
+
+  /** A resolver that can't be consumed will not mend by waiting: calls that don't wait for readiness fail and say why. */
+  #failIfHopeless(stale: Staleness | undefined): void {
+    if (this.picker !== undefined || !(stale?.cause instanceof BadResolution)) return;
+    const none = new Error("there are no endpoints");
+    this.picker = { pick: () => none };
+    this.#retryAll();
   }
 
   async #refresh(): Promise<void> {

@@ -11,13 +11,14 @@ const MOST_LISTED = 3;
  * For example `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); can't connect to 10.0.0.5:8000: no answer`.
  */
 export function describeBalancer(balancer: Balancer, nowMs: number): string {
-  const { target, pool: { connections }, stale, knowledge } = balancer;
+  const { target, pool: { connections }, stale, knowledge, leftOut } = balancer;
   const parts: string[] = [];
   if (knowledge === "unknown") {
     parts.push(`the endpoints of ${target} are not known yet`);
   } else if (connections.length === 0) {
     const nobody = `${target} has no endpoints: has a server registered under this name?`;
-    parts.push(target === "" ? "the resolver's list is empty" : nobody);
+    if (leftOut !== undefined) parts.push(`${target} has no endpoints that can be used: ${leftOut.message}`);
+    else parts.push(target === "" ? "the resolver's list is empty" : nobody);
   } else {
     const states = new Map<string, number>();
     for (const { state } of connections) states.set(state, (states.get(state) ?? 0) + 1);

@@ -9,6 +9,7 @@ import {
 } from "@connectrpc/connect";
 import type { AttemptEnd } from "../connection/mark.ts";
 import type { Endpoint } from "../endpoint.ts";
+import { checkOptions, type Checks, flag, fn, quoted } from "../option.ts";
 
 /** What one call asks of the balancer. */
 export interface BalanceSettings {
@@ -46,17 +47,19 @@ export const balanceKey: ContextKey<BalanceSettings | undefined> = createContext
   { description: "connect-lb: settings of one call" },
 );
 
+const SETTINGS: Checks<BalanceSettings> = { waitForReady: flag, onAttempt: fn("a function, (attempt) => void") };
+
 /**
  * Call options with settings for the balancer: `client.route(request, balance({ waitForReady: true }, { timeoutMs: 500 }))`.
  * Options, context values and settings of the balancer in `callOptions` are kept, and not changed; where both say
  * something, `settings` wins.
  *
- * @throws TypeError for settings of the wrong type.
+ * @throws TypeError for settings of the wrong type, or that there are none of.
  */
 export function balance(settings: BalanceSettings, callOptions: CallOptions = {}): CallOptions {
-  checkSettings(settings);
+  checkOptions("balance()", settings, SETTINGS);
   if (typeof callOptions !== "object" || callOptions === null) {
-    throw new TypeError(`balance() takes Connect's call options, not ${String(callOptions)}`);
+    throw new TypeError(`balance() takes Connect's call options, not ${quoted(callOptions)}`);
   }
   const inner = callOptions.contextValues ?? createContextValues();
   const before = inner.get(balanceKey);
@@ -73,17 +76,4 @@ export function balance(settings: BalanceSettings, callOptions: CallOptions = {}
     },
   };
   return { ...callOptions, contextValues };
-}
-
-function checkSettings(settings: BalanceSettings): void {
-  if (typeof settings !== "object" || settings === null) {
-    throw new TypeError(`balance() takes settings like { waitForReady: true }, not ${String(settings)}`);
-  }
-  const { waitForReady, onAttempt } = settings;
-  if (waitForReady !== undefined && typeof waitForReady !== "boolean") {
-    throw new TypeError(`setting waitForReady must be a boolean, not ${typeof waitForReady}`);
-  }
-  if (onAttempt !== undefined && typeof onAttempt !== "function") {
-    throw new TypeError(`setting onAttempt must be a function, not ${typeof onAttempt}`);
-  }
 }

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { checkOptions, type Checks, milliseconds } from "../option.ts";
+import { signal as abortSignal } from "./check-options.ts";
 import type { CallEnvironment } from "./environment.ts";
-import { checkMilliseconds } from "./check-options.ts";
 import { transportClosed } from "./explain.ts";
 import { waitFor } from "./wait.ts";
 
@@ -12,17 +13,13 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
 }
 
+const CONNECT: Checks<ConnectOptions> = { timeoutMs: milliseconds, signal: abortSignal };
+
 /** Starts the balancer and resolves when some connection is ready; see `BalancedTransport.connect` for what it throws. */
 export async function waitUntilReady(env: CallEnvironment, options: ConnectOptions): Promise<void> {
   const { balancer, clock, waitTimeoutMs } = env;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`connect() takes an options object, not ${String(options)}`);
-  }
+  checkOptions("connect()", options, CONNECT);
   const { timeoutMs = waitTimeoutMs, signal } = options;
-  checkMilliseconds("timeoutMs", timeoutMs);
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
-    throw new TypeError(`option signal must be an AbortSignal, not ${String(signal)}`);
-  }
   if (balancer.closed) throw transportClosed();
   const aborted = () => ConnectError.from(signal?.reason, Code.Canceled);
   if (signal?.aborted) throw aborted();

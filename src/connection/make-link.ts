@@ -9,7 +9,12 @@ import { markAttempt } from "./mark.ts";
 export function makeLink(connector: Connector, endpoint: Endpoint, events: LinkEvents): Link {
   try {
     const link = connector(endpoint, events);
-    if (!isLink(link)) throw new TypeError("expected { transport, connect?, close }");
+    if (!isLink(link)) {
+      const hint = typeof link === "function"
+        ? ", not a function: is that the connector, and what was given is to be called?"
+        : "";
+      throw new TypeError(`expected { transport, connect?, close }${hint}`);
+    }
     return link;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

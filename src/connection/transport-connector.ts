@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
+import { checkOptions, type Checks, fn, made, quoted } from "../option.ts";
 import { systemClock, type Timer } from "../time/clock.ts";
 import type { Connector, Link } from "./link.ts";
 import { type AttemptEnd, markAttempt } from "./mark.ts";
@@ -38,19 +39,18 @@ export function transportConnector(
   options: TransportConnectorOptions = {},
 ): Connector {
   if (typeof create !== "function") {
-    throw new TypeError(`transportConnector expects a function from an endpoint to a Transport, not ${typeof create}`);
+    throw new TypeError(`transportConnector() takes a function from an endpoint to a Transport, not ${quoted(create)}`);
   }
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`transportConnector takes an options object, not ${String(options)}`);
-  }
-  for (const name of ["classify", "close"] as const) {
-    const value = options[name];
-    if (value !== undefined && typeof value !== "function") {
-      throw new TypeError(`option ${name} must be a function, not ${typeof value}`);
-    }
-  }
+  checkOptions("transportConnector()", options, OPTIONS);
   return (endpoint) => transportLink(endpoint, create, options);
 }
+
+made(transportConnector);
+
+const OPTIONS: Checks<TransportConnectorOptions> = {
+  classify: fn("a function, (error) => AttemptEnd | undefined"),
+  close: fn("a function, (transport, endpoint) => void"),
+};
 
 /** A call in flight: it ends with its caller's signal or with the link. */
 interface LinkCall {
@@ -80,11 +80,11 @@ function transportLink(
     if (closing !== undefined) throw notSent(`the request was not sent: the link to ${endpoint.address} is closed`);
     if (transport !== undefined) return transport;
     try {
-      const made = create(endpoint);
-      if (typeof made?.unary !== "function" || typeof made.stream !== "function") {
-        throw new TypeError(`expected a Connect Transport, not ${String(made)}`);
+      const created = create(endpoint);
+      if (typeof created?.unary !== "function" || typeof created.stream !== "function") {
+        throw new TypeError(`expected a Connect Transport, not ${quoted(created)}`);
       }
-      return transport = made;
+      return transport = created;
     } catch (error) {
       throw notSent(`no transport to ${endpoint.address}: ${error instanceof Error ? error.message : error}`, error);
     }

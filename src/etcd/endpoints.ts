@@ -1,4 +1,5 @@
 import { type Endpoint, parseAddress } from "../endpoint.ts";
+import { quoted } from "../option.ts";
 
 const EXPECTED = `a URL such as "http://127.0.0.1:2379" or "https://etcd.example:2379", or "host:port"`;
 
@@ -9,7 +10,8 @@ const EXPECTED = `a URL such as "http://127.0.0.1:2379" or "https://etcd.example
  */
 export function parseEtcdEndpoints(endpoints: unknown): readonly Endpoint[] {
   if (!Array.isArray(endpoints) || endpoints.length === 0) {
-    throw new TypeError(`endpoints ${JSON.stringify(endpoints)}: expected an array with ${EXPECTED}`);
+    const given = Array.isArray(endpoints) ? "an empty array" : quoted(endpoints);
+    throw new TypeError(`option endpoints is ${given}: expected an array with ${EXPECTED}`);
   }
   const unique = new Map<string, Endpoint>();
   for (const endpoint of endpoints) {
@@ -21,7 +23,7 @@ export function parseEtcdEndpoints(endpoints: unknown): readonly Endpoint[] {
 
 function parseEtcdEndpoint(text: unknown): Endpoint {
   if (typeof text !== "string") {
-    throw new TypeError(`etcd endpoint ${String(text)} is not a string: expected ${EXPECTED}`);
+    throw new TypeError(`etcd endpoint ${quoted(text)} is not a string: expected ${EXPECTED}`);
   }
   const [, scheme, address = ""] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?(.*?)\/?$/s.exec(text) ?? [];
   if (scheme !== undefined && !/^https?$/i.test(scheme)) {

@@ -11,6 +11,7 @@ import {
   TxnRequestSchema,
   Watch,
 } from "../../gen/etcd/rpc_pb.ts";
+import { checkOptions, type Checks, clock as aClock, wholeNumber } from "../option.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { etcdError } from "./memory/error.ts";
 import { bytesOf, keyRange } from "./memory/key-range.ts";
@@ -37,6 +38,8 @@ export interface MemoryEtcdOptions {
    */
   readonly keepRevisions?: number;
 }
+
+const OPTIONS: Checks<MemoryEtcdOptions> = { clock: aClock, keepRevisions: wholeNumber(1) };
 
 /**
  * An etcd in memory, for development and tests: see {@link createMemoryEtcd}.
@@ -66,13 +69,11 @@ export interface MemoryEtcd extends AsyncDisposable {
  * expire; Maintenance.Status. Auth answers that authentication is not enabled; other services and the JSON gateway are
  * not there. As with etcd's defaults, no lease has a TTL of less than 2 seconds.
  *
- * Throws a RangeError if `keepRevisions` is not a whole number of at least 1.
+ * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
  */
 export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
+  checkOptions("createMemoryEtcd()", options, OPTIONS);
   const { clock = systemClock, keepRevisions = 10_000 } = options;
-  if (!Number.isSafeInteger(keepRevisions) || keepRevisions < 1) {
-    throw new RangeError(`keepRevisions is ${keepRevisions}; expected a whole number of at least 1`);
-  }
   const store = new Store(keepRevisions);
   const leases = new Leases(store, clock);
   const exists = (id: bigint) => leases.has(id);

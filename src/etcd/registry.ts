@@ -2,6 +2,18 @@ import { emit, type RegistryEvent } from "../event.ts";
 import { grpclb } from "../registry/layout/grpclb.ts";
 import type { Layout } from "../registry/layout/layout.ts";
 import { checkRegisterOptions, checkServiceName } from "../registry/options.ts";
+import {
+  anything,
+  type Checks,
+  clock as aClock,
+  fn,
+  kind,
+  makes,
+  random as aRandom,
+  required,
+  secret,
+  text,
+} from "../option.ts";
 import type { RegisterOptions, Registration, Registry } from "../registry/registry.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
@@ -35,9 +47,10 @@ export interface EtcdRegistryOptions {
 }
 
 /**
- * A registry in etcd over a driver. It does nothing until its first resolver is read or its first `register`.
+ * A registry in etcd over a driver. It does nothing until its first resolver is read or its first `register`. Its options
+ * are checked one by one before ({@link ETCD_REGISTRY_OPTIONS}), and here for what goes together.
  *
- * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
+ * @throws TypeError or RangeError for endpoints that are none, and for options that don't go together.
  */
 export function createRegistryOver(createDriver: () => EtcdDriver, options: EtcdRegistryOptions): Registry {
   return new EtcdRegistry(createDriver, options);
@@ -56,7 +69,7 @@ class EtcdRegistry implements Registry {
   #closing: Promise<void> | undefined;
 
   constructor(createDriver: () => EtcdDriver, options: EtcdRegistryOptions) {
-    checkOptions(options);
+    checkTogether(options);
     const { prefix, layout = grpclb(prefix === undefined ? {} : { prefix }), username: name, password } = options;
     const { clock = systemClock, random = Math.random } = options;
     const endpoints = parseEtcdEndpoints(options.endpoints);
@@ -133,28 +146,29 @@ class EtcdRegistry implements Registry {
   }
 }
 
-function checkOptions(options: EtcdRegistryOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`an etcd registry takes { endpoints: ["http://127.0.0.1:2379"], … }, not ${String(options)}`);
+const isLayout = (value: unknown) => {
+  const { prefix, write, read } = (value ?? {}) as Partial<Record<keyof Layout, unknown>>;
+  return [prefix, write, read].every((method) => typeof method === "function");
+};
+
+/** The checks of {@link EtcdRegistryOptions}, for the factories that take more beside them. */
+export const ETCD_REGISTRY_OPTIONS: Checks<EtcdRegistryOptions> = {
+  // Read by `parseEtcdEndpoints`.
+  endpoints: required(anything),
+  layout: makes("a layout, such as goZero()", isLayout),
+  prefix: text,
+  username: kind("a string that is not empty", (value) => typeof value === "string" && value !== ""),
+  password: secret("a string", (value) => typeof value === "string"),
+  onEvent: fn("a function, (event) => void"),
+  clock: aClock,
+  random: aRandom,
+};
+
+function checkTogether({ layout, prefix, username, password }: EtcdRegistryOptions): void {
+  if (layout !== undefined && prefix !== undefined) {
+    throw new TypeError("option prefix belongs to the default layout: leave out prefix or layout");
   }
-  const { layout, prefix, username, password, onEvent, clock, random } = options;
-  const wrong = (name: string, value: unknown, expected: string) =>
-    new TypeError(`${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}: expected ${expected}`);
-  if (layout !== undefined) {
-    for (const method of ["prefix", "write", "read"] as const) {
-      if (typeof layout?.[method] !== "function") throw wrong("layout", layout, "a layout such as goZero()");
-    }
-    if (prefix !== undefined) throw new TypeError("prefix belongs to the default layout: leave out prefix or layout");
-  }
-  if (username !== undefined && (typeof username !== "string" || username === "")) {
-    throw wrong("username", username, "a string that is not empty");
-  }
-  // Never named in an error.
-  if (password !== undefined && typeof password !== "string") throw new TypeError("password is not a string");
   if ((username === undefined) !== (password === undefined)) {
-    throw new TypeError("username and password belong together: give both or none");
+    throw new TypeError("options username and password belong together: give both or none");
   }
-  if (onEvent !== undefined && typeof onEvent !== "function") throw wrong("onEvent", onEvent, "(event) => void");
-  if (clock !== undefined && typeof clock?.timer !== "function") throw wrong("clock", clock, "{ now, timer }");
-  if (random !== undefined && typeof random !== "function") throw wrong("random", random, "() => number");
 }

@@ -1,7 +1,7 @@
 import type { BinaryReadOptions, BinaryWriteOptions, JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { bytes, type Checks, flag, interceptors, kind, listOf, milliseconds } from "../option.ts";
 import { defaultCompressions } from "./compression.ts";
 
 /** How calls are made; the fields mean what they mean in connect-node's `createGrpcTransport`. */
@@ -52,7 +52,29 @@ const MAX_MESSAGE_BYTES = 0xffff_ffff;
 /** The receive limit of grpc-go and grpc-js. */
 const DEFAULT_READ_MAX_BYTES = 4 * 1024 * 1024;
 
-/** Fills in defaults. @throws ConnectError Internal for limits out of range. */
+const compression = kind("a compression, { name, compress, decompress }", isCompression);
+const settings = kind("an object", (value) => typeof value === "object" && value !== null);
+
+/** The checks of {@link GrpcOptions}. */
+export const GRPC_OPTIONS: Checks<GrpcOptions> = {
+  interceptors,
+  useBinaryFormat: flag,
+  jsonOptions: settings,
+  binaryOptions: settings,
+  acceptCompression: listOf("an array of compressions, { name, compress, decompress }", isCompression),
+  sendCompression: compression,
+  compressMinBytes: bytes(0),
+  readMaxBytes: bytes(1, MAX_MESSAGE_BYTES),
+  writeMaxBytes: bytes(1, MAX_MESSAGE_BYTES),
+  defaultTimeoutMs: milliseconds,
+};
+
+function isCompression(value: unknown): boolean {
+  const { name, compress, decompress } = (value ?? {}) as Partial<Record<keyof Compression, unknown>>;
+  return typeof name === "string" && typeof compress === "function" && typeof decompress === "function";
+}
+
+/** Fills in defaults. */
 export function resolveGrpcOptions(options: GrpcOptions): ResolvedGrpcOptions {
   return {
     interceptors: options.interceptors ?? [],
@@ -62,13 +84,8 @@ export function resolveGrpcOptions(options: GrpcOptions): ResolvedGrpcOptions {
     acceptCompression: options.acceptCompression ?? defaultCompressions(),
     sendCompression: options.sendCompression,
     compressMinBytes: options.compressMinBytes ?? 1024,
-    readMaxBytes: messageLimit("readMaxBytes", options.readMaxBytes ?? DEFAULT_READ_MAX_BYTES),
-    writeMaxBytes: messageLimit("writeMaxBytes", options.writeMaxBytes),
+    readMaxBytes: options.readMaxBytes ?? DEFAULT_READ_MAX_BYTES,
+    writeMaxBytes: options.writeMaxBytes ?? MAX_MESSAGE_BYTES,
     defaultTimeoutMs: options.defaultTimeoutMs,
   };
-}
-
-function messageLimit(name: string, bytes: number = MAX_MESSAGE_BYTES): number {
-  if (bytes >= 1 && bytes <= MAX_MESSAGE_BYTES) return bytes;
-  throw new ConnectError(`${name} ${bytes} must be >= 1 and <= ${MAX_MESSAGE_BYTES}`, Code.Internal);
 }

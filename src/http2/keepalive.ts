@@ -1,3 +1,4 @@
+import { type Checks, flag, milliseconds } from "../option.ts";
 import type { Timer } from "../time/clock.ts";
 import type { Connection } from "./connection.ts";
 import { ErrorCode, Http2Error } from "./error.ts";
@@ -23,6 +24,13 @@ export interface KeepaliveSettings extends KeepaliveOptions {
   /** The server takes a ping for abuse while no request is open: none is sent then, whatever the options say. */
   pingsNeedCalls?: boolean | undefined;
 }
+
+/** The checks of {@link KeepaliveOptions}. */
+export const KEEPALIVE_OPTIONS: Checks<KeepaliveOptions> = {
+  intervalMs: milliseconds,
+  timeoutMs: milliseconds,
+  withoutCalls: flag,
+};
 
 const PAYLOAD = new Uint8Array(8);
 

@@ -1,3 +1,5 @@
+import { bytes, checkOptions, type Checks } from "../option.ts";
+
 /** What a connection allows its peer; all have defaults that fit gRPC. */
 export interface Http2Limits {
   /** How many bytes a stream may receive beyond what its reader took. Defaults to 8 MiB. */
@@ -15,18 +17,24 @@ export interface ResolvedHttp2Limits {
   readonly maxHeaderListBytes: number;
 }
 
-/** Fills in defaults. @throws RangeError for a value that HTTP/2 can't express. */
-export function resolveLimits(limits: Http2Limits = {}): ResolvedHttp2Limits {
-  return {
-    streamWindowBytes: bounded("streamWindowBytes", limits.streamWindowBytes ?? 8 * 1024 * 1024, 1),
-    connectionWindowBytes: bounded("connectionWindowBytes", limits.connectionWindowBytes ?? 16 * 1024 * 1024, 65_535),
-    maxHeaderListBytes: bounded("maxHeaderListBytes", limits.maxHeaderListBytes ?? 64 * 1024, 1024),
-  };
-}
+/** The most that HTTP/2 can express of a window. */
+const MAX_BYTES = 0x7fff_ffff;
 
-function bounded(name: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least && value <= 0x7fff_ffff) return value;
-  throw new RangeError(`${name} is ${value}: expected a whole number from ${least} to ${0x7fff_ffff}`);
+/** The checks of {@link Http2Limits}. */
+export const HTTP2_LIMITS: Checks<Http2Limits> = {
+  streamWindowBytes: bytes(1, MAX_BYTES),
+  connectionWindowBytes: bytes(65_535, MAX_BYTES),
+  maxHeaderListBytes: bytes(1_024, MAX_BYTES),
+};
+
+/** Fills in defaults. @throws TypeError or RangeError for a value that HTTP/2 can't express. */
+export function resolveLimits(limits: Http2Limits = {}): ResolvedHttp2Limits {
+  checkOptions("limits", limits, HTTP2_LIMITS, "limits.");
+  return {
+    streamWindowBytes: limits.streamWindowBytes ?? 8 * 1024 * 1024,
+    connectionWindowBytes: limits.connectionWindowBytes ?? 16 * 1024 * 1024,
+    maxHeaderListBytes: limits.maxHeaderListBytes ?? 64 * 1024,
+  };
 }
 
 /** How many informational (1xx) responses may precede a response. */

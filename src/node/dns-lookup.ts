@@ -1,5 +1,6 @@
 import dns from "node:dns";
 import { isIP } from "node:net";
+import { quoted } from "../option.ts";
 
 /** How names are looked up; a test gives its own. Both reject with the `code` that `node:dns` uses, or any other error. */
 export interface DnsLookup {
@@ -47,7 +48,8 @@ export function serverLookup(servers: readonly string[]): DnsLookup {
   try {
     resolver.setServers(servers);
   } catch (cause) {
-    throw new TypeError(`servers ${JSON.stringify(servers)}: expected addresses such as "127.0.0.1:8600"`, { cause });
+    const given = servers.map(quoted).join(", ");
+    throw new TypeError(`option servers is [${given}]: expected addresses such as "127.0.0.1:8600"`, { cause });
   }
   return {
     async addresses(host) {

@@ -1,6 +1,16 @@
 import { isIPv6 } from "node:net";
 import { type Endpoint, type HostAndPort, parseAddress } from "../endpoint.ts";
 import { Latest } from "../registry/latest.ts";
+import {
+  checkOptions,
+  type Checks,
+  clock as aClock,
+  kind,
+  listOf,
+  quoted,
+  random as aRandom,
+  time,
+} from "../option.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { Backoff, sleep } from "../time/backoff.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
@@ -43,10 +53,8 @@ export interface DnsResolverOptions {
  * @throws TypeError or RangeError for a target or an option that is not what it must be; the message names it.
  */
 export function dnsResolver(target: string | HostAndPort, options: DnsResolverOptions = {}): Resolver {
+  checkOptions("dnsResolver()", options, OPTIONS);
   const { intervalMs = 30_000, srv = false, servers, clock = systemClock, random = Math.random } = options;
-  if (typeof intervalMs !== "number" || !(intervalMs >= APART_MS && intervalMs < Infinity)) {
-    throw new RangeError(`intervalMs ${String(intervalMs)}: expected milliseconds, at least ${APART_MS}`);
-  }
   const lookup = options.lookup ?? (servers === undefined ? systemLookup() : serverLookup(servers));
   const read = srv === false ? hostReader(target, lookup) : serviceReader(target, srv, lookup);
   const name = typeof target === "string" ? target : `${target.host}:${target.port}`;
@@ -58,6 +66,21 @@ export function dnsResolver(target: string | HostAndPort, options: DnsResolverOp
     refresh: () => source.refresh(),
   };
 }
+
+const OPTIONS: Checks<DnsResolverOptions> = {
+  intervalMs: time(`milliseconds, at least ${APART_MS}`, (value) => value >= APART_MS && value < Infinity),
+  srv: kind(
+    'true, false or a service and a protocol such as "_grpc._tcp"',
+    (value) => typeof value === "boolean" || (typeof value === "string" && /^_[\w-]+\._(tcp|udp)$/.test(value)),
+  ),
+  servers: listOf('an array of addresses such as "127.0.0.1:8600"', (item) => typeof item === "string"),
+  lookup: kind("a lookup, { addresses(host), services(name) }", (value) => {
+    const { addresses, services } = (value ?? {}) as Partial<Record<keyof DnsLookup, unknown>>;
+    return typeof addresses === "function" && typeof services === "function";
+  }),
+  clock: aClock,
+  random: aRandom,
+};
 
 type Read = () => Promise<readonly Endpoint[]>;
 
@@ -73,11 +96,8 @@ function hostReader(target: string | HostAndPort, lookup: DnsLookup): Read {
 
 function serviceReader(target: string | HostAndPort, srv: true | string, lookup: DnsLookup): Read {
   const prefix = srv === true ? "_grpc._tcp" : srv;
-  if (typeof prefix !== "string" || !/^_[\w-]+\._(tcp|udp)$/.test(prefix)) {
-    throw new TypeError(`srv ${JSON.stringify(srv)}: expected true or a service and a protocol such as "_grpc._tcp"`);
-  }
   if (typeof target !== "string" || target.includes(":")) {
-    throw new TypeError(`target ${JSON.stringify(target)}: expected a name without a port, which SRV records tell`);
+    throw new TypeError(`target ${quoted(target)}: expected a name without a port, which SRV records tell`);
   }
   // Any port, to have the name checked.
   parseAddress(`${target}:1`);

@@ -1,3 +1,4 @@
+import { checkOptions, type Checks, kind, millisecondsFrom0 } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
 
 /** The part of a server of `node:http2`, `node:http` or `node:https` that ends it. */
@@ -20,6 +21,15 @@ export interface ShutdownOptions {
   drainMs?: number;
 }
 
+const OPTIONS: Checks<ShutdownOptions> = {
+  registration: kind(
+    "what register() returned, with a close() method",
+    (value) => typeof (value as { close?: unknown } | null)?.close === "function",
+  ),
+  settleMs: millisecondsFrom0,
+  drainMs: millisecondsFrom0,
+};
+
 /**
  * Ends a server so that no call fails: deregisters, waits for clients to notice, then stops listening, tells the
  * connected ones to go elsewhere (GOAWAY, RFC 9113, 6.8) and lets calls in flight finish.
@@ -34,16 +44,15 @@ export interface ShutdownOptions {
  * });
  * ```
  *
- * @throws TypeError, before it does anything, if `server` or `registration` has no `close`.
+ * @throws TypeError or RangeError, before it does anything, if `server` or `registration` has no `close`, or for an option
+ * that is not what it must be.
  */
 export async function shutdown(server: Closable, options: ShutdownOptions = {}): Promise<boolean> {
-  const { registration, settleMs = 500, drainMs = 10_000 } = options;
   if (typeof server?.close !== "function") {
-    throw new TypeError("shutdown takes a server of node:http2, node:http or node:https, with a close() method");
+    throw new TypeError("shutdown() takes a server of node:http2, node:http or node:https, with a close() method");
   }
-  if (registration !== undefined && typeof registration?.close !== "function") {
-    throw new TypeError("option registration must be what register() returned, with a close() method");
-  }
+  checkOptions("shutdown()", options, OPTIONS);
+  const { registration, settleMs = 500, drainMs = 10_000 } = options;
   await registration?.close().catch(() => {});
   if (registration !== undefined) await new Promise<void>((resolve) => systemClock.timer(settleMs, resolve, true));
   return await new Promise<boolean>((resolve) => {

@@ -2,18 +2,19 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connector, Link, LinkEvents } from "../connection/link.ts";
 import { markAttempt } from "../connection/mark.ts";
 import type { Endpoint } from "../endpoint.ts";
-import type { GrpcOptions } from "../grpc/options.ts";
+import { GRPC_OPTIONS, type GrpcOptions } from "../grpc/options.ts";
 import { createGrpcTransport } from "../grpc/transport.ts";
 import type { ByteStream } from "../http2/byte-stream.ts";
 import { Connection } from "../http2/connection.ts";
 import { ErrorCode, Http2Error } from "../http2/error.ts";
-import type { KeepaliveOptions } from "../http2/keepalive.ts";
-import { resolveLimits } from "../http2/limits.ts";
-import type { Http2Limits } from "../http2/limits.ts";
+import { KEEPALIVE_OPTIONS, type KeepaliveOptions } from "../http2/keepalive.ts";
+import { HTTP2_LIMITS, type Http2Limits } from "../http2/limits.ts";
+import { checkOptions, type Checks, clock, group, made, milliseconds, or } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import { destinationOf } from "./socket.ts";
-import type { Destination, TlsOptions, TlsSource } from "./socket.ts";
+import type { Destination } from "./socket.ts";
+import { type TlsOptions, type TlsSource, tlsSource } from "./tls-options.ts";
 
 export type { KeepaliveOptions, TlsOptions, TlsSource };
 
@@ -56,21 +57,32 @@ export interface GrpcConnectorOptions extends GrpcOptions {
  * @throws TypeError or RangeError for options of the wrong type or range.
  */
 export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
+  checkOptions("grpcConnector()", options, OPTIONS);
   const { keepalive = {} } = options;
   const settings: LinkSettings = {
     ...options,
     clock: options.clock ?? systemClock,
-    connectTimeoutMs: positive("connectTimeoutMs", options.connectTimeoutMs ?? 20_000),
+    connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
     keepalive: keepalive === false ? undefined : {
       withoutCalls: keepalive.withoutCalls ?? false,
-      intervalMs: positive("keepalive.intervalMs", keepalive.intervalMs ?? 30_000),
-      timeoutMs: positive("keepalive.timeoutMs", keepalive.timeoutMs ?? 10_000),
+      intervalMs: keepalive.intervalMs ?? 30_000,
+      timeoutMs: keepalive.timeoutMs ?? 10_000,
     },
   };
-  if (options.maxAgeMs !== undefined) positive("maxAgeMs", options.maxAgeMs);
-  resolveLimits(options.limits);
   return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls), settings, events);
 }
+
+made(grpcConnector);
+
+const OPTIONS: Checks<GrpcConnectorOptions> = {
+  ...GRPC_OPTIONS,
+  tls: tlsSource,
+  keepalive: or(false, group("an object or false", "keepalive", KEEPALIVE_OPTIONS)),
+  connectTimeoutMs: milliseconds,
+  maxAgeMs: milliseconds,
+  limits: group("an object", "limits", HTTP2_LIMITS),
+  clock,
+};
 
 type LinkSettings = Omit<GrpcConnectorOptions, "keepalive"> & {
   readonly clock: Clock;
@@ -261,12 +273,6 @@ class GrpcLink implements Link {
     if (this.#connections.size === 0) this.#whenEmpty?.();
     await this.#empty;
   }
-}
-
-function positive(name: string, value: unknown): number {
-  if (typeof value !== "number") throw new TypeError(`${name} must be a number of milliseconds, not ${typeof value}`);
-  if (!(value > 0)) throw new RangeError(`${name} must be above 0, not ${value}`);
-  return value;
 }
 
 /** What a user reads of a connection that could not be opened. */

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { checkOptions, type Checks, secret } from "../option.ts";
 
 /** How to speak TLS, as far as grpc-js lets the `etcd3` package choose it. All in PEM; an empty object: the system's CAs. */
 export interface Etcd3TlsOptions {
@@ -18,35 +19,37 @@ export interface GrpcCredentials {
   readonly certChain?: Buffer;
 }
 
-const NAMES: ReadonlySet<string> = new Set(["ca", "cert", "key", "servername"]);
+const pemCheck = secret(
+  "PEM as a string or bytes",
+  (value) => typeof value === "string" || value instanceof Uint8Array,
+);
+
+const OPTIONS: Checks<Etcd3TlsOptions> = {
+  ca: pemCheck,
+  cert: pemCheck,
+  key: pemCheck,
+  servername: secret("a host name", (value) => typeof value === "string"),
+};
 
 /** @throws TypeError for an option that is not what it must be, or that can't be passed on. */
 export function grpcCredentials(options: Etcd3TlsOptions): GrpcCredentials {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`tls ${String(options)}: expected { ca, cert, key, servername }`);
-  }
-  const other = Object.keys(options).find((name) => !NAMES.has(name));
-  if (other !== undefined) {
-    throw new TypeError(
-      `tls.${other}: the etcd3 package takes ${
-        [...NAMES].join(", ")
-      } only; createEtcdRegistry of connect-lb/etcd has more`,
-    );
-  }
+  checkOptions(
+    "tls of the etcd3 package (createEtcdRegistry() of connect-lb/etcd takes more)",
+    options,
+    OPTIONS,
+    "tls.",
+  );
   const { cert, key } = options;
   if ((cert === undefined) !== (key === undefined)) {
     throw new TypeError("tls.cert and tls.key belong together: give both or none");
   }
   return {
     // grpc-js reads none as the system's CAs; the type does not know that.
-    rootCertificate: pem("ca", options.ca) as Buffer,
-    ...(cert === undefined ? {} : { certChain: pem("cert", cert) as Buffer, privateKey: pem("key", key) as Buffer }),
+    rootCertificate: pem(options.ca) as Buffer,
+    ...(cert === undefined ? {} : { certChain: pem(cert) as Buffer, privateKey: pem(key) as Buffer }),
   };
 }
 
-/** Never shows the value, which may be a private key. */
-function pem(name: string, value: unknown): Buffer | undefined {
-  if (value === undefined || value instanceof Uint8Array) return value && Buffer.from(value);
-  if (typeof value === "string") return Buffer.from(value);
-  throw new TypeError(`tls.${name} is a ${typeof value}: expected PEM as a string or bytes`);
+function pem(value: string | Uint8Array | undefined): Buffer | undefined {
+  return value === undefined ? undefined : Buffer.from(value);
 }

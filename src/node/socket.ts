@@ -8,16 +8,8 @@ import type { Timer } from "../time/clock.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 import { closedWhileOpened, NO_HTTP2, socketError } from "./socket-error.ts";
 import type { SocketProgress } from "./socket-error.ts";
+import { checkTlsOptions, type TlsSource } from "./tls-options.ts";
 import { turn } from "./turn.ts";
-
-/** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
-export type TlsOptions = Pick<
-  tls.ConnectionOptions,
-  "ca" | "cert" | "key" | "passphrase" | "servername" | "rejectUnauthorized" | "checkServerIdentity"
->;
-
-/** TLS options that are asked for at each opening, so that certificates can change while the process runs. */
-export type TlsSource = TlsOptions | (() => TlsOptions | Promise<TlsOptions>);
 
 /**
  * Whether TLS can negotiate HTTP/2 (ALPN, RFC 9113 section 3.2). workerd's `node:tls` can't: servers that insist on it are
@@ -69,6 +61,7 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined)
     authority,
     async open(signal) {
       const options = typeof source === "function" ? await untilAborted(Promise.resolve(source()), signal) : source;
+      if (typeof source === "function" && options !== undefined) checkTlsOptions(options);
       const servername = options?.servername || serverName;
       const { checkServerIdentity = tls.checkServerIdentity } = options ?? {};
       const named = servername !== undefined

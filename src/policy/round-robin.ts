@@ -1,5 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import { endpointIdentity } from "../endpoint.ts";
+import { made } from "../option.ts";
 import { type CallInfo, type Picker, type Policy, unavailable } from "./policy.ts";
 
 /**
@@ -20,6 +21,8 @@ export function roundRobin(): Policy {
     return new RoundRobinPicker(circle, start, last, unavailable(connections));
   };
 }
+
+made(roundRobin);
 
 /** The place of the first connection behind `last` in the circle. */
 function indexAfter(connections: readonly Connection[], last: Connection): number {

@@ -1,10 +1,19 @@
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
+import { checkOptions, type Checks, clock as aClock } from "../option.ts";
 import type { Resolution } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { Latest } from "./latest.ts";
 import { checkAttributes, checkRegisterOptions, checkServiceName } from "./options.ts";
 import { RegistrationLife } from "./registration.ts";
 import type { EndpointAttributes, RegisterOptions, Registration, Registry } from "./registry.ts";
+
+/** Options of {@link createMemoryRegistry}. */
+export interface MemoryRegistryOptions {
+  /** Defaults to the runtime's. */
+  readonly clock?: Clock;
+}
+
+const OPTIONS: Checks<MemoryRegistryOptions> = { clock: aClock };
 
 /** There are no keys, and it stands in for registries of any layout. */
 const NAMES = { slashes: true };
@@ -13,8 +22,12 @@ const NAMES = { slashes: true };
  * A registry within one process, for tests and demonstrations: what registers is resolved at once, and nothing expires.
  *
  * Its registrations go to `registered` in a microtask and stay there until they are closed.
+ *
+ * @throws TypeError for an option that is not what it must be, or that there is none of.
  */
-export function createMemoryRegistry({ clock = systemClock }: { readonly clock?: Clock } = {}): Registry {
+export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Registry {
+  checkOptions("createMemoryRegistry()", options, OPTIONS);
+  const { clock = systemClock } = options;
   const services = new Map<string, Service>();
   const registrations = new Set<Registration>();
   let closing: Promise<void> | undefined;

@@ -1,4 +1,5 @@
 import { isWildcardHost, parseAddress } from "../endpoint.ts";
+import { anything, checkOptions, type Checks, fn, kind, number, quoted, required, wholeNumber } from "../option.ts";
 import type { EndpointAttributes, RegisterOptions } from "./registry.ts";
 
 /** In seconds; see `RegisterOptions.ttlSeconds`. */
@@ -28,8 +29,7 @@ export interface ServiceNames {
  */
 export function checkServiceName(service: unknown, { slashes = false }: ServiceNames = {}): asserts service is string {
   const wrong = (why: string) => {
-    const quoted = typeof service === "string" ? JSON.stringify(service.slice(0, 100)) : String(service);
-    return new TypeError(`service name ${quoted} ${why}: expected a name such as "simple_grpc"`);
+    return new TypeError(`service name ${quoted(service)} ${why}: expected a name such as "simple_grpc"`);
   };
   if (typeof service !== "string") throw wrong("is not a string");
   if (service === "") throw wrong("is empty");
@@ -40,11 +40,24 @@ export function checkServiceName(service: unknown, { slashes = false }: ServiceN
   if (/[\s\p{Cc}\p{Cf}\p{Cs}]/u.test(service)) throw wrong("has white space or a control character in it");
 }
 
+const ATTRIBUTES: Checks<EndpointAttributes> = {
+  weight: number("a finite number above 0", (value) => value > 0 && value < Infinity),
+  zone: kind("a string that is not empty", (value) => typeof value === "string" && value !== ""),
+  metadata: anything,
+};
+
+const REGISTER: Checks<RegisterOptions> = {
+  ...ATTRIBUTES,
+  // Checked by functions of their own, below.
+  service: required(anything),
+  address: required(anything),
+  ttlSeconds: wholeNumber(1, MAX_TTL_SECONDS, "seconds"),
+  onState: fn("a function, (state, cause) => void"),
+};
+
 /** Checks what `register` is given. @throws TypeError or RangeError that names the value and what is expected. */
 export function checkRegisterOptions(options: RegisterOptions, names?: ServiceNames): CheckedRegistration {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`register() takes { service, address, … }, not ${String(options)}`);
-  }
+  checkOptions("register()", options, REGISTER);
   const { service, address, ttlSeconds = DEFAULT_TTL_SECONDS, onState } = options;
   checkServiceName(service, names);
   const { host } = parseAddress(address);
@@ -54,34 +67,17 @@ export function checkRegisterOptions(options: RegisterOptions, names?: ServiceNa
         `expected the host that they reach this server by, for example "10.0.0.5:8000"`,
     );
   }
-  const expected = `expected whole seconds from 1 to ${MAX_TTL_SECONDS}`;
-  if (typeof ttlSeconds !== "number") {
-    throw new TypeError(`ttlSeconds ${String(ttlSeconds)} (${typeof ttlSeconds}) is no number: ${expected}`);
-  }
-  if (!Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > MAX_TTL_SECONDS) {
-    throw new RangeError(`ttlSeconds ${ttlSeconds}: ${expected}`);
-  }
-  if (onState !== undefined && typeof onState !== "function") {
-    throw new TypeError(`onState ${String(onState)} is no function: expected (state, cause) => void`);
-  }
-  return { service, address, ttlSeconds, onState, ...checkAttributes(options) };
+  return { service, address, ttlSeconds, onState, ...attributesOf(options) };
 }
 
-/** Takes weight, zone and metadata out of an object. @throws TypeError or RangeError that names what is wrong. */
+/** Checks what `update` is given. @throws TypeError or RangeError that names what is wrong. */
 export function checkAttributes(attributes: EndpointAttributes): EndpointAttributes {
-  if (typeof attributes !== "object" || attributes === null) {
-    throw new TypeError(`attributes ${String(attributes)}: expected { weight, zone, metadata }`);
-  }
-  const { weight, zone, metadata } = attributes;
-  if (weight !== undefined && typeof weight !== "number") {
-    throw new TypeError(`weight ${String(weight)} (${typeof weight}) is no number: expected a number above 0`);
-  }
-  if (weight !== undefined && !(weight > 0 && weight < Infinity)) {
-    throw new RangeError(`weight ${weight}: expected a finite number above 0`);
-  }
-  if (zone !== undefined && (typeof zone !== "string" || zone === "")) {
-    throw new TypeError(`zone ${JSON.stringify(zone)}: expected a string that is not empty`);
-  }
+  checkOptions("update()", attributes, ATTRIBUTES);
+  return attributesOf(attributes);
+}
+
+/** Takes weight, zone and metadata out of an object. */
+function attributesOf({ weight, zone, metadata }: EndpointAttributes): EndpointAttributes {
   return {
     ...(weight === undefined ? {} : { weight }),
     ...(zone === undefined ? {} : { zone }),

@@ -1,4 +1,5 @@
-import { checkEndpoint, type Endpoint } from "../endpoint.ts";
+import { checkEndpoint, type Endpoint, ENDPOINT_FIELDS } from "../endpoint.ts";
+import { quoted, refuseUnknown } from "../option.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
 /** How many endpoints its target names one by one. */
@@ -12,11 +13,12 @@ const MOST_NAMED = 3;
  */
 export function staticResolver(endpoints: readonly (string | Endpoint)[]): Resolver {
   if (!Array.isArray(endpoints)) {
-    throw new TypeError(`staticResolver takes an array of addresses or endpoints, not ${String(endpoints)}`);
+    throw new TypeError(`staticResolver takes an array of addresses or endpoints, not ${quoted(endpoints)}`);
   }
   const set = endpoints.map((given: string | Endpoint): Endpoint => {
     const endpoint = typeof given === "string" ? { address: given } : given;
     checkEndpoint(endpoint);
+    refuseUnknown(`an endpoint of staticResolver() (${endpoint.address})`, endpoint, ENDPOINT_FIELDS);
     return { ...endpoint };
   });
   const resolution: Resolution = { endpoints: set };

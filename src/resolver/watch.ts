@@ -1,4 +1,5 @@
 import { checkEndpoint, type Endpoint } from "../endpoint.ts";
+import { quoted } from "../option.ts";
 import { Backoff, type BackoffOptions, sleep } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
@@ -11,8 +12,8 @@ const RESTART: BackoffOptions = { initialMs: 1_000, maxMs: 30_000 };
 
 /** Whom a consumed resolver is told to; neither method may throw. */
 export interface ResolverListener {
-  /** The newest set, or that it is stale. */
-  told(resolution: Resolution): void;
+  /** The newest set, or that it is stale. `leftOut`: why an endpoint of it was left out, if one was. */
+  told(resolution: Resolution, leftOut?: Error): void;
   /** An endpoint of a set is none, and is left out. */
   skipped(endpoint: unknown, cause: Error): void;
 }
@@ -28,17 +29,23 @@ export async function watchResolver(
   { clock, random, signal }: { clock: Clock; random: () => number; signal: AbortSignal },
 ): Promise<void> {
   const backoff = new Backoff(RESTART, random);
-  const good = endpointFilter(listener);
+  const judge = endpointJudge(listener);
   let last: Resolution = { endpoints: undefined };
   while (!signal.aborted) {
     let cause: Error;
     try {
-      for await (const resolution of resolver.resolve(signal)) {
+      for await (const resolution of checkIterable(resolver.resolve(signal))) {
         if (signal.aborted) return;
         checkResolution(resolution);
         if (resolution.stale === undefined) backoff.reset();
-        last = { ...resolution, endpoints: resolution.endpoints?.filter(good) };
-        listener.told(last);
+        let leftOut: Error | undefined;
+        const endpoints = resolution.endpoints?.filter((endpoint) => {
+          const wrong = judge(endpoint);
+          leftOut = wrong ?? leftOut;
+          return wrong === undefined;
+        });
+        last = { ...resolution, endpoints };
+        listener.told(last, leftOut);
         // A source that changes fast is read no faster than the pool tells it on; the newest set waits there.
         await sleep(clock, PACE_MS, signal);
       }
@@ -53,32 +60,55 @@ export async function watchResolver(
   }
 }
 
+/** What a resolver yields that is no resolution: a mistake in the program, which no other try will mend. */
+export class BadResolution extends TypeError {
+  override readonly name = "TypeError";
+}
+
+/** @throws BadResolution */
+function checkIterable(resolutions: AsyncIterable<Resolution>): AsyncIterable<Resolution> {
+  if (typeof resolutions === "object" && resolutions !== null && Symbol.asyncIterator in resolutions) {
+    return resolutions;
+  }
+  throw new BadResolution(
+    `resolve() of the resolver returned ${
+      quoted(resolutions)
+    }: expected an AsyncIterable, as of async *resolve(signal)`,
+  );
+}
+
+/** @throws BadResolution */
 function checkResolution(resolution: Resolution): void {
   const wrong = (what: string, value: unknown, expected: string) => {
-    return new TypeError(`the resolver yielded ${what}${String(value)}: expected ${expected}`);
+    return new BadResolution(`the resolver yielded ${what} ${quoted(value)}: expected ${expected}`);
   };
-  if (typeof resolution !== "object" || resolution === null) throw wrong("", resolution, "{ endpoints, stale? }");
+  if (typeof resolution !== "object" || resolution === null || !("endpoints" in resolution)) {
+    const without = typeof resolution !== "object" || resolution === null || Array.isArray(resolution)
+      ? quoted(resolution)
+      : "an object without endpoints";
+    throw new BadResolution(`the resolver yielded ${without}: expected { endpoints, stale? }`);
+  }
   const { endpoints, stale } = resolution;
-  if (endpoints !== undefined && !Array.isArray(endpoints)) throw wrong("endpoints ", endpoints, "an array");
+  if (endpoints !== undefined && !Array.isArray(endpoints)) throw wrong("endpoints", endpoints, "an array");
   if (stale !== undefined && !(typeof stale?.sinceMs === "number" && stale.cause instanceof Error)) {
-    throw wrong("stale ", stale, "{ sinceMs, cause }");
+    throw wrong("stale", stale, "{ sinceMs, cause }");
   }
 }
 
-/** Tells endpoints from what is none. Each object is looked at, and reported, once. */
-function endpointFilter({ skipped }: ResolverListener): (endpoint: Endpoint) => boolean {
-  const seen = new WeakMap<Endpoint, boolean>();
+/** Says what is wrong with an endpoint, if it is none. Each object is looked at, and reported, once. */
+function endpointJudge({ skipped }: ResolverListener): (endpoint: Endpoint) => Error | undefined {
+  const seen = new WeakMap<Endpoint, Error | "good">();
   return (endpoint) => {
     const known = seen.get(endpoint);
-    if (known !== undefined) return known;
-    let good = true;
+    if (known !== undefined) return known === "good" ? undefined : known;
+    let wrong: Error | undefined;
     try {
       checkEndpoint(endpoint);
     } catch (error) {
-      good = false;
-      skipped(endpoint, error as Error);
+      wrong = error as Error;
+      skipped(endpoint, wrong);
     }
-    if (typeof endpoint === "object" && endpoint !== null) seen.set(endpoint, good);
-    return good;
+    if (typeof endpoint === "object" && endpoint !== null) seen.set(endpoint, wrong ?? "good");
+    return wrong;
   };
 }

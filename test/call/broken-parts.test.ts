@@ -8,6 +8,7 @@ import { balance } from "../../src/call/options.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
+import type { Resolution } from "../../src/resolver/resolver.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
 import { settled } from "../support/manual-clock.ts";
@@ -28,7 +29,7 @@ describe("a policy", () => {
       ["returns nothing", () => undefined, /the policy failed: it returned undefined: expected a picker/],
       [
         "is a function that makes policies",
-        roundRobin,
+        () => roundRobin(),
         /it returned a function \(a policy is made by a call: roundRobin\(\)/,
       ],
     ] as const
@@ -156,15 +157,57 @@ describe("a resolver", () => {
     await transport.close();
   });
 
-  it("that is no iterable explains calls that wait", async () => {
-    const { client, clock, transport } = balanced({ resolver: { target: "x", resolve: () => 1 as never } });
+  for (
+    const [what, yields, why] of [
+      ["an array", [{ address: "a:1" }], /the resolver yielded an array: expected \{ endpoints, stale\? \}/],
+      ["an object without endpoints", { endpoint: [] }, /yielded an object without endpoints: expected \{ endpoints/],
+      ["a set that is none", { endpoints: { address: "a:1" } }, /yielded endpoints an object: expected an array/],
+    ] as const
+  ) {
+    it(`that yields ${what} fails calls at once with the reason, and is told`, async () => {
+      const resolver = manualResolver();
+      const { client, clock, events, transport } = balanced({ resolver });
+      const failed = failureOf(client.route({}));
+      const waits = client.route({}, balance({ waitForReady: true }));
+      resolver.tell(yields as unknown as Resolution);
+      await clock.advance(0);
+      assertFailure(await failed, Code.Unavailable, why);
+      assertFailure(await failureOf(client.route({})), Code.Unavailable, why);
+      assert.ok(events.some((event) => event.type === "endpoints-stale" && why.test(event.cause.message)));
+      // Nobody knows whether it will mend; a call that wants to wait may.
+      await clock.advance(2_000);
+      resolver.tell({ endpoints: [{ address: "b:1" }] });
+      await clock.advance(2_000);
+      assert.equal((await waits).value, "b:1: hello ");
+      await transport.close();
+    });
+  }
+
+  it("that is no iterable fails calls at once with the reason", async () => {
+    for (const [returned, text] of [[1, "1"], [[], "an array"], [Promise.resolve([]), "a promise"]] as const) {
+      const { client, clock, transport } = balanced({ resolver: { target: "x", resolve: () => returned as never } });
+      const failed = failureOf(client.route({}));
+      await clock.advance(0);
+      const why = new RegExp(
+        `the endpoints of x are not known yet; stale .*returned ${text}: expected an AsyncIterable`,
+      );
+      assertFailure(await failed, Code.Unavailable, why);
+      await transport.close();
+    }
+  });
+
+  it("that yields strings for endpoints says so in the call's error", async () => {
+    const resolver = manualResolver();
+    const { client, clock, events, transport } = balanced({ resolver });
     const failed = failureOf(client.route({}));
-    await clock.advance(10_000);
-    assertFailure(
-      await failed,
-      Code.Unavailable,
-      /no connection within 10000 ms: the endpoints of x are not known yet; stale/,
-    );
+    resolver.tell({ endpoints: ["127.0.0.1:8000"] as never });
+    await clock.advance(0);
+    const why = /no endpoints that can be used: endpoint "127\.0\.0\.1:8000": expected .*\{ address: /;
+    assertFailure(await failed, Code.Unavailable, why);
+    assert.ok(events.some(({ type }) => type === "endpoint-skipped"));
+    resolver.tell({ endpoints: [] });
+    await clock.advance(100);
+    assertFailure(await failureOf(client.route({})), Code.Unavailable, /has a server registered under this name/);
     await transport.close();
   });
 

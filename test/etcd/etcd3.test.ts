@@ -61,20 +61,20 @@ describe("createEtcd3Registry", () => {
   it("says what is wrong with its options", () => {
     const client = new Etcd3({ hosts: endpoints });
     const refused: [message: RegExp, options: unknown][] = [
-      [/takes \{ endpoints/, undefined],
-      [/endpoints undefined: expected an array/, {}],
+      [/takes an options object/, undefined],
+      [/endpoints is undefined: expected an array/, {}],
       [/expected an instance of the etcd3 package's class Etcd3/, { client: {} }],
       [/expected an instance of the etcd3 package's class Etcd3/, { client: null }],
       [/endpoints is the client's: leave out client or endpoints/, { client, endpoints }],
       [/password is the client's/, { client, password: "x" }],
       [/tls is the client's/, { client, tls: {} }],
-      [/^tls true: expected/, { endpoints, tls: true }],
-      [/tls\.rejectUnauthorized: the etcd3 package takes ca, cert, key, servername only/, {
+      [/^option tls is true: expected/, { endpoints, tls: true }],
+      [/the etcd3 package .* has no option "tls\.rejectUnauthorized": it takes ca, cert, key, servername/, {
         endpoints,
         tls: { rejectUnauthorized: false },
       }],
       [/tls\.cert and tls\.key belong together/, { endpoints, tls: { cert: certificate.cert } }],
-      [/^tls\.ca is a number: expected PEM/, { endpoints, tls: { ca: 1 } }],
+      [/^option tls\.ca is a number .*: expected PEM/, { endpoints, tls: { ca: 1 } }],
     ];
     for (const [message, options] of refused) {
       assert.throws(() => createEtcd3Registry(options as CreateEtcd3RegistryOptions), (error: Error) => {

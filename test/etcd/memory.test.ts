@@ -150,7 +150,7 @@ describe("the etcd in memory", () => {
     for (const keepRevisions of [0, -1, 1.5, NaN, Infinity]) {
       assert.throws(
         () => createMemoryEtcd({ keepRevisions }),
-        new RegExp(`RangeError: keepRevisions is ${keepRevisions}`),
+        new RegExp(`RangeError: option keepRevisions is ${keepRevisions}`),
       );
     }
   });

@@ -286,7 +286,7 @@ describe("options", () => {
     const writer = await connect(t, address, { writeMaxBytes: 1_000 });
     const { error, mark } = await failure(writer.route({ data }));
     assert.deepEqual([error.code, mark], [Code.ResourceExhausted, undefined]);
-    await assert.rejects(connect(t, address, { readMaxBytes: 0 }), /readMaxBytes 0 must be/);
+    await assert.rejects(connect(t, address, { readMaxBytes: 0 }), /readMaxBytes is 0: expected/);
   });
 
   it("interceptors see and change requests and responses", async (t) => {

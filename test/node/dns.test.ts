@@ -268,11 +268,11 @@ describe("the DNS resolver", () => {
     refuses(/is a URL/, "http://api.test:80");
     refuses(/port/, { host: "api.test" });
     refuses(/port/, undefined);
-    refuses(/intervalMs 4999: expected milliseconds, at least 5000/, "api.test:1", { intervalMs: 4_999 });
+    refuses(/intervalMs is 4999: expected milliseconds, at least 5000/, "api.test:1", { intervalMs: 4_999 });
     refuses(/intervalMs/, "api.test:1", { intervalMs: "30s" });
     refuses(/name without a port/, "api.test:1", { srv: true });
-    refuses(/srv "grpc": expected true or/, "api.test", { srv: "grpc" });
+    refuses(/srv is "grpc": expected true, false or a service/, "api.test", { srv: "grpc" });
     refuses(/a host that is no name/, "a b.test".replace(" ", "!"), { srv: true });
-    refuses(/servers \["not a server"\]: expected addresses/, "api.test:1", { servers: ["not a server"] });
+    refuses(/servers is \["not a server"\]: expected addresses/, "api.test:1", { servers: ["not a server"] });
   });
 });

@@ -550,7 +550,10 @@ describe("grpcConnector", () => {
   it("refuses options of the wrong type or range", () => {
     assert.throws(() => grpcConnector({ connectTimeoutMs: 0 }), RangeError);
     assert.throws(() => grpcConnector({ connectTimeoutMs: "1s" as never }), TypeError);
-    assert.throws(() => grpcConnector({ keepalive: { intervalMs: -1 } }), /keepalive\.intervalMs must be above 0/);
+    assert.throws(
+      () => grpcConnector({ keepalive: { intervalMs: -1 } }),
+      /keepalive\.intervalMs is -1: expected milliseconds above 0/,
+    );
     const make = grpcConnector();
     const events = { draining() {}, lost() {} };
     assert.throws(() => make({ address: "http://a:1" }, events), TypeError);

@@ -114,13 +114,13 @@ describe("layouts", () => {
   });
 
   it("check their options", () => {
-    assert.throws(() => grpclb({ prefix: "" }), /prefix ""/);
-    assert.throws(() => grpclb({ prefix: 5 as unknown as string }), /prefix 5/);
+    assert.throws(() => grpclb({ prefix: "" }), /prefix is ""/);
+    assert.throws(() => grpclb({ prefix: 5 as unknown as string }), /prefix is 5/);
     assert.throws(() => grpclb({ prefix: "/a\n" }), TypeError);
-    assert.throws(() => etcdNaming({ prefix: "" }), /prefix ""/);
-    assert.throws(() => goZero({ id: "" }), /id ""/);
+    assert.throws(() => etcdNaming({ prefix: "" }), /prefix is ""/);
+    assert.throws(() => goZero({ id: "" }), /id is ""/);
     assert.throws(() => kratos({ id: "" }), TypeError);
-    assert.throws(() => kratos({ version: 5 as unknown as string }), /version 5/);
+    assert.throws(() => kratos({ version: 5 as unknown as string }), /version is 5/);
   });
 });
 

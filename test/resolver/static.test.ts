@@ -34,7 +34,7 @@ describe("staticResolver", () => {
 
   for (
     const [what, endpoints, error, why] of [
-      ["no array", "a:1", TypeError, /staticResolver takes an array of addresses or endpoints, not a:1/],
+      ["no array", "a:1", TypeError, /staticResolver takes an array of addresses or endpoints, not "a:1"/],
       ["nothing", undefined, TypeError, /staticResolver takes an array of addresses or endpoints, not undefined/],
       ["a number", [8000], TypeError, /endpoint 8000: expected an address or an object/],
       ["null", [null], TypeError, /endpoint null: expected an address or an object/],

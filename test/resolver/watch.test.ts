@@ -80,7 +80,7 @@ describe("watchResolver", () => {
   for (
     const [what, garbage, why] of [
       ["undefined", undefined, /the resolver yielded undefined: expected \{ endpoints, stale\? \}/],
-      ["a set that is no array", { endpoints: "a:1" }, /the resolver yielded endpoints a:1: expected an array/],
+      ["a set that is no array", { endpoints: "a:1" }, /the resolver yielded endpoints "a:1": expected an array/],
       ["null for a set", { endpoints: null }, /the resolver yielded endpoints null: expected an array/],
       ["staleness without a cause", { endpoints: [], stale: true }, /the resolver yielded stale true: expected/],
       ["null for staleness", { endpoints: [], stale: null }, /the resolver yielded stale null: expected/],

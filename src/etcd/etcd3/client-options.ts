@@ -1,4 +1,5 @@
 import type { Etcd3, IOptions } from "etcd3";
+import { quoted } from "../../option.ts";
 import type { Etcd3Source } from "./session.ts";
 
 /** What a client of the package was made with, for clients of the registry's own. */
@@ -18,10 +19,10 @@ export function sourceOf(client: Etcd3, others: object): ClientOptions {
   // The package keeps them on its clients; to its types they are protected.
   const options = (client as unknown as { readonly options?: IOptions } | null)?.options;
   if (typeof options !== "object" || options === null || !("watchClient" in client)) {
-    throw new TypeError(`client ${String(client)}: expected an instance of the etcd3 package's class Etcd3`);
+    throw new TypeError(`option client is ${quoted(client)}: expected an instance of the etcd3 package's class Etcd3`);
   }
   const both = ["endpoints", "username", "password", "tls"].find((name) => name in others);
-  if (both !== undefined) throw new TypeError(`${both} is the client's: leave out client or ${both}`);
+  if (both !== undefined) throw new TypeError(`option ${both} is the client's: leave out client or ${both}`);
   const { hosts, auth, credentials, grpcOptions } = options;
   return {
     source: { Etcd3: client.constructor as new (options: IOptions) => Etcd3, credentials, grpcOptions },

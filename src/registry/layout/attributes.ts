@@ -1,3 +1,4 @@
+import { quoted } from "../../option.ts";
 import type { EndpointAttributes } from "../registry.ts";
 import { goMap } from "./go-json.ts";
 
@@ -15,15 +16,6 @@ export function refuseAttributes(
   }
 }
 
-/** Checks an option that layouts put into a key or a value. @throws TypeError that names the option and the value. */
-export function checkText(option: string, value: unknown): asserts value is string {
-  if (typeof value !== "string" || value === "" || /\p{Cc}/u.test(value)) {
-    throw new TypeError(
-      `${option} ${JSON.stringify(value)}: expected text that is not empty, without control characters`,
-    );
-  }
-}
-
 /**
  * Zone and metadata as Go's `map[string]string`, with weight if the layout keeps it there; null if there is nothing.
  *
@@ -32,10 +24,10 @@ export function checkText(option: string, value: unknown): asserts value is stri
 export function stringMap(layout: string, { zone, metadata }: EndpointAttributes, weight?: number): unknown {
   const expected = `the layout ${layout} takes metadata that is an object of strings`;
   if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))) {
-    throw new TypeError(`metadata ${JSON.stringify(metadata)}: ${expected}`);
+    throw new TypeError(`metadata ${quoted(metadata)}: ${expected}`);
   }
   for (const [key, value] of Object.entries(metadata ?? {})) {
-    if (typeof value !== "string") throw new TypeError(`metadata ${key}: ${JSON.stringify(value)}: ${expected}`);
+    if (typeof value !== "string") throw new TypeError(`metadata ${key}: ${quoted(value)}: ${expected}`);
   }
   const map = {
     ...metadata,

@@ -1,4 +1,4 @@
-import { checkText } from "./attributes.ts";
+import { checkOptions, type Checks, quoted, text } from "../../option.ts";
 import { goJson, goMap } from "./go-json.ts";
 import type { Layout, LayoutEntry } from "./layout.ts";
 import { readEntry } from "./read.ts";
@@ -8,6 +8,8 @@ export interface EtcdNamingOptions {
   /** What comes before the service's name and a "/" in keys and in grpc-go's target. Defaults to nothing. */
   readonly prefix?: string;
 }
+
+const OPTIONS: Checks<EtcdNamingOptions> = { prefix: text };
 
 /**
  * etcd's own client/v3/naming, which grpc-go resolves as `etcd:///<service>`:
@@ -23,8 +25,8 @@ export interface EtcdNamingOptions {
  * @throws TypeError if the prefix is no text.
  */
 export function etcdNaming(options: EtcdNamingOptions = {}): Layout {
+  checkOptions("etcdNaming()", options, OPTIONS);
   const { prefix } = options;
-  if (prefix !== undefined) checkText("prefix", prefix);
   const root = prefix === undefined ? "" : `${prefix.replace(/\/+$/, "")}/`;
   return {
     slashes: true,
@@ -41,7 +43,7 @@ function metadata({ weight, zone, metadata }: LayoutEntry): unknown {
   if (weight === undefined && zone === undefined) return metadata;
   if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))) {
     throw new TypeError(
-      `metadata ${JSON.stringify(metadata)}: beside weight or zone the layout etcdNaming takes an object`,
+      `metadata ${quoted(metadata)}: beside weight or zone the layout etcdNaming takes an object`,
     );
   }
   return { ...metadata, ...(weight === undefined ? {} : { weight }), ...(zone === undefined ? {} : { zone }) };

@@ -1,6 +1,17 @@
-import { checkText, refuseAttributes } from "./attributes.ts";
+import { checkOptions, type Checks, text } from "../../option.ts";
+import { refuseAttributes } from "./attributes.ts";
 import type { Layout } from "./layout.ts";
 import { readEntry } from "./read.ts";
+
+/** Options of {@link goZero}. */
+export interface GoZeroOptions {
+  /** What a server's key ends with. Defaults to the lease's number. */
+  readonly id?: string | number;
+}
+
+const OPTIONS: Checks<GoZeroOptions> = {
+  id: (name, value) => typeof value === "number" || text(name, value),
+};
 
 /**
  * go-zero's: `<service>/<id>` → `10.0.0.5:8080`, where the id is the lease's in decimal unless one is given. Without a
@@ -12,9 +23,9 @@ import { readEntry } from "./read.ts";
  *
  * @throws TypeError if the id is no text.
  */
-export function goZero(options: { readonly id?: string | number } = {}): Layout {
-  const id = options.id === undefined ? undefined : String(options.id);
-  if (id !== undefined) checkText("id", id);
+export function goZero(options: GoZeroOptions = {}): Layout {
+  checkOptions("goZero()", options, OPTIONS);
+  const { id } = options;
   return {
     slashes: true,
     prefix: (service) => `${service}/`,

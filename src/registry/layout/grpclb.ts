@@ -1,6 +1,15 @@
-import { checkText, refuseAttributes } from "./attributes.ts";
+import { checkOptions, type Checks, text } from "../../option.ts";
+import { refuseAttributes } from "./attributes.ts";
 import type { Layout } from "./layout.ts";
 import { isBelow, readEntry } from "./read.ts";
+
+/** Options of {@link grpclb}. */
+export interface GrpclbOptions {
+  /** What all keys begin with. Defaults to "/grpclb". */
+  readonly prefix?: string;
+}
+
+const OPTIONS: Checks<GrpclbOptions> = { prefix: text };
 
 /**
  * The plain spelling, and the default: `/grpclb/<service>/<host:port>` → `<host:port>`.
@@ -11,9 +20,9 @@ import { isBelow, readEntry } from "./read.ts";
  *
  * @throws TypeError if the prefix is no text.
  */
-export function grpclb(options: { readonly prefix?: string } = {}): Layout {
+export function grpclb(options: GrpclbOptions = {}): Layout {
+  checkOptions("grpclb()", options, OPTIONS);
   const { prefix = "/grpclb" } = options;
-  checkText("prefix", prefix);
   const root = prefix.replace(/\/+$/, "");
   const servicePrefix = (service: string) => `${root}/${service}/`;
   return {

@@ -1,4 +1,5 @@
-import { checkText, checkWholeWeight, stringMap } from "./attributes.ts";
+import { checkOptions, type Checks, flag, or, text } from "../../option.ts";
+import { checkWholeWeight, stringMap } from "./attributes.ts";
 import { goJson } from "./go-json.ts";
 import type { Layout } from "./layout.ts";
 import { isBelow, readEntry } from "./read.ts";
@@ -13,6 +14,8 @@ export interface KratosOptions {
   readonly secure?: boolean;
 }
 
+const OPTIONS: Checks<KratosOptions> = { id: text, version: or("", text), secure: flag };
+
 /**
  * go-kratos's: `/microservices/<service>/<id>` → JSON with the endpoints as URLs. Weight and zone stand in its metadata,
  * which holds strings only. Names may have a "/" in them: as in go-kratos, the `name` in a value says whose it is.
@@ -20,9 +23,8 @@ export interface KratosOptions {
  * @throws TypeError if an option is no text.
  */
 export function kratos(options: KratosOptions = {}): Layout {
+  checkOptions("kratos()", options, OPTIONS);
   const { version = "", secure = false } = options;
-  if (options.id !== undefined) checkText("id", options.id);
-  if (version !== "") checkText("version", version);
   return {
     slashes: true,
     prefix: (service) => `/microservices/${service}/`,

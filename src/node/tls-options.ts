@@ -1,0 +1,50 @@
+import type tls from "node:tls";
+import { type Check, checkOptions, type Checks, flag, fn, quoted, secret } from "../option.ts";
+
+/** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
+export type TlsOptions = Pick<
+  tls.ConnectionOptions,
+  "ca" | "cert" | "key" | "passphrase" | "servername" | "rejectUnauthorized" | "checkServerIdentity"
+>;
+
+/** TLS options that are asked for at each opening, so that certificates can change while the process runs. */
+export type TlsSource = TlsOptions | (() => TlsOptions | Promise<TlsOptions>);
+
+const isPem = (value: unknown) => typeof value === "string" || ArrayBuffer.isView(value);
+const isPemOrMany = (value: unknown) => Array.isArray(value) ? value.every(isPem) : isPem(value);
+/** `node:tls` takes keys with passphrases of their own as objects. */
+const isKey = (value: unknown) => isPem(value) || (typeof value === "object" && value !== null && "pem" in value);
+
+const pem = secret("PEM as a string or bytes, or an array of such", isPemOrMany);
+
+const TLS_OPTIONS: Checks<TlsOptions> = {
+  ca: pem,
+  cert: pem,
+  key: secret("PEM as a string or bytes", (value) => Array.isArray(value) ? value.every(isKey) : isKey(value)),
+  passphrase: secret("a string", (value) => typeof value === "string"),
+  servername: secret("a host name", (value) => typeof value === "string"),
+  rejectUnauthorized: flag,
+  checkServerIdentity: fn("a function, (hostname, certificate) => Error | undefined"),
+};
+
+/**
+ * Checks what is handed on to `tls.connect`. Where and how to connect is the endpoint's to say, and what `node:tls` knows
+ * beyond these, no runtime but Node does.
+ *
+ * @throws TypeError that names the option, and never its value
+ */
+export function checkTlsOptions(options: TlsOptions): void {
+  checkOptions("tls", options, TLS_OPTIONS, "tls.");
+}
+
+/** TLS options, or the function that gives them. */
+export const tlsSource: Check = (name, value) => {
+  if (typeof value === "function") return;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    const expected = "an object such as { ca, cert, key, servername }, {} for the runtime's own CAs, or a function";
+    throw new TypeError(
+      `option ${name} is ${typeof value === "string" ? "a string" : quoted(value)}: expected ${expected}`,
+    );
+  }
+  checkTlsOptions(value);
+};

@@ -1,0 +1,228 @@
+/**
+ * What options must be, and the one way to say that one is not: `option ttlSeconds is "5": expected whole seconds …`. A
+ * wrong type or an unknown name is a TypeError, a value out of range a RangeError.
+ */
+export interface Check {
+  /** Throws unless the value is right. `name` is the option's, with what it is in: `retry.maxAttempts`. */
+  (name: string, value: unknown): void;
+  /** Whether the option can't be left out. */
+  readonly required?: true;
+}
+
+/** The checks of all options that a factory documents: one that is missing here doesn't compile. */
+export type Checks<Options extends object> = { readonly [Name in keyof Required<Options>]: Check };
+
+/**
+ * Checks what a factory was given. An option that is undefined counts as left out.
+ *
+ * @param taker whose options they are, for the message: `grpcConnector()`
+ * @param within what comes before the names of options in options: `retry.`
+ * @throws TypeError or RangeError that names the option, its value and what is expected
+ */
+export function checkOptions<Options extends object>(
+  taker: string,
+  options: Options,
+  checks: Checks<Options>,
+  within = "",
+): void {
+  if (!isObject(options)) {
+    const needed = Object.entries<Check>(checks).filter(([, check]) => check.required).map(([name]) => name);
+    const with_ = needed.length === 0 ? "" : ` with ${needed.join(" and ")}`;
+    throw new TypeError(`${taker} takes an options object${with_}, not ${quoted(options)}`);
+  }
+  refuseUnknown(taker, options, Object.keys(checks), within);
+  for (const name of Object.keys(checks) as (keyof Options & string)[]) {
+    const value = options[name];
+    if (value !== undefined || checks[name].required) checks[name](`${within}${name}`, value);
+  }
+}
+
+/** Refuses options whose names are none of `names`. @throws TypeError that says which name may be meant. */
+export function refuseUnknown(taker: string, options: object, names: readonly string[], within = ""): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || names.includes(name)) continue;
+    const near = nearest(name, names);
+    const hint = near === undefined ? `it takes ${names.join(", ") || "none"}` : `did you mean ${within}${near}?`;
+    throw new TypeError(`${taker} has no option ${JSON.stringify(`${within}${name}`.slice(0, 100))}: ${hint}`);
+  }
+}
+
+/** The error that an option's value is not what it must be. */
+export function wrongOption(
+  name: string,
+  value: unknown,
+  expected: string,
+  Kind: typeof TypeError | typeof RangeError = TypeError,
+): Error {
+  return new Kind(`option ${name} is ${quoted(value)}: expected ${expected}`);
+}
+
+/** A value as messages show it: text in quotes and cut, and of an object only what it is. */
+export function quoted(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
+  if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
+  if (Array.isArray(value)) return "an array";
+  if (typeof value !== "object" || value === null) return String(value);
+  return value instanceof Promise ? "a promise" : Object.keys(value).length === 0 ? "{}" : "an object";
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+// The checks
+
+/** An option that can't be left out. */
+export function required(check: Check): Check {
+  return Object.assign((name: string, value: unknown) => check(name, value), { required: true as const });
+}
+
+/** A value that `is` accepts; whatever else is of the wrong type. */
+export function kind(expected: string, is: (value: unknown) => boolean): Check {
+  return (name, value) => {
+    if (!is(value)) throw wrongOption(name, value, expected);
+  };
+}
+
+/** A value of which is expected what nobody should read in an error: a password, a private key. */
+export function secret(expected: string, is: (value: unknown) => boolean): Check {
+  return (name, value) => {
+    if (!is(value)) throw new TypeError(`option ${name} is a ${typeof value} that can't be used: expected ${expected}`);
+  };
+}
+
+/** Nothing to check here: somebody else does. */
+export const anything: Check = () => {};
+
+/** A function. `expected` shows its signature. */
+export function fn(expected: string): Check {
+  return kind(expected, (value) => typeof value === "function");
+}
+
+/**
+ * What a factory of this library makes, as `grpcConnector()` makes a connector. A factory that is given itself, uncalled,
+ * is told so; {@link made} notes which functions those are.
+ */
+export function makes(expected: string, is: (value: unknown) => boolean): Check {
+  return (name, value) => {
+    if (typeof value === "function" && (factories.has(value) || !is(value))) {
+      const called = value.name.replace(/^bound /, "");
+      throw wrongOption(name, value, `${expected}. Call it: ${called === "" ? "it" : called}(…)`);
+    }
+    if (!is(value)) throw wrongOption(name, value, expected);
+  };
+}
+
+const factories = new WeakSet<object>();
+
+/** Notes that a function makes what an option takes, so that {@link makes} can tell it from that. */
+export function made(...makers: readonly object[]): void {
+  for (const maker of makers) factories.add(maker);
+}
+
+/** True or false. */
+export const flag: Check = kind("true or false", (value) => typeof value === "boolean");
+
+/** Text that is not empty, without control characters. */
+export const text: Check = kind(
+  "text that is not empty, without control characters",
+  (value) => typeof value === "string" && value !== "" && !/\p{Cc}/u.test(value),
+);
+
+/** One of these values. */
+export function oneOf(...values: readonly unknown[]): Check {
+  const expected = values.map((value) => quoted(value)).join(" or ");
+  return kind(expected, (value) => values.includes(value));
+}
+
+/** An array of what `is` accepts. */
+export function listOf(expected: string, is: (item: unknown) => boolean): Check {
+  return kind(expected, (value) => Array.isArray(value) && value.every((item) => is(item)));
+}
+
+/** What is run around calls. */
+export const interceptors: Check = listOf("an array of Connect interceptors", (item) => typeof item === "function");
+
+/** Options in options. */
+export function group<Options extends object>(expected: string, taker: string, checks: Checks<Options>): Check {
+  return (name, value) => {
+    if (!isObject(value)) throw wrongOption(name, value, expected);
+    checkOptions(taker, value as Options, checks, `${name}.`);
+  };
+}
+
+/** Such as `fn("…")`, or this value. */
+export function or(other: unknown, check: Check): Check {
+  return (name, value) => {
+    if (value !== other) check(name, value);
+  };
+}
+
+/** A number that is in range; what is no number is of the wrong type. */
+export function number(expected: string, inRange: (value: number) => boolean): Check {
+  return (name, value) => {
+    if (typeof value !== "number") throw wrongOption(name, value, expected);
+    if (!inRange(value)) throw wrongOption(name, value, expected, RangeError);
+  };
+}
+
+/** A time above 0, or Infinity. */
+export const milliseconds: Check = time("milliseconds above 0", (value) => value > 0);
+/** A time of 0 or more, or Infinity. */
+export const millisecondsFrom0: Check = time("milliseconds from 0", (value) => value >= 0);
+
+/** A time in milliseconds that is in range; NaN is no number of them. */
+export function time(expected: string, inRange: (value: number) => boolean): Check {
+  return (name, value) => {
+    if (Number.isNaN(value)) throw wrongOption(name, value, expected);
+    number(expected, inRange)(name, value);
+  };
+}
+
+/** A whole number, of `unit` if that is said. */
+export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER, unit?: string): Check {
+  const what = unit === undefined ? "a whole number" : `whole ${unit}`;
+  const to = most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`;
+  return number(`${what} from ${least}${to}`, (value) => Number.isInteger(value) && value >= least && value <= most);
+}
+
+/** A size in bytes. */
+export function bytes(least: number, most?: number): Check {
+  return wholeNumber(least, most, "bytes");
+}
+
+/** A clock, as tests give one. */
+export const clock: Check = kind("a clock: { now(), timer(delayMs, callback, hold) }", (value) => {
+  const { now, timer } = (value ?? {}) as { now?: unknown; timer?: unknown };
+  return typeof now === "function" && typeof timer === "function";
+});
+
+/** A source of chance. */
+export const random: Check = fn("a function that gives numbers from 0 up to, but not including, 1");
+
+/** The name that is most like another, if any is like it at all. */
+function nearest(name: string, names: readonly string[]): string | undefined {
+  const wanted = name.slice(0, 50).toLowerCase();
+  let best: string | undefined, least = Infinity;
+  for (const candidate of names) {
+    const other = candidate.toLowerCase();
+    const part = wanted.length > 2 && other.length > 2 && (other.includes(wanted) || wanted.includes(other));
+    const distance = part && wanted !== other ? 1 : editDistance(wanted, other);
+    if (distance >= least || distance > Math.max(2, Math.min(wanted.length, other.length) / 2)) continue;
+    [best, least] = [candidate, distance];
+  }
+  return best;
+}
+
+/** How many letters are to be put in, taken out or replaced to make one word of the other (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
