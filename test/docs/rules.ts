@@ -24,7 +24,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "README.md: See it work (1)": { kind: "tried", by: ".ci/run" },
   "README.md: See it work (2)": { kind: "shown", as: "what `npm run demo` prints" },
   "README.md: Install (1)": readme,
-  "README.md: Install (2)": { kind: "shown", as: "a command that needs the published package" },
+  "README.md: Install (2)": { kind: "tried", by: "npm run test:package, with a stand-in for JSR" },
   "README.md: Install (3)": readme,
   "README.md: Run them (1)": readme,
   "README.md: Run them (2)": readme,

@@ -1,7 +1,7 @@
 /**
  * Installs the package as npm would publish it in a new folder, as README.md says, and runs there what users would: a
- * program on Node 22, the oldest that is supported; README's server and client, and the code blocks of all pages, on
- * each runtime. `npm run test:package`.
+ * program and `require` on Node 22, the oldest that is supported; README's server and client, and the code blocks of all
+ * pages, on each runtime; and on Deno README's programs once more, as installed from JSR. `npm run test:package`.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,14 +10,17 @@ import process from "node:process";
 import { pack, run } from "../docs/as-printed.ts";
 import { startEtcdProcess } from "../examples/etcd-process.ts";
 import { executable, root } from "../support/process.ts";
+import { serveJsr } from "./jsr.ts";
 import { runPages } from "./pages.ts";
-import { compile, install, runServerAndClient, type RuntimeUnderTest } from "./readme.ts";
+import { compile, install, installOnDeno, runServerAndClient, type RuntimeUnderTest } from "./readme.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "connect-lb-package-"));
 const project = join(temporary, "project");
 const node22 = join(temporary, "node22");
-for (const folder of [project, node22]) mkdirSync(folder);
+const onDeno = join(temporary, "deno");
+for (const folder of [project, node22, onDeno]) mkdirSync(folder);
 const etcd = await startEtcdProcess();
+const jsr = await serveJsr();
 try {
   writeFileSync(join(node22, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }));
   run(node22, "npm", "install", "--no-audit", "--no-fund", "node@22");
@@ -31,8 +34,18 @@ try {
   install(project, pack(temporary));
   copyFileSync(join(root, "test/package/program.mjs"), join(project, "program.mjs"));
   run(project, join(node22, "node_modules/.bin/node"), "program.mjs");
+  const entries = '["", "/node", "/etcd", "/etcd3", "/testing"]';
+  const load = `for (const entry of ${entries}) require("connect-lb" + entry)`;
+  run(project, join(node22, "node_modules/.bin/node"), "--input-type=commonjs", "--eval", load);
   for (const runtime of runtimes) await runServerAndClient(project, runtime, etcd.url);
   compile(project);
+  const env = await installOnDeno(onDeno, join(project, "gen"), jsr.url);
+  await runServerAndClient(
+    onDeno,
+    { name: "Deno, from JSR", command: "deno", program: executable("deno") },
+    etcd.url,
+    env,
+  );
 
   // What docs/etcd.md says for its block on that package.
   run(project, "npm", "install", "--no-audit", "--no-fund", "etcd3@1");
@@ -42,6 +55,7 @@ try {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {
+  jsr.close();
   await etcd.child.stop();
   rmSync(temporary, { recursive: true, force: true });
 }

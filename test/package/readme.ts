@@ -1,6 +1,6 @@
 // README's own path, from its install commands to its programs, as printed.
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { block, freePorts, run, runCommands, withPorts } from "../docs/as-printed.ts";
 import { executable, root, start } from "../support/process.ts";
@@ -27,21 +27,45 @@ export function install(folder: string, tarball: string): void {
   run(folder, "npx", "buf", "generate", "proto");
 }
 
+/** The same for Deno, with JSR's place taken by a stand-in. Returns the environment that Deno needs for it. */
+export async function installOnDeno(
+  folder: string,
+  generated: string,
+  jsrUrl: string,
+): Promise<Record<string, string>> {
+  // What is kept of the stand-in goes with the folder.
+  const env = { JSR_URL: jsrUrl, DENO_DIR: join(folder, ".deno") };
+  writeFileSync(join(folder, "deno.json"), "{}");
+  const [command = "", ...args] = block("README.md: Install (2)").trim().split(" ");
+  assert.equal(command, "deno");
+  console.log(`$ ${command} ${args.join(" ")}`);
+  const deno = start(executable("deno"), args, { cwd: folder, env });
+  assert.equal((await deno.exited).code, 0, deno.lines.join("\n"));
+  cpSync(generated, join(folder, "gen"), { recursive: true });
+  return env;
+}
+
 /** Runs README's server and client on a runtime, by README's command for it. */
-export async function runServerAndClient(folder: string, runtime: RuntimeUnderTest, etcdUrl: string): Promise<void> {
+export async function runServerAndClient(
+  folder: string,
+  runtime: RuntimeUnderTest,
+  etcdUrl: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const ports = await freePorts(etcdUrl);
   for (const [file, name] of [["server.ts", "README.md: A server"], ["client.ts", "README.md: A client"]] as const) {
     writeFileSync(join(folder, file), withPorts(block(name), ports));
   }
   const kind = start(runtime.program, runtime.command === "deno" ? ["run", "gen/kind_pb.ts"] : ["gen/kind_pb.ts"], {
     cwd: folder,
+    env: more,
   });
   assert.equal((await kind.exited).code, 0, kind.lines.join("\n"));
   const commands = block("README.md: Run them (1)").trim().split("\n");
   const [, ...args] = commands.find((line) => line.startsWith(`${runtime.command} `))?.split(" ") ?? [];
   assert.ok(args.includes("server.ts"), `README says how to run server.ts with ${runtime.command}`);
   // A permission that is missing is an error rather than a question.
-  const env = { DENO_NO_PROMPT: "1" };
+  const env = { ...more, DENO_NO_PROMPT: "1" };
 
   const server = start(runtime.program, args, { cwd: folder, env });
   try {
