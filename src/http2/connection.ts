@@ -72,6 +72,8 @@ export class Connection implements ByteStreamEvents {
   #held = false;
   /** The smallest last stream id of the peer's GOAWAYs. */
   #lastStreamId: number = MAX_STREAM_ID;
+  /** A GOAWAY came. */
+  #wentAway = false;
   readonly #closeTimers: Timer[] = [];
 
   constructor(bytes: ByteStream, events: ConnectionEvents, options: ConnectionOptions = {}) {
@@ -194,13 +196,14 @@ export class Connection implements ByteStreamEvents {
     for (const timer of this.#closeTimers) timer.cancel();
     this.#keepalive?.stop();
     this.#reader.stop();
+    const { ids: unsent } = this.writer.unsent();
     this.writer.close();
     this.hold(false);
     this.#bytes.end();
     this.#bytes.destroy();
     this.#events.lost?.(cause);
     this.requests.failWaiting(why);
-    this.requests.failActive(why);
+    this.requests.failActive(why, unsent);
   }
 
   /** A GOAWAY (section 6.8): streams above its last id were not and will not be processed. */
@@ -209,6 +212,8 @@ export class Connection implements ByteStreamEvents {
     const cause = code === ErrorCode.NO_ERROR ? undefined : new Http2Error(code, said);
     // First: what ends now may make new requests at once.
     this.drain(cause);
+    if (!this.#wentAway) this.requests.takeBack(code, said);
+    this.#wentAway = true;
     // The last id may only fall (section 6.8): what did not change concerns no stream, and no other is looked at.
     const before = Math.min(this.#lastStreamId, this.requests.nextId - 2);
     this.#lastStreamId = Math.min(this.#lastStreamId, lastStreamId);

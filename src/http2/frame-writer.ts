@@ -1,5 +1,7 @@
 import type { ByteStream } from "./byte-stream.ts";
 import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader, writeUint32 } from "./frame.ts";
+import { findUnsent, without } from "./unsent.ts";
+import type { UnsentRequests } from "./unsent.ts";
 
 const FIRST_SLAB_BYTES = 4 * 1024;
 const LARGEST_SLAB_BYTES = 64 * 1024;
@@ -160,6 +162,26 @@ export class FrameWriter {
   drained(): void {
     this.blocked = false;
     this.flush();
+  }
+
+  /** The requests that were laid and have not been handed to the byte stream. */
+  unsent(): UnsentRequests {
+    return findUnsent([...this.#full, this.#slab.subarray(this.#start, this.#end)]);
+  }
+
+  /**
+   * Takes the frames of {@link unsent} requests out of what waits. Only for a connection that opens no more streams: the
+   * header sections that are dropped may have put fields into this side's dynamic table that the peer's will lack (RFC
+   * 7541 section 2.2).
+   */
+  takeBack(): UnsentRequests {
+    const unsent = this.unsent();
+    if (unsent.ids.size === 0) return unsent;
+    this.#full = this.#full.map((piece) => without(piece, unsent.ids)).filter(({ length }) => length > 0);
+    this.#fullBytes = this.#full.reduce((sum, { length }) => sum + length, 0);
+    this.#end = this.#start + without(this.#slab.subarray(this.#start, this.#end), unsent.ids).length;
+    this.#lastData = 0;
+    return unsent;
   }
 
   /** Drops what waits; nothing is laid any more. */

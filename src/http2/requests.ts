@@ -165,13 +165,29 @@ export class Requests {
     }
   }
 
-  /** Ends those that are in flight, without a word to the peer. */
-  failActive(cause: Error | undefined): void {
+  /**
+   * Ends those whose HEADERS have not left, and keeps them from the peer: a server that has sent GOAWAY may answer what it
+   * gets behind it, as C-core does with CANCELLED while it shuts down.
+   */
+  takeBack(code: number, why: string): void {
+    const { sender, writer } = this.#connection;
+    const { ids, contentBytes } = writer.takeBack();
+    sender.window.left += contentBytes;
+    for (const id of ids) {
+      const stream = this.active.get(id);
+      if (stream === undefined) continue;
+      this.fail(stream, new StreamError(code, why, stream.headReceived ? "maybe" : "not-sent", "connection"));
+    }
+    sender.pump();
+  }
+
+  /** Ends those that are in flight, without a word to the peer. `unsent`: the ids of those whose HEADERS never left. */
+  failActive(cause: Error | undefined, unsent: ReadonlySet<number>): void {
     const active = [...this.active];
     this.active.clear();
     for (const stream of active) {
       stream.close();
-      stream.onFailed(connectionEnded("maybe", cause));
+      stream.onFailed(connectionEnded(unsent.has(stream.id) && !stream.headReceived ? "not-sent" : "maybe", cause));
     }
   }
 

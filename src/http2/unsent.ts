@@ -1,0 +1,51 @@
+import { FRAME_HEADER_BYTES, FrameType } from "./frame.ts";
+
+/** Requests whose frames are laid and have not left. */
+export interface UnsentRequests {
+  /** The ids of their streams. */
+  readonly ids: ReadonlySet<number>;
+  /** How many bytes of their content are among the frames: the windows count them as sent. */
+  readonly contentBytes: number;
+}
+
+/**
+ * Finds requests whose HEADERS are among these frames. Pieces are of whole frames, in the order in which they leave.
+ * (Before the preface has left there is none: streams are opened once the server's SETTINGS came.)
+ */
+export function findUnsent(pieces: readonly Uint8Array[]): UnsentRequests {
+  const ids = new Set<number>();
+  let contentBytes = 0;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; at = frameEnd(piece, at)) {
+      const type = piece[at + 3];
+      // A client sends HEADERS once a stream: gRPC's requests have no trailers.
+      if (type === FrameType.HEADERS) ids.add(streamId(piece, at));
+      else if (type === FrameType.DATA && ids.has(streamId(piece, at))) contentBytes += payloadBytes(piece, at);
+    }
+  }
+  return { ids, contentBytes };
+}
+
+/** Takes the frames of these streams out of a piece, in place; returns what is left of it. */
+export function without(piece: Uint8Array, ids: ReadonlySet<number>): Uint8Array {
+  let left = 0;
+  for (let at = 0, next: number; at < piece.length; at = next) {
+    next = frameEnd(piece, at);
+    if (ids.has(streamId(piece, at))) continue;
+    if (left < at) piece.copyWithin(left, at, next);
+    left += next - at;
+  }
+  return piece.subarray(0, left);
+}
+
+function payloadBytes(piece: Uint8Array, at: number): number {
+  return (piece[at]! << 16) | (piece[at + 1]! << 8) | piece[at + 2]!;
+}
+
+function frameEnd(piece: Uint8Array, at: number): number {
+  return at + FRAME_HEADER_BYTES + payloadBytes(piece, at);
+}
+
+function streamId(piece: Uint8Array, at: number): number {
+  return ((piece[at + 5]! & 0x7f) << 24) | (piece[at + 6]! << 16) | (piece[at + 7]! << 8) | piece[at + 8]!;
+}
