@@ -2,6 +2,10 @@
  * A registry in etcd, for Node, Bun and Deno: servers register under a lease that is kept alive, clients watch.
  *
  * ```ts
+ * import { createBalancedTransport } from "connect-lb";
+ * import { createEtcdRegistry } from "connect-lb/etcd";
+ * import { grpcConnector } from "connect-lb/node";
+ *
  * const registry = createEtcdRegistry({ endpoints: ["http://127.0.0.1:2379"] });
  * const registration = registry.register({ service: "simple_grpc", address: "10.0.0.5:8000", ttlSeconds: 5 });
  * const transport = createBalancedTransport({ resolver: registry.resolver("simple_grpc"), connector: grpcConnector() });

@@ -3,6 +3,9 @@
  * is the same registry as that of `connect-lb/etcd`, which needs no package beside its own peers.
  *
  * ```ts
+ * import { createEtcd3Registry } from "connect-lb/etcd3";
+ * import { Etcd3 } from "etcd3";
+ *
  * const registry = createEtcd3Registry({ endpoints: ["http://127.0.0.1:2379"] });
  * const another = createEtcd3Registry({ client: new Etcd3({ hosts: ["127.0.0.1:2379"] }) });
  * ```

@@ -27,6 +27,9 @@ export interface TransportConnectorOptions {
  * call. For gRPC on Node, Bun and Deno prefer `grpcConnector`, which notices more and earlier.
  *
  * ```ts
+ * import { createConnectTransport } from "@connectrpc/connect-node";
+ * import { transportConnector } from "connect-lb";
+ *
  * transportConnector((endpoint) => createConnectTransport({ baseUrl: `http://${endpoint.address}`, httpVersion: "1.1" }))
  * ```
  *

@@ -38,6 +38,8 @@ const OPTIONS: Checks<ShutdownOptions> = {
  * A registry that is away can't keep a server from stopping, and its lease ends the entry.
  *
  * ```ts
+ * import { shutdown } from "connect-lb/node";
+ *
  * process.once("SIGTERM", async () => {
  *   await shutdown(server, { registration });
  *   process.exit(0);

@@ -20,7 +20,7 @@ const wrong = [
   { text: "await transport.close({ graceMs: 5 });\n", said: /not assignable/ },
 ].map(({ text, said }) => ({ page: "p.md", name: "p.md", line: 1, language: "ts", text, said }));
 
-describe("the code blocks of the pages", () => {
+describe("the code blocks of the pages and of descriptions", () => {
   let said: string[];
   before(async () => {
     said = await typeCheck(runtime, [...checked, ...wrong]);

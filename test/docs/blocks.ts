@@ -1,10 +1,11 @@
-// The pages that users read, which are README.md and its like and docs/*.md, and their fenced code blocks.
+// The pages that users read, which are README.md and its like and docs/*.md, and the fenced code blocks in them and in the
+// descriptions of the code.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../support/process.ts";
 
 export interface Block {
-  /** The page from the repository's root: `docs/usage.md`. */
+  /** The file from the repository's root: `docs/usage.md`. */
   readonly page: string;
   /** Page and heading, and which block under the heading where there are several: `docs/usage.md: TLS`. */
   readonly name: string;
@@ -21,9 +22,20 @@ export function pages(): string[] {
   return [...pagesOf("."), ...pagesOf("docs").map((name) => `docs/${name}`)];
 }
 
-/** All blocks of all pages, in reading order. */
+/** All blocks of all pages, in reading order, then those in the descriptions of the code. */
 export function allBlocks(): Block[] {
-  return pages().flatMap((page) => blocksOf(page, readFileSync(join(root, page), "utf8")));
+  const read = (file: string) => readFileSync(join(root, file), "utf8");
+  const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+    .map((name) => `src/${name.replaceAll("\\", "/")}`).filter((name) => name.endsWith(".ts")).sort();
+  return [
+    ...pages().flatMap((page) => blocksOf(page, read(page))),
+    ...sources.flatMap((source) => blocksOf(source, described(read(source)))),
+  ];
+}
+
+/** What stands in a file's comments of the form that editors show; all other lines are empty. */
+function described(source: string): string {
+  return source.split("\n").map((line) => /^\s*\* ?(?!\/)(.*)$/.exec(line)?.[1] ?? "").join("\n");
 }
 
 /** @throws Error if a fence is never closed. */

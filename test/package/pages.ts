@@ -39,5 +39,5 @@ export async function runPages(folder: string, runtime: RuntimeUnderTest, etcdUr
   const { code } = await child.exited;
   assert.equal(code, 0, `the blocks of the pages on ${runtime.name}:\n${child.lines.join("\n")}`);
   assert.ok(child.lines.includes(`ran ${files.length} blocks`), child.lines.join("\n"));
-  console.log(`${files.length} code blocks of README.md and docs/, on ${runtime.name}`);
+  console.log(`${files.length} code blocks of the pages and of descriptions, on ${runtime.name}`);
 }

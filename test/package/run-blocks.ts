@@ -1,5 +1,5 @@
 // Runs code blocks of the pages one after another in this process: `run-blocks.ts <etcd> <block as JSON>…`. They find
-// what test/docs/rules.ts says they take from README: `registry`, `transport`, `simple` and `server`.
+// what test/docs/rules.ts says they take from README: `registry`, `registration`, `transport`, `simple` and `server`.
 // @ts-nocheck: it is copied into a folder where the package is installed.
 import { createServer } from "node:http2";
 import process from "node:process";
@@ -16,13 +16,14 @@ const server = createServer(connectNodeAdapter({
 }));
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 const registry = createEtcdRegistry({ endpoints: [etcd] });
-await registry.register({ service: "simple_grpc", address: `127.0.0.1:${server.address().port}` }).ready;
+const registration = registry.register({ service: "simple_grpc", address: `127.0.0.1:${server.address().port}` });
+await registration.ready;
 const transport = createBalancedTransport({
   resolver: registry.resolver("simple_grpc"),
   connector: grpcConnector(),
   defaultTimeoutMs: 30_000,
 });
-Object.assign(globalThis, { registry, server, transport, simple: createClient(Simple, transport) });
+Object.assign(globalThis, { registry, registration, server, transport, simple: createClient(Simple, transport) });
 
 for (const text of blocks) {
   const { name, file } = JSON.parse(text);
