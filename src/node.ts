@@ -8,6 +8,16 @@ export type { DnsResolverOptions } from "./node/dns.ts";
 export type { DnsLookup, SrvRecord } from "./node/dns-lookup.ts";
 export * from "./node/drain.ts";
 export { grpcConnector } from "./node/grpc-connector.ts";
-export type { GrpcConnectorOptions, KeepaliveOptions, TlsOptions, TlsSource } from "./node/grpc-connector.ts";
+export type {
+  Dial,
+  DialTarget,
+  GrpcConnectorOptions,
+  KeepaliveOptions,
+  ProxySource,
+  TlsOptions,
+  TlsSource,
+} from "./node/grpc-connector.ts";
+export { proxyFromEnvironment } from "./node/proxy-environment.ts";
+export type { ProxyEnvironment } from "./node/proxy-environment.ts";
 export { transportConnector } from "./connection/transport-connector.ts";
 export type { TransportConnectorOptions } from "./connection/transport-connector.ts";

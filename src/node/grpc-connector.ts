@@ -9,14 +9,17 @@ import { Connection } from "../http2/connection.ts";
 import { ErrorCode, Http2Error } from "../http2/error.ts";
 import { KEEPALIVE_OPTIONS, type KeepaliveOptions } from "../http2/keepalive.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "../http2/limits.ts";
-import { checkOptions, type Checks, clock, group, made, milliseconds, or } from "../option.ts";
+import { checkOptions, type Checks, clock, fn, group, made, milliseconds, or } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Clock, Timer } from "../time/clock.ts";
+import type { Dial, DialTarget } from "./dial.ts";
+import { proxyDial, type ProxySource, proxySource } from "./proxy.ts";
+import { whyNot } from "./socket-error.ts";
 import { destinationOf } from "./socket.ts";
 import type { Destination } from "./socket.ts";
 import { type TlsOptions, type TlsSource, tlsSource } from "./tls-options.ts";
 
-export type { KeepaliveOptions, TlsOptions, TlsSource };
+export type { Dial, DialTarget, KeepaliveOptions, ProxySource, TlsOptions, TlsSource };
 
 /** Options of {@link grpcConnector}. */
 export interface GrpcConnectorOptions extends GrpcOptions {
@@ -25,6 +28,14 @@ export interface GrpcConnectorOptions extends GrpcOptions {
    * at each opening, for certificates that change.
    */
   tls?: TlsSource | undefined;
+  /**
+   * An HTTP proxy through which servers are reached (CONNECT), as a URL like `http://user:password@proxy:3128`, or a
+   * function that chooses one for each server: `proxyFromEnvironment()`. The proxy resolves the servers' names, and TLS,
+   * where it is on, runs inside the tunnel. Defaults to none.
+   */
+  proxy?: string | URL | ProxySource | undefined;
+  /** Opens connections in a way of your own; not together with `proxy`. Defaults to TCP and Unix sockets. */
+  dial?: Dial | undefined;
   /**
    * Pings when nothing comes, to notice peers that vanished without a word; false: none. Defaults to 30 s of silence and
    * 10 s for the answer, and none while no call is open. A server that finds them too many is pinged half as often from
@@ -69,7 +80,11 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
       timeoutMs: keepalive.timeoutMs ?? 10_000,
     },
   };
-  return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls), settings, events);
+  if (options.dial !== undefined && options.proxy !== undefined) {
+    throw new TypeError("options dial and proxy don't go together");
+  }
+  const dial = options.proxy === undefined ? options.dial : proxyDial(options.proxy);
+  return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls, dial), settings, events);
 }
 
 made(grpcConnector);
@@ -77,6 +92,8 @@ made(grpcConnector);
 const OPTIONS: Checks<GrpcConnectorOptions> = {
   ...GRPC_OPTIONS,
   tls: tlsSource,
+  proxy: proxySource,
+  dial: fn("a function, ({ host, port, path, endpoint }, signal) => an open duplex stream"),
   keepalive: or(false, group("an object or false", "keepalive", KEEPALIVE_OPTIONS)),
   connectTimeoutMs: milliseconds,
   maxAgeMs: milliseconds,
@@ -273,20 +290,4 @@ class GrpcLink implements Link {
     if (this.#connections.size === 0) this.#whenEmpty?.();
     await this.#empty;
   }
-}
-
-/** What a user reads of a connection that could not be opened. */
-function whyNot(error: unknown, scheme: Destination["scheme"]): string {
-  let message = error instanceof Error ? error.message : String(error);
-  if (isReset(error)) message = "the server reset the connection before its SETTINGS";
-  if (!message.endsWith(" before its SETTINGS")) return message;
-  // Over TLS the server chose HTTP/2, and TLS 1.3 lets it look at the client's certificate only afterwards.
-  const question = scheme === "https" ? "does it require a client certificate" : "is TLS on at both ends or at neither";
-  return `${message}: is it an HTTP/2 server, and ${question}?`;
-}
-
-/** Whether a connection that was there was reset; errors of one that couldn't be made name an address. */
-function isReset(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE") &&
-    !("address" in error);
 }

@@ -73,3 +73,19 @@ function meaningOf(alert: string): string {
 function words(name: string): string {
   return /^[A-Z0-9_]+$/.test(name) ? name.toLowerCase().replaceAll("_", " ") : name;
 }
+
+/** What a user reads of a connection that could not be opened. */
+export function whyNot(error: unknown, scheme: "http" | "https"): string {
+  let message = error instanceof Error ? error.message : String(error);
+  if (isReset(error)) message = "the server reset the connection before its SETTINGS";
+  if (!message.endsWith(" before its SETTINGS")) return message;
+  // Over TLS the server chose HTTP/2, and TLS 1.3 lets it look at the client's certificate only afterwards.
+  const question = scheme === "https" ? "does it require a client certificate?" : BOTH_OR_NEITHER;
+  return `${message}: is it an HTTP/2 server, and ${question}`;
+}
+
+/** Whether a connection that was there was reset; errors of one that couldn't be made name an address. */
+function isReset(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE") &&
+    !("address" in error);
+}

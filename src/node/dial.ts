@@ -1,0 +1,38 @@
+import type { Duplex } from "node:stream";
+import type { Endpoint } from "../endpoint.ts";
+import { untilAborted } from "../time/until-aborted.ts";
+
+/** What is to be dialled: a host and a port, or the path of a Unix socket. */
+export interface DialTarget {
+  readonly endpoint: Endpoint;
+  /** A name or an IP address, without brackets. */
+  readonly host?: string;
+  readonly port?: number;
+  /** Of an endpoint like `unix:/path/of/socket`. */
+  readonly path?: string;
+}
+
+/**
+ * Opens a connection in a way of your own: through a SOCKS proxy, an SSH tunnel, in memory. What it gives is an open
+ * duplex stream of Node's, such as a `net.Socket`; TLS, where it is on, runs inside. Undefined: dialled as usual. It should
+ * give up when `signal` aborts.
+ */
+export type Dial = (target: DialTarget, signal: AbortSignal) => Duplex | undefined | Promise<Duplex | undefined>;
+
+/** What `dial` opened; what it gives after `signal` aborted is closed. */
+export async function dialled(dial: Dial, target: DialTarget, signal: AbortSignal): Promise<Duplex | undefined> {
+  const opening = Promise.resolve(dial(target, signal));
+  try {
+    const socket: unknown = await untilAborted(opening, signal);
+    if (socket === undefined || isDuplex(socket)) return socket;
+    throw new TypeError(`option dial gave ${String(socket)}: expected an open duplex stream, such as a net.Socket`);
+  } catch (error) {
+    opening.then((socket) => isDuplex(socket) && socket.on("error", () => {}).destroy(), () => {});
+    throw error;
+  }
+}
+
+function isDuplex(value: unknown): value is Duplex {
+  const { on, write, destroy } = (value ?? {}) as Partial<Duplex>;
+  return [on, write, destroy].every((method) => typeof method === "function");
+}

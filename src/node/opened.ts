@@ -1,0 +1,53 @@
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { closedWhileOpened, socketError } from "./socket-error.ts";
+import type { SocketProgress } from "./socket-error.ts";
+
+/**
+ * Waits until a socket says that it is open, and gives it to `use` within the same event, so that none of its events is
+ * missed. Rejects when it can't be opened, when `use` throws, or when `signal` aborts; the socket, and the one `under` it,
+ * is destroyed then.
+ */
+export function opened<S extends Socket, T>(
+  connect: () => S,
+  event: "connect" | "secureConnect",
+  signal: AbortSignal,
+  use: (socket: S) => T,
+  under?: Duplex,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      under?.destroy();
+      return reject(signal.reason);
+    }
+    const socket = connect();
+    let progress: SocketProgress = under === undefined ? "dialling" : "handshake";
+    const connected = () => progress = "handshake";
+    const giveUp = (reason: unknown) => {
+      done();
+      // Errors that come after the first have nobody to tell.
+      socket.on("error", () => {});
+      socket.destroy();
+      under?.destroy();
+      reject(reason);
+    };
+    const abort = () => giveUp(signal.reason);
+    const fail = (error: Error) => giveUp(socketError(error, progress));
+    const ended = () => giveUp(closedWhileOpened(progress));
+    const succeed = () => {
+      done();
+      try {
+        resolve(use(socket));
+      } catch (error) {
+        giveUp(error);
+      }
+    };
+    const done = () => {
+      signal.removeEventListener("abort", abort);
+      socket.off("error", fail).off("close", ended).off("connect", connected).off(event, succeed);
+    };
+    signal.addEventListener("abort", abort);
+    if (event === "secureConnect") socket.on("connect", connected);
+    socket.on("error", fail).on("close", ended).on(event, succeed);
+  });
+}

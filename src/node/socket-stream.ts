@@ -1,0 +1,96 @@
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { ByteStream, ByteStreamEvents } from "../http2/byte-stream.ts";
+import { systemClock } from "../time/clock.ts";
+import type { Timer } from "../time/clock.ts";
+import { socketError } from "./socket-error.ts";
+import { turn } from "./turn.ts";
+
+/** How long what was written before `destroy` may take to leave, in milliseconds. */
+const LINGER_MS = 1_000;
+
+/** What sockets have beyond a plain duplex stream. */
+type SocketLike = Duplex & Partial<Pick<Socket, "setNoDelay" | "ref" | "unref" | "destroySoon">>;
+
+/** An open socket of Node's, Bun's or Deno's, or another duplex stream, as a byte stream. */
+export class SocketStream implements ByteStream {
+  readonly #socket: SocketLike;
+  /** The tunnel or stream of the user's that TLS runs over. */
+  readonly #under: SocketLike | undefined;
+  #events: ByteStreamEvents | undefined;
+  #cause: Error | undefined;
+  #closed = false;
+  #linger: Timer | undefined;
+
+  constructor(socket: SocketLike, under?: SocketLike) {
+    this.#socket = socket;
+    this.#under = under;
+    // Before `start` too: an error that nobody listens for ends the process.
+    socket.on("error", (error: Error) => this.#gone(error));
+    socket.on("close", () => this.#gone());
+    (under ?? socket).setNoDelay?.(true);
+    this.hold(false);
+    if (socket.destroyed) this.#gone(socket.errored ?? undefined);
+  }
+
+  start(events: ByteStreamEvents): void {
+    if (this.#closed) return queueMicrotask(() => events.closed(this.#cause));
+    this.#events = events;
+    this.#socket.on("drain", () => events.writable());
+    this.#socket.on("end", () => events.end());
+    // Plain, because `bytes` fields are views of it: a Buffer's slice() is not a copy as a Uint8Array's is.
+    this.#socket.on("data", (chunk: Uint8Array) => {
+      if (!this.#closed) events.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    });
+    // A socket that something was read from before, such as a proxy's answer, is paused.
+    this.#socket.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#socket.writable) return this.#socket.write(bytes, this.#written);
+    // Unless this side ended it, it is broken: that is told when the writer is done with this write.
+    if (!this.#socket.writableEnded) {
+      queueMicrotask(() => this.#gone(this.#socket.errored ?? new Error("the socket can't be written to any more")));
+    }
+    return true;
+  }
+
+  /** workerd tells in this way alone that a socket can't be used. */
+  readonly #written = (error?: Error | null): void => {
+    if (error) this.#gone(error);
+  };
+
+  whenLaid(flush: () => void): void {
+    turn.atEnd(flush);
+  }
+
+  end(): void {
+    if (this.#socket.writable) this.#socket.end();
+  }
+
+  destroy(): void {
+    if (this.#closed || this.#linger !== undefined) return;
+    // A peer that doesn't read could keep the socket for ever; one that goes on to send, its idle time-out.
+    this.#linger = systemClock.timer(LINGER_MS, () => this.#socket.destroy());
+    if (this.#socket.destroySoon !== undefined) this.#socket.destroySoon();
+    else this.#socket.end(() => this.#socket.destroy());
+  }
+
+  hold(on: boolean): void {
+    for (const socket of [this.#socket, this.#under]) {
+      if (on) socket?.ref?.();
+      else socket?.unref?.();
+    }
+  }
+
+  /** An error is the end: after one in an open TLS connection, Node leaves the socket open and `close` never comes. */
+  #gone(cause?: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cause = cause && socketError(cause, "open");
+    this.#linger?.cancel();
+    this.#socket.destroy();
+    this.#under?.destroy();
+    this.#events?.closed(this.#cause);
+  }
+}
