@@ -30,8 +30,8 @@ export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
   /** How `https://` endpoints are trusted, and the client's certificate if etcd asks for one. */
   readonly tls?: TlsSource;
   /**
-   * Another way to reach etcd than gRPC over sockets, for tests: `transportConnector(() => memoryEtcd.transport())`. Not
-   * together with `tls`.
+   * Another way to reach etcd than directly over sockets: `grpcConnector({ proxy, tls, connectTimeoutMs, readMaxBytes })`,
+   * or, for tests, `transportConnector(() => memoryEtcd.transport())`. Not together with `tls`.
    */
   readonly connector?: Connector;
 }

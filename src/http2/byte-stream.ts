@@ -1,6 +1,6 @@
 /**
  * What HTTP/2 runs over: an ordered, reliable stream of bytes both ways, that is already open. `src/node/socket.ts`
- * makes it from a TCP, TLS or Unix socket; tests make it from two arrays.
+ * makes it from a TCP, TLS or Unix socket, or from another duplex stream; tests make it from two arrays.
  */
 export interface ByteStream {
   /** Starts the flow: events may come from now on, never before, and never from within `start` itself. */

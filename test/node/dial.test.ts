@@ -89,6 +89,19 @@ describe("a connection that the user dials", () => {
     });
   }
 
+  it("may be put together of something to read and something to write", async (t) => {
+    const { port } = await server(t);
+    const { connect: open, link: opened, simple } = link(t, "a.test:1", {
+      dial: () => {
+        const socket = connect({ host: "127.0.0.1", port });
+        return Duplex.from({ readable: socket, writable: socket } as never);
+      },
+    });
+    await open();
+    assert.equal((await simple.route({ data: "x".repeat(200_000) })).value, `hello ${"x".repeat(200_000)}`);
+    await opened.close();
+  });
+
   it("may be a promise, and undefined for what is dialled as usual; unix: has a path", async (t) => {
     const { port, address } = await server(t);
     const dial = async ({ host, path }: DialTarget) => {

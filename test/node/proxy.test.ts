@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
