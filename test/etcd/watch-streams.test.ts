@@ -168,6 +168,19 @@ describe("the watches of a registry", () => {
     await allSee(1);
   });
 
+  it("start over on another stream when the server gives two the same id", async () => {
+    const { etcd, clock, registry, allSee } = await watched(2);
+    etcd.fault = (call) => call.method === "watch" ? "hang" : undefined;
+    const late = consume(registry.resolver("late"));
+    await settled();
+    etcd.fault = () => undefined;
+    etcd.stream.send({ header: etcd.header, watchId: 1n, created: true });
+    await clock.advance(1_000);
+    assert.deepEqual([late.now, late.stale, etcd.stream.watches.size], [[], undefined, 3]);
+    assert.deepEqual(etcd.streams.map(({ signal }) => signal.aborted), [true, false]);
+    await allSee(1);
+  });
+
   it("have a stream each where the driver's carry one", async () => {
     const { etcd, consumers, allSee } = await watched(5, ({ etcd }) => (etcd.capabilities.watchesPerStream = 1));
     assert.deepEqual(etcd.streams.map(({ watches }) => watches.size), [1, 1, 1, 1, 1]);
