@@ -7,7 +7,7 @@ import { quoted } from "./option.ts";
  * other fields change in place. A new `incarnation` means that the server behind it was started again.
  */
 export interface Endpoint {
-  /** `host:port`; an IPv6 host stands in brackets: `[::1]:8000`. With a link for Node, also `unix:/path/of/socket`. */
+  /** `host:port`; an IPv6 host stands in brackets, maybe with a zone: `[::1]:8000`, `[fe80::1%eth0]:8000`. With a link for Node, also `unix:/path/of/socket`. */
   readonly address: string;
   /** Whether the server speaks TLS. Undefined: as the connector is configured. */
   readonly secure?: boolean;
@@ -45,6 +45,8 @@ export interface HostAndPort {
 /** A DNS name of at most 253 characters, or an IPv4 address: letters, digits, `_` and inner `-`, parted by dots. */
 const NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$/;
 const IPV6 = /^[0-9A-Fa-f:.]{2,45}$/;
+/** The interface of this machine that a link-local address belongs to (RFC 4007 section 11): its name or number. */
+const ZONE = /%[A-Za-z0-9._~-]{1,64}$/;
 const PORT = /^[1-9][0-9]{0,4}$/;
 const EXPECTED = `"host:port", for example "10.0.0.5:8000" or "[::1]:8000"`;
 
@@ -131,9 +133,15 @@ export function checkEndpoint(endpoint: unknown): asserts endpoint is Endpoint {
   }
 }
 
-/** The URL parser knows the whole of RFC 4291's grammar. */
+/** The URL parser knows the whole of RFC 4291's grammar, and nothing of zones. */
 function isIPv6(host: string): boolean {
-  return IPV6.test(host) && URL.canParse(`http://[${host}]/`);
+  const ip = withoutZone(host);
+  return IPV6.test(ip) && URL.canParse(`http://[${ip}]/`);
+}
+
+/** An IPv6 address without its zone id, which no other machine understands; any other host as it is. */
+export function withoutZone(host: string): string {
+  return host.replace(ZONE, "");
 }
 
 /** Whether a host means "every interface": a server can listen on it, a client can't call it. */
@@ -142,7 +150,7 @@ export function isWildcardHost(host: string): boolean {
 }
 
 function canonicalIPv6(host: string): string {
-  return new URL(`http://[${host}]/`).hostname;
+  return new URL(`http://[${withoutZone(host)}]/`).hostname;
 }
 
 /** A string that is the same for two endpoints exactly if they are one: address, secure and authority. */

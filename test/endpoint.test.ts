@@ -10,6 +10,9 @@ describe("parseAddress", () => {
       ["10.0.0.5:1", "10.0.0.5", 1],
       ["[::1]:65535", "::1", 65535],
       ["[fe80::1:2]:80", "fe80::1:2", 80],
+      ["[fe80::1%eth0]:8000", "fe80::1%eth0", 8000],
+      ["[fe80::1%br-1.20]:8000", "fe80::1%br-1.20", 8000],
+      ["[fe80::1%3]:8000", "fe80::1%3", 8000],
       ["my_svc.default.svc.cluster.local.:443", "my_svc.default.svc.cluster.local.", 443],
     ] as const
   ) {
@@ -36,6 +39,13 @@ describe("parseAddress", () => {
       ["[::1", /no IPv6 address between its brackets/],
       ["[::g]:80", /no IPv6 address between its brackets/],
       ["[localhost]:80", /no IPv6 address between its brackets/],
+      ["[localhost%eth0]:80", /no IPv6 address between its brackets/],
+      ["[10.0.0.1%eth0]:80", /no IPv6 address between its brackets/],
+      ["[fe80::1%]:80", /no IPv6 address between its brackets/],
+      ["[fe80::1%a%b]:80", /no IPv6 address between its brackets/],
+      ["[fe80::1%a:b]:80", /no IPv6 address between its brackets/],
+      ["[fe80::1%a\\b]:80", /no IPv6 address between its brackets/],
+      ["host%eth0:80", /no name and no IP address/],
       [":8000", /has no host/],
       ["-x:80", /no name and no IP address/],
       ["hö.example:80", /no name and no IP address/],
@@ -87,7 +97,9 @@ describe("parseAddress", () => {
 
 describe("addresses", () => {
   it("knows the hosts that mean every interface", () => {
-    for (const host of ["0.0.0.0", "::", "0:0:0:0:0:0:0:0", "0", "::0"]) assert.equal(isWildcardHost(host), true, host);
+    for (const host of ["0.0.0.0", "::", "0:0:0:0:0:0:0:0", "0", "::0", "::%lo"]) {
+      assert.equal(isWildcardHost(host), true, host);
+    }
     for (const host of ["127.0.0.1", "::1", "localhost", "10.0.0.0", "zero"]) assert.equal(isWildcardHost(host), false);
   });
 

@@ -25,7 +25,9 @@ function parseEtcdEndpoint(text: unknown): Endpoint {
   if (typeof text !== "string") {
     throw new TypeError(`etcd endpoint ${quoted(text)} is not a string: expected ${EXPECTED}`);
   }
-  const [, scheme, address = ""] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?(.*?)\/?$/s.exec(text) ?? [];
+  const [, scheme, rest = ""] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?(.*?)\/?$/s.exec(text) ?? [];
+  // In a URL the % before a zone id is escaped (RFC 6874 section 2).
+  const address = scheme === undefined ? rest : rest.replace(/^(\[[^\]%]*%)25(?=[^\]])/, "$1");
   if (scheme !== undefined && !/^https?$/i.test(scheme)) {
     throw new TypeError(`etcd endpoint ${JSON.stringify(text)} has the scheme "${scheme}": expected ${EXPECTED}`);
   }

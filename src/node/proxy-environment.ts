@@ -1,5 +1,6 @@
 import net from "node:net";
 import process from "node:process";
+import { withoutZone } from "../endpoint.ts";
 import { made } from "../option.ts";
 import type { DialTarget } from "./dial.ts";
 import { parseProxy } from "./proxy.ts";
@@ -65,7 +66,7 @@ function blockRule(address: string, prefix: number): Rule {
   const block = new net.BlockList();
   block.addSubnet(address, prefix, family(address));
   return ({ host = "" }) => {
-    const ip = host.replace(/%.*/, "");
+    const ip = withoutZone(host);
     return net.isIP(ip) !== 0 && block.check(ip, family(ip));
   };
 }

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import net from "node:net";
+import { withoutZone } from "../endpoint.ts";
 import { type Check, makes } from "../option.ts";
 import type { Dial, DialTarget } from "./dial.ts";
 import { opened } from "./opened.ts";
@@ -72,8 +73,7 @@ export function parseProxy(what: string, value: unknown): Proxy {
 }
 
 function authorityOf(host: string, port: number): string {
-  // A zone id says something on this machine alone.
-  return host.includes(":") ? `[${host.replace(/%.*/, "")}]:${port}` : `${host}:${port}`;
+  return host.includes(":") ? `[${withoutZone(host)}]:${port}` : `${host}:${port}`;
 }
 
 async function tunnel(proxy: Proxy, authority: string, signal: AbortSignal): Promise<net.Socket> {

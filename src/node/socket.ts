@@ -1,7 +1,7 @@
 import net from "node:net";
 import tls from "node:tls";
 import type { Endpoint } from "../endpoint.ts";
-import { parseAddress, unixPath } from "../endpoint.ts";
+import { type HostAndPort, parseAddress, unixPath, withoutZone } from "../endpoint.ts";
 import type { OpenByteStream } from "../http2/byte-stream.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 import { dialled } from "./dial.ts";
@@ -33,8 +33,8 @@ export interface Destination {
 export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined, dial?: Dial): Destination {
   const { address } = endpoint;
   const path = unixPath(address);
-  const where = path === undefined ? parseAddress(address) : { path };
-  const name = endpoint.authority ?? (path === undefined ? address : "localhost");
+  const where = path === undefined ? whereIs(parseAddress(address)) : { path };
+  const name = endpoint.authority ?? ("host" in where ? nameOf(where) : "localhost");
   const scheme = endpoint.secure ?? source !== undefined ? "https" : "http";
   const url = URL.canParse(`${scheme}://${name}`) ? new URL(`${scheme}://${name}`) : undefined;
   if (url === undefined || url.pathname !== "/" || url.username !== "" || url.search !== "" || url.hash !== "") {
@@ -84,4 +84,14 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
       }, under);
     },
   };
+}
+
+/** Only a link-local address means something else in another zone (RFC 4007 section 6); Deno can dial no other with one. */
+function whereIs({ host, port }: HostAndPort): HostAndPort {
+  return { host: /^fe[89ab]/i.test(host) ? host : withoutZone(host), port };
+}
+
+/** What a server is called that is called by its address. */
+function nameOf({ host, port }: HostAndPort): string {
+  return host.includes(":") ? `[${withoutZone(host)}]:${port}` : `${host}:${port}`;
 }
