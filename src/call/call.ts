@@ -8,7 +8,7 @@ import { PACE_MS } from "../connection/pool.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import { EARLY_MS } from "../time/deadline.ts";
 import { BoundedCall } from "./bounded-call.ts";
-import { callFailure, codeOf, endOf, lastAttemptText, textOf } from "./explain.ts";
+import { callFailure, codeOf, endedConnection, endOf, lastAttemptText, textOf } from "./explain.ts";
 import { FailedAttempts } from "./failed-attempts.ts";
 import { tellListeners, tellPicker } from "./tell.ts";
 import { waitFor } from "./wait.ts";
@@ -98,6 +98,15 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
     this.#startMs = timed ? clock.now() : undefined;
   }
 
+  /** What the present attempt sends: gRFC A6 has servers know how many were answered, or may have been, before it. */
+  protected get attemptHeader(): HeadersInit | undefined {
+    const before = this.failures?.retried ?? 0;
+    if (before === 0 || !this.#connection!.grpc) return this.headerInit;
+    const header = new Headers(this.headerInit);
+    header.set("grpc-previous-rpc-attempts", `${before}`);
+    return header;
+  }
+
   /** Whether the attempt makes use of its place shows within this turn; if not, the next in line has it. */
   #redeem(connection: EndpointConnection): void {
     this.#promised = false;
@@ -170,13 +179,15 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
     // The server, or whatever broke the connection, may have been faster than the link's timer; a server that keeps the
     // deadline itself cancels the attempt when it passes.
     if (this.timeLeftMs() <= (codeOf(error) === Code.Canceled ? EARLY_MS : 0)) return this.deadlineExceeded();
-    const code = end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
+    // Unavailable would ask the caller to try again what does harm.
+    const code = endedConnection(error) ? Code.Internal : end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
     return callFailure(`${this.name}: ${lastAttemptText(failed.list)}`, failed.list, code);
   }
 
   /** The pause before another attempt, or undefined if there must be none. */
   #nextAttemptIn(failed: FailedAttempts, end: AttemptEnd, error: unknown, replayable: boolean): number | undefined {
     if (!replayable || this.signal?.aborted || this.env.balancer.closed || isNoted(error, "final")) return undefined;
+    if (isNoted(error, "suspect") && failed.suspected++ > 0) return undefined;
     if (end === "not-sent" || end === "refused") return this.number < MOST_ATTEMPTS ? 0 : undefined;
     const pauseMs = this.env.retry?.next(this.method, ++failed.retried, end, error);
     // A server may ask for any pause.

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type AttemptEnd, readMark } from "../connection/mark.ts";
+import { isNoted } from "../connection/note.ts";
 import type { Balancer } from "./balancer.ts";
 import type { FailedAttempt } from "./failed-attempts.ts";
 
@@ -53,7 +54,13 @@ export function lastAttemptText(attempts: readonly FailedAttempt[]): string {
   const { address, end, error } = attempts.at(-1)!;
   const which = attempts.length === 1 ? "the attempt" : `the last of ${attempts.length} attempts`;
   const how = end === "maybe-processed" ? "failed" : end === "refused" ? "was refused" : "was not sent";
-  return `${which}, on ${address}, ${how}: ${textOf(error)}`;
+  const why = endedConnection(error) ? "; no other server is tried, as the call would end that connection, too" : "";
+  return `${which}, on ${address}, ${how}: ${textOf(error)}${why}`;
+}
+
+/** Whether an attempt failed because it made the server end its connection. */
+export function endedConnection(error: unknown): boolean {
+  return codeOf(error) === Code.Unavailable && isNoted(error, "final");
 }
 
 /** Collects the errors of a call's attempts as the cause of the one that the caller sees. */

@@ -17,6 +17,8 @@ export class FailedAttempts {
   readonly list: FailedAttempt[] = [];
   /** How many were answered with an error or may have been processed. */
   retried = 0;
+  /** How many may have cost the connection its life. */
+  suspected = 0;
   /** Whether the newest pick skipped a connection because of them. */
   skipped = false;
   #excluded: Set<Connection> | undefined;

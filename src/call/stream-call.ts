@@ -46,7 +46,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
             this.method,
             this.#abort.signal,
             this.timeoutMs,
-            this.headerInit,
+            this.attemptHeader,
             this.#replay.view(),
             this.contextValuesInit,
           );

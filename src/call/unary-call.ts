@@ -33,16 +33,19 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
 
   #attempt(connection: EndpointConnection): Promise<UnaryResponse<I, O>> {
     this.begin(connection);
-    const { method, signal, timeoutMs, headerInit, contextValuesInit } = this;
+    const { method, signal, timeoutMs, attemptHeader, contextValuesInit } = this;
     const { transport } = connection;
     try {
       if (tellsUnaryEnds(transport)) {
-        return transport.unaryTelling(method, signal, timeoutMs, headerInit, this.#input, contextValuesInit, this);
+        return transport.unaryTelling(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit, this);
       }
-      return transport.unary(method, signal, timeoutMs, headerInit, this.#input, contextValuesInit).then((answer) => {
-        this.answered();
-        return answer;
-      }, (error) => this.failed(error));
+      return transport.unary(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit).then(
+        (answer) => {
+          this.answered();
+          return answer;
+        },
+        (error) => this.failed(error),
+      );
     } catch (error) {
       return this.failed(error);
     }

@@ -6,6 +6,7 @@ import type { Timer } from "../time/clock.ts";
 import type { ConnectionHost } from "./connection-host.ts";
 import type { Connection } from "./connection.ts";
 import type { Link } from "./link.ts";
+import { asError, ended } from "./failure.ts";
 import { giveBack, makeLink } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
 
@@ -292,13 +293,4 @@ export class EndpointConnection implements Connection {
   #setUsable(): void {
     this.usable = this.#linkState === "ready" && !this.#removed && !this.#closed;
   }
-}
-
-/** Why a link that was lost, or drains, before it did anything counts as one that can't be opened. */
-function ended(cause: Error | true): Error {
-  return cause === true ? new Error("the server ended the connection before it answered a call") : cause;
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

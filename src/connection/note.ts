@@ -2,9 +2,11 @@
  * What a link says of a failed attempt beside its mark:
  *
  * - `full`: the link had no room and sent nothing. The call waits for room as if it had never been picked;
- * - `final`: no other connection would make the call succeed, and it could do harm there: it is never attempted again.
+ * - `final`: no other connection would make the call succeed, and it could do harm there: it is never attempted again;
+ * - `suspect`: it was in flight, with others, when a server ended the connection because of one of them: it is attempted
+ *   once more at most, so that it can't end one connection after the other.
  */
-export type Note = "full" | "final";
+export type Note = "full" | "final" | "suspect";
 
 const notes = new WeakMap<object, Note>();
 

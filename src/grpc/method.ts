@@ -21,6 +21,9 @@ export interface Target {
   readonly scheme: "http" | "https";
 }
 
+/** What the client is called unless a caller names its own program. */
+export const USER_AGENT = "connect-lb";
+
 /** Makes {@link Method} of a method (gRPC's PROTOCOL-HTTP2, "Requests"). */
 export function createMethod(desc: DescMethod, target: Target, options: ResolvedGrpcOptions): Method {
   const path = `/${desc.parent.typeName}/${desc.name}`;
@@ -51,7 +54,7 @@ export function protocolFields(options: ResolvedGrpcOptions): string[] {
     "te",
     "trailers", // It finds proxies that would lose the trailers.
     "user-agent",
-    "connect-lb",
+    USER_AGENT,
   ];
   if (sendCompression !== undefined) fields.push("grpc-encoding", sendCompression.name);
   if (acceptCompression.length > 0) {

@@ -1,97 +1,148 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isConnectionSpecific, isFieldName, isFieldValue } from "../http2/header-block.ts";
-import { protocolFields } from "./method.ts";
+import { protocolFields, USER_AGENT } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 
-/** Fields of the protocol: a caller who sets one of them gets a header section made field by field. */
-const PROTOCOL: ReadonlySet<string> = new Set([
+/**
+ * Fields that are not the caller's to set, beside pseudo-header fields and those of HTTP/1.1's connections. They are left
+ * out of what a caller or an interceptor gives, as grpc-java and grpc-go do, and never sent: some would make a server
+ * end the connection with everyone's calls, the others say what only this side knows.
+ */
+const RESERVED: ReadonlySet<string> = new Set([
+  "accept-encoding",
+  "content-encoding",
+  "content-length",
   "content-type",
-  "te",
-  "user-agent",
-  "grpc-timeout",
-  "grpc-encoding",
   "grpc-accept-encoding",
+  "grpc-encoding",
+  "grpc-message",
+  "grpc-message-type",
+  "grpc-status",
+  "grpc-status-details-bin",
+  "grpc-timeout",
   "host",
+  "http2-settings",
+  "te",
+  "trailer",
 ]);
 
-/** Names that were found good before, as the caller spelled them: few in any program, and the check is not free. */
-const goodNames = new Map<string, string>();
+/** A field's name as it is sent, and what its value may be. */
+interface FieldName {
+  readonly name: string;
+  readonly kind: "plain" | "binary" | "user-agent" | "reserved";
+}
+
+/** Names that were judged before, as the caller spelled them: few in any program, and the judgement is not free. */
+const knownNames = new Map<string, FieldName>();
 const REMEMBERED_NAMES = 256;
 
 /**
- * The fields of a caller's metadata as name, value, name, value …; undefined if it touches fields of the protocol, or is
- * anything but plain pairs: then {@link requestHeaders} makes the whole section.
+ * The fields of a caller's metadata as name, value, name, value …, without reserved ones: names in lower case, values
+ * without white space around them. A `user-agent` of its own comes first: it takes the place of a usual field.
  *
- * @throws TypeError for a name or value that can't stand in a header
+ * @throws ConnectError Internal for a name or value that can't stand in a header
  */
-export function metadataFields(header: HeadersInit): string[] | undefined {
+export function metadataFields(header: HeadersInit): string[] {
   const fields: string[] = [];
   if (header instanceof Headers) {
-    let plain = true;
-    header.forEach((value, name) => {
-      if (plain) plain = add(fields, name, value);
-    });
-    return plain ? fields : undefined;
-  }
-  if (Array.isArray(header) || Symbol.iterator in header) {
-    for (const pair of header as Iterable<[string, string]>) if (!add(fields, pair[0], pair[1])) return undefined;
-    return fields;
-  }
-  const record = header as Record<string, string>;
-  for (const name in record) {
-    if (Object.hasOwn(record, name) && !add(fields, name, record[name]!)) return undefined;
+    header.forEach((value, name) => add(fields, name, value));
+  } else if (Array.isArray(header) || Symbol.iterator in header) {
+    for (const pair of header as Iterable<[string, string]>) add(fields, pair[0], pair[1]);
+  } else {
+    const record = header as Record<string, string>;
+    for (const name in record) if (Object.hasOwn(record, name)) add(fields, name, record[name]!);
   }
   return fields;
 }
 
-function add(fields: string[], name: string, value: string): boolean {
-  const good = goodNames.get(name) ?? goodName(name);
-  // Headers itself judges, trims and refuses whatever is not plainly good.
-  if (good === undefined || typeof value !== "string" || !isFieldValue(value)) return false;
-  fields.push(good, value);
+/** Whether what {@link metadataFields} gave names the caller's program. */
+export function hasUserAgent(fields: readonly string[]): boolean {
+  return fields[0] === "user-agent";
+}
+
+function add(fields: string[], spelled: string, value: string): void {
+  const { name, kind } = knownNames.get(spelled) ?? known(spelled);
+  if (kind === "reserved") return;
+  if (typeof value !== "string" || !isFieldValue(value)) value = repaired(name, value);
+  if (kind === "binary" && !isBase64(value)) {
+    throw unfit(name, "it is no base64, which fields with -bin hold: use encodeBinaryHeader");
+  }
+  if (kind !== "user-agent") fields.push(name, value);
+  else if (hasUserAgent(fields)) fields[1] = value;
+  else if (value !== USER_AGENT) fields.unshift(name, value);
+}
+
+function known(spelled: unknown): FieldName {
+  const name = String(spelled).toLowerCase();
+  if (!name.startsWith(":") && !isFieldName(name)) {
+    const shown = JSON.stringify(name.slice(0, 100));
+    throw new ConnectError(`${shown} is no name of a header field: use letters, digits, "-", "_", "."`, Code.Internal);
+  }
+  const kind = name.startsWith(":") || RESERVED.has(name) || isConnectionSpecific(name)
+    ? "reserved"
+    : name === "user-agent"
+    ? "user-agent"
+    : name.endsWith("-bin")
+    ? "binary"
+    : "plain";
+  if (knownNames.size >= REMEMBERED_NAMES) knownNames.clear();
+  const found: FieldName = { name, kind };
+  if (typeof spelled === "string") knownNames.set(spelled, found);
+  return found;
+}
+
+/** What is not plainly good: a text as `Headers` would make it of any value, without white space around it. */
+function repaired(name: string, value: unknown): string {
+  const text = String(value).replace(/^[\t\n\r ]+/, "");
+  let end = text.length;
+  while (end > 0 && "\t\n\r ".includes(text[end - 1]!)) end--;
+  const trimmed = text.slice(0, end);
+  if (isFieldValue(trimmed)) return trimmed;
+  throw unfit(name, "it holds a control character, a line break or one above U+00FF: encode it in a field with -bin");
+}
+
+/** The value is not shown: it may be a secret. */
+function unfit(name: string, why: string): ConnectError {
+  return new ConnectError(`the value of the header field "${name.slice(0, 100)}" can't be sent: ${why}`, Code.Internal);
+}
+
+/** Values of one name may be joined by commas (gRPC's PROTOCOL-HTTP2, "Custom-Metadata"); padding may be left out. */
+function isBase64(values: string): boolean {
+  for (const value of values.split(",")) {
+    const [, digits, padding] = /^ *([A-Za-z0-9+/]*)(={0,2}) *$/.exec(value) ?? [];
+    if (digits === undefined || digits.length % 4 === 1) return false;
+    if (padding !== "" && (digits.length + padding!.length) % 4 !== 0) return false;
+  }
   return true;
 }
 
-function goodName(name: string): string | undefined {
-  if (typeof name !== "string") return undefined;
-  const lower = name.toLowerCase();
-  if (!isFieldName(lower) || PROTOCOL.has(lower) || isConnectionSpecific(lower)) return undefined;
-  if (goodNames.size >= REMEMBERED_NAMES) goodNames.clear();
-  goodNames.set(name, lower);
-  return lower;
-}
-
-/** The whole header section of a request, as interceptors see and change it. */
+/**
+ * The whole header section of a request, as interceptors see it. What they change of reserved fields is not sent.
+ *
+ * @throws ConnectError Internal for a name or value that can't stand in a header
+ */
 export function requestHeaders(
   options: ResolvedGrpcOptions,
   timeoutMs: number | undefined,
   header: HeadersInit | undefined,
 ): Headers {
-  const headers = new Headers(header ?? {});
-  const fields = protocolFields(options);
-  for (let i = 0; i < fields.length; i += 2) {
-    // A caller may name its own program.
-    if (fields[i] !== "user-agent" || !headers.has("user-agent")) headers.set(fields[i]!, fields[i + 1]!);
-  }
+  const headers = new Headers();
+  const fields = header === undefined ? [] : metadataFields(header);
+  const usual = sectionFields(options, fields);
+  for (let i = 0; i < usual.length; i += 2) headers.append(usual[i]!, usual[i + 1]!);
   if (timeoutMs !== undefined) headers.set("grpc-timeout", timeoutField(timeoutMs));
   return headers;
 }
 
-/**
- * Fields of a whole header section, ready to be sent.
- *
- * @throws ConnectError Internal for fields that HTTP/2 forbids (RFC 9113 section 8.2.2)
- */
-export function sectionFields(headers: Headers): string[] {
-  const fields: string[] = [];
-  headers.forEach((value, name) => {
-    if (isConnectionSpecific(name)) {
-      throw new ConnectError(`the header field "${name}" belongs to HTTP/1.1 and can't be sent`, Code.Internal);
-    }
-    // `:authority` says it.
-    if (name !== "host") fields.push(name, value);
-  });
-  return fields;
+/** The usual fields and a caller's, whose `user-agent` takes the place of the usual one. */
+export function sectionFields(options: ResolvedGrpcOptions, fields: readonly string[]): string[] {
+  const all: string[] = [];
+  const usual = protocolFields(options);
+  for (let i = 0; i < usual.length; i += 2) {
+    if (usual[i] !== "user-agent" || !hasUserAgent(fields)) all.push(usual[i]!, usual[i + 1]!);
+  }
+  all.push(...fields);
+  return all;
 }
 
 /** gRPC's TimeoutValue has at most 8 digits; what is longer in milliseconds is said in seconds, rounded up. */

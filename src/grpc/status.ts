@@ -141,11 +141,15 @@ export function timedOut(cause?: StreamError): ConnectError {
 
 /**
  * The error of a call whose stream failed. A lost connection is `unavailable`, whatever broke it. What this side found
- * wrong with the request or the response has no mark: another server would not like the same request any better.
+ * wrong with the request or the response has no mark: another server would not like the same request any better. A
+ * request that seems to have cost the connection its life would do that to the next one, too, although the server says
+ * that it did nothing with it.
  */
 export function streamFailure(error: StreamError): ConnectError {
   const code = error.by === "connection" ? Code.Unavailable : BY_RESET[error.code] ?? Code.Unknown;
   const failure = new ConnectError(error.message, code, undefined, undefined, error);
   if (error instanceof NoRoomError) note(failure, "full");
+  else if (error.blame === "perhaps") note(failure, "suspect");
+  else if (error.blame === "cause" || (error.by === "stream" && error.processed === "not-sent")) note(failure, "final");
   return error.processed === "maybe" || error.by === "stream" ? failure : markAttempt(failure, error.processed);
 }

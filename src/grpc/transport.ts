@@ -18,7 +18,7 @@ import { createMethod } from "./method.ts";
 import type { Method, Target } from "./method.ts";
 import { resolveGrpcOptions } from "./options.ts";
 import type { GrpcOptions, ResolvedGrpcOptions } from "./options.ts";
-import { metadataFields, requestHeaders, sectionFields, timeoutField } from "./request-header.ts";
+import { hasUserAgent, metadataFields, requestHeaders, sectionFields, timeoutField } from "./request-header.ts";
 import { GrpcStreamCall } from "./stream.ts";
 import { GrpcUnaryCall } from "./unary.ts";
 
@@ -65,7 +65,7 @@ class GrpcTransport implements EndTellingTransport {
     const method = this.#method(desc);
     const limit = this.#timeout(timeoutMs);
     if (this.#options.interceptors.length === 0) {
-      return this.#unary(desc, method, signal, limit, header, false, input, undefined) as Promise<UnaryResponse<I, O>>;
+      return this.#unary(desc, method, signal, limit, header, input, undefined) as Promise<UnaryResponse<I, O>>;
     }
     const release = this.#reserve();
     try {
@@ -82,7 +82,7 @@ class GrpcTransport implements EndTellingTransport {
         next: async (req) => {
           release();
           const left = deadline?.leftMs();
-          const response = await this.#unary(desc, method, req.signal, left, req.header, true, req.message, undefined);
+          const response = await this.#unary(desc, method, req.signal, left, req.header, req.message, undefined);
           return response as UnaryResponse<I, O>;
         },
       }).finally(release);
@@ -109,7 +109,7 @@ class GrpcTransport implements EndTellingTransport {
     }
     const limit = this.#timeout(timeoutMs);
     const told = listener as unknown as UnaryEndListener<UnaryResponse>;
-    return this.#unary(desc, this.#method(desc), signal, limit, header, false, input, told) as Promise<
+    return this.#unary(desc, this.#method(desc), signal, limit, header, input, told) as Promise<
       UnaryResponse<I, O>
     >;
   }
@@ -125,7 +125,7 @@ class GrpcTransport implements EndTellingTransport {
     const method = this.#method(desc);
     const limit = this.#timeout(timeoutMs);
     if (this.#options.interceptors.length === 0) {
-      return this.#stream(desc, method, signal, limit, header, false, input) as Promise<StreamResponse<I, O>>;
+      return this.#stream(desc, method, signal, limit, header, input) as Promise<StreamResponse<I, O>>;
     }
     const release = this.#reserve();
     try {
@@ -142,7 +142,7 @@ class GrpcTransport implements EndTellingTransport {
         next: async (req) => {
           release();
           const left = deadline?.leftMs();
-          const response = await this.#stream(desc, method, req.signal, left, req.header, true, req.message);
+          const response = await this.#stream(desc, method, req.signal, left, req.header, req.message);
           if (deadline !== undefined) (response.message as GrpcStreamCall).whenComplete(() => deadline.end());
           return response as StreamResponse<I, O>;
         },
@@ -168,17 +168,14 @@ class GrpcTransport implements EndTellingTransport {
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
     header: HeadersInit | undefined,
-    whole: boolean,
     input: MessageInitShape<DescMessage>,
     listener: UnaryEndListener<UnaryResponse> | undefined,
   ): Promise<UnaryResponse> {
     return new Promise((resolve, reject) => {
       try {
         const message = method.codec.serialize(input);
-        let extra: readonly string[] | undefined;
-        if (header !== undefined || timeoutMs !== undefined) {
-          [extra, whole] = this.#fields(timeoutMs, header, whole);
-        }
+        let extra: readonly string[] | undefined, whole = false;
+        if (header !== undefined || timeoutMs !== undefined) [extra, whole] = this.#fields(timeoutMs, header);
         const call = new GrpcUnaryCall(desc, method, this.#options, resolve, reject, listener);
         call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, message);
       } catch (thrown) {
@@ -195,13 +192,11 @@ class GrpcTransport implements EndTellingTransport {
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
     header: HeadersInit | undefined,
-    whole: boolean,
     input: AsyncIterable<MessageInitShape<DescMessage>>,
   ): Promise<StreamResponse> {
     return new Promise((resolve, reject) => {
       try {
-        let extra: readonly string[] | undefined;
-        [extra, whole] = this.#fields(timeoutMs, header, whole);
+        const [extra, whole] = this.#fields(timeoutMs, header);
         const call = new GrpcStreamCall(desc, method, this.#options, resolve, reject);
         call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, input);
       } catch (error) {
@@ -210,22 +205,16 @@ class GrpcTransport implements EndTellingTransport {
     });
   }
 
-  /** The fields beyond the method's usual ones; or, when the caller touches those, all of them. */
+  /** The fields beyond the method's usual ones; or, when the caller names its own program, all of them. */
   #fields(
     timeoutMs: number | undefined,
     header: HeadersInit | undefined,
-    whole: boolean,
   ): [extra: readonly string[] | undefined, whole: boolean] {
-    if (whole) return [sectionFields(header as Headers), true];
-    const fields = header === undefined ? undefined : metadataFields(header);
-    if (header !== undefined && fields === undefined) {
-      return [sectionFields(requestHeaders(this.#options, timeoutMs, header)), true];
-    }
-    if (timeoutMs === undefined) return [fields, false];
-    const timeout = timeoutField(timeoutMs);
-    if (fields === undefined) return [["grpc-timeout", timeout], false];
-    fields.push("grpc-timeout", timeout);
-    return [fields, false];
+    const timeout = timeoutMs === undefined ? undefined : timeoutField(timeoutMs);
+    if (header === undefined) return [timeout === undefined ? undefined : ["grpc-timeout", timeout], false];
+    const fields = metadataFields(header);
+    if (timeout !== undefined) fields.push("grpc-timeout", timeout);
+    return hasUserAgent(fields) ? [sectionFields(this.#options, fields), true] : [fields, false];
   }
 
   #method(desc: DescMethod): Method {

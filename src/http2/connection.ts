@@ -1,7 +1,8 @@
 import { systemClock } from "../time/clock.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import type { ByteStream, ByteStreamEvents } from "./byte-stream.ts";
-import { ErrorCode, errorCodeText, Http2Error, StreamError } from "./error.ts";
+import { blamesRequests, ErrorCode, errorCodeText, Http2Error, StreamError } from "./error.ts";
+import type { Blame } from "./error.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -14,6 +15,7 @@ import { Receiver } from "./receiver.ts";
 import { connectionEnded, Requests } from "./requests.ts";
 import { Sender } from "./sender.ts";
 import { PeerSettings, Setting } from "./settings.ts";
+import type { ClientStream } from "./stream.ts";
 
 /**
  * The life of a connection. Requests may be made in all states but the last two: they wait until it is `ready`.
@@ -69,6 +71,8 @@ export class Connection implements ByteStreamEvents {
   readonly #reader: FrameReader;
   readonly #keepalive: Keepalive | undefined;
   #state: ConnectionState = "connecting";
+  /** What was sent last before a GOAWAY that a request may have caused. */
+  #blamed: number | undefined;
   #held = false;
   /** The smallest last stream id of the peer's GOAWAYs. */
   #lastStreamId: number = MAX_STREAM_ID;
@@ -203,13 +207,14 @@ export class Connection implements ByteStreamEvents {
     this.#bytes.destroy();
     this.#events.lost?.(cause);
     this.requests.failWaiting(why);
-    this.requests.failActive(why, unsent);
+    this.requests.failActive(why, unsent, (stream) => this.#blame(stream));
   }
 
   /** A GOAWAY (section 6.8): streams above its last id were not and will not be processed. */
   goaway(lastStreamId: number, code: number, debug: string): void {
     const said = `the server sent GOAWAY ${errorCodeText(code)}${debug === "" ? "" : `: ${debug}`}`;
     const cause = code === ErrorCode.NO_ERROR ? undefined : new Http2Error(code, said);
+    if (blamesRequests(code, debug)) this.#blamed ??= this.writer.lastSent;
     // First: what ends now may make new requests at once.
     this.drain(cause);
     if (!this.#wentAway) this.requests.takeBack(code, said);
@@ -220,12 +225,20 @@ export class Connection implements ByteStreamEvents {
     for (const stream of this.requests.active.between(lastStreamId, before)) {
       // Of a stream that was answered the server says what can't be.
       const processed = stream.headReceived ? "maybe" : "refused";
-      this.requests.fail(stream, new StreamError(code, said, processed, "connection"));
+      const error = new StreamError(code, said, processed, "connection");
+      error.blame = this.#blame(stream);
+      this.requests.fail(stream, error);
     }
     // Section 5.4.1: a server that says an error code closes the connection. One that doesn't must not hold calls up.
     if (cause !== undefined && this.whyDraining === cause && this.requests.active.size > 0) {
       this.#closeTimers.push(this.clock.timer(AFTER_ERROR_MS, () => this.fail(cause)));
     }
+  }
+
+  /** What a request had to do with a GOAWAY: the server can't bear one that it answered. */
+  #blame(stream: ClientStream): Blame | undefined {
+    if (this.#blamed === undefined || stream.headReceived) return undefined;
+    return stream.id === this.#blamed ? "cause" : "perhaps";
   }
 
   /** The process is held while requests are in flight or wait. */

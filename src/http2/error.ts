@@ -42,12 +42,31 @@ export class Http2Error extends Error {
  */
 export type Processed = "not-sent" | "refused" | "maybe";
 
+/**
+ * What a request had to do with the end of its connection, if that can be told: `cause`: it was the last thing that was
+ * sent before the peer ended the connection for something like it; `perhaps`: it was one of several that were in flight.
+ */
+export type Blame = "cause" | "perhaps";
+
+/** The error codes with which servers end a connection for a request that they can't bear. */
+const BLAMING: ReadonlySet<number> = new Set([
+  ErrorCode.PROTOCOL_ERROR,
+  ErrorCode.COMPRESSION_ERROR,
+  ErrorCode.ENHANCE_YOUR_CALM,
+]);
+
+/** Whether a GOAWAY may have been caused by a request. Too many pings are this side's, and no request's (gRFC A8). */
+export function blamesRequests(code: number, debug: string): boolean {
+  return BLAMING.has(code) && !debug.includes("too_many_pings");
+}
+
 /** Why one stream ended without a complete response. */
 export class StreamError extends Http2Error {
   override readonly name: string = "StreamError";
   readonly processed: Processed;
   /** Who ended it: the peer's RST_STREAM, this side for what the stream did, or the end of the connection. */
   readonly by: "reset" | "stream" | "connection";
+  blame: Blame | undefined = undefined;
 
   constructor(
     code: number,

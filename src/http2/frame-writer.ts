@@ -32,6 +32,9 @@ export class FrameWriter {
   writes = 0;
   /** How many DATA frames with content were laid. */
   dataFrames = 0;
+  /** The stream whose request the last frames that left belong to; 0: something else left last. */
+  lastSent = 0;
+  #lastLaid = 0;
 
   constructor(stream: ByteStream) {
     this.#stream = stream;
@@ -61,6 +64,7 @@ export class FrameWriter {
   }
 
   ping(payload: Uint8Array, start: number, ack: boolean): void {
+    if (!ack) this.#lastLaid = 0;
     const at = this.#control(8, FrameType.PING, ack ? Flag.ACK : 0, 0);
     for (let i = 0; i < 8; i++) this.#slab[at + i] = payload[start + i]!;
   }
@@ -73,6 +77,7 @@ export class FrameWriter {
 
   reset(streamId: number, code: number): void {
     // No answer that a peer could provoke at will: there is one at most for each stream that this side opened.
+    this.#lastLaid = 0;
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     writeUint32(this.#slab, at, code);
   }
@@ -87,6 +92,7 @@ export class FrameWriter {
 
   /** Section 6.2 and 6.10: HEADERS, and CONTINUATION for what is above the peer's frame size. */
   headers(streamId: number, template: Uint8Array, literals: readonly Uint8Array[], maxFrameSize: number): void {
+    this.#lastLaid = streamId;
     let length = template.length;
     for (let i = 0; i < literals.length; i++) length += literals[i]!.length;
     if (length <= maxFrameSize) {
@@ -115,6 +121,7 @@ export class FrameWriter {
   /** Room for one DATA frame's payload: the slab, to be filled at once from the offset that is returned. */
   dataFrame(streamId: number, length: number, end: boolean): number {
     const at = this.#frame(length, FrameType.DATA, end ? Flag.END_STREAM : 0, streamId);
+    this.#lastLaid = streamId;
     this.#lastData = end ? 0 : streamId;
     this.#lastDataFlags = at - 5;
     if (length > 0) this.dataFrames++;
@@ -141,6 +148,7 @@ export class FrameWriter {
       const bytes = this.#slab.subarray(this.#start, this.#end);
       this.#start = this.#end;
       this.#write(bytes);
+      this.lastSent = this.#lastLaid;
     }
     this.waitingControlBytes = 0;
   };

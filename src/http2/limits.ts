@@ -1,13 +1,20 @@
 import { bytes, checkOptions, type Checks } from "../option.ts";
 
-/** What a connection allows its peer; all have defaults that fit gRPC. */
+/** What a connection allows its peer, and itself; all have defaults that fit gRPC. */
 export interface Http2Limits {
   /** How many bytes a stream may receive beyond what its reader took. Defaults to 8 MiB. */
   streamWindowBytes?: number | undefined;
   /** How many bytes the connection may receive beyond what it has parsed. Defaults to 16 MiB. */
   connectionWindowBytes?: number | undefined;
-  /** The largest header section, counted as RFC 7541 section 4.1 does. Defaults to 64 KiB. */
+  /** The largest header section that is received, counted as RFC 7541 section 4.1 does. Defaults to 64 KiB. */
   maxHeaderListBytes?: number | undefined;
+  /**
+   * The largest header section that is sent, counted in the same way: the lengths of name and value, and 32, of each
+   * field. A larger one fails its call with ResourceExhausted, and no other server is tried. The server's own limit
+   * (SETTINGS_MAX_HEADER_LIST_SIZE) holds where it is smaller. Defaults to 60 KiB: many servers end a connection, with
+   * all its calls, at 64 KiB, and don't announce it.
+   */
+  maxRequestHeaderListBytes?: number | undefined;
 }
 
 /** {@link Http2Limits} with all defaults in place. */
@@ -15,6 +22,7 @@ export interface ResolvedHttp2Limits {
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
   readonly maxHeaderListBytes: number;
+  readonly maxRequestHeaderListBytes: number;
 }
 
 /** The most that HTTP/2 can express of a window. */
@@ -25,6 +33,7 @@ export const HTTP2_LIMITS: Checks<Http2Limits> = {
   streamWindowBytes: bytes(1, MAX_BYTES),
   connectionWindowBytes: bytes(65_535, MAX_BYTES),
   maxHeaderListBytes: bytes(1_024, MAX_BYTES),
+  maxRequestHeaderListBytes: bytes(1_024, MAX_BYTES),
 };
 
 /** Fills in defaults. @throws TypeError or RangeError for a value that HTTP/2 can't express. */
@@ -34,6 +43,7 @@ export function resolveLimits(limits: Http2Limits = {}): ResolvedHttp2Limits {
     streamWindowBytes: limits.streamWindowBytes ?? 8 * 1024 * 1024,
     connectionWindowBytes: limits.connectionWindowBytes ?? 16 * 1024 * 1024,
     maxHeaderListBytes: limits.maxHeaderListBytes ?? 64 * 1024,
+    maxRequestHeaderListBytes: limits.maxRequestHeaderListBytes ?? 60 * 1024,
   };
 }
 

@@ -141,7 +141,11 @@ export class Receiver implements FrameSink {
     if (stream === undefined) return this.#closed(id, 0, true);
     // Section 8.7: REFUSED_STREAM says that nothing was done; after a response that can't be true.
     const processed = code === ErrorCode.REFUSED_STREAM && !stream.headReceived ? "refused" : "maybe";
-    const text = `http/2 stream closed with error code ${errorCodeText(code)}`;
+    // What servers on nghttp2, such as Node's, say when they can't send a header section of their own.
+    const hint = code === ErrorCode.FRAME_SIZE_ERROR
+      ? ": is a header section of the response larger than it can send?"
+      : "";
+    const text = `http/2 stream closed with error code ${errorCodeText(code)}${hint}`;
     this.#connection.requests.fail(stream, new StreamError(code, text, processed, "reset"));
   }
 

@@ -1,6 +1,6 @@
 import type { Connection } from "./connection.ts";
 import { ErrorCode, Http2Error, NoRoomError, StreamError } from "./error.ts";
-import type { Processed } from "./error.ts";
+import type { Blame, Processed } from "./error.ts";
 import { ReceiveWindow } from "./flow.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
 import { fieldListBytes } from "./hpack-encoder.ts";
@@ -181,13 +181,23 @@ export class Requests {
     sender.pump();
   }
 
-  /** Ends those that are in flight, without a word to the peer. `unsent`: the ids of those whose HEADERS never left. */
-  failActive(cause: Error | undefined, unsent: ReadonlySet<number>): void {
+  /**
+   * Ends those that are in flight, without a word to the peer. `unsent`: the ids of those whose HEADERS never left;
+   * `blame` says what each of the others had to do with it.
+   */
+  failActive(
+    cause: Error | undefined,
+    unsent: ReadonlySet<number>,
+    blame: (stream: ClientStream) => Blame | undefined,
+  ): void {
     const active = [...this.active];
     this.active.clear();
     for (const stream of active) {
+      const notSent = unsent.has(stream.id) && !stream.headReceived;
+      const error = connectionEnded(notSent ? "not-sent" : "maybe", cause);
+      if (!notSent) error.blame = blame(stream);
       stream.close();
-      stream.onFailed(connectionEnded(unsent.has(stream.id) && !stream.headReceived ? "not-sent" : "maybe", cause));
+      stream.onFailed(error);
     }
   }
 
@@ -212,14 +222,11 @@ export class Requests {
   }
 
   #start(stream: ClientStream): void {
-    const { encoder, limits: { streamWindowBytes }, peer, writer } = this.#connection;
+    const { encoder, limits: { maxRequestHeaderListBytes, streamWindowBytes }, peer, writer } = this.#connection;
     const template = stream.template!;
-    // Section 10.5.1: advisory, but the server would refuse it.
-    if (template.bytes + fieldListBytes(stream.extra ?? []) > peer.maxHeaderListSize) {
-      const why = `the request's headers are larger than the ${peer.maxHeaderListSize} bytes that the server allows`;
-      this.fail(stream, new StreamError(ErrorCode.ENHANCE_YOUR_CALM, why, "not-sent", "stream"));
-      return;
-    }
+    const bytes = stream.extra === undefined ? template.bytes : template.bytes + fieldListBytes(stream.extra);
+    // Section 10.5.1: the server's limit is advisory, but it would refuse the request, or end the connection for it.
+    if (bytes > maxRequestHeaderListBytes || bytes > peer.maxHeaderListSize) return this.#tooLarge(stream, bytes);
     const id = this.#nextId;
     this.#nextId += 2;
     writer.headers(id, encoder.template(template), stream.literals(), peer.maxFrameSize);
@@ -228,6 +235,14 @@ export class Requests {
     this.active.add(stream);
     // Section 5.1.1: a connection whose ids ran out is replaced.
     if (this.#nextId > MAX_STREAM_ID) this.#connection.drain();
+  }
+
+  #tooLarge(stream: ClientStream, bytes: number): void {
+    const { limits: { maxRequestHeaderListBytes }, peer: { maxHeaderListSize } } = this.#connection;
+    const most = Math.min(maxHeaderListSize, maxRequestHeaderListBytes);
+    const whose = most === maxHeaderListSize ? "that the server allows" : "of limits.maxRequestHeaderListBytes";
+    const why = `the request's headers are ${bytes} bytes, larger than the ${most} bytes ${whose}`;
+    this.fail(stream, new StreamError(ErrorCode.ENHANCE_YOUR_CALM, why, "not-sent", "stream"));
   }
 
   #reset(stream: ClientStream, code: number): void {

@@ -349,14 +349,67 @@ describe("a request's header section", () => {
     assert.equal((await asked({ "x-latin": "ü" })).get("x-latin"), "ü");
   });
 
+  it("has none of a caller's or an interceptor's fields that belong to the protocol", async (t) => {
+    const blocks: string[] = [];
+    const address = await script(t, async (session) => {
+      await session.handshake();
+      for (;;) {
+        const id = await session.wholeRequest();
+        blocks.push(
+          new TextDecoder("latin1").decode(session.received.filter(({ type }) => type === 1).at(-1)!.payload),
+        );
+        session.respond(id, { trailers: [["grpc-status", "5"]] });
+      }
+    });
+    const reserved = [
+      ...[":authority", ":path", ":status", ":x", "host", "te", "trailer", "content-type", "content-length"],
+      ...["content-encoding", "accept-encoding", "connection", "keep-alive", "proxy-connection", "transfer-encoding"],
+      ...["upgrade", "http2-settings", "grpc-timeout", "grpc-encoding", "grpc-accept-encoding", "grpc-status"],
+      ...["grpc-message", "grpc-message-type", "grpc-status-details-bin"],
+    ];
+    const plain = await connect(t, address);
+    const intercepted = await connect(t, address, {
+      interceptors: [(next) => (request) => {
+        for (const name of reserved) if (!name.startsWith(":")) request.header.set(name, "forged");
+        return next(request);
+      }],
+    });
+    for (const name of reserved) {
+      for (const spelled of [name, name.toUpperCase()]) {
+        await failure(plain.route({}, { headers: [["x-kept", "kept"], [spelled, "forged"]], timeoutMs: 60_000 }));
+      }
+    }
+    await failure(intercepted.route({}, { headers: { "x-kept": "kept" }, timeoutMs: 60_000 }));
+    assert.equal(blocks.length, 2 * reserved.length + 1);
+    for (const block of blocks) {
+      assert.match(block, /x-kept.kept/);
+      assert.match(block, /grpc-timeout.[56]\d{4}m/);
+      assert.doesNotMatch(block, /forged/);
+    }
+  });
+
   it("is refused where HTTP/2 forbids it, with no mark that asks for another try", async (t) => {
     const simple = await connect(t, await serve(t, { route: () => ({}) }));
     for (
-      const headers of [{ connection: "close" }, { "bad name": "x" }, { "x-a": "a\nb" }, {
-        "x-a": "€",
-      }] as HeadersInit[]
+      const [headers, why] of [
+        [{ "bad name": "x" }, /"bad name" is no name of a header field/],
+        [[["", "x"]], /"" is no name of a header field/],
+        [{ "x-ü": "x" }, /"x-ü" is no name/],
+        [{ "x-a": "secret\nb" }, /value of the header field "x-a" can't be sent: .* line break/],
+        [{ "x-a": "secret\r\nb" }, /"x-a"/],
+        [{ "x-a": "secret\0b" }, /"x-a"/],
+        [{ "x-a": "secret\x7f" }, /"x-a"/],
+        [{ "x-a": "secret€" }, /"x-a" .* above U\+00FF/],
+        [{ "x-a-bin": "no base64!" }, /"x-a-bin" .* base64.*encodeBinaryHeader/],
+        [{ "x-a-bin": "AAAAA" }, /"x-a-bin"/],
+        [{ "x-a-bin": "AA=" }, /"x-a-bin"/],
+        [{ "x-a-bin": "AA-_" }, /"x-a-bin"/],
+      ] as [HeadersInit, RegExp][]
     ) {
-      assert.equal((await failure(simple.route({}, { headers }))).mark, undefined);
+      const { error, mark } = await failure(simple.route({}, { headers }));
+      assert.deepEqual([error.code, mark], [Code.Internal, undefined], error.message);
+      assert.match(error.message, why);
+      assert.doesNotMatch(error.message, /secret/);
     }
     await simple.route({});
   });
@@ -373,7 +426,7 @@ describe("a request's header section", () => {
     const simple = createClient(Simple, transport);
     await simple.route({});
     const large = await failure(simple.route({ data: "x".repeat(200) }));
-    const forbidden = await failure(simple.route({}, { headers: { connection: "close" } }));
+    const forbidden = await failure(simple.route({}, { headers: { "x-a": "a\nb" } }));
     assert.deepEqual([large.error.code, forbidden.error.code, attempts], [Code.ResourceExhausted, Code.Internal, 3]);
   });
 

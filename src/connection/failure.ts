@@ -1,0 +1,9 @@
+/** Why a link that was lost, or drains, before it did anything counts as one that can't be opened. */
+export function ended(cause: Error | true): Error {
+  return cause === true ? new Error("the server ended the connection before it answered a call") : cause;
+}
+
+/** Whatever was thrown as an error. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
