@@ -13,7 +13,6 @@
  *
  * @module
  */
-import { DEADLINE_MS } from "./etcd/client.ts";
 import { createConnectDriver } from "./etcd/connect-driver.ts";
 import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
 import type { Connector } from "./connection/link.ts";
@@ -24,6 +23,11 @@ import type { Registry } from "./registry/registry.ts";
 
 /** A list of a large service, or a batch of a watch that catches up, can be far above gRPC's usual 4 MiB. */
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
+
+/** Those who wait for a connection leave earlier if they have less patience. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** An etcd whose cores are busy with passwords answers pings late. */
+const KEEPALIVE = { timeoutMs: 20_000 } as const;
 
 /** What {@link createEtcdRegistry} takes. */
 export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
@@ -45,8 +49,9 @@ export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry
   checkOptions("createEtcdRegistry()", options, OPTIONS);
   const { tls } = options;
   if (tls !== undefined) checkTlsIsUsed(options);
+  const connectTimeoutMs = Math.max(CONNECT_TIMEOUT_MS, options.requestTimeoutMs ?? 0);
   const connector = options.connector ??
-    grpcConnector({ connectTimeoutMs: DEADLINE_MS, readMaxBytes: MAX_ANSWER_BYTES, tls });
+    grpcConnector({ connectTimeoutMs, keepalive: KEEPALIVE, readMaxBytes: MAX_ANSWER_BYTES, tls });
   return createRegistryOver(() => createConnectDriver(connector), options);
 }
 

@@ -1,12 +1,14 @@
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
-import type { Clock } from "../time/clock.ts";
+import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
+import { queueName } from "./authentication-queue.ts";
+import { Attempts } from "./attempts.ts";
 import type { EtcdCall, EtcdDriver } from "./driver.ts";
 import { asError, EtcdError } from "./failure.ts";
 import { Tokens } from "./tokens.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 
-/** How long a unary call to etcd may take before its endpoint counts as dead, in milliseconds. */
-export const DEADLINE_MS = 3_000;
+/** The default of `requestTimeoutMs`: how long etcd may take to answer before its endpoint counts as dead. */
+export const REQUEST_TIMEOUT_MS = 3_000;
 
 /** How soon a try follows on a failed one: full jitter, so that a restarted etcd is not met by everybody at once. */
 export const RETRY = { initialMs: 100, maxMs: 2_000, factor: 2, jitter: "full" } as const;
@@ -19,6 +21,8 @@ export interface EtcdClientOptions {
   readonly driver: EtcdDriver;
   readonly endpoints: readonly Endpoint[];
   readonly user?: { readonly name: string; readonly password: string } | undefined;
+  /** How long a request may take, in milliseconds. Defaults to {@link REQUEST_TIMEOUT_MS}. */
+  readonly requestTimeoutMs?: number | undefined;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -31,8 +35,20 @@ export interface Cursor {
 
 /** How long one attempt may take. */
 export interface AttemptOptions {
-  /** In milliseconds. Defaults to {@link DEADLINE_MS}. */
-  readonly deadlineMs?: number;
+  /** In milliseconds. Defaults to the client's `requestTimeoutMs`. */
+  readonly timeoutMs?: number;
+  /**
+   * Try first with the token that is there, even one that was refused: for what not every etcd checks it for. Defaults to
+   * false: a good token is waited for.
+   */
+  readonly anyToken?: boolean;
+  /** For what is in no hurry: up to how long to wait before a new token is asked for, in milliseconds. Defaults to 0. */
+  readonly tokenSpreadMs?: number;
+  /**
+   * How long the attempt goes on, in milliseconds, after its time is up and its caller has gone on without it. Defaults to
+   * 0. What etcd has not got round to yet it still does, unless the call is cancelled.
+   */
+  readonly lingerMs?: number;
   /** Whether the process is held meanwhile. Defaults to false. */
   readonly hold?: boolean;
 }
@@ -43,26 +59,24 @@ export class EtcdClient {
   readonly clock: Clock;
   readonly random: () => number;
   readonly endpoints: readonly Endpoint[];
+  readonly requestTimeoutMs: number;
   readonly #tokens: Tokens | undefined;
+  readonly #attempts: Attempts;
   readonly #lossListeners = new Set<(endpoint: Endpoint) => void>();
   /** Where cursors begin: chosen at random, to spread processes over the cluster, then wherever an answer came from. */
   #start: number | undefined;
 
-  constructor({ driver, endpoints, user, clock, random }: EtcdClientOptions) {
+  constructor({ driver, endpoints, user, requestTimeoutMs, clock, random }: EtcdClientOptions) {
     this.driver = driver;
     this.endpoints = endpoints;
+    this.requestTimeoutMs = requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.clock = clock;
     this.random = random;
+    this.#attempts = new Attempts(driver);
     driver.onLost((endpoint) => {
       for (const listener of [...this.#lossListeners]) listener(endpoint);
     });
-    if (user !== undefined) {
-      this.#tokens = new Tokens((cursor, signal) =>
-        this.#attempt(cursor, signal, {}, (call) => {
-          if (driver.authenticate === undefined) throw new Error("this etcd driver can't use a password");
-          return driver.authenticate(user, call);
-        }), clock);
-    }
+    if (user !== undefined) this.#tokens = this.#tokensOf(user);
   }
 
   cursor(): Cursor {
@@ -98,25 +112,41 @@ export class EtcdClient {
     attempt: (call: EtcdCall) => Promise<T>,
     options: AttemptOptions = {},
   ): Promise<T> {
-    const token = await this.token(cursor, signal);
+    if (this.#tokens === undefined) return await this.#attempt(cursor, signal, options, attempt);
+    const { endpoint } = cursor;
+    const held = options.hold ? this.clock.timer(MAX_DELAY_MS, () => {}, true) : undefined;
     try {
-      return await this.#attempt(cursor, signal, options, attempt, token);
-    } catch (error) {
-      if (!this.refusesToken(error, token)) throw error;
-      return await this.#attempt(cursor, signal, options, attempt, await this.token(cursor, signal));
+      const token = options.anyToken
+        ? this.#tokens.present
+        : await this.#tokens.get(endpoint, signal, options.tokenSpreadMs);
+      try {
+        return await this.#attempt(cursor, signal, options, attempt, token);
+      } catch (error) {
+        if (!this.refusesToken(error, endpoint, token)) throw error;
+        const renewed = await this.#tokens.get(endpoint, signal, options.tokenSpreadMs);
+        return await this.#attempt(cursor, signal, options, attempt, renewed);
+      }
+    } finally {
+      held?.cancel();
     }
   }
 
-  /** The token to send, if this client has a user. */
+  /** The token to send, if this client has a user. @throws AuthenticationError, or the signal's reason. */
   async token(cursor: Cursor, signal: AbortSignal): Promise<string | undefined> {
-    return await this.#tokens?.get(cursor, signal);
+    return await this.#tokens?.get(cursor.endpoint, signal);
   }
 
-  /** Whether an error means that this token is no good; it is forgotten then. */
-  refusesToken(error: unknown, token: string | undefined): boolean {
+  /** Whether an error means that the endpoint takes this token no more; then another one is fetched when it is needed. */
+  refusesToken(error: unknown, endpoint: Endpoint, token: string | undefined): boolean {
     if (this.#tokens === undefined || !(error instanceof EtcdError) || error.kind !== "token") return false;
-    this.#tokens.forget(token);
+    this.#tokens.refused(token, endpoint);
     return true;
+  }
+
+  /** Ends all sessions, and what waits for a token. Never rejects. */
+  async close(): Promise<void> {
+    this.#tokens?.close();
+    await this.driver.close();
   }
 
   /** The error of an attempt on the endpoint, with its meaning. */
@@ -128,36 +158,71 @@ export class EtcdClient {
     return new EtcdError(`etcd at ${endpoint.address}: ${asError(thrown).message}`, kind, thrown);
   }
 
+  #tokensOf(user: { readonly name: string; readonly password: string }): Tokens {
+    const { driver, endpoints, clock, random } = this;
+    return new Tokens({
+      authenticate: (cursor, timeoutMs, signal) =>
+        this.#attempt(cursor, signal, { timeoutMs: Math.max(timeoutMs, this.requestTimeoutMs) }, (call) => {
+          if (driver.authenticate === undefined) throw new Error("this etcd driver can't use a password");
+          return driver.authenticate(user, call);
+        }),
+      unsent: ({ cause }) => driver.unsent?.(cause) ?? false,
+      cursor: () => this.cursor(),
+      queue: queueName(endpoints, user.name),
+      clock,
+      random,
+    });
+  }
+
   async #attempt<T>(
     cursor: Cursor,
     signal: AbortSignal,
-    { deadlineMs = DEADLINE_MS, hold = false }: AttemptOptions,
+    { timeoutMs = this.requestTimeoutMs, hold = false, lingerMs = 0 }: AttemptOptions,
     attempt: (call: EtcdCall) => Promise<T>,
     token?: string,
   ): Promise<T> {
     signal.throwIfAborted();
     const { endpoint } = cursor;
-    const generation = this.driver.generation(endpoint);
-    const own = new AbortController();
-    const timer = this.clock.timer(deadlineMs, () => own.abort(), hold);
-    const abort = () => own.abort(signal.reason);
+    const session = this.#attempts.begin(endpoint);
+    const own = new AbortController(), late = new AbortController();
+    const timer = this.clock.timer(timeoutMs, () => late.abort(), hold);
+    const abort = () => {
+      own.abort(signal.reason);
+      late.abort(signal.reason);
+    };
     signal.addEventListener("abort", abort);
+    const answering = attempt({ endpoint, signal: own.signal, token });
     try {
       // Not even a driver that overlooks its signal can hold a loop up.
-      const answer = await untilAborted(attempt({ endpoint, signal: own.signal, token }), own.signal);
+      const answer = await untilAborted(answering, late.signal);
       this.#start = this.endpoints.indexOf(endpoint);
+      session.answered();
       return answer;
     } catch (error) {
       signal.throwIfAborted();
-      if (own.signal.aborted) {
-        // The session may be half open: nothing on it would ever fail by itself.
-        this.driver.reset(endpoint, generation);
-        throw new EtcdError(`etcd at ${endpoint.address}: no answer within ${deadlineMs} ms`, "transient");
+      if (late.signal.aborted) {
+        if (lingerMs > 0) this.#linger(answering, own, signal, lingerMs);
+        else own.abort();
+        session.silent();
+        throw new EtcdError(`etcd at ${endpoint.address}: no answer within ${timeoutMs} ms`, "transient");
       }
       throw this.failure(endpoint, error);
     } finally {
+      session.end();
       timer.cancel();
       signal.removeEventListener("abort", abort);
     }
+  }
+
+  /** Lets a call go on that nobody waits for any more. */
+  #linger(call: Promise<unknown>, own: AbortController, signal: AbortSignal, lingerMs: number): void {
+    const abort = () => own.abort(signal.reason);
+    const timer = this.clock.timer(lingerMs, abort);
+    const ended = () => {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+    };
+    signal.addEventListener("abort", abort);
+    call.then(ended, ended);
   }
 }

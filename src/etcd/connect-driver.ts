@@ -18,6 +18,7 @@ import {
   type WatchResponse as WatchResponseMessage,
 } from "../../gen/etcd/rpc_pb.ts";
 import type { Connector } from "../connection/link.ts";
+import { readMark } from "../connection/mark.ts";
 import type {
   Compare,
   EtcdCall,
@@ -38,10 +39,14 @@ import { Sessions } from "./sessions.ts";
 
 /** The etcd driver over Connect's generated clients and the links of a connector. */
 export function createConnectDriver(connector: Connector): EtcdDriver {
-  const sessions = new Sessions((endpoint, lost) => new ConnectSession(connector, endpoint, lost));
+  const sessions = new Sessions((endpoint, events) => new ConnectSession(connector, endpoint, events));
   const ending = new EndingStreams();
   const transport = async ({ endpoint, signal }: EtcdCall): Promise<Transport> =>
     await sessions.session(endpoint).transport(signal);
+  /** A watch has no timeout, and so would hold a session that was given up. */
+  const untilRetired = (call: EtcdCall): EtcdCall => {
+    return { ...call, signal: AbortSignal.any([call.signal, sessions.retirement(call.endpoint)]) };
+  };
   return {
     capabilities: { progress: true },
     async range(request, call) {
@@ -69,11 +74,12 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
     async leaseRevoke(id, call) {
       await createClient(Lease, await transport(call)).leaseRevoke({ ID: id }, callOptions(call));
     },
-    watch: (call) => watch(transport(call), call),
+    watch: (call) => watch(transport(call), untilRetired(call)),
     async authenticate(user, call) {
       return (await createClient(Auth, await transport(call)).authenticate(user, callOptions(call))).token;
     },
     classify,
+    unsent: (error) => readMark(error) === "not-sent",
     generation: (endpoint) => sessions.generation(endpoint),
     reset: (endpoint, generation) => sessions.reset(endpoint, generation),
     onLost: (listener) => sessions.onLost(listener),

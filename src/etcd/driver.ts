@@ -32,11 +32,14 @@ export interface EtcdDriver {
   authenticate?(user: { name: string; password: string }, call: EtcdCall): Promise<string>;
   /** What an error of one of these methods means. */
   classify(error: unknown): FailureKind;
-  /** The number of the endpoint's session: read before an attempt, given to `reset` after it. */
+  /** Whether an error of `authenticate` says that it never left this side. Missing: it may have been sent. */
+  unsent?(error: unknown): boolean;
+  /** The number of the endpoint's session: read before an attempt, given to `reset` after it. It may count openings. */
   generation(endpoint: Endpoint): number;
   /**
-   * Gives the endpoint's session up, because it does not answer. Does nothing if it is not that generation any more:
-   * two loops that share a session must not abort each other's fresh one.
+   * Gives the endpoint's session up, because it does not answer: it takes no new calls and its watches end, while other
+   * calls on it go on until they are answered or given up by their callers, who may have more patience. Does nothing if
+   * it is not that generation any more: two loops that share a session must not abort each other's fresh one.
    */
   reset(endpoint: Endpoint, generation: number): void;
   /**

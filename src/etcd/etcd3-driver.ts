@@ -13,7 +13,7 @@ import { untilAborted } from "../time/until-aborted.ts";
  * the registry must not lose. The package is loaded by the first call.
  */
 export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
-  const sessions = new Sessions((endpoint, lost) => new Etcd3Session(source, endpoint, lost));
+  const sessions = new Sessions((endpoint, { lost }) => new Etcd3Session(source, endpoint, lost));
   const ending = new EndingStreams();
 
   async function unary<T>(call: EtcdCall, attempt: (client: Etcd3, options: CallOptions) => Promise<T>): Promise<T> {
@@ -58,6 +58,8 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
       return (await unary(call, ({ auth }, options) => auth.authenticate(user, options))).token;
     },
     classify,
+    unsent: (error) =>
+      error instanceof StatusError && /^(No connection established|Name resolution failed)/.test(error.message),
     generation: (endpoint) => sessions.generation(endpoint),
     reset: (endpoint, generation) => sessions.reset(endpoint, generation),
     onLost: (listener) => sessions.onLost(listener),
@@ -95,7 +97,9 @@ function watch(sessions: Sessions<Etcd3Session>, call: EtcdCall): WatchStream {
   async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
     const session = sessions.session(call.endpoint);
     const client = await untilAborted(session.client(), call.signal);
-    const own = new Etcd3Call(session, call, true);
+    // A watch has no timeout, and so would hold a session that was given up.
+    const signal = AbortSignal.any([call.signal, sessions.retirement(call.endpoint)]);
+    const own = new Etcd3Call(session, { ...call, signal }, true);
     try {
       const stream = await client.watchClient.watch(own.options);
       // An end of our own before the cancellation: else the package would take its host for failed.

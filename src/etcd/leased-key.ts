@@ -1,9 +1,20 @@
 import type { Layout } from "../registry/layout/layout.ts";
 import type { EndpointAttributes } from "../registry/registry.ts";
 import { Backoff, sleep } from "../time/backoff.ts";
-import { type AttemptOptions, type Cursor, DEADLINE_MS, type EtcdClient, RETRY } from "./client.ts";
+import { type AttemptOptions, type Cursor, type EtcdClient, REQUEST_TIMEOUT_MS, RETRY } from "./client.ts";
 import type { EtcdCall, KeyValue, TxnRequest, TxnResponse } from "./driver.ts";
 import { EtcdError } from "./failure.ts";
+
+/** The longest time that a request of a registration may take, unless `requestTimeoutMs` is longer, in milliseconds. */
+const LONGEST_REQUEST_MS = 10_000;
+/** Half of a shorter TTL, in milliseconds, would be less than any other request may take. */
+const SHORT_TTL_MS = 2 * REQUEST_TIMEOUT_MS;
+
+/**
+ * A look at a key is in no hurry while its lease is kept alive: of the many programs whose tokens an etcd has forgotten,
+ * as it was restarted, not all need to ask at once while they renew their leases.
+ */
+const TOKEN_SPREAD_MS = 30_000;
 
 /** Whether a key hangs on our lease, was put there just now because it was gone, or was taken by someone else. */
 export type Standing = "ours" | "put-again" | "taken";
@@ -24,6 +35,7 @@ export class LeasedKey {
   #formerId: bigint | undefined;
   #granted = false;
   #ttlMs: number;
+  #renewedAtMs = -Infinity;
 
   constructor(
     client: EtcdClient,
@@ -45,6 +57,16 @@ export class LeasedKey {
   /** The TTL in milliseconds that etcd granted, which may be longer than the one asked for. */
   get ttlMs(): number {
     return this.#ttlMs;
+  }
+
+  /** When the lease was asked to be granted or renewed, for the last time that it was, on the clock's scale. */
+  get renewedAtMs(): number {
+    return this.#renewedAtMs;
+  }
+
+  /** When it is time to renew the lease: after a third of its TTL, on the clock's scale. */
+  get renewAtMs(): number {
+    return this.#renewedAtMs + this.#ttlMs / 3;
   }
 
   /** The key as it is spelled under the present lease. */
@@ -74,11 +96,18 @@ export class LeasedKey {
   /** Renews the lease. @throws EtcdError of kind `lease-gone` if the server says that it is gone. */
   async keepAlive(signal: AbortSignal): Promise<void> {
     const id = this.#id as bigint;
-    const deadlineMs = Math.min(DEADLINE_MS, Math.max(1_000, this.#ttlMs / 3));
+    // Under a short TTL there must be time left for another endpoint.
+    const timeoutMs = this.#ttlMs < SHORT_TTL_MS ? Math.max(1_000, this.#ttlMs / 3) : this.#timeoutMs;
+    // An etcd that is busy renews it later, unless the call is cancelled.
+    const options = { timeoutMs, lingerMs: this.#ttlMs - timeoutMs, anyToken: true };
+    let sentMs = 0;
     try {
-      const ttl = await this.#unary(signal, (call) => this.#client.driver.leaseKeepAlive(id, call), { deadlineMs });
+      const ttl = await this.#unary(signal, (call) => {
+        sentMs = this.#client.clock.now();
+        return this.#client.driver.leaseKeepAlive(id, call);
+      }, options);
       if (ttl <= 0n) throw new EtcdError(`etcd says that the lease ${id.toString(16)} is gone`, "lease-gone");
-      this.#ttlMs = 1_000 * Number(ttl);
+      this.#renewed(ttl, sentMs);
     } catch (error) {
       this.#forgetIfGone(error);
       throw error;
@@ -96,7 +125,8 @@ export class LeasedKey {
   /** Looks whether the key stands with our lease; puts it again if it is gone. */
   async verify(attributes: EndpointAttributes, signal: AbortSignal): Promise<Standing> {
     const { key } = this.#put(attributes).put;
-    const { kvs } = await this.#unary(signal, (call) => this.#client.driver.range({ key }, call));
+    const options = { tokenSpreadMs: TOKEN_SPREAD_MS };
+    const { kvs } = await this.#unary(signal, (call) => this.#client.driver.range({ key }, call), options);
     if (kvs[0]?.lease === this.#id) return "ours";
     return kvs[0] === undefined ? await this.#putWhereGone(attributes, signal) : "taken";
   }
@@ -112,7 +142,7 @@ export class LeasedKey {
     while (!signal.aborted && (this.#granted || backoff.tries < this.#client.endpoints.length)) {
       try {
         await this.#unary(signal, (call) => this.#client.driver.leaseRevoke(id, call), {
-          deadlineMs: 1_000,
+          timeoutMs: 1_000,
           hold: true,
         });
         return;
@@ -126,11 +156,17 @@ export class LeasedKey {
 
   async #grant(signal: AbortSignal): Promise<void> {
     const repeated = this.#id !== undefined;
-    const id = this.#id ??= newLeaseId(this.#client.random);
+    const id = this.#id ?? newLeaseId(this.#client.random);
     const request = { id, ttlSeconds: BigInt(this.#server.ttlSeconds) };
+    let sentMs = 0;
     try {
-      const ttl = await this.#unary(signal, (call) => this.#client.driver.leaseGrant(request, call));
-      this.#ttlMs = 1_000 * Number(ttl);
+      const ttl = await this.#unary(signal, (call) => {
+        // From now on it may be granted; while a token is waited for it is not.
+        this.#id = id;
+        sentMs = this.#client.clock.now();
+        return this.#client.driver.leaseGrant(request, call);
+      });
+      this.#renewed(ttl, sentMs);
     } catch (error) {
       const kind = error instanceof EtcdError ? error.kind : "transient";
       // Refused outright, or another's lease: there is none of ours under this id.
@@ -173,8 +209,14 @@ export class LeasedKey {
     }
   }
 
+  #renewed(ttlSeconds: bigint, atMs: number): void {
+    this.#ttlMs = 1_000 * Number(ttlSeconds);
+    this.#renewedAtMs = atMs;
+  }
+
   #forgetIfGone(error: unknown): void {
-    if (!(error instanceof EtcdError) || error.kind !== "lease-gone") return;
+    // A look at the key and a renewal of the lease may both find it gone.
+    if (!(error instanceof EtcdError) || error.kind !== "lease-gone" || this.#id === undefined) return;
     this.#formerId = this.#id;
     this.#id = undefined;
     this.#granted = false;
@@ -195,8 +237,14 @@ export class LeasedKey {
     }
   }
 
+  /** How long a request may take: etcd that is slow is waited for, as long as the lease allows. */
+  get #timeoutMs(): number {
+    const { requestTimeoutMs } = this.#client;
+    return Math.max(requestTimeoutMs, Math.min(this.#ttlMs / 2, LONGEST_REQUEST_MS));
+  }
+
   #unary<T>(signal: AbortSignal, attempt: (call: EtcdCall) => Promise<T>, options?: AttemptOptions): Promise<T> {
-    return this.#client.unary(this.cursor, signal, attempt, options);
+    return this.#client.unary(this.cursor, signal, attempt, { timeoutMs: this.#timeoutMs, ...options });
   }
 }
 

@@ -6,9 +6,12 @@ import type { EndpointAttributes, Registration, RegistrationState } from "../reg
 import { Backoff, sleep } from "../time/backoff.ts";
 import type { Timer } from "../time/clock.ts";
 import { type EtcdClient, HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "./client.ts";
+import { ConnectionLosses } from "./connection-losses.ts";
 import { asError, EtcdError } from "./failure.ts";
+import { KeyLook } from "./key-look.ts";
 import { LeasedKey, type Standing } from "./leased-key.ts";
-import { Waiters } from "./waiters.ts";
+import { AuthenticationError } from "./tokens.ts";
+import { type Waiter, Waiters } from "./waiters.ts";
 
 /** How long `close` may take, in milliseconds. */
 const CLOSE_MS = 2_000;
@@ -16,11 +19,11 @@ const CLOSE_MS = 2_000;
 const RENEW_MS = 10_000;
 /** A registration looks whether its key still stands once a TTL, but not more often than this, in milliseconds. */
 const VERIFY_MS = 5_000;
-/**
- * How soon a registration looks whose connection was lost: at random in between, as all that shared the connection are
- * told at once, and later and later while the next one is lost as well.
- */
-const RECONNECT = { initialMs: 1_000, maxMs: 30_000, factor: 2, jitter: "full" } as const;
+/** What a round found, and who waited for it to put new attributes. */
+interface Round {
+  readonly standing: Standing;
+  readonly updates: readonly Waiter[];
+}
 
 /**
  * Keeps one server registered: a round on its lease and key each third of the TTL. A round that fails is repeated, on
@@ -41,14 +44,11 @@ export class EtcdRegistration implements Registration {
   readonly #running: Promise<void>;
   #attributes: EndpointAttributes;
   #wake: AbortController | undefined;
+  #looking: KeyLook | undefined;
   #suspicion: Timer | undefined;
   #lastFailure: Error | undefined;
   #healthySinceMs: number | undefined;
-  readonly #ignoreLosses: () => void;
-  readonly #reconnects: Backoff;
-  #reconnect: Timer | undefined;
-  #losses = 0;
-  #lostAtMs = -Infinity;
+  readonly #losses: ConnectionLosses;
   /** When the key is to be looked at next; at once after a failure or a lost connection. */
   #verifyAtMs = 0;
   #taken = false;
@@ -72,10 +72,12 @@ export class EtcdRegistration implements Registration {
     this.#life = new RegistrationLife(client.clock, onState);
     this.#key = new LeasedKey(client, layout, this.#server);
     this.#backoff = new Backoff(RETRY, client.random);
-    this.#reconnects = new Backoff(RECONNECT, client.random);
     this.#renewals = new Waiters(client.clock);
     this.#updates = new Waiters(client.clock);
-    this.#ignoreLosses = client.onLost(this.#key.cursor, () => this.#lost());
+    this.#losses = new ConnectionLosses(client, this.#key.cursor, () => (this.#verifyAtMs = 0), () => {
+      // After a failure there is a back-off to keep to.
+      if (this.#healthySinceMs !== undefined) this.#wake?.abort();
+    });
     this.#running = this.#run(this.#stop.signal);
   }
 
@@ -117,16 +119,16 @@ export class EtcdRegistration implements Registration {
     const { clock } = this.#client;
     while (!signal.aborted) {
       let waitMs: number;
-      const startedMs = clock.now();
-      const renewals = this.#renewals.present(), updates = this.#updates.present();
+      const renewals = this.#renewals.present();
       try {
-        const standing = await this.#round(updates.length > 0, startedMs, signal);
+        const { standing, updates } = await this.#round(signal);
         signal.throwIfAborted();
         this.#succeeded(standing);
         const taken = standing === "taken" ? this.#lastFailure : undefined;
         this.#renewals.settle(taken, renewals);
         this.#updates.settle(taken, updates);
-        waitMs = this.#updates.empty && this.#renewals.empty ? this.#key.ttlMs / 3 : 0;
+        const idle = this.#updates.empty && this.#renewals.empty;
+        waitMs = idle ? this.#key.renewAtMs - clock.now() : 0;
       } catch (error) {
         if (signal.aborted) return;
         waitMs = this.#failed(asError(error));
@@ -140,39 +142,72 @@ export class EtcdRegistration implements Registration {
   }
 
   /** One pass: a lease and a key if there are none, else the lease's renewal and, when it is time, a look at the key. */
-  async #round(update: boolean, startedMs: number, signal: AbortSignal): Promise<Standing> {
+  async #round(signal: AbortSignal): Promise<Round> {
     const key = this.#key, attributes = this.#attributes;
     if (key.granted) {
       try {
         await key.keepAlive(signal);
-        this.#expectNextBy(startedMs + key.ttlMs);
-        const due = this.#client.clock.now() >= this.#verifyAtMs;
-        if (update) return await this.#looked(key.update(attributes, signal));
-        if (due || this.#taken) return await this.#looked(key.verify(attributes, signal));
-        return "ours";
+        this.#expectNext();
+        return await this.#look(key.renewAtMs);
       } catch (error) {
         if (!(error instanceof EtcdError) || error.kind !== "lease-gone") throw error;
         this.#lose(error, "lease-lost");
       }
     }
-    const standing = await this.#looked(key.acquire(attributes, this.#life.state !== "pending", signal));
-    this.#expectNextBy(startedMs + key.ttlMs);
-    return standing;
+    await this.#endLook();
+    const updates = this.#updates.present();
+    const standing = await this.#looked(() => key.acquire(attributes, this.#life.state !== "pending", signal));
+    this.#expectNext();
+    return { standing, updates };
   }
 
-  async #looked(looking: Promise<Standing>): Promise<Standing> {
-    const losses = this.#losses;
-    const standing = await looking;
+  /** Looks at the key if it is time, and goes on with that in later rounds if it takes until the lease is to be renewed. */
+  async #look(untilMs: number): Promise<Round> {
+    const { clock } = this.#client;
+    const updates = this.#updates.present(), attributes = this.#attributes;
+    if (this.#looking === undefined) {
+      const look = updates.length > 0
+        ? (signal: AbortSignal) => this.#key.update(attributes, signal)
+        : clock.now() >= this.#verifyAtMs || this.#taken
+        ? (signal: AbortSignal) => this.#key.verify(attributes, signal)
+        : undefined;
+      if (look !== undefined) this.#looking = new KeyLook((signal) => this.#looked(() => look(signal)), updates);
+    }
+    const looking = this.#looking;
+    if (looking !== undefined) {
+      this.#wake = new AbortController();
+      const done = await looking.within(untilMs - clock.now(), this.#wake, clock);
+      this.#wake = undefined;
+      if (done) {
+        this.#looking = undefined;
+        return { standing: await looking.standing, updates: looking.waiters };
+      }
+    }
+    return { standing: this.#taken ? "taken" : "ours", updates: [] };
+  }
+
+  async #endLook(): Promise<void> {
+    await this.#looking?.stop();
+    this.#looking = undefined;
+  }
+
+  async #looked(look: () => Promise<Standing>): Promise<Standing> {
+    const losses = this.#losses.count;
+    const standing = await look();
     // What was seen over a connection that is lost by now has to be seen again.
-    if (losses === this.#losses) this.#verifyAtMs = this.#client.clock.now() + Math.max(VERIFY_MS, this.#key.ttlMs);
+    if (losses === this.#losses.count) {
+      this.#verifyAtMs = this.#client.clock.now() + Math.max(VERIFY_MS, this.#key.ttlMs);
+    }
     return standing;
   }
 
-  /** The lease was renewed: by then it must be again, or the registration is suspect. */
-  #expectNextBy(atMs: number): void {
+  /** The lease was renewed: before it ends it must be again, or the registration is suspect. */
+  #expectNext(): void {
     const { clock } = this.#client;
     this.#suspicion?.cancel();
-    if (!this.#stop.signal.aborted) this.#suspicion = clock.timer(atMs - clock.now(), () => this.#suspect());
+    if (this.#stop.signal.aborted) return;
+    const leftMs = this.#key.renewedAtMs + this.#key.ttlMs - clock.now();
+    this.#suspicion = clock.timer(leftMs, () => this.#suspect());
   }
 
   #succeeded(standing: Standing): void {
@@ -204,21 +239,6 @@ export class EtcdRegistration implements Registration {
     if (this.#life.to("suspect", cause)) emit(this.#onEvent, { type: "registration-suspect", service, address, cause });
   }
 
-  /** etcd may be another one behind the next connection, or restored from an older copy. */
-  #lost(): void {
-    const { clock } = this.#client;
-    const now = clock.now();
-    if (now - this.#lostAtMs >= HEALTHY_MS) this.#reconnects.reset();
-    this.#lostAtMs = now;
-    this.#losses++;
-    this.#verifyAtMs = 0;
-    this.#reconnect ??= clock.timer(this.#reconnects.next(), () => {
-      this.#reconnect = undefined;
-      // After a failure there is a back-off to keep to.
-      if (this.#healthySinceMs !== undefined) this.#wake?.abort();
-    });
-  }
-
   /** Returns how long to wait before the next try, in milliseconds. */
   #failed(cause: Error): number {
     const { service, address } = this.#server;
@@ -227,12 +247,20 @@ export class EtcdRegistration implements Registration {
     this.#healthySinceMs = undefined;
     this.#lastFailure = cause;
     this.#verifyAtMs = 0;
-    this.#key.cursor.next();
-    if (cause instanceof EtcdError && cause.kind === "refused") {
-      emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs: REFUSED_RETRY_MS });
-      // Who may write but not read still keeps the lease alive.
-      this.#verifyAtMs = now + REFUSED_RETRY_MS;
-      return this.#key.granted ? Math.min(REFUSED_RETRY_MS, this.#key.ttlMs / 3) : REFUSED_RETRY_MS;
+    const refused = cause instanceof EtcdError && cause.kind === "refused";
+    const unauthenticated = cause instanceof AuthenticationError;
+    if (!unauthenticated) this.#key.cursor.next();
+    if (refused || unauthenticated) {
+      const retryInMs = unauthenticated ? Math.ceil(Math.max(0, cause.retryAtMs - now)) : REFUSED_RETRY_MS;
+      if (refused) emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs });
+      else if (!this.#key.granted) {
+        emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
+      }
+      // A lease may be renewed by those who can't read, and without a token where etcd asks for none.
+      this.#verifyAtMs = now + retryInMs;
+      return this.#key.granted
+        ? Math.min(retryInMs, Math.max(this.#key.renewAtMs - now, this.#key.ttlMs / 6))
+        : retryInMs;
     }
     const retryInMs = Math.round(this.#backoff.next());
     if (!this.#key.granted) emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
@@ -245,12 +273,12 @@ export class EtcdRegistration implements Registration {
     this.#stop.abort();
     this.#wake?.abort();
     this.#suspicion?.cancel();
-    this.#ignoreLosses();
-    this.#reconnect?.cancel();
+    this.#losses.stop();
     for (const waiters of [this.#renewals, this.#updates]) waiters.settle(new Error("the registration was closed"));
     const late = new AbortController();
     const timer = clock.timer(CLOSE_MS, () => late.abort(), true);
     await this.#running;
+    await this.#endLook();
     await this.#key.release(late.signal);
     timer.cancel();
     this.#onClosed();

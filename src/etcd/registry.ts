@@ -13,10 +13,11 @@ import {
   required,
   secret,
   text,
+  time,
 } from "../option.ts";
 import type { RegisterOptions, Registration, Registry } from "../registry/registry.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
+import { type Clock, MAX_DELAY_MS, systemClock } from "../time/clock.ts";
 import { EtcdClient } from "./client.ts";
 import type { EtcdDriver } from "./driver.ts";
 import { parseEtcdEndpoints } from "./endpoints.ts";
@@ -38,6 +39,14 @@ export interface EtcdRegistryOptions {
   readonly username?: string;
   /** The user's password; needs `username`. The user needs leave to read and write the layout's keys. */
   readonly password?: string;
+  /**
+   * How long etcd may take to answer a list or to open a watch, in milliseconds, before another endpoint is asked or a
+   * new connection is tried. More for an etcd that is far away or overloaded. Defaults to 3,000.
+   *
+   * What a registration asks for may take half of its TTL, but at least this long and, unless this is longer, at most
+   * 10 s. An authentication may take 30 s, or this if it is longer, as etcd takes its time over passwords.
+   */
+  readonly requestTimeoutMs?: number;
   /** Gets told what the registry goes through. Quiet otherwise. */
   readonly onEvent?: (event: RegistryEvent) => void;
   /** Defaults to the runtime's. */
@@ -71,12 +80,13 @@ class EtcdRegistry implements Registry {
   constructor(createDriver: () => EtcdDriver, options: EtcdRegistryOptions) {
     checkTogether(options);
     const { prefix, layout = grpclb(prefix === undefined ? {} : { prefix }), username: name, password } = options;
-    const { clock = systemClock, random = Math.random } = options;
+    const { clock = systemClock, random = Math.random, requestTimeoutMs } = options;
     const endpoints = parseEtcdEndpoints(options.endpoints);
     const user = name === undefined || password === undefined ? undefined : { name, password };
     this.#layout = layout;
     this.#onEvent = options.onEvent;
-    this.#createClient = () => new EtcdClient({ driver: createDriver(), endpoints, user, clock, random });
+    this.#createClient = () =>
+      new EtcdClient({ driver: createDriver(), endpoints, user, requestTimeoutMs, clock, random });
   }
 
   resolver(service: string): Resolver {
@@ -142,7 +152,7 @@ class EtcdRegistry implements Registry {
     await Promise.all([...this.#registrations].map((registration) => registration.close()));
     for (const watch of [...this.#watches.values()]) watch.close(new Error("the registry was closed"));
     this.#watches.clear();
-    await this.#client?.driver.close();
+    await this.#client?.close();
   }
 }
 
@@ -159,6 +169,10 @@ export const ETCD_REGISTRY_OPTIONS: Checks<EtcdRegistryOptions> = {
   prefix: text,
   username: kind("a string that is not empty", (value) => typeof value === "string" && value !== ""),
   password: secret("a string", (value) => typeof value === "string"),
+  requestTimeoutMs: time(
+    `milliseconds above 0, at most ${MAX_DELAY_MS}`,
+    (timeoutMs) => timeoutMs > 0 && timeoutMs <= MAX_DELAY_MS,
+  ),
   onEvent: fn("a function, (event) => void"),
   clock: aClock,
   random: aRandom,

@@ -1,6 +1,7 @@
 import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
 
-interface Waiter {
+/** One who waits. */
+export interface Waiter {
   resolve(): void;
   reject(error: Error): void;
 }

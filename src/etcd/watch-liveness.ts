@@ -1,5 +1,4 @@
 import type { Clock, Timer } from "../time/clock.ts";
-import { DEADLINE_MS } from "./client.ts";
 import { EtcdError, WatchTimeout } from "./failure.ts";
 
 /**
@@ -13,6 +12,8 @@ export interface LivenessOptions {
   readonly clock: Clock;
   /** The endpoint's, for errors. */
   readonly address: string;
+  /** How long a watch may wait to be created, in milliseconds. */
+  readonly requestTimeoutMs: number;
   /** Asks the server for a sign of life. Undefined: it can't be asked. */
   readonly ask: (() => void) | undefined;
   /** The stream is dead; says of what. */
@@ -45,9 +46,9 @@ export class WatchLiveness {
   awaitsCreation(awaits: boolean): void {
     this.#creation?.cancel();
     if (this.#stopped) return;
-    const { clock, address, dead } = this.#options;
-    const late = () => dead(new WatchTimeout(`etcd at ${address}: no watch within ${DEADLINE_MS} ms`));
-    this.#creation = awaits ? clock.timer(DEADLINE_MS, late) : undefined;
+    const { clock, address, requestTimeoutMs, dead } = this.#options;
+    const late = () => dead(new WatchTimeout(`etcd at ${address}: no watch within ${requestTimeoutMs} ms`));
+    this.#creation = awaits ? clock.timer(requestTimeoutMs, late) : undefined;
   }
 
   /** There is a watch whose silence may be the stream's. */
@@ -69,10 +70,12 @@ export class WatchLiveness {
   }
 
   #wait(): Timer {
-    const { clock, address, ask, dead } = this.#options;
-    return clock.timer(PROGRESS_MS, () => {
+    const { clock, address, requestTimeoutMs, ask, dead } = this.#options;
+    // An etcd that may take longer over its answers is asked less often.
+    const progressMs = Math.max(PROGRESS_MS, requestTimeoutMs / 2);
+    return clock.timer(progressMs, () => {
       if (this.#asked === 2) {
-        const silence = `the watch did not say its progress for ${2 * PROGRESS_MS} ms`;
+        const silence = `the watch did not say its progress for ${2 * progressMs} ms`;
         return dead(new EtcdError(`etcd at ${address}: ${silence}`, "transient"));
       }
       this.#asked++;

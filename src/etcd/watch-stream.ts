@@ -49,7 +49,7 @@ export class WatchStream {
 
   /** Opens it. `onClosed` is told when it is over, whoever ended it. */
   constructor(client: EtcdClient, endpoint: Endpoint, token: string | undefined, onClosed: () => void) {
-    const { driver, clock } = client;
+    const { driver, clock, requestTimeoutMs } = client;
     this.endpoint = endpoint;
     this.token = token;
     this.#client = client;
@@ -59,6 +59,7 @@ export class WatchStream {
     this.#liveness = new WatchLiveness({
       clock,
       address: endpoint.address,
+      requestTimeoutMs,
       ask: driver.capabilities.progress ? () => this.#askForLife() : undefined,
       dead: (cause) => {
         // The session may be half open: nothing on it would ever fail by itself.

@@ -66,7 +66,7 @@ export class WatchStreams {
       if (error instanceof Relist) throw error;
       signal.throwIfAborted();
       const failure = client.failure(endpoint, error);
-      client.refusesToken(failure, token);
+      client.refusesToken(failure, endpoint, token);
       throw failure;
     } finally {
       age?.cancel();

@@ -7,6 +7,7 @@ import { type Cursor, type EtcdClient, HEALTHY_MS, REFUSED_RETRY_MS, RETRY } fro
 import { Entries } from "./entries.ts";
 import { asError, EtcdError, WatchTimeout } from "./failure.ts";
 import { keyRange, Position, Relist } from "./position.ts";
+import { AuthenticationError } from "./tokens.ts";
 import type { OpenWatch, WatchStreams } from "./watch-streams.ts";
 
 /** How soon the list is read again after a cut, in milliseconds: at random in between, to spread the load on etcd. */
@@ -168,7 +169,11 @@ export class ServiceWatch {
       if (thrown instanceof WatchTimeout) this.#position.forget();
       this.#cursor?.next();
       const refused = thrown instanceof EtcdError && thrown.kind === "refused";
-      retryInMs = refused ? REFUSED_RETRY_MS : Math.round(this.#backoff.next());
+      retryInMs = thrown instanceof AuthenticationError
+        ? Math.ceil(Math.max(0, thrown.retryAtMs - clock.now()))
+        : refused
+        ? REFUSED_RETRY_MS
+        : Math.round(this.#backoff.next());
       if (refused) emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
     }
     emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });

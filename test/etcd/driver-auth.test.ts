@@ -3,10 +3,27 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { kindOfText } from "../../src/etcd/failure.ts";
 import { type Etcd, etcdctl, etcdSkipped, startEtcd } from "../support/etcd.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { eventually } from "../support/eventually.ts";
 import { bytes, driverKinds, onEndpoint, type OpenedDriver, range } from "./drivers.ts";
 
 const skip = etcdSkipped;
+
+describe("an authentication that was never sent", () => {
+  for (const { name, create } of driverKinds) {
+    it(`${name}: is told from one that etcd may have worked on`, async () => {
+      const nobody = await startTcpProxy("127.0.0.1:1");
+      await nobody.refuse();
+      const { driver, call } = onEndpoint(create(), nobody.address);
+      const authenticating = driver.authenticate!({ name: "root", password: "secret" }, call());
+      const error: unknown = await authenticating.then(() => assert.fail("it was answered"), (error) => error);
+      assert.equal(driver.unsent?.(error), true, String(error));
+      assert.equal(driver.unsent?.(new Error("the connection was lost")), false);
+      await driver.close();
+      await nobody.close();
+    });
+  }
+});
 
 describe("an etcd with users", () => {
   let etcd: Etcd | undefined;

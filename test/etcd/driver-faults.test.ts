@@ -147,6 +147,32 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
       assert.equal((await again.next()).events.length, 0);
     });
 
+    it(
+      `${name}: a reset leaves calls in flight to those who wait for them, and new calls don't wait`,
+      { skip },
+      async () => {
+        const { driver, call, put, path } = await open(create);
+        const { endpoint } = call();
+        await put("patience/a");
+        path.blackHole();
+        const waiting = [driver.range(range("patience/"), call()), driver.range(range("patience/"), call())];
+        const kept = driver.leaseKeepAlive(1n, call());
+        const impatient = new AbortController();
+        const left = assert.rejects(driver.range(range("patience/"), call(impatient.signal)));
+        impatient.abort();
+        await within(left, "the end of the impatient call");
+        driver.reset(endpoint, driver.generation(endpoint));
+        const accepted = path.accepted;
+        const fresh = driver.range(range("patience/"), call());
+        await eventually("a new connection", () => path.accepted > accepted);
+        path.heal();
+        const lengths = await within(Promise.all([...waiting, fresh]), "all answers");
+        assert.deepEqual(lengths.map(({ kvs }) => kvs.length), [1, 1, 1]);
+        assert.equal(await within(kept, "the keepalive's answer"), 0n);
+        await eventually("the session given up is closed", () => path.open === 1);
+      },
+    );
+
     it(`${name}: etcd is killed and comes back`, { skip }, async () => {
       const { driver, call, put, watch, kind, path } = await open(create);
       const first = await put("killed/a");

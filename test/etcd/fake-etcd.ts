@@ -68,6 +68,13 @@ export class FakeEtcd implements EtcdDriver {
   fault: (call: Call) => Error | "hang" | undefined = () => undefined;
   /** The same, after the call took effect. */
   lateFault: (call: Call) => Error | "hang" | undefined = () => undefined;
+  /** What a call waits for before it is answered. */
+  gate: (call: Call, signal: AbortSignal) => Promise<void> | undefined = () => undefined;
+  /** Whether keepalives need a good token, as from 3.5.35 on. */
+  checksKeepAlive: boolean = false;
+  /** An endpoint that was restarted, and so knows none of these tokens. */
+  readonly forgotten: Map<string, string> = new Map();
+  unsent: (error: unknown) => boolean = () => false;
   #generations = new Map<string, number>();
   #onLost: ((endpoint: { address: string }) => void) | undefined;
 
@@ -210,7 +217,7 @@ export class FakeEtcd implements EtcdDriver {
   #create(stream: FakeWatchStream, request: WatchRequest, call: EtcdCall): void {
     const { startRevision } = request;
     const { header } = this;
-    if (this.password !== undefined && call.token !== this.token) {
+    if (!this.#knows(call)) {
       const cancelReason = "etcdserver: invalid auth token";
       return stream.send({ header, watchId: -1n, created: true, canceled: true, cancelReason });
     }
@@ -226,6 +233,11 @@ export class FakeEtcd implements EtcdDriver {
     }
     const events = this.history.filter(({ kv }) => kv.modRevision >= startRevision && this.#within(kv, request));
     if (events.length > 0 && this.delivers) stream.send({ header, watchId, events });
+  }
+
+  #knows({ token, endpoint: { address } }: EtcdCall): boolean {
+    if (this.password === undefined) return true;
+    return token === this.token && this.forgotten.get(address) !== token;
   }
 
   #within({ key }: KeyValue, request: WatchRequest): boolean {
@@ -268,8 +280,10 @@ export class FakeEtcd implements EtcdDriver {
     const fault = this.#called(method, call, id);
     if (fault === "hang") return await hang();
     if (fault !== undefined) throw fault;
-    const unauthenticated = this.password !== undefined && method !== "authenticate" && call.token !== this.token;
-    if (unauthenticated && method !== "leaseKeepAlive") throw new Error("etcdserver: invalid auth token");
+    const gate = this.gate(this.calls.at(-1) as Call, call.signal);
+    if (gate !== undefined) await Promise.race([gate, hang()]);
+    const checked = method !== "authenticate" && (method !== "leaseKeepAlive" || this.checksKeepAlive);
+    if (checked && !this.#knows(call)) throw new Error("etcdserver: invalid auth token");
     const answer = effect();
     const late = this.lateFault(this.calls.at(-1) as Call);
     if (late === "hang") return await hang();

@@ -79,7 +79,7 @@ describe("a registration in etcd", () => {
     const ready = registration.ready;
     assert.equal(clock.held, 1);
     etcd.fault = () => undefined;
-    await clock.advance(5_000);
+    await clock.advance(8_000);
     await ready;
     assert.equal(clock.held, 0);
   });
@@ -187,7 +187,7 @@ describe("a registration in etcd", () => {
     await settled();
     const dead = etcd.calls[0]?.endpoint;
     etcd.fault = (call) => call.endpoint === dead ? "hang" : undefined;
-    await clock.advance(9_000);
+    await clock.advance(13_000);
     assert.deepEqual(etcd.resets, [dead]);
     const keepalives = etcd.calls.filter(({ method }) => method === "leaseKeepAlive");
     assert.equal(keepalives.length, 2);
@@ -501,14 +501,84 @@ describe("a registration in etcd", () => {
     assert.equal(registration.state, "registered");
   });
 
-  it("B1: a unary call that is not answered ends after 3 s", async () => {
-    const { etcd, clock, register, events } = setUp();
-    etcd.fault = all("hang");
-    register();
-    await clock.advance(2_999);
-    assert.equal(events.length, 0);
-    await clock.advance(1);
-    assert.match((events[0] as { cause: Error }).cause.message, /e1:1: no answer within 3000 ms/);
+  it("B1: a request of a registration may take half its TTL, between 3 and 10 s, or requestTimeoutMs", async () => {
+    const cases = [[10, undefined, 5_000], [2, undefined, 3_000], [60, undefined, 10_000], [10, 7_000, 7_000]] as const;
+    for (
+      const [ttlSeconds, requestTimeoutMs, expectedMs] of [...cases, [60, 12_000, 12_000], [10, 500, 5_000]] as const
+    ) {
+      const { etcd, clock, register, events } = setUp(requestTimeoutMs === undefined ? {} : { requestTimeoutMs });
+      etcd.fault = all("hang");
+      register({ ttlSeconds });
+      await clock.advance(expectedMs - 1);
+      assert.equal(events.length, 0, `TTL ${ttlSeconds} s`);
+      await clock.advance(1);
+      const { cause } = events[0] as { cause: Error };
+      assert.match(cause.message, new RegExp(`e1:1: no answer within ${expectedMs} ms`));
+    }
+  });
+
+  it("B1: a list and a watch may take requestTimeoutMs, 3 s by default", async () => {
+    for (const [options, expectedMs] of [[{}, 3_000], [{ requestTimeoutMs: 8_000 }, 8_000]] as const) {
+      const { etcd, clock, registry } = setUp(options);
+      etcd.fault = all("hang");
+      const { list } = registry.resolver("a");
+      const listed = list!(new AbortController().signal).catch((error: Error) => error.message);
+      let settled = false;
+      void listed.then(() => (settled = true));
+      await clock.advance(expectedMs - 1);
+      assert.equal(settled, false);
+      await clock.advance(1);
+      assert.match(String(await listed), new RegExp(`no answer within ${expectedMs} ms`));
+      etcd.fault = only("watch", "hang");
+      const stop = new AbortController();
+      const ended = (async () => {
+        for await (const _ of registry.resolver("a").resolve(stop.signal));
+      })();
+      const watches = etcd.count("watch");
+      await clock.advance(expectedMs - 1);
+      assert.equal(etcd.count("watch") - watches, 1);
+      await clock.advance(200);
+      assert.equal(etcd.count("watch") - watches, 2);
+      stop.abort();
+      await ended;
+    }
+  });
+
+  it("B1: lives through an etcd that takes almost half its TTL over each answer, and looks at its key meanwhile", async () => {
+    const { etcd, clock, register, states } = setUp();
+    register({ ttlSeconds: 10 });
+    await settled();
+    const askedMs: number[] = [];
+    etcd.gate = ({ method }) => {
+      if (method === "leaseKeepAlive") askedMs.push(clock.now());
+      return new Promise((resolve) => clock.timer(4_900, resolve));
+    };
+    await clock.advance(120_000);
+    const gaps = askedMs.slice(1).map((at, i) => at - askedMs[i]!);
+    assert.ok(gaps.length > 20 && gaps.every((gap) => gap <= 5_000), `renewed after ${gaps}`);
+    assert.deepEqual([states, etcd.count("leaseGrant")], [["registered"], 1]);
+    etcd.remove(KEY);
+    await clock.advance(25_000);
+    assert.ok(etcd.keys.has(KEY));
+    assert.ok(etcd.count("range") >= 5, "it looks");
+  });
+
+  it("B1: a renewal that is late is left to etcd, and made again meanwhile", async () => {
+    const { etcd, clock, register } = setUp();
+    register({ ttlSeconds: 12 });
+    await settled();
+    const cancelledMs: number[] = [];
+    etcd.gate = ({ method }, signal) => {
+      if (method !== "leaseKeepAlive") return undefined;
+      const sentMs = clock.now();
+      signal.addEventListener("abort", () => cancelledMs.push(clock.now() - sentMs));
+      return new Promise(() => {});
+    };
+    await clock.advance(12_000);
+    assert.ok(etcd.count("leaseKeepAlive") >= 2);
+    assert.deepEqual(cancelledMs, []);
+    await clock.advance(30_000);
+    assert.ok(cancelledMs.length > 0 && cancelledMs.every((ms) => ms === 12_000), `${cancelledMs}`);
   });
 
   it("B3: authenticates once for all, and again when the token is refused", async () => {

@@ -46,7 +46,7 @@ export class Etcd3Call {
       // Without it a member that lost its cluster would stay silent for ever.
       ...(leader ? [["hasleader", "true"] as const] : []),
     ];
-    session.calls.add(this.#cancel);
+    session.begin(this.#cancel);
     signal.addEventListener("abort", this.#cancel);
     if (signal.aborted) this.#cancel();
   }
@@ -58,7 +58,7 @@ export class Etcd3Call {
 
   /** The call has ended, or is to end. */
   end(): void {
-    this.#session.calls.delete(this.#cancel);
+    this.#session.end(this.#cancel);
     this.#signal.removeEventListener("abort", this.#cancel);
     if (this.#status === undefined) this.#cancel();
   }

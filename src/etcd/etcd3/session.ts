@@ -25,7 +25,8 @@ const once = { execute: async (attempt: () => unknown) => await attempt() } as u
 const CHANNEL: NonNullable<IOptions["grpcOptions"]> = {
   // etcd answers a ping more often than every 5 s, or without a stream, by ending the connection.
   "grpc.keepalive_time_ms": 10_000,
-  "grpc.keepalive_timeout_ms": 5_000,
+  // One whose cores are busy with passwords answers late.
+  "grpc.keepalive_timeout_ms": 20_000,
   "grpc.keepalive_permit_without_calls": 0,
   // grpc-js's own limit is 4 MiB; a list of a large service is longer.
   "grpc.max_receive_message_length": -1,
@@ -57,13 +58,15 @@ const READY = 2, SHUTDOWN = 4;
 /** One client of the package for one etcd endpoint, and the calls on it. */
 export class Etcd3Session implements Session {
   /** How to end each call that is in flight. */
-  readonly calls: Set<() => void> = new Set();
+  readonly #calls = new Set<() => void>();
   readonly #source: Etcd3Source;
   readonly #endpoint: Endpoint;
   readonly #onLost: () => void;
   #client: Promise<Etcd3> | undefined;
   #watched: Channel | undefined;
   #closed = false;
+  /** Set once it is retired: settles with the end of the last call. */
+  #whenIdle: (() => void) | undefined;
 
   constructor(source: Etcd3Source, endpoint: Endpoint, onLost: () => void) {
     this.#source = source;
@@ -87,16 +90,37 @@ export class Etcd3Session implements Session {
     const watch = (state: number) => {
       if (state === SHUTDOWN) return;
       channel.watchConnectivityState(state, Infinity, () => {
-        if (state === READY) this.#onLost();
+        if (state === READY && this.#whenIdle === undefined) this.#onLost();
         watch(channel.getConnectivityState(false));
       });
     };
     watch(channel.getConnectivityState(true));
   }
 
+  /** A call begins, which `cancel` ends. */
+  begin(cancel: () => void): void {
+    this.#calls.add(cancel);
+  }
+
+  /** That call has ended. */
+  end(cancel: () => void): void {
+    this.#calls.delete(cancel);
+    if (this.#calls.size === 0) this.#whenIdle?.();
+  }
+
+  async retire(): Promise<void> {
+    this.#closed = true;
+    if (this.#watched?.getConnectivityState(false) === READY) this.#onLost();
+    await new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+      if (this.#calls.size === 0) resolve();
+    });
+    await this.close();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
-    for (const cancel of [...this.calls]) cancel();
+    for (const cancel of [...this.#calls]) cancel();
     await this.#client?.then((client) => client.close(), () => {});
   }
 
