@@ -1,4 +1,5 @@
 import type { ByteStream } from "./byte-stream.ts";
+import { ErrorCode } from "./error.ts";
 import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader, writeUint32 } from "./frame.ts";
 import { findUnsent, without } from "./unsent.ts";
 import type { UnsentRequests } from "./unsent.ts";
@@ -80,6 +81,12 @@ export class FrameWriter {
     this.#lastLaid = 0;
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     writeUint32(this.#slab, at, code);
+  }
+
+  /** The answer to DATA or HEADERS of a closed stream. */
+  streamClosed(streamId: number): void {
+    const at = this.#control(4, FrameType.RST_STREAM, 0, streamId);
+    writeUint32(this.#slab, at, ErrorCode.STREAM_CLOSED);
   }
 
   goaway(code: number, debug: string): void {

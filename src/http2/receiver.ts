@@ -43,8 +43,8 @@ export class Receiver implements FrameSink {
     const stream = this.#stream(id);
     if (flowLength >= 0) {
       this.#receive(flowLength);
-      if (end === start && !endStream) this.#ignored();
-      else if (stream === undefined) this.#closed(id, flowLength, endStream);
+      if (stream === undefined) this.#afterEnd(id, flowLength, endStream);
+      else if (end === start && !endStream) this.#ignored();
       else this.#noise.useful();
     }
     if (stream === undefined) return;
@@ -89,7 +89,7 @@ export class Receiver implements FrameSink {
     const stream = this.#stream(id);
     // Section 4.3: a block is decoded even when nobody wants it, as it changes the table.
     const block = this.#hpack.decode(bytes, start, end);
-    if (stream === undefined) return this.#closed(id, block.bytes, endStream);
+    if (stream === undefined) return this.#afterEnd(id, block.bytes, endStream);
     this.#noise.useful();
     if (block.tooLarge) {
       const most = this.#connection.limits.maxHeaderListBytes;
@@ -224,6 +224,18 @@ export class Receiver implements FrameSink {
   /** A frame of a closed stream: on its way when this side reset it, or noise. */
   #closed(id: number, bytes: number, last: boolean): void {
     if (!this.#connection.requests.cancelled.expects(id, bytes, last)) this.#ignored();
+  }
+
+  /**
+   * DATA or HEADERS of a closed stream. Section 5.1: what was on its way when this side reset the stream is passed over.
+   * Sections 5.1 and 6.1: where the server had ended it itself, that is a stream error STREAM_CLOSED.
+   */
+  #afterEnd(id: number, bytes: number, last: boolean): void {
+    const { requests, writer } = this.#connection;
+    const expected = requests.cancelled.expects(id, bytes, last);
+    // Without content DATA takes nothing of the stream's window, and could go on for ever.
+    if (!expected || (bytes === 0 && !last)) this.#ignored();
+    if (!expected) writer.streamClosed(id);
   }
 
   /** A frame that changes the whole connection: no call makes more of them honest. */

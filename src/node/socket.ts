@@ -3,6 +3,7 @@ import tls from "node:tls";
 import type { Endpoint } from "../endpoint.ts";
 import { type HostAndPort, parseAddress, unixPath, withoutZone } from "../endpoint.ts";
 import type { OpenByteStream } from "../http2/byte-stream.ts";
+import { ErrorCode, Http2Error } from "../http2/error.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 import { dialled } from "./dial.ts";
 import type { Dial } from "./dial.ts";
@@ -80,6 +81,7 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
       return await opened(() => tls.connect({ ...over, ...named, ...alpn }), "secureConnect", signal, (socket) => {
         // RFC 9113 section 3.2: without ALPN's "h2" the server speaks something else.
         if (CAN_NEGOTIATE && socket.alpnProtocol !== "h2") throw new Error(NO_HTTP2);
+        refuseRenegotiation(socket);
         return new SocketStream(socket, under);
       }, under);
     },
@@ -89,6 +91,17 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
 /** Only a link-local address means something else in another zone (RFC 4007 section 6); Deno can dial no other with one. */
 function whereIs({ host, port }: HostAndPort): HostAndPort {
   return { host: /^fe[89ab]/i.test(host) ? host : withoutZone(host), port };
+}
+
+/**
+ * RFC 9113 section 9.2.1. Node and Bun renegotiate TLS 1.2 unasked, and tell of it as of a handshake; Deno's TLS refuses,
+ * and TLS 1.3 has no such thing.
+ */
+function refuseRenegotiation(socket: tls.TLSSocket): void {
+  socket.on("secureConnect", () => {
+    if (socket.getProtocol() === "TLSv1.3") return;
+    socket.destroy(new Http2Error(ErrorCode.PROTOCOL_ERROR, "the server renegotiated TLS, which HTTP/2 forbids"));
+  });
 }
 
 /** What a server is called that is called by its address. */

@@ -5,7 +5,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import type { ConnectionOptions } from "../../src/http2/connection.ts";
 import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
 import type { HeaderBlock } from "../../src/http2/header-block.ts";
-import { END_HEADERS_STREAM, flushed, frame, OK, pair, TEMPLATE, TestStream } from "./memory.ts";
+import { END_HEADERS_STREAM, flushed, frame, type MemoryServer, OK, pair, TEMPLATE, TestStream } from "./memory.ts";
 
 const uint32 = (bytes: Uint8Array, at = 0) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
 
@@ -156,6 +156,40 @@ describe("an HTTP/2 connection", () => {
     assert.equal(d.id, 5);
     await flushed();
     assert.deepEqual(server.frames().filter(({ type }) => type === FrameType.rstStream), []);
+  });
+
+  it("answers DATA and HEADERS of a stream that the server has ended with STREAM_CLOSED (5.1, 6.1)", async () => {
+    const resets = async (server: MemoryServer) => {
+      await flushed();
+      return server.frames().filter(({ type }) => type === FrameType.rstStream)
+        .map(({ streamId, payload }) => [streamId, payload[3]]);
+    };
+    const late = [
+      frame.data(1, new Uint8Array(5)),
+      frame.data(1, new Uint8Array(0)),
+      frame.data(1, new Uint8Array(5), Flag.endStream),
+      frame.headers(1, OK),
+      frame.headers(1, OK, END_HEADERS_STREAM),
+    ];
+    for (const last of [frame.headers(1, OK, END_HEADERS_STREAM), frame.reset(1, ErrorCode.cancel)]) {
+      const { server, request, told } = pair();
+      request();
+      server.send(last);
+      assert.deepEqual(await resets(server), []);
+      for (const each of late) {
+        server.send(each);
+        assert.deepEqual(await resets(server), [[1, ErrorCode.streamClosed]]);
+      }
+      // Its own answers and window updates may have crossed on the way (5.1).
+      server.send(frame.windowUpdate(1, 1), frame.reset(1, ErrorCode.cancel));
+      assert.deepEqual([await resets(server), told], [[], ["ready"]]);
+    }
+    const { server, request } = pair();
+    request().cancel();
+    assert.deepEqual(await resets(server), [[1, ErrorCode.cancel]]);
+    server.send(...late);
+    const answered = (await resets(server)).length;
+    assert.equal(answered, 2, "but passes over what was on its way when this side reset the stream: one response");
   });
 
   it("resets a stream that is cancelled, and forgets what still comes for it", async () => {

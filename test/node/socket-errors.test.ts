@@ -11,6 +11,7 @@ import { socketError } from "../../src/node/socket-error.ts";
 import { failure } from "../grpc/link.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SimpleServer, type SimpleServerOptions, startSimpleServer } from "../support/servers/simple.ts";
+import { startScript } from "../support/process.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import * as tls from "../support/tls.ts";
 
@@ -136,6 +137,22 @@ describe("TLS that doesn't come about", () => {
     const server = await secure(t, {});
     const other = unaided(t, server.address, undefined);
     await assert.rejects(other.connect(), /is TLS on at both ends or at neither\?$/);
+  });
+});
+
+describe("a TLS 1.2 server that renegotiates", () => {
+  it("is left, as HTTP/2 wants it (RFC 9113 section 9.2.1)", async (t) => {
+    const child = startScript("node", "test/support/servers/renegotiating.ts");
+    t.after(() => child.stop());
+    const [, port] = await child.line(/^port (\d+)$/);
+    const { told, simple, connect } = unaided(t, `127.0.0.1:${port}`, { ca: tls.ca });
+    await connect();
+    const call = failure(simple.route({}));
+    child.write("renegotiate\n");
+    assert.equal((await call).error.code, Code.Unavailable);
+    // Deno's TLS refuses by itself: what it says then is the alert that came of that.
+    assert.match(told.join(), /^lost: (the server renegotiated TLS, which HTTP\/2 forbids|the server refused the TLS)/);
+    await child.line(/^closed$/);
   });
 });
 
