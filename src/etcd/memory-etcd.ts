@@ -66,8 +66,8 @@ export interface MemoryEtcd extends AsyncDisposable {
  *
  * It serves etcd's v3 gRPC API as far as service discovery needs it, with etcd 3.4's answers and errors: Range, Put,
  * DeleteRange, Txn and Compact; Watch with start revisions, compaction, filters, fragments and progress; leases that
- * expire; Maintenance.Status. Auth answers that authentication is not enabled; other services and the JSON gateway are
- * not there. As with etcd's defaults, no lease has a TTL of less than 2 seconds.
+ * expire; Maintenance.Status, and Maintenance.Alarm without any. Auth answers that authentication is not enabled; other
+ * services and the JSON gateway are not there. As with etcd's defaults, no lease has a TTL of less than 2 seconds.
  *
  * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
  */
@@ -173,6 +173,8 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
     }, whileOpen);
 
     router.service(Maintenance, {
+      // `etcdctl endpoint health` of etcd 3.5 and newer asks for the alarms.
+      alarm: () => ({ header: now() }),
       status() {
         const all = store.read(keyRange(new Uint8Array(1), new Uint8Array(1)));
         const member = now();

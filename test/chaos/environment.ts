@@ -41,7 +41,7 @@ export interface Stage {
 
 /** What a scenario works with; all of it is ended after the scenario, in the reverse order. */
 export class Environment {
-  readonly figures: Figures = new Figures();
+  readonly figures: Figures;
   readonly quick: boolean;
   readonly #stage: Stage;
   readonly #servers: ServerProcess[] = [];
@@ -51,6 +51,7 @@ export class Environment {
   constructor(stage: Stage) {
     this.#stage = stage;
     this.quick = stage.quick;
+    this.figures = new Figures(stage.quick);
     for (const event of ["uncaughtException", "unhandledRejection"]) {
       const listener = (error: unknown) => this.#unexpected.push(`${event}: ${(error as Error)?.stack ?? error}`);
       process.on(event, listener);

@@ -33,11 +33,26 @@ export interface Figure {
   readonly unit: string;
 }
 
+/** How late timers, and what hangs on them, may be on a machine whose few cores are all busy with the scenario. */
+const SLACK_MS = 500;
+/** The same in the short forms, which run with all other tests on any machine: only what never comes is too late. */
+const QUICK_SLACK_MS = 20_000;
+
 /** Collects what a scenario measures. A number past its bound breaks the scenario, and the others are still measured. */
 export class Figures {
+  readonly quick: boolean;
   readonly figures: Figure[] = [];
   readonly broken: string[] = [];
   readonly details: (readonly [name: string, value: string])[] = [];
+
+  constructor(quick: boolean) {
+    this.quick = quick;
+  }
+
+  /** How late a timer may be, in milliseconds. */
+  get slackMs(): number {
+    return this.quick ? QUICK_SLACK_MS : SLACK_MS;
+  }
 
   /** A number that has no bound. */
   note(label: string, value: number, unit = ""): void {
@@ -49,6 +64,11 @@ export class Figures {
     this.note(label, value, unit);
     // Written so that NaN is past every bound.
     if (!(value <= most)) this.#past(label, value, `at most ${round(most)}`, examples);
+  }
+
+  /** A time in milliseconds. The short form of a scenario measures no speed: there it may take much longer. */
+  within(label: string, value: number, mostMs: number): void {
+    this.atMost(label, value, this.quick ? mostMs + QUICK_SLACK_MS : mostMs, "ms");
   }
 
   atLeast(label: string, value: number, least: number, unit = ""): void {

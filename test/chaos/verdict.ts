@@ -3,9 +3,6 @@ import type { Ledger } from "./ledger.ts";
 import { type CallRecord, showFailure } from "./load.ts";
 import type { Figures } from "./scenario.ts";
 
-/** How late timers, and what hangs on them, may be on a machine whose few cores are all busy. */
-export const SLACK_MS = 500;
-
 /**
  * What holds for calls in every scenario; returns those of methods that aren't idempotent and failed. A call that passed
  * its deadline counts as failed unless `timeoutMs` is below `impatientMs`, which means that it was meant to.
@@ -28,7 +25,7 @@ export function judgeCalls(
   // Else the ledger could not be believed.
   const unseen = records.filter(({ id, error }) => error === undefined && ledger.times(id) === 0);
   if (unseen.length > 0) figures.fail(`${unseen.length} answered calls are in no ledger, for example ${unseen[0]!.id}`);
-  const late = records.filter((record) => !(lateness(record) <= SLACK_MS));
+  const late = records.filter((record) => !(lateness(record) <= figures.slackMs));
   if (late.length > 0) figures.fail(`${late.length} calls ended after their deadline: ${showFailure(late[0]!)}`);
   return failed.filter(({ kind }) => kind !== "idempotent");
 }

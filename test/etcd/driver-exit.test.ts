@@ -26,7 +26,7 @@ describe("a process with a driver", () => {
         dead.address,
       ]);
       await program.line(/^closed$/);
-      const timer = setTimeout(() => program.signal("SIGKILL"), 8_000);
+      const timer = setTimeout(() => program.signal("SIGKILL"), 30_000);
       assert.deepEqual(await program.exited, { code: 0, signal: null }, program.lines.join("\n"));
       clearTimeout(timer);
       assert.deepEqual(program.lines, ["refused", "closed"]);

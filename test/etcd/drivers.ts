@@ -30,7 +30,7 @@ export interface OpenedDriver {
 
 /** A watch that is read response by response. */
 export interface OpenedWatch {
-  /** The next response; fails when none comes within 10 s. */
+  /** The next response; fails when none comes within 30 s. */
   next(): Promise<WatchResponse>;
   /** The error that it ends with. */
   failure(): Promise<unknown>;
@@ -95,11 +95,11 @@ export function onEndpoint(driver: EtcdDriver, address: string): OpenedDriver {
   };
 }
 
-/** The promise's outcome, or a failure once 10 s have passed. */
+/** The promise's outcome, or a failure once 30 s have passed. */
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new assert.AssertionError({ message: `no ${what} within 10 s` })), 10_000);
+    timer = setTimeout(() => reject(new assert.AssertionError({ message: `no ${what} within 30 s` })), 30_000);
   });
   return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

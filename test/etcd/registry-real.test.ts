@@ -358,7 +358,7 @@ describe("a cluster of three", () => {
     const [frozen, other] = members as [Etcd, Etcd];
     const leases = await leasesOf(other);
     frozen.pause();
-    await eventually("the watch is on another", () => types().includes("set-fresh"), 12_000);
+    await eventually("the watch is on another", () => types().includes("set-fresh"));
     await etcdctl(other, "put", "/grpclb/a/2", "127.0.0.1:2");
     await eventually("events come", () => seen.addresses() === "127.0.0.1:2 127.0.0.1:8000");
     await registration.renew();

@@ -1,9 +1,9 @@
 /** The default deadline of {@link eventually}: long, as it is only reached when the test fails. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 /**
  * Waits until `probe` neither throws nor gives `false` or `undefined`, and returns what it gave. Throws what the probe
- * threw last, or says what was waited for, once `timeoutMs` (default 10 s) have passed.
+ * threw last, or says what was waited for, once `timeoutMs` (default 30 s) have passed.
  */
 export async function eventually<T>(
   what: string,

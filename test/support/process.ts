@@ -31,7 +31,7 @@ export interface Child {
   readonly exit: Exit | undefined;
   /**
    * The first line, printed already or to come, that matches; looks from line number `from` on (default 0).
-   * Throws with the output so far if the process ends or `timeoutMs` (default 15 s) passes before.
+   * Throws with the output so far if the process ends or `timeoutMs` (default 60 s) passes before.
    */
   line(pattern: RegExp, options?: { timeoutMs?: number; from?: number }): Promise<RegExpMatchArray>;
   /** Writes to the standard input of the process. */
@@ -126,7 +126,7 @@ export function start(command: string, args: readonly string[], options: StartOp
     get exit() {
       return exit;
     },
-    line(pattern, { timeoutMs = 15_000, from = 0 } = {}) {
+    line(pattern, { timeoutMs = 60_000, from = 0 } = {}) {
       return new Promise((resolve, reject) => {
         let next = from;
         const settle = (outcome: () => void) => {

@@ -124,14 +124,15 @@ export class Client {
     this.#child.write("close\n");
     this.#child.endInput();
     const late = new AbortController();
-    const waited = sleep(EXIT_MS + 1_000, undefined, { signal: late.signal }).catch(() => undefined);
+    const mostMs = this.figures.quick ? EXIT_MS + this.figures.slackMs : EXIT_MS;
+    const waited = sleep(mostMs + 1_000, undefined, { signal: late.signal }).catch(() => undefined);
     const exited = await Promise.race([this.#child.exited, waited]);
     late.abort();
     if (exited === undefined) this.figures.fail(`the process did not end by itself: ${this.#last()}`);
     else if (exited.code !== 0) this.figures.fail(`the process ended with code ${exited.code}: ${this.#last()}`);
     else if (this.all("closed").length === 0) this.figures.fail("the process ended before it had closed its registry");
     const tookMs = Date.now() - startMs;
-    if (tookMs > EXIT_MS) this.figures.fail(`closing took ${tookMs} ms`);
+    if (tookMs > mostMs) this.figures.fail(`closing took ${tookMs} ms`);
   }
 
   async kill(): Promise<void> {

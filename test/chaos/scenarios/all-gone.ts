@@ -82,7 +82,7 @@ export const allGone: Scenario = {
     figures.atLeast("failed fast", fast.length, 16);
     figures.none("unexplained", failures.filter((record) => !explained(record, addresses)).map(showFailure));
     const slowest = Math.max(...fast.map(({ startMs, endMs }) => endMs! - startMs));
-    figures.atMost("slowest of them", slowest, AT_ONCE_MS, "ms");
+    figures.within("slowest of them", slowest, AT_ONCE_MS);
     figures.atMost("connects per endpoint", tried, allowed);
     figures.note("last waiting call answered after", waitedMs, "ms");
   },

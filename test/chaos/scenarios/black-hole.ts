@@ -3,9 +3,15 @@ import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { RUNTIMES } from "../environment.ts";
 import { Load } from "../load.ts";
 import type { Scenario } from "../scenario.ts";
-import { judgeCalls, SLACK_MS, unexplained } from "../verdict.ts";
+import { judgeCalls, unexplained } from "../verdict.ts";
 
-const KEEPALIVE = { intervalMs: 400, timeoutMs: 400 };
+/**
+ * Short enough for a scenario of seconds. On a machine that is busy with other tests a healthy server may be silent for
+ * longer than it takes to answer a ping elsewhere, and must not count as dead.
+ */
+export function keepaliveOf({ quick }: { readonly quick: boolean }): { intervalMs: number; timeoutMs: number } {
+  return { intervalMs: 400, timeoutMs: quick ? 5_000 : 400 };
+}
 
 export const blackHole: Scenario = {
   name: "black-hole",
@@ -15,11 +21,12 @@ export const blackHole: Scenario = {
   limitMs: 60_000,
   async run(environment) {
     const { figures, quick } = environment;
+    const keepalive = keepaliveOf(environment);
     const servers = await environment.servers(RUNTIMES);
     const proxies = await Promise.all(servers.map(({ address }) => startTcpProxy(address)));
     for (const proxy of proxies) environment.defer(() => proxy.close());
     const addresses = proxies.map(({ address }) => address);
-    const observed = environment.observed(addresses, {}, { keepalive: KEEPALIVE });
+    const observed = environment.observed(addresses, {}, { keepalive });
     const load = new Load(observed.transport);
     const victims = quick ? proxies.slice(0, 1) : proxies;
     let noticedMs = 0, rejoinedMs = 0, picks = 0;
@@ -43,8 +50,8 @@ export const blackHole: Scenario = {
     const failed = judgeCalls(figures, records, environment.ledger());
     figures.atMost("failed, others", failed.length, 64 * victims.length);
     figures.none("unexplained", failed.map((record) => unexplained(record, gone)).filter((why) => why !== undefined));
-    figures.atMost("noticed after", noticedMs, KEEPALIVE.intervalMs + KEEPALIVE.timeoutMs + SLACK_MS, "ms");
+    figures.within("noticed after", noticedMs, keepalive.intervalMs + keepalive.timeoutMs + 500);
     figures.atMost("picks after notice", picks, 0);
-    figures.atMost("rejoined after", rejoinedMs, 2_000, "ms");
+    figures.within("rejoined after", rejoinedMs, 2_000);
   },
 };

@@ -3,9 +3,8 @@ import { runtime } from "../../support/process.ts";
 import { RUNTIMES } from "../environment.ts";
 import { Load } from "../load.ts";
 import type { Scenario } from "../scenario.ts";
-import { judgeCalls, lateness, SLACK_MS, timedOut, unexplained } from "../verdict.ts";
-
-const KEEPALIVE = { intervalMs: 400, timeoutMs: 400 };
+import { judgeCalls, lateness, timedOut, unexplained } from "../verdict.ts";
+import { keepaliveOf } from "./black-hole.ts";
 
 export const freeze: Scenario = {
   name: "freeze",
@@ -15,11 +14,12 @@ export const freeze: Scenario = {
   limitMs: 60_000,
   async run(environment) {
     const { figures, quick } = environment;
+    const keepalive = keepaliveOf(environment);
     const servers = await environment.servers(RUNTIMES);
     const addresses = servers.map(({ address }) => address);
-    const observed = environment.observed(addresses, {}, { keepalive: KEEPALIVE });
+    const observed = environment.observed(addresses, {}, { keepalive });
     // Every fourth call has a deadline that comes before anyone can notice.
-    const load = new Load(observed.transport, { timeoutMs: (number) => number % 4 === 0 ? 300 : 10_000 });
+    const load = new Load(observed.transport, { timeoutMs: (number) => number % 4 === 0 ? 300 : 20_000 });
     const victims = servers.filter((server) => !quick || server.runtime === runtime);
     let noticedMs = 0, rejoinedMs = 0, picks = 0;
     for (const server of victims) {
@@ -44,9 +44,9 @@ export const freeze: Scenario = {
     figures.none("unexplained", failed.map((record) => unexplained(record, dead)).filter((why) => why !== undefined));
     const timeouts = records.filter(({ error }) => timedOut(error)).map(lateness);
     figures.atLeast("timed out", timeouts.length, 1);
-    figures.atMost("after their deadline by", Math.max(0, ...timeouts), SLACK_MS, "ms");
-    figures.atMost("noticed after", noticedMs, KEEPALIVE.intervalMs + KEEPALIVE.timeoutMs + SLACK_MS, "ms");
+    figures.within("after their deadline by", Math.max(0, ...timeouts), 500);
+    figures.within("noticed after", noticedMs, keepalive.intervalMs + keepalive.timeoutMs + 500);
     figures.atMost("picks after notice", picks, 0);
-    figures.atMost("rejoined after", rejoinedMs, 2_000, "ms");
+    figures.within("rejoined after", rejoinedMs, 2_000);
   },
 };

@@ -5,7 +5,7 @@ import { residentMiB, usedMiB } from "../memory.ts";
 import { type Garbage, garbage as kinds } from "../peers/garbage.ts";
 import { createTransport } from "../environment.ts";
 import type { Scenario } from "../scenario.ts";
-import { lateness, SLACK_MS } from "../verdict.ts";
+import { lateness } from "../verdict.ts";
 
 /** Fresh connections to each server, because one that broke is not dialled again at once. */
 const TRANSPORTS = 5;
@@ -46,7 +46,9 @@ export const garbage: Scenario = {
       const records = await callsTo(address, kind, quick ? 1 : TRANSPORTS);
       calls += records.length;
       peakMiB = Math.max(peakMiB, residentMiB() - startMiB);
-      unclear.push(...records.filter((record) => !isClear(record, kind)).map((r) => `${name}: ${showFailure(r)}`));
+      unclear.push(
+        ...records.filter((record) => !isClear(record, kind, figures.slackMs)).map((r) => `${name}: ${showFailure(r)}`),
+      );
       if (round === 0) figures.detail(kind.does, codes(records));
     };
     for (let round = 0; round < (quick ? 1 : 2); round++) {
@@ -81,9 +83,9 @@ async function callsTo(address: string, { code, methods = METHODS }: Garbage, tr
   return records;
 }
 
-function isClear(record: CallRecord, { code }: Garbage): boolean {
+function isClear(record: CallRecord, { code }: Garbage, slackMs: number): boolean {
   const { error } = record;
-  if (!(error instanceof ConnectError) || error.rawMessage === "" || lateness(record) > SLACK_MS) return false;
+  if (!(error instanceof ConnectError) || error.rawMessage === "" || lateness(record) > slackMs) return false;
   return CLEAR.has(error.code) || error.code === code;
 }
 

@@ -42,6 +42,6 @@ export const restart: Scenario = {
     const failed = judgeCalls(figures, await load.stop(), environment.ledger());
     figures.note("failed, others", failed.length);
     figures.none("unexplained", failed.map((record) => unexplained(record, addresses)).filter((w) => w !== undefined));
-    figures.atMost("picked again after", slowestMs, 2_000, "ms");
+    figures.within("picked again after", slowestMs, 2_000);
   },
 };

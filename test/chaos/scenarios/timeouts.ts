@@ -3,7 +3,7 @@ import { caller, type Kind } from "../calls.ts";
 import type { Environment } from "../environment.ts";
 import { type CallRecord, makeCall, newRecord, showFailure } from "../load.ts";
 import type { Scenario } from "../scenario.ts";
-import { lateness, SLACK_MS, timedOut } from "../verdict.ts";
+import { lateness, timedOut } from "../verdict.ts";
 
 /** gRPC over HTTP/2, "Timeout": at most eight digits, and above 0 for a server to have any time. */
 const VALID = /^(?!0+[a-zA-Z])[0-9]{1,8}[HMSmun]$/;
@@ -31,7 +31,7 @@ export const timeouts: Scenario = {
     figures.note("calls", records.length);
     const attempts = records.flatMap(({ attempts }) => attempts).length;
     figures.note("attempts", attempts);
-    const wrong = records.filter((record) => !asTheRulesSay(record));
+    const wrong = records.filter((record) => !asTheRulesSay(record, figures.slackMs));
     figures.none("not as the rules say", wrong.map((record) => `${record.timeoutMs} ms: ${showFailure(record)}`));
     const headers = heard(environment);
     figures.atLeast("headers seen", headers.length, 1);
@@ -42,13 +42,13 @@ export const timeouts: Scenario = {
 };
 
 /** What each time-out may lead to. */
-function asTheRulesSay(record: CallRecord): boolean {
+function asTheRulesSay(record: CallRecord, slackMs: number): boolean {
   const { timeoutMs, error, attempts } = record;
   if (error !== undefined && !(error instanceof ConnectError && error.code === Code.DeadlineExceeded)) return false;
   if (timeoutMs <= 0) return timedOut(error) && attempts.length === 0;
   if (timeoutMs > 1_000) return error === undefined;
   // So short that it may be answered or not.
-  return lateness(record) <= SLACK_MS;
+  return lateness(record) <= slackMs;
 }
 
 /** The time-outs that the server was told, or "none". */

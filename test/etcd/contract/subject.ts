@@ -39,7 +39,7 @@ export interface WatchCall {
   create(request: MessageInitShape<typeof WatchCreateRequestSchema>): void;
   cancel(watchId: bigint): void;
   progress(): void;
-  /** The next response; fails when none comes within 10 s. */
+  /** The next response; fails when none comes within 30 s. */
   next(): Promise<WatchResponse>;
   /** Responses until they hold that many events. */
   events(count: number): Promise<WatchResponse[]>;
@@ -64,7 +64,7 @@ export function subject(transport: Transport): Subject {
       const own = new AbortController();
       const signal = AbortSignal.any([own.signal, ending.signal]);
       try {
-        for await (const answer of lease.leaseKeepAlive(requests, { signal, timeoutMs: 10_000 })) return answer;
+        for await (const answer of lease.leaseKeepAlive(requests, { signal, timeoutMs: 30_000 })) return answer;
         throw new Error("the stream ended without an answer");
       } finally {
         own.abort();
@@ -104,7 +104,7 @@ function openWatch(transport: Transport, signal: AbortSignal): WatchCall {
   const next = async (): Promise<WatchResponse> => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("no response of the watch within 10 s")), 10_000);
+      timer = setTimeout(() => reject(new Error("no response of the watch within 30 s")), 30_000);
     });
     const taken = await Promise.race([responses.next(), late]).finally(() => clearTimeout(timer));
     if (taken.done) throw new Error("the watch stream ended");

@@ -69,7 +69,7 @@ function memberGoesBad({ name, title, withinMs, happen }: Mishap): RegistryScena
       await lab.each(clients, async (client) => {
         await client.sees([client.config.address!, "127.0.0.1:1", "127.0.0.1:2"], 30_000);
         const fresh = client.events("set-fresh", sinceMs).at(-1)?.atMs ?? NaN;
-        client.figures.atMost("on another after", fresh - sinceMs, withinMs, "ms");
+        client.figures.within("on another after", fresh - sinceMs, withinMs);
       });
       // Twice the lease's time, in which it must have been kept alive.
       await sleep(lab.quick ? 0 : Math.max(0, sinceMs + 2_000 * TTL_SECONDS - 5_000 - Date.now()));

@@ -21,7 +21,7 @@ export const killedBriefly: RegistryScenario = {
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
-    const clients = lab.open({ endpoints: [etcd.url], ttlSeconds: 15 });
+    const clients = lab.open({ endpoints: [etcd.url], ttlSeconds: lab.outlastingTtl });
     await lab.put(gateway, clients, "127.0.0.1:1");
     await lab.settled(clients, ["127.0.0.1:1"]);
     const before = await lab.each(clients, (client) => gateway.keys(client.key));
@@ -154,8 +154,8 @@ export const awayAtStart: RegistryScenario = {
     const upMs = Date.now();
     await lab.put(gateway, clients, "127.0.0.1:1");
     await lab.each(clients, async (client) => {
-      client.figures.atMost("registered after", await client.registered() - upMs, BACK_MS, "ms");
-      client.figures.atMost("fresh after", await client.sees(both(client)) - upMs, BACK_MS, "ms");
+      client.figures.within("registered after", await client.registered() - upMs, BACK_MS);
+      client.figures.within("fresh after", await client.sees(both(client)) - upMs, BACK_MS);
     });
     await lab.judge(clients, gateway);
   },
@@ -174,10 +174,10 @@ async function recovered(
   await lab.each(clients, async (client) => {
     if (registeredMs !== undefined) {
       const key = await keyStands(client, gateway, upMs);
-      client.figures.atMost("registered after", key, registeredMs, "ms");
+      client.figures.within("registered after", key, registeredMs);
     }
     const all = [client.config.address!, "127.0.0.1:9", ...others];
-    client.figures.atMost("fresh after", await client.sees(all) - upMs, freshMs, "ms");
+    client.figures.within("fresh after", await client.sees(all) - upMs, freshMs);
   });
 }
 

@@ -28,7 +28,7 @@ export const compacted: RegistryScenario = {
     const backMs = Date.now();
     await lab.each(clients, async (client) => {
       const now = [client.config.address!, "127.0.0.1:2", "127.0.0.1:3"];
-      client.figures.atMost("fresh after", await client.sees(now) - backMs, BACK_MS, "ms");
+      client.figures.within("fresh after", await client.sees(now) - backMs, BACK_MS);
       const between = client.all("set", backMs).filter(({ addresses }) =>
         addresses?.includes("127.0.0.1:1") !== addresses?.includes("127.0.0.1:3") ? false : true
       );
@@ -69,7 +69,7 @@ export const cutInCatchUp: RegistryScenario = {
     await Promise.all(proxies.map((proxy) => proxy.listen()));
     const backMs = Date.now();
     await lab.each(clients, async (client) => {
-      client.figures.atMost("caught up after", await client.counts(keys + 2, 30_000) - backMs, 20_000, "ms");
+      client.figures.within("caught up after", await client.counts(keys + 2, 30_000) - backMs, 20_000);
       const connected = client.all("event", backMs).filter(({ cause }) => !/ECONNREFUSED/.test(cause ?? ""));
       const cut = connected.filter(({ type }) => type === "watch-restarted");
       client.figures.atLeast("cuts", cut.length, cuts.length);
@@ -98,7 +98,7 @@ export const largeCatchUp: RegistryScenario = {
     await Promise.all(proxies.map((proxy) => proxy.listen()));
     const backMs = Date.now();
     await lab.each(clients, async (client) => {
-      client.figures.atMost("caught up after", await client.counts(1_001, 30_000) - backMs, 10_000, "ms");
+      client.figures.within("caught up after", await client.counts(1_001, 30_000) - backMs, 10_000);
       const limits = client.all("event").filter(({ cause }) => /exhausted|limit|larger/i.test(cause ?? ""));
       client.figures.none("limits met", limits.map((event) => JSON.stringify(event)));
     });
@@ -126,7 +126,7 @@ export const blackHole: RegistryScenario = {
     await lab.put(gateway, clients, "127.0.0.1:1");
     await lab.each(clients, async (client) => {
       const seen = await client.sees([client.config.address!, "127.0.0.1:1"]);
-      client.figures.atMost("back after", seen - goneMs, SILENT_MS, "ms");
+      client.figures.within("back after", seen - goneMs, SILENT_MS);
     });
     // Twice the lease's time: it is kept alive by the other endpoint.
     await sleep(lab.quick ? 0 : Math.max(0, goneMs + 20_000 - Date.now()));
@@ -154,7 +154,7 @@ export const halfOpen: RegistryScenario = {
     await lab.put(gateway, clients, "127.0.0.1:1");
     await lab.each(clients, async (client, i) => {
       const seen = await client.sees([client.config.address!, "127.0.0.1:1"]);
-      client.figures.atMost("back after", seen - goneMs, SILENT_MS, "ms");
+      client.figures.within("back after", seen - goneMs, SILENT_MS);
       const [now] = await gateway.keys(client.key);
       client.figures.none("leases lost", now?.lease === before[i]![0]!.lease ? [] : ["the key is on another lease"]);
     });

@@ -25,9 +25,9 @@ export const programFrozen: RegistryScenario = {
     const thawedMs = Date.now();
     for (const client of clients) client.thaw();
     await lab.each(clients, async (client) => {
-      client.figures.atMost("registered after", await client.registered(thawedMs) - thawedMs, 5_000, "ms");
+      client.figures.within("registered after", await client.registered(thawedMs) - thawedMs, 5_000);
       const all = [client.config.address!, "127.0.0.1:1", "127.0.0.1:2"];
-      client.figures.atMost("fresh after", await client.sees(all) - thawedMs, 5_000, "ms");
+      client.figures.within("fresh after", await client.sees(all) - thawedMs, 5_000);
       const leases = [...await gateway.leases()].filter(([id, keys]) => !before.has(id) && keys.includes(client.key));
       const [own] = await gateway.keys(client.key);
       const right = leases.length === 1 && leases[0]![0] === own?.lease;
@@ -53,7 +53,7 @@ export const keyDeleted: RegistryScenario = {
       // It is told of, and the set has it again: both by the program itself.
       const told = (type: string) => client.told(type, (m) => m.kind === "event" && m.type === type, goneMs, 20_000);
       await told("key-missing");
-      client.figures.atMost("registered after", await told("registered") - goneMs, LOOK_MS, "ms");
+      client.figures.within("registered after", await told("registered") - goneMs, LOOK_MS);
       await client.sees([client.config.address!]);
       const [now] = await gateway.keys(client.key);
       client.figures.none("leases lost", now?.lease === before[i]![0]!.lease ? [] : ["the key is on another lease"]);
@@ -80,7 +80,7 @@ export const twoClaims: RegistryScenario = {
     const putMs = Date.now();
     const taken = await lab.each(firsts, async (first) => {
       const told = await first.told("taken", (m) => m.kind === "event" && m.type === "key-taken", 0, 20_000);
-      first.figures.atMost("told after", told - putMs, LOOK_MS, "ms");
+      first.figures.within("told after", told - putMs, LOOK_MS);
       return (await gateway.keys(first.key))[0]!;
     });
     // Several times the interval in which either looks at the key.
@@ -98,7 +98,7 @@ export const twoClaims: RegistryScenario = {
       last.judgeSilence();
     });
     await lab.each(firsts, async (first) => {
-      first.figures.atMost("taken back after", await first.registered(goneMs) - goneMs, LOOK_MS, "ms");
+      first.figures.within("taken back after", await first.registered(goneMs) - goneMs, LOOK_MS);
     });
     await lab.judge(firsts, gateway);
   },

@@ -69,7 +69,7 @@ export const hostileValues: RegistryScenario = {
       await lab.each(clients, async (client) => {
         const { figures } = client;
         const seen = await client.sees([...right, ...all]);
-        if (service === "watched") figures.atMost("seen after", Math.max(0, seen - putMs), SEEN_MS, "ms");
+        if (service === "watched") figures.within("seen after", Math.max(0, seen - putMs), SEEN_MS);
         const skipped = client.events("value-skipped").map(({ key }) => key!.slice(client.prefix.length));
         const expected = Object.keys(HOSTILE);
         figures.none(`not reported, ${service}`, expected.filter((name) => !skipped.includes(name)));
