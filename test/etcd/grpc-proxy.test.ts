@@ -155,7 +155,7 @@ describe("behind etcd's grpc-proxy", () => {
     const refused = open(createEtcdRegistry, { endpoints: [url], username: "root", password: "wrong" });
     await eventually("it is refused", () => refused.events.some(({ type }) => type === "auth-refused"));
     assert.deepEqual(troubles(all), []);
-    // The proxy's watches don't get over that in etcd 3.4, not even etcdctl's own: lists make up for them.
+    // The proxy's watches don't get over that, not even etcdctl's own: lists make up for them.
     await etcd?.restart();
     await eventually("a change is seen", async () => {
       await etcdctl(...root, "put", "/grpclb/a/other", "127.0.0.1:9000");

@@ -29,6 +29,7 @@ export async function startEtcdProxy(etcd: Etcd, ...args: readonly string[]): Pr
       "start",
       `--endpoints=127.0.0.1:${etcd.port}`,
       `--listen-addr=127.0.0.1:${port}`,
+      `--advertise-client-url=127.0.0.1:${port}`,
       `--data-dir=${dataDir}`,
       ...args,
     ]);
