@@ -30,10 +30,15 @@ export function checkOptions<Options extends object>(
     const with_ = needed.length === 0 ? "" : ` with ${needed.join(" and ")}`;
     throw new TypeError(`${taker} takes an options object${with_}, not ${quoted(options)}`);
   }
-  refuseUnknown(taker, options, Object.keys(checks), within);
-  for (const name of Object.keys(checks) as (keyof Options & string)[]) {
+  // Once per call of a balanced transport, maybe: no list of names is made unless something is wrong.
+  for (const name in options) {
+    if (options[name] !== undefined && !Object.hasOwn(checks, name) && Object.hasOwn(options, name)) {
+      refuseUnknown(taker, options, Object.keys(checks), within);
+    }
+  }
+  for (const name in checks) {
     const value = options[name];
-    if (value !== undefined || checks[name].required) checks[name](`${within}${name}`, value);
+    if (value !== undefined || checks[name].required) checks[name](within === "" ? name : within + name, value);
   }
 }
 

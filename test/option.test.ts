@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http2";
 import { describe, it } from "node:test";
 import { createMemoryEtcd, createMemoryRegistry } from "../src/testing.ts";
-import { createEtcdRegistry, etcdNaming, goZero, grpclb, kratos } from "../src/etcd.ts";
+import { createEtcdRegistry, etcdNaming, goZero, grpclb, kitex, kratos } from "../src/etcd.ts";
 import { createEtcd3Registry } from "../src/etcd3.ts";
 import { balance, createBalancedTransport, roundRobin, staticResolver, transportConnector } from "../src/index.ts";
 import { dnsResolver, grpcConnector, shutdown } from "../src/node.ts";
@@ -91,6 +91,14 @@ describe("every factory", () => {
         return true;
       });
     }
+  });
+
+  it("that has no options says so", () => {
+    assert.throws(
+      () => kitex({ prefix: "/x" } as Anything),
+      /^TypeError: kitex\(\) has no option "prefix": it takes none$/,
+    );
+    assert.throws(() => roundRobin({ sticky: true } as Anything), /^TypeError: roundRobin\(\) has no option "sticky"/);
   });
 
   it("takes options that are undefined for options that are left out", () => {

@@ -1,6 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import { endpointIdentity } from "../endpoint.ts";
-import { made } from "../option.ts";
+import { checkOptions, made } from "../option.ts";
 import { type CallInfo, type Picker, type Policy, unavailable } from "./policy.ts";
 
 /**
@@ -8,9 +8,12 @@ import { type CallInfo, type Picker, type Policy, unavailable } from "./policy.t
  *
  * While nothing changes, any n consecutive picks hit each of n endpoints once. Across changes no endpoint that stays is
  * picked twice before every other one that stays was picked once, because the place in the circle is kept as an address.
- * The first pick is at a random place, so that many clients do not begin with the same server.
+ * The first pick is at a random place, so that many clients do not begin with the same server. It has no options.
+ *
+ * @throws TypeError if there are any.
  */
-export function roundRobin(): Policy {
+export function roundRobin(options: Readonly<Record<string, never>> = {}): Policy {
+  checkOptions("roundRobin()", options, {});
   return (connections, previous, env) => {
     for (const connection of connections) if (connection.state === "idle") connection.connect();
     // Those that are being opened get calls from the moment they are ready, before the next picker; failing ones don't
