@@ -1,8 +1,8 @@
 // A worker that calls a gRPC server over this library's own HTTP/2 on `node:net` and `node:tls`, and says what came of
 // it: `GET /?address=…&calls=…`, with `secure` for TLS. Sockets belong to the request in which they were opened.
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { createBalancedTransport, staticResolver } from "../../src/index.ts";
+import { type BalancedTransport, createBalancedTransport, staticResolver } from "../../src/index.ts";
 import { grpcConnector } from "../../src/node.ts";
 
 /** What the worker answers. */
@@ -48,11 +48,29 @@ async function callAll(addresses: readonly string[], secure: boolean, calls: num
   }
 }
 
+/** A transport that outlives the request in which it was made, as programs elsewhere have it. */
+let shared: { transport: BalancedTransport; client: Client<typeof Simple> } | undefined;
+
+/** Six calls on that transport, one after another: `answered`, or how each failed. */
+async function callShared(addresses: readonly string[]): Promise<string[]> {
+  if (shared === undefined) {
+    const transport = createBalancedTransport({ resolver: staticResolver(addresses), connector: grpcConnector() });
+    shared = { transport, client: createClient(Simple, transport) };
+  }
+  const ends: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    const call = shared.client.route({ data: `call ${i}` }, { timeoutMs: 5_000 });
+    ends.push(await call.then(() => "answered", (error) => Code[ConnectError.from(error).code]!));
+  }
+  return ends;
+}
+
 const worker: { fetch(request: Request): Promise<Response> } = {
   async fetch(request) {
     const { searchParams } = new URL(request.url);
     try {
       const addresses = searchParams.get("addresses")!.split(",");
+      if (searchParams.has("shared")) return Response.json(await callShared(addresses));
       return Response.json(await callAll(addresses, searchParams.has("secure"), Number(searchParams.get("calls"))));
     } catch (error) {
       return new Response(`${error} ${(error as Error).stack} ${(error as Error).cause}`, { status: 500 });

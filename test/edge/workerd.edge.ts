@@ -47,6 +47,16 @@ describe("in workerd", () => {
     for (const each of reports) assert.deepEqual(each, expected(50));
   });
 
+  it("notices at once that the sockets of another request can't be used, and goes on with new ones", async () => {
+    const addresses = peers.map(({ address }) => address).join();
+    for (let request = 0; request < 4; request++) {
+      const ends = await report(`addresses=${addresses}&shared`) as unknown as string[];
+      // A call that was on its way when its socket refused may have been sent; those after it are answered.
+      const failed = ends.filter((end) => end !== "answered");
+      assert.ok(failed.length <= peers.length && failed.every((end) => end === "Unavailable"), `${request}: ${ends}`);
+    }
+  });
+
   it("makes them over TLS", async () => {
     assert.deepEqual(await report(`addresses=localhost:${secure.port}&calls=200&secure`), expected(200));
   });
