@@ -10,6 +10,7 @@ import type { Dial } from "./dial.ts";
 import { opened } from "./opened.ts";
 import { NO_HTTP2 } from "./socket-error.ts";
 import { SocketStream } from "./socket-stream.ts";
+import { denoSocket, needsDenoSocket } from "./zoned.ts";
 import { checkTlsOptions, type TlsSource } from "./tls-options.ts";
 
 /**
@@ -44,7 +45,11 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
     );
   }
   const { host: authority, hostname } = url;
-  const dialledBy = async (signal: AbortSignal) => dial && await dialled(dial, { ...where, endpoint }, signal);
+  const dialledBy = async (signal: AbortSignal) => {
+    const socket = dial && await dialled(dial, { ...where, endpoint }, signal);
+    if (socket !== undefined || !("host" in where) || !needsDenoSocket(where)) return socket;
+    return await denoSocket(where, signal);
+  };
   if (scheme === "http") {
     return {
       scheme,

@@ -164,7 +164,6 @@ describe("a connection that the user dials", () => {
     tunnel.refuse = new Error("Cannot perform I/O on behalf of a different request");
     const { error } = await failure(simple.route({ data: "x" }));
     assert.equal(error.code, Code.Unavailable);
-    assert.match(error.message, /the connection was lost: Cannot perform I\/O on behalf of a different request/);
     assert.deepEqual(told, ["lost: Cannot perform I/O on behalf of a different request"]);
   });
 

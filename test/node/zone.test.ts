@@ -53,6 +53,14 @@ describe("an IPv6 address with a zone id", () => {
     assert.deepEqual([targets[0]!.host, authority], ["fe80::1%eth0", "[fe80::1]:8000"]);
   });
 
+  it("reaches the runtime's sockets with its zone: without one, a link-local address is an invalid argument", async () => {
+    const { open } = destinationOf({ address: "[fe80::1%lo]:9" }, undefined);
+    await assert.rejects(
+      open(AbortSignal.timeout(10_000)),
+      (error: Error) => !/EINVAL|invalid argument/i.test(error.message),
+    );
+  });
+
   it("is escaped in a URL of etcd's (RFC 6874), and not in an address", () => {
     const addresses = parseEtcdEndpoints([
       "http://[fe80::1%25eth0]:2379",
