@@ -44,7 +44,7 @@ export interface EtcdRegistryOptions {
    * new connection is tried. More for an etcd that is far away or overloaded. Defaults to 3,000.
    *
    * What a registration asks for may take half of its TTL, but at least this long and, unless this is longer, at most
-   * 10 s. An authentication may take 30 s, or this if it is longer, as etcd takes its time over passwords.
+   * 10 s. An authentication may take 60 s, or this if it is longer, as etcd takes its time over passwords.
    */
   readonly requestTimeoutMs?: number;
   /** Gets told what the registry goes through. Quiet otherwise. */

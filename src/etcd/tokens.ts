@@ -10,9 +10,9 @@ import { EtcdError } from "./failure.ts";
 /**
  * How long an authentication may take, in milliseconds; twice as long after each that took longer. etcd checks a password
  * with bcrypt, a tenth of a second of one core, those of all who ask at once, and goes on when they have left: who gives
- * up early and asks again only adds to its work.
+ * up early and asks again only adds to its work. That an endpoint is dead is found out sooner, by pings.
  */
-const AUTHENTICATION_TIMEOUT_MS = { initial: 30_000, most: 120_000 } as const;
+const AUTHENTICATION_TIMEOUT_MS = { initial: 60_000, most: 120_000 } as const;
 /** The pause after an authentication that etcd may have worked on in vain. */
 const PAUSE = { initialMs: 1_000, maxMs: 40_000, factor: 2, jitter: 0.5 } as const;
 

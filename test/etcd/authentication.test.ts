@@ -123,22 +123,17 @@ describe("the authentication of an etcd user", () => {
     assert.deepEqual(clock.pending, []);
   });
 
-  it("may take 30 s, and twice as long after each that took longer, up to 2 minutes", async () => {
+  it("may take 60 s, and 2 minutes after one that took longer", async () => {
     const { etcd, clock, register, events, registry } = setUp();
     etcd.fault = only("authenticate", "hang");
     register();
     const told = () => events.map((event) => (event as { cause: Error }).cause.message.replace(/.*answer /, ""));
-    await clock.advance(29_999);
+    await clock.advance(59_999);
     assert.deepEqual(told(), []);
     await clock.advance(1);
-    assert.deepEqual(told(), ["within 30000 ms"]);
+    assert.deepEqual(told(), ["within 60000 ms"]);
     await clock.advance(600_000);
-    assert.deepEqual(told().slice(0, 4), [
-      "within 30000 ms",
-      "within 60000 ms",
-      "within 120000 ms",
-      "within 120000 ms",
-    ]);
+    assert.deepEqual(told().slice(0, 3), ["within 60000 ms", "within 120000 ms", "within 120000 ms"]);
     await registry.close();
   });
 
@@ -252,7 +247,7 @@ describe("a lease whose user has no good token", () => {
     await one.clock.advance(3_500);
     assert.equal(authentications.waiting, 0);
     for (let asked = 0; asked < 2; asked++) {
-      await one.clock.advance(33_000);
+      await one.clock.advance(64_000);
       assert.equal(authentications.waiting, 1);
     }
     assert.ok(one.etcd.count("leaseKeepAlive") - before >= 10, "every third of the TTL");

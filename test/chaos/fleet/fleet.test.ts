@@ -9,8 +9,9 @@ describe("programs with an etcd user that start together", () => {
   for (const driver of ["connect", "etcd3"] as const) {
     it(`over ${driver}: each registers with one authentication, and keeps its key when etcd is restarted`, {
       skip: etcdSkipped,
+      timeout: 150_000,
     }, async () => {
-      const programs = 8;
+      const programs = 4;
       const fleet = await Fleet.start();
       try {
         await fleet.register({ programs, runtime, driver, ttlSeconds: 60 }, 120_000);
