@@ -28,6 +28,8 @@ const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** An etcd whose cores are busy with passwords answers pings late. */
 const KEEPALIVE = { timeoutMs: 20_000 } as const;
+/** Fixed: etcd counts pings that come within 5 s of each other, also those that measure the bandwidth. */
+const WINDOW_BYTES = 1024 * 1024;
 
 /** What {@link createEtcdRegistry} takes. */
 export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
@@ -50,8 +52,13 @@ export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry
   const { tls } = options;
   if (tls !== undefined) checkTlsIsUsed(options);
   const connectTimeoutMs = Math.max(CONNECT_TIMEOUT_MS, options.requestTimeoutMs ?? 0);
-  const connector = options.connector ??
-    grpcConnector({ connectTimeoutMs, keepalive: KEEPALIVE, readMaxBytes: MAX_ANSWER_BYTES, tls });
+  const connector = options.connector ?? grpcConnector({
+    connectTimeoutMs,
+    keepalive: KEEPALIVE,
+    readMaxBytes: MAX_ANSWER_BYTES,
+    limits: { streamWindowBytes: WINDOW_BYTES },
+    tls,
+  });
   return createRegistryOver(() => createConnectDriver(connector), options);
 }
 

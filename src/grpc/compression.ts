@@ -10,26 +10,11 @@ export const gzip: Compression = webCompression("gzip", "gzip");
 /** gRPC's `deflate`: zlib's format (RFC 1950). */
 export const deflate: Compression = webCompression("deflate", "deflate");
 
-let accepted: readonly Compression[] | undefined;
-
-/** What is accepted unless the user says otherwise: gzip, and Brotli where the runtime has it and can stop in it. */
-export function defaultCompressions(): readonly Compression[] {
-  return accepted ??= hasBrotli() ? [gzip, webCompression("br", "brotli")] : [gzip];
-}
-
 /**
- * Deno inflates all of what is written to a stream before anything can be read, and a few bytes of Brotli can hold 16 MiB
- * (RFC 7932 section 5): nothing could stop a bomb there.
+ * What is accepted unless the user says otherwise. Not Brotli: a few bytes of it can hold 16 MiB (RFC 7932 section 5), which
+ * a decoder keeps as its window whatever the limit is, and Deno inflates all of it before anything can be read.
  */
-function hasBrotli(): boolean {
-  if ("Deno" in globalThis) return false;
-  try {
-    new DecompressionStream("brotli" as CompressionFormat);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export const defaultCompressions: readonly Compression[] = [gzip];
 
 function webCompression(name: string, format: string): Compression {
   return {
@@ -47,11 +32,13 @@ function webCompression(name: string, format: string): Compression {
   };
 }
 
-/**
- * How much is inflated at once: some runtimes hand nothing on before all of it is. A byte of gzip or deflate holds at most
- * 1,032 (RFC 1951: matches of 258 bytes in 2 bits), so that this is up to 16 MiB.
- */
-const SLICE_BYTES = 16 * 1024;
+/** A byte of gzip or deflate holds at most so many (RFC 1951: matches of 258 bytes in 2 bits). */
+const MOST_RATIO = 1_032;
+/** How far beyond the limit is inflated at most. */
+const MOST_BEYOND_BYTES = 1024 * 1024;
+const LARGEST_SLICE_BYTES = 16 * 1024;
+/** Two of them may be under way, the second of which is not read. */
+const SMALLEST_SLICE_BYTES = Math.floor(MOST_BEYOND_BYTES / MOST_RATIO / 2);
 
 /** Pumps bytes through a stream, and stops as soon as more than `maxBytes` come out: a few bytes can hold gigabytes. */
 async function collect(
@@ -59,11 +46,11 @@ async function collect(
   through: { readable: ReadableStream<Bytes>; writable: WritableStream<BufferSource> },
   maxBytes: number,
 ): Promise<Bytes> {
-  // What goes wrong there also comes out on the other side.
-  feed(through.writable, bytes).catch(() => {});
   const reader = through.readable.getReader();
   const chunks: Bytes[] = [];
   let length = 0;
+  // What goes wrong there also comes out on the other side.
+  feed(through.writable, bytes, () => maxBytes - length).catch(() => {});
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
@@ -86,11 +73,18 @@ async function collect(
   return whole;
 }
 
-/** Writes a slice when what came of the one before is read. */
-async function feed(into: WritableStream<BufferSource>, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes a slice when the one before was taken. Some runtimes inflate all of a slice before any of it can be read, so that
+ * a slice is no larger than what it and the one before may hold at most: what is `left` until the limit, and little more.
+ */
+async function feed(into: WritableStream<BufferSource>, bytes: Uint8Array, left: () => number): Promise<void> {
   const writer = into.getWriter();
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
-    await writer.write(bytes.subarray(at, at + SLICE_BYTES) as Bytes);
+  let slice = 0;
+  for (let at = 0; at < bytes.length; at += slice) {
+    const most = (left() + MOST_BEYOND_BYTES / 2) / MOST_RATIO - slice;
+    slice = Math.floor(Math.min(Math.max(most, SMALLEST_SLICE_BYTES), LARGEST_SLICE_BYTES));
+    await writer.write(bytes.subarray(at, at + slice) as Bytes);
+    if (left() < 0) return;
   }
   await writer.close();
 }

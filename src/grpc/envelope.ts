@@ -26,12 +26,16 @@ export function messagePrefix(flags: number, length: number): Uint8Array {
 /** Pieces below this size are copied together while they wait: a view of each would keep its chunk of up to 64 KiB. */
 const SMALL_PIECE_BYTES = 4 * 1024;
 const BLOCK_BYTES = 16 * 1024;
+/** How much more memory than bytes may be kept by what waits, beyond the newest chunk: then it is copied together. */
+const MOST_WASTED_BYTES = 64 * 1024;
 
 /** A run of bytes that waits. Numbers, and not a view each: views cost more than all the rest of a small message. */
 interface Piece {
   readonly memory: Uint8Array;
   start: number;
   end: number;
+  /** What this side allocated for it holds nothing else. */
+  readonly own: boolean;
 }
 
 /** Puts messages together from pieces of any size. Large ones that wait stay in the chunks that they came in. */
@@ -43,6 +47,8 @@ export class EnvelopeReader {
   #blockUsed = 0;
   #first = 0;
   #bytes = 0;
+  /** Bytes of the chunks before the newest that pieces may keep in memory. */
+  #kept = 0;
   /** The message that is being read, once its prefix is taken. */
   #flags = 0;
   #length = -1;
@@ -63,9 +69,30 @@ export class EnvelopeReader {
 
   push(memory: Uint8Array, start = 0, end: number = memory.length): void {
     // Mostly nothing waits, and what comes is taken out at once.
+    if (this.#bytes === 0) this.#kept = 0;
+    else if (end - start >= SMALL_PIECE_BYTES) this.#newChunk(memory);
     if (this.#bytes > 0 && end - start < SMALL_PIECE_BYTES) this.#pushSmall(memory, start, end);
-    else this.#pieces.push({ memory, start, end });
+    else this.#pieces.push({ memory, start, end, own: false });
     this.#bytes += end - start;
+  }
+
+  /** A chunk holds what other streams got, too: a stream that isn't read must not keep many for a few bytes of each. */
+  #newChunk(memory: Uint8Array): void {
+    const last = this.#pieces[this.#pieces.length - 1]!;
+    if (last.own || last.memory === memory) return;
+    this.#kept += last.memory.buffer.byteLength;
+    if (this.#kept <= this.#bytes + MOST_WASTED_BYTES) return;
+    this.#kept = 0;
+    const pieces: Piece[] = [];
+    for (const piece of this.#pieces.slice(this.#first)) {
+      if (piece.own) pieces.push(piece);
+      else {
+        const own = piece.memory.slice(piece.start, piece.end);
+        pieces.push({ memory: own, start: 0, end: own.length, own: true });
+      }
+    }
+    this.#pieces = pieces;
+    this.#first = 0;
   }
 
   #pushSmall(memory: Uint8Array, start: number, end: number): void {
@@ -79,7 +106,12 @@ export class EnvelopeReader {
     this.#blockUsed = from + end - start;
     const last = this.#pieces[this.#pieces.length - 1];
     if (last !== undefined && last.memory === block && last.end === from) last.end = this.#blockUsed;
-    else this.#pieces.push({ memory: block, start: from, end: this.#blockUsed });
+    else this.#pieces.push({ memory: block, start: from, end: this.#blockUsed, own: true });
+  }
+
+  /** How many bytes of the message that has begun are missing; 0 while its length isn't known. */
+  get missing(): number {
+    return this.#length < 0 ? 0 : this.#length - this.#bytes;
   }
 
   /** Whether a message has begun that isn't complete. */
@@ -104,7 +136,7 @@ export class EnvelopeReader {
   clear(): void {
     this.#pieces = [];
     this.#block = undefined;
-    this.#first = this.#bytes = 0;
+    this.#first = this.#bytes = this.#kept = 0;
     this.#length = -1;
   }
 

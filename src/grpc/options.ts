@@ -15,8 +15,9 @@ export interface GrpcOptions {
   /** For the binary format. */
   binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
   /**
-   * Compressions the server may use, the most liked first. Defaults to gzip, and Brotli where the runtime has it as a web
-   * stream that can stop at `readMaxBytes` (not on Deno).
+   * Compressions the server may use, the most liked first. Defaults to gzip, which is inflated no more than 1 MiB beyond
+   * `readMaxBytes`. Brotli can't be stopped so early: a few bytes of it take up to 20 MiB a call. Where servers are trusted,
+   * connect-node's `compressionBrotli` can be given here.
    */
   acceptCompression?: Compression[] | undefined;
   /** Compresses requests. Defaults to none, since not every server can read it. */
@@ -81,7 +82,7 @@ export function resolveGrpcOptions(options: GrpcOptions): ResolvedGrpcOptions {
     useBinaryFormat: options.useBinaryFormat ?? true,
     jsonOptions: { ignoreUnknownFields: true, ...options.jsonOptions },
     binaryOptions: options.binaryOptions,
-    acceptCompression: options.acceptCompression ?? defaultCompressions(),
+    acceptCompression: options.acceptCompression ?? defaultCompressions,
     sendCompression: options.sendCompression,
     compressMinBytes: options.compressMinBytes ?? 1024,
     readMaxBytes: options.readMaxBytes ?? DEFAULT_READ_MAX_BYTES,

@@ -12,6 +12,7 @@ import { lazyHeaders } from "./lazy-headers.ts";
 import type { LazyHeaders } from "./lazy-headers.ts";
 import type { Method } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
+import { afterTurn } from "./reading-turn.ts";
 import { RequestMessages } from "./request-messages.ts";
 import { headError, incomplete, sectionInfo, trailerError, unreadable } from "./status.ts";
 
@@ -123,7 +124,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   protected failed(error: ConnectError): void {
     // A server's error comes after its messages; giving up comes at once.
     if (this.#end === undefined) this.#end = { error };
-    if (this.gaveUp) this.#envelopes.clear();
+    if (this.gaveUp) this.#drop();
     this.#reject(error);
     this.#request?.finish(error);
     this.#serve();
@@ -156,8 +157,9 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   next(): Promise<Result> {
     if (this.#readers.length === 0) {
       try {
+        const before = this.#envelopes.bytes;
         const result = this.#take();
-        if (result !== undefined) return Promise.resolve(result);
+        if (result !== undefined) return afterTurn(result, before - this.#envelopes.bytes);
       } catch (error) {
         return Promise.reject(error);
       }
@@ -170,7 +172,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   /** Ends the call early. */
   return(): Promise<Result> {
     if (!this.settled) this.fail(new ConnectError("the response is not read any more", Code.Canceled));
-    this.#envelopes.clear();
+    this.#drop();
     this.#end = { error: undefined };
     return Promise.resolve(DONE);
   }
@@ -209,6 +211,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     if (this.#end === undefined) {
       // Someone waits for a message that may be larger than the window.
       this.#credit(this.#uncredited);
+      if (this.#envelopes.missing > 0) this.expects(this.#envelopes.missing);
       return undefined;
     }
     const { error } = this.#end;
@@ -230,6 +233,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     // Before others who read are told of the end, which for them is a good one.
     const seen = this.#ended(broken);
     this.fail(broken);
+    this.#drop();
     throw seen;
   }
 
@@ -238,6 +242,12 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     const listener = this.#endListener;
     this.#endListener = undefined;
     return listener?.(error) ?? error;
+  }
+
+  /** What came is not read any more. */
+  #drop(): void {
+    this.#envelopes.clear();
+    this.#credit(this.#uncredited);
   }
 
   #credit(bytes: number): void {

@@ -100,24 +100,25 @@ export class GrpcUnaryCall extends GrpcCall {
           return;
         }
       }
-      this.#pieces(chunk.subarray(start, end));
+      this.#pieces(chunk, start, end);
     } catch (error) {
       this.failAnswered(error);
     }
   }
 
-  #pieces(piece: Uint8Array): void {
+  #pieces(chunk: Uint8Array, start: number, end: number): void {
     if (this.#reader === undefined) {
       this.#reader = new EnvelopeReader(this.options.readMaxBytes);
       if (this.#whole !== undefined) this.#envelope = { flags: this.#wholeFlags, bytes: this.#whole };
     }
-    this.#reader.push(piece);
+    this.#reader.push(chunk, start, end);
     for (let next = this.#reader.next(); next !== undefined; next = this.#reader.next()) {
       if (this.#envelope !== undefined) {
         throw new ConnectError("protocol error: received extra output message for unary method", Code.Unimplemented);
       }
       this.#envelope = next;
     }
+    if (this.#reader.missing > 0) this.expects(this.#reader.missing);
   }
 
   onEnd(trailers: HeaderBlock | undefined): void {

@@ -9,6 +9,7 @@ import { FrameWriter } from "./frame-writer.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
 import { Keepalive } from "./keepalive.ts";
 import type { KeepaliveSettings } from "./keepalive.ts";
+import { Lender } from "./lender.ts";
 import { MAX_WAITING_CONTROL_BYTES, resolveLimits } from "./limits.ts";
 import type { Http2Limits, ResolvedHttp2Limits } from "./limits.ts";
 import { Receiver } from "./receiver.ts";
@@ -64,6 +65,7 @@ export class Connection implements ByteStreamEvents {
   readonly clock: Clock;
   readonly limits: ResolvedHttp2Limits;
   readonly requests: Requests;
+  readonly lender: Lender;
   /** Why it drains, if something is wrong. */
   whyDraining: Error | undefined;
   readonly #bytes: ByteStream;
@@ -88,6 +90,7 @@ export class Connection implements ByteStreamEvents {
     this.writer = new FrameWriter(bytes);
     this.sender = new Sender(this.writer, this.peer);
     this.requests = new Requests(this, options.firstStreamId ?? 1);
+    this.lender = new Lender(this);
     const { maxHeaderListBytes, streamWindowBytes, connectionWindowBytes } = this.limits;
     const receiver = new Receiver(this);
     this.#reader = new FrameReader(receiver, maxHeaderListBytes);

@@ -65,7 +65,8 @@ export class Receiver implements FrameSink {
    * doesn't hold up the others; its own window bounds it. Frames of closed streams count too.
    */
   #receive(flowLength: number): void {
-    const { writer } = this.#connection;
+    const { lender, writer } = this.#connection;
+    lender.received(flowLength);
     if (this.#granted > 0 && writer.writes !== this.#writesBefore) {
       this.#window.grow(this.#granted);
       this.#granted = 0;
@@ -82,7 +83,7 @@ export class Receiver implements FrameSink {
 
   onPadding(id: number, bytes: number): void {
     const stream = this.#connection.requests.active.get(id);
-    if (stream !== undefined) this.#connection.requests.consumed(stream, bytes);
+    if (stream !== undefined) this.#connection.lender.consumed(stream, bytes);
   }
 
   onHeaders(id: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
@@ -180,6 +181,7 @@ export class Receiver implements FrameSink {
   }
 
   onPing(payload: Uint8Array, start: number, ack: boolean): void {
+    if (ack && this.#connection.lender.pinged(payload, start)) return;
     this.#ignored();
     if (!ack) this.#connection.writer.ping(payload, start, true);
   }

@@ -1,7 +1,7 @@
 import type { Connection } from "./connection.ts";
 import { ErrorCode, Http2Error, NoRoomError, StreamError } from "./error.ts";
 import type { Blame, Processed } from "./error.ts";
-import { ReceiveWindow } from "./flow.ts";
+import { StreamWindow } from "./flow.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
 import { fieldListBytes } from "./hpack-encoder.ts";
 import { CancelledStreams } from "./limits.ts";
@@ -101,14 +101,6 @@ export class Requests {
     if (this.room === 1) this.#connection.hasRoom();
     if (this.#waiting.size > 0) this.#startSoon();
     else if (this.active.size === 0) this.#connection.idle();
-  }
-
-  /** The reader took bytes: the stream's window grows (section 6.9). */
-  consumed(stream: ClientStream, bytes: number): void {
-    const increment = stream.receiveWindow?.take(bytes) ?? 0;
-    if (increment === 0) return;
-    stream.receiveWindow!.grow(increment);
-    this.#connection.writer.windowUpdate(stream.id, increment);
   }
 
   /** Sends requests that wait, as far as there are places. */
@@ -231,7 +223,7 @@ export class Requests {
     this.#nextId += 2;
     writer.headers(id, encoder.template(template), stream.literals(), peer.maxFrameSize);
     const window = this.#acknowledged ? streamWindowBytes : Math.max(streamWindowBytes, DEFAULT_WINDOW);
-    stream.opened(id, new ReceiveWindow(window));
+    stream.opened(id, new StreamWindow(window));
     this.active.add(stream);
     // Section 5.1.1: a connection whose ids ran out is replaced.
     if (this.#nextId > MAX_STREAM_ID) this.#connection.drain();

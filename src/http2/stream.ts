@@ -1,9 +1,10 @@
 import type { Connection } from "./connection.ts";
 import { ErrorCode } from "./error.ts";
 import type { StreamError } from "./error.ts";
-import type { ReceiveWindow } from "./flow.ts";
+import type { StreamWindow } from "./flow.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import type { HeaderTemplate } from "./hpack-encoder.ts";
+import type { UnreadLoan } from "./lender.ts";
 import type { StreamQueue } from "./stream-queue.ts";
 
 /**
@@ -51,7 +52,9 @@ export abstract class ClientStream {
   stalledAt = -1;
   /** Whether a `write` returned false since the last `onWritable`. */
   wantsRoom = false;
-  receiveWindow: ReceiveWindow | undefined = undefined;
+  receiveWindow: StreamWindow | undefined = undefined;
+  /** What it holds on loan after its end, until that is read. */
+  unreadLoan: UnreadLoan | undefined = undefined;
   // What came so far.
   headReceived = false;
   /** END_STREAM came: the server is done with the stream, so that there is nothing left to reset. */
@@ -104,7 +107,13 @@ export abstract class ClientStream {
 
   /** Says that the reader took bytes of what `onData` gave, so that the peer may send as many more. */
   consumed(bytes: number): void {
-    if (this.state !== "closed" && !this.endReceived) this.connection?.requests.consumed(this, bytes);
+    if (this.state !== "closed") this.connection?.lender.consumed(this, bytes);
+    else this.unreadLoan?.read(bytes);
+  }
+
+  /** Says that the reader waits for a message of which so many bytes are missing, so that they may come at once. */
+  expects(bytes: number): void {
+    if (this.state !== "closed") this.connection?.lender.expects(this, bytes);
   }
 
   /** Gives the request up: RST_STREAM if the server has to do with it. No `on…` method is called any more. */
@@ -122,7 +131,7 @@ export abstract class ClientStream {
   // Transitions; only the connection and its sender call them.
 
   /** HEADERS are sent. */
-  opened(id: number, receiveWindow: ReceiveWindow): void {
+  opened(id: number, receiveWindow: StreamWindow): void {
     this.id = id;
     this.receiveWindow = receiveWindow;
     this.template = undefined;
@@ -140,6 +149,7 @@ export abstract class ClientStream {
     this.state = "closed";
     this.outgoing = undefined;
     this.outgoingBytes = 0;
+    this.connection?.lender.closed(this);
   }
 
   /** The literals of the varying fields. */

@@ -7,11 +7,12 @@ import { create, createFileRegistry, fromBinary, type Message, toBinary } from "
 import type { DescMessage, DescService } from "@bufbuild/protobuf";
 import { type Any, anyUnpack, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, ConnectError, createClient } from "@connectrpc/connect";
+import { compressionBrotli } from "@connectrpc/connect-node";
 import { readFileSync, writeSync } from "node:fs";
 import process from "node:process";
 import { createBalancedTransport, staticResolver } from "../../src/index.ts";
 import { grpcConnector } from "../../src/node.ts";
-import { defaultCompressions, deflate, gzip } from "../../src/grpc/compression.ts";
+import { deflate, gzip } from "../../src/grpc/compression.ts";
 
 interface Header {
   readonly name: string;
@@ -52,7 +53,7 @@ interface Result {
 }
 
 const CODEC_JSON = 2;
-const COMPRESSIONS = new Map([[2, gzip], [3, defaultCompressions().find(({ name }) => name === "br")], [5, deflate]]);
+const COMPRESSIONS = new Map([[2, gzip], [3, compressionBrotli], [5, deflate]]);
 const FULL_DUPLEX = 5;
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(process.argv[2]!)));

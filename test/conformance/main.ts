@@ -20,7 +20,7 @@ const RUNTIMES: Readonly<Record<string, readonly string[]>> = {
   deno: ["deno", "run", "-A", "--no-check"],
 };
 
-/** What the client can do; the suite leaves out the rest. Deno's Brotli can't stop at `readMaxBytes`, so it is off there. */
+/** What the client can do; the suite leaves out the rest. Brotli is connect-node's, and off on Deno. */
 const configFor = (runtime: string) =>
   `features:
   versions: [HTTP_VERSION_2]

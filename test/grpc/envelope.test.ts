@@ -56,6 +56,24 @@ describe("an envelope reader", () => {
     assert.ok(bytes < 2_000_000, `${bytes} bytes are kept for 1,000,000`);
   });
 
+  it("doesn't keep whole chunks of the socket for pieces that wait for long, however large they are", () => {
+    for (const size of [4_096, 5_000, 16_384]) {
+      const reader = new EnvelopeReader(0xffff_ffff);
+      const message = envelope(new Uint8Array(size - 5));
+      for (let i = 0; i < 100; i++) {
+        const chunk = new Uint8Array(65_536);
+        chunk.set(message, 100);
+        reader.push(chunk, 100, 100 + size);
+      }
+      const kept = new Set<ArrayBufferLike>();
+      let read = 0;
+      for (let next = reader.next(); next !== undefined; next = reader.next(), read++) kept.add(next.bytes.buffer);
+      const bytes = [...kept].reduce((sum, { byteLength }) => sum + byteLength, 0);
+      assert.equal(read, 100);
+      assert.ok(bytes < 2 * 100 * size + 2 * 65_536, `${bytes} bytes are kept for ${100 * size}`);
+    }
+  });
+
   it("refuses a message above its limit before it comes", () => {
     const reader = new EnvelopeReader(1_000);
     reader.push(messagePrefix(0, 1_001).slice());

@@ -32,10 +32,10 @@ describe("an HTTP/2 connection", () => {
       }
       return [flags, values, updates.map(({ type, streamId, payload }) => [type, streamId, uint32(payload)])];
     };
-    // 8 MiB for a stream, 64 KiB for headers, and for the connection 16 MiB, of which HTTP/2 gives 65,535 by itself.
+    // 64 KiB for a stream, 64 KiB for headers, and for the connection 16 MiB, of which HTTP/2 gives 65,535 by itself.
     assert.deepEqual(await announced(undefined), [
       0,
-      [[Setting.enablePush, 0], [Setting.initialWindowSize, 8_388_608], [Setting.maxHeaderListSize, 65_536]],
+      [[Setting.enablePush, 0], [Setting.initialWindowSize, 65_536], [Setting.maxHeaderListSize, 65_536]],
       [[FrameType.windowUpdate, 0, 16_777_216 - 65_535]],
     ]);
     assert.deepEqual(

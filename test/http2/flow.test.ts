@@ -239,7 +239,7 @@ describe("flow control of what is received", () => {
     assert.deepEqual(windows(server.frames()).filter(([id]) => id === 0), [[0, 35_030]]);
   });
 
-  it("gives a stream 8 MiB and the connection 16 MiB by default, and back by halves", async () => {
+  it("gives a stream 64 KiB and the connection 16 MiB by default, and back by halves", async () => {
     const { server, request, told } = pair();
     const stream = request({ reads: false });
     server.send(frame.settingsAck(), frame.headers(1, OK));
@@ -250,21 +250,26 @@ describe("flow control of what is received", () => {
         server.send(frame.data(1, new Uint8Array(Math.min(left, 16_384))));
       }
     };
-    assert.equal(stream.receiveWindow?.left, 8_388_608);
-    send(8_388_607);
+    assert.equal(stream.receiveWindow?.left, 65_536);
+    send(65_536);
     await flushed();
     assert.deepEqual(windows(server.frames()), [], "the connection's is less than half used");
-    send(1);
-    stream.consumed(4_194_303);
+    stream.consumed(32_767);
     await flushed();
-    assert.deepEqual([windows(server.frames()), stream.receiveWindow?.left], [[[0, 8_388_608]], 0]);
+    assert.deepEqual([windows(server.frames()), stream.receiveWindow?.left], [[], 0]);
     stream.consumed(1);
     await flushed();
-    assert.deepEqual(windows(server.frames()), [[1, 4_194_304]]);
-    send(4_194_304);
+    assert.deepEqual(windows(server.frames()), [[1, 32_768]]);
+    send(32_768);
     assert.deepEqual([stream.error, told], [undefined, ["ready"]]);
     send(1);
-    assert.deepEqual([stream.error?.code, stream.bytes], [ErrorCode.flowControlError, 12_582_912]);
+    assert.deepEqual([stream.error?.code, stream.bytes], [ErrorCode.flowControlError, 98_304]);
+    for (let id = 3, came = 98_305; came < 8_388_608; id += 2, came += 16_384) {
+      request();
+      server.send(frame.headers(id, OK), frame.data(id, new Uint8Array(16_384), Flag.endStream));
+    }
+    await flushed();
+    assert.deepEqual(windows(server.frames()), [[0, 8_388_608 + 1]]);
   });
 
   it("counts padding, and takes it as read", async () => {
