@@ -20,7 +20,13 @@ export function opened<S extends Socket, T>(
       under?.destroy();
       return reject(signal.reason);
     }
-    const socket = connect();
+    let socket: S;
+    try {
+      socket = connect();
+    } catch (error) {
+      under?.destroy();
+      return reject(error);
+    }
     let progress: SocketProgress = under === undefined ? "dialling" : "handshake";
     const connected = () => progress = "handshake";
     const giveUp = (reason: unknown) => {

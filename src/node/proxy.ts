@@ -139,6 +139,7 @@ function refusal(header: string, authority: string): string | undefined {
   if (status === undefined) return "doesn't speak HTTP/1.1";
   if (status.startsWith("2")) return undefined;
   const said = reason.slice(0, 100).replace(/[^\x20-\x7e]/g, "?");
-  const hint = status === "407" ? ": look at the user and the password in the proxy's URL" : "";
+  // Some proxies say 401 where 407 is meant.
+  const hint = status === "407" || status === "401" ? ": look at the user and the password in the proxy's URL" : "";
   return `answered CONNECT ${authority} with ${status}${said === "" ? "" : ` ${said}`}${hint}`;
 }
