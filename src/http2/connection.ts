@@ -43,6 +43,8 @@ export interface ConnectionEvents {
    * `NoRoomError`, for their maker to take elsewhere; else they wait for one.
    */
   room?(): void;
+  /** There is no room for requests any more. */
+  full?(): void;
 }
 
 /** Settings of a connection. */
@@ -178,6 +180,11 @@ export class Connection implements ByteStreamEvents {
   /** There is room for requests again. */
   hasRoom(): void {
     if (this.usable) this.#events.room?.();
+  }
+
+  /** There is no room for requests any more. */
+  isFull(): void {
+    this.#events.full?.();
   }
 
   /** All requests are done. */

@@ -132,6 +132,7 @@ export class Requests {
     const wasFull = this.#used >= this.#allowed;
     this.#allowed = maxConcurrentStreams;
     if (wasFull && this.room > 0) this.#connection.hasRoom();
+    else if (!wasFull && this.room <= 0) this.#connection.isFull();
     if (!this.#connection.declinesWhenFull || this.active.size < maxConcurrentStreams) return;
     for (const stream of [...this.#waiting]) {
       this.#waiting.delete(stream);
@@ -225,6 +226,7 @@ export class Requests {
     const window = this.#acknowledged ? streamWindowBytes : Math.max(streamWindowBytes, DEFAULT_WINDOW);
     stream.opened(id, new StreamWindow(window));
     this.active.add(stream);
+    if (this.room === 0) this.#connection.isFull();
     // Section 5.1.1: a connection whose ids ran out is replaced.
     if (this.#nextId > MAX_STREAM_ID) this.#connection.drain();
   }

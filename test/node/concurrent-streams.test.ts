@@ -202,3 +202,66 @@ describe("a server that allows so many concurrent streams", () => {
     await Promise.all(calls);
   });
 });
+
+describe("an endpoint with several connections", () => {
+  it("gets another when all are full, up to so many, and each takes what it may", async (t) => {
+    const a = await limitedServer(t, 2);
+    const { client, transport } = await connected(t, [a.address], {}, { maxConnectionsPerEndpoint: 3 });
+    const calls = Array.from({ length: 8 }, (_, i) => client.route({ data: `${i}` }));
+    await eventually("three connections are full", () => a.waiting().length === 6);
+    assert.deepEqual([a.sessions.length, a.most(), transport.snapshot().waiting], [3, 2, 2]);
+    a.answer("3");
+    await eventually("the next is sent", () => a.waiting().includes("6"));
+    a.answer("0");
+    await eventually("the last is sent", () => a.waiting().includes("7"));
+    while (a.waiting().length > 0) a.answer();
+    await Promise.all(calls);
+    assert.deepEqual([a.sessions.length, a.most()], [3, 2]);
+  });
+
+  it("has one by default", async (t) => {
+    const a = await limitedServer(t, 2);
+    const { client, transport } = await connected(t, [a.address]);
+    const calls = Array.from({ length: 3 }, (_, i) => client.route({ data: `${i}` }));
+    await eventually("it is full", () => a.waiting().length === 2);
+    assert.equal(transport.snapshot().waiting, 1);
+    a.answer();
+    await eventually("the last is sent", () => a.waiting().includes("2"));
+    a.answer();
+    a.answer();
+    await Promise.all(calls);
+    assert.equal(a.sessions.length, 1);
+  });
+
+  it("goes on with those that are left when one ends, and nobody needs to hear of it", async (t) => {
+    const a = await limitedServer(t, 1);
+    const states: string[] = [];
+    const { client } = await connected(t, [a.address], {
+      onEvent: (event) => void (event.type === "connection-state" && states.push(event.to)),
+    }, { maxConnectionsPerEndpoint: 2 });
+    const first = client.route({ data: "1" });
+    await eventually("another connection is open", () => a.sessions.length === 2);
+    const second = client.route({ data: "2" });
+    await eventually("both are full", () => a.waiting().length === 2);
+    a.goAway(0);
+    const third = client.route({ data: "3" });
+    await eventually("a third connection takes it", () => a.waiting().length === 3);
+    assert.equal(a.sessions.length, 3);
+    a.sessions[1]!.destroy();
+    // Its method may be repeated.
+    await eventually("the lost call is sent again", () => a.sessions.length === 4 && a.waiting().includes("2"));
+    for (const data of ["1", "2", "3"]) a.answer(data);
+    await Promise.all([first, second, third]);
+    assert.deepEqual(states, ["connecting", "ready"]);
+  });
+
+  it("are all closed with their link", async (t) => {
+    const a = await limitedServer(t, 1);
+    const { client, transport } = await connected(t, [a.address], {}, { maxConnectionsPerEndpoint: 3 });
+    const calls = ["1", "2"].map((data) => failureOf(client.route({ data })));
+    await eventually("two are full, and another is open", () => a.waiting().length === 2 && a.sessions.length === 3);
+    await transport.close();
+    await Promise.all(calls);
+    await eventually("all have ended", () => a.sessions.every(({ clientLeft }) => clientLeft));
+  });
+});

@@ -13,6 +13,8 @@ export interface LimitedServer {
   answer(data?: string): void;
   /** The most that were in flight at the same time on one connection. */
   most(): number;
+  /** Asks for no further call on a connection, the oldest being 0. */
+  goAway(connection: number): void;
   /** Says another limit on all connections. */
   allow(streams: number): void;
 }
@@ -29,6 +31,9 @@ export async function limitedServer(t: TestContext, streams: number): Promise<Li
   const close = (request: Request) => open.splice(open.indexOf(request), 1);
   const server = await startRawServer(async (session) => {
     await session.handshake([[Setting.maxConcurrentStreams, streams]]);
+    void session.left().then(() => {
+      for (const request of open.filter((request) => request.session === session)) close(request);
+    });
     for (;;) {
       const frame = await session.read();
       if (frame.type === FrameType.data && (frame.flags & Flag.endStream) !== 0) {
@@ -55,6 +60,7 @@ export async function limitedServer(t: TestContext, streams: number): Promise<Li
       request.session.respond(request.id, { messages: [new Uint8Array(0)] });
     },
     most: () => most,
+    goAway: (connection) => server.sessions[connection]!.goaway(0x7fff_ffff),
     allow(streams) {
       for (const session of server.sessions) session.settings([[Setting.maxConcurrentStreams, streams]]);
     },

@@ -1,0 +1,118 @@
+import { DEFAULT_CONNECT_BACKOFF } from "../connection/connection-host.ts";
+import type { Connection } from "../http2/connection.ts";
+import { Backoff } from "../time/backoff.ts";
+import type { Clock, Timer } from "../time/clock.ts";
+
+/** What further connections need of their link. */
+export interface FurtherHost {
+  /** Opens a connection and waits until it is ready. */
+  open(signal: AbortSignal): Promise<Connection>;
+  /** Whether all that are open are full. */
+  wanted(): boolean;
+  /** A call that waits may be given to a new connection. */
+  room(): void;
+}
+
+/**
+ * The connections that a link has beside its first (gRFC A105). While all are full another is opened, one at a time and
+ * ahead of the next call; one that can't be opened is tried again after a backoff.
+ */
+export class FurtherConnections {
+  readonly #most: number;
+  readonly #clock: Clock;
+  readonly #maxAgeMs: number | undefined;
+  readonly #host: FurtherHost;
+  readonly #backoff = new Backoff(DEFAULT_CONNECT_BACKOFF, Math.random);
+  /** With the timer of its age, the oldest first. */
+  readonly #open = new Map<Connection, Timer | undefined>();
+  readonly #abort = new AbortController();
+  #opening = false;
+  #retry: Timer | undefined;
+
+  constructor(
+    most: number,
+    settings: { readonly clock: Clock; readonly maxAgeMs?: number | undefined },
+    host: FurtherHost,
+  ) {
+    this.#most = most;
+    this.#clock = settings.clock;
+    this.#maxAgeMs = settings.maxAgeMs;
+    this.#host = host;
+  }
+
+  /** How many more calls their server allows for now. */
+  get room(): number {
+    let room = 0;
+    for (const { requests } of this.#open.keys()) room += Math.max(0, requests.room);
+    return room;
+  }
+
+  has(connection: Connection): boolean {
+    return this.#open.has(connection);
+  }
+
+  /** The oldest with room, so that the newest are the first to fall idle. */
+  withRoom(): Connection | undefined {
+    for (const connection of this.#open.keys()) if (connection.requests.room > 0) return connection;
+    return undefined;
+  }
+
+  /** Takes the oldest away. */
+  shift(): Connection | undefined {
+    for (const connection of this.#open.keys()) {
+      this.delete(connection);
+      return connection;
+    }
+    return undefined;
+  }
+
+  /** It takes no more calls. */
+  delete(connection: Connection): void {
+    this.#open.get(connection)?.cancel();
+    this.#open.delete(connection);
+  }
+
+  /** Opens another if it is wanted and allowed. */
+  look(): void {
+    if (this.#opening || this.#retry !== undefined || this.#open.size >= this.#most) return;
+    if (this.#abort.signal.aborted || !this.#host.wanted()) return;
+    this.#opening = true;
+    void this.#openOne();
+  }
+
+  async #openOne(): Promise<void> {
+    try {
+      const connection = await this.#host.open(this.#abort.signal);
+      this.#opening = false;
+      if (this.#abort.signal.aborted || !connection.usable) return connection.close(0, 0);
+      this.#backoff.reset();
+      this.#open.set(connection, this.#ageOf(connection));
+      this.#host.room();
+      this.look();
+    } catch {
+      this.#opening = false;
+      if (this.#abort.signal.aborted) return;
+      this.#retry = this.#clock.timer(this.#backoff.next(), () => {
+        this.#retry = undefined;
+        this.look();
+      });
+    }
+  }
+
+  /** It goes when it is old; whether it is missed shows when all are full. */
+  #ageOf(connection: Connection): Timer | undefined {
+    if (this.#maxAgeMs === undefined) return undefined;
+    return this.#clock.timer(this.#maxAgeMs * (0.9 + 0.2 * Math.random()), () => {
+      this.delete(connection);
+      connection.close(Infinity, Infinity);
+      this.look();
+    });
+  }
+
+  /** Opens no more; the link closes those that are open. */
+  close(): void {
+    this.#abort.abort(new Error("the link was closed"));
+    this.#retry?.cancel();
+    for (const connection of [...this.#open.keys()]) this.delete(connection);
+  }
+}

@@ -1,0 +1,242 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Link, LinkEvents } from "../connection/link.ts";
+import { markAttempt } from "../connection/mark.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { GrpcOptions } from "../grpc/options.ts";
+import { createGrpcTransport } from "../grpc/transport.ts";
+import type { ByteStream } from "../http2/byte-stream.ts";
+import { Connection } from "../http2/connection.ts";
+import { ErrorCode, Http2Error } from "../http2/error.ts";
+import type { KeepaliveOptions } from "../http2/keepalive.ts";
+import type { Http2Limits } from "../http2/limits.ts";
+import type { Clock, Timer } from "../time/clock.ts";
+import { FurtherConnections } from "./further-connections.ts";
+import { whyNot } from "./socket-error.ts";
+import type { Destination } from "./socket.ts";
+
+/** What a link needs to know of the connector's options. */
+export interface LinkSettings extends GrpcOptions {
+  readonly limits?: Http2Limits | undefined;
+  readonly maxAgeMs?: number | undefined;
+  readonly maxConnectionsPerEndpoint: number;
+  readonly clock: Clock;
+  readonly connectTimeoutMs: number;
+  readonly keepalive: (KeepaliveOptions & { readonly intervalMs: number }) | undefined;
+}
+
+/**
+ * A link over one connection at a time, and further ones where that is full and more are allowed; connections that drain
+ * live on beside them.
+ */
+export class GrpcLink implements Link {
+  readonly protocol = "grpc";
+  readonly transport: Link["transport"];
+  readonly #endpoint: Endpoint;
+  readonly #destination: Destination;
+  readonly #settings: LinkSettings;
+  readonly #events: LinkEvents;
+  readonly #connections = new Set<Connection>();
+  /** What calls go to. */
+  #current: Connection | undefined;
+  /** The connection whose end the owner of the link is to hear of: the one that is, or drains after being, current. */
+  #announced: Connection | undefined;
+  /** Where more than one connection is allowed. */
+  readonly #further: FurtherConnections | undefined;
+  #connecting: Promise<void> | undefined;
+  readonly #openings = new Set<AbortController>();
+  #closed = false;
+  #pingIntervalFactor = 1;
+  #age: Timer | undefined;
+  /** Settled when the link is closed and its last connection has ended. */
+  #empty: Promise<void> | undefined;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(endpoint: Endpoint, destination: Destination, settings: LinkSettings, events: LinkEvents) {
+    this.#endpoint = endpoint;
+    this.#destination = destination;
+    this.#settings = settings;
+    this.#events = events;
+    const { authority, scheme } = destination;
+    this.transport = createGrpcTransport(() => this.#open(), { ...settings, authority, scheme });
+    if (settings.maxConnectionsPerEndpoint === 1) return;
+    this.#further = new FurtherConnections(settings.maxConnectionsPerEndpoint - 1, settings, {
+      open: (signal) => this.#dial(signal),
+      wanted: () => this.#current !== undefined && this.#roomNow(this.#current) <= 0,
+      room: () => this.#events.room?.(),
+    });
+  }
+
+  get room(): number | undefined {
+    return this.#current === undefined ? undefined : this.#roomNow(this.#current);
+  }
+
+  #roomNow(current: Connection): number {
+    const { room } = current.requests;
+    return this.#further === undefined ? room : Math.max(0, room) + this.#further.room;
+  }
+
+  giveBack(): void {
+    for (const connection of this.#connections) connection.giveBack();
+  }
+
+  #open(): Connection {
+    const current = this.#current;
+    if (current !== undefined) {
+      return this.#further === undefined || current.requests.room > 0 ? current : this.#further.withRoom() ?? current;
+    }
+    const why = this.#closed ? "is closed" : "is not open";
+    const text = `the request was not sent: the connection to ${this.#endpoint.address} ${why}`;
+    throw markAttempt(new ConnectError(text, Code.Unavailable), "not-sent");
+  }
+
+  connect(signal: AbortSignal): Promise<void> {
+    return this.#connecting ??= this.#connect(signal).finally(() => this.#connecting = undefined);
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    if (this.#current?.usable || this.#goesOn()) return;
+    this.#announced = undefined;
+    this.#use(await this.#dial(signal));
+  }
+
+  #use(connection: Connection): void {
+    this.#current = this.#announced = connection;
+    this.#further?.look();
+    const { clock, maxAgeMs } = this.#settings;
+    if (maxAgeMs === undefined) return;
+    // gRFC A9's jitter, so that the connections of many clients are not all replaced at once.
+    this.#age?.cancel();
+    this.#age = clock.timer(maxAgeMs * (0.9 + 0.2 * Math.random()), () => void this.#replace(connection));
+  }
+
+  /** Opens another connection beside an aged one; only when it is ready does the old one take no new calls. */
+  async #replace(old: Connection): Promise<void> {
+    if (this.#closed || this.#current !== old) return;
+    let connection: Connection;
+    try {
+      connection = await this.#dial(new AbortController().signal);
+    } catch {
+      // The old one still works: try again at the next age.
+      if (this.#current === old) this.#use(old);
+      return;
+    }
+    if (this.#current === old) {
+      this.#use(connection);
+      old.close(Infinity, Infinity);
+      this.#hasRoom(connection);
+    } else {
+      connection.close(0, 0);
+    }
+  }
+
+  /** Opens a connection and waits until it is ready. */
+  async #dial(signal: AbortSignal): Promise<Connection> {
+    const { address } = this.#endpoint;
+    if (this.#closed) throw new Error(`the link to ${address} is closed`);
+    signal.throwIfAborted();
+    const { clock, connectTimeoutMs } = this.#settings;
+    const opening = new AbortController();
+    this.#openings.add(opening);
+    const abort = () => opening.abort(signal.reason);
+    signal.addEventListener("abort", abort);
+    const timer = clock.timer(connectTimeoutMs, () => {
+      opening.abort(new Error(`no HTTP/2 server answered within ${connectTimeoutMs} ms`));
+    }, true);
+    try {
+      const connection = await this.#ready(await this.#destination.open(opening.signal), opening.signal);
+      if (!connection.usable) throw new Error("the server closed the connection at once");
+      return connection;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new Error(`can't connect to ${address}: ${whyNot(error, this.#destination.scheme)}`, { cause: error });
+    } finally {
+      this.#openings.delete(opening);
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Starts HTTP/2 on a byte stream and waits for the server's SETTINGS. */
+  #ready(bytes: ByteStream, signal: AbortSignal): Promise<Connection> {
+    const { clock, keepalive, limits } = this.#settings;
+    return new Promise((resolve, reject) => {
+      bytes.hold(true);
+      const abort = () => {
+        reject(signal.reason);
+        connection.close(0, 0);
+      };
+      const connection = new Connection(bytes, {
+        ready() {
+          signal.removeEventListener("abort", abort);
+          bytes.hold(false);
+          resolve(connection);
+        },
+        draining: () => {
+          this.#further?.delete(connection);
+          if (this.#current !== connection || this.#goesOn()) return;
+          this.#current = undefined;
+          if (!this.#closed) this.#events.draining();
+        },
+        lost: (cause) => {
+          signal.removeEventListener("abort", abort);
+          reject(cause ?? new Error("the server closed the connection"));
+          this.#lost(connection, cause);
+        },
+        // A link that is used alone has calls wait at their connection.
+        ...this.#events.room !== undefined && { room: () => this.#hasRoom(connection) },
+        ...this.#further !== undefined && { full: () => this.#further?.look() },
+      }, {
+        clock,
+        limits,
+        keepalive: keepalive && {
+          ...keepalive,
+          intervalMs: keepalive.intervalMs * this.#pingIntervalFactor,
+          pingsNeedCalls: this.#events.pingsNeedCalls,
+        },
+      });
+      this.#connections.add(connection);
+      signal.addEventListener("abort", abort);
+      if (signal.aborted) abort();
+    });
+  }
+
+  #hasRoom(connection: Connection): void {
+    if (this.#closed) return;
+    if (this.#current === connection || this.#further?.has(connection)) this.#events.room?.();
+  }
+
+  /** Another connection takes the place of the one that calls went to, so that nobody needs to hear of its end. */
+  #goesOn(): boolean {
+    const next = this.#closed ? undefined : this.#further?.shift();
+    if (next !== undefined) this.#use(next);
+    return next !== undefined;
+  }
+
+  #lost(connection: Connection, cause: Error | undefined): void {
+    this.#connections.delete(connection);
+    this.#further?.delete(connection);
+    // gRFC A8: the server says that it is pinged too often.
+    if (
+      cause instanceof Http2Error && cause.code === ErrorCode.ENHANCE_YOUR_CALM && /too_many_pings/.test(cause.message)
+    ) {
+      this.#pingIntervalFactor *= 2;
+    }
+    if (this.#announced === connection && !(this.#current === connection && this.#goesOn())) {
+      this.#announced = this.#current = undefined;
+      if (!this.#closed) this.#events.lost(cause);
+    }
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+  }
+
+  async close(graceMs: number = 0, streamGraceMs: number = graceMs): Promise<void> {
+    this.#closed = true;
+    this.#current = undefined;
+    this.#age?.cancel();
+    this.#further?.close();
+    for (const opening of this.#openings) opening.abort(new Error("the link was closed"));
+    this.#empty ??= new Promise((resolve) => this.#whenEmpty = resolve);
+    for (const connection of [...this.#connections]) connection.close(graceMs, streamGraceMs);
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+    await this.#empty;
+  }
+}
