@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { createConnectDriver } from "./etcd/connect-driver.ts";
+import { createConnectDriver } from "./etcd/driver/connect/connect-driver.ts";
 import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
 import type { Connector } from "./connection/link.ts";
 import { grpcConnector, type TlsSource } from "./node/grpc-connector.ts";

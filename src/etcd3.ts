@@ -16,8 +16,8 @@
  * @module
  */
 import type { Etcd3 } from "etcd3";
-import { createEtcd3Driver } from "./etcd/etcd3-driver.ts";
-import { sourceOf } from "./etcd/etcd3/client-options.ts";
+import { createEtcd3Driver } from "./etcd/driver/etcd3/etcd3-driver.ts";
+import { sourceOf } from "./etcd/driver/etcd3/client-options.ts";
 import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
 import { type Etcd3TlsOptions, grpcCredentials } from "./node/grpc-credentials.ts";
 import { anything, checkOptions, type Checks, kind } from "./option.ts";

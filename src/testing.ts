@@ -10,6 +10,6 @@
  *
  * @module
  */
-export { createMemoryEtcd, type MemoryEtcd, type MemoryEtcdOptions } from "./etcd/memory-etcd.ts";
+export { createMemoryEtcd, type MemoryEtcd, type MemoryEtcdOptions } from "./memory-etcd/memory-etcd.ts";
 export { createMemoryRegistry, type MemoryRegistryOptions } from "./registry/memory.ts";
 export { type Clock, type Timer } from "./time/clock.ts";

@@ -37,16 +37,22 @@ const LAYERS = [
 /** The other branches, and which of the folders each may import from. */
 const BRANCHES: Record<string, readonly string[]> = {
   "src/registry": ["src/time", "src/option.ts", "src/endpoint.ts", "src/event.ts", "src/resolver"],
-  "src/etcd": [
+  "src/etcd": ["src/time", "src/option.ts", "src/endpoint.ts", "src/event.ts", "src/resolver", "src/registry"],
+  "src/etcd/driver": ["src/time", "src/endpoint.ts"],
+  "src/etcd/driver/connect": ["src/time", "src/endpoint.ts", "src/connection", "src/etcd/driver", "gen/etcd"],
+  "src/etcd/driver/etcd3": ["src/time", "src/option.ts", "src/endpoint.ts", "src/etcd/driver"],
+  "src/etcd/client": ["src/time", "src/endpoint.ts", "src/etcd/driver"],
+  "src/etcd/registration": ["src/time", "src/event.ts", "src/registry", "src/etcd/client", "src/etcd/driver"],
+  "src/etcd/watch": [
     "src/time",
-    "src/option.ts",
     "src/endpoint.ts",
     "src/event.ts",
     "src/resolver",
-    "src/connection",
     "src/registry",
-    "gen/etcd",
+    "src/etcd/client",
+    "src/etcd/driver",
   ],
+  "src/memory-etcd": ["src/time", "src/option.ts", "gen/etcd"],
   "src/http2": ["src/time", "src/option.ts"],
   "src/grpc": ["src/time", "src/option.ts", "src/http2", "src/connection", "src/endpoint.ts"],
   "src/node": [
@@ -65,9 +71,11 @@ const BRANCHES: Record<string, readonly string[]> = {
 /** Where `node:` and connect-node may stand: the folder for Node, Bun and Deno. */
 const isNodeOnly = (name: string) => name.startsWith("node:") || name === "@connectrpc/connect-node";
 
+/** The deepest row that a file belongs to. */
 function folderOf(file: string): string {
-  const [, first, second] = file.split("/");
-  return second === undefined ? `src/${first}` : `src/${first}`;
+  let folder = file;
+  while (dirname(folder) !== "src" && BRANCHES[folder] === undefined) folder = dirname(folder);
+  return folder;
 }
 
 describe("the layers of src", () => {

@@ -1,7 +1,4 @@
 import { emit, type RegistryEvent } from "../event.ts";
-import { grpclb } from "../registry/layout/grpclb.ts";
-import type { Layout } from "../registry/layout/layout.ts";
-import { checkRegisterOptions, checkServiceName } from "../registry/options.ts";
 import {
   anything,
   type Checks,
@@ -15,17 +12,20 @@ import {
   text,
   time,
 } from "../option.ts";
+import { grpclb } from "../registry/layout/grpclb.ts";
+import type { Layout } from "../registry/layout/layout.ts";
+import { checkRegisterOptions, checkServiceName } from "../registry/options.ts";
 import type { RegisterOptions, Registration, Registry } from "../registry/registry.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { type Clock, MAX_DELAY_MS, systemClock } from "../time/clock.ts";
-import { EtcdClient } from "./client.ts";
-import type { EtcdDriver } from "./driver.ts";
+import { EtcdClient } from "./client/client.ts";
+import type { EtcdDriver } from "./driver/driver.ts";
 import { parseEtcdEndpoints } from "./endpoints.ts";
-import { Entries } from "./entries.ts";
-import { listService } from "./list.ts";
-import { EtcdRegistration } from "./registration.ts";
-import { ServiceWatch } from "./watch.ts";
-import { WatchStreams } from "./watch-streams.ts";
+import { EtcdRegistration } from "./registration/registration.ts";
+import { Entries } from "./watch/entries.ts";
+import { listService } from "./watch/list.ts";
+import { ServiceWatch } from "./watch/service-watch.ts";
+import { WatchStreams } from "./watch/watch-streams.ts";
 
 /** How a registry in etcd is reached and spelled, whatever driver it uses. */
 export interface EtcdRegistryOptions {

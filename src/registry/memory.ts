@@ -4,7 +4,7 @@ import type { Resolution } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { Latest } from "./latest.ts";
 import { checkAttributes, checkRegisterOptions, checkServiceName } from "./options.ts";
-import { RegistrationLife } from "./registration.ts";
+import { RegistrationLife } from "./registration-life.ts";
 import type { EndpointAttributes, RegisterOptions, Registration, Registry } from "./registry.ts";
 
 /** Options of {@link createMemoryRegistry}. */

@@ -1,7 +1,7 @@
 // Which attempt gives a session up that is silent.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Attempts } from "../../src/etcd/attempts.ts";
+import { Attempts } from "../../src/etcd/client/attempts.ts";
 import { FakeEtcd } from "./fake-etcd.ts";
 
 const endpoint = { address: "e1:1" };

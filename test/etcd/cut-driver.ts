@@ -1,4 +1,4 @@
-import type { EtcdDriver, WatchResponse } from "../../src/etcd/driver.ts";
+import type { EtcdDriver, WatchResponse } from "../../src/etcd/driver/driver.ts";
 
 /** A driver whose watches a test can cut, as a network does. */
 export interface CutDriver extends EtcdDriver {

@@ -1,7 +1,7 @@
 // Users, passwords and tokens with each driver.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import { kindOfText } from "../../src/etcd/failure.ts";
+import { kindOfText } from "../../src/etcd/driver/failure.ts";
 import { type Etcd, etcdctl, etcdSkipped, startEtcd } from "../support/etcd.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { eventually } from "../support/eventually.ts";

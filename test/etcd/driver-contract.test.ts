@@ -1,7 +1,7 @@
 // What the registry relies on of a driver, on a real etcd.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
-import type { WatchResponse } from "../../src/etcd/driver.ts";
+import type { WatchResponse } from "../../src/etcd/driver/driver.ts";
 import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
 import { bytes, driverKinds, onEndpoint, type OpenedDriver, range, text, within } from "./drivers.ts";
 

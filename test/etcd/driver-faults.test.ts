@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { after, afterEach, before, describe, it } from "node:test";
-import type { EtcdDriver } from "../../src/etcd/driver.ts";
+import type { EtcdDriver } from "../../src/etcd/driver/driver.ts";
 import { type Etcd, etcdSkipped, startEtcd, startEtcdCluster } from "../support/etcd.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";

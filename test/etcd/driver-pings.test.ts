@@ -1,9 +1,9 @@
 // B2: etcd ends connections that are pinged more often than every 5 s, or while no stream is open.
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
-import { createConnectDriver } from "../../src/etcd/connect-driver.ts";
-import type { EtcdDriver } from "../../src/etcd/driver.ts";
-import { createEtcd3Driver } from "../../src/etcd/etcd3-driver.ts";
+import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
+import type { EtcdDriver } from "../../src/etcd/driver/driver.ts";
+import { createEtcd3Driver } from "../../src/etcd/driver/etcd3/etcd3-driver.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { eventually } from "../support/eventually.ts";
 import { ManualClock } from "../support/manual-clock.ts";

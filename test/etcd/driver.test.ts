@@ -5,9 +5,9 @@ import { Code, ConnectError, createRouterTransport, type Transport } from "@conn
 import { KV, Lease, Watch } from "../../gen/etcd/rpc_pb.ts";
 import type { Connector, LinkEvents } from "../../src/connection/link.ts";
 import { transportConnector } from "../../src/connection/transport-connector.ts";
-import { createConnectDriver } from "../../src/etcd/connect-driver.ts";
-import type { EtcdCall } from "../../src/etcd/driver.ts";
-import { createMemoryEtcd } from "../../src/etcd/memory-etcd.ts";
+import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
+import type { EtcdCall } from "../../src/etcd/driver/driver.ts";
+import { createMemoryEtcd } from "../../src/memory-etcd/memory-etcd.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
 import { eventually } from "../support/eventually.ts";
 

@@ -1,8 +1,8 @@
 // The drivers that one and the same suites are run on, and what those need to say of them.
 import assert from "node:assert/strict";
-import { createConnectDriver } from "../../src/etcd/connect-driver.ts";
-import type { EtcdCall, EtcdDriver, FailureKind, WatchRequest, WatchResponse } from "../../src/etcd/driver.ts";
-import { createEtcd3Driver } from "../../src/etcd/etcd3-driver.ts";
+import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
+import type { EtcdCall, EtcdDriver, FailureKind, WatchRequest, WatchResponse } from "../../src/etcd/driver/driver.ts";
+import { createEtcd3Driver } from "../../src/etcd/driver/etcd3/etcd3-driver.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 
 /** A driver by name; each test opens its own. */

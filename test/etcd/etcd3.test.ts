@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Etcd3 } from "etcd3";
-import { sourceOf } from "../../src/etcd/etcd3/client-options.ts";
+import { sourceOf } from "../../src/etcd/driver/etcd3/client-options.ts";
 import { createEtcd3Registry, type CreateEtcd3RegistryOptions } from "../../src/etcd3.ts";
 import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
 import { ca, client as certificate } from "../support/tls.ts";

@@ -14,8 +14,8 @@ import type {
   WatchEvent,
   WatchRequest,
   WatchStream,
-} from "../../src/etcd/driver.ts";
-import { kindOfText } from "../../src/etcd/failure.ts";
+} from "../../src/etcd/driver/driver.ts";
+import { kindOfText } from "../../src/etcd/driver/failure.ts";
 import { FakeWatchStream } from "./fake-watch-stream.ts";
 
 export type Method =

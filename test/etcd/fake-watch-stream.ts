@@ -1,4 +1,4 @@
-import type { ResponseHeader, WatchRequest, WatchResponse } from "../../src/etcd/driver.ts";
+import type { ResponseHeader, WatchRequest, WatchResponse } from "../../src/etcd/driver/driver.ts";
 
 /** An open stream of watches, for tests that speak for the server. */
 export class FakeWatchStream {

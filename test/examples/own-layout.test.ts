@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { ourLayout } from "../../examples/own-layout.ts";
 import { transportConnector } from "../../src/connection/transport-connector.ts";
-import { createConnectDriver } from "../../src/etcd/connect-driver.ts";
+import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
 import { etcdNaming, goZero, grpclb, kitex, kratos } from "../../src/etcd.ts";
 import type { RegistryEvent } from "../../src/event.ts";

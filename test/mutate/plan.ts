@@ -30,7 +30,7 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
     near: ["test/registry/*.test.ts", "test/resolver/*.test.ts"],
     far: ETCD,
   },
-  etcd: { sources: ["src/etcd/*.ts", "src/etcd/etcd3/*.ts"], near: ETCD, far: ["test/etcd/contract.test.ts"] },
+  etcd: { sources: ["src/etcd/**/*.ts"], near: ETCD, far: ["test/etcd/contract.test.ts"] },
 };
 
 /** The names of the parts, as they are given on the command line. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RegistrationLife } from "../../src/registry/registration.ts";
+import { RegistrationLife } from "../../src/registry/registration-life.ts";
 import type { RegistrationState } from "../../src/registry/registry.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 

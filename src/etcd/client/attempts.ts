@@ -1,0 +1,51 @@
+import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
+import type { EtcdDriver } from "../driver/driver.ts";
+
+/** One attempt on a session. */
+export interface AttemptOnSession {
+  /** The session gave an answer. */
+  answered(): void;
+  /** The attempt is over: its time was up, and the session is given up if nobody else may still get something from it. */
+  silent(): void;
+  /** The attempt is over. May be called after `silent`. */
+  end(): void;
+}
+
+/**
+ * The attempts in flight on the sessions of a driver, which say when a session is given up. One that gave answers and
+ * falls silent may be half open: nothing on it would ever fail by itself, so the first attempt that has waited in vain
+ * gives it up. One that has not answered yet is still being opened, and attempts with more patience may wait for that.
+ */
+export class Attempts {
+  readonly #driver: EtcdDriver;
+  readonly #inFlight = new Map<string, number>();
+  /** Each endpoint's newest session that gave an answer. */
+  readonly #answered = new Map<string, number>();
+
+  constructor(driver: EtcdDriver) {
+    this.#driver = driver;
+  }
+
+  begin(endpoint: Endpoint): AttemptOnSession {
+    const identity = endpointIdentity(endpoint), generation = this.#driver.generation(endpoint);
+    const session = `${generation} ${identity}`;
+    this.#inFlight.set(session, (this.#inFlight.get(session) ?? 0) + 1);
+    let ended = false;
+    const end = () => {
+      if (ended) return;
+      ended = true;
+      const left = (this.#inFlight.get(session) as number) - 1;
+      if (left > 0) this.#inFlight.set(session, left);
+      else this.#inFlight.delete(session);
+    };
+    return {
+      answered: () => void this.#answered.set(identity, generation),
+      silent: () => {
+        end();
+        if (this.#answered.get(identity) !== generation && this.#inFlight.has(session)) return;
+        this.#driver.reset(endpoint, generation);
+      },
+      end,
+    };
+  }
+}

@@ -1,0 +1,216 @@
+import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
+import { type Clock, MAX_DELAY_MS } from "../../time/clock.ts";
+import { untilAborted } from "../../time/until-aborted.ts";
+import type { EtcdCall, EtcdDriver } from "../driver/driver.ts";
+import { asError, EtcdError } from "../driver/failure.ts";
+import { Attempts } from "./attempts.ts";
+import { queueName } from "./authentication-queue.ts";
+import type { Cursor } from "./cursor.ts";
+import { Tokens } from "./tokens.ts";
+
+/** The default of `requestTimeoutMs`: how long etcd may take to answer before its endpoint counts as dead. */
+export const REQUEST_TIMEOUT_MS = 3_000;
+
+export interface EtcdClientOptions {
+  readonly driver: EtcdDriver;
+  readonly endpoints: readonly Endpoint[];
+  readonly user?: { readonly name: string; readonly password: string } | undefined;
+  /** How long a request may take, in milliseconds. Defaults to {@link REQUEST_TIMEOUT_MS}. */
+  readonly requestTimeoutMs?: number | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** How long one attempt may take. */
+export interface AttemptOptions {
+  /** In milliseconds. Defaults to the client's `requestTimeoutMs`. */
+  readonly timeoutMs?: number;
+  /**
+   * Try first with the token that is there, even one that was refused: for what not every etcd checks it for. Defaults to
+   * false: a good token is waited for.
+   */
+  readonly anyToken?: boolean;
+  /** For what is in no hurry: up to how long to wait before a new token is asked for, in milliseconds. Defaults to 0. */
+  readonly tokenSpreadMs?: number;
+  /**
+   * How long the attempt goes on, in milliseconds, after its time is up and its caller has gone on without it. Defaults to
+   * 0. What etcd has not got round to yet it still does, unless the call is cancelled.
+   */
+  readonly lingerMs?: number;
+  /** Whether the process is held meanwhile. Defaults to false. */
+  readonly hold?: boolean;
+}
+
+/** Gives attempts what the driver leaves out: an endpoint, a deadline and a token. Repeats nothing but for a token. */
+export class EtcdClient {
+  readonly driver: EtcdDriver;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly endpoints: readonly Endpoint[];
+  readonly requestTimeoutMs: number;
+  readonly #tokens: Tokens | undefined;
+  readonly #attempts: Attempts;
+  readonly #lossListeners = new Set<(endpoint: Endpoint) => void>();
+  /** Where cursors begin: chosen at random, to spread processes over the cluster, then wherever an answer came from. */
+  #start: number | undefined;
+
+  constructor({ driver, endpoints, user, requestTimeoutMs, clock, random }: EtcdClientOptions) {
+    this.driver = driver;
+    this.endpoints = endpoints;
+    this.requestTimeoutMs = requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.clock = clock;
+    this.random = random;
+    this.#attempts = new Attempts(driver);
+    driver.onLost((endpoint) => {
+      for (const listener of [...this.#lossListeners]) listener(endpoint);
+    });
+    if (user !== undefined) this.#tokens = this.#tokensOf(user);
+  }
+
+  cursor(): Cursor {
+    const { endpoints } = this;
+    let index = this.#start ??= Math.floor(this.random() * endpoints.length) % endpoints.length;
+    return {
+      get endpoint() {
+        return endpoints[index] as Endpoint;
+      },
+      next() {
+        index = (index + 1) % endpoints.length;
+      },
+    };
+  }
+
+  /** Calls back when the connection to the cursor's endpoint is gone. Returns how to stop that. */
+  onLost(cursor: Cursor, callback: () => void): () => void {
+    const listener = (endpoint: Endpoint) => {
+      if (endpointIdentity(endpoint) === endpointIdentity(cursor.endpoint)) callback();
+    };
+    this.#lossListeners.add(listener);
+    return () => void this.#lossListeners.delete(listener);
+  }
+
+  /**
+   * One try of a unary call on the cursor's endpoint; a second one if the token was refused.
+   *
+   * @throws EtcdError for every failure but the signal's own abort, which is thrown as it is.
+   */
+  async unary<T>(
+    cursor: Cursor,
+    signal: AbortSignal,
+    attempt: (call: EtcdCall) => Promise<T>,
+    options: AttemptOptions = {},
+  ): Promise<T> {
+    if (this.#tokens === undefined) return await this.#attempt(cursor, signal, options, attempt);
+    const { endpoint } = cursor;
+    const held = options.hold ? this.clock.timer(MAX_DELAY_MS, () => {}, true) : undefined;
+    try {
+      const token = options.anyToken
+        ? this.#tokens.present
+        : await this.#tokens.get(endpoint, signal, options.tokenSpreadMs);
+      try {
+        return await this.#attempt(cursor, signal, options, attempt, token);
+      } catch (error) {
+        if (!this.refusesToken(error, endpoint, token)) throw error;
+        const renewed = await this.#tokens.get(endpoint, signal, options.tokenSpreadMs);
+        return await this.#attempt(cursor, signal, options, attempt, renewed);
+      }
+    } finally {
+      held?.cancel();
+    }
+  }
+
+  /** The token to send, if this client has a user. @throws AuthenticationError, or the signal's reason. */
+  async token(cursor: Cursor, signal: AbortSignal): Promise<string | undefined> {
+    return await this.#tokens?.get(cursor.endpoint, signal);
+  }
+
+  /** Whether an error means that the endpoint takes this token no more; then another one is fetched when it is needed. */
+  refusesToken(error: unknown, endpoint: Endpoint, token: string | undefined): boolean {
+    if (this.#tokens === undefined || !(error instanceof EtcdError) || error.kind !== "token") return false;
+    this.#tokens.refused(token, endpoint);
+    return true;
+  }
+
+  /** Ends all sessions, and what waits for a token. Never rejects. */
+  async close(): Promise<void> {
+    this.#tokens?.close();
+    await this.driver.close();
+  }
+
+  /** The error of an attempt on the endpoint, with its meaning. */
+  failure(endpoint: Endpoint, thrown: unknown): EtcdError {
+    const said = thrown instanceof EtcdError ? thrown.kind : this.driver.classify(thrown);
+    // Without a password there is no token to renew: only a person can change that.
+    const kind = said === "token" && this.#tokens === undefined ? "refused" : said;
+    if (thrown instanceof EtcdError && kind === said) return thrown;
+    return new EtcdError(`etcd at ${endpoint.address}: ${asError(thrown).message}`, kind, thrown);
+  }
+
+  #tokensOf(user: { readonly name: string; readonly password: string }): Tokens {
+    const { driver, endpoints, clock, random } = this;
+    return new Tokens({
+      authenticate: (cursor, timeoutMs, signal) =>
+        this.#attempt(cursor, signal, { timeoutMs: Math.max(timeoutMs, this.requestTimeoutMs) }, (call) => {
+          if (driver.authenticate === undefined) throw new Error("this etcd driver can't use a password");
+          return driver.authenticate(user, call);
+        }),
+      unsent: ({ cause }) => driver.unsent?.(cause) ?? false,
+      cursor: () => this.cursor(),
+      queue: queueName(endpoints, user.name),
+      clock,
+      random,
+    });
+  }
+
+  async #attempt<T>(
+    cursor: Cursor,
+    signal: AbortSignal,
+    { timeoutMs = this.requestTimeoutMs, hold = false, lingerMs = 0 }: AttemptOptions,
+    attempt: (call: EtcdCall) => Promise<T>,
+    token?: string,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    const { endpoint } = cursor;
+    const session = this.#attempts.begin(endpoint);
+    const own = new AbortController(), late = new AbortController();
+    const timer = this.clock.timer(timeoutMs, () => late.abort(), hold);
+    const abort = () => {
+      own.abort(signal.reason);
+      late.abort(signal.reason);
+    };
+    signal.addEventListener("abort", abort);
+    const answering = attempt({ endpoint, signal: own.signal, token });
+    try {
+      // Not even a driver that overlooks its signal can hold a loop up.
+      const answer = await untilAborted(answering, late.signal);
+      this.#start = this.endpoints.indexOf(endpoint);
+      session.answered();
+      return answer;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (late.signal.aborted) {
+        if (lingerMs > 0) this.#linger(answering, own, signal, lingerMs);
+        else own.abort();
+        session.silent();
+        throw new EtcdError(`etcd at ${endpoint.address}: no answer within ${timeoutMs} ms`, "transient");
+      }
+      throw this.failure(endpoint, error);
+    } finally {
+      session.end();
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Lets a call go on that nobody waits for any more. */
+  #linger(call: Promise<unknown>, own: AbortController, signal: AbortSignal, lingerMs: number): void {
+    const abort = () => own.abort(signal.reason);
+    const timer = this.clock.timer(lingerMs, abort);
+    const ended = () => {
+      timer.cancel();
+      signal.removeEventListener("abort", abort);
+    };
+    signal.addEventListener("abort", abort);
+    call.then(ended, ended);
+  }
+}

@@ -1,0 +1,33 @@
+import type { Etcd3, IOptions } from "etcd3";
+import { quoted } from "../../../option.ts";
+import type { Etcd3Source } from "./etcd3-session.ts";
+
+/** What a client of the package was made with, for clients of the registry's own. */
+export interface ClientOptions {
+  readonly source: Etcd3Source;
+  readonly endpoints: readonly string[];
+  readonly username?: string;
+  readonly password?: string;
+}
+
+/**
+ * Reads where etcd is, and how it is spoken to, from a client of the user's.
+ *
+ * @throws TypeError for what is no client, or if options are given that the client has already.
+ */
+export function sourceOf(client: Etcd3, others: object): ClientOptions {
+  // The package keeps them on its clients; to its types they are protected.
+  const options = (client as unknown as { readonly options?: IOptions } | null)?.options;
+  if (typeof options !== "object" || options === null || !("watchClient" in client)) {
+    throw new TypeError(`option client is ${quoted(client)}: expected an instance of the etcd3 package's class Etcd3`);
+  }
+  const both = ["endpoints", "username", "password", "tls"].find((name) => name in others);
+  if (both !== undefined) throw new TypeError(`option ${both} is the client's: leave out client or ${both}`);
+  const { hosts, auth, credentials, grpcOptions } = options;
+  return {
+    source: { Etcd3: client.constructor as new (options: IOptions) => Etcd3, credentials, grpcOptions },
+    // With credentials the package speaks TLS to all its hosts, whatever their scheme.
+    endpoints: [hosts].flat().map((host) => credentials ? host.replace(/^(https?:\/\/)?/, "https://") : host),
+    ...(auth === undefined ? {} : { username: auth.username, password: auth.password }),
+  };
+}

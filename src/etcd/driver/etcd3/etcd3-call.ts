@@ -1,0 +1,91 @@
+import type { Etcd3 } from "etcd3";
+import type { EtcdCall } from "../driver.ts";
+import type { Etcd3Session } from "./etcd3-session.ts";
+
+/** What the package's raw clients take beside the request: grpc-js's call options. */
+export type CallOptions = NonNullable<Parameters<Etcd3["kv"]["range"]>[1]>;
+type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
+type Call = ReturnType<Interceptor>;
+type Listener = NonNullable<Parameters<Call["start"]>[1]>;
+type Status = Parameters<NonNullable<Listener["onReceiveStatus"]>>[0];
+
+/** gRPC's codes that matter here (grpc's statuscodes.md). */
+export const CANCELLED = 1, PERMISSION_DENIED = 7, UNAUTHENTICATED = 16;
+
+/** A call that ended with a status other than OK. */
+export class StatusError extends Error {
+  override readonly name = "StatusError";
+  readonly code: number;
+
+  constructor({ code, details }: Pick<Status, "code" | "details">) {
+    super(details);
+    this.code = code;
+  }
+}
+
+/**
+ * One call through a raw client of the package. An interceptor does what those have no arguments for: it adds the
+ * metadata, ends the call when the signal aborts or the session is given up, and keeps the status that the server sent.
+ */
+export class Etcd3Call {
+  readonly options: CallOptions = { interceptors: [(options, nextCall) => this.#intercept(nextCall(options) as Call)] };
+  readonly #session: Etcd3Session;
+  readonly #signal: AbortSignal;
+  readonly #metadata: readonly (readonly [string, string])[];
+  #call: Call | undefined;
+  #status: Status | undefined;
+  #cancelled = false;
+  /** Runs before the call is cancelled. */
+  onCancel: (() => void) | undefined;
+
+  constructor(session: Etcd3Session, { signal, token }: EtcdCall, leader: boolean) {
+    this.#session = session;
+    this.#signal = signal;
+    this.#metadata = [
+      ...(token === undefined ? [] : [["token", token] as const]),
+      // Without it a member that lost its cluster would stay silent for ever.
+      ...(leader ? [["hasleader", "true"] as const] : []),
+    ];
+    session.begin(this.#cancel);
+    signal.addEventListener("abort", this.#cancel);
+    if (signal.aborted) this.#cancel();
+  }
+
+  /** Throws what the server said, rather than what the package made of it, if the call ended with another status than OK. */
+  throwIfFailed(): void {
+    if (this.#status !== undefined && this.#status.code !== 0) throw new StatusError(this.#status);
+  }
+
+  /** The call has ended, or is to end. */
+  end(): void {
+    this.#session.end(this.#cancel);
+    this.#signal.removeEventListener("abort", this.#cancel);
+    if (this.#status === undefined) this.#cancel();
+  }
+
+  readonly #cancel = (): void => {
+    if (this.#cancelled) return;
+    this.#cancelled = true;
+    this.onCancel?.();
+    this.#call?.cancelWithStatus(CANCELLED, "the call was given up");
+  };
+
+  #intercept(call: Call): Call {
+    // The package repeats a call for ever that is refused for its token, which is not the package's to renew.
+    const repeated = this.#call !== undefined;
+    this.#call = call;
+    const start = call.start.bind(call);
+    call.start = (metadata, listener) => {
+      for (const [key, value] of this.#metadata) metadata.set(key, value);
+      start(metadata, {
+        ...listener,
+        onReceiveStatus: (status) => {
+          this.#status ??= status;
+          listener?.onReceiveStatus?.(status);
+        },
+      });
+      if (repeated || this.#cancelled) call.cancelWithStatus(CANCELLED, "the call was given up");
+    };
+    return call;
+  }
+}

@@ -1,0 +1,139 @@
+import type { Etcd3, IWatchRequest, IWatchResponse } from "etcd3";
+import { untilAborted } from "../../../time/until-aborted.ts";
+import type { EtcdCall, EtcdDriver, FailureKind, WatchResponse, WatchStream } from "../driver.ts";
+import { EndingStreams } from "../ending-streams.ts";
+import { kindOfText } from "../failure.ts";
+import { Sessions } from "../sessions.ts";
+import { type CallOptions, Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTICATED } from "./etcd3-call.ts";
+import { Etcd3Session, type Etcd3Source } from "./etcd3-session.ts";
+import { header, keyValue, rangeRequest, txnRequest, watchRequest, watchResponse } from "./message.ts";
+
+/**
+ * The etcd driver over the `etcd3` package, through its raw clients alone: its leases, watchers and retries lose what
+ * the registry must not lose. The package is loaded by the first call.
+ */
+export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
+  const sessions = new Sessions((endpoint, { lost }) => new Etcd3Session(source, endpoint, lost));
+  const ending = new EndingStreams();
+
+  async function unary<T>(call: EtcdCall, attempt: (client: Etcd3, options: CallOptions) => Promise<T>): Promise<T> {
+    const session = sessions.session(call.endpoint);
+    const client = await untilAborted(session.client(), call.signal);
+    const own = new Etcd3Call(session, call, false);
+    try {
+      const answer = await attempt(client, own.options);
+      own.throwIfFailed();
+      session.tellLoss(client);
+      return answer;
+    } catch (error) {
+      own.throwIfFailed();
+      throw error;
+    } finally {
+      own.end();
+    }
+  }
+
+  return {
+    capabilities: { progress: true },
+    async range(request, call) {
+      const response = await unary(call, ({ kv }, options) => kv.range(rangeRequest(request), options));
+      return { header: header(response.header), kvs: response.kvs.map(keyValue) };
+    },
+    async txn(request, call) {
+      const response = await unary(call, ({ kv }, options) => kv.txn(txnRequest(request), options));
+      const kvs = response.responses.flatMap(({ response_range }) => response_range?.kvs.map(keyValue) ?? []);
+      return { header: header(response.header), succeeded: response.succeeded, kvs };
+    },
+    async leaseGrant({ id, ttlSeconds }, call) {
+      const request = { ID: String(id), TTL: String(ttlSeconds) };
+      const { TTL } = await unary(call, ({ leaseClient }, options) => leaseClient.leaseGrant(request, options));
+      return BigInt(TTL);
+    },
+    leaseKeepAlive: async (id, call) => await keepAlive(sessions.session(call.endpoint), id, call, ending),
+    async leaseRevoke(id, call) {
+      await unary(call, ({ leaseClient }, options) => leaseClient.leaseRevoke({ ID: String(id) }, options));
+    },
+    watch: (call) => watch(sessions, call),
+    async authenticate(user, call) {
+      return (await unary(call, ({ auth }, options) => auth.authenticate(user, options))).token;
+    },
+    classify,
+    unsent: (error) =>
+      error instanceof StatusError && /^(No connection established|Name resolution failed)/.test(error.message),
+    generation: (endpoint) => sessions.generation(endpoint),
+    reset: (endpoint, generation) => sessions.reset(endpoint, generation),
+    onLost: (listener) => sessions.onLost(listener),
+    close: () => sessions.close(),
+  };
+}
+
+async function keepAlive(session: Etcd3Session, id: bigint, call: EtcdCall, ending: EndingStreams): Promise<bigint> {
+  const client = await untilAborted(session.client(), call.signal);
+  const own = new Etcd3Call(session, call, true);
+  let answered = false;
+  try {
+    const stream = await client.leaseClient.leaseKeepAlive(own.options);
+    stream.write({ ID: String(id) });
+    const responses = readable<{ TTL: string }>(stream)[Symbol.asyncIterator]();
+    const { value, done } = await responses.next();
+    if (done) throw new Error("etcd ended a keepalive without an answer");
+    answered = true;
+    session.tellLoss(client);
+    stream.end();
+    ending.add(responses, () => own.end());
+    return BigInt(value.TTL);
+  } catch (error) {
+    own.throwIfFailed();
+    throw error;
+  } finally {
+    if (!answered) own.end();
+  }
+}
+
+function watch(sessions: Sessions<Etcd3Session>, call: EtcdCall): WatchStream {
+  /** What is sent before the stream is open. */
+  const early: IWatchRequest[] = [];
+  let send = (request: IWatchRequest) => void early.push(request);
+  async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
+    const session = sessions.session(call.endpoint);
+    const client = await untilAborted(session.client(), call.signal);
+    // A watch has no timeout, and so would hold a session that was given up.
+    const signal = AbortSignal.any([call.signal, sessions.retirement(call.endpoint)]);
+    const own = new Etcd3Call(session, { ...call, signal }, true);
+    try {
+      const stream = await client.watchClient.watch(own.options);
+      // An end of our own before the cancellation: else the package would take its host for failed.
+      own.onCancel = () => {
+        send = () => {};
+        stream.end();
+      };
+      send = (request) => void stream.write(request);
+      for (const request of early.splice(0)) send(request);
+      for await (const response of readable<IWatchResponse>(stream)) yield watchResponse(response);
+      own.throwIfFailed();
+    } catch (error) {
+      own.throwIfFailed();
+      throw error;
+    } finally {
+      send = () => {};
+      own.end();
+    }
+  }
+  return {
+    responses: responses(),
+    create: (request) => send(watchRequest(request)),
+    cancel: (watchId) => send({ cancel_request: { watch_id: String(watchId) } }),
+    requestProgress: () => send({ progress_request: {} }),
+  };
+}
+
+/** The package's streams are Node's; its types don't say so. */
+const readable = <T>(stream: unknown): AsyncIterable<T> => stream as AsyncIterable<T>;
+
+function classify(error: unknown): FailureKind {
+  if (!(error instanceof StatusError)) return "transient";
+  const kind = kindOfText(error.message);
+  if (kind !== "transient") return kind;
+  if (error.code === UNAUTHENTICATED) return "token";
+  return error.code === PERMISSION_DENIED ? "refused" : "transient";
+}

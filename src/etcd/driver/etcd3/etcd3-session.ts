@@ -1,0 +1,160 @@
+import type { Etcd3, IOptions } from "etcd3";
+import type { Endpoint } from "../../../endpoint.ts";
+import type { Session } from "../sessions.ts";
+
+/** What sessions are opened with: the class of the etcd3 package, and the credentials that its clients get. */
+export interface Etcd3Source {
+  /** Defaults to the installed package's. */
+  readonly Etcd3?: new (options: IOptions) => Etcd3;
+  /** For TLS. Undefined: the system's CAs, where an endpoint is secure. */
+  readonly credentials?: IOptions["credentials"] | undefined;
+  /** Channel options beside those that the driver needs. */
+  readonly grpcOptions?: IOptions["grpcOptions"] | undefined;
+}
+
+type FaultHandling = NonNullable<IOptions["faultHandling"]>;
+
+/**
+ * The package's own retries and circuit breakers stay out of it: retries are the registry's, and a breaker shared by all
+ * services of a host would keep an etcd that is back locked out.
+ */
+const once = { execute: async (attempt: () => unknown) => await attempt() } as unknown as NonNullable<
+  FaultHandling["global"]
+>;
+
+const CHANNEL: NonNullable<IOptions["grpcOptions"]> = {
+  // etcd answers a ping more often than every 5 s, or without a stream, by ending the connection.
+  "grpc.keepalive_time_ms": 10_000,
+  // One whose cores are busy with passwords answers late.
+  "grpc.keepalive_timeout_ms": 20_000,
+  "grpc.keepalive_permit_without_calls": 0,
+  // grpc-js's own limit is 4 MiB; a list of a large service is longer.
+  "grpc.max_receive_message_length": -1,
+  "grpc.enable_retries": 0,
+  // The registry paces its tries itself.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1_000,
+  // No look-up of TXT records.
+  "grpc.service_config_disable_resolution": 1,
+};
+
+/** How many sessions were opened in this process. */
+let opened = 0;
+
+/**
+ * The clients of grpc-js under the package's, which it keeps to itself: nothing else tells of a connection that ends
+ * while no call is on it. Read with care, though the package has been at rest since 2023.
+ */
+interface Hidden {
+  readonly pool?: { readonly hosts?: readonly { getServiceClient?(name: "Lease"): { getChannel(): Channel } }[] };
+}
+/** grpc-js's Channel, as far as it is needed, and its connectivity states (gRPC's connectivity-semantics-and-api.md). */
+interface Channel {
+  getConnectivityState(connect: boolean): number;
+  watchConnectivityState(from: number, deadline: number, callback: () => void): void;
+}
+const READY = 2, SHUTDOWN = 4;
+
+/** One client of the package for one etcd endpoint, and the calls on it. */
+export class Etcd3Session implements Session {
+  /** How to end each call that is in flight. */
+  readonly #calls = new Set<() => void>();
+  readonly #source: Etcd3Source;
+  readonly #endpoint: Endpoint;
+  readonly #onLost: () => void;
+  #client: Promise<Etcd3> | undefined;
+  #watched: Channel | undefined;
+  #closed = false;
+  /** Set once it is retired: settles with the end of the last call. */
+  #whenIdle: (() => void) | undefined;
+
+  constructor(source: Etcd3Source, endpoint: Endpoint, onLost: () => void) {
+    this.#source = source;
+    this.#endpoint = endpoint;
+    this.#onLost = onLost;
+  }
+
+  async client(): Promise<Etcd3> {
+    const client = await (this.#client ??= this.#open());
+    if (this.#closed) throw new Error("the session to etcd was given up");
+    return client;
+  }
+
+  /** From now on the end of the connection is told, also that by grpc-js itself after 30 minutes without calls. */
+  tellLoss(client: Etcd3): void {
+    if (this.#closed) return;
+    const channel = (client as unknown as Hidden).pool?.hosts?.[0]?.getServiceClient?.("Lease").getChannel();
+    // The package makes its clients anew after some failures.
+    if (channel === undefined || channel === this.#watched) return;
+    this.#watched = channel;
+    const watch = (state: number) => {
+      if (state === SHUTDOWN) return;
+      channel.watchConnectivityState(state, Infinity, () => {
+        if (state === READY && this.#whenIdle === undefined) this.#onLost();
+        watch(channel.getConnectivityState(false));
+      });
+    };
+    watch(channel.getConnectivityState(true));
+  }
+
+  /** A call begins, which `cancel` ends. */
+  begin(cancel: () => void): void {
+    this.#calls.add(cancel);
+  }
+
+  /** That call has ended. */
+  end(cancel: () => void): void {
+    this.#calls.delete(cancel);
+    if (this.#calls.size === 0) this.#whenIdle?.();
+  }
+
+  async retire(): Promise<void> {
+    this.#closed = true;
+    if (this.#watched?.getConnectivityState(false) === READY) this.#onLost();
+    await new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+      if (this.#calls.size === 0) resolve();
+    });
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const cancel of [...this.#calls]) cancel();
+    await this.#client?.then((client) => client.close(), () => {});
+  }
+
+  async #open(): Promise<Etcd3> {
+    const { credentials, grpcOptions } = this.#source;
+    try {
+      const Client = this.#source.Etcd3 ?? (await load()).Etcd3;
+      const secure = this.#endpoint.secure ?? credentials !== undefined;
+      return new Client({
+        hosts: `${secure ? "https" : "http"}://${this.#endpoint.address}`,
+        ...(secure && credentials !== undefined ? { credentials } : {}),
+        // grpc-js shares connections between clients whose options are equal: a new session must not get one that was
+        // given up, here or by another driver.
+        grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.session": ++opened },
+        faultHandling: { global: once, host: () => once },
+      });
+    } catch (error) {
+      // A package that is not there may be by the next try.
+      this.#client = undefined;
+      throw error;
+    }
+  }
+}
+
+/** It reads its .proto files from the disk when it is imported, so it is imported only when it is used. */
+async function load(): Promise<typeof import("etcd3")> {
+  try {
+    return await import("etcd3");
+  } catch (cause) {
+    throw new Error(
+      `connect-lb/etcd3 can't load the package etcd3: install it with "npm install etcd3@1" (Bun: "bun add etcd3@1", ` +
+        `Deno: "deno add npm:etcd3@1"), leave it out of bundles, or use createEtcdRegistry of connect-lb/etcd, ` +
+        `which needs no package beside its own peers`,
+      { cause },
+    );
+  }
+}

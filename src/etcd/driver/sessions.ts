@@ -1,0 +1,91 @@
+import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
+
+/** What a driver keeps open to one etcd endpoint. */
+export interface Session {
+  /** Takes no new calls; ends when those on it have ended. Never rejects. */
+  retire(): Promise<void>;
+  /** Ends it, and what is on it. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** What a session tells. */
+export interface SessionEvents {
+  /** Its connection is open. A session whose connections nobody sees need not tell. */
+  opened(): void;
+  /** A connection that was open is gone, or is to be used no more. */
+  lost(): void;
+}
+
+/** A session that takes calls. */
+interface Current<S> {
+  readonly session: S;
+  generation: number;
+  readonly retirement: AbortController;
+}
+
+/** A driver's sessions: one to each endpoint, made when first used, and another after a reset. */
+export class Sessions<S extends Session> {
+  readonly #create: (endpoint: Endpoint, events: SessionEvents) => S;
+  readonly #sessions = new Map<string, Current<S>>();
+  /** Given up, with calls that are still on them. */
+  readonly #retired = new Set<S>();
+  #generations = 0;
+  #closed = false;
+  #onLost: ((endpoint: Endpoint) => void) | undefined;
+
+  /** `create` opens nothing by itself. */
+  constructor(create: (endpoint: Endpoint, events: SessionEvents) => S) {
+    this.#create = create;
+  }
+
+  session(endpoint: Endpoint): S {
+    if (this.#closed) throw new Error("the etcd driver is closed");
+    return this.#numbered(endpoint).session;
+  }
+
+  generation(endpoint: Endpoint): number {
+    return this.#numbered(endpoint).generation;
+  }
+
+  /** Aborts when the endpoint's present session is given up, for calls that are not to outlive that. */
+  retirement(endpoint: Endpoint): AbortSignal {
+    return this.#closed ? AbortSignal.abort() : this.#numbered(endpoint).retirement.signal;
+  }
+
+  reset(endpoint: Endpoint, generation: number): void {
+    const identity = endpointIdentity(endpoint);
+    const numbered = this.#sessions.get(identity);
+    if (numbered?.generation !== generation) return;
+    const { session, retirement } = numbered;
+    this.#sessions.delete(identity);
+    this.#retired.add(session);
+    retirement.abort(new Error("the session to etcd was given up"));
+    void session.retire().then(() => this.#retired.delete(session));
+  }
+
+  onLost(listener: (endpoint: Endpoint) => void): void {
+    this.#onLost = listener;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const sessions = [...[...this.#sessions.values()].map(({ session }) => session), ...this.#retired];
+    this.#sessions.clear();
+    await Promise.all(sessions.map((session) => session.close()));
+  }
+
+  #numbered(endpoint: Endpoint): Current<S> {
+    const identity = endpointIdentity(endpoint);
+    let numbered = this.#sessions.get(identity);
+    if (numbered === undefined) {
+      const session = this.#create(endpoint, {
+        // What did not answer while it was being opened may answer now.
+        opened: () => (fresh.generation = ++this.#generations),
+        lost: () => this.#onLost?.(endpoint),
+      });
+      const fresh = numbered = { session, generation: ++this.#generations, retirement: new AbortController() };
+      this.#sessions.set(identity, numbered);
+    }
+    return numbered;
+  }
+}

@@ -1,0 +1,295 @@
+import { emit, type RegistryEvent } from "../../event.ts";
+import type { Layout } from "../../registry/layout/layout.ts";
+import { checkAttributes, type CheckedRegistration } from "../../registry/options.ts";
+import { RegistrationLife } from "../../registry/registration-life.ts";
+import type { EndpointAttributes, Registration, RegistrationState } from "../../registry/registry.ts";
+import { Backoff, sleep } from "../../time/backoff.ts";
+import type { Timer } from "../../time/clock.ts";
+import type { EtcdClient } from "../client/client.ts";
+import { HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "../client/pace.ts";
+import { AuthenticationError } from "../client/tokens.ts";
+import { asError, EtcdError } from "../driver/failure.ts";
+import { ConnectionLosses } from "./connection-losses.ts";
+import { KeyLook } from "./key-look.ts";
+import { LeasedKey, type Standing } from "./leased-key.ts";
+import { type Waiter, Waiters } from "./waiters.ts";
+
+/** How long `close` may take, in milliseconds. */
+const CLOSE_MS = 2_000;
+/** How long `renew` waits for a success, in milliseconds. */
+const RENEW_MS = 10_000;
+/** A registration looks whether its key still stands once a TTL, but not more often than this, in milliseconds. */
+const VERIFY_MS = 5_000;
+/** What a round found, and who waited for it to put new attributes. */
+interface Round {
+  readonly standing: Standing;
+  readonly updates: readonly Waiter[];
+}
+
+/**
+ * Keeps one server registered: a round on its lease and key each third of the TTL. A round that fails is repeated, on
+ * the next etcd endpoint each time, until one succeeds or the registration is closed.
+ */
+export class EtcdRegistration implements Registration {
+  readonly #client: EtcdClient;
+  readonly #layout: Layout;
+  readonly #server: { readonly service: string; readonly address: string; readonly ttlSeconds: number };
+  readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
+  readonly #onClosed: () => void;
+  readonly #life: RegistrationLife;
+  readonly #key: LeasedKey;
+  readonly #backoff: Backoff;
+  readonly #renewals: Waiters;
+  readonly #updates: Waiters;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #attributes: EndpointAttributes;
+  #wake: AbortController | undefined;
+  #looking: KeyLook | undefined;
+  #suspicion: Timer | undefined;
+  #lastFailure: Error | undefined;
+  #healthySinceMs: number | undefined;
+  readonly #losses: ConnectionLosses;
+  /** When the key is to be looked at next; at once after a failure or a lost connection. */
+  #verifyAtMs = 0;
+  #taken = false;
+  #closing: Promise<void> | undefined;
+
+  /** Starts at once. @throws TypeError or RangeError if the layout has no place for an attribute. */
+  constructor(
+    client: EtcdClient,
+    layout: Layout,
+    { service, address, ttlSeconds, onState, ...attributes }: CheckedRegistration,
+    onEvent: ((event: RegistryEvent) => void) | undefined,
+    onClosed: () => void,
+  ) {
+    this.#client = client;
+    this.#layout = layout;
+    this.#server = { service, address, ttlSeconds };
+    this.#checkLayout(attributes);
+    this.#attributes = attributes;
+    this.#onEvent = onEvent;
+    this.#onClosed = onClosed;
+    this.#life = new RegistrationLife(client.clock, onState);
+    this.#key = new LeasedKey(client, layout, this.#server);
+    this.#backoff = new Backoff(RETRY, client.random);
+    this.#renewals = new Waiters(client.clock);
+    this.#updates = new Waiters(client.clock);
+    this.#losses = new ConnectionLosses(client, this.#key.cursor, () => (this.#verifyAtMs = 0), () => {
+      // After a failure there is a back-off to keep to.
+      if (this.#healthySinceMs !== undefined) this.#wake?.abort();
+    });
+    this.#running = this.#run(this.#stop.signal);
+  }
+
+  get ready(): Promise<void> {
+    return this.#life.ready;
+  }
+
+  get state(): RegistrationState {
+    return this.#life.state;
+  }
+
+  async renew(): Promise<void> {
+    this.#checkOpen();
+    const late = () => this.#lastFailure ?? new Error(`etcd did not answer within ${RENEW_MS} ms`);
+    const renewed = this.#renewals.wait(RENEW_MS, late);
+    this.#wake?.abort();
+    await renewed;
+  }
+
+  async update(attributes: EndpointAttributes): Promise<void> {
+    const checked = checkAttributes(attributes);
+    this.#checkLayout(checked);
+    this.#checkOpen();
+    this.#attributes = checked;
+    const updated = this.#updates.wait();
+    this.#wake?.abort();
+    await updated;
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#client;
+    while (!signal.aborted) {
+      let waitMs: number;
+      const renewals = this.#renewals.present();
+      try {
+        const { standing, updates } = await this.#round(signal);
+        signal.throwIfAborted();
+        this.#succeeded(standing);
+        const taken = standing === "taken" ? this.#lastFailure : undefined;
+        this.#renewals.settle(taken, renewals);
+        this.#updates.settle(taken, updates);
+        const idle = this.#updates.empty && this.#renewals.empty;
+        waitMs = idle ? this.#key.renewAtMs - clock.now() : 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        waitMs = this.#failed(asError(error));
+      }
+      // A listener may have closed it.
+      if (signal.aborted) return;
+      this.#wake = new AbortController();
+      await sleep(clock, waitMs, this.#wake.signal);
+      this.#wake = undefined;
+    }
+  }
+
+  /** One pass: a lease and a key if there are none, else the lease's renewal and, when it is time, a look at the key. */
+  async #round(signal: AbortSignal): Promise<Round> {
+    const key = this.#key, attributes = this.#attributes;
+    if (key.granted) {
+      try {
+        await key.keepAlive(signal);
+        this.#expectNext();
+        return await this.#look(key.renewAtMs);
+      } catch (error) {
+        if (!(error instanceof EtcdError) || error.kind !== "lease-gone") throw error;
+        this.#lose(error, "lease-lost");
+      }
+    }
+    await this.#endLook();
+    const updates = this.#updates.present();
+    const standing = await this.#looked(() => key.acquire(attributes, this.#life.state !== "pending", signal));
+    this.#expectNext();
+    return { standing, updates };
+  }
+
+  /** Looks at the key if it is time, and goes on with that in later rounds if it takes until the lease is to be renewed. */
+  async #look(untilMs: number): Promise<Round> {
+    const { clock } = this.#client;
+    const updates = this.#updates.present(), attributes = this.#attributes;
+    if (this.#looking === undefined) {
+      const look = updates.length > 0
+        ? (signal: AbortSignal) => this.#key.update(attributes, signal)
+        : clock.now() >= this.#verifyAtMs || this.#taken
+        ? (signal: AbortSignal) => this.#key.verify(attributes, signal)
+        : undefined;
+      if (look !== undefined) this.#looking = new KeyLook((signal) => this.#looked(() => look(signal)), updates);
+    }
+    const looking = this.#looking;
+    if (looking !== undefined) {
+      this.#wake = new AbortController();
+      const done = await looking.within(untilMs - clock.now(), this.#wake, clock);
+      this.#wake = undefined;
+      if (done) {
+        this.#looking = undefined;
+        return { standing: await looking.standing, updates: looking.waiters };
+      }
+    }
+    return { standing: this.#taken ? "taken" : "ours", updates: [] };
+  }
+
+  async #endLook(): Promise<void> {
+    await this.#looking?.stop();
+    this.#looking = undefined;
+  }
+
+  async #looked(look: () => Promise<Standing>): Promise<Standing> {
+    const losses = this.#losses.count;
+    const standing = await look();
+    // What was seen over a connection that is lost by now has to be seen again.
+    if (losses === this.#losses.count) {
+      this.#verifyAtMs = this.#client.clock.now() + Math.max(VERIFY_MS, this.#key.ttlMs);
+    }
+    return standing;
+  }
+
+  /** The lease was renewed: before it ends it must be again, or the registration is suspect. */
+  #expectNext(): void {
+    const { clock } = this.#client;
+    this.#suspicion?.cancel();
+    if (this.#stop.signal.aborted) return;
+    const leftMs = this.#key.renewedAtMs + this.#key.ttlMs - clock.now();
+    this.#suspicion = clock.timer(leftMs, () => this.#suspect());
+  }
+
+  #succeeded(standing: Standing): void {
+    const { service, address } = this.#server;
+    const { key } = this.#key;
+    this.#healthySinceMs ??= this.#client.clock.now();
+    if (standing === "put-again") this.#lose(new Error(`the key ${key} was deleted by someone else`), "key-missing");
+    const taken = standing === "taken";
+    if (taken && !this.#taken) {
+      this.#lastFailure = new Error(`the key ${key} is held by another; it is put again once the other is gone`);
+      this.#lose(this.#lastFailure, "key-taken");
+    }
+    this.#taken = taken;
+    const again = this.#life.state !== "pending";
+    if (!taken && this.#life.to("registered")) {
+      emit(this.#onEvent, { type: "registered", service, address, key, again });
+    }
+  }
+
+  #lose(cause: Error, type: "lease-lost" | "key-missing" | "key-taken"): void {
+    const { service, address } = this.#server;
+    if (this.#life.to("lost", cause)) emit(this.#onEvent, { type, service, address, cause });
+  }
+
+  /** Nothing succeeded for a TTL. Only the server knows whether the lease is gone: it is tried on and on. */
+  #suspect(): void {
+    const { service, address } = this.#server;
+    const cause = this.#lastFailure ?? new Error(`etcd did not answer for ${this.#key.ttlMs} ms`);
+    if (this.#life.to("suspect", cause)) emit(this.#onEvent, { type: "registration-suspect", service, address, cause });
+  }
+
+  /** Returns how long to wait before the next try, in milliseconds. */
+  #failed(cause: Error): number {
+    const { service, address } = this.#server;
+    const now = this.#client.clock.now();
+    if (this.#healthySinceMs !== undefined && now - this.#healthySinceMs >= HEALTHY_MS) this.#backoff.reset();
+    this.#healthySinceMs = undefined;
+    this.#lastFailure = cause;
+    this.#verifyAtMs = 0;
+    const refused = cause instanceof EtcdError && cause.kind === "refused";
+    const unauthenticated = cause instanceof AuthenticationError;
+    if (!unauthenticated) this.#key.cursor.next();
+    if (refused || unauthenticated) {
+      const retryInMs = unauthenticated ? Math.ceil(Math.max(0, cause.retryAtMs - now)) : REFUSED_RETRY_MS;
+      if (refused) emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs });
+      else if (!this.#key.granted) {
+        emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
+      }
+      // A lease may be renewed by those who can't read, and without a token where etcd asks for none.
+      this.#verifyAtMs = now + retryInMs;
+      return this.#key.granted
+        ? Math.min(retryInMs, Math.max(this.#key.renewAtMs - now, this.#key.ttlMs / 6))
+        : retryInMs;
+    }
+    const retryInMs = Math.round(this.#backoff.next());
+    if (!this.#key.granted) emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
+    return retryInMs;
+  }
+
+  async #close(): Promise<void> {
+    const { clock } = this.#client;
+    this.#life.to("closed", this.#lastFailure);
+    this.#stop.abort();
+    this.#wake?.abort();
+    this.#suspicion?.cancel();
+    this.#losses.stop();
+    for (const waiters of [this.#renewals, this.#updates]) waiters.settle(new Error("the registration was closed"));
+    const late = new AbortController();
+    const timer = clock.timer(CLOSE_MS, () => late.abort(), true);
+    await this.#running;
+    await this.#endLook();
+    await this.#key.release(late.signal);
+    timer.cancel();
+    this.#onClosed();
+  }
+
+  #checkLayout(attributes: EndpointAttributes): void {
+    this.#layout.write({ ...this.#server, ...attributes, lease: 1n });
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new Error("the registration is closed");
+  }
+}

@@ -1,0 +1,25 @@
+import type { Resolution } from "../../resolver/resolver.ts";
+import type { EtcdClient } from "../client/client.ts";
+import type { Entries } from "./entries.ts";
+import { keyRange } from "./position.ts";
+
+/** Reads the keys of a prefix once: one try on each etcd endpoint. Rejects with the last one's EtcdError. */
+export async function listService(
+  client: EtcdClient,
+  prefix: string,
+  entries: Entries,
+  signal: AbortSignal,
+): Promise<Resolution> {
+  const range = keyRange(prefix);
+  const cursor = client.cursor();
+  for (let tries = 1;; tries++) {
+    try {
+      const { kvs } = await client.unary(cursor, signal, (call) => client.driver.range(range, call), { hold: true });
+      entries.replace(kvs);
+      return { endpoints: entries.endpoints };
+    } catch (error) {
+      if (signal.aborted || tries >= client.endpoints.length) throw error;
+      cursor.next();
+    }
+  }
+}

@@ -1,0 +1,204 @@
+import { emit, type RegistryEvent } from "../../event.ts";
+import { Latest } from "../../registry/latest.ts";
+import type { Layout } from "../../registry/layout/layout.ts";
+import type { Resolution, Staleness } from "../../resolver/resolver.ts";
+import { Backoff, sleep } from "../../time/backoff.ts";
+import type { EtcdClient } from "../client/client.ts";
+import type { Cursor } from "../client/cursor.ts";
+import { HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "../client/pace.ts";
+import { AuthenticationError } from "../client/tokens.ts";
+import { asError, EtcdError, WatchTimeout } from "../driver/failure.ts";
+import { Entries } from "./entries.ts";
+import { keyRange, Position, Relist } from "./position.ts";
+import type { OpenWatch, WatchStreams } from "./watch-streams.ts";
+
+/** How soon the list is read again after a cut, in milliseconds: at random in between, to spread the load on etcd. */
+const DOUBTED_MS = { least: 1_000, most: 5_000 } as const;
+/** How soon the list is read again where a proxy may have lost the watch without a word, in milliseconds. */
+const PROXIED_MS = { least: 30_000, most: 60_000 } as const;
+
+/**
+ * One service's set of endpoints, kept up to date while anyone consumes it: list, watch from the list's revision + 1,
+ * and after a cut from where the watch was.
+ *
+ * What goes wrong leads to one of three: the list again (the history is gone, or is another), the watch again on another
+ * etcd endpoint, or a long wait (the user was refused). Meanwhile the last set stands, and is told as stale.
+ */
+export class ServiceWatch {
+  readonly #client: EtcdClient;
+  readonly #streams: WatchStreams;
+  readonly #service: string;
+  readonly #range: ReturnType<typeof keyRange>;
+  readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
+  readonly #entries: Entries;
+  readonly #backoff: Backoff;
+  readonly #position = new Position();
+  readonly #stop = new AbortController();
+  readonly #latest: Latest<Resolution>;
+  #cursor: Cursor | undefined;
+  #started = false;
+  #listed = false;
+  /**
+   * The list is to be read again before long. Since the last one there was a cut, behind which etcd may have been restored
+   * or wiped: that can't be told from its headers once its revision is past ours again. Or the watch goes through a proxy.
+   */
+  #doubted = false;
+  #stale: Staleness | undefined;
+  #healthySinceMs: number | undefined;
+  #ask: (() => void) | undefined;
+
+  /** `onIdle` is told when its last consumer has gone; it has stopped then, for good. */
+  constructor(
+    streams: WatchStreams,
+    service: string,
+    layout: Layout,
+    onEvent: ((event: RegistryEvent) => void) | undefined,
+    onIdle: () => void,
+  ) {
+    this.#client = streams.client;
+    this.#streams = streams;
+    this.#service = service;
+    this.#range = keyRange(layout.prefix(service));
+    this.#onEvent = onEvent;
+    this.#entries = new Entries(layout, service, (key, cause) => {
+      emit(onEvent, { type: "value-skipped", service, key, cause });
+    });
+    this.#backoff = new Backoff(RETRY, streams.client.random);
+    this.#latest = new Latest(() => this.#resolution(), (consumers) => {
+      if (consumers > 0) return this.#start();
+      this.#stop.abort();
+      onIdle();
+    });
+  }
+
+  consume(signal: AbortSignal): AsyncIterable<Resolution> {
+    return this.#latest.consume(signal);
+  }
+
+  /** Looks whether the watch is alive, sooner than it would by itself. The next try is never far off anyway. */
+  refresh(): void {
+    this.#ask?.();
+  }
+
+  /** Ends for all consumers, who keep the last set as stale. */
+  close(cause: Error): void {
+    this.#stop.abort();
+    this.#becomeStale(cause);
+    this.#latest.end();
+  }
+
+  #start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    void this.#run(this.#stop.signal);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const cursor = this.#cursor ??= this.#client.cursor();
+        if (this.#position.next === undefined) await this.#list(cursor, signal);
+        await this.#watch(cursor, signal);
+      } catch (error) {
+        if (!signal.aborted) await this.#recover(error, signal);
+      }
+    }
+  }
+
+  async #list(cursor: Cursor, signal: AbortSignal): Promise<void> {
+    const { header, kvs } = await this.#client.unary(
+      cursor,
+      signal,
+      (call) => this.#client.driver.range(this.#range, call),
+    );
+    signal.throwIfAborted();
+    this.#position.list(header);
+    this.#doubted = false;
+    const changed = this.#entries.replace(kvs) || !this.#listed;
+    this.#listed = true;
+    this.#becomeFresh();
+    if (changed) this.#latest.changed();
+  }
+
+  /** Returns when the watch is to be created anew, as planned; throws when it was cut. */
+  async #watch(cursor: Cursor, signal: AbortSignal): Promise<void> {
+    let changed = false;
+    try {
+      await this.#streams.read(cursor, signal, {
+        request: { ...this.#range, startRevision: this.#position.next as bigint },
+        onOpen: (watch) => this.#opened(watch),
+        onResponse: (response) => {
+          this.#position.check(response);
+          changed = this.#entries.apply(response.events) || changed;
+          this.#position.advance(response);
+          if (response.created) this.#becomeFresh();
+          // In the midst of a response that comes in fragments the set is not whole.
+          if (!changed || response.fragment) return;
+          changed = false;
+          this.#latest.changed();
+        },
+      });
+    } finally {
+      this.#ask = undefined;
+    }
+    if (this.#doubted) this.#position.forget();
+  }
+
+  /** Returns how long the watch is wanted, in milliseconds: until the list is to be read again, if it is. */
+  #opened({ direct, ask }: OpenWatch): number {
+    this.#ask = ask;
+    const { least, most } = this.#doubted ? DOUBTED_MS : PROXIED_MS;
+    this.#doubted ||= !direct;
+    return this.#doubted ? least + (most - least) * this.#client.random() : Infinity;
+  }
+
+  async #recover(thrown: unknown, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#client;
+    const cause = asError(thrown);
+    const healthyMs = this.#healthySinceMs === undefined ? 0 : clock.now() - this.#healthySinceMs;
+    if (healthyMs >= HEALTHY_MS) this.#backoff.reset();
+    this.#healthySinceMs = undefined;
+    let retryInMs: number;
+    if (thrown instanceof Relist) {
+      this.#position.forget();
+      // At once, unless the same happens again and again.
+      const delayMs = this.#backoff.next();
+      retryInMs = this.#backoff.tries === 1 ? 0 : delayMs;
+    } else {
+      this.#becomeStale(cause);
+      this.#doubted = true;
+      // If no watch can be had there, the set can: by a list at each try.
+      if (thrown instanceof WatchTimeout) this.#position.forget();
+      this.#cursor?.next();
+      const refused = thrown instanceof EtcdError && thrown.kind === "refused";
+      retryInMs = thrown instanceof AuthenticationError
+        ? Math.ceil(Math.max(0, thrown.retryAtMs - clock.now()))
+        : refused
+        ? REFUSED_RETRY_MS
+        : Math.round(this.#backoff.next());
+      if (refused) emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
+    }
+    emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });
+    await sleep(clock, retryInMs, signal);
+  }
+
+  #resolution(): Resolution {
+    const endpoints = this.#listed ? this.#entries.endpoints : undefined;
+    return this.#stale === undefined ? { endpoints } : { endpoints, stale: this.#stale };
+  }
+
+  #becomeStale(cause: Error): void {
+    if (this.#stale !== undefined) return;
+    this.#stale = { sinceMs: this.#client.clock.now(), cause };
+    emit(this.#onEvent, { type: "set-stale", service: this.#service, cause });
+    this.#latest.changed();
+  }
+
+  #becomeFresh(): void {
+    this.#healthySinceMs ??= this.#client.clock.now();
+    if (this.#stale === undefined) return;
+    this.#stale = undefined;
+    emit(this.#onEvent, { type: "set-fresh", service: this.#service, endpoints: this.#entries.endpoints.length });
+    this.#latest.changed();
+  }
+}

@@ -1,0 +1,260 @@
+import type { Endpoint } from "../../endpoint.ts";
+import type { EtcdClient } from "../client/client.ts";
+import type { WatchRequest, WatchResponse, WatchStream as DriverStream } from "../driver/driver.ts";
+import { EtcdError, kindOfText } from "../driver/failure.ts";
+import { Relist } from "./position.ts";
+import { WatchLiveness } from "./watch-liveness.ts";
+
+/** One of the watches of a stream. */
+export interface Watcher {
+  readonly request: Omit<WatchRequest, "watchId">;
+  /** Gets each response but refusals, in order, the first with `created`. What it throws ends the watch alone. */
+  onResponse(response: WatchResponse): void;
+  /** The watch is over, and why. Not called for a watch that has left. */
+  onEnd(cause: unknown): void;
+}
+
+/** A watcher's place on a stream. */
+interface Place {
+  readonly watcher: Watcher;
+  /** The id that was asked for, then the one that the server gave. */
+  id: bigint;
+  state: "waiting" | "sent" | "open" | "left";
+}
+
+/**
+ * One stream of etcd's Watch service with any number of watches on it, told apart by ids. What ends one of them, such as
+ * a compaction or a missing permission, leaves the others alone; they share the stream's end and its signs of life.
+ *
+ * Watches ask for ids of this side's choice, so that they can be created all at once. etcd's grpc-proxy (and etcd before
+ * 3.4) chooses ids itself and answers in an order of its own: there one is created after the other. The first watch goes
+ * ahead alone, to tell which it is.
+ */
+export class WatchStream {
+  readonly endpoint: Endpoint;
+  readonly token: string | undefined;
+  readonly #client: EtcdClient;
+  readonly #onClosed: () => void;
+  readonly #generation: number;
+  readonly #stream: DriverStream;
+  readonly #liveness: WatchLiveness;
+  readonly #own = new AbortController();
+  readonly #open = new Map<bigint, Place>();
+  #waiting: Place[] = [];
+  /** Sent and not answered, in order. */
+  #sent: Place[] = [];
+  #lastId = 0n;
+  /** Whether the server takes the ids that it is asked for. Undefined: not known yet. */
+  #takesIds: boolean | undefined;
+
+  /** Opens it. `onClosed` is told when it is over, whoever ended it. */
+  constructor(client: EtcdClient, endpoint: Endpoint, token: string | undefined, onClosed: () => void) {
+    const { driver, clock, requestTimeoutMs } = client;
+    this.endpoint = endpoint;
+    this.token = token;
+    this.#client = client;
+    this.#onClosed = onClosed;
+    this.#generation = driver.generation(endpoint);
+    this.#stream = driver.watch({ endpoint, token, signal: this.#own.signal });
+    this.#liveness = new WatchLiveness({
+      clock,
+      address: endpoint.address,
+      requestTimeoutMs,
+      ask: driver.capabilities.progress ? () => this.#askForLife() : undefined,
+      dead: (cause) => {
+        // The session may be half open: nothing on it would ever fail by itself.
+        driver.reset(endpoint, this.#generation);
+        this.#end(cause);
+      },
+    });
+    void this.#read();
+  }
+
+  /** How many watches are on it, or are to be. */
+  get size(): number {
+    return this.#open.size + this.#sent.length + this.#waiting.length;
+  }
+
+  /**
+   * Whether the server is etcd itself, as far as can be told. A proxy in between may lose a watch without a word, and
+   * does not answer when it is asked for progress: some versions of etcd's grpc-proxy crash.
+   */
+  get direct(): boolean {
+    return this.#takesIds !== false;
+  }
+
+  /** Creates a watch on it. Returns how to leave it. */
+  add(watcher: Watcher): () => void {
+    const place: Place = { watcher, id: 0n, state: "waiting" };
+    this.#waiting.push(place);
+    this.#send();
+    return () => this.#leave(place);
+  }
+
+  /** Asks for a sign of life, sooner than it does by itself. */
+  ask(): void {
+    this.#liveness.ask();
+  }
+
+  async #read(): Promise<void> {
+    const { signal } = this.#own;
+    try {
+      for await (const response of this.#stream.responses) {
+        if (signal.aborted) return;
+        this.#liveness.heard();
+        this.#take(response);
+      }
+      throw new EtcdError(`etcd at ${this.endpoint.address} ended the watch`, "transient");
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
+  #take(response: WatchResponse): void {
+    const { watchId, created, canceled } = response;
+    if (created) this.#answered(response);
+    else if (canceled) this.#canceled(response);
+    else if (watchId < 0n) { for (const place of [...this.#open.values()]) this.#tell(place, response); }
+    else {
+      this.#tell(this.#open.get(watchId), response);
+      if (this.#sent.length > 0) this.#liveness.awaitsCreation(true);
+    }
+  }
+
+  /** A watch was created, or refused. */
+  #answered(response: WatchResponse): void {
+    const { watchId, canceled } = response;
+    if (!canceled && this.#open.has(watchId)) {
+      throw new EtcdError(`etcd gave two watches the id ${watchId}`, "transient");
+    }
+    const place = this.#sent.splice(Math.max(0, this.#sent.findIndex(({ id }) => id === watchId)), 1)[0];
+    if (place === undefined) return;
+    if (!canceled) this.#takesIds ??= watchId === place.id;
+    if (place.state === "left") {
+      if (!canceled) this.#stream.cancel(watchId);
+    } else if (canceled) this.#finish(place, cancellation(response));
+    else {
+      place.state = "open";
+      place.id = watchId;
+      this.#open.set(watchId, place);
+      this.#liveness.begin();
+      this.#tell(place, response);
+    }
+    this.#send();
+    this.#closeIfEmpty();
+  }
+
+  #canceled(response: WatchResponse): void {
+    const { watchId } = response;
+    // One that names no watch is for all.
+    if (watchId < 0n) return this.#end(cancellation(response));
+    const place = this.#open.get(watchId);
+    if (place === undefined) return;
+    this.#open.delete(watchId);
+    // etcd and its proxy keep a compacted watch until it is canceled from here, too.
+    this.#stream.cancel(watchId);
+    this.#finish(place, cancellation(response));
+    this.#closeIfEmpty();
+  }
+
+  #tell(place: Place | undefined, response: WatchResponse): void {
+    // It may have left while others were told.
+    if (place?.state !== "open") return;
+    try {
+      place.watcher.onResponse(response);
+    } catch (error) {
+      this.#leave(place);
+      place.watcher.onEnd(error);
+    }
+  }
+
+  #finish(place: Place, cause: unknown): void {
+    if (place.state === "left") return;
+    place.state = "left";
+    place.watcher.onEnd(cause);
+  }
+
+  #leave(place: Place): void {
+    const { state, id } = place;
+    if (state === "left") return;
+    place.state = "left";
+    if (state === "waiting") this.#waiting = this.#waiting.filter((other) => other !== place);
+    // One that is sent keeps its place in the order of answers.
+    if (state === "open") {
+      this.#open.delete(id);
+      this.#stream.cancel(id);
+    }
+    this.#closeIfEmpty();
+  }
+
+  #send(): void {
+    const most = this.#takesIds === true ? Infinity : 1;
+    while (this.#waiting.length > 0 && this.#sent.length < most) {
+      const place = this.#waiting.shift() as Place;
+      place.id = ++this.#lastId;
+      place.state = "sent";
+      this.#sent.push(place);
+      this.#stream.create({ ...place.watcher.request, watchId: place.id });
+    }
+    this.#liveness.awaitsCreation(this.#sent.length > 0);
+  }
+
+  #askForLife(): void {
+    if (this.direct) return this.#stream.requestProgress();
+    const [place] = this.#open.values();
+    if (place === undefined) return;
+    // A read of a key that the watch may read says that the way to etcd is open, and which store is behind it.
+    const { driver } = this.#client;
+    const { endpoint, token } = this;
+    const reading = driver.range({ key: place.watcher.request.key }, { endpoint, token, signal: this.#own.signal });
+    reading.then(({ header }) => {
+      this.#liveness.heard();
+      this.#take({ ...PROGRESS, header });
+    }, (error) => {
+      const failure = this.#client.failure(endpoint, error);
+      if (failure.kind === "token") this.#end(failure);
+      else if (failure.kind !== "transient") this.#liveness.heard();
+    });
+  }
+
+  #closeIfEmpty(): void {
+    if (this.#open.size > 0 || this.#waiting.length > 0) return;
+    if (this.#sent.every(({ state }) => state === "left")) this.#close();
+  }
+
+  #end(cause: unknown): void {
+    if (this.#own.signal.aborted) return;
+    const places = [...this.#open.values(), ...this.#sent, ...this.#waiting];
+    this.#close();
+    for (const place of places) this.#finish(place, cause);
+  }
+
+  #close(): void {
+    if (this.#own.signal.aborted) return;
+    this.#liveness.stop();
+    this.#open.clear();
+    this.#sent = [];
+    this.#waiting = [];
+    this.#own.abort();
+    this.#onClosed();
+  }
+}
+
+/** What a progress request is answered with, but for the header. */
+const PROGRESS = {
+  watchId: -1n,
+  created: false,
+  canceled: false,
+  compactRevision: 0n,
+  cancelReason: "",
+  fragment: false,
+  events: [],
+} as const;
+
+/** A refused user is told by the text alone; everything else says that the history can't be followed. */
+function cancellation({ compactRevision, cancelReason }: WatchResponse): Error {
+  const kind = kindOfText(cancelReason);
+  if (kind === "token" || kind === "refused") return new EtcdError(`etcd refused the watch: ${cancelReason}`, kind);
+  if (compactRevision > 0n) return new Relist(`etcd has compacted its history up to revision ${compactRevision}`);
+  return new Relist(`etcd canceled the watch: ${cancelReason || "it gave no reason"}`);
+}

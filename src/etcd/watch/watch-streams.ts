@@ -1,0 +1,90 @@
+import { endpointIdentity } from "../../endpoint.ts";
+import type { Timer } from "../../time/clock.ts";
+import { untilAborted } from "../../time/until-aborted.ts";
+import type { EtcdClient } from "../client/client.ts";
+import type { Cursor } from "../client/cursor.ts";
+import type { WatchResponse } from "../driver/driver.ts";
+import { Relist } from "./position.ts";
+import { type Watcher, WatchStream } from "./watch-stream.ts";
+
+/** What is done with a watch while it is open. */
+export interface WatchReader {
+  readonly request: Watcher["request"];
+  /** It was created. Returns how long it is wanted, in milliseconds. */
+  onOpen(watch: OpenWatch): number;
+  /** Gets each response but refusals, in order. What it throws ends the watch. */
+  onResponse(response: WatchResponse): void;
+}
+
+/** A watch that was created. */
+export interface OpenWatch {
+  /** See {@link WatchStream.direct}. */
+  readonly direct: boolean;
+  /** Asks for a sign of life, sooner than it is asked for by itself. */
+  ask(): void;
+}
+
+/** A registry's watches: all of one etcd endpoint share a stream, as far as the driver's streams can carry them. */
+export class WatchStreams {
+  readonly client: EtcdClient;
+  readonly #streams = new Set<WatchStream>();
+
+  constructor(client: EtcdClient) {
+    this.client = client;
+  }
+
+  /**
+   * Creates one watch on the cursor's endpoint and reads it. Returns when it has lived as long as the driver's streams
+   * may, or as it is wanted.
+   *
+   * @throws EtcdError when the stream failed, ended or fell silent, or the watch was refused; what the reader throws; the
+   * signal's reason.
+   */
+  async read(cursor: Cursor, signal: AbortSignal, { request, onOpen, onResponse }: WatchReader): Promise<void> {
+    const { client } = this;
+    const { endpoint } = cursor;
+    const { maxStreamMs = Infinity } = client.driver.capabilities;
+    const token = await client.token(cursor, signal);
+    signal.throwIfAborted();
+    const stream = this.#stream(cursor, token);
+    let age: Timer | undefined;
+    let leave = () => {};
+    const over = new Promise<void>((resolve, reject) => {
+      leave = stream.add({
+        request,
+        onEnd: reject,
+        onResponse(response) {
+          onResponse(response);
+          if (!response.created) return;
+          const ageMs = Math.min(maxStreamMs, onOpen({ direct: stream.direct, ask: () => stream.ask() }));
+          if (ageMs < Infinity) age = client.clock.timer(ageMs, resolve);
+        },
+      });
+    });
+    try {
+      await untilAborted(over, signal);
+    } catch (error) {
+      if (error instanceof Relist) throw error;
+      signal.throwIfAborted();
+      const failure = client.failure(endpoint, error);
+      client.refusesToken(failure, endpoint, token);
+      throw failure;
+    } finally {
+      age?.cancel();
+      leave();
+    }
+  }
+
+  /** One with room on the endpoint. A renewed token is for new streams: etcd looks at the one that a stream began with. */
+  #stream({ endpoint }: Cursor, token: string | undefined): WatchStream {
+    const { watchesPerStream = Infinity } = this.client.driver.capabilities;
+    const identity = endpointIdentity(endpoint);
+    for (const stream of this.#streams) {
+      const fits = endpointIdentity(stream.endpoint) === identity && stream.token === token;
+      if (fits && stream.size < watchesPerStream) return stream;
+    }
+    const stream = new WatchStream(this.client, endpoint, token, () => this.#streams.delete(stream));
+    this.#streams.add(stream);
+    return stream;
+  }
+}

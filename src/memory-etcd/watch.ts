@@ -1,0 +1,117 @@
+import { create } from "@bufbuild/protobuf";
+import { type Event, Event_EventType, EventSchema } from "../../gen/etcd/kv_pb.ts";
+import {
+  type ResponseHeader,
+  type WatchCreateRequest,
+  WatchCreateRequest_FilterType,
+  type WatchResponse,
+  WatchResponseSchema,
+} from "../../gen/etcd/rpc_pb.ts";
+import { contains, type KeyRange } from "./key-range.ts";
+import type { Store } from "./store.ts";
+
+/** How many revisions etcd sends at once to a watch that begins in the past. */
+const CATCH_UP_REVISIONS = 1_000n;
+
+/** Makes the header of a response for a revision. */
+export type Header = (revision: bigint) => ResponseHeader;
+
+/**
+ * One watch: a place in the store's log of changes. It queues nothing, as what it has not told yet is read from the log
+ * when its stream has room.
+ */
+export class Watch {
+  readonly id: bigint;
+  readonly request: WatchCreateRequest;
+  readonly #range: KeyRange;
+  readonly #store: Store;
+  readonly #header: Header;
+  /** The first revision that was not told yet. */
+  #next: bigint;
+  /** Whether all up to the present was told once: from then on each revision has a response of its own. */
+  #synced: boolean;
+  /** It was told that its past is compacted away, and is dead. */
+  #compacted = false;
+  /** Nothing was told since a progress notification was last due. */
+  #quiet = true;
+  /** A progress notification is due, once there is nothing else to tell. */
+  #due = false;
+
+  constructor(id: bigint, range: KeyRange, request: WatchCreateRequest, store: Store, header: Header) {
+    this.id = id;
+    this.request = request;
+    this.#range = range;
+    this.#store = store;
+    this.#header = header;
+    const { startRevision } = request;
+    this.#synced = startRevision === 0n || startRevision > store.revision;
+    this.#next = startRevision === 0n ? store.revision + 1n : startRevision;
+  }
+
+  /** Says that another interval of progress notifications has passed: one is due if nothing was told in it. */
+  interval(): void {
+    if (!this.request.progressNotify) return;
+    this.#due = this.#quiet;
+    this.#quiet = true;
+  }
+
+  /** What it has to tell at this moment. */
+  next(): WatchResponse | undefined {
+    const present = this.#store.revision;
+    if (this.#compacted) return undefined;
+    if (this.#next > present) return this.#progress();
+    if (this.#next < this.#store.compactRevision) {
+      this.#compacted = true;
+      return create(WatchResponseSchema, {
+        // etcd tells no revision here.
+        header: this.#header(0n),
+        watchId: this.id,
+        canceled: true,
+        compactRevision: this.#store.compactRevision,
+      });
+    }
+    if (this.#synced && present - this.#next > CATCH_UP_REVISIONS) this.#synced = false;
+    const events: Event[] = [];
+    let revisions = 0n;
+    let revision = this.#next;
+    for (; revision <= present && revisions < CATCH_UP_REVISIONS; revision++) {
+      const found = this.#events(revision);
+      if (found.length === 0) continue;
+      events.push(...found);
+      revisions++;
+      if (this.#synced) {
+        revision++;
+        break;
+      }
+    }
+    this.#next = revision;
+    // The header of a catch-up carries the present revision, beyond that of its last event.
+    const told = this.#synced ? revision - 1n : present;
+    if (revision > present) this.#synced = true;
+    if (events.length === 0) return this.#progress();
+    this.#quiet = false;
+    this.#due = false;
+    return create(WatchResponseSchema, { header: this.#header(told), watchId: this.id, events });
+  }
+
+  #events(revision: bigint): Event[] {
+    const events: Event[] = [];
+    for (const { key, event, previous } of this.#store.changes(revision)) {
+      const filter = event.type === Event_EventType.PUT
+        ? WatchCreateRequest_FilterType.NOPUT
+        : WatchCreateRequest_FilterType.NODELETE;
+      if (!contains(this.#range, key) || this.request.filters.includes(filter)) continue;
+      // The previous value is that of the revision before, which may be compacted already.
+      const tell = this.request.prevKv && previous !== undefined && revision > this.#store.compactRevision;
+      events.push(tell ? create(EventSchema, { ...event, prevKv: previous }) : event);
+    }
+    return events;
+  }
+
+  /** A notification that all up to the present was told, if one is due. */
+  #progress(): WatchResponse | undefined {
+    if (!this.#due || !this.#synced) return undefined;
+    this.#due = false;
+    return create(WatchResponseSchema, { header: this.#header(this.#store.revision), watchId: this.id });
+  }
+}
