@@ -76,7 +76,7 @@ function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): vo
 }
 
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";
-export type { RegistryEvent } from "./event.ts";
+export type { RegistryEvent } from "./registry/event.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
 export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";
 export { grpclb, type GrpclbOptions } from "./registry/layout/grpclb.ts";

@@ -76,7 +76,7 @@ export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Regist
 }
 
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";
-export type { RegistryEvent } from "./event.ts";
+export type { RegistryEvent } from "./registry/event.ts";
 export type { Etcd3TlsOptions } from "./node/grpc-credentials.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
 export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";

@@ -7,17 +7,10 @@
  *
  * @module
  */
+export type { BalancerEvent } from "./balancer/event.ts";
 export { balance } from "./call/options.ts";
 export type { Attempt, BalanceSettings } from "./call/options.ts";
 export type { RetryBudget, RetryOptions } from "./call/retry.ts";
-export { createBalancedTransport } from "./call/transport.ts";
-export type {
-  BalancedTransport,
-  BalancedTransportOptions,
-  EndpointSnapshot,
-  TransportSnapshot,
-} from "./call/transport.ts";
-export type { ConnectOptions } from "./call/wait-until-ready.ts";
 export type { Connection, Outcome } from "./connection/connection.ts";
 export type { Connector, Link, LinkEvents } from "./connection/link.ts";
 export { markAttempt } from "./connection/mark.ts";
@@ -27,11 +20,16 @@ export type { TransportConnectorOptions } from "./connection/transport-connector
 export { classifyTransportError } from "./connection/transport-error.ts";
 export type { ConnectivityState } from "./connectivity.ts";
 export type { Endpoint } from "./endpoint.ts";
-export type { BalancerEvent, RegistryEvent } from "./event.ts";
 export { unavailable } from "./policy/policy.ts";
 export type { CallInfo, Picker, Policy, PolicyEnvironment } from "./policy/policy.ts";
 export { roundRobin } from "./policy/round-robin.ts";
+export type { RegistryEvent } from "./registry/event.ts";
 export type { Resolution, Resolver, Staleness } from "./resolver/resolver.ts";
 export { staticResolver } from "./resolver/static.ts";
 export type { BackoffOptions } from "./time/backoff.ts";
 export type { Clock, Timer } from "./time/clock.ts";
+export type { ConnectOptions } from "./transport/connect.ts";
+export type { BalancedTransportOptions } from "./transport/options.ts";
+export type { EndpointSnapshot, TransportSnapshot } from "./transport/snapshot.ts";
+export { createBalancedTransport } from "./transport/transport.ts";
+export type { BalancedTransport } from "./transport/transport.ts";

@@ -27,26 +27,28 @@ function importsOf(file: string): { from: string; type: boolean }[] {
 /** The layers, lowest first: a folder may import from itself and from those before it. `docs/architecture.md` has the why. */
 const LAYERS = [
   ["src/time", "src/option.ts"],
-  ["src/endpoint.ts", "src/connectivity.ts", "src/event.ts"],
+  ["src/endpoint.ts", "src/connectivity.ts", "src/listener.ts", "src/error-text.ts"],
   ["src/resolver"],
   ["src/connection"],
   ["src/policy"],
+  ["src/balancer"],
   ["src/call"],
+  ["src/transport"],
 ];
 
 /** The other branches, and which of the folders each may import from. */
 const BRANCHES: Record<string, readonly string[]> = {
-  "src/registry": ["src/time", "src/option.ts", "src/endpoint.ts", "src/event.ts", "src/resolver"],
-  "src/etcd": ["src/time", "src/option.ts", "src/endpoint.ts", "src/event.ts", "src/resolver", "src/registry"],
+  "src/registry": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver"],
+  "src/etcd": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver", "src/registry"],
   "src/etcd/driver": ["src/time", "src/endpoint.ts"],
   "src/etcd/driver/connect": ["src/time", "src/endpoint.ts", "src/connection", "src/etcd/driver", "gen/etcd"],
   "src/etcd/driver/etcd3": ["src/time", "src/option.ts", "src/endpoint.ts", "src/etcd/driver"],
   "src/etcd/client": ["src/time", "src/endpoint.ts", "src/etcd/driver"],
-  "src/etcd/registration": ["src/time", "src/event.ts", "src/registry", "src/etcd/client", "src/etcd/driver"],
+  "src/etcd/registration": ["src/time", "src/listener.ts", "src/registry", "src/etcd/client", "src/etcd/driver"],
   "src/etcd/watch": [
     "src/time",
     "src/endpoint.ts",
-    "src/event.ts",
+    "src/listener.ts",
     "src/resolver",
     "src/registry",
     "src/etcd/client",
@@ -59,7 +61,7 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/time",
     "src/option.ts",
     "src/endpoint.ts",
-    "src/event.ts",
+    "src/listener.ts",
     "src/resolver",
     "src/connection",
     "src/registry",
@@ -107,6 +109,15 @@ describe("the layers of src", () => {
         const ok: boolean = from.startsWith(`${folder}/`) || from === folder ||
           allowed.some((name) => from === name || from.startsWith(`${name}/`));
         assert.ok(ok, `${file} imports ${from}`);
+      }
+    }
+  });
+
+  it("let a call see nothing of a balancer but its interface and the wait", () => {
+    const allowed = ["src/balancer/picker-source.ts", "src/balancer/wait.ts"];
+    for (const file of files.filter((name) => name.startsWith("src/call/"))) {
+      for (const { from } of importsOf(file)) {
+        if (from.startsWith("src/balancer/")) assert.ok(allowed.includes(from), `${file} imports ${from}`);
       }
     }
   });

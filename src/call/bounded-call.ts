@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { MAX_DELAY_MS } from "../time/clock.ts";
 import type { CallEnvironment } from "./environment.ts";
-import { callFailure } from "./explain.ts";
+import { callFailure } from "./failure.ts";
 import type { FailedAttempts } from "./failed-attempts.ts";
 import { balanceKey, type BalanceSettings } from "./options.ts";
 

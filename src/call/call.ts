@@ -1,17 +1,18 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import { waitFor } from "../balancer/wait.ts";
 import type { Connection } from "../connection/connection.ts";
 import { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
 import { isNoted } from "../connection/note.ts";
 import { PACE_MS } from "../connection/pool.ts";
+import { textOf } from "../error-text.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import { EARLY_MS } from "../time/deadline.ts";
 import { BoundedCall } from "./bounded-call.ts";
-import { callFailure, codeOf, endedConnection, endOf, lastAttemptText, textOf } from "./explain.ts";
+import { callFailure, codeOf, endedConnection, endOf, lastAttemptText } from "./failure.ts";
 import { FailedAttempts } from "./failed-attempts.ts";
 import { tellListeners, tellPicker } from "./tell.ts";
-import { waitFor } from "./wait.ts";
 
 /** The most attempts that one call makes; each was refused or not sent, so more would hardly help. */
 const MOST_ATTEMPTS = 16;

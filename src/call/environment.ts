@@ -1,11 +1,11 @@
+import type { PickerSource } from "../balancer/picker-source.ts";
 import type { Clock } from "../time/clock.ts";
-import type { Balancer } from "./balancer.ts";
 import type { Attempt } from "./options.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 /** What all calls of a transport share. */
 export interface CallEnvironment {
-  readonly balancer: Balancer;
+  readonly balancer: PickerSource;
   readonly clock: Clock;
   readonly random: () => number;
   readonly defaultTimeoutMs: number | undefined;

@@ -2,7 +2,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { AttemptEnd } from "../connection/mark.ts";
-import { codeOf } from "./explain.ts";
+import { type Checks, group, listOf, milliseconds, number, wholeNumber } from "../option.ts";
+import { codeOf } from "./failure.ts";
 
 /** When a call that may have been processed, or was answered with an error, is made again (gRFC A6). */
 export interface RetryOptions {
@@ -32,6 +33,22 @@ export interface RetryBudget {
   /** How many tokens each successful call gives back. Defaults to 0.1. */
   readonly tokenRatio?: number;
 }
+
+const from1 = number("a number from 1", (value) => value >= 1 && value < Infinity);
+const above0 = number("a number above 0", (value) => value > 0);
+
+const BUDGET: Checks<RetryBudget> = { maxTokens: above0, tokenRatio: above0 };
+
+/** The checks of {@link RetryOptions}. */
+export const RETRY: Checks<RetryOptions> = {
+  maxAttempts: wholeNumber(1),
+  codes: listOf("an array of Connect codes, such as Code.Unavailable", isCode),
+  methods: listOf('an array of names: "package.Service/Method" or "package.Service"', isMethodName),
+  initialBackoffMs: milliseconds,
+  maxBackoffMs: milliseconds,
+  backoffMultiplier: from1,
+  budget: group("an object, { maxTokens, tokenRatio }", "createBalancedTransport()", BUDGET),
+};
 
 /**
  * Servers say with it when a call may be made again, in milliseconds, or that it may not (a negative number). A call
@@ -90,4 +107,12 @@ export class RetryPolicy {
     const service = method.parent.typeName;
     return this.#methods.has(service) || this.#methods.has(`${service}/${method.name}`);
   }
+}
+
+function isCode(value: unknown): boolean {
+  return typeof value === "number" && Code[value] !== undefined;
+}
+
+function isMethodName(value: unknown): boolean {
+  return typeof value === "string" && /^[\w.]+(\/\w+)?$/.test(value);
 }

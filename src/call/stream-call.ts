@@ -2,7 +2,7 @@ import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbui
 import { Code, ConnectError, type ContextValues, type StreamResponse } from "@connectrpc/connect";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
-import { codeOf, endOf } from "./explain.ts";
+import { codeOf, endOf } from "./failure.ts";
 import { ReplayBuffer } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";
 

@@ -1,5 +1,5 @@
 import type { Connection, Outcome } from "../connection/connection.ts";
-import { notify } from "../event.ts";
+import { notify } from "../listener.ts";
 import type { Picker } from "../policy/policy.ts";
 import type { Attempt } from "./options.ts";
 

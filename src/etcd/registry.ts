@@ -1,4 +1,5 @@
-import { emit, type RegistryEvent } from "../event.ts";
+import { emit } from "../listener.ts";
+import type { RegistryEvent } from "../registry/event.ts";
 import {
   anything,
   type Checks,

@@ -3,7 +3,7 @@
 import { createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { create, type DescMethod } from "@bufbuild/protobuf";
 import { Simple } from "../../gen/simple_pb.ts";
-import { createBalancedTransport } from "../../src/call/transport.ts";
+import { createBalancedTransport } from "../../src/transport/transport.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { collect } from "../chaos/memory.ts";
 import { fakeConnector } from "../support/fake-links.ts";

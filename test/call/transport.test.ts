@@ -10,7 +10,8 @@ import {
 } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { type Attempt, balance } from "../../src/call/options.ts";
-import { type BalancedTransportOptions, createBalancedTransport } from "../../src/call/transport.ts";
+import type { BalancedTransportOptions } from "../../src/transport/options.ts";
+import { createBalancedTransport } from "../../src/transport/transport.ts";
 import { type AttemptEnd, markAttempt } from "../../src/connection/mark.ts";
 import type { Endpoint } from "../../src/endpoint.ts";
 import { staticResolver } from "../../src/resolver/static.ts";

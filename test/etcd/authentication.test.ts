@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
-import type { RegistryEvent } from "../../src/event.ts";
+import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { RegisterOptions, Registration } from "../../src/registry/registry.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 import { type Call, FakeEtcd } from "./fake-etcd.ts";

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import type { EtcdRegistryOptions } from "../../src/etcd/registry.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
-import type { RegistryEvent } from "../../src/event.ts";
+import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { Registry } from "../../src/registry/registry.ts";
 import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
 import { type EtcdProxy, startEtcdProxy } from "../support/etcd-proxy.ts";

@@ -6,7 +6,7 @@ import { createServer, type TLSSocket } from "node:tls";
 import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
-import type { RegistryEvent } from "../../src/event.ts";
+import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { Registration, Registry } from "../../src/registry/registry.ts";
 import type { Resolution } from "../../src/resolver/resolver.ts";
 import { type Etcd, etcdctl, etcdSkipped, startEtcd, startEtcdCluster } from "../support/etcd.ts";

@@ -7,7 +7,7 @@ import { transportConnector } from "../../src/connection/transport-connector.ts"
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
 import { etcdNaming, goZero, grpclb, kitex, kratos } from "../../src/etcd.ts";
-import type { RegistryEvent } from "../../src/event.ts";
+import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { Endpoint } from "../../src/endpoint.ts";
 import { createMemoryEtcd } from "../../src/testing.ts";
 import { eventually } from "../support/eventually.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, type Interceptor, type Transport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { createBalancedTransport } from "../../src/call/transport.ts";
+import { createBalancedTransport } from "../../src/transport/transport.ts";
 import type { GrpcOptions } from "../../src/grpc/options.ts";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
 import { ErrorCode } from "../../src/http2/error.ts";

@@ -9,7 +9,7 @@ import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { Simple, SimpleRequestSchema } from "../../gen/simple_pb.ts";
-import { createBalancedTransport } from "../../src/call/transport.ts";
+import { createBalancedTransport } from "../../src/transport/transport.ts";
 import { defaultCompressions, deflate, gzip } from "../../src/grpc/compression.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { staticResolver } from "../../src/resolver/static.ts";

@@ -24,6 +24,11 @@ const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
 const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: string[] }>> = {
   connection: { sources: ["src/connection/*.ts"], near: CALLS, far: ["test/policy/*.test.ts", "test/node/*.test.ts"] },
   call: { sources: ["src/call/*.ts"], near: CALLS, far: ["test/grpc/*.test.ts", "test/node/*.test.ts"] },
+  balancer: {
+    sources: ["src/balancer/*.ts", "src/transport/*.ts"],
+    near: CALLS,
+    far: ["test/grpc/*.test.ts", "test/node/*.test.ts"],
+  },
   policy: { sources: ["src/policy/*.ts"], near: ["test/policy/*.test.ts"], far: CALLS },
   registry: {
     sources: ["src/registry/**/*.ts"],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { createBalancedTransport } from "../../src/call/transport.ts";
+import { createBalancedTransport } from "../../src/transport/transport.ts";
 import { grpcConnector, type KeepaliveOptions } from "../../src/node/grpc-connector.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { eventually } from "../support/eventually.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { Code, createClient, createRouterTransport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { createBalancedTransport } from "../../src/call/transport.ts";
+import { createBalancedTransport } from "../../src/transport/transport.ts";
 import { transportConnector } from "../../src/connection/transport-connector.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { staticResolver } from "../../src/resolver/static.ts";

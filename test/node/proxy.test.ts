@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { createBalancedTransport } from "../../src/call/transport.ts";
+import { createBalancedTransport } from "../../src/transport/transport.ts";
 import { proxyFromEnvironment } from "../../src/node.ts";
 import { grpcConnector, type GrpcConnectorOptions } from "../../src/node/grpc-connector.ts";
 import { staticResolver } from "../../src/resolver/static.ts";

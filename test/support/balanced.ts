@@ -1,11 +1,8 @@
 import { type Client, createClient, createRouterTransport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import {
-  type BalancedTransport,
-  type BalancedTransportOptions,
-  createBalancedTransport,
-} from "../../src/call/transport.ts";
-import type { BalancerEvent } from "../../src/event.ts";
+import type { BalancedTransportOptions } from "../../src/transport/options.ts";
+import { type BalancedTransport, createBalancedTransport } from "../../src/transport/transport.ts";
+import type { BalancerEvent } from "../../src/balancer/event.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { fakeConnector, type FakeLink, type FakeLinkOptions } from "./fake-links.ts";
 import { ManualClock } from "./manual-clock.ts";

@@ -1,4 +1,5 @@
-import { emit, type RegistryEvent } from "../../event.ts";
+import { emit } from "../../listener.ts";
+import type { RegistryEvent } from "../../registry/event.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
 import { checkAttributes, type CheckedRegistration } from "../../registry/options.ts";
 import { RegistrationLife } from "../../registry/registration-life.ts";

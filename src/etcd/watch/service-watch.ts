@@ -1,4 +1,5 @@
-import { emit, type RegistryEvent } from "../../event.ts";
+import { emit } from "../../listener.ts";
+import type { RegistryEvent } from "../../registry/event.ts";
 import { Latest } from "../../registry/latest.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
 import type { Resolution, Staleness } from "../../resolver/resolver.ts";

@@ -1,4 +1,4 @@
-import type { RegistryEvent } from "../../../src/event.ts";
+import type { RegistryEvent } from "../../../src/registry/event.ts";
 import type { RegistrationState } from "../../../src/registry/registry.ts";
 
 /** The drivers under the etcd registry. */

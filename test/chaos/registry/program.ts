@@ -3,7 +3,7 @@
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { createEtcdRegistry, type EtcdRegistryOptions } from "../../../src/etcd.ts";
-import type { RegistryEvent } from "../../../src/event.ts";
+import type { RegistryEvent } from "../../../src/registry/event.ts";
 import type { Registry } from "../../../src/registry/registry.ts";
 import type { Config, Message } from "./message.ts";
 

@@ -1,11 +1,11 @@
 import { Code, ConnectError, createContextValues, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { Call } from "../call/call.ts";
+import type { CallEnvironment } from "../call/environment.ts";
+import { ReplayBuffer } from "../call/replay.ts";
+import { StreamCall } from "../call/stream-call.ts";
+import { UnaryCall } from "../call/unary-call.ts";
 import { deadlinesOf } from "../time/deadline.ts";
-import { Call } from "./call.ts";
-import type { CallEnvironment } from "./environment.ts";
-import { ReplayBuffer } from "./replay.ts";
-import { StreamCall } from "./stream-call.ts";
-import { UnaryCall } from "./unary-call.ts";
 
 /**
  * Calls with interceptors around them, once per call and not per attempt. Connect's own runners give interceptors what

@@ -1,14 +1,17 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Connector } from "../connection/link.ts";
-import { type BalancerEvent, emit } from "../event.ts";
+import { textOf } from "../error-text.ts";
+import { emit } from "../listener.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
 import type { Resolution, Resolver, Staleness } from "../resolver/resolver.ts";
 import { BadResolution, watchResolver } from "../resolver/watch.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import { describeBalancer, textOf } from "./explain.ts";
-import { Line, type PendingCall } from "./line.ts";
+import { describeBalancer } from "./describe.ts";
+import type { BalancerEvent } from "./event.ts";
+import type { PendingCall, PickerSource } from "./picker-source.ts";
+import { WaitingCalls } from "./waiting-calls.ts";
 
 /** What a balancer is made of. */
 export interface BalancerOptions {
@@ -35,17 +38,11 @@ export type Knowledge =
  * Joins resolver, pool and policy: sets come in, and calls get connections out. It does nothing before `start`, and
  * again after a long time without calls (gRPC's channel idleness).
  */
-export class Balancer {
+export class Balancer implements PickerSource {
   readonly target: string;
   readonly pool: Pool;
   readonly #options: BalancerOptions;
-  /** Calls that wait; first those that were given a connection before, since they came earlier. */
-  readonly #returned = new Line();
-  readonly #line = new Line();
-  /** Connections that have room again, until calls were given it. */
-  #withRoom: EndpointConnection[] = [];
-  /** Calls that came meanwhile. */
-  #latecomers: PendingCall[] = [];
+  readonly #calls = new WaitingCalls();
   /** When a ready connection was lost or removed the last time. */
   #lostReadyMs = -Infinity;
   #closed = false;
@@ -90,12 +87,11 @@ export class Balancer {
 
   /** How many calls wait for a connection, or before their next attempt. */
   get waiting(): number {
-    return this.#returned.size + this.#line.size;
+    return this.#calls.size;
   }
 
-  /** Whether there is room that calls in line are about to be given: a new call goes behind them. */
   get serving(): boolean {
-    return this.#withRoom.length > 0;
+    return this.#calls.serving;
   }
 
   /** Begins to resolve, unless it does already. */
@@ -131,7 +127,7 @@ export class Balancer {
     if (this.picker !== undefined || !(stale?.cause instanceof BadResolution)) return;
     const none = new Error("there are no endpoints");
     this.picker = { pick: () => none };
-    this.#retryAll();
+    this.#calls.retryAll();
   }
 
   async #refresh(): Promise<void> {
@@ -142,20 +138,16 @@ export class Balancer {
     }
   }
 
-  /** Has the call look now, and whenever the picker changes, there is room again or all is closed, until `forget`. */
   await(call: PendingCall): void {
-    this.#lineOf(call).add(call);
-    if (this.serving && call.wantsConnection) this.#latecomers.push(call);
-    else call.retry();
+    this.#calls.add(call);
   }
 
-  /** The call waits no more. */
   forget(call: PendingCall): void {
-    this.#lineOf(call).delete(call);
+    this.#calls.delete(call);
   }
 
-  #lineOf(call: PendingCall): Line {
-    return call.returned ? this.#returned : this.#line;
+  hasRoom(connection: EndpointConnection): void {
+    this.#calls.hasRoom(connection);
   }
 
   /**
@@ -176,7 +168,7 @@ export class Balancer {
     this.#closed = true;
     this.#running?.abort(new Error("the transport is closed"));
     this.#idleCheck?.cancel();
-    this.#retryAll();
+    this.#calls.retryAll();
     await this.pool.close(graceMs);
   }
 
@@ -196,42 +188,7 @@ export class Balancer {
       this.picker ??= { pick: () => cause };
       emit(onEvent, { type: "policy-failed", target: this.target, cause });
     }
-    this.#retryAll();
-  }
-
-  /** First come, first served; a call that finds nothing stays. */
-  #retryAll(): void {
-    for (const call of this.#returned) call.retry();
-    for (const call of this.#line) call.retry();
-  }
-
-  /**
-   * Calls in line are given the room, not at once: what ended one call may be about to end those that wait, such as a
-   * signal that they share, and several may end together.
-   */
-  hasRoom(connection: EndpointConnection): void {
-    if (this.waiting === 0) return;
-    this.#withRoom.push(connection);
-    if (this.#withRoom.length === 1) queueMicrotask(() => this.#serve());
-  }
-
-  #serve(): void {
-    const withRoom = this.#withRoom, latecomers = this.#latecomers;
-    this.#withRoom = [];
-    this.#latecomers = [];
-    this.#give(this.#returned, withRoom);
-    this.#give(this.#line, withRoom);
-    // For these there may be room elsewhere.
-    for (const call of latecomers) if (this.#lineOf(call).has(call)) call.retry();
-  }
-
-  /** Serves a line as far as the room goes: who stands further back in a long one is not even looked at. */
-  #give(line: Line, withRoom: EndpointConnection[]): void {
-    for (const call of line) {
-      while (withRoom.length > 0 && !withRoom.at(-1)!.available) withRoom.pop();
-      if (withRoom.length === 0) return;
-      if (call.wantsConnection) call.retry();
-    }
+    this.#calls.retryAll();
   }
 
   /** Looks now and then whether there were calls; looking costs calls nothing. */

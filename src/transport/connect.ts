@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { checkOptions, type Checks, milliseconds } from "../option.ts";
-import { signal as abortSignal } from "./check-options.ts";
-import type { CallEnvironment } from "./environment.ts";
-import { transportClosed } from "./explain.ts";
-import { waitFor } from "./wait.ts";
+import type { Balancer } from "../balancer/balancer.ts";
+import { waitFor } from "../balancer/wait.ts";
+import { transportClosed } from "../call/failure.ts";
+import { type Check, checkOptions, type Checks, kind, milliseconds } from "../option.ts";
+import type { Clock } from "../time/clock.ts";
 
 /** Options of a transport's `connect`. */
 export interface ConnectOptions {
@@ -13,11 +13,20 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
 }
 
+const abortSignal: Check = kind(
+  "an AbortSignal",
+  (value) => typeof (value as Partial<AbortSignal> | null)?.addEventListener === "function",
+);
+
 const CONNECT: Checks<ConnectOptions> = { timeoutMs: milliseconds, signal: abortSignal };
 
 /** Starts the balancer and resolves when some connection is ready; see `BalancedTransport.connect` for what it throws. */
-export async function waitUntilReady(env: CallEnvironment, options: ConnectOptions): Promise<void> {
-  const { balancer, clock, waitTimeoutMs } = env;
+export async function connect(
+  balancer: Balancer,
+  clock: Clock,
+  waitTimeoutMs: number,
+  options: ConnectOptions,
+): Promise<void> {
   checkOptions("connect()", options, CONNECT);
   const { timeoutMs = waitTimeoutMs, signal } = options;
   if (balancer.closed) throw transportClosed();

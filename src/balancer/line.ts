@@ -1,12 +1,4 @@
-/** A call that waits: for a connection, or before its next attempt. */
-export interface PendingCall {
-  /** Whether it was given a connection before and came back: it is older than those that were not. */
-  readonly returned: boolean;
-  /** Whether it waits for a connection, and not for time to pass. */
-  readonly wantsConnection: boolean;
-  /** Something changed, or the transport was closed. It must not throw. */
-  retry(): void;
-}
+import type { PendingCall } from "./picker-source.ts";
 
 /**
  * Calls in the order in which they came. What leaves is passed over later, so that joining and leaving cost the same

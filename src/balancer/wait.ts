@@ -1,6 +1,5 @@
 import type { Clock, Timer } from "../time/clock.ts";
-import type { Balancer } from "./balancer.ts";
-import type { PendingCall } from "./line.ts";
+import type { PendingCall, PickerSource } from "./picker-source.ts";
 
 /** What a wait looks at, and what it ends with. Each may throw: then the wait rejects. */
 export interface Wait<T extends object> {
@@ -22,10 +21,10 @@ export interface Wait<T extends object> {
 }
 
 /**
- * Waits for something to come of a balancer. Every wait of a call goes through here: it is bounded, and one timer holds
- * the process while it lasts.
+ * Waits until `poll` returns a value, the limit passes or the signal aborts. Every wait of a call goes through here: it is
+ * bounded, and one timer holds the process while it lasts.
  */
-export function waitFor<T extends object>(balancer: Balancer, clock: Clock, wait: Wait<T>): Promise<T> {
+export function waitFor<T extends object>(source: PickerSource, clock: Clock, wait: Wait<T>): Promise<T> {
   const { signal, limitMs } = wait;
   return new Promise((resolve, reject) => {
     const look = (at: () => T | number | undefined) => {
@@ -45,7 +44,7 @@ export function waitFor<T extends object>(balancer: Balancer, clock: Clock, wait
       timer = clock.timer(ms, () => look(() => wait.expired()), true);
     };
     const end = () => {
-      balancer.forget(pending);
+      source.forget(pending);
       timer.cancel();
       signal?.removeEventListener("abort", onAbort);
     };
@@ -54,6 +53,6 @@ export function waitFor<T extends object>(balancer: Balancer, clock: Clock, wait
     const pending: PendingCall = { returned, wantsConnection, retry: () => look(() => wait.poll()) };
     hold(limitMs);
     signal?.addEventListener("abort", onAbort);
-    balancer.await(pending);
+    source.await(pending);
   });
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
-import { emit, type RegistryEvent } from "../src/event.ts";
+import { emit } from "../src/listener.ts";
+import type { RegistryEvent } from "../src/registry/event.ts";
 
 describe("events", () => {
   it("print the reason, and keep the error to be read", () => {

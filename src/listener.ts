@@ -1,0 +1,26 @@
+/**
+ * Calls a listener so that what it throws can't reach the library's own loops; such an error is printed instead.
+ *
+ * So that `onEvent: console.log` reads well, an event prints the message of its `cause` as `reason`, and not the error
+ * itself with all its stacks; the error is there to be read.
+ */
+export function emit<E extends object>(listener: ((event: E) => void) | undefined, event: E): void {
+  if (listener === undefined) return;
+  const { cause, ...told } = event as E & { readonly cause?: Error };
+  if (cause !== undefined) {
+    Object.assign(told, { reason: cause.message });
+    Object.defineProperty(told, "cause", { value: cause, enumerable: false });
+  }
+  notify("onEvent", listener, told as unknown as E);
+}
+
+/** Calls a user's listener. What it throws, or an async one rejects with, is printed and does no harm. */
+export function notify<T>(name: string, listener: (value: T) => unknown, value: T): void {
+  const print = (error: unknown) => console.error(`connect-lb: an ${name} listener threw`, error);
+  try {
+    const result = listener(value);
+    if (result instanceof Promise) result.catch(print);
+  } catch (error) {
+    print(error);
+  }
+}

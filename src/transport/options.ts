@@ -1,0 +1,118 @@
+import type { Interceptor } from "@connectrpc/connect";
+import type { BalancerEvent } from "../balancer/event.ts";
+import type { Attempt } from "../call/options.ts";
+import { RETRY, type RetryOptions } from "../call/retry.ts";
+import type { Connector } from "../connection/link.ts";
+import {
+  checkOptions,
+  type Checks,
+  clock,
+  flag,
+  fn,
+  group,
+  interceptors,
+  makes,
+  milliseconds,
+  number,
+  or,
+  random,
+  required,
+} from "../option.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { Resolver } from "../resolver/resolver.ts";
+import type { BackoffOptions } from "../time/backoff.ts";
+import type { Clock } from "../time/clock.ts";
+
+/** Options of {@link createBalancedTransport}. */
+export interface BalancedTransportOptions {
+  /** Where the endpoints come from: a registry's `resolver(service)`, or `staticResolver([…])`. */
+  readonly resolver: Resolver;
+  /** What opens a link to an endpoint: `grpcConnector()` of `connect-lb/node`, or `transportConnector(…)`. */
+  readonly connector: Connector;
+  /** How a connection is chosen for each call. Defaults to `roundRobin()`. */
+  readonly policy?: Policy;
+  /** Run once per call, around all its attempts; the connector's own run once per attempt. */
+  readonly interceptors?: readonly Interceptor[];
+  /** The timeout of calls that bring none, in milliseconds. Defaults to none, like Connect's transports. */
+  readonly defaultTimeoutMs?: number;
+  /**
+   * How long a call waits for a connection, in milliseconds, unless its own timeout is shorter. A call that waits for
+   * readiness and has a timeout waits as long as that, and so does one that waits for room, because servers that are
+   * there have as many calls in flight as they allow (MAX_CONCURRENT_STREAMS). Defaults to 10,000.
+   */
+  readonly waitTimeoutMs?: number;
+  /**
+   * Whether calls wait for a connection to become ready instead of failing at once when every endpoint is failing or
+   * there is none. Defaults to false. gRPC's wait-for-ready; a call can say otherwise with `balance({ waitForReady })`.
+   */
+  readonly waitForReady?: boolean;
+  /**
+   * When calls of methods that the schema marks as `IDEMPOTENT` or `NO_SIDE_EFFECTS` (or that `methods` lists) are made
+   * again after an answer like Unavailable, or after a connection was lost with the call in flight; `false`: never.
+   * Defaults to `{}`. Attempts that were surely not processed go to another endpoint in any case.
+   */
+  readonly retry?: RetryOptions | false;
+  /**
+   * How long to wait before an endpoint that could not be reached is tried again. Defaults, each for itself, to 1 s,
+   * growing by 1.6 to 120 s, with a jitter of 0.2 (gRPC's connection-backoff.md).
+   */
+  readonly backoff?: Partial<BackoffOptions>;
+  /**
+   * How long streams may go on at an endpoint that left the set, in milliseconds. Defaults to Infinity; unary calls have
+   * 30 s in any case.
+   */
+  readonly removedStreamGraceMs?: number;
+  /**
+   * After how long without a call, in milliseconds, resolving stops and connections are closed, until the next call.
+   * Defaults to 1,800,000 (30 minutes, as in gRPC); Infinity: never.
+   */
+  readonly idleTimeoutMs?: number;
+  /** Hears of changes of the set and of connections. What it throws is printed and does no harm. */
+  readonly onEvent?: (event: BalancerEvent) => void;
+  /** Hears of every attempt of every call when it has ended. What it throws is printed and does no harm. */
+  readonly onAttempt?: (attempt: Attempt) => void;
+  /** Where time comes from. Defaults to the runtime's. */
+  readonly clock?: Clock;
+  /** Where chance comes from: numbers from 0 up to, but not including, 1. Defaults to `Math.random`. */
+  readonly random?: () => number;
+}
+
+const from1 = number("a number from 1", (value) => value >= 1 && value < Infinity);
+const jitter = number('a number from 0 to 1, or "full"', (value) => value >= 0 && value <= 1);
+
+const BACKOFF: Checks<BackoffOptions> = {
+  initialMs: milliseconds,
+  maxMs: milliseconds,
+  factor: from1,
+  jitter: or("full", jitter),
+};
+
+const TRANSPORT: Checks<BalancedTransportOptions> = {
+  resolver: required(makes(
+    "a resolver, such as registry.resolver(service) or staticResolver([…])",
+    (value) => typeof (value as { resolve?: unknown } | null | undefined)?.resolve === "function",
+  )),
+  connector: required(makes("a connector, such as grpcConnector() or transportConnector(…)", isFunction)),
+  policy: makes("a policy, such as roundRobin()", isFunction),
+  interceptors,
+  defaultTimeoutMs: milliseconds,
+  waitTimeoutMs: milliseconds,
+  waitForReady: flag,
+  retry: or(false, group("an object or false", "createBalancedTransport()", RETRY)),
+  backoff: group("an object, { initialMs, maxMs, factor, jitter }", "createBalancedTransport()", BACKOFF),
+  removedStreamGraceMs: milliseconds,
+  idleTimeoutMs: milliseconds,
+  onEvent: fn("a function, (event) => void"),
+  onAttempt: fn("a function, (attempt) => void"),
+  clock,
+  random,
+};
+
+/** @throws TypeError or RangeError that names the option, its value and what is expected. */
+export function checkTransportOptions(options: BalancedTransportOptions): void {
+  checkOptions("createBalancedTransport()", options, TRANSPORT);
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === "function";
+}
