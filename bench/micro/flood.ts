@@ -1,7 +1,7 @@
 import process from "node:process";
-import { Connection } from "../../src/http2/connection.ts";
-import { HeaderTemplate } from "../../src/http2/hpack-encoder.ts";
-import { ClientStream } from "../../src/http2/stream.ts";
+import { Connection } from "../../src/http2/client/connection.ts";
+import { HeaderTemplate } from "../../src/http2/wire/hpack-encoder.ts";
+import { ClientStream } from "../../src/http2/client/stream.ts";
 import type { ByteStreamEvents } from "../../src/http2/byte-stream.ts";
 
 const STREAMS = 10_000;

@@ -2,7 +2,7 @@ import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@buf
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ResolvedGrpcOptions } from "./options.ts";
+import type { ResolvedGrpcOptions } from "./client/options.ts";
 
 /** Messages to bytes and back, for one method. */
 export interface Codec<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {

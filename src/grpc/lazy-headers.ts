@@ -1,4 +1,4 @@
-import type { HeaderBlock } from "../http2/header-block.ts";
+import type { HeaderBlock } from "../http2/wire/header-block.ts";
 
 /**
  * A `Headers` that is made when it is read: most callers never look at a response's headers and trailers, and making them

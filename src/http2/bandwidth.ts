@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./client/connection.ts";
 
 /** The pings that measure; keepalive's hold zeros. */
 const PAYLOAD: Uint8Array = new TextEncoder().encode("bdp-ping");

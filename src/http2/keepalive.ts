@@ -1,7 +1,7 @@
 import { type Checks, flag, milliseconds } from "../option.ts";
 import type { Timer } from "../time/clock.ts";
-import type { Connection } from "./connection.ts";
-import { ErrorCode, Http2Error } from "./error.ts";
+import type { Connection } from "./client/connection.ts";
+import { ErrorCode, Http2Error } from "./wire/error.ts";
 
 /** When a silent connection is asked whether it lives (gRPC's keepalive, gRFC A8). */
 export interface KeepaliveOptions {

@@ -1,7 +1,7 @@
 import { Bandwidth } from "./bandwidth.ts";
-import type { Connection } from "./connection.ts";
-import type { StreamWindow } from "./flow.ts";
-import type { ClientStream } from "./stream.ts";
+import type { Connection } from "./client/connection.ts";
+import type { StreamWindow } from "./wire/flow.ts";
+import type { ClientStream } from "./client/stream.ts";
 
 /** What all connections of this process have lent. */
 export const processLoans: { bytes: number } = { bytes: 0 };

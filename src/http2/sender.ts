@@ -1,10 +1,10 @@
-import { SendWindow } from "./flow.ts";
-import { copy } from "./frame-writer.ts";
-import type { FrameWriter } from "./frame-writer.ts";
-import type { PeerSettings } from "./settings.ts";
+import { SendWindow } from "./wire/flow.ts";
+import { copy } from "./wire/frame-writer.ts";
+import type { FrameWriter } from "./wire/frame-writer.ts";
+import type { PeerSettings } from "./wire/settings.ts";
 import { StalledStreams } from "./stalled-streams.ts";
-import { SEND_BUFFER_BYTES } from "./stream.ts";
-import type { ClientStream } from "./stream.ts";
+import { SEND_BUFFER_BYTES } from "./client/stream.ts";
+import type { ClientStream } from "./client/stream.ts";
 import { StreamQueue } from "./stream-queue.ts";
 
 const NOTHING = new Uint8Array(0);

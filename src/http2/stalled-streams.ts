@@ -1,4 +1,4 @@
-import type { ClientStream } from "./stream.ts";
+import type { ClientStream } from "./client/stream.ts";
 
 /**
  * Streams whose content waits for a window of their own: a heap with the largest {@link ClientStream.sendCredit} on top.

@@ -1,4 +1,4 @@
-import type { ClientStream } from "./stream.ts";
+import type { ClientStream } from "./client/stream.ts";
 
 /**
  * Streams in the order in which they came. The links are the streams' own: a stream is in one queue at most, and adding,

@@ -1,4 +1,4 @@
-import type { ClientStream } from "./stream.ts";
+import type { ClientStream } from "./client/stream.ts";
 
 const FIRST_SLOTS = 16;
 

@@ -1,5 +1,5 @@
 import { DEFAULT_CONNECT_BACKOFF } from "../connection/connection-host.ts";
-import type { Connection } from "../http2/connection.ts";
+import type { Connection } from "../http2/client/connection.ts";
 import { Backoff } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 

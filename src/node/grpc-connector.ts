@@ -1,5 +1,5 @@
 import type { Connector } from "../connection/link.ts";
-import { GRPC_OPTIONS, type GrpcOptions } from "../grpc/options.ts";
+import { GRPC_OPTIONS, type GrpcOptions } from "../grpc/client/options.ts";
 import { KEEPALIVE_OPTIONS, type KeepaliveOptions } from "../http2/keepalive.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "../http2/limits.ts";
 import { checkOptions, type Checks, clock, fn, group, made, milliseconds, or, wholeNumber } from "../option.ts";

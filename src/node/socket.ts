@@ -3,7 +3,7 @@ import tls from "node:tls";
 import type { Endpoint } from "../endpoint.ts";
 import { type HostAndPort, parseAddress, unixPath, withoutZone } from "../endpoint.ts";
 import type { OpenByteStream } from "../http2/byte-stream.ts";
-import { ErrorCode, Http2Error } from "../http2/error.ts";
+import { ErrorCode, Http2Error } from "../http2/wire/error.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 import { dialled } from "./dial.ts";
 import type { Dial } from "./dial.ts";

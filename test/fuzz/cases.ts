@@ -1,7 +1,7 @@
 // Generated traffic against the HTTP/2 client: every outcome must be a value or a typed error, never a crash, a hang or
 // growth. Each case is made from a seed alone, so a failing one can be run again.
-import { Http2Error } from "../../src/http2/error.ts";
-import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
+import { Http2Error } from "../../src/http2/wire/error.ts";
+import { HpackDecoder } from "../../src/http2/wire/hpack-decoder.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { concat, encodeFrame } from "../support/raw-http2/frame.ts";
 import { headerBlock, integer, stringLiteral } from "../support/raw-http2/header-block.ts";

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import type { EndTellingTransport } from "../../src/connection/link.ts";
 import { deflate, gzip } from "../../src/grpc/compression.ts";
-import { createGrpcTransport } from "../../src/grpc/transport.ts";
+import { createGrpcTransport } from "../../src/grpc/client/transport.ts";
 import { deadlinesOf } from "../../src/time/deadline.ts";
 import { END_HEADERS_STREAM, frame, pair } from "../http2/memory.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -1,4 +1,4 @@
-import { Http2Error } from "../../src/http2/error.ts";
+import { Http2Error } from "../../src/http2/wire/error.ts";
 
 /**
  * Why connections were lost: `end`, with which the case itself ended it, or what the protocol says of the server. A

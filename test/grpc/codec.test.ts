@@ -6,7 +6,7 @@ import { KeyValueSchema } from "../../gen/etcd/kv_pb.ts";
 import { LeaseTimeToLiveResponseSchema, RangeResponseSchema } from "../../gen/etcd/rpc_pb.ts";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createCodec } from "../../src/grpc/codec.ts";
-import { resolveGrpcOptions } from "../../src/grpc/options.ts";
+import { resolveGrpcOptions } from "../../src/grpc/client/options.ts";
 
 /** What a read of a socket gives: a message of `bytes` with others around it. */
 function inChunk(bytes: Uint8Array): Uint8Array {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import type { EndTellingMessages } from "../../src/connection/link.ts";
-import { createGrpcTransport } from "../../src/grpc/transport.ts";
+import { createGrpcTransport } from "../../src/grpc/client/transport.ts";
 import { deadlinesOf } from "../../src/time/deadline.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 import { eventually } from "../support/eventually.ts";

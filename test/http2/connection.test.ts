@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import type { ConnectionOptions } from "../../src/http2/connection.ts";
-import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
-import type { HeaderBlock } from "../../src/http2/header-block.ts";
+import type { ConnectionOptions } from "../../src/http2/client/connection.ts";
+import { HpackDecoder } from "../../src/http2/wire/hpack-decoder.ts";
+import type { HeaderBlock } from "../../src/http2/wire/header-block.ts";
 import { END_HEADERS_STREAM, flushed, frame, type MemoryServer, OK, pair, TEMPLATE, TestStream } from "./memory.ts";
 
 const uint32 = (bytes: Uint8Array, at = 0) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { FrameReader, type FrameSink } from "../../src/http2/frame-reader.ts";
+import { FrameReader, type FrameSink } from "../../src/http2/wire/frame-reader.ts";
 import { concat, encodeFrame } from "../support/raw-http2/frame.ts";
 import { frame } from "./memory.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { Http2Error } from "../../src/http2/error.ts";
-import type { HeaderBlock } from "../../src/http2/header-block.ts";
-import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
-import { HeaderTemplate, HpackEncoder } from "../../src/http2/hpack-encoder.ts";
-import { STATIC_TABLE } from "../../src/http2/hpack-table.ts";
-import { huffmanDecode } from "../../src/http2/huffman.ts";
+import { Http2Error } from "../../src/http2/wire/error.ts";
+import type { HeaderBlock } from "../../src/http2/wire/header-block.ts";
+import { HpackDecoder } from "../../src/http2/wire/hpack-decoder.ts";
+import { HeaderTemplate, HpackEncoder } from "../../src/http2/wire/hpack-encoder.ts";
+import { STATIC_TABLE } from "../../src/http2/wire/hpack-table.ts";
+import { huffmanDecode } from "../../src/http2/wire/huffman.ts";
 import { concat } from "../support/raw-http2/frame.ts";
 import { headerBlock, integer, stringLiteral } from "../support/raw-http2/header-block.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { HeaderBlock, receivedField } from "../../src/http2/header-block.ts";
-import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
-import { field } from "../../src/http2/hpack-table.ts";
+import { HeaderBlock, receivedField } from "../../src/http2/wire/header-block.ts";
+import { HpackDecoder } from "../../src/http2/wire/hpack-decoder.ts";
+import { field } from "../../src/http2/wire/hpack-table.ts";
 import { CancelledStreams } from "../../src/http2/limits.ts";
 import { concat, encodeFrame, ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { headerBlock, integer, stringLiteral } from "../support/raw-http2/header-block.ts";

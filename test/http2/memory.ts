@@ -1,10 +1,10 @@
 // A connection over two arrays: the test is the server, byte for byte, without a socket.
 import type { ByteStream, ByteStreamEvents } from "../../src/http2/byte-stream.ts";
-import { Connection, type ConnectionOptions } from "../../src/http2/connection.ts";
-import type { StreamError } from "../../src/http2/error.ts";
-import type { HeaderBlock } from "../../src/http2/header-block.ts";
-import { HeaderTemplate } from "../../src/http2/hpack-encoder.ts";
-import { ClientStream } from "../../src/http2/stream.ts";
+import { Connection, type ConnectionOptions } from "../../src/http2/client/connection.ts";
+import type { StreamError } from "../../src/http2/wire/error.ts";
+import type { HeaderBlock } from "../../src/http2/wire/header-block.ts";
+import { HeaderTemplate } from "../../src/http2/wire/hpack-encoder.ts";
+import { ClientStream } from "../../src/http2/client/stream.ts";
 import {
   CLIENT_PREFACE,
   concat,

@@ -3,8 +3,8 @@ import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import fc from "fast-check";
-import { Connection } from "../../src/http2/connection.ts";
-import { HeaderTemplate } from "../../src/http2/hpack-encoder.ts";
+import { Connection } from "../../src/http2/client/connection.ts";
+import { HeaderTemplate } from "../../src/http2/wire/hpack-encoder.ts";
 import { destinationOf } from "../../src/node/socket.ts";
 import { TestStream } from "./memory.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { encodeFrame, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
-import { findUnsent, without } from "../../src/http2/unsent.ts";
+import { findUnsent, without } from "../../src/http2/wire/unsent.ts";
 import { flushed, frame, OK, pair, type TestStream } from "./memory.ts";
 
 const ends = (streams: readonly TestStream[]) => streams.map(({ error }) => [error?.processed, error?.by]);

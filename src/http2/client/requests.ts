@@ -1,13 +1,13 @@
 import type { Connection } from "./connection.ts";
-import { ErrorCode, Http2Error, NoRoomError, StreamError } from "./error.ts";
-import type { Blame, Processed } from "./error.ts";
-import { StreamWindow } from "./flow.ts";
-import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
-import { fieldListBytes } from "./hpack-encoder.ts";
-import { CancelledStreams } from "./limits.ts";
+import { ErrorCode, Http2Error, NoRoomError, StreamError } from "../wire/error.ts";
+import type { Blame, Processed } from "../wire/error.ts";
+import { StreamWindow } from "../wire/flow.ts";
+import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
+import { fieldListBytes } from "../wire/hpack-encoder.ts";
+import { CancelledStreams } from "../limits.ts";
 import type { ClientStream } from "./stream.ts";
-import { StreamQueue } from "./stream-queue.ts";
-import { StreamTable } from "./stream-table.ts";
+import { StreamQueue } from "../stream-queue.ts";
+import { StreamTable } from "../stream-table.ts";
 
 /** The requests of a connection: those that wait for a place, and those that are in flight. */
 export class Requests {

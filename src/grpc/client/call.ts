@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { markAttempt } from "../connection/mark.ts";
-import type { StreamError } from "../http2/error.ts";
-import type { HeaderBlock } from "../http2/header-block.ts";
-import { ClientStream } from "../http2/stream.ts";
-import type { Deadline, Deadlines, DeadlineTarget } from "../time/deadline.ts";
+import { markAttempt } from "../../connection/mark.ts";
+import type { StreamError } from "../../http2/wire/error.ts";
+import type { HeaderBlock } from "../../http2/wire/header-block.ts";
+import { ClientStream } from "../../http2/client/stream.ts";
+import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
-import { headersOf } from "./lazy-headers.ts";
+import { headersOf } from "../lazy-headers.ts";
 import { brokenReply, isDeadlines, notGrpc, sectionInfo, streamFailure, timedOut, unreadable } from "./status.ts";
 
 /** What unary and streaming calls share: deadline, cancellation, the response's first header section, one end. */

@@ -1,11 +1,11 @@
 import type { Connection } from "./connection.ts";
-import { ErrorCode } from "./error.ts";
-import type { StreamError } from "./error.ts";
-import type { StreamWindow } from "./flow.ts";
-import type { HeaderBlock } from "./header-block.ts";
-import type { HeaderTemplate } from "./hpack-encoder.ts";
-import type { UnreadLoan } from "./lender.ts";
-import type { StreamQueue } from "./stream-queue.ts";
+import { ErrorCode } from "../wire/error.ts";
+import type { StreamError } from "../wire/error.ts";
+import type { StreamWindow } from "../wire/flow.ts";
+import type { HeaderBlock } from "../wire/header-block.ts";
+import type { HeaderTemplate } from "../wire/hpack-encoder.ts";
+import type { UnreadLoan } from "../lender.ts";
+import type { StreamQueue } from "../stream-queue.ts";
 
 /**
  * The states of a request's stream (RFC 9113 section 5.1, as a client sees them). `waiting` is before `idle` ends: for

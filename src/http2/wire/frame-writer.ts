@@ -1,4 +1,4 @@
-import type { ByteStream } from "./byte-stream.ts";
+import type { ByteStream } from "../byte-stream.ts";
 import { ErrorCode } from "./error.ts";
 import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader, writeUint32 } from "./frame.ts";
 import { findUnsent, without } from "./unsent.ts";

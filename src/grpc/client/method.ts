@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { HeaderTemplate } from "../http2/hpack-encoder.ts";
-import { createCodec } from "./codec.ts";
-import type { Codec } from "./codec.ts";
+import { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
+import { createCodec } from "../codec.ts";
+import type { Codec } from "../codec.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 
 /** What all calls of one method have in common. */

@@ -1,21 +1,21 @@
-import { systemClock } from "../time/clock.ts";
-import type { Clock, Timer } from "../time/clock.ts";
-import type { ByteStream, ByteStreamEvents } from "./byte-stream.ts";
-import { blamesRequests, ErrorCode, errorCodeText, Http2Error, StreamError } from "./error.ts";
-import type { Blame } from "./error.ts";
-import { DEFAULT_WINDOW, MAX_STREAM_ID } from "./frame.ts";
-import { FrameReader } from "./frame-reader.ts";
-import { FrameWriter } from "./frame-writer.ts";
-import { HpackEncoder } from "./hpack-encoder.ts";
-import { Keepalive } from "./keepalive.ts";
-import type { KeepaliveSettings } from "./keepalive.ts";
-import { Lender } from "./lender.ts";
-import { MAX_WAITING_CONTROL_BYTES, resolveLimits } from "./limits.ts";
-import type { Http2Limits, ResolvedHttp2Limits } from "./limits.ts";
+import { systemClock } from "../../time/clock.ts";
+import type { Clock, Timer } from "../../time/clock.ts";
+import type { ByteStream, ByteStreamEvents } from "../byte-stream.ts";
+import { blamesRequests, ErrorCode, errorCodeText, Http2Error, StreamError } from "../wire/error.ts";
+import type { Blame } from "../wire/error.ts";
+import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
+import { FrameReader } from "../wire/frame-reader.ts";
+import { FrameWriter } from "../wire/frame-writer.ts";
+import { HpackEncoder } from "../wire/hpack-encoder.ts";
+import { Keepalive } from "../keepalive.ts";
+import type { KeepaliveSettings } from "../keepalive.ts";
+import { Lender } from "../lender.ts";
+import { MAX_WAITING_CONTROL_BYTES, resolveLimits } from "../limits.ts";
+import type { Http2Limits, ResolvedHttp2Limits } from "../limits.ts";
 import { Receiver } from "./receiver.ts";
 import { connectionEnded, Requests } from "./requests.ts";
-import { Sender } from "./sender.ts";
-import { PeerSettings, Setting } from "./settings.ts";
+import { Sender } from "../sender.ts";
+import { PeerSettings, Setting } from "../wire/settings.ts";
 import type { ClientStream } from "./stream.ts";
 
 /**

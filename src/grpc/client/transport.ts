@@ -8,11 +8,11 @@ import type {
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { ContextValues, Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
-import type { EndTellingTransport, UnaryEndListener } from "../connection/link.ts";
-import type { Connection } from "../http2/connection.ts";
-import type { Clock } from "../time/clock.ts";
-import { deadlinesOf } from "../time/deadline.ts";
-import type { Deadlines } from "../time/deadline.ts";
+import type { EndTellingTransport, UnaryEndListener } from "../../connection/link.ts";
+import type { Connection } from "../../http2/client/connection.ts";
+import type { Clock } from "../../time/clock.ts";
+import { deadlinesOf } from "../../time/deadline.ts";
+import type { Deadlines } from "../../time/deadline.ts";
 import { InterceptedDeadline } from "./intercepted-deadline.ts";
 import { createMethod } from "./method.ts";
 import type { Method, Target } from "./method.ts";

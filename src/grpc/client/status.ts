@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus, findTrailerError, validateTrailer } from "@connectrpc/connect/protocol-grpc";
-import { markAttempt } from "../connection/mark.ts";
-import { note } from "../connection/note.ts";
-import { ErrorCode, NoRoomError } from "../http2/error.ts";
-import type { StreamError } from "../http2/error.ts";
-import type { HeaderBlock } from "../http2/header-block.ts";
-import { EARLY_MS } from "../time/deadline.ts";
-import { headersOf } from "./lazy-headers.ts";
+import { markAttempt } from "../../connection/mark.ts";
+import { note } from "../../connection/note.ts";
+import { ErrorCode, NoRoomError } from "../../http2/wire/error.ts";
+import type { StreamError } from "../../http2/wire/error.ts";
+import type { HeaderBlock } from "../../http2/wire/header-block.ts";
+import { EARLY_MS } from "../../time/deadline.ts";
+import { headersOf } from "../lazy-headers.ts";
 
 /** What gRPC reads from a header section; found once for equal sections. */
 export interface SectionInfo {

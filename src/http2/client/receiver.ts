@@ -1,11 +1,11 @@
 import type { Connection } from "./connection.ts";
-import { ErrorCode, errorCodeText, Http2Error, StreamError } from "./error.ts";
-import { ReceiveWindow } from "./flow.ts";
-import { FRAME_HEADER_BYTES, MAX_WINDOW } from "./frame.ts";
-import type { FrameSink } from "./frame-reader.ts";
-import type { HeaderBlock } from "./header-block.ts";
-import { HpackDecoder } from "./hpack-decoder.ts";
-import { MAX_INFORMATIONAL, NoiseMeter, RateMeter } from "./limits.ts";
+import { ErrorCode, errorCodeText, Http2Error, StreamError } from "../wire/error.ts";
+import { ReceiveWindow } from "../wire/flow.ts";
+import { FRAME_HEADER_BYTES, MAX_WINDOW } from "../wire/frame.ts";
+import type { FrameSink } from "../wire/frame-reader.ts";
+import type { HeaderBlock } from "../wire/header-block.ts";
+import { HpackDecoder } from "../wire/hpack-decoder.ts";
+import { MAX_INFORMATIONAL, NoiseMeter, RateMeter } from "../limits.ts";
 import type { ClientStream } from "./stream.ts";
 
 /** A whole WINDOW_UPDATE frame. */

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isConnectionSpecific, isFieldName, isFieldValue } from "../http2/header-block.ts";
+import { isConnectionSpecific, isFieldName, isFieldValue } from "../../http2/wire/header-block.ts";
 import { protocolFields, USER_AGENT } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 

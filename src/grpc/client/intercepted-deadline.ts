@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import type { Deadline, Deadlines, DeadlineTarget } from "../time/deadline.ts";
+import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts";
 import { timedOut } from "./status.ts";
 
 /**

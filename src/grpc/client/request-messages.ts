@@ -1,7 +1,7 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import type { Codec } from "./codec.ts";
-import { COMPRESSED, messagePrefix } from "./envelope.ts";
+import type { Codec } from "../codec.ts";
+import { COMPRESSED, messagePrefix } from "../envelope.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 
 type Message = MessageInitShape<DescMessage>;

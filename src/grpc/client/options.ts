@@ -1,8 +1,8 @@
 import type { BinaryReadOptions, BinaryWriteOptions, JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { bytes, type Checks, flag, interceptors, kind, listOf, milliseconds } from "../option.ts";
-import { defaultCompressions } from "./compression.ts";
+import { bytes, type Checks, flag, interceptors, kind, listOf, milliseconds } from "../../option.ts";
+import { defaultCompressions } from "../compression.ts";
 
 /** How calls are made; the fields mean what they mean in connect-node's `createGrpcTransport`. */
 export interface GrpcOptions {
