@@ -24,6 +24,8 @@ export { unavailable } from "./policy/policy.ts";
 export type { CallInfo, Picker, Policy, PolicyEnvironment } from "./policy/policy.ts";
 export { roundRobin } from "./policy/round-robin.ts";
 export type { RegistryEvent } from "./registry/event.ts";
+export { pollingResolver } from "./resolver/polling.ts";
+export type { PolledSet, PollingResolverOptions } from "./resolver/polling.ts";
 export type { Resolution, Resolver, Staleness } from "./resolver/resolver.ts";
 export { staticResolver } from "./resolver/static.ts";
 export type { BackoffOptions } from "./time/backoff.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
-export { dnsResolver } from "./node/dns.ts";
-export type { DnsResolverOptions } from "./node/dns.ts";
-export type { DnsLookup, SrvRecord } from "./node/dns-lookup.ts";
+export { dnsResolver } from "./node/dns/resolver.ts";
+export type { DnsResolverOptions } from "./node/dns/resolver.ts";
+export type { DnsLookup, SrvRecord } from "./node/dns/lookup.ts";
 export * from "./node/drain.ts";
 export { grpcConnector } from "./node/grpc-connector.ts";
 export type {

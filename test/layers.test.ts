@@ -57,6 +57,7 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/memory-etcd": ["src/time", "src/option.ts", "gen/etcd"],
   "src/http2": ["src/time", "src/option.ts"],
   "src/grpc": ["src/time", "src/option.ts", "src/http2", "src/connection", "src/endpoint.ts"],
+  "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [
     "src/time",
     "src/option.ts",
@@ -64,7 +65,6 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/listener.ts",
     "src/resolver",
     "src/connection",
-    "src/registry",
     "src/http2",
     "src/grpc",
   ],

@@ -1,8 +1,8 @@
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import { checkOptions, type Checks, clock as aClock } from "../option.ts";
+import { LatestValue } from "../resolver/latest-value.ts";
 import type { Resolution } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
-import { Latest } from "./latest.ts";
 import { checkAttributes, checkRegisterOptions, checkServiceName } from "./options.ts";
 import { RegistrationLife } from "./registration-life.ts";
 import type { EndpointAttributes, RegisterOptions, Registration, Registry } from "./registry.ts";
@@ -108,7 +108,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
 /** One service's endpoints by identity. */
 class Service {
   readonly endpoints = new Map<string, Endpoint>();
-  readonly latest: Latest<Resolution> = new Latest(() => this.resolution);
+  readonly latest: LatestValue<Resolution> = new LatestValue(() => this.resolution);
 
   constructor() {
     // The empty set is known from the start.

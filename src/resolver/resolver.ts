@@ -1,3 +1,17 @@
+/**
+ * A resolver says which endpoints serve a service, now and each time that changes. It is the first of the seams: what
+ * comes after it (pool, policy, calls) knows endpoints only from what a resolver yields.
+ *
+ * To write one: yield the **full** set from `resolve`, again at each change, until the signal aborts. There is no need to
+ * compare sets, to retry or to limit the pace: the consumer (`watch.ts`) reconciles sets, restarts a resolver that throws
+ * with backoff, keeps the last set meanwhile, and reads no faster than it can use. A source that can only be read, not
+ * watched, takes a `poll` function and {@link pollingResolver} (`polling.ts`; `node/dns/resolver.ts` is the example). A
+ * source that tells its changes hands them to its consumers through a `LatestValue` (`latest-value.ts`;
+ * `registry/memory.ts` is the example). The smallest resolver of all is `static.ts`. A decorator takes a resolver and
+ * yields what it makes of its sets.
+ *
+ * @module
+ */
 import type { Endpoint } from "../endpoint.ts";
 
 /** What is known of a service's endpoints at one moment. */

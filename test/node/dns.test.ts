@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { dnsResolver, type DnsResolverOptions } from "../../src/node/dns.ts";
-import type { DnsLookup, SrvRecord } from "../../src/node/dns-lookup.ts";
+import { dnsResolver, type DnsResolverOptions } from "../../src/node/dns/resolver.ts";
+import type { DnsLookup, SrvRecord } from "../../src/node/dns/lookup.ts";
 import type { Resolution } from "../../src/resolver/resolver.ts";
 import { startDnsServer } from "../support/dns-server.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";

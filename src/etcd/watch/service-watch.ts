@@ -1,7 +1,7 @@
 import { emit } from "../../listener.ts";
 import type { RegistryEvent } from "../../registry/event.ts";
-import { Latest } from "../../registry/latest.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
+import { LatestValue } from "../../resolver/latest-value.ts";
 import type { Resolution, Staleness } from "../../resolver/resolver.ts";
 import { Backoff, sleep } from "../../time/backoff.ts";
 import type { EtcdClient } from "../client/client.ts";
@@ -35,7 +35,7 @@ export class ServiceWatch {
   readonly #backoff: Backoff;
   readonly #position = new Position();
   readonly #stop = new AbortController();
-  readonly #latest: Latest<Resolution>;
+  readonly #latest: LatestValue<Resolution>;
   #cursor: Cursor | undefined;
   #started = false;
   #listed = false;
@@ -65,7 +65,7 @@ export class ServiceWatch {
       emit(onEvent, { type: "value-skipped", service, key, cause });
     });
     this.#backoff = new Backoff(RETRY, streams.client.random);
-    this.#latest = new Latest(() => this.#resolution(), (consumers) => {
+    this.#latest = new LatestValue(() => this.#resolution(), (consumers) => {
       if (consumers > 0) return this.#start();
       this.#stop.abort();
       onIdle();

@@ -1,6 +1,5 @@
 import { isIPv6 } from "node:net";
-import { type Endpoint, type HostAndPort, parseAddress } from "../endpoint.ts";
-import { Latest } from "../registry/latest.ts";
+import { type Endpoint, type HostAndPort, parseAddress } from "../../endpoint.ts";
 import {
   checkOptions,
   type Checks,
@@ -10,16 +9,16 @@ import {
   quoted,
   random as aRandom,
   time,
-} from "../option.ts";
-import type { Resolution, Resolver } from "../resolver/resolver.ts";
-import { Backoff, sleep } from "../time/backoff.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
-import { type DnsLookup, isNotFound, serverLookup, type SrvRecord, systemLookup } from "./dns-lookup.ts";
+} from "../../option.ts";
+import { pollingResolver } from "../../resolver/polling.ts";
+import type { Resolver } from "../../resolver/resolver.ts";
+import type { Clock } from "../../time/clock.ts";
+import { type DnsLookup, isNotFound, serverLookup, type SrvRecord, systemLookup } from "./lookup.ts";
 
-/** The least time between two look-ups of a resolver, in milliseconds, whatever asks for one. */
-const APART_MS = 5_000;
-/** How long a look-up may take, in milliseconds. */
-const LOOKUP_MS = 10_000;
+/** The least time between two lookups of a resolver, in milliseconds, whatever asks for one. */
+const MIN_INTERVAL_MS = 5_000;
+/** How long a lookup may take, in milliseconds. */
+const TIMEOUT_MS = 10_000;
 
 /** Options of {@link dnsResolver}. */
 export interface DnsResolverOptions {
@@ -54,21 +53,32 @@ export interface DnsResolverOptions {
  */
 export function dnsResolver(target: string | HostAndPort, options: DnsResolverOptions = {}): Resolver {
   checkOptions("dnsResolver()", options, OPTIONS);
-  const { intervalMs = 30_000, srv = false, servers, clock = systemClock, random = Math.random } = options;
+  const { intervalMs, srv = false, servers, clock, random } = options;
   const lookup = options.lookup ?? (servers === undefined ? systemLookup() : serverLookup(servers));
   const read = srv === false ? hostReader(target, lookup) : serviceReader(target, srv, lookup);
   const name = typeof target === "string" ? target : `${target.host}:${target.port}`;
-  const source = new DnsSource(name, read, intervalMs, clock, random);
-  return {
+  return pollingResolver({
     target: name,
-    resolve: (signal) => source.consume(signal),
-    list: (signal) => source.list(signal),
-    refresh: () => source.refresh(),
-  };
+    label: `the DNS look-up of ${name}`,
+    async poll() {
+      const endpoints = await read();
+      // Servers that were there may be there still: an empty answer is no reason to let them go.
+      if (endpoints.length === 0) throw new Error("there are no records");
+      return { endpoints };
+    },
+    minIntervalMs: MIN_INTERVAL_MS,
+    timeoutMs: TIMEOUT_MS,
+    ...intervalMs !== undefined && { intervalMs },
+    ...clock !== undefined && { clock },
+    ...random !== undefined && { random },
+  });
 }
 
 const OPTIONS: Checks<DnsResolverOptions> = {
-  intervalMs: time(`milliseconds, at least ${APART_MS}`, (value) => value >= APART_MS && value < Infinity),
+  intervalMs: time(
+    `milliseconds, at least ${MIN_INTERVAL_MS}`,
+    (value) => value >= MIN_INTERVAL_MS && value < Infinity,
+  ),
   srv: kind(
     'true, false or a service and a protocol such as "_grpc._tcp"',
     (value) => typeof value === "boolean" || (typeof value === "string" && /^_[\w-]+\._(tcp|udp)$/.test(value)),
@@ -136,111 +146,3 @@ function isAddress(address: string): boolean {
 }
 
 const bracketed = (host: string) => (isIPv6(host) ? `[${host}]` : host);
-
-/** One name, looked up while anyone consumes it. */
-class DnsSource {
-  readonly #name: string;
-  readonly #read: Read;
-  readonly #intervalMs: number;
-  readonly #clock: Clock;
-  readonly #backoff: Backoff;
-  readonly #latest: Latest<Resolution>;
-  #resolution: Resolution = { endpoints: undefined };
-  #lookedMs = -Infinity;
-  /** Ends the loop that looks up. */
-  #stop: AbortController | undefined;
-  /** Ends the wait for the next interval. */
-  #wake: AbortController | undefined;
-
-  constructor(name: string, read: Read, intervalMs: number, clock: Clock, random: () => number) {
-    this.#name = name;
-    this.#read = read;
-    this.#intervalMs = intervalMs;
-    this.#clock = clock;
-    this.#backoff = new Backoff({ initialMs: APART_MS, maxMs: intervalMs }, random);
-    this.#latest = new Latest(() => this.#resolution, (consumers) => {
-      if (consumers === 0) {
-        this.#stop?.abort();
-        this.#wake?.abort();
-        this.#stop = undefined;
-      } else if (this.#stop === undefined) {
-        this.#stop = new AbortController();
-        void this.#run(this.#stop.signal);
-      }
-    });
-  }
-
-  consume(signal: AbortSignal): AsyncIterable<Resolution> {
-    return this.#latest.consume(signal);
-  }
-
-  refresh(): void {
-    this.#wake?.abort();
-  }
-
-  async list(signal: AbortSignal): Promise<Resolution> {
-    return { endpoints: await this.#look(signal) };
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const clock = this.#clock;
-    for (;;) {
-      const earlyMs = this.#lookedMs + APART_MS - clock.now();
-      if (earlyMs > 0) await sleep(clock, earlyMs, signal);
-      if (signal.aborted) return;
-      this.#lookedMs = clock.now();
-      let waitMs = this.#intervalMs;
-      try {
-        this.#found(await this.#look(signal));
-        this.#backoff.reset();
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#failed(error as Error);
-        waitMs = this.#backoff.next();
-      }
-      if (signal.aborted) return;
-      this.#wake = new AbortController();
-      await sleep(clock, waitMs, this.#wake.signal);
-    }
-  }
-
-  #found(endpoints: readonly Endpoint[]): void {
-    const { endpoints: known, stale } = this.#resolution;
-    if (stale === undefined && JSON.stringify(known) === JSON.stringify(endpoints)) return;
-    this.#resolution = { endpoints };
-    this.#latest.changed();
-  }
-
-  #failed(cause: Error): void {
-    const { endpoints, stale } = this.#resolution;
-    this.#resolution = { endpoints, stale: { sinceMs: stale?.sinceMs ?? this.#clock.now(), cause } };
-    this.#latest.changed();
-  }
-
-  /** One look-up: the endpoints in the order of their addresses, each address once. */
-  async #look(signal: AbortSignal): Promise<readonly Endpoint[]> {
-    signal.throwIfAborted();
-    let stop = () => {};
-    const stopped = new Promise<never>((_, reject) => {
-      const late = () => reject(new Error(`no answer within ${LOOKUP_MS} ms`));
-      const timer = this.#clock.timer(LOOKUP_MS, late);
-      const abort = () => reject(signal.reason);
-      signal.addEventListener("abort", abort);
-      stop = () => {
-        timer.cancel();
-        signal.removeEventListener("abort", abort);
-      };
-    });
-    try {
-      const found = await Promise.race([this.#read(), stopped]);
-      const unique = new Map(found.map((endpoint) => [`${endpoint.address} ${endpoint.authority}`, endpoint]));
-      if (unique.size === 0) throw new Error("there are no records");
-      return [...unique.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
-    } catch (cause) {
-      signal.throwIfAborted();
-      throw new Error(`the DNS look-up of ${this.#name} failed: ${(cause as Error).message}`, { cause });
-    } finally {
-      stop();
-    }
-  }
-}

@@ -2,7 +2,7 @@
  * Hands the newest value to any number of consumers: each has one slot, and the latest wins. The value is read when a
  * consumer asks for it, so whoever asks rarely costs little however often it changes.
  */
-export class Latest<T> {
+export class LatestValue<T> {
   readonly #read: () => T;
   readonly #onConsumers: (count: number) => void;
   readonly #wake = new Set<() => void>();

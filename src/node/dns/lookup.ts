@@ -1,6 +1,6 @@
 import dns from "node:dns";
 import { isIP } from "node:net";
-import { quoted } from "../option.ts";
+import { quoted } from "../../option.ts";
 
 /** How names are looked up; a test gives its own. Both reject with the `code` that `node:dns` uses, or any other error. */
 export interface DnsLookup {

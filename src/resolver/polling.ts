@@ -1,0 +1,211 @@
+import { type Endpoint, endpointIdentity } from "../endpoint.ts";
+import {
+  checkOptions,
+  type Checks,
+  clock as aClock,
+  fn,
+  milliseconds,
+  quoted,
+  random as aRandom,
+  required,
+  text,
+  time,
+  wrongOption,
+} from "../option.ts";
+import { Backoff, sleep } from "../time/backoff.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
+import { untilAborted } from "../time/until-aborted.ts";
+import { LatestValue } from "./latest-value.ts";
+import type { Resolution, Resolver } from "./resolver.ts";
+
+/**
+ * A resolver of a source that can be read but not watched: DNS, an HTTP API, a file. `poll` reads the full set; the rest
+ * is here, once for all such resolvers. The source is polled while anyone consumes the resolver, however many do, and
+ * sooner than at the interval when a connection fails. While polls fail, the last set stays in use, marked as stale.
+ * `node/dns/resolver.ts` is the example.
+ *
+ * ```ts
+ * const resolver = pollingResolver({
+ *   target: "my_service",
+ *   async poll(signal) {
+ *     const response = await fetch("http://10.0.0.1/my_service/servers", { signal });
+ *     if (!response.ok) throw new Error(`HTTP ${response.status}`);
+ *     const addresses = (await response.json()) as string[];
+ *     return { endpoints: addresses.map((address) => ({ address })) };
+ *   },
+ * });
+ * ```
+ *
+ * @throws TypeError or RangeError for an option that is not what it must be; the message names it.
+ */
+export function pollingResolver(options: PollingResolverOptions): Resolver {
+  checkOptions("pollingResolver()", options, OPTIONS);
+  const { target, poll, intervalMs = 30_000, minIntervalMs = 5_000, timeoutMs = 10_000 } = options;
+  const { label = `the poll of ${target}`, clock = systemClock, random = Math.random } = options;
+  if (intervalMs < minIntervalMs) {
+    throw wrongOption("intervalMs", intervalMs, `milliseconds, at least minIntervalMs (${minIntervalMs})`, RangeError);
+  }
+  const source = new PolledSource({ target, poll, intervalMs, minIntervalMs, timeoutMs, label, clock, random });
+  return {
+    target,
+    resolve: (signal) => source.resolve(signal),
+    list: (signal) => source.poll(signal),
+    refresh: () => source.refresh(),
+  };
+}
+
+/** Options of {@link pollingResolver}. */
+export interface PollingResolverOptions {
+  /** What it resolves, for error texts: usually the service's name. */
+  readonly target: string;
+  /**
+   * Reads the full set once; rejects when it can't. `signal` aborts when `timeoutMs` is over, or when nobody waits for the
+   * set any more. The order of the endpoints doesn't matter, one that stands there twice counts once, and consumers are
+   * told only of a set that differs from the last, compared as JSON.
+   */
+  poll(signal: AbortSignal): Promise<PolledSet>;
+  /** How often the source is polled, in milliseconds. At least `minIntervalMs`; defaults to 30,000. */
+  readonly intervalMs?: number;
+  /**
+   * The least time between the beginnings of two polls, in milliseconds, whatever asks for one. Defaults to 5,000. While
+   * polls fail, the time between them grows from this to `intervalMs`. gRPC: `grpc.dns_min_time_between_resolutions_ms`.
+   */
+  readonly minIntervalMs?: number;
+  /** How long a poll may take until it counts as failed, in milliseconds. Defaults to 10,000. */
+  readonly timeoutMs?: number;
+  /** What a poll is called in errors, such as `the DNS lookup of api.example.com`. Defaults to `the poll of <target>`. */
+  readonly label?: string;
+  /** Defaults to the runtime's. */
+  readonly clock?: Clock;
+  /** A number from 0 up to but without 1, for the jitter of the backoff. Defaults to `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** What a poll found: a resolution that is fresh. */
+export interface PolledSet extends Omit<Resolution, "stale"> {
+  /** The full set; an empty one says that there are no servers. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+const OPTIONS: Checks<PollingResolverOptions> = {
+  target: required(text),
+  poll: required(fn("a function, async (signal) => ({ endpoints })")),
+  intervalMs: time("milliseconds above 0, not Infinity", (value) => value > 0 && value < Infinity),
+  minIntervalMs: time("milliseconds above 0, not Infinity", (value) => value > 0 && value < Infinity),
+  timeoutMs: milliseconds,
+  label: text,
+  clock: aClock,
+  random: aRandom,
+};
+
+/** One source, polled while anyone consumes it. */
+class PolledSource {
+  readonly #options: Required<PollingResolverOptions>;
+  readonly #backoff: Backoff;
+  readonly #latest: LatestValue<Resolution>;
+  #resolution: Resolution = { endpoints: undefined };
+  #polledMs = -Infinity;
+  /** Ends the loop that polls. */
+  #stop: AbortController | undefined;
+  /** Ends the wait for the next interval. */
+  #wake: AbortController | undefined;
+
+  constructor(options: Required<PollingResolverOptions>) {
+    this.#options = options;
+    this.#backoff = new Backoff({ initialMs: options.minIntervalMs, maxMs: options.intervalMs }, options.random);
+    this.#latest = new LatestValue(() => this.#resolution, (consumers) => {
+      if (consumers === 0) {
+        this.#stop?.abort();
+        this.#wake?.abort();
+        this.#stop = undefined;
+      } else if (this.#stop === undefined) {
+        this.#stop = new AbortController();
+        void this.#run(this.#stop.signal);
+      }
+    });
+  }
+
+  resolve(signal: AbortSignal): AsyncIterable<Resolution> {
+    return this.#latest.consume(signal);
+  }
+
+  refresh(): void {
+    this.#wake?.abort();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock, intervalMs, minIntervalMs } = this.#options;
+    for (;;) {
+      const earlyMs = this.#polledMs + minIntervalMs - clock.now();
+      if (earlyMs > 0) await sleep(clock, earlyMs, signal);
+      if (signal.aborted) return;
+      this.#polledMs = clock.now();
+      let waitMs = intervalMs;
+      try {
+        this.#succeeded(await this.poll(signal));
+        this.#backoff.reset();
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failed(error as Error);
+        waitMs = this.#backoff.next();
+      }
+      if (signal.aborted) return;
+      this.#wake = new AbortController();
+      await sleep(clock, waitMs, this.#wake.signal);
+    }
+  }
+
+  #succeeded(found: PolledSet): void {
+    if (sameJson(found, this.#resolution)) return;
+    this.#resolution = found;
+    this.#latest.changed();
+  }
+
+  #failed(cause: Error): void {
+    const { stale } = this.#resolution;
+    const sinceMs = stale?.sinceMs ?? this.#options.clock.now();
+    this.#resolution = { ...this.#resolution, stale: { sinceMs, cause } };
+    this.#latest.changed();
+  }
+
+  /** One poll: the endpoints in the order of their addresses, each once. */
+  async poll(signal: AbortSignal): Promise<PolledSet> {
+    const { clock, label, poll, timeoutMs } = this.#options;
+    signal.throwIfAborted();
+    const polling = new AbortController();
+    const leave = () => polling.abort(signal.reason);
+    signal.addEventListener("abort", leave);
+    const timer = clock.timer(timeoutMs, () => polling.abort(new Error(`no answer within ${timeoutMs} ms`)));
+    try {
+      const found = await untilAborted(Promise.resolve(poll(polling.signal)), polling.signal);
+      if (!Array.isArray(found?.endpoints)) {
+        throw new TypeError(`poll() gave ${quoted(found)}: expected { endpoints }, an array of endpoints`);
+      }
+      const { endpoints, ...rest } = found;
+      return { endpoints: inOrder(endpoints), ...rest };
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`${label} failed: ${why}`, { cause: error });
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", leave);
+    }
+  }
+}
+
+/** By identity, each once. What is no endpoint at all stays, so that the consumer can report it. */
+function inOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const identityOf = (endpoint: Endpoint) => endpoint instanceof Object ? endpointIdentity(endpoint) : String(endpoint);
+  const unique = new Map(endpoints.map((endpoint) => [identityOf(endpoint), endpoint]));
+  return [...unique.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  try {
+    return JSON.stringify(a) === JSON.stringify(b);
+  } catch {
+    // Metadata of the user's that JSON can't say.
+    return false;
+  }
+}
