@@ -103,6 +103,22 @@ describe("a resolver over etcd", () => {
     assert.deepEqual(consumer.now, [1, 2, 3, 4].map(address));
   });
 
+  it("D2: what came in fragments of a response that never became whole is told with the next list", async () => {
+    const { etcd, clock, registry } = setUp();
+    const consumer = consume(registry.resolver("a"));
+    await settled();
+    etcd.delivers = false;
+    etcd.put("/grpclb/a/10.0.0.5:80", "10.0.0.5:80");
+    etcd.stream.send({ header: etcd.header, events: etcd.history.slice(), fragment: true });
+    await settled();
+    assert.deepEqual(consumer.now, []);
+    etcd.stream.send({ header: etcd.header, canceled: true, compactRevision: 2n });
+    await clock.advance(0);
+    assert.deepEqual(consumer.now, ["10.0.0.5:80"]);
+    assert.equal(consumer.stale, undefined);
+    await registry.close();
+  });
+
   it("D2: events that come twice do no harm", async () => {
     const { etcd, clock, consumer } = await withOne();
     etcd.put(key(1), '{"Addr":"10.0.0.1:80","weight":2}');

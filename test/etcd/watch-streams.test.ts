@@ -168,6 +168,47 @@ describe("the watches of a registry", () => {
     await allSee(1);
   });
 
+  it("one that is never created gives the stream up after 3 s, though more and more are asked for", async () => {
+    const { etcd, clock, registry } = setUp();
+    etcd.fault = (call) => call.method === "watch" ? "hang" : undefined;
+    for (let n = 0; n < 4; n++) {
+      consume(registry.resolver(`service${n}`));
+      await clock.advance(1_000);
+    }
+    assert.deepEqual(etcd.resets, ["e1:1"]);
+    await registry.close();
+  });
+
+  it("one that is never created waits for events of others, but not for ever", async () => {
+    const { etcd, clock, registry } = await watched(2);
+    etcd.fault = (call) => call.method === "watch" ? "hang" : undefined;
+    consume(registry.resolver("late"));
+    for (let n = 0; n < 30; n++) {
+      await clock.advance(1_000);
+      etcd.put(key("service0", n), address(n));
+    }
+    await settled();
+    assert.deepEqual(etcd.resets, []);
+    for (let n = 0; n < 3; n++) {
+      etcd.put(key("service0", n), address(n));
+      await clock.advance(1_000);
+    }
+    assert.deepEqual(etcd.resets, ["e1:1"]);
+    await registry.close();
+  });
+
+  it("may take as long over a sign of life that is asked for early", async () => {
+    const { etcd, clock, registry } = await watched(1, () => {}, { requestTimeoutMs: 8_000 });
+    await clock.advance(3_900);
+    etcd.answersProgress = false;
+    registry.resolver("service0").refresh!();
+    await clock.advance(7_900);
+    assert.deepEqual([etcd.stream.asked, etcd.resets], [2, []]);
+    await clock.advance(200);
+    assert.deepEqual(etcd.resets, ["e1:1"]);
+    await registry.close();
+  });
+
   it("start over on another stream when the server gives two the same id", async () => {
     const { etcd, clock, registry, allSee } = await watched(2);
     etcd.fault = (call) => call.method === "watch" ? "hang" : undefined;

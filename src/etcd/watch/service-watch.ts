@@ -39,6 +39,8 @@ export class ServiceWatch {
   #cursor: Cursor | undefined;
   #started = false;
   #listed = false;
+  /** The set has changed, or was never told. In the midst of a response that comes in fragments it waits to be whole. */
+  #untold = true;
   /**
    * The list is to be read again before long. Since the last one there was a cut, behind which etcd may have been restored
    * or wiped: that can't be told from its headers once its revision is past ours again. Or the watch goes through a proxy.
@@ -115,28 +117,24 @@ export class ServiceWatch {
     signal.throwIfAborted();
     this.#position.list(header);
     this.#doubted = false;
-    const changed = this.#entries.replace(kvs) || !this.#listed;
+    this.#untold = this.#entries.replace(kvs) || this.#untold;
     this.#listed = true;
     this.#becomeFresh();
-    if (changed) this.#latest.changed();
+    this.#tell();
   }
 
   /** Returns when the watch is to be created anew, as planned; throws when it was cut. */
   async #watch(cursor: Cursor, signal: AbortSignal): Promise<void> {
-    let changed = false;
     try {
       await this.#streams.read(cursor, signal, {
         request: { ...this.#range, startRevision: this.#position.next as bigint },
         onOpen: (watch) => this.#opened(watch),
         onResponse: (response) => {
           this.#position.check(response);
-          changed = this.#entries.apply(response.events) || changed;
+          this.#untold = this.#entries.apply(response.events) || this.#untold;
           this.#position.advance(response);
           if (response.created) this.#becomeFresh();
-          // In the midst of a response that comes in fragments the set is not whole.
-          if (!changed || response.fragment) return;
-          changed = false;
-          this.#latest.changed();
+          if (!response.fragment) this.#tell();
         },
       });
     } finally {
@@ -181,6 +179,12 @@ export class ServiceWatch {
     }
     emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });
     await sleep(clock, retryInMs, signal);
+  }
+
+  #tell(): void {
+    if (!this.#untold) return;
+    this.#untold = false;
+    this.#latest.changed();
   }
 
   #resolution(): Resolution {

@@ -6,6 +6,8 @@ import { EtcdError, WatchTimeout } from "../driver/failure.ts";
  * so a dead one is found within three times as long.
  */
 const PROGRESS_MS = 2_500;
+/** How many times `requestTimeoutMs` a watch waits to be created, at most, while events of others come. */
+const MOST_WAITS = 10;
 
 /** What a stream of watches is asked by, and told. */
 export interface LivenessOptions {
@@ -28,6 +30,7 @@ export class WatchLiveness {
   #next: Timer | undefined;
   /** Runs while a watch waits to be created. */
   #creation: Timer | undefined;
+  #awaitsSinceMs = 0;
   #stopped = false;
 
   constructor(options: LivenessOptions) {
@@ -39,16 +42,26 @@ export class WatchLiveness {
     this.#asked = 0;
   }
 
-  /**
-   * Whether watches wait to be created; said anew with each response that tells of watches, as the answer may come behind
-   * many events of others.
-   */
-  awaitsCreation(awaits: boolean): void {
+  /** A watch waits to be created, and those that waited before go on waiting. */
+  awaitsCreation(): void {
+    if (this.#creation !== undefined || this.#stopped) return;
+    this.#awaitsSinceMs = this.#options.clock.now();
+    this.#creation = this.#creationTimer();
+  }
+
+  /** A watch was created, or refused. If there are others, their time begins. */
+  created(othersWait: boolean): void {
     this.#creation?.cancel();
-    if (this.#stopped) return;
-    const { clock, address, requestTimeoutMs, dead } = this.#options;
-    const late = () => dead(new WatchTimeout(`etcd at ${address}: no watch within ${requestTimeoutMs} ms`));
-    this.#creation = awaits ? clock.timer(requestTimeoutMs, late) : undefined;
+    this.#creation = undefined;
+    if (othersWait) this.awaitsCreation();
+  }
+
+  /** Events came. What is waited for may be behind many of them, but not for ever. */
+  events(): void {
+    const { clock, requestTimeoutMs } = this.#options;
+    if (this.#creation === undefined || clock.now() - this.#awaitsSinceMs >= MOST_WAITS * requestTimeoutMs) return;
+    this.#creation.cancel();
+    this.#creation = this.#creationTimer();
   }
 
   /** There is a watch whose silence may be the stream's. */
@@ -56,11 +69,11 @@ export class WatchLiveness {
     if (this.#options.ask !== undefined && !this.#stopped) this.#next ??= this.#wait();
   }
 
-  /** Asks now, unless an answer is due anyway. */
+  /** Asks now, unless an answer is due anyway. The answer may take as long as any other. */
   ask(): void {
-    if (this.#asked > 0 || this.#stopped) return;
-    this.#asked++;
-    this.#options.ask?.();
+    if (this.#asked > 0 || this.#next === undefined || this.#stopped) return;
+    this.#next.cancel();
+    this.#askAndWait();
   }
 
   stop(): void {
@@ -70,7 +83,7 @@ export class WatchLiveness {
   }
 
   #wait(): Timer {
-    const { clock, address, requestTimeoutMs, ask, dead } = this.#options;
+    const { clock, address, requestTimeoutMs, dead } = this.#options;
     // An etcd that may take longer over its answers is asked less often.
     const progressMs = Math.max(PROGRESS_MS, requestTimeoutMs / 2);
     return clock.timer(progressMs, () => {
@@ -78,9 +91,19 @@ export class WatchLiveness {
         const silence = `the watch did not say its progress for ${2 * progressMs} ms`;
         return dead(new EtcdError(`etcd at ${address}: ${silence}`, "transient"));
       }
-      this.#asked++;
-      ask?.();
-      if (!this.#stopped) this.#next = this.#wait();
+      this.#askAndWait();
     });
+  }
+
+  #askAndWait(): void {
+    this.#asked++;
+    this.#options.ask?.();
+    if (!this.#stopped) this.#next = this.#wait();
+  }
+
+  #creationTimer(): Timer {
+    const { clock, address, requestTimeoutMs, dead } = this.#options;
+    const late = () => dead(new WatchTimeout(`etcd at ${address}: no watch within ${requestTimeoutMs} ms`));
+    return clock.timer(requestTimeoutMs, late);
   }
 }

@@ -117,7 +117,7 @@ export class WatchStream {
     else if (watchId < 0n) { for (const place of [...this.#open.values()]) this.#tell(place, response); }
     else {
       this.#tell(this.#open.get(watchId), response);
-      if (this.#sent.length > 0) this.#liveness.awaitsCreation(true);
+      this.#liveness.events();
     }
   }
 
@@ -129,6 +129,7 @@ export class WatchStream {
     }
     const place = this.#sent.splice(Math.max(0, this.#sent.findIndex(({ id }) => id === watchId)), 1)[0];
     if (place === undefined) return;
+    this.#liveness.created(this.#sent.length > 0);
     if (!canceled) this.#takesIds ??= watchId === place.id;
     if (place.state === "left") {
       if (!canceled) this.#stream.cancel(watchId);
@@ -196,7 +197,7 @@ export class WatchStream {
       this.#sent.push(place);
       this.#stream.create({ ...place.watcher.request, watchId: place.id });
     }
-    this.#liveness.awaitsCreation(this.#sent.length > 0);
+    if (this.#sent.length > 0) this.#liveness.awaitsCreation();
   }
 
   #askForLife(): void {
