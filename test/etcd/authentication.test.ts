@@ -177,6 +177,17 @@ describe("the authentication of an etcd user", () => {
     await registry.close();
   });
 
+  it("that was never sent is made at another endpoint at once, so that a list finds the one that is up", async () => {
+    const { etcd, clock, registry } = setUp({ endpoints: ["e1:1", "e2:1", "e3:1"] });
+    etcd.unsent = () => true;
+    etcd.fault = ({ endpoint }) => endpoint === "e3:1" ? undefined : new Error("connection refused");
+    const listed = registry.resolver("a").list!(new AbortController().signal);
+    await settled();
+    assert.deepEqual(await listed, { endpoints: [] });
+    assert.equal(clock.now(), 0);
+    await registry.close();
+  });
+
   it("with a wrong password is made every 30 s for all, whenever they began, and is right for all at once", async () => {
     const one = setUp();
     one.etcd.password = "another";
@@ -261,6 +272,23 @@ describe("a lease whose user has no good token", () => {
     assert.ok(one.etcd.keys.has("/grpclb/a/10.0.0.5:8000"));
     await one.registry.close();
   });
+
+  for (const asked of ["update", "renew"] as const) {
+    it(`${asked} asks for a new token at once`, async () => {
+      const one = setUp({ random: () => 0.9 });
+      const registration = one.register({ ttlSeconds: 60 });
+      await settled();
+      one.etcd.token = "token-2";
+      // A look at the key waits before it asks for a token.
+      await one.clock.advance(61_000);
+      assert.equal(one.etcd.count("authenticate"), 1);
+      let done = false;
+      void registration[asked]({}).then(() => (done = true), () => {});
+      await one.clock.advance(0);
+      assert.deepEqual([one.etcd.count("authenticate"), done], [2, true]);
+      await one.registry.close();
+    });
+  }
 
   it("waits for a new one only where etcd refuses the old one", async () => {
     const one = setUp();

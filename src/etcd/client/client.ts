@@ -156,6 +156,7 @@ export class EtcdClient {
         }),
       unsent: ({ cause }) => driver.unsent?.(cause) ?? false,
       cursor: () => this.cursor(),
+      endpoints: endpoints.length,
       queue: queueName(endpoints, user.name),
       clock,
       random,

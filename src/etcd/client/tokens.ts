@@ -35,6 +35,8 @@ export interface TokensOptions {
   unsent(error: EtcdError): boolean;
   /** Where the first authentication goes. */
   cursor(): Cursor;
+  /** How many endpoints there are. */
+  readonly endpoints: number;
   /** The queue in which authentications take turns; see `inTurn`. */
   readonly queue: string;
   readonly clock: Clock;
@@ -114,7 +116,7 @@ export class Tokens {
   }
 
   async #ask(): Promise<string> {
-    const { clock, queue, authenticate, cursor } = this.#options;
+    const { clock, queue, cursor } = this.#options;
     const { signal } = this.#stop;
     const at = this.#cursor ??= cursor();
     let startedMs = clock.now();
@@ -123,7 +125,7 @@ export class Tokens {
       this.#got(
         await inTurn(queue, signal, () => {
           startedMs = clock.now();
-          return authenticate(at, this.#timeoutMs, signal);
+          return this.#authenticate(at, signal);
         }),
       );
     } catch (error) {
@@ -132,6 +134,19 @@ export class Tokens {
       this.#got("");
     }
     return this.#token as string;
+  }
+
+  /** Asks one endpoint, or the first that can be reached: what was never sent was no work for etcd. */
+  async #authenticate(at: Cursor, signal: AbortSignal): Promise<string> {
+    const { authenticate, endpoints, unsent } = this.#options;
+    for (let tries = 1;; tries++) {
+      try {
+        return await authenticate(at, this.#timeoutMs, signal);
+      } catch (error) {
+        if (signal.aborted || tries >= endpoints || !(error instanceof EtcdError) || !unsent(error)) throw error;
+        at.next();
+      }
+    }
   }
 
   #got(token: string): void {

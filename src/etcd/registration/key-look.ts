@@ -3,11 +3,20 @@ import type { Clock } from "../../time/clock.ts";
 import type { Standing } from "./leased-key.ts";
 import type { Waiter } from "./waiters.ts";
 
+/** What is done to a key, and for whom. */
+export interface KeyLookOptions {
+  look(signal: AbortSignal): Promise<Standing>;
+  readonly hurried: boolean;
+  readonly waiters: readonly Waiter[];
+}
+
 /**
  * What is done to a key beside the renewals of its lease: a look whether it stands, or a put of new attributes. It may
  * have to wait for a token, or for a slow etcd, for longer than the lease can wait to be renewed.
  */
 export class KeyLook {
+  /** Whether it waits no longer than it must. */
+  readonly hurried: boolean;
   /** Its outcome; nobody has to wait for it. */
   readonly standing: Promise<Standing>;
   /** Those who wait for it. */
@@ -16,7 +25,8 @@ export class KeyLook {
   #done = false;
 
   /** Begins at once. */
-  constructor(look: (signal: AbortSignal) => Promise<Standing>, waiters: readonly Waiter[]) {
+  constructor({ look, hurried, waiters }: KeyLookOptions) {
+    this.hurried = hurried;
     this.waiters = waiters;
     this.standing = look(this.#stop.signal).finally(() => (this.#done = true));
     this.standing.catch(() => {});

@@ -12,12 +12,6 @@ const LONGEST_REQUEST_MS = 10_000;
 /** Half of a shorter TTL, in milliseconds, would be less than any other request may take. */
 const SHORT_TTL_MS = 2 * REQUEST_TIMEOUT_MS;
 
-/**
- * A look at a key is in no hurry while its lease is kept alive: of the many programs whose tokens an etcd has forgotten,
- * as it was restarted, not all need to ask at once while they renew their leases.
- */
-const TOKEN_SPREAD_MS = 30_000;
-
 /** Whether a key hangs on our lease, was put there just now because it was gone, or was taken by someone else. */
 export type Standing = "ours" | "put-again" | "taken";
 
@@ -124,10 +118,9 @@ export class LeasedKey {
     return succeeded ? "ours" : await this.verify(attributes, signal);
   }
 
-  /** Looks whether the key stands with our lease; puts it again if it is gone. */
-  async verify(attributes: EndpointAttributes, signal: AbortSignal): Promise<Standing> {
+  /** Looks whether the key stands with our lease; puts it again if it is gone. `options` are for the look. */
+  async verify(attributes: EndpointAttributes, signal: AbortSignal, options?: AttemptOptions): Promise<Standing> {
     const { key } = this.#put(attributes).put;
-    const options = { tokenSpreadMs: TOKEN_SPREAD_MS };
     const { kvs } = await this.#unary(signal, (call) => this.#client.driver.range({ key }, call), options);
     if (kvs[0]?.lease === this.#id) return "ours";
     return kvs[0] === undefined ? await this.#putWhereGone(attributes, signal) : "taken";

@@ -21,6 +21,12 @@ const CLOSE_MS = 2_000;
 const RENEW_MS = 10_000;
 /** A registration looks whether its key still stands once a TTL, but not more often than this, in milliseconds. */
 const VERIFY_MS = 5_000;
+/**
+ * A look at a key is in no hurry while its lease is kept alive: of the many programs whose tokens an etcd has forgotten,
+ * as it was restarted, not all need to ask for another at once. Up to so long they wait, in milliseconds.
+ */
+const TOKEN_SPREAD_MS = 30_000;
+
 /** What a round found, and who waited for it to put new attributes. */
 interface Round {
   readonly standing: Standing;
@@ -167,13 +173,18 @@ export class EtcdRegistration implements Registration {
   async #look(untilMs: number): Promise<Round> {
     const { clock } = this.#client;
     const updates = this.#updates.present(), attributes = this.#attributes;
+    const hurried = !this.#updates.empty || !this.#renewals.empty;
+    if (hurried && this.#looking?.hurried === false) await this.#endLook();
     if (this.#looking === undefined) {
+      const options = hurried ? {} : { tokenSpreadMs: TOKEN_SPREAD_MS };
       const look = updates.length > 0
         ? (signal: AbortSignal) => this.#key.update(attributes, signal)
         : clock.now() >= this.#verifyAtMs || this.#taken
-        ? (signal: AbortSignal) => this.#key.verify(attributes, signal)
+        ? (signal: AbortSignal) => this.#key.verify(attributes, signal, options)
         : undefined;
-      if (look !== undefined) this.#looking = new KeyLook((signal) => this.#looked(() => look(signal)), updates);
+      if (look !== undefined) {
+        this.#looking = new KeyLook({ look: (signal) => this.#looked(() => look(signal)), hurried, waiters: updates });
+      }
     }
     const looking = this.#looking;
     if (looking !== undefined) {
