@@ -2,7 +2,7 @@ import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
 import { Backoff, sleep } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
 import { untilAborted } from "../../time/until-aborted.ts";
-import { EtcdError } from "../driver/failure.ts";
+import { AuthenticationError, EtcdError } from "../driver/failure.ts";
 import { inTurn } from "./authentication-queue.ts";
 import type { Cursor } from "./cursor.ts";
 import { HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "./pace.ts";
@@ -15,17 +15,6 @@ import { HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "./pace.ts";
 const AUTHENTICATION_TIMEOUT_MS = { initial: 60_000, most: 120_000 } as const;
 /** The pause after an authentication that etcd may have worked on in vain. */
 const PAUSE = { initialMs: 1_000, maxMs: 40_000, factor: 2, jitter: 0.5 } as const;
-
-/** An authentication failed, and until the next one everybody who needs a token gets this error. */
-export class AuthenticationError extends EtcdError {
-  /** When the next one is tried, on the clock's scale in milliseconds. */
-  readonly retryAtMs: number;
-
-  constructor({ message, kind, cause }: EtcdError, retryAtMs: number) {
-    super(message, kind, cause);
-    this.retryAtMs = retryAtMs;
-  }
-}
 
 /** How a token is got, and in what order. */
 export interface TokensOptions {

@@ -11,6 +11,17 @@ export class EtcdError extends Error {
   }
 }
 
+/** An authentication failed, and until the next one everybody who needs a token gets this error. */
+export class AuthenticationError extends EtcdError {
+  /** When the next one is tried, on the clock's scale in milliseconds. */
+  readonly retryAtMs: number;
+
+  constructor({ message, kind, cause }: EtcdError, retryAtMs: number) {
+    super(message, kind, cause);
+    this.retryAtMs = retryAtMs;
+  }
+}
+
 /** A watch was not created in time. */
 export class WatchTimeout extends EtcdError {
   constructor(message: string) {

@@ -20,7 +20,6 @@ export class ConnectionLosses {
   readonly #ignore: () => void;
   readonly #reconnect: () => void;
   #timer: Timer | undefined;
-  #count = 0;
   #lastMs = -Infinity;
 
   /** `lost` is told of each at once, `reconnect` when it is time to do something. */
@@ -34,11 +33,6 @@ export class ConnectionLosses {
     });
   }
 
-  /** How many there were. */
-  get count(): number {
-    return this.#count;
-  }
-
   stop(): void {
     this.#ignore();
     this.#timer?.cancel();
@@ -49,7 +43,6 @@ export class ConnectionLosses {
     const now = clock.now();
     if (now - this.#lastMs >= HEALTHY_MS) this.#backoff.reset();
     this.#lastMs = now;
-    this.#count++;
     this.#timer ??= clock.timer(this.#backoff.next(), () => {
       this.#timer = undefined;
       this.#reconnect();

@@ -70,23 +70,20 @@ export class LeasedKey {
     return this.#layout.write({ ...this.#server, lease: this.#id ?? 0n }).key;
   }
 
-  /**
-   * Gets a lease and puts the key on it: over whatever is there the first time, as the last writer; `again` only if
-   * nobody else holds it.
-   */
-  async acquire(attributes: EndpointAttributes, again: boolean, signal: AbortSignal): Promise<Standing> {
-    await this.#grant(signal);
-    try {
-      if (!again) {
-        await this.#txn({ compare: [], success: [this.#put(attributes)], failure: [] }, signal);
-        return "ours";
-      }
+  /** Gets a lease and puts the key on it, over whatever is there: the last writer stands. */
+  async acquire(attributes: EndpointAttributes, signal: AbortSignal): Promise<Standing> {
+    return await this.#withLease(signal, async () => {
+      await this.#txn({ compare: [], success: [this.#put(attributes)], failure: [] }, signal);
+      return "ours";
+    });
+  }
+
+  /** Gets another lease after one that is gone, and puts the key on it unless somebody else holds it by now. */
+  async reacquire(attributes: EndpointAttributes, signal: AbortSignal): Promise<Standing> {
+    return await this.#withLease(signal, async () => {
       const standing = await this.#putWhereGone(attributes, signal);
       return standing === "put-again" ? "ours" : standing;
-    } catch (error) {
-      await this.#revokeUnused(signal);
-      throw error;
-    }
+    });
   }
 
   /** Renews the lease. @throws EtcdError of kind `lease-gone` if the server says that it is gone. */
@@ -146,6 +143,17 @@ export class LeasedKey {
         this.cursor.next();
         await sleep(this.#client.clock, backoff.next(), signal, true);
       }
+    }
+  }
+
+  /** Gets a lease and puts a key on it; without that, the lease is given back. */
+  async #withLease(signal: AbortSignal, put: () => Promise<Standing>): Promise<Standing> {
+    await this.#grant(signal);
+    try {
+      return await put();
+    } catch (error) {
+      await this.#revokeUnused(signal);
+      throw error;
     }
   }
 

@@ -4,34 +4,20 @@ import type { Layout } from "../../registry/layout/layout.ts";
 import { checkAttributes, type CheckedRegistration } from "../../registry/options.ts";
 import { RegistrationLife } from "../../registry/registration-life.ts";
 import type { EndpointAttributes, Registration, RegistrationState } from "../../registry/registry.ts";
-import { Backoff, sleep } from "../../time/backoff.ts";
+import { sleep } from "../../time/backoff.ts";
 import type { Timer } from "../../time/clock.ts";
 import type { EtcdClient } from "../client/client.ts";
-import { HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "../client/pace.ts";
-import { AuthenticationError } from "../client/tokens.ts";
+import { Pace } from "../client/pace.ts";
 import { asError, EtcdError } from "../driver/failure.ts";
 import { ConnectionLosses } from "./connection-losses.ts";
-import { KeyLook } from "./key-look.ts";
+import { KeyLooks, type Looked } from "./key-looks.ts";
 import { LeasedKey, type Standing } from "./leased-key.ts";
-import { type Waiter, Waiters } from "./waiters.ts";
+import { Waiters } from "./waiters.ts";
 
 /** How long `close` may take, in milliseconds. */
 const CLOSE_MS = 2_000;
 /** How long `renew` waits for a success, in milliseconds. */
 const RENEW_MS = 10_000;
-/** A registration looks whether its key still stands once a TTL, but not more often than this, in milliseconds. */
-const VERIFY_MS = 5_000;
-/**
- * A look at a key is in no hurry while its lease is kept alive: of the many programs whose tokens an etcd has forgotten,
- * as it was restarted, not all need to ask for another at once. Up to so long they wait, in milliseconds.
- */
-const TOKEN_SPREAD_MS = 30_000;
-
-/** What a round found, and who waited for it to put new attributes. */
-interface Round {
-  readonly standing: Standing;
-  readonly updates: readonly Waiter[];
-}
 
 /**
  * Keeps one server registered: a round on its lease and key each third of the TTL. A round that fails is repeated, on
@@ -45,20 +31,17 @@ export class EtcdRegistration implements Registration {
   readonly #onClosed: () => void;
   readonly #life: RegistrationLife;
   readonly #key: LeasedKey;
-  readonly #backoff: Backoff;
+  readonly #looks: KeyLooks;
+  readonly #pace: Pace;
   readonly #renewals: Waiters;
   readonly #updates: Waiters;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #attributes: EndpointAttributes;
   #wake: AbortController | undefined;
-  #looking: KeyLook | undefined;
   #suspicion: Timer | undefined;
   #lastFailure: Error | undefined;
-  #healthySinceMs: number | undefined;
   readonly #losses: ConnectionLosses;
-  /** When the key is to be looked at next; at once after a failure or a lost connection. */
-  #verifyAtMs = 0;
   #taken = false;
   #closing: Promise<void> | undefined;
 
@@ -79,12 +62,13 @@ export class EtcdRegistration implements Registration {
     this.#onClosed = onClosed;
     this.#life = new RegistrationLife(client.clock, onState);
     this.#key = new LeasedKey(client, layout, this.#server);
-    this.#backoff = new Backoff(RETRY, client.random);
+    this.#looks = new KeyLooks(client.clock, this.#key);
+    this.#pace = new Pace(client);
     this.#renewals = new Waiters(client.clock);
     this.#updates = new Waiters(client.clock);
-    this.#losses = new ConnectionLosses(client, this.#key.cursor, () => (this.#verifyAtMs = 0), () => {
-      // After a failure there is a back-off to keep to.
-      if (this.#healthySinceMs !== undefined) this.#wake?.abort();
+    this.#losses = new ConnectionLosses(client, this.#key.cursor, () => this.#looks.connectionLost(), () => {
+      // After a failure there is a backoff to keep to.
+      if (this.#pace.healthy) this.#wake?.abort();
     });
     this.#running = this.#run(this.#stop.signal);
   }
@@ -150,68 +134,35 @@ export class EtcdRegistration implements Registration {
   }
 
   /** One pass: a lease and a key if there are none, else the lease's renewal and, when it is time, a look at the key. */
-  async #round(signal: AbortSignal): Promise<Round> {
+  async #round(signal: AbortSignal): Promise<Looked> {
     const key = this.#key, attributes = this.#attributes;
     if (key.granted) {
       try {
         await key.keepAlive(signal);
         this.#expectNext();
-        return await this.#look(key.renewAtMs);
+        return await this.#look();
       } catch (error) {
         if (!(error instanceof EtcdError) || error.kind !== "lease-gone") throw error;
         this.#lose(error, "lease-lost");
       }
     }
-    await this.#endLook();
+    await this.#looks.stop();
     const updates = this.#updates.present();
-    const standing = await this.#looked(() => key.acquire(attributes, this.#life.state !== "pending", signal));
+    const method = this.#life.state === "pending" ? "acquire" : "reacquire";
+    const standing = await this.#looks.record(() => key[method](attributes, signal));
     this.#expectNext();
     return { standing, updates };
   }
 
-  /** Looks at the key if it is time, and goes on with that in later rounds if it takes until the lease is to be renewed. */
-  async #look(untilMs: number): Promise<Round> {
-    const { clock } = this.#client;
-    const updates = this.#updates.present(), attributes = this.#attributes;
+  /** Looks at the key if it is time, until the lease is to be renewed. */
+  async #look(): Promise<Looked> {
+    const wake = this.#wake = new AbortController();
+    const attributes = this.#attributes, updates = this.#updates.present();
+    const known = this.#taken ? "taken" : "ours", untilMs = this.#key.renewAtMs;
     const hurried = !this.#updates.empty || !this.#renewals.empty;
-    if (hurried && this.#looking?.hurried === false) await this.#endLook();
-    if (this.#looking === undefined) {
-      const options = hurried ? {} : { tokenSpreadMs: TOKEN_SPREAD_MS };
-      const look = updates.length > 0
-        ? (signal: AbortSignal) => this.#key.update(attributes, signal)
-        : clock.now() >= this.#verifyAtMs || this.#taken
-        ? (signal: AbortSignal) => this.#key.verify(attributes, signal, options)
-        : undefined;
-      if (look !== undefined) {
-        this.#looking = new KeyLook({ look: (signal) => this.#looked(() => look(signal)), hurried, waiters: updates });
-      }
-    }
-    const looking = this.#looking;
-    if (looking !== undefined) {
-      this.#wake = new AbortController();
-      const done = await looking.within(untilMs - clock.now(), this.#wake, clock);
-      this.#wake = undefined;
-      if (done) {
-        this.#looking = undefined;
-        return { standing: await looking.standing, updates: looking.waiters };
-      }
-    }
-    return { standing: this.#taken ? "taken" : "ours", updates: [] };
-  }
-
-  async #endLook(): Promise<void> {
-    await this.#looking?.stop();
-    this.#looking = undefined;
-  }
-
-  async #looked(look: () => Promise<Standing>): Promise<Standing> {
-    const losses = this.#losses.count;
-    const standing = await look();
-    // What was seen over a connection that is lost by now has to be seen again.
-    if (losses === this.#losses.count) {
-      this.#verifyAtMs = this.#client.clock.now() + Math.max(VERIFY_MS, this.#key.ttlMs);
-    }
-    return standing;
+    const looked = await this.#looks.look({ attributes, updates, known, hurried, untilMs, wake });
+    this.#wake = undefined;
+    return looked;
   }
 
   /** The lease was renewed: before it ends it must be again, or the registration is suspect. */
@@ -226,7 +177,7 @@ export class EtcdRegistration implements Registration {
   #succeeded(standing: Standing): void {
     const { service, address } = this.#server;
     const { key } = this.#key;
-    this.#healthySinceMs ??= this.#client.clock.now();
+    this.#pace.succeeded();
     if (standing === "put-again") this.#lose(new Error(`the key ${key} was deleted by someone else`), "key-missing");
     const taken = standing === "taken";
     if (taken && !this.#taken) {
@@ -256,28 +207,19 @@ export class EtcdRegistration implements Registration {
   #failed(cause: Error): number {
     const { service, address } = this.#server;
     const now = this.#client.clock.now();
-    if (this.#healthySinceMs !== undefined && now - this.#healthySinceMs >= HEALTHY_MS) this.#backoff.reset();
-    this.#healthySinceMs = undefined;
+    const { inMs: retryInMs, refused, unauthenticated } = this.#pace.failed(cause);
     this.#lastFailure = cause;
-    this.#verifyAtMs = 0;
-    const refused = cause instanceof EtcdError && cause.kind === "refused";
-    const unauthenticated = cause instanceof AuthenticationError;
     if (!unauthenticated) this.#key.cursor.next();
-    if (refused || unauthenticated) {
-      const retryInMs = unauthenticated ? Math.ceil(Math.max(0, cause.retryAtMs - now)) : REFUSED_RETRY_MS;
-      if (refused) emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs });
-      else if (!this.#key.granted) {
-        emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
-      }
-      // A lease may be renewed by those who can't read, and without a token where etcd asks for none.
-      this.#verifyAtMs = now + retryInMs;
-      return this.#key.granted
-        ? Math.min(retryInMs, Math.max(this.#key.renewAtMs - now, this.#key.ttlMs / 6))
-        : retryInMs;
+    if (refused) emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs });
+    else if (!this.#key.granted) {
+      emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
     }
-    const retryInMs = Math.round(this.#backoff.next());
-    if (!this.#key.granted) emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
-    return retryInMs;
+    // A lease may be renewed by those who can't read, and without a token where etcd asks for none.
+    const leaseAlone = refused || unauthenticated;
+    this.#looks.dueAt(leaseAlone ? now + retryInMs : now);
+    return leaseAlone && this.#key.granted
+      ? Math.min(retryInMs, Math.max(this.#key.renewAtMs - now, this.#key.ttlMs / 6))
+      : retryInMs;
   }
 
   async #close(): Promise<void> {
@@ -291,7 +233,7 @@ export class EtcdRegistration implements Registration {
     const late = new AbortController();
     const timer = clock.timer(CLOSE_MS, () => late.abort(), true);
     await this.#running;
-    await this.#endLook();
+    await this.#looks.stop();
     await this.#key.release(late.signal);
     timer.cancel();
     this.#onClosed();

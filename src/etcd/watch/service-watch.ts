@@ -3,12 +3,11 @@ import type { RegistryEvent } from "../../registry/event.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
 import { LatestValue } from "../../resolver/latest-value.ts";
 import type { Resolution, Staleness } from "../../resolver/resolver.ts";
-import { Backoff, sleep } from "../../time/backoff.ts";
+import { sleep } from "../../time/backoff.ts";
 import type { EtcdClient } from "../client/client.ts";
 import type { Cursor } from "../client/cursor.ts";
-import { HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "../client/pace.ts";
-import { AuthenticationError } from "../client/tokens.ts";
-import { asError, EtcdError, WatchTimeout } from "../driver/failure.ts";
+import { Pace } from "../client/pace.ts";
+import { asError, WatchTimeout } from "../driver/failure.ts";
 import { Entries } from "./entries.ts";
 import { keyRange, Position, Relist } from "./position.ts";
 import type { OpenWatch, WatchStreams } from "./watch-streams.ts";
@@ -32,7 +31,7 @@ export class ServiceWatch {
   readonly #range: ReturnType<typeof keyRange>;
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
   readonly #entries: Entries;
-  readonly #backoff: Backoff;
+  readonly #pace: Pace;
   readonly #position = new Position();
   readonly #stop = new AbortController();
   readonly #latest: LatestValue<Resolution>;
@@ -47,7 +46,6 @@ export class ServiceWatch {
    */
   #doubted = false;
   #stale: Staleness | undefined;
-  #healthySinceMs: number | undefined;
   #ask: (() => void) | undefined;
 
   /** `onIdle` is told when its last consumer has gone; it has stopped then, for good. */
@@ -66,7 +64,7 @@ export class ServiceWatch {
     this.#entries = new Entries(layout, service, (key, cause) => {
       emit(onEvent, { type: "value-skipped", service, key, cause });
     });
-    this.#backoff = new Backoff(RETRY, streams.client.random);
+    this.#pace = new Pace(streams.client);
     this.#latest = new LatestValue(() => this.#resolution(), (consumers) => {
       if (consumers > 0) return this.#start();
       this.#stop.abort();
@@ -152,33 +150,23 @@ export class ServiceWatch {
   }
 
   async #recover(thrown: unknown, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#client;
     const cause = asError(thrown);
-    const healthyMs = this.#healthySinceMs === undefined ? 0 : clock.now() - this.#healthySinceMs;
-    if (healthyMs >= HEALTHY_MS) this.#backoff.reset();
-    this.#healthySinceMs = undefined;
     let retryInMs: number;
     if (thrown instanceof Relist) {
       this.#position.forget();
-      // At once, unless the same happens again and again.
-      const delayMs = this.#backoff.next();
-      retryInMs = this.#backoff.tries === 1 ? 0 : delayMs;
+      retryInMs = this.#pace.startOver();
     } else {
       this.#becomeStale(cause);
       this.#doubted = true;
       // If no watch can be had there, the set can: by a list at each try.
       if (thrown instanceof WatchTimeout) this.#position.forget();
       this.#cursor?.next();
-      const refused = thrown instanceof EtcdError && thrown.kind === "refused";
-      retryInMs = thrown instanceof AuthenticationError
-        ? Math.ceil(Math.max(0, thrown.retryAtMs - clock.now()))
-        : refused
-        ? REFUSED_RETRY_MS
-        : Math.round(this.#backoff.next());
-      if (refused) emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
+      const retry = this.#pace.failed(thrown);
+      retryInMs = retry.inMs;
+      if (retry.refused) emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
     }
     emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });
-    await sleep(clock, retryInMs, signal);
+    await sleep(this.#client.clock, retryInMs, signal);
   }
 
   #tell(): void {
@@ -200,7 +188,7 @@ export class ServiceWatch {
   }
 
   #becomeFresh(): void {
-    this.#healthySinceMs ??= this.#client.clock.now();
+    this.#pace.succeeded();
     if (this.#stale === undefined) return;
     this.#stale = undefined;
     emit(this.#onEvent, { type: "set-fresh", service: this.#service, endpoints: this.#entries.endpoints.length });
