@@ -20,9 +20,13 @@ export type { TransportConnectorOptions } from "./connection/transport-connector
 export { classifyTransportError } from "./connection/transport-error.ts";
 export type { ConnectivityState } from "./connectivity.ts";
 export type { Endpoint } from "./endpoint.ts";
+export { drop } from "./policy/drop.ts";
+export { excluding } from "./policy/excluding.ts";
 export { unavailable } from "./policy/policy.ts";
-export type { CallInfo, Picker, Policy, PolicyEnvironment } from "./policy/policy.ts";
+export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment } from "./policy/policy.ts";
 export { roundRobin } from "./policy/round-robin.ts";
+export { view } from "./policy/view.ts";
+export type { ConnectionChange } from "./policy/view.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export { pollingResolver } from "./resolver/polling.ts";
 export type { PolledSet, PollingResolverOptions } from "./resolver/polling.ts";

@@ -33,7 +33,12 @@ function pickerOf(count: number, policy: Policy): Picker {
     failure: undefined,
     connect() {},
   }));
-  return policy(connections, undefined, { now: () => performance.now(), random: Math.random });
+  return policy(connections, undefined, {
+    now: () => performance.now(),
+    random: Math.random,
+    update() {},
+    timer: () => ({ cancel() {} }),
+  });
 }
 
 function batchOf(picker: Picker): number {
@@ -47,7 +52,7 @@ function batchOf(picker: Picker): number {
   let inFlight = 0;
   for (let i = 0; i < PICKS; i++) {
     const picked = picker.pick(call);
-    if (picked === "wait" || picked instanceof Error) throw new Error("nothing was picked");
+    if (picked === "wait" || picked instanceof Error || !("inFlight" in picked)) throw new Error("nothing was picked");
     inFlight += picked.inFlight;
   }
   if (inFlight !== 0) throw new Error("a connection has calls in flight");

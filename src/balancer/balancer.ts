@@ -1,7 +1,6 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Connector } from "../connection/link.ts";
-import { textOf } from "../error-text.ts";
 import { emit } from "../listener.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
 import type { Resolution, Resolver, Staleness } from "../resolver/resolver.ts";
@@ -11,6 +10,7 @@ import type { Clock, Timer } from "../time/clock.ts";
 import { describeBalancer } from "./describe.ts";
 import type { BalancerEvent } from "./event.ts";
 import type { PendingCall, PickerSource } from "./picker-source.ts";
+import { PolicyHost } from "./policy-host.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
 /** What a balancer is made of. */
@@ -49,7 +49,7 @@ export class Balancer implements PickerSource {
   /** Ends the resolving that is under way. */
   #running: AbortController | undefined;
   #idleCheck: Timer | undefined;
-  #previous: Picker | undefined;
+  readonly #policy: PolicyHost;
   /** Undefined while it does nothing, or has no set yet. */
   picker: Picker | undefined;
   knowledge: Knowledge = "unknown";
@@ -61,6 +61,9 @@ export class Balancer implements PickerSource {
     this.#options = options;
     this.target = options.resolver.target ?? "the service";
     const { onEvent } = options;
+    this.#policy = new PolicyHost(options.policy, options.clock, options.random, () => {
+      if (this.knowledge === "known") this.pool.touch();
+    });
     this.pool = new Pool({
       clock: options.clock,
       random: options.random,
@@ -169,24 +172,17 @@ export class Balancer implements PickerSource {
     this.#running?.abort(new Error("the transport is closed"));
     this.#idleCheck?.cancel();
     this.#calls.retryAll();
+    this.#policy.close();
     await this.pool.close(graceMs);
   }
 
   #rebuild(connections: readonly EndpointConnection[]): void {
-    const { clock, random, policy, onEvent } = this.#options;
     try {
-      const picker = policy(connections, this.#previous, { now: () => clock.now(), random });
-      if (typeof picker?.pick !== "function") {
-        const called = typeof picker === "function"
-          ? "a function (a policy is made by a call: roundRobin())"
-          : String(picker);
-        throw new TypeError(`it returned ${called}: expected a picker, { pick(call) }`);
-      }
-      this.picker = this.#previous = picker;
+      this.picker = this.#policy.build(connections);
     } catch (error) {
-      const cause = new Error(`the policy failed: ${textOf(error)}`, { cause: error });
+      const cause = error as Error;
       this.picker ??= { pick: () => cause };
-      emit(onEvent, { type: "policy-failed", target: this.target, cause });
+      emit(this.#options.onEvent, { type: "policy-failed", target: this.target, cause });
     }
     this.#calls.retryAll();
   }

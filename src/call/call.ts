@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { waitFor } from "../balancer/wait.ts";
 import type { Connection } from "../connection/connection.ts";
 import { EndpointConnection } from "../connection/endpoint-connection.ts";
@@ -7,12 +7,15 @@ import type { AttemptEnd } from "../connection/mark.ts";
 import { isNoted } from "../connection/note.ts";
 import { PACE_MS } from "../connection/pool.ts";
 import { textOf } from "../error-text.ts";
+import { isDrop } from "../policy/drop.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
+import { connectionBehind } from "../policy/view.ts";
 import { EARLY_MS } from "../time/deadline.ts";
 import { BoundedCall } from "./bounded-call.ts";
 import { callFailure, codeOf, endedConnection, endOf, lastAttemptText } from "./failure.ts";
 import { FailedAttempts } from "./failed-attempts.ts";
-import { tellListeners, tellPicker } from "./tell.ts";
+import { readPick } from "./read-pick.ts";
+import { type AttemptResult, tellListeners, tellPicker } from "./tell.ts";
 
 /** The most attempts that one call makes; each was refused or not sent, so more would hardly help. */
 const MOST_ATTEMPTS = 16;
@@ -27,6 +30,9 @@ const OVER = { over: true } as const;
  */
 export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> implements CallInfo {
   #picker: Picker | undefined;
+  /** What the picker gave: the connection or a view of it; and what it adds to the request. */
+  #given: Connection | undefined;
+  #pickHeader: Headers | undefined;
   /** Where the present attempt is; and when it began, if somebody wants to know. */
   #connection: EndpointConnection | undefined;
   /** Whether it was given a connection before, so that it is older than calls that wait for their first. */
@@ -34,6 +40,8 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
   /** Whether it came out of its line for a place that is kept for it. */
   #promised = false;
   #startMs: number | undefined;
+  /** When its server began to answer, of a stream. */
+  #headerMs: number | undefined;
 
   excluded(connection: Connection): boolean {
     return this.failures !== undefined && this.failures.skips(connection);
@@ -43,7 +51,7 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
    * A connection for the next attempt, if there is one at once. It counts the attempt from here on, so that calls which
    * are given connections in one go see each other: `begin` must follow.
    *
-   * @throws ConnectError with code Internal if the picker throws or gives what is none.
+   * @throws ConnectError with code Internal if the picker throws or gives what is none; with the drop's if it drops the call.
    */
   protected connectionNow(): EndpointConnection | undefined {
     if (this.env.balancer.serving) return undefined;
@@ -82,9 +90,28 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
     } catch (error) {
       throw this.unavailable(`the policy's picker threw: ${textOf(error)}`, Code.Internal, error);
     }
-    if (picked instanceof EndpointConnection || picked === "wait" || picked instanceof Error) return picked;
-    const expected = `a connection that its policy was given, "wait" or an Error`;
-    throw this.unavailable(`the policy's picker gave ${String(picked)}: expected ${expected}`, Code.Internal);
+    if (picked === "wait") return picked;
+    if (picked instanceof Error) {
+      if (!isDrop(picked)) return picked;
+      throw this.unavailable(textOf(picked), picked instanceof ConnectError ? picked.code : Code.Unavailable, picked);
+    }
+    const connection = connectionBehind(picked);
+    if (connection === undefined) return this.#read(picked);
+    this.#given = picked as Connection;
+    this.#pickHeader = undefined;
+    return connection;
+  }
+
+  /** A pick that is no bare connection. */
+  #read(picked: unknown): EndpointConnection {
+    try {
+      const { connection, given, header } = readPick(picked);
+      this.#given = given;
+      this.#pickHeader = header;
+      return connection;
+    } catch (error) {
+      throw this.unavailable(`the policy's picker ${textOf(error)}`, Code.Internal, error);
+    }
   }
 
   /** An attempt begins on a connection that was taken for it. */
@@ -99,12 +126,16 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
     this.#startMs = timed ? clock.now() : undefined;
   }
 
-  /** What the present attempt sends: gRFC A6 has servers know how many were answered, or may have been, before it. */
+  /**
+   * What the present attempt sends: with what the picker adds, and gRFC A6 has servers know how many attempts were
+   * answered, or may have been, before it.
+   */
   protected get attemptHeader(): HeadersInit | undefined {
-    const before = this.failures?.retried ?? 0;
-    if (before === 0 || !this.#connection!.grpc) return this.headerInit;
+    const before = this.#connection!.grpc ? this.failures?.retried ?? 0 : 0;
+    if (before === 0 && this.#pickHeader === undefined) return this.headerInit;
     const header = new Headers(this.headerInit);
-    header.set("grpc-previous-rpc-attempts", `${before}`);
+    this.#pickHeader?.forEach((value, name) => header.append(name, value));
+    if (before > 0) header.set("grpc-previous-rpc-attempts", `${before}`);
     return header;
   }
 
@@ -118,19 +149,24 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
   /** The server has begun to answer an attempt that goes on: a stream. */
   protected answering(): void {
     this.#connection!.answered();
+    if (this.#startMs !== undefined) this.#headerMs = this.env.clock.now() - this.#startMs;
   }
 
   /** The attempt has ended, with or without an error: gives its connection free and tells who wants to know. */
-  protected ended(end: AttemptEnd, error?: unknown): void {
+  protected ended(end: AttemptEnd, error: unknown, response: AttemptResult["response"]): void {
     const connection = this.#connection!;
     connection.end(end, error);
     if (error === undefined) this.env.retry?.succeeded();
-    if (this.#startMs !== undefined) this.#tell(connection, end, this.env.clock.now() - this.#startMs, error);
+    if (this.#startMs === undefined) return;
+    const latencyMs = this.env.clock.now() - this.#startMs;
+    const headerMs = this.#headerMs ?? (end === "answered" ? latencyMs : undefined);
+    this.#tell(connection, { end, latencyMs, headerMs, error, response });
   }
 
-  #tell(connection: EndpointConnection, end: AttemptEnd, latencyMs: number, error: unknown): void {
+  #tell(connection: EndpointConnection, result: AttemptResult): void {
+    const { end, latencyMs, error } = result;
     const failure = error === undefined ? undefined : { code: codeOf(error), error };
-    tellPicker(this.#picker, connection, { end, latencyMs, ...failure && { code: failure.code } });
+    tellPicker(this.#picker, this.#given!, result, this);
     tellListeners([this.settings?.onAttempt, this.env.onAttempt], {
       endpoint: connection.endpoint,
       method: this.method,
@@ -148,7 +184,7 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
   protected async afterFailure(error: unknown, replayable: boolean): Promise<EndpointConnection> {
     if (replayable && isNoted(error, "full")) return await this.#fromFull(error);
     const end = endOf(error);
-    this.ended(end, error);
+    this.ended(end, error, undefined);
     const failed = this.failures ??= new FailedAttempts();
     const pauseMs = this.#nextAttemptIn(failed, end, error, replayable);
     if (pauseMs === undefined) throw this.failure(end, error);
@@ -163,7 +199,8 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
   async #fromFull(error: unknown): Promise<EndpointConnection> {
     this.#connection!.takeBack();
     this.number--;
-    tellPicker(this.#picker, this.#connection!, { end: "not-sent", latencyMs: 0, code: codeOf(error) });
+    const result = { end: "not-sent", latencyMs: 0, headerMs: undefined, error, response: undefined } as const;
+    tellPicker(this.#picker, this.#given!, result, this);
     this.checkTime();
     return await this.connection();
   }

@@ -1,5 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
+import { connectionBehind } from "../policy/view.ts";
 import { Backoff } from "../time/backoff.ts";
 
 /** One attempt that failed, for error texts. */
@@ -35,7 +36,7 @@ export class FailedAttempts {
 
   /** A picker asks whether to skip the connection. */
   skips(connection: Connection): boolean {
-    if (this.#excluded === undefined || !this.#excluded.has(connection)) return false;
+    if (this.#excluded === undefined || !this.#excluded.has(connectionBehind(connection) ?? connection)) return false;
     return this.skipped = true;
   }
 

@@ -73,7 +73,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
       this.#release();
       const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
       const how = failure === undefined ? "answered" : this.signal?.aborted ? "maybe-processed" : endOf(failure);
-      this.ended(how, failure);
+      this.ended(how, failure, response);
       const seen = failure === undefined ? undefined : this.failure(how, failure);
       if (abandoned) onGivenUp?.(failure);
       else if (how !== "answered" && codeOf(seen) === Code.DeadlineExceeded) onGivenUp?.(seen);

@@ -33,15 +33,16 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
 
   #attempt(connection: EndpointConnection): Promise<UnaryResponse<I, O>> {
     this.begin(connection);
-    const { method, signal, timeoutMs, attemptHeader, contextValuesInit } = this;
+    const { method, signal, timeoutMs, contextValuesInit } = this;
     const { transport } = connection;
     try {
+      const { attemptHeader } = this;
       if (tellsUnaryEnds(transport)) {
         return transport.unaryTelling(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit, this);
       }
       return transport.unary(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit).then(
         (answer) => {
-          this.answered();
+          this.answered(answer);
           return answer;
         },
         (error) => this.failed(error),
@@ -51,8 +52,8 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
     }
   }
 
-  answered(): void {
-    this.ended("answered");
+  answered(answer: UnaryResponse<I, O>): void {
+    this.ended("answered", undefined, answer);
   }
 
   failed(error: unknown): Promise<UnaryResponse<I, O>> {

@@ -27,6 +27,13 @@ export interface Outcome {
   readonly end: AttemptEnd;
   /** The error's code; undefined for success. */
   readonly code?: Code;
-  /** From the attempt's beginning to its end, in milliseconds. */
+  /** From the attempt's beginning to its end, in milliseconds; of a stream, its whole life. */
   readonly latencyMs: number;
+  /**
+   * From the attempt's beginning until the server began to answer, in milliseconds: a stream's response headers, or the
+   * whole answer of a unary call. Undefined if it never did.
+   */
+  readonly headerMs: number | undefined;
+  /** The response's trailers, such as a load report; of a failed attempt, its error's metadata. Made when read. */
+  readonly trailer: Headers;
 }

@@ -59,7 +59,7 @@ export type Connector = (endpoint: Endpoint, events: LinkEvents) => Link;
 
 /** Learns how a unary attempt ended before the caller does. */
 export interface UnaryEndListener<Answer> {
-  answered(): void;
+  answered(answer: Answer): void;
   /** What it returns is what the caller gets. */
   failed(error: unknown): Promise<Answer>;
 }

@@ -91,6 +91,11 @@ export class Pool {
     this.#schedule();
   }
 
+  /** The listener wants to be told of the present connections, as if one of them had changed. */
+  touch(): void {
+    this.#schedule();
+  }
+
   /** Lets every connection go, as if the pool had just been made; the listener hears nothing of it. */
   reset(): void {
     const all = this.#connections;

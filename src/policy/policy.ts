@@ -1,12 +1,20 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues } from "@connectrpc/connect";
 import type { Connection, Outcome } from "../connection/connection.ts";
+import type { Timer } from "../time/clock.ts";
 
 /**
- * Builds a picker from the connections of the set, in address order. Called whenever the set or a state changed, at most
- * every 20 ms; `previous` is the picker that this one replaces, so that a policy can go on where it was.
+ * A load-balancing policy: builds a picker from the connections of the set, in address order. It is called whenever the
+ * set or a state changed, and when it asked for it (`env.update`), at most every 20 ms; `previous` is the picker that the
+ * new one replaces, so that a policy can go on where it was.
  *
- * A policy opens the connections that it wants: they begin idle (gRPC's load-balancing policies do the same).
+ * To write one: open the connections that you want (they begin idle, as in gRPC), keep those that may serve, and return a
+ * picker whose `pick` chooses among them those that are `available` now. `round-robin.ts` is the example. Options make a
+ * function that returns the policy: `roundRobin()`. One policy may serve several transports, so that what it knows
+ * belongs into its pickers, or by connection into a WeakMap.
+ *
+ * A policy can decorate another: give it fewer connections, or other ones in their place (`view`); give its picker a call
+ * that excludes some (`excluding`); and pass `done` and `close` on.
  */
 export type Policy = (
   connections: readonly Connection[],
@@ -14,23 +22,46 @@ export type Policy = (
   env: PolicyEnvironment,
 ) => Picker;
 
-/** Where a policy takes time and chance from, so that tests can give both. */
+/** What a policy has of the transport that it serves: the same object for as long as that lives. */
 export interface PolicyEnvironment {
   /** Milliseconds on a monotonic scale. */
   now(): number;
   /** A number from 0 up to, but not including, 1. */
   random(): number;
+  /**
+   * Asks for a new picker: the policy is called again soon, once for all that changed within 20 ms. It may be called at
+   * any time, also in `pick` and `done`. While the transport is idle, it does nothing.
+   */
+  update(): void;
+  /**
+   * Runs `callback` once after `delayMs` milliseconds, unless it is cancelled or the transport is closed before. It does
+   * not keep the process alive. What `callback` throws is printed and does no harm.
+   */
+  timer(delayMs: number, callback: () => void): Timer;
 }
 
 /** Chooses a connection for each call. */
 export interface Picker {
   /**
-   * An available connection that the call does not exclude; `"wait"`: there is none now, but one may come, or have room
-   * again; an Error: all are failing (a call that does not wait for readiness fails with it).
+   * An available connection that the call does not exclude, perhaps with metadata for the request ({@link PickResult});
+   * `"wait"`: there is none now, but one may come, or have room again; an Error: all are failing (a call that does not
+   * wait for readiness fails with it). An Error that `drop` has marked fails the call in any case.
    */
-  pick(call: CallInfo): Connection | "wait" | Error;
-  /** An attempt that this picker, or one before it, gave to `connection` has ended. */
-  done?(connection: Connection, outcome: Outcome): void;
+  pick(call: CallInfo): Connection | PickResult | "wait" | Error;
+  /**
+   * An attempt that this picker, or one before it, gave to `connection` (the object that it picked) has ended. `call` is
+   * the one that `pick` was given.
+   */
+  done?(connection: Connection, outcome: Outcome, call: CallInfo): void;
+  /** The transport was closed, and this was its last picker. */
+  close?(): void;
+}
+
+/** A connection for a call, and what the picker has to say to its server. */
+export interface PickResult {
+  readonly connection: Connection;
+  /** Is added to the request's headers, for this attempt alone; gRPC's `PickResult.Metadata`. */
+  readonly header?: HeadersInit;
 }
 
 /** What a picker may know of a call. */

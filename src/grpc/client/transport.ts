@@ -103,7 +103,7 @@ class GrpcTransport implements EndTellingTransport {
   ): Promise<UnaryResponse<I, O>> {
     if (this.#options.interceptors.length > 0) {
       return this.unary(desc, signal, timeoutMs, header, input, contextValues).then((answer) => {
-        listener.answered();
+        listener.answered(answer);
         return answer;
       }, (error) => listener.failed(error));
     }

@@ -147,15 +147,16 @@ export class GrpcUnaryCall extends GrpcCall {
     const error = trailerError(head, trailers) ?? this.#mismatch(head, trailers, message);
     if (error !== undefined) return this.fail(error);
     this.settle();
-    this.#listener?.answered();
-    this.#resolve({
+    const answer: UnaryResponse = {
       stream: false,
       service: this.#desc.parent,
       method: this.#desc,
       header: lazyHeaders(head),
       message: message!,
       trailer: lazyHeaders(trailers),
-    });
+    };
+    this.#listener?.answered(answer);
+    this.#resolve(answer);
   }
 
   /** A status in the header section stands for "no message"; its absence for one. */

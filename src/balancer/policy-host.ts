@@ -1,0 +1,81 @@
+import type { Connection } from "../connection/connection.ts";
+import { textOf } from "../error-text.ts";
+import type { Picker, Policy, PolicyEnvironment } from "../policy/policy.ts";
+import type { Clock, Timer } from "../time/clock.ts";
+
+/** One policy at work for one transport: its environment, its newest picker, and its timers, which end with it. */
+export class PolicyHost {
+  readonly #policy: Policy;
+  readonly #environment: PolicyEnvironment;
+  readonly #timers = new Set<Timer>();
+  #previous: Picker | undefined;
+  /** The policy wants to be called, and `onUpdate` has yet to run. */
+  #asked = false;
+  #closed = false;
+
+  /** `onUpdate`: the policy asks for a new picker. It is called outside of all that the policy does. */
+  constructor(policy: Policy, clock: Clock, random: () => number, onUpdate: () => void) {
+    this.#policy = policy;
+    this.#environment = {
+      now: () => clock.now(),
+      random,
+      update: () => {
+        if (this.#asked || this.#closed) return;
+        this.#asked = true;
+        // A picker may ask while calls in line are looking at it.
+        queueMicrotask(() => {
+          this.#asked = false;
+          if (!this.#closed) onUpdate();
+        });
+      },
+      timer: (delayMs, callback) => this.#timer(clock, delayMs, callback),
+    };
+  }
+
+  /** @throws Error that says what the policy did wrong; the picker before stays its newest. */
+  build(connections: readonly Connection[]): Picker {
+    try {
+      const picker = this.#policy(connections, this.#previous, this.#environment);
+      if (typeof picker?.pick !== "function") {
+        const called = typeof picker === "function"
+          ? "a function (a policy is made by a call: roundRobin())"
+          : String(picker);
+        throw new TypeError(`it returned ${called}: expected a picker, { pick(call) }`);
+      }
+      return this.#previous = picker;
+    } catch (error) {
+      throw new Error(`the policy failed: ${textOf(error)}`, { cause: error });
+    }
+  }
+
+  #timer(clock: Clock, delayMs: number, callback: () => void): Timer {
+    if (this.#closed) return { cancel() {} };
+    const timer = clock.timer(delayMs, () => {
+      this.#timers.delete(timer);
+      try {
+        callback();
+      } catch (error) {
+        console.error("connect-lb: a timer of a policy threw", error);
+      }
+    });
+    this.#timers.add(timer);
+    return {
+      cancel: () => {
+        this.#timers.delete(timer);
+        timer.cancel();
+      },
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    try {
+      this.#previous?.close?.();
+    } catch (error) {
+      console.error("connect-lb: close of a policy's picker threw", error);
+    }
+  }
+}

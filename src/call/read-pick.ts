@@ -1,0 +1,27 @@
+import type { Connection } from "../connection/connection.ts";
+import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import type { PickResult } from "../policy/policy.ts";
+import { connectionBehind } from "../policy/view.ts";
+
+/** A {@link PickResult}, checked. */
+export interface ReadPick {
+  readonly connection: EndpointConnection;
+  /** The object that the picker gave. */
+  readonly given: Connection;
+  readonly header: Headers | undefined;
+}
+
+/** @throws TypeError for what is no pick, or for metadata that no request can carry. */
+export function readPick(picked: unknown): ReadPick {
+  const { connection: given, header } = (picked ?? {}) as Partial<PickResult>;
+  const connection = connectionBehind(given);
+  if (given === undefined || connection === undefined) {
+    const expected = `a connection that its policy was given, { connection, header }, "wait" or an Error`;
+    throw new TypeError(`gave ${String(picked)}: expected ${expected}`);
+  }
+  try {
+    return { connection, given, header: header === undefined ? undefined : new Headers(header) };
+  } catch (cause) {
+    throw new TypeError(`gave metadata that a request can't carry: ${(cause as Error).message}`, { cause });
+  }
+}
