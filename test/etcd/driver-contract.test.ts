@@ -89,6 +89,35 @@ for (const { name, create } of driverKinds) {
       assert.equal(await kind(tooLong), "transient");
     });
 
+    it("tells what is left of a lease, and its keys when asked; undefined once it is gone", { skip }, async () => {
+      const { driver, call } = open();
+      const id = 0x7edc_ba98_0000_0001n;
+      assert.equal(await driver.leaseTimeToLive({ id }, call()), undefined);
+      await driver.leaseGrant({ id, ttlSeconds: 600n }, call());
+      const puts = ["left/a", "left/b"].map((key) => ({ put: { key: bytes(key), value: bytes(""), lease: id } }));
+      await driver.txn({ compare: [], success: puts, failure: [] }, call());
+      const left = await driver.leaseTimeToLive({ id }, call());
+      assert.ok(left !== undefined && left.ttlSeconds > 500n && left.ttlSeconds <= 600n, String(left?.ttlSeconds));
+      assert.deepEqual([left.grantedSeconds, left.keys], [600n, []]);
+      const withKeys = await driver.leaseTimeToLive({ id, keys: true }, call());
+      assert.deepEqual(withKeys?.keys.map(text).sort(), ["left/a", "left/b"]);
+      await driver.leaseRevoke(id, call());
+      assert.equal(await driver.leaseTimeToLive({ id, keys: true }, call()), undefined);
+    });
+
+    it("tells the status of the member behind an endpoint", { skip }, async () => {
+      const { driver, call, put } = open();
+      const revision = await put("status/a", "1");
+      const status = await driver.status(call());
+      assert.match(status.version, /^3\.\d+\.\d+/);
+      assert.ok(status.memberId > 0n);
+      // The only member there is.
+      assert.equal(status.leaderId, status.memberId);
+      assert.ok(status.dbSizeBytes > 0n && status.raftIndex > 0n && status.header.raftTerm > 0n);
+      const { header } = await driver.range({ key: bytes("status/a") }, call());
+      assert.deepEqual([status.header.clusterId, header.revision], [header.clusterId, revision]);
+    });
+
     it("watches from a revision on: what was, what comes, and its progress when asked", { skip }, async () => {
       const { driver, call, put, watch } = open();
       const first = await put("watch/a", "1");

@@ -53,6 +53,16 @@ describe("the Connect driver", () => {
     const listed = await driver.range({ key: bytes("/a/"), rangeEnd: bytes("/a0") }, call());
     assert.deepEqual([listed.kvs, listed.header.revision], [[kv], revision]);
 
+    const left = await driver.leaseTimeToLive({ id: 77n, keys: true }, call());
+    assert.ok(left !== undefined && left.ttlSeconds > 50n && left.ttlSeconds <= 60n, String(left?.ttlSeconds));
+    assert.deepEqual([left.grantedSeconds, left.keys], [60n, [key]]);
+    assert.deepEqual((await driver.leaseTimeToLive({ id: 77n }, call()))?.keys, []);
+    assert.equal(await driver.leaseTimeToLive({ id: 78n }, call()), undefined);
+    const status = await driver.status(call());
+    assert.match(status.version, /^3\.4\.\d+\+memory$/);
+    assert.deepEqual([status.leaderId, status.dbSizeBytes], [status.memberId, 5n]);
+    assert.deepEqual(status.header, listed.header);
+
     const stop = new AbortController();
     const watch = { key: bytes("/a/"), rangeEnd: bytes("/a0"), startRevision: revision };
     const stream = driver.watch(call(stop.signal));

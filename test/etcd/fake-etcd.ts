@@ -3,8 +3,11 @@
 import type {
   EtcdCall,
   EtcdDriver,
+  EtcdStatus,
   FailureKind,
   KeyValue,
+  LeaseTimeToLive,
+  LeaseTimeToLiveRequest,
   RangeRequest,
   RangeResponse,
   ResponseHeader,
@@ -24,6 +27,8 @@ export type Method =
   | "leaseGrant"
   | "leaseKeepAlive"
   | "leaseRevoke"
+  | "leaseTimeToLive"
+  | "status"
   | "watch"
   | "authenticate";
 
@@ -154,6 +159,20 @@ export class FakeEtcd implements EtcdDriver {
     return this.#answer("leaseRevoke", call, id, () => {
       if (!this.leases.has(id)) throw new Error("etcdserver: requested lease not found");
       this.expire(id);
+    });
+  }
+
+  leaseTimeToLive({ id }: LeaseTimeToLiveRequest, call: EtcdCall): Promise<LeaseTimeToLive | undefined> {
+    return this.#answer("leaseTimeToLive", call, id, () => {
+      const ttl = this.leases.get(id);
+      return ttl === undefined ? undefined : { ttlSeconds: ttl, grantedSeconds: ttl, keys: [] };
+    });
+  }
+
+  status(call: EtcdCall): Promise<EtcdStatus> {
+    return this.#answer("status", call, undefined, () => {
+      const { header, raftTerm } = this;
+      return { header, version: "3.4.0", memberId: 1n, leaderId: 1n, dbSizeBytes: 0n, raftIndex: raftTerm };
     });
   }
 

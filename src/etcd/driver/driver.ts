@@ -23,11 +23,15 @@ export interface EtcdDriver {
   leaseKeepAlive(id: bigint, call: EtcdCall): Promise<bigint>;
   /** Lease.LeaseRevoke. */
   leaseRevoke(id: bigint, call: EtcdCall): Promise<void>;
+  /** Lease.LeaseTimeToLive: what is left of a lease. Undefined: etcd knows no such lease. */
+  leaseTimeToLive(request: LeaseTimeToLiveRequest, call: EtcdCall): Promise<LeaseTimeToLive | undefined>;
   /**
    * Watch.Watch: a stream without a watch at first. Asks for the leader. It is opened when its responses are read, and
    * ends when the call's signal aborts.
    */
   watch(call: EtcdCall): WatchStream;
+  /** Maintenance.Status: of the member at the call's endpoint, which may have lost its cluster. */
+  status(call: EtcdCall): Promise<EtcdStatus>;
   /** Auth.Authenticate. Resolves to a token. Missing: the driver can't use passwords. */
   authenticate?(user: { name: string; password: string }, call: EtcdCall): Promise<string>;
   /** What an error of one of these methods means. */
@@ -140,6 +144,36 @@ export interface TxnResponse {
 export interface LeaseGrantRequest {
   readonly id: bigint;
   readonly ttlSeconds: bigint;
+}
+
+/** Which lease to look at. */
+export interface LeaseTimeToLiveRequest {
+  readonly id: bigint;
+  /** Whether to give its keys, too, which a user then needs permission to read. Defaults to false. */
+  readonly keys?: boolean;
+}
+
+/** What is left of a lease. */
+export interface LeaseTimeToLive {
+  /** Whole seconds until it expires, rounded down, unless it is kept alive. */
+  readonly ttlSeconds: bigint;
+  /** The TTL that it was granted with, and gets again with each keepalive. */
+  readonly grantedSeconds: bigint;
+  /** The keys that are attached to it; empty if they were not asked for. */
+  readonly keys: readonly Uint8Array[];
+}
+
+/** A member of etcd, as it sees itself. */
+export interface EtcdStatus {
+  readonly header: ResponseHeader;
+  /** etcd's version, such as "3.4.23". */
+  readonly version: string;
+  readonly memberId: bigint;
+  /** The member that it takes for the leader; 0: it knows of none, so that it can't answer linearizable reads and writes. */
+  readonly leaderId: bigint;
+  /** The size of its database on disk. */
+  readonly dbSizeBytes: bigint;
+  readonly raftIndex: bigint;
 }
 
 /** A watch to be created; it asks for fragments and for progress notifications. */

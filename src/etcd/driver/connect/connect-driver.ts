@@ -10,6 +10,7 @@ import {
   Lease,
   type LeaseKeepAliveRequest,
   LeaseKeepAliveRequestSchema,
+  Maintenance,
   RequestOpSchema,
   type ResponseHeader as HeaderMessage,
   Watch,
@@ -74,7 +75,23 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
     async leaseRevoke(id, call) {
       await createClient(Lease, await transport(call)).leaseRevoke({ ID: id }, callOptions(call));
     },
+    async leaseTimeToLive({ id, keys = false }, call) {
+      const client = createClient(Lease, await transport(call));
+      const { TTL, grantedTTL, keys: found } = await client.leaseTimeToLive({ ID: id, keys }, callOptions(call));
+      return TTL < 0n ? undefined : { ttlSeconds: TTL, grantedSeconds: grantedTTL, keys: found };
+    },
     watch: (call) => watch(transport(call), untilRetired(call)),
+    async status(call) {
+      const status = await createClient(Maintenance, await transport(call)).status({}, callOptions(call));
+      return {
+        header: header(status.header),
+        version: status.version,
+        memberId: status.header?.memberId ?? 0n,
+        leaderId: status.leader,
+        dbSizeBytes: status.dbSize,
+        raftIndex: status.raftIndex,
+      };
+    },
     async authenticate(user, call) {
       return (await createClient(Auth, await transport(call)).authenticate(user, callOptions(call))).token;
     },

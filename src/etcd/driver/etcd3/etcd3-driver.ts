@@ -6,7 +6,16 @@ import { kindOfText } from "../failure.ts";
 import { Sessions } from "../sessions.ts";
 import { type CallOptions, Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTICATED } from "./etcd3-call.ts";
 import { Etcd3Session, type Etcd3Source } from "./etcd3-session.ts";
-import { header, keyValue, rangeRequest, txnRequest, watchRequest, watchResponse } from "./message.ts";
+import {
+  header,
+  keyValue,
+  rangeRequest,
+  status,
+  timeToLive,
+  txnRequest,
+  watchRequest,
+  watchResponse,
+} from "./message.ts";
 
 /**
  * The etcd driver over the `etcd3` package, through its raw clients alone: its leases, watchers and retries lose what
@@ -53,7 +62,12 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
     async leaseRevoke(id, call) {
       await unary(call, ({ leaseClient }, options) => leaseClient.leaseRevoke({ ID: String(id) }, options));
     },
+    async leaseTimeToLive({ id, keys = false }, call) {
+      const request = { ID: String(id), keys };
+      return timeToLive(await unary(call, ({ leaseClient }, options) => leaseClient.leaseTimeToLive(request, options)));
+    },
     watch: (call) => watch(sessions, call),
+    status: async (call) => status(await unary(call, ({ maintenance }, options) => maintenance.status(options))),
     async authenticate(user, call) {
       return (await unary(call, ({ auth }, options) => auth.authenticate(user, options))).token;
     },

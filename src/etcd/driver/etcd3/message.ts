@@ -2,16 +2,20 @@ import type {
   ICompare,
   IEvent,
   IKeyValue,
+  ILeaseTimeToLiveResponse,
   IRangeRequest,
   IRequestOp,
   IResponseHeader,
+  IStatusResponse,
   ITxnRequest,
   IWatchRequest,
   IWatchResponse,
 } from "etcd3";
 import type {
   Compare,
+  EtcdStatus,
   KeyValue,
+  LeaseTimeToLive,
   RangeRequest,
   ResponseHeader,
   TxnOperation,
@@ -68,6 +72,22 @@ export function keyValue({ key, value, create_revision, mod_revision, lease }: I
     createRevision: BigInt(create_revision),
     modRevision: BigInt(mod_revision),
     lease: BigInt(lease),
+  };
+}
+
+export function timeToLive({ TTL, grantedTTL, keys }: ILeaseTimeToLiveResponse): LeaseTimeToLive | undefined {
+  const ttlSeconds = BigInt(TTL);
+  return ttlSeconds < 0n ? undefined : { ttlSeconds, grantedSeconds: BigInt(grantedTTL), keys: keys.map(plain) };
+}
+
+export function status(message: IStatusResponse): EtcdStatus {
+  return {
+    header: header(message.header),
+    version: message.version,
+    memberId: BigInt(message.header?.member_id ?? 0),
+    leaderId: BigInt(message.leader),
+    dbSizeBytes: BigInt(message.dbSize),
+    raftIndex: BigInt(message.raftIndex),
   };
 }
 
