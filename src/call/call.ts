@@ -56,7 +56,8 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
   protected connectionNow(): EndpointConnection | undefined {
     if (this.env.balancer.serving) return undefined;
     const picked = this.#pick();
-    return picked instanceof EndpointConnection ? taken(picked) : undefined;
+    // A policy of the user's own may not look at `available`: its calls take nobody's place either.
+    return picked instanceof EndpointConnection && !picked.full ? taken(picked) : undefined;
   }
 
   /** The same as soon as there is one. Rejects with what the caller should see. */
@@ -266,7 +267,6 @@ export class Call<M extends DescMethod = DescMethod> extends BoundedCall<M> impl
         if (balancer.closed) throw this.closed();
         const picked = this.#pick();
         const skipped = this.failures?.skipped === true;
-        // A policy of the user's own may not look at `available`.
         if (picked instanceof EndpointConnection && picked.full) return undefined;
         if (picked === "wait" && !skipped) return undefined;
         if (picked instanceof Error && !skipped) {

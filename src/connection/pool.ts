@@ -31,7 +31,7 @@ export interface PoolOptions {
   onChange(connections: readonly EndpointConnection[]): void;
   onSet?(added: readonly Endpoint[], removed: readonly Endpoint[], total: number): void;
   onState?(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void;
-  /** A connection in use was full and has room again; told at once, since it takes no new picker. */
+  /** A connection has become available, or has room again; told at once, since it takes no new picker. */
   onRoom?(connection: EndpointConnection): void;
 }
 
@@ -75,7 +75,7 @@ export class Pool {
       backoff: options.backoff ?? DEFAULT_CONNECT_BACKOFF,
       admit: (open) => this.#openings.admit(open),
       changed: (connection, from, cause) => this.#changed(connection, from, cause),
-      touched: (connection) => this.#schedule(!this.#hadUsable && connection.usable),
+      touched: (connection) => this.#touched(connection),
       room: (connection) => options.onRoom?.(connection),
     };
   }
@@ -127,7 +127,12 @@ export class Pool {
   #changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void {
     if (this.#closed) return;
     this.#options.onState?.(connection, from, cause);
+    this.#touched(connection);
+  }
+
+  #touched(connection: EndpointConnection): void {
     this.#schedule(!this.#hadUsable && connection.usable);
+    if (connection.available) this.#options.onRoom?.(connection);
   }
 
   #schedule(urgent = false): void {

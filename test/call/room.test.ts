@@ -7,6 +7,7 @@ import type { Policy } from "../../src/policy/policy.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
 import { settled } from "../support/manual-clock.ts";
+import { manualResolver } from "../support/manual-resolver.ts";
 import { simpleRoutes } from "../support/simple.ts";
 
 /** A link's transport that declines calls while it is full; `asked` counts them all. */
@@ -90,27 +91,55 @@ describe("calls that wait for a link that has no room", () => {
     await transport.close();
   });
 
-  it("wait also where the policy does not look whether a connection is available", async () => {
-    const { transport: link, state } = declining();
+  it("are given to a link that becomes ready before the next picker, and no later call overtakes them", async () => {
+    const resolver = manualResolver();
+    const { client, clock, links, transport } = balanced({ resolver, links: { auto: false } });
+    const told = (...addresses: string[]) => resolver.tell({ endpoints: addresses.map((address) => ({ address })) });
+    const connected = transport.connect();
+    told("a:1");
+    await settled();
+    links.get("a:1")!.ready();
+    await connected;
+    links.get("a:1")!.room = 0;
+    await clock.advance(100);
+    told("a:1", "b:1");
+    await settled();
+    const order: string[] = [];
+    const call = (data: string) => void client.route({ data }).then(({ value }) => order.push(value));
+    call("first");
+    await settled();
+    assert.equal(transport.snapshot().waiting, 1);
+    // At the same moment: a picker every 20 ms is the most.
+    links.get("b:1")!.ready();
+    await settled();
+    call("second");
+    await settled();
+    assert.deepEqual([order, clock.now()], [["b:1: hello first", "b:1: hello second"], 100]);
+    await transport.close();
+  });
+
+  it("wait also where the policy does not look whether a connection is available, and nobody takes their place", async () => {
     const heedless: Policy = (connections) => {
       for (const connection of connections) connection.connect();
       return { pick: () => connections[0]! };
     };
-    const { client, links, ready, transport } = balanced({
-      resolver: staticResolver(["a:1"]),
-      links: { auto: true, transport: () => link },
-      policy: heedless,
-    });
+    const { client, links, ready, transport } = balanced({ resolver: staticResolver(["a:1"]), policy: heedless });
     await ready();
     const a = links.get("a:1")!;
     a.room = 0;
-    const call = client.route({ data: "x" });
+    const order: string[] = [];
+    const call = (data: string) => void client.route({ data }).then(({ value }) => order.push(value));
+    call("first");
     await settled();
-    assert.deepEqual([state.asked, transport.snapshot().waiting], [1, 1]);
-    state.full = false;
+    const { waiting, endpoints } = transport.snapshot();
+    assert.deepEqual([order, waiting, endpoints![0]!.picks], [[], 1, 0]);
     a.room = 1;
     a.events.room!();
-    assert.equal((await call).value, "a:1: hello x");
+    // The place is kept for the first call, which is on its way to it.
+    await Promise.resolve();
+    call("second");
+    await settled();
+    assert.deepEqual(order, ["a:1: hello first", "a:1: hello second"]);
     await transport.close();
   });
 });
