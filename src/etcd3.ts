@@ -20,7 +20,7 @@ import { createEtcd3Driver } from "./etcd/driver/etcd3/etcd3-driver.ts";
 import { sourceOf } from "./etcd/driver/etcd3/client-options.ts";
 import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
 import { type Etcd3TlsOptions, grpcCredentials } from "./node/grpc-credentials.ts";
-import { anything, checkOptions, type Checks, kind } from "./option.ts";
+import { anything, checkOptions, type Checks, givenOf, kind } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
 
 /** What {@link createEtcd3Registry} takes: where etcd is, or a client of the package that knows it. */
@@ -66,7 +66,7 @@ export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Regist
   checkOptions("createEtcd3Registry()", options as unknown as AnyOptions, OPTIONS);
   if (options.client !== undefined) {
     const { source, ...where } = sourceOf(options.client, options);
-    return createRegistryOver(() => createEtcd3Driver(source), { ...options, ...where });
+    return createRegistryOver(() => createEtcd3Driver(source), { ...givenOf(options, Object.keys(OPTIONS)), ...where });
   }
   const credentials = options.tls === undefined ? undefined : grpcCredentials(options.tls);
   const grpcOptions = options.tls?.servername === undefined

@@ -42,6 +42,15 @@ export function checkOptions<Options extends object>(
   }
 }
 
+/**
+ * What is given of these options, as a plain object that can be spread and handed on: it has those, too, that are inherited
+ * or getters, and none that is undefined.
+ */
+export function givenOf<Options extends object>(options: Options, names: readonly string[]): Options {
+  const given = names.map((name) => [name, options[name as keyof Options]] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as Options;
+}
+
 /** Refuses options whose names are none of `names`. @throws TypeError that says which name may be meant. */
 export function refuseUnknown(taker: string, options: object, names: readonly string[], within = ""): void {
   for (const [name, value] of Object.entries(options)) {
@@ -72,7 +81,7 @@ export function quoted(value: unknown): string {
 }
 
 function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Promise);
 }
 
 // The checks

@@ -127,6 +127,29 @@ describe("every factory", () => {
   });
 });
 
+describe("options that are inherited or getters", () => {
+  it("count as given, whatever kind of object they are in", async () => {
+    class Server {
+      get address() {
+        return "a:1";
+      }
+      get weight() {
+        return 2;
+      }
+    }
+    const [endpoint] = (await staticResolver([new Server()]).list!(new AbortController().signal)).endpoints!;
+    assert.deepEqual(endpoint, { address: "a:1", weight: 2 });
+    class Options {
+      resolver = staticResolver(["a:1"]);
+      connector = connector;
+      get backoff() {
+        return Object.create({ factor: 0.5 });
+      }
+    }
+    assert.throws(() => createBalancedTransport(new Options()), /^RangeError: option backoff\.factor is 0\.5/);
+  });
+});
+
 describe("an option of the wrong type or range", () => {
   const wrong: [create: () => unknown, Kind: typeof TypeError | typeof RangeError, message: RegExp][] = [
     [
@@ -191,6 +214,16 @@ describe("an option of the wrong type or range", () => {
     ],
     [() => grpcConnector({ maxAgeMs: NaN }), TypeError, /^option maxAgeMs is NaN/],
     [() => grpcConnector(null as Anything), TypeError, /^grpcConnector\(\) takes an options object, not null$/],
+    [
+      () => grpcConnector(Promise.resolve({ tls: {} }) as Anything),
+      TypeError,
+      /^grpcConnector\(\) takes an options object, not a promise$/,
+    ],
+    [
+      () => grpcConnector({ tls: Promise.resolve({}) as Anything }),
+      TypeError,
+      /^tls takes an options object, not a pro/,
+    ],
     [() => grpcConnector("a:1" as Anything), TypeError, /takes an options object, not "a:1"$/],
     [
       () => createEtcdRegistry(undefined as Anything),

@@ -9,7 +9,7 @@ import {
 } from "@connectrpc/connect";
 import type { AttemptEnd } from "../connection/mark.ts";
 import type { Endpoint } from "../endpoint.ts";
-import { checkOptions, type Checks, flag, fn, quoted } from "../option.ts";
+import { checkOptions, type Checks, flag, fn, givenOf, quoted } from "../option.ts";
 
 /** What one call asks of the balancer. */
 export interface BalanceSettings {
@@ -63,7 +63,7 @@ export function balance(settings: BalanceSettings, callOptions: CallOptions = {}
   }
   const inner = callOptions.contextValues ?? createContextValues();
   const before = inner.get(balanceKey);
-  const all = before === undefined ? settings : { ...before, ...settings };
+  const all = before === undefined ? settings : { ...before, ...givenOf(settings, Object.keys(SETTINGS)) };
   const contextValues: ContextValues = {
     get: <T>(key: ContextKey<T>): T => (key.id === balanceKey.id ? all as T : inner.get(key)),
     set(key, value) {

@@ -2,7 +2,18 @@ import type { Connector } from "../connection/link.ts";
 import { GRPC_OPTIONS, type GrpcOptions } from "../grpc/client/options.ts";
 import { KEEPALIVE_OPTIONS, type KeepaliveOptions } from "../http2/keepalive.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "../http2/limits.ts";
-import { checkOptions, type Checks, clock, fn, group, made, milliseconds, or, wholeNumber } from "../option.ts";
+import {
+  checkOptions,
+  type Checks,
+  clock,
+  fn,
+  givenOf,
+  group,
+  made,
+  milliseconds,
+  or,
+  wholeNumber,
+} from "../option.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Dial, DialTarget } from "./dial.ts";
@@ -69,7 +80,7 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
   checkOptions("grpcConnector()", options, OPTIONS);
   const { keepalive = {} } = options;
   const settings: LinkSettings = {
-    ...options,
+    ...givenOf(options, Object.keys(OPTIONS)),
     clock: options.clock ?? systemClock,
     connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
     maxConnectionsPerEndpoint: options.maxConnectionsPerEndpoint ?? 1,

@@ -4,14 +4,13 @@ import type { Endpoint } from "../endpoint.ts";
 import { type HostAndPort, parseAddress, unixPath, withoutZone } from "../endpoint.ts";
 import type { OpenByteStream } from "../http2/byte-stream.ts";
 import { ErrorCode, Http2Error } from "../http2/wire/error.ts";
-import { untilAborted } from "../time/until-aborted.ts";
 import { dialled } from "./dial.ts";
 import type { Dial } from "./dial.ts";
 import { opened } from "./opened.ts";
 import { NO_HTTP2 } from "./socket-error.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { denoSocket, needsDenoSocket } from "./zoned.ts";
-import { checkTlsOptions, type TlsSource } from "./tls-options.ts";
+import { readTlsOptions, type TlsSource } from "./tls-options.ts";
 
 /**
  * Whether TLS can negotiate HTTP/2 (ALPN, RFC 9113 section 3.2). workerd's `node:tls` can't: servers that insist on it are
@@ -71,12 +70,11 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
     scheme,
     authority,
     async open(signal) {
-      const options = typeof source === "function" ? await untilAborted(Promise.resolve(source()), signal) : source;
-      if (typeof source === "function" && options !== undefined) checkTlsOptions(options);
+      const options = await readTlsOptions(source, signal);
       const under = await dialledBy(signal);
-      const servername = options?.servername || serverName;
+      const servername = options.servername || serverName;
       const isDialled = under === undefined && "host" in where && where.host === ip;
-      const { checkServerIdentity = tls.checkServerIdentity } = options ?? {};
+      const { checkServerIdentity = tls.checkServerIdentity } = options;
       const named = servername !== undefined
         ? { ...options, servername }
         : isDialled

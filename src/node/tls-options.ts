@@ -1,5 +1,6 @@
 import type tls from "node:tls";
-import { type Check, checkOptions, type Checks, flag, fn, quoted, secret } from "../option.ts";
+import { type Check, checkOptions, type Checks, flag, fn, givenOf, quoted, secret } from "../option.ts";
+import { untilAborted } from "../time/until-aborted.ts";
 
 /** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
 export type TlsOptions = Pick<
@@ -33,8 +34,16 @@ const TLS_OPTIONS: Checks<TlsOptions> = {
  *
  * @throws TypeError that names the option, and never its value
  */
-export function checkTlsOptions(options: TlsOptions): void {
+function checkTlsOptions(options: TlsOptions): void {
   checkOptions("tls", options, TLS_OPTIONS, "tls.");
+}
+
+/** The options as they are now; none where there is no source. Throws as {@link checkTlsOptions} does. */
+export async function readTlsOptions(source: TlsSource | undefined, signal: AbortSignal): Promise<TlsOptions> {
+  const options = typeof source === "function" ? await untilAborted(Promise.resolve(source()), signal) : source;
+  if (options === undefined) return {};
+  checkTlsOptions(options);
+  return givenOf(options, Object.keys(TLS_OPTIONS));
 }
 
 /** TLS options, or the function that gives them. */

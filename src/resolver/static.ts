@@ -1,5 +1,5 @@
 import { checkEndpoint, type Endpoint, ENDPOINT_FIELDS } from "../endpoint.ts";
-import { quoted, refuseUnknown } from "../option.ts";
+import { givenOf, quoted, refuseUnknown } from "../option.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
 /** How many endpoints its target names one by one. */
@@ -19,7 +19,7 @@ export function staticResolver(endpoints: readonly (string | Endpoint)[]): Resol
     const endpoint = typeof given === "string" ? { address: given } : given;
     checkEndpoint(endpoint);
     refuseUnknown(`an endpoint of staticResolver() (${endpoint.address})`, endpoint, ENDPOINT_FIELDS);
-    return { ...endpoint };
+    return givenOf(endpoint, ENDPOINT_FIELDS);
   });
   const resolution: Resolution = { endpoints: set };
   return {

@@ -37,6 +37,8 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
       const call = new Call(env, method, signal, timeoutMs, header, contextValues);
+      // Throws if they are none: before there is anything to let go of.
+      const headers = call.header;
       // The runner ends what it reads; a view keeps it away from the caller's iterable.
       const messages = new ReplayBuffer(input);
       messages.commit();
@@ -67,7 +69,7 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
           method,
           requestMethod: "POST",
           url: createMethodUrl(baseUrl, method),
-          header: new Headers(header),
+          header: headers,
           contextValues: contextValues ?? createContextValues(),
           message: messages.view(),
         },

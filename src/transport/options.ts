@@ -80,7 +80,8 @@ export interface BalancedTransportOptions {
 const from1 = number("a number from 1", (value) => value >= 1 && value < Infinity);
 const jitter = number('a number from 0 to 1, or "full"', (value) => value >= 0 && value <= 1);
 
-const BACKOFF: Checks<BackoffOptions> = {
+/** Those of `backoff`. */
+export const BACKOFF: Checks<BackoffOptions> = {
   initialMs: milliseconds,
   maxMs: milliseconds,
   factor: from1,

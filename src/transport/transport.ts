@@ -6,11 +6,12 @@ import { RetryPolicy } from "../call/retry.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { UnaryCall } from "../call/unary-call.ts";
 import { DEFAULT_CONNECT_BACKOFF } from "../connection/connection-host.ts";
+import { givenOf } from "../option.ts";
 import { roundRobin } from "../policy/round-robin.ts";
 import { systemClock } from "../time/clock.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { interceptedCalls } from "./intercepted.ts";
-import { type BalancedTransportOptions, checkTransportOptions } from "./options.ts";
+import { BACKOFF, type BalancedTransportOptions, checkTransportOptions } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
 
 /** A Connect transport that gives each call to one of a service's endpoints. */
@@ -58,11 +59,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
     clock,
     random,
     onEvent,
-    backoff: {
-      ...options.backoff,
-      initialMs: options.backoff?.initialMs ?? DEFAULT_CONNECT_BACKOFF.initialMs,
-      maxMs: options.backoff?.maxMs ?? DEFAULT_CONNECT_BACKOFF.maxMs,
-    },
+    backoff: { ...DEFAULT_CONNECT_BACKOFF, ...givenOf(options.backoff ?? {}, Object.keys(BACKOFF)) },
     removedStreamGraceMs,
     idleTimeoutMs,
   });

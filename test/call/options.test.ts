@@ -129,6 +129,19 @@ describe("balance()", () => {
     assert.equal(contextValues.get(balanceKey), undefined);
   });
 
+  it("keeps what was said before where nothing is said, and takes getters for what they say", () => {
+    class Patient {
+      get waitForReady() {
+        return true;
+      }
+    }
+    const first = balance({ waitForReady: true });
+    const second = balance({ waitForReady: undefined } as never, first);
+    assert.equal(second.contextValues!.get(balanceKey)!.waitForReady, true);
+    const third = balance(new Patient(), balance({ waitForReady: false }));
+    assert.equal(third.contextValues!.get(balanceKey)!.waitForReady, true);
+  });
+
   it("reaches the call through interceptors too", async () => {
     const { client, clock, links, transport } = balanced({
       interceptors: [(next) => (request) => next(request)],

@@ -6,6 +6,7 @@ import { Simple } from "../../gen/simple_pb.ts";
 import { balance } from "../../src/call/options.ts";
 import { type AttemptEnd, markAttempt } from "../../src/connection/mark.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
+import { deadlinesOf } from "../../src/time/deadline.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 import { simpleRoutes } from "../support/simple.ts";
@@ -295,6 +296,19 @@ describe("a balanced transport", () => {
 });
 
 describe("interceptors", () => {
+  it("leave no deadline and no listener behind a stream whose metadata are none", async () => {
+    const { client, clock, ready, transport } = balanced({ interceptors: [(next) => (request) => next(request)] });
+    await ready();
+    const { signal } = new AbortController();
+    let listeners = 0;
+    signal.addEventListener = () => void listeners++;
+    const headers = { "no name": "x" };
+    const stream = client.routeServerStream({}, { timeoutMs: 5_000, headers, signal })[Symbol.asyncIterator]();
+    assert.ok(await failureOf(stream.next()) instanceof TypeError);
+    assert.deepEqual([deadlinesOf(clock).pending, listeners], [0, 0]);
+    await transport.close();
+  });
+
   it("get a URL that can be parsed, whatever the target is called", async () => {
     for (const target of ["simple_grpc", "a:1,b:2", "[::1]:80", "team/simple", "", "1.2.3.4.5", "größe"]) {
       const urls: string[] = [];

@@ -10,7 +10,7 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { Simple } from "../../gen/simple_pb.ts";
 import { readMark } from "../../src/connection/mark.ts";
 import type { Endpoint } from "../../src/endpoint.ts";
-import { grpcConnector, type GrpcConnectorOptions } from "../../src/node/grpc-connector.ts";
+import { grpcConnector, type GrpcConnectorOptions, type TlsOptions } from "../../src/node/grpc-connector.ts";
 import { eventually } from "../support/eventually.ts";
 import { runtime, startScript } from "../support/process.ts";
 import { ErrorCode, Setting } from "../support/raw-http2/frame.ts";
@@ -507,6 +507,26 @@ describe("a gRPC link over TLS", () => {
     await secure.connect();
     await secure.simple.route({});
     assert.equal(authorityOf(server.calls.at(-1)), "other.test:99");
+  });
+
+  it("takes options that are undefined for left out, and those that are inherited or getters for given", async (t) => {
+    const server = await simpleServer(t, { tls: tls.server });
+    const none = { cert: undefined, key: undefined, checkServerIdentity: undefined, rejectUnauthorized: undefined };
+    class Trust {
+      get ca() {
+        return tls.ca;
+      }
+    }
+    for (const options of [{ ca: tls.ca, ...none }, Object.create({ ca: tls.ca }) as TlsOptions, new Trust()]) {
+      for (const authority of [undefined, "simple.test"]) {
+        const { connect } = link(t, { address: server.address, ...authority && { authority } }, { tls: options });
+        await connect();
+      }
+    }
+    const small = Object.create({ readMaxBytes: 10 }) as GrpcConnectorOptions;
+    const { connect, simple } = link(t, { address: (await simpleServer(t)).address }, small);
+    await connect();
+    await assert.rejects(simple.route({ data: "x".repeat(100) }), { code: Code.ResourceExhausted });
   });
 
   it("refuses a server that it can't trust", async (t) => {
