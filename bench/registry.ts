@@ -4,7 +4,7 @@
 //   … -- --runtimes=node --contenders=connect-lb/etcd      writes no file
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { PACE_MS } from "../src/connection/pool.ts";
+import { PACE_MS } from "../src/time/pace.ts";
 import { startEtcd } from "../test/support/etcd.ts";
 import { type Lines, type Runtime, RUNTIMES, startScript, versionOf } from "./process.ts";
 import { address, change, metrics } from "./registry/etcd-load.ts";

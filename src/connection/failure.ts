@@ -1,6 +1,6 @@
 /** Why a link that was lost, or drains, before it did anything counts as one that can't be opened. */
-export function ended(cause: Error | true): Error {
-  return cause === true ? new Error("the server ended the connection before it answered a call") : cause;
+export function endedEarly(cause: Error | undefined): Error {
+  return cause ?? new Error("the server ended the connection before it answered a call");
 }
 
 /** Whatever was thrown as an error. */

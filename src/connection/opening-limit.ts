@@ -1,10 +1,13 @@
+/** Opens something now; undefined if there is nothing to open any more. */
+type Open = () => Promise<void> | undefined;
+
 /**
- * Lets so many openings happen at the same time; the others wait their turn. A client of a thousand servers would else
- * open a thousand connections at once, and time out on most.
+ * Lets so many openings happen at the same time; the others wait their turn. Otherwise a client of a thousand servers
+ * would dial them all at once, and time out on most.
  */
 export class OpeningLimit {
   readonly #most: number;
-  readonly #waiting: ((opened: () => void) => void)[] = [];
+  readonly #waiting: Open[] = [];
   #opening = 0;
   #starting = false;
 
@@ -12,8 +15,8 @@ export class OpeningLimit {
     this.#most = most;
   }
 
-  /** Runs `open` as soon as its turn has come, maybe at once; it calls `opened` when that is over. */
-  admit(open: (opened: () => void) => void): void {
+  /** Runs `open` as soon as its turn has come, maybe at once. Its promise says when it is over, and must not reject. */
+  admit(open: Open): void {
     this.#waiting.push(open);
     this.#start();
   }
@@ -26,10 +29,14 @@ export class OpeningLimit {
       const open = this.#waiting.shift();
       if (open === undefined) break;
       this.#opening++;
-      open(() => {
-        this.#opening--;
-        this.#start();
-      });
+      const opening = open();
+      if (opening === undefined) this.#opening--;
+      else {
+        void opening.then(() => {
+          this.#opening--;
+          this.#start();
+        });
+      }
     }
     this.#starting = false;
   }

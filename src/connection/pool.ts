@@ -2,13 +2,12 @@ import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import { type ConnectionHost, DEFAULT_CONNECT_BACKOFF } from "./connection-host.ts";
-import { EndpointConnection } from "./endpoint-connection.ts";
+import { DEFAULT_CONNECT_BACKOFF } from "./connect-backoff.ts";
+import type { ConnectionHost, EndpointConnection } from "./endpoint-connection.ts";
 import type { Connector } from "./link.ts";
+import { makeConnection } from "./make-connection.ts";
 import { OpeningLimit } from "./opening-limit.ts";
-
-/** Changes are told at once, then at most this often: a burst of events costs one new picker. */
-export const PACE_MS = 20;
+import { Pacer } from "./pacer.ts";
 
 /** How long links without states stay in use after the set became empty. */
 const EMPTY_GRACE_MS = 30_000;
@@ -55,19 +54,19 @@ export class Pool {
   readonly #closing = new Set<EndpointConnection>();
   #byIdentity = new Map<string, EndpointConnection>();
   #pending: readonly Endpoint[] | undefined;
+  /** Whether the listener knows of a usable connection, or is about to be told of it. */
   #hadUsable = false;
-  #lastFlushMs = -Infinity;
-  #flushing = false;
-  #dirty = false;
-  #pace: Timer | undefined;
   #emptyGrace: Timer | undefined;
   /** The set has been empty for so long that links without states go. */
   #emptyGraceOver = false;
   readonly #openings = new OpeningLimit(MAX_OPENING);
+  /** Runs `#flush`. */
+  readonly #pacer: Pacer;
   #closed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#pacer = new Pacer(options.clock, () => this.#flush());
     this.#host = {
       clock: options.clock,
       random: options.random,
@@ -88,39 +87,39 @@ export class Pool {
   /** Takes the newest full set. */
   update(endpoints: readonly Endpoint[]): void {
     this.#pending = endpoints;
-    this.#schedule();
+    this.#pacer.request();
   }
 
   /** The listener wants to be told of the present connections, as if one of them had changed. */
   touch(): void {
-    this.#schedule();
+    this.#pacer.request();
   }
 
   /** Lets every connection go, as if the pool had just been made; the listener hears nothing of it. */
   reset(): void {
     const all = this.#connections;
-    this.#cancelTimers();
+    this.#pacer.stop();
+    this.#endEmptyGrace();
     this.#pending = undefined;
     this.#lastResort.clear();
     this.#use(new Map());
-    this.#flushing = true;
     for (const connection of all) this.#release(connection);
-    this.#flushing = this.#dirty = this.#hadUsable = false;
-    this.#lastFlushMs = -Infinity;
+    this.#hadUsable = false;
+    this.#pacer.restart();
   }
 
   /** Closes all links; calls in flight may finish for `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
-    this.#cancelTimers();
+    this.#pacer.stop();
+    this.#endEmptyGrace();
     const all = [...this.#connections, ...this.#draining.values(), ...this.#closing];
     await Promise.all(all.map((connection) => connection.close(graceMs)));
   }
 
-  #cancelTimers(): void {
-    this.#pace?.cancel();
+  #endEmptyGrace(): void {
     this.#emptyGrace?.cancel();
-    this.#pace = this.#emptyGrace = undefined;
+    this.#emptyGrace = undefined;
     this.#emptyGraceOver = false;
   }
 
@@ -131,47 +130,24 @@ export class Pool {
   }
 
   #touched(connection: EndpointConnection): void {
-    this.#schedule(!this.#hadUsable && connection.usable);
+    // Calls wait for the first connection that becomes usable.
+    if (connection.usable && !this.#hadUsable) this.#pacer.requestUrgently();
+    else this.#pacer.request();
     if (connection.available) this.#options.onRoom?.(connection);
   }
 
-  #schedule(urgent = false): void {
-    if (this.#closed) return;
-    this.#dirty = true;
-    if (this.#flushing) return;
-    const waitMs = this.#lastFlushMs + PACE_MS - this.#options.clock.now();
-    if (urgent || waitMs <= 0) {
-      this.#pace?.cancel();
-      this.#pace = undefined;
-      this.#flush();
-    } else {
-      this.#pace ??= this.#options.clock.timer(waitMs, () => {
-        this.#pace = undefined;
-        if (this.#dirty) this.#flush();
-      });
-    }
-  }
-
   #flush(): void {
-    this.#flushing = true;
-    this.#dirty = false;
-    this.#lastFlushMs = this.#options.clock.now();
-    try {
-      const removed = this.#reconcile();
-      // A listener that hears of the change may have closed the pool.
-      if (this.#closed) {
-        for (const connection of [...this.#connections, ...removed]) void connection.close(0);
-        return;
-      }
-      this.#hadUsable = this.#connections.some((connection) => connection.usable);
-      this.#options.onChange(this.#connections);
-      // The new picker is in use before an old connection is let go.
-      for (const connection of removed) this.#release(connection);
-    } finally {
-      this.#flushing = false;
+    this.#hadUsable = true;
+    const removed = this.#reconcile();
+    // A listener that hears of the change may have closed the pool.
+    if (this.#closed) {
+      for (const connection of [...this.#connections, ...removed]) void connection.close(0);
+      return;
     }
-    // What the listener itself caused (it opens idle connections).
-    if (this.#dirty) this.#schedule(!this.#hadUsable && this.#connections.some((c) => c.usable));
+    this.#hadUsable = this.#connections.some((connection) => connection.usable);
+    this.#options.onChange(this.#connections);
+    // The new picker is in use before an old connection is let go.
+    for (const connection of removed) this.#release(connection);
   }
 
   /** Makes `#connections` what the pending set says; returns those that are out. */
@@ -180,9 +156,7 @@ export class Pool {
     this.#pending = undefined;
     if (endpoints === undefined) return this.#dropSpentLastResort();
     if (endpoints.length === 0) return this.#emptied();
-    this.#emptyGrace?.cancel();
-    this.#emptyGrace = undefined;
-    this.#emptyGraceOver = false;
+    this.#endEmptyGrace();
     this.#lastResort.clear();
 
     const next = new Map<string, EndpointConnection>();
@@ -198,7 +172,7 @@ export class Pool {
         connection.restore(endpoint);
         added.push(endpoint);
       } else {
-        connection = new EndpointConnection(endpoint, this.#host);
+        connection = makeConnection(endpoint, this.#host);
         added.push(endpoint);
       }
       next.set(identity, connection);
@@ -219,7 +193,7 @@ export class Pool {
     if ([...this.#lastResort].some((connection) => connection.stateless)) {
       this.#emptyGrace ??= this.#options.clock.timer(EMPTY_GRACE_MS, () => {
         this.#emptyGraceOver = true;
-        this.#schedule();
+        this.#pacer.request();
       });
     }
     this.#without(removed);

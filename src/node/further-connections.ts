@@ -1,4 +1,4 @@
-import { DEFAULT_CONNECT_BACKOFF } from "../connection/connection-host.ts";
+import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
 import type { Connection } from "../http2/client/connection.ts";
 import { Backoff } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";

@@ -2,10 +2,8 @@ import { checkEndpoint, type Endpoint } from "../endpoint.ts";
 import { quoted } from "../option.ts";
 import { Backoff, type BackoffOptions, sleep } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
+import { PACE_MS } from "../time/pace.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
-
-/** As fast as the pool tells changes on. */
-const PACE_MS = 20;
 
 /** How soon a resolver that threw or ended is started again. */
 const RESTART: BackoffOptions = { initialMs: 1_000, maxMs: 30_000 };

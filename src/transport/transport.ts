@@ -5,7 +5,7 @@ import { transportClosed } from "../call/failure.ts";
 import { RetryPolicy } from "../call/retry.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { UnaryCall } from "../call/unary-call.ts";
-import { DEFAULT_CONNECT_BACKOFF } from "../connection/connection-host.ts";
+import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
 import { givenOf } from "../option.ts";
 import { roundRobin } from "../policy/round-robin.ts";
 import { systemClock } from "../time/clock.ts";

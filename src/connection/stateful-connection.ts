@@ -1,0 +1,135 @@
+import type { ConnectivityState } from "../connectivity.ts";
+import type { Timer } from "../time/clock.ts";
+import { EndpointConnection } from "./endpoint-connection.ts";
+import { asError, endedEarly } from "./failure.ts";
+import type { AttemptEnd } from "./mark.ts";
+
+/** A link that stayed open this long was healthy: what ends it later is a new story. */
+const HEALTHY_MS = 10_000;
+
+/** What the link does. `failure` stays until it is ready again (gRFC A62's sticky TRANSIENT_FAILURE). */
+type Phase =
+  | { readonly state: "idle"; readonly failure: Error | undefined }
+  | Connecting
+  | {
+    readonly state: "ready";
+    readonly failure: undefined;
+    readonly sinceMs: number;
+    /** Whether an attempt was answered meanwhile. */
+    productive: boolean;
+  }
+  /** Without a timer where it failed while it drained: then it is tried again when it is taken back. */
+  | { readonly state: "transient_failure"; readonly failure: Error; readonly backoff: Timer | undefined };
+
+interface Connecting {
+  readonly state: "connecting";
+  readonly failure: Error | undefined;
+  /** Gives the opening up. */
+  readonly opening: AbortController;
+  /** Why the link ended, or began to drain, before `connect()` of the link settled. */
+  ended: Error | undefined;
+}
+
+/**
+ * The connection of a link that is opened:
+ *
+ *     idle ──connect()──► connecting ──link is ready──► ready ──draining, lost──► idle
+ *                             │                          │
+ *                       can't be opened        ended before it did anything
+ *                             ▼                          ▼
+ *                        transient_failure ──backoff──► idle
+ *
+ * Nothing but a policy that calls `connect()` leaves `idle`.
+ */
+export class StatefulConnection extends EndpointConnection {
+  readonly stateless = false;
+  #phase: Phase = { state: "idle", failure: undefined };
+
+  get failure(): Error | undefined {
+    return this.#phase.failure;
+  }
+
+  protected get linkState(): Exclude<ConnectivityState, "shutdown"> {
+    return this.#phase.state;
+  }
+
+  protected get takesAttempts(): boolean {
+    return this.#phase.state === "ready";
+  }
+
+  /** The one place where the phase changes. */
+  #become(phase: Phase, cause?: Error): void {
+    const from = this.state;
+    this.#phase = phase;
+    this.tellFrom(from, cause);
+  }
+
+  /** idle → connecting. */
+  connect(): void {
+    const { state, failure } = this.#phase;
+    if (!this.inSet || state !== "idle") return;
+    const connecting: Connecting = { state: "connecting", failure, opening: new AbortController(), ended: undefined };
+    this.#become(connecting);
+    this.host.admit(() => this.#admitted(connecting));
+  }
+
+  /** Its turn to be opened has come; who was removed meanwhile is idle again, should it be taken back. */
+  #admitted(connecting: Connecting): Promise<void> | undefined {
+    if (this.inSet) return this.#open(connecting);
+    this.#become({ state: "idle", failure: connecting.failure });
+    return undefined;
+  }
+
+  async #open(connecting: Connecting): Promise<void> {
+    connecting.ended = undefined;
+    try {
+      await this.link.connect!(connecting.opening.signal);
+      this.#opened(connecting, connecting.ended);
+    } catch (error) {
+      this.#opened(connecting, asError(error));
+    }
+  }
+
+  /** connecting → ready or transient_failure. */
+  #opened(connecting: Connecting, error: Error | undefined): void {
+    if (this.closed || this.#phase !== connecting) return;
+    if (error !== undefined) return this.#fail(error);
+    this.#become({ state: "ready", failure: undefined, sinceMs: this.host.clock.now(), productive: false });
+  }
+
+  /** ready → idle, or → transient_failure if the link ended before it did anything: otherwise such a server would be
+   * dialled in a busy loop. */
+  linkEnded(cause: Error | undefined): void {
+    if (this.closed) return;
+    if (cause !== undefined) this.lastError = cause;
+    const phase = this.#phase;
+    if (phase.state === "connecting") phase.ended = endedEarly(cause);
+    if (phase.state !== "ready") return;
+    const healthy = phase.productive || this.host.clock.now() - phase.sinceMs >= HEALTHY_MS;
+    if (!healthy) return this.#fail(endedEarly(cause));
+    this.backoff.reset();
+    this.#become({ state: "idle", failure: undefined }, cause);
+  }
+
+  /** connecting or ready → transient_failure. */
+  #fail(failure: Error): void {
+    this.lastError = failure;
+    this.#become({ state: "transient_failure", failure, backoff: this.backOff() }, failure);
+  }
+
+  /** transient_failure → idle: a policy that wants it opens it. */
+  protected retry(): void {
+    if (!this.inSet || this.#phase.state !== "transient_failure") return;
+    this.#phase.backoff?.cancel();
+    this.#become({ state: "idle", failure: this.#phase.failure });
+  }
+
+  protected stop(): void {
+    if (this.#phase.state === "transient_failure") this.#phase.backoff?.cancel();
+    if (this.#phase.state === "connecting") this.#phase.opening.abort(new Error("the connection is closed"));
+  }
+
+  protected learn(how: AttemptEnd): void {
+    if (how === "answered" && this.#phase.state === "ready") this.#phase.productive = true;
+  }
+}

@@ -1,0 +1,100 @@
+import type { ConnectivityState } from "../connectivity.ts";
+import type { Timer } from "../time/clock.ts";
+import { EndpointConnection } from "./endpoint-connection.ts";
+import { asError } from "./failure.ts";
+import type { AttemptEnd } from "./mark.ts";
+
+/** What is known of the link. `failure` stays until an attempt was answered. */
+type Phase =
+  | { readonly is: "ready"; readonly failure: undefined }
+  /** The next attempt is a probe. */
+  | { readonly is: "to be probed"; readonly failure: Error }
+  /** An attempt is under way that decides; no other is sent meanwhile. */
+  | { readonly is: "probing"; readonly failure: Error }
+  /** Without a timer where it failed while it drained: then it is probed when it is taken back. */
+  | { readonly is: "failing"; readonly failure: Error; readonly backoff: Timer | undefined };
+
+/**
+ * The connection of a link without states (fetch), which opens its connections itself, unseen. What becomes of attempts
+ * says whether it can be reached:
+ *
+ *     ready ──not sent──► failing ──backoff──► to be probed ──an attempt begins──► probing
+ *       ▲                    ▲                     ▲                                 │
+ *       └──────answered──────│─────────────────────└─────────proved nothing──────────┤
+ *                            └──────────────────not sent─────────────────────────────┘
+ *
+ * To the outside it is `transient_failure` while it is failing, and `ready` otherwise.
+ */
+export class StatelessConnection extends EndpointConnection {
+  readonly stateless = true;
+  #phase: Phase = { is: "ready", failure: undefined };
+
+  get failure(): Error | undefined {
+    return this.#phase.failure;
+  }
+
+  protected get linkState(): Exclude<ConnectivityState, "shutdown"> {
+    return this.#phase.is === "failing" ? "transient_failure" : "ready";
+  }
+
+  protected get takesAttempts(): boolean {
+    return this.#phase.is === "ready" || this.#phase.is === "to be probed";
+  }
+
+  /** The one place where the phase changes. */
+  #become(phase: Phase, cause?: Error): void {
+    const from = this.state;
+    this.#phase = phase;
+    this.tellFrom(from, cause);
+  }
+
+  /** It is never idle. */
+  connect(): void {}
+
+  linkEnded(cause: Error | undefined): void {
+    if (!this.closed && cause !== undefined) this.lastError = cause;
+  }
+
+  /** to be probed → probing. */
+  override begin(): void {
+    super.begin();
+    if (this.#phase.is === "to be probed") this.#become({ is: "probing", failure: this.#phase.failure });
+  }
+
+  protected learn(how: AttemptEnd, error: unknown): void {
+    if (this.closed) return;
+    if (how === "not-sent") {
+      if (this.#phase.is !== "failing") this.#fail(asError(error));
+    } else if (this.#phase.is === "probing" || this.#phase.is === "to be probed") {
+      this.#probed(how, this.#phase.failure);
+    }
+  }
+
+  /** probing → ready, or → to be probed if the probe proved nothing. */
+  #probed(how: AttemptEnd, failure: Error): void {
+    if (how === "answered") {
+      this.backoff.reset();
+      this.#become({ is: "ready", failure: undefined });
+    } else {
+      this.#become({ is: "to be probed", failure });
+    }
+    if (this.inSet) this.host.touched(this);
+  }
+
+  /** Any but failing → failing. */
+  #fail(failure: Error): void {
+    this.lastError = failure;
+    this.#become({ is: "failing", failure, backoff: this.backOff() }, failure);
+  }
+
+  /** failing → to be probed. */
+  protected retry(): void {
+    if (!this.inSet || this.#phase.is !== "failing") return;
+    this.#phase.backoff?.cancel();
+    this.#become({ is: "to be probed", failure: this.#phase.failure });
+  }
+
+  protected stop(): void {
+    if (this.#phase.is === "failing") this.#phase.backoff?.cancel();
+  }
+}
