@@ -59,6 +59,8 @@ export class FakeEtcd implements EtcdDriver {
   leastTtl = 2n;
   /** Whether watches get answers to progress requests. */
   answersProgress: boolean = true;
+  /** Whether also while a watch begins at a revision that is still to come, as before 2025. */
+  answersEarly: boolean = true;
   /** Whether it takes the ids that watches ask for; else it counts them. */
   takesIds: boolean = true;
   /** The header under which watches are created, in place of its own. */
@@ -200,7 +202,9 @@ export class FakeEtcd implements EtcdDriver {
       },
       requestProgress: () => {
         stream.asked++;
-        if (this.answersProgress) stream.send({ header: this.header, watchId: -1n });
+        const early = [...stream.watches.values()].some(({ startRevision }) => startRevision > this.revision);
+        if (!this.answersProgress || (early && !this.answersEarly)) return;
+        stream.send({ header: this.header, watchId: -1n });
       },
     };
   }

@@ -197,13 +197,42 @@ describe("the watches of a registry", () => {
     await registry.close();
   });
 
+  it("of a store that nobody writes to are alive, though etcd says no progress before they begin", async () => {
+    const { etcd, clock, allSee, types } = await watched(3, ({ etcd }) => (etcd.answersEarly = false));
+    await clock.advance(25_000);
+    assert.deepEqual([etcd.streams.length, etcd.resets, types()], [1, [], []]);
+    assert.equal(etcd.count("range"), 3 + 5, "a small read tells");
+    await allSee(1);
+    await clock.advance(25_000);
+    assert.deepEqual([etcd.streams.length, etcd.count("range"), types()], [1, 3 + 5, []]);
+  });
+
+  it("that have begun are given up when they are not answered for, though reads are", async () => {
+    const { etcd, clock } = await watched(3, ({ etcd }) => (etcd.answersEarly = false));
+    await clock.advance(5_000);
+    etcd.answersProgress = false;
+    etcd.delivers = false;
+    etcd.put(key("another", 1), address(1));
+    // The next read tells that they have begun.
+    await clock.advance(12_400);
+    assert.deepEqual(etcd.resets, []);
+    await clock.advance(200);
+    assert.deepEqual(etcd.resets, ["e1:1"]);
+  });
+
+  it("of a store that nobody writes to cost no reads where etcd says their progress all the same", async () => {
+    const { etcd, clock } = await watched(3);
+    await clock.advance(25_000);
+    assert.equal(etcd.count("range"), 3);
+  });
+
   it("may take as long over a sign of life that is asked for early", async () => {
     const { etcd, clock, registry } = await watched(1, () => {}, { requestTimeoutMs: 8_000 });
-    await clock.advance(3_900);
+    await clock.advance(7_900);
     etcd.answersProgress = false;
     registry.resolver("service0").refresh!();
     await clock.advance(7_900);
-    assert.deepEqual([etcd.stream.asked, etcd.resets], [2, []]);
+    assert.deepEqual([etcd.stream.asked, etcd.resets], [3, []]);
     await clock.advance(200);
     assert.deepEqual(etcd.resets, ["e1:1"]);
     await registry.close();

@@ -16,8 +16,8 @@ export interface LivenessOptions {
   readonly address: string;
   /** How long a watch may wait to be created, in milliseconds. */
   readonly requestTimeoutMs: number;
-  /** Asks the server for a sign of life. Undefined: it can't be asked. */
-  readonly ask: (() => void) | undefined;
+  /** Asks the server for a sign of life; `times` is 1 for the first time since the last one. Undefined: it can't be asked. */
+  readonly ask: ((times: number) => void) | undefined;
   /** The stream is dead; says of what. */
   readonly dead: (cause: EtcdError) => void;
 }
@@ -97,7 +97,7 @@ export class WatchLiveness {
 
   #askAndWait(): void {
     this.#asked++;
-    this.#options.ask?.();
+    this.#options.ask?.(this.#asked);
     if (!this.#stopped) this.#next = this.#wait();
   }
 

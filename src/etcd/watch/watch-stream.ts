@@ -2,6 +2,7 @@ import type { Endpoint } from "../../endpoint.ts";
 import type { EtcdClient } from "../client/client.ts";
 import type { WatchRequest, WatchResponse, WatchStream as DriverStream } from "../driver/driver.ts";
 import { EtcdError, kindOfText } from "../driver/failure.ts";
+import { LifeSigns } from "./life-signs.ts";
 import { Relist } from "./position.ts";
 import { WatchLiveness } from "./watch-liveness.ts";
 
@@ -33,10 +34,10 @@ interface Place {
 export class WatchStream {
   readonly endpoint: Endpoint;
   readonly token: string | undefined;
-  readonly #client: EtcdClient;
   readonly #onClosed: () => void;
   readonly #generation: number;
   readonly #stream: DriverStream;
+  readonly #signs: LifeSigns;
   readonly #liveness: WatchLiveness;
   readonly #own = new AbortController();
   readonly #open = new Map<bigint, Place>();
@@ -52,15 +53,26 @@ export class WatchStream {
     const { driver, clock, requestTimeoutMs } = client;
     this.endpoint = endpoint;
     this.token = token;
-    this.#client = client;
     this.#onClosed = onClosed;
     this.#generation = driver.generation(endpoint);
-    this.#stream = driver.watch({ endpoint, token, signal: this.#own.signal });
+    const call = { endpoint, token, signal: this.#own.signal };
+    this.#stream = driver.watch(call);
+    this.#signs = new LifeSigns({
+      client,
+      call,
+      watches: () => Array.from(this.#open.values(), ({ watcher }) => watcher.request),
+      requestProgress: () => this.#stream.requestProgress(),
+      heard: (header) => {
+        this.#liveness.heard();
+        if (header !== undefined) this.#tellAll({ ...PROGRESS, header });
+      },
+      failed: (cause) => this.#end(cause),
+    });
     this.#liveness = new WatchLiveness({
       clock,
       address: endpoint.address,
       requestTimeoutMs,
-      ask: driver.capabilities.progress ? () => this.#askForLife() : undefined,
+      ask: driver.capabilities.progress ? (times) => this.#askForLife(times) : undefined,
       dead: (cause) => {
         // The session may be half open: nothing on it would ever fail by itself.
         driver.reset(endpoint, this.#generation);
@@ -112,10 +124,13 @@ export class WatchStream {
 
   #take(response: WatchResponse): void {
     const { watchId, created, canceled } = response;
+    this.#signs.seen(response.header);
     if (created) this.#answered(response);
     else if (canceled) this.#canceled(response);
-    else if (watchId < 0n) { for (const place of [...this.#open.values()]) this.#tell(place, response); }
-    else {
+    else if (watchId < 0n) {
+      this.#signs.progress();
+      this.#tellAll(response);
+    } else {
       this.#tell(this.#open.get(watchId), response);
       this.#liveness.events();
     }
@@ -169,6 +184,10 @@ export class WatchStream {
     }
   }
 
+  #tellAll(response: WatchResponse): void {
+    for (const place of [...this.#open.values()]) this.#tell(place, response);
+  }
+
   #finish(place: Place, cause: unknown): void {
     if (place.state === "left") return;
     place.state = "left";
@@ -200,22 +219,9 @@ export class WatchStream {
     if (this.#sent.length > 0) this.#liveness.awaitsCreation();
   }
 
-  #askForLife(): void {
-    if (this.direct) return this.#stream.requestProgress();
-    const [place] = this.#open.values();
-    if (place === undefined) return;
-    // A read of a key that the watch may read says that the way to etcd is open, and which store is behind it.
-    const { driver } = this.#client;
-    const { endpoint, token } = this;
-    const reading = driver.range({ key: place.watcher.request.key }, { endpoint, token, signal: this.#own.signal });
-    reading.then(({ header }) => {
-      this.#liveness.heard();
-      this.#take({ ...PROGRESS, header });
-    }, (error) => {
-      const failure = this.#client.failure(endpoint, error);
-      if (failure.kind === "token") this.#end(failure);
-      else if (failure.kind !== "transient") this.#liveness.heard();
-    });
+  #askForLife(times: number): void {
+    if (this.direct) this.#signs.ask(times);
+    else this.#signs.read();
   }
 
   #closeIfEmpty(): void {
@@ -241,7 +247,7 @@ export class WatchStream {
   }
 }
 
-/** What a progress request is answered with, but for the header. */
+/** What a read tells the watches, but for the header: as an answer to a progress request would. */
 const PROGRESS = {
   watchId: -1n,
   created: false,
