@@ -77,11 +77,20 @@ export function quoted(value: unknown): string {
   if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
   if (Array.isArray(value)) return "an array";
   if (typeof value !== "object" || value === null) return String(value);
-  return value instanceof Promise ? "a promise" : Object.keys(value).length === 0 ? "{}" : "an object";
+  const other = builtIn(value);
+  if (other !== undefined) return other === "Promise" ? "a promise" : `an object (${other})`;
+  return Object.keys(value).length === 0 ? "{}" : "an object";
+}
+
+/** What is no options object, although it is an object: an `await` or a conversion is missing. */
+const BUILT_IN = /^\[object (\w*Array|Promise|Map|Set|Date|RegExp|Error|Number|String|Boolean|URL)\]$/;
+
+function builtIn(value: object): string | undefined {
+  return BUILT_IN.exec(Object.prototype.toString.call(value))?.[1];
 }
 
 function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Promise);
+  return typeof value === "object" && value !== null && builtIn(value) === undefined;
 }
 
 // The checks
@@ -151,7 +160,7 @@ export function oneOf(...values: readonly unknown[]): Check {
 
 /** An array of what `is` accepts. */
 export function listOf(expected: string, is: (item: unknown) => boolean): Check {
-  return kind(expected, (value) => Array.isArray(value) && value.every((item) => is(item)));
+  return kind(expected, (value) => Array.isArray(value) && Array.from(value).every((item) => is(item)));
 }
 
 /** What is run around calls. */

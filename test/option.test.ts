@@ -276,6 +276,40 @@ describe("an option of the wrong type or range", () => {
     });
   }
 
+  it("is a built-in object where options are expected, and a hole in a list", () => {
+    for (
+      const given of [new Map(), new Set(), new Date(), /x/, new Error("e"), new URL("http://a:1"), new Uint8Array()]
+    ) {
+      for (const take of [grpcConnector, createMemoryRegistry, grpclb, (o: Anything) => balance(o)] as Anything[]) {
+        assert.throws(
+          () => take(given),
+          (error: Error) => error instanceof TypeError && /takes an opt/.test(error.message),
+        );
+      }
+      assert.throws(() => grpcConnector({ limits: given as Anything }), /^TypeError: option limits is an object \(/);
+    }
+    const codes: Anything[] = [];
+    codes[1] = 14;
+    assert.throws(() => createBalancedTransport({ resolver, connector, retry: { codes } }), /option retry\.codes is/);
+    assert.throws(
+      () => balance({}, { contextValues: 5 as Anything }),
+      /^TypeError: balance\(\) takes Connect's call options with contextValues, not 5$/,
+    );
+  });
+
+  it("accepts objects of any other kind", () => {
+    class Options {
+      #ms = 5;
+      get connectTimeoutMs() {
+        return this.#ms;
+      }
+    }
+    const proxied = new Proxy({ connectTimeoutMs: 5 }, {});
+    const frozen = Object.freeze({ connectTimeoutMs: 5, [Symbol("mine")]: 1 });
+    const bare = Object.assign(Object.create(null), { connectTimeoutMs: 5 });
+    for (const options of [new Options(), proxied, frozen, bare, Object.create(frozen)]) grpcConnector(options);
+  });
+
   it("is refused by update() and shutdown() before anything is done", async () => {
     const registration = createMemoryRegistry().register(server);
     await registration.ready;
@@ -356,6 +390,8 @@ describe("messages", () => {
       [{}, "{}"],
       [{ password: "p" }, "an object"],
       [Promise.resolve(), "a promise"],
+      [new Map([["password", "p"]]), "an object (Map)"],
+      [new Error("secret"), "an object (Error)"],
       [quoted, "the function quoted"],
       [(() => () => {})(), "a function"],
     ];

@@ -62,6 +62,9 @@ export function balance(settings: BalanceSettings, callOptions: CallOptions = {}
     throw new TypeError(`balance() takes Connect's call options, not ${quoted(callOptions)}`);
   }
   const inner = callOptions.contextValues ?? createContextValues();
+  if (typeof inner.get !== "function") {
+    throw new TypeError(`balance() takes Connect's call options with contextValues, not ${quoted(inner)}`);
+  }
   const before = inner.get(balanceKey);
   const all = before === undefined ? settings : { ...before, ...givenOf(settings, Object.keys(SETTINGS)) };
   const contextValues: ContextValues = {
