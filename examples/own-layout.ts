@@ -6,7 +6,9 @@ import { type Layout, readEntry } from "../src/etcd.ts";
 
 /** `/services/<service>/<host:port>` → `{"addr":"10.0.0.5:8000","dc":"eu-1","share":3}` */
 export const ourLayout: Layout = {
+  root: "/services/",
   prefix: (service) => `/services/${service}/`,
+  serviceOf: (key) => key.split("/")[2],
   write: ({ service, address, zone = "", weight = 1 }) => ({
     key: `/services/${service}/${address}`,
     value: JSON.stringify({ addr: address, dc: zone, share: weight }),

@@ -86,6 +86,7 @@ export type { Layout, LayoutEntry } from "./registry/layout/layout.ts";
 export { readEntry } from "./registry/layout/read.ts";
 export type {
   EndpointAttributes,
+  ListedService,
   RegisterOptions,
   Registration,
   RegistrationState,

@@ -16,12 +16,13 @@ import {
 import { grpclb } from "../registry/layout/grpclb.ts";
 import type { Layout } from "../registry/layout/layout.ts";
 import { checkRegisterOptions, checkServiceName } from "../registry/options.ts";
-import type { RegisterOptions, Registration, Registry } from "../registry/registry.ts";
+import type { ListedService, RegisterOptions, Registration, Registry } from "../registry/registry.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { type Clock, MAX_DELAY_MS, systemClock } from "../time/clock.ts";
 import { EtcdClient } from "./client/client.ts";
 import type { EtcdDriver } from "./driver/driver.ts";
 import { parseEtcdEndpoints } from "./endpoints.ts";
+import { listServices } from "./list-services.ts";
 import { EtcdRegistration } from "./registration/registration.ts";
 import { Entries } from "./watch/entries.ts";
 import { listService } from "./watch/list.ts";
@@ -109,6 +110,10 @@ class EtcdRegistry implements Registry {
     });
     this.#registrations.add(registration);
     return registration;
+  }
+
+  async list(signal: AbortSignal): Promise<readonly ListedService[]> {
+    return await listServices(this.#open(), this.#layout, signal);
   }
 
   close(): Promise<void> {

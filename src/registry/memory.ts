@@ -5,7 +5,7 @@ import type { Resolution } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { checkAttributes, checkRegisterOptions, checkServiceName } from "./options.ts";
 import { RegistrationLife } from "./registration-life.ts";
-import type { EndpointAttributes, RegisterOptions, Registration, Registry } from "./registry.ts";
+import type { EndpointAttributes, ListedService, RegisterOptions, Registration, Registry } from "./registry.ts";
 
 /** Options of {@link createMemoryRegistry}. */
 export interface MemoryRegistryOptions {
@@ -99,6 +99,15 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
         put(attributes);
       });
       return registration;
+    },
+    async list(signal) {
+      signal.throwIfAborted();
+      checkOpen();
+      const listed: ListedService[] = [];
+      for (const [service, { endpoints: { size } }] of services) {
+        if (size > 0) listed.push({ service, endpoints: size, entries: size });
+      }
+      return listed.sort((a, b) => a.service < b.service ? -1 : 1);
     },
     close: () => closing ??= close(),
     [Symbol.asyncDispose]: () => closing ??= close(),

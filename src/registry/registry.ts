@@ -17,8 +17,22 @@ export interface Registry extends AsyncDisposable {
    * @throws TypeError or RangeError if an option is not what it must be; never because the registry is away.
    */
   register(options: RegisterOptions): Registration;
+  /**
+   * Reads once which services have entries, in the order of their names. Rejects when the registry can't be read, or its
+   * layout can't tell the services (it has no `root` and `serviceOf`).
+   */
+  list(signal: AbortSignal): Promise<readonly ListedService[]>;
   /** Ends its registrations (at most 2 s) and its resolvers, which leave their consumers the last set as stale. */
   close(): Promise<void>;
+}
+
+/** A service that has entries in a registry. */
+export interface ListedService {
+  readonly service: string;
+  /** How many endpoints they make; 0 if none of them can be read. */
+  readonly endpoints: number;
+  /** How many entries it has: more than endpoints, if some can't be read or several name the same one. */
+  readonly entries: number;
 }
 
 /** What a policy may want to know of an endpoint, as far as the registry's layout has a place for it. */

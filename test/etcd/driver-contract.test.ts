@@ -41,6 +41,19 @@ for (const { name, create } of driverKinds) {
       assert.deepEqual((await driver.range({ key: bytes("range/none") }, call())).kvs, []);
     });
 
+    it("reads no more keys than the limit, the first ones, and says that there are more", { skip }, async () => {
+      const { driver, call, put } = open();
+      for (const name of ["c", "a", "b"]) await put(`limit/${name}`);
+      const names = ({ kvs }: { kvs: readonly { key: Uint8Array }[] }) => kvs.map(({ key }) => text(key));
+      const two = await driver.range({ ...range("limit/"), limit: 2n }, call());
+      assert.deepEqual([names(two), two.more], [["limit/a", "limit/b"], true]);
+      const three = await driver.range({ ...range("limit/"), limit: 3n }, call());
+      assert.deepEqual([names(three).length, three.more], [3, false]);
+      // All keys of etcd, from the least one on.
+      const all = await driver.range({ key: bytes("\0"), rangeEnd: bytes("\0"), limit: 1_000n }, call());
+      assert.ok(names(all).includes("limit/c"));
+    });
+
     it("B5: lists more than 64 MiB", { skip }, async () => {
       const { driver, call, put } = open();
       const numbers = Array.from({ length: 48 }, (_, n) => n + 10);

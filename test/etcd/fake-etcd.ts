@@ -127,7 +127,10 @@ export class FakeEtcd implements EtcdDriver {
   }
 
   range(request: RangeRequest, call: EtcdCall): Promise<RangeResponse> {
-    return this.#answer("range", call, undefined, () => ({ header: this.header, kvs: this.#select(request) }));
+    return this.#answer("range", call, undefined, () => {
+      const kvs = this.#select(request), limit = Number(request.limit ?? kvs.length);
+      return { header: this.header, kvs: kvs.slice(0, limit), more: kvs.length > limit };
+    });
   }
 
   txn(request: TxnRequest, call: EtcdCall): Promise<TxnResponse> {
@@ -280,9 +283,9 @@ export class FakeEtcd implements EtcdDriver {
   }
 
   #select({ key, rangeEnd }: RangeRequest): KeyValue[] {
-    const name = text.decode(key);
-    return [...this.keys].filter(([other]) => rangeEnd === undefined ? other === name : other.startsWith(name))
-      .map(([, kv]) => kv);
+    const from = text.decode(key), to = rangeEnd && text.decode(rangeEnd);
+    return [...this.keys].filter(([name]) => to === undefined ? name === from : name >= from && name < to)
+      .sort(([a], [b]) => a < b ? -1 : 1).map(([, kv]) => kv);
   }
 
   #operate(op: TxnOperation): KeyValue[] {

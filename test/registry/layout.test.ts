@@ -124,6 +124,47 @@ describe("layouts", () => {
   });
 });
 
+describe("the service that an entry belongs to", () => {
+  for (const [what, layout, given, key, value] of GOLDEN) {
+    it(`${what}: is read from what is written, below the layout's root`, () => {
+      assert.equal(layout.serviceOf?.(key, value), given.service);
+      assert.ok(key.startsWith(layout.root ?? key + 1), String(layout.root));
+      assert.equal(layout.owns?.(given.service, key, value) ?? true, true);
+    });
+  }
+
+  const named = (name: string) => `{"id":"x","name":"${name}","endpoints":["grpc://10.0.0.5:80"]}`;
+  const CASES: readonly [layout: Layout, key: string, value: string, service: string | undefined][] = [
+    [grpclb(), "/grpclb/a/10.0.0.5:80", "10.0.0.5:80", "a"],
+    [grpclb(), "/grpclb/a/b/10.0.0.5:80", "10.0.0.5:80", undefined],
+    [grpclb(), "/grpclb/a", "10.0.0.5:80", undefined],
+    [grpclb(), "/grpclb//10.0.0.5:80", "10.0.0.5:80", undefined],
+    [grpclb(), "/grpclbs/a/10.0.0.5:80", "10.0.0.5:80", undefined],
+    [grpclb({ prefix: "/x/y/" }), "/x/y/a/10.0.0.5:80", "10.0.0.5:80", "a"],
+    [etcdNaming(), "a/b/10.0.0.5:80", "", "a/b"],
+    [etcdNaming(), "a", "", undefined],
+    [etcdNaming({ prefix: "foo/bar" }), "foo/bar/a/b/10.0.0.5:80", "", "a/b"],
+    [etcdNaming({ prefix: "foo/bar" }), "foo/a/10.0.0.5:80", "", undefined],
+    [goZero(), "/service/hello.rpc/75", "10.0.0.5:80", "/service/hello.rpc"],
+    [kitex(), "kitex/registry-etcd/a/b/10.0.0.5:80", "{}", "a"],
+    [kitex(), "kitex/registry-etcd/a", "{}", undefined],
+    [kratos(), "/microservices/a/b/x", named("a/b"), "a/b"],
+    // An id may have a slash.
+    [kratos(), "/microservices/a/b/x", named("a"), "a"],
+    [kratos(), "/microservices/a/x", named("b"), undefined],
+    [kratos(), "/microservices/a/b/x", "10.0.0.5:80", "a/b"],
+  ];
+  for (const [layout, key, value, service] of CASES) {
+    it(`is ${service} for ${key} → ${value || "nothing"}`, () => {
+      assert.equal(layout.serviceOf?.(key, value), service);
+      // What is listed can be resolved.
+      if (service === undefined) return;
+      assert.ok(key.startsWith(layout.prefix(service)));
+      assert.equal(layout.owns?.(service, key, value) ?? true, true);
+    });
+  }
+});
+
 describe("names with a slash", () => {
   const layouts = { grpclb: grpclb(), etcdNaming: etcdNaming(), goZero: goZero(), kratos: kratos(), kitex: kitex() };
 

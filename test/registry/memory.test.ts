@@ -34,6 +34,26 @@ describe("a registry in memory", () => {
     assert.equal(endpoints?.length, 1);
   });
 
+  it("lists the services that have entries, by name", async () => {
+    const registry = createMemoryRegistry();
+    const { signal } = new AbortController();
+    registry.resolver("nobody");
+    assert.deepEqual(await registry.list(signal), []);
+    const registrations = [["b", 1], ["a", 1], ["a", 2], ["b", 1]].map(([service, host]) =>
+      registry.register({ service: String(service), address: `10.0.0.${host}:80` })
+    );
+    await Promise.all(registrations.map(({ ready }) => ready));
+    assert.deepEqual(await registry.list(signal), [
+      { service: "a", endpoints: 2, entries: 2 },
+      { service: "b", endpoints: 1, entries: 1 },
+    ]);
+    await registrations[1]?.close();
+    assert.deepEqual((await registry.list(signal))[0], { service: "a", endpoints: 1, entries: 1 });
+    await assert.rejects(registry.list(AbortSignal.abort(new Error("enough"))), /enough/);
+    await registry.close();
+    await assert.rejects(registry.list(signal), /closed/);
+  });
+
   it("leaves the entry of the last writer", async () => {
     const registry = createMemoryRegistry();
     const first = registry.register({ service: "a", address: "10.0.0.5:80" });

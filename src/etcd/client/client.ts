@@ -119,6 +119,23 @@ export class EtcdClient {
     }
   }
 
+  /** One try on each endpoint until one succeeds. @throws the last one's EtcdError, or the signal's reason. */
+  async anyEndpoint<T>(
+    signal: AbortSignal,
+    attempt: (call: EtcdCall) => Promise<T>,
+    options?: AttemptOptions,
+  ): Promise<T> {
+    const cursor = this.cursor();
+    for (let tries = 1;; tries++) {
+      try {
+        return await this.unary(cursor, signal, attempt, options);
+      } catch (error) {
+        if (signal.aborted || tries >= this.endpoints.length) throw error;
+        cursor.next();
+      }
+    }
+  }
+
   /** The token to send, if this client has a user. @throws AuthenticationError, or the signal's reason. */
   async token(cursor: Cursor, signal: AbortSignal): Promise<string | undefined> {
     return await this.#tokens?.get(cursor.endpoint, signal);

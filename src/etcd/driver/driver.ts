@@ -106,12 +106,16 @@ export interface RangeRequest {
   readonly key: Uint8Array;
   /** The first key that is out of the range. Undefined: `key` alone. */
   readonly rangeEnd?: Uint8Array;
+  /** How many keys to give at most, the first ones. Defaults to all. */
+  readonly limit?: bigint;
 }
 
 /** The keys that were read, and at which revision. */
 export interface RangeResponse {
   readonly header: ResponseHeader;
   readonly kvs: readonly KeyValue[];
+  /** There are more keys than the limit. */
+  readonly more: boolean;
 }
 
 /** A transaction: if all compares hold, `success` is done, else `failure`. */

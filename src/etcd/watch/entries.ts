@@ -104,14 +104,10 @@ export class Entries {
   /** Undefined for another service's key, whatever it holds. */
   #endpoint(key: string, value: Uint8Array): Endpoint | undefined {
     let text = "", wrong: unknown;
-    if (value.length > MAX_VALUE_BYTES) {
-      wrong = new Error(`its value has ${value.length} bytes, more than ${MAX_VALUE_BYTES}`);
-    } else {
-      try {
-        text = decoder.decode(value);
-      } catch (error) {
-        wrong = error;
-      }
+    try {
+      text = valueText(value);
+    } catch (error) {
+      wrong = error;
     }
     if (this.#layout.owns?.(this.#service, key, text) === false) return undefined;
     if (wrong !== undefined) throw wrong;
@@ -123,8 +119,16 @@ function isSame(entry: Entry, kv: KeyValue): boolean {
   return entry.modRevision === kv.modRevision && entry.createRevision === kv.createRevision && entry.lease === kv.lease;
 }
 
+/** A value as text. @throws Error for one that is too large or not UTF-8. */
+export function valueText(value: Uint8Array): string {
+  if (value.length > MAX_VALUE_BYTES) {
+    throw new Error(`its value has ${value.length} bytes, more than ${MAX_VALUE_BYTES}`);
+  }
+  return decoder.decode(value);
+}
+
 /** Keys of foreign programs may be no UTF-8; as identities they need to differ, no more. */
-function keyText(key: Uint8Array): string {
+export function keyText(key: Uint8Array): string {
   try {
     return decoder.decode(key);
   } catch {

@@ -11,15 +11,7 @@ export async function listService(
   signal: AbortSignal,
 ): Promise<Resolution> {
   const range = keyRange(prefix);
-  const cursor = client.cursor();
-  for (let tries = 1;; tries++) {
-    try {
-      const { kvs } = await client.unary(cursor, signal, (call) => client.driver.range(range, call), { hold: true });
-      entries.replace(kvs);
-      return { endpoints: entries.endpoints };
-    } catch (error) {
-      if (signal.aborted || tries >= client.endpoints.length) throw error;
-      cursor.next();
-    }
-  }
+  const { kvs } = await client.anyEndpoint(signal, (call) => client.driver.range(range, call), { hold: true });
+  entries.replace(kvs);
+  return { endpoints: entries.endpoints };
 }

@@ -1,7 +1,7 @@
 import { checkOptions, type Checks, quoted, text } from "../../option.ts";
 import { goJson, goMap } from "./go-json.ts";
 import type { Layout, LayoutEntry } from "./layout.ts";
-import { readEntry } from "./read.ts";
+import { nameBeforeId, readEntry } from "./read.ts";
 
 /** Options of {@link etcdNaming}. */
 export interface EtcdNamingOptions {
@@ -30,7 +30,9 @@ export function etcdNaming(options: EtcdNamingOptions = {}): Layout {
   const root = prefix === undefined ? "" : `${prefix.replace(/\/+$/, "")}/`;
   return {
     slashes: true,
+    root,
     prefix: (service) => `${root}${service}/`,
+    serviceOf: (key) => nameBeforeId(key, root),
     write: (entry) => ({
       key: `${root}${entry.service}/${entry.address}`,
       value: goJson({ Op: 0, Addr: entry.address, Metadata: goMap(metadata(entry)) }),

@@ -1,7 +1,7 @@
 import { checkOptions, type Checks, text } from "../../option.ts";
 import { refuseAttributes } from "./attributes.ts";
 import type { Layout } from "./layout.ts";
-import { readEntry } from "./read.ts";
+import { nameBeforeId, readEntry } from "./read.ts";
 
 /** Options of {@link goZero}. */
 export interface GoZeroOptions {
@@ -28,7 +28,9 @@ export function goZero(options: GoZeroOptions = {}): Layout {
   const { id } = options;
   return {
     slashes: true,
+    root: "",
     prefix: (service) => `${service}/`,
+    serviceOf: (key) => nameBeforeId(key, ""),
     write(entry) {
       refuseAttributes("goZero", entry, ["weight", "zone", "metadata"]);
       return { key: `${entry.service}/${id ?? entry.lease}`, value: entry.address };

@@ -1,7 +1,7 @@
 import { checkOptions, type Checks, text } from "../../option.ts";
 import { refuseAttributes } from "./attributes.ts";
 import type { Layout } from "./layout.ts";
-import { isBelow, readEntry } from "./read.ts";
+import { nameBeforeId, readEntry } from "./read.ts";
 
 /** Options of {@link grpclb}. */
 export interface GrpclbOptions {
@@ -23,15 +23,21 @@ const OPTIONS: Checks<GrpclbOptions> = { prefix: text };
 export function grpclb(options: GrpclbOptions = {}): Layout {
   checkOptions("grpclb()", options, OPTIONS);
   const { prefix = "/grpclb" } = options;
-  const root = prefix.replace(/\/+$/, "");
-  const servicePrefix = (service: string) => `${root}/${service}/`;
+  const root = `${prefix.replace(/\/+$/, "")}/`;
+  const servicePrefix = (service: string) => `${root}${service}/`;
+  const serviceOf = (key: string) => {
+    const name = nameBeforeId(key, root);
+    return name?.includes("/") ? undefined : name;
+  };
   return {
+    root,
     prefix: servicePrefix,
+    serviceOf,
     write(entry) {
       refuseAttributes("grpclb", entry, ["weight", "zone", "metadata"]);
       return { key: servicePrefix(entry.service) + entry.address, value: entry.address };
     },
-    owns: (service, key) => !isBelow(key, servicePrefix(service)),
+    owns: (service, key) => serviceOf(key) === service,
     read: readEntry,
   };
 }

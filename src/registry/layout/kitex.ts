@@ -2,10 +2,11 @@ import { checkOptions } from "../../option.ts";
 import { checkWholeWeight, stringMap } from "./attributes.ts";
 import { goJson } from "./go-json.ts";
 import type { Layout } from "./layout.ts";
-import { readEntry } from "./read.ts";
+import { nameBeforeId, readEntry } from "./read.ts";
 
 /** Kitex's own default. */
 const DEFAULT_WEIGHT = 10;
+const ROOT = "kitex/registry-etcd/";
 
 /**
  * Kitex's: `kitex/registry-etcd/<service>/<host:port>` →
@@ -17,7 +18,10 @@ const DEFAULT_WEIGHT = 10;
 export function kitex(options: Readonly<Record<string, never>> = {}): Layout {
   checkOptions("kitex()", options, {});
   return {
-    prefix: (service) => `kitex/registry-etcd/${service}/`,
+    root: ROOT,
+    prefix: (service) => `${ROOT}${service}/`,
+    // Names have no "/", and what is behind a further one is seen by the service before it.
+    serviceOf: (key) => nameBeforeId(key, ROOT)?.split("/", 1)[0],
     write(entry) {
       checkWholeWeight("kitex", entry.weight);
       const value = goJson({
@@ -26,7 +30,7 @@ export function kitex(options: Readonly<Record<string, never>> = {}): Layout {
         weight: entry.weight ?? DEFAULT_WEIGHT,
         tags: stringMap("kitex", entry),
       });
-      return { key: `kitex/registry-etcd/${entry.service}/${entry.address}`, value };
+      return { key: `${ROOT}${entry.service}/${entry.address}`, value };
     },
     read: (key, value) => ({ weight: DEFAULT_WEIGHT, ...readEntry(key, value) }),
   };

@@ -2,7 +2,7 @@ import { checkOptions, type Checks, flag, or, text } from "../../option.ts";
 import { checkWholeWeight, stringMap } from "./attributes.ts";
 import { goJson } from "./go-json.ts";
 import type { Layout } from "./layout.ts";
-import { isBelow, readEntry } from "./read.ts";
+import { nameBeforeId, readEntry } from "./read.ts";
 
 /** What go-kratos writes beside the address. */
 export interface KratosOptions {
@@ -16,6 +16,8 @@ export interface KratosOptions {
 
 const OPTIONS: Checks<KratosOptions> = { id: text, version: or("", text), secure: flag };
 
+const ROOT = "/microservices/";
+
 /**
  * go-kratos's: `/microservices/<service>/<id>` → JSON with the endpoints as URLs. Weight and zone stand in its metadata,
  * which holds strings only. Names may have a "/" in them: as in go-kratos, the `name` in a value says whose it is.
@@ -27,7 +29,9 @@ export function kratos(options: KratosOptions = {}): Layout {
   const { version = "", secure = false } = options;
   return {
     slashes: true,
-    prefix: (service) => `/microservices/${service}/`,
+    root: ROOT,
+    prefix: servicePrefix,
+    serviceOf,
     write(entry) {
       checkWholeWeight("kratos", entry.weight);
       const id = options.id ?? entry.address;
@@ -38,14 +42,22 @@ export function kratos(options: KratosOptions = {}): Layout {
         metadata: stringMap("kratos", entry, entry.weight),
         endpoints: [`grpc://${entry.address}${secure ? "?isSecure=true" : ""}`],
       });
-      return { key: `/microservices/${entry.service}/${id}`, value };
+      return { key: servicePrefix(entry.service) + id, value };
     },
-    owns(service, key, value) {
-      const name = nameIn(value);
-      return name === undefined ? !isBelow(key, `/microservices/${service}/`) : name === service;
-    },
+    owns: (service, key, value) => serviceOf(key, value) === service,
     read: readEntry,
   };
+}
+
+function servicePrefix(service: string): string {
+  return `${ROOT}${service}/`;
+}
+
+/** The name in the value says whose it is, as an id may have a "/", too. */
+function serviceOf(key: string, value: string): string | undefined {
+  const name = nameIn(value);
+  if (name === undefined) return nameBeforeId(key, ROOT);
+  return key.startsWith(servicePrefix(name)) ? name : undefined;
 }
 
 /** The service's name as go-kratos writes it; undefined for a value of another spelling, or that is none. */

@@ -16,6 +16,16 @@ export interface Layout {
    */
   prefix(service: string): string;
   /**
+   * What the keys of all services begin with; "" if they stand beside keys of other programs. With `serviceOf` it makes
+   * `Registry.list()` possible; without both, that rejects.
+   */
+  readonly root?: string;
+  /**
+   * The service that an entry below the root belongs to. Undefined if there is none. It must not throw. Entries are
+   * written by anyone: one whose name no service can have, or whose key is not under that service's prefix, is skipped.
+   */
+  serviceOf?(key: string, value: string): string | undefined;
+  /**
    * The key and the value that a server writes.
    *
    * @throws TypeError or RangeError if the layout has no place for an attribute.

@@ -22,9 +22,13 @@ export function readEntry(key: string, value: string): Endpoint {
   return readTarget(text === "" ? decodeURIComponent(key.slice(key.lastIndexOf("/") + 1)) : text);
 }
 
-/** Whether a key has a "/" behind a service's prefix, so that it is that of another service. */
-export function isBelow(key: string, prefix: string): boolean {
-  return key.startsWith(prefix) && key.includes("/", prefix.length);
+/**
+ * The part of a key between a layout's root and its last "/": the service's name, where a key ends with `/<id>` and names
+ * may have a "/". Undefined for a key that is not of that form.
+ */
+export function nameBeforeId(key: string, root: string): string | undefined {
+  const end = key.lastIndexOf("/");
+  return key.startsWith(root) && end > root.length ? key.slice(root.length, end) : undefined;
 }
 
 function readJson(text: string): Endpoint {

@@ -52,7 +52,7 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
     capabilities: { progress: true },
     async range(request, call) {
       const response = await createClient(KV, await transport(call)).range(request, callOptions(call));
-      return { header: header(response.header), kvs: response.kvs.map(keyValue) };
+      return { header: header(response.header), kvs: response.kvs.map(keyValue), more: response.more };
     },
     async txn(request, call) {
       const response = await createClient(KV, await transport(call)).txn({

@@ -46,7 +46,7 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
     capabilities: { progress: true },
     async range(request, call) {
       const response = await unary(call, ({ kv }, options) => kv.range(rangeRequest(request), options));
-      return { header: header(response.header), kvs: response.kvs.map(keyValue) };
+      return { header: header(response.header), kvs: response.kvs.map(keyValue), more: response.more };
     },
     async txn(request, call) {
       const response = await unary(call, ({ kv }, options) => kv.txn(txnRequest(request), options));

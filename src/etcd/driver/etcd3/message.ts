@@ -32,8 +32,12 @@ const bytes = (array: Uint8Array): Bytes => array as Bytes;
 /** A plain view of a Buffer. */
 const plain = ({ buffer, byteOffset, length }: Bytes): Uint8Array => new Uint8Array(buffer, byteOffset, length);
 
-export function rangeRequest({ key, rangeEnd }: RangeRequest): IRangeRequest {
-  return rangeEnd === undefined ? { key: bytes(key) } : { key: bytes(key), range_end: bytes(rangeEnd) };
+export function rangeRequest({ key, rangeEnd, limit }: RangeRequest): IRangeRequest {
+  return {
+    key: bytes(key),
+    ...(rangeEnd === undefined ? {} : { range_end: bytes(rangeEnd) }),
+    ...(limit === undefined ? {} : { limit: String(limit) }),
+  };
 }
 
 export function txnRequest({ compare, success, failure }: TxnRequest): ITxnRequest {

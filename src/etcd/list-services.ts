@@ -1,0 +1,83 @@
+import { endpointIdentity } from "../endpoint.ts";
+import type { Layout } from "../registry/layout/layout.ts";
+import { checkServiceName } from "../registry/options.ts";
+import type { ListedService } from "../registry/registry.ts";
+import type { EtcdClient } from "./client/client.ts";
+import type { KeyValue } from "./driver/driver.ts";
+import { keyText, valueText } from "./watch/entries.ts";
+import { keyRange } from "./watch/position.ts";
+
+/** How many keys are read at a time, so that neither etcd nor this program needs memory for all of them. */
+const PAGE = 1_000n;
+
+/** All keys, in etcd's terms: from the least key on. */
+const ALL = { key: Uint8Array.of(0), rangeEnd: Uint8Array.of(0) } as const;
+
+/** What was found of a service so far. */
+interface Found {
+  readonly identities: Set<string>;
+  entries: number;
+}
+
+/**
+ * Reads the keys below a layout's root once and counts them by service. Keys that belong to no service are left out, and
+ * where the layout has no root of its own, so is what doesn't read as an endpoint: it is other programs'.
+ *
+ * @throws TypeError if the layout can't tell the services; EtcdError, or the signal's reason.
+ */
+export async function listServices(
+  client: EtcdClient,
+  layout: Layout,
+  signal: AbortSignal,
+): Promise<readonly ListedService[]> {
+  const { root } = layout;
+  if (root === undefined || layout.serviceOf === undefined) {
+    throw new TypeError("the layout can't tell which services there are: give it root and serviceOf");
+  }
+  const found = new Map<string, Found>();
+  const { key: first, rangeEnd } = root === "" ? ALL : keyRange(root);
+  for (let key = first;;) {
+    const request = { key, rangeEnd, limit: PAGE };
+    const { kvs, more } = await client.anyEndpoint(signal, (call) => client.driver.range(request, call), {
+      hold: true,
+    });
+    for (const kv of kvs) count(kv, layout, found);
+    const last = kvs.at(-1);
+    if (!more || last === undefined) break;
+    // The next key that there can be.
+    key = new Uint8Array([...last.key, 0]);
+  }
+  return Array.from(found, ([service, { identities, entries }]) => ({ service, endpoints: identities.size, entries }))
+    .filter(({ endpoints }) => root !== "" || endpoints > 0)
+    .sort((a, b) => a.service < b.service ? -1 : 1);
+}
+
+function count({ key, value }: KeyValue, layout: Layout, found: Map<string, Found>): void {
+  const name = keyText(key);
+  let text = "", readable = true;
+  try {
+    text = valueText(value);
+  } catch {
+    readable = false;
+  }
+  const service = layout.serviceOf?.(name, text);
+  if (service === undefined || !isServiceName(service, layout) || !name.startsWith(layout.prefix(service))) return;
+  let of = found.get(service);
+  if (of === undefined) found.set(service, of = { identities: new Set(), entries: 0 });
+  of.entries++;
+  if (!readable) return;
+  try {
+    of.identities.add(endpointIdentity(layout.read(name, text)));
+  } catch {
+    // Counted as an entry alone.
+  }
+}
+
+function isServiceName(name: string, layout: Layout): boolean {
+  try {
+    checkServiceName(name, layout);
+    return true;
+  } catch {
+    return false;
+  }
+}
