@@ -63,6 +63,7 @@ export function parseAddress(address: string): HostAndPort {
   if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(address)) throw wrong("is a URL");
   // deno-lint-ignore no-control-regex -- these are what must not get through
   if (/[\s\u0000-\u001f\u007f]/.test(address)) throw wrong("has a space or a control character");
+  if (unixPath(address) !== undefined) throw wrong("is a Unix socket, which can't be used here");
   if (/[/?#@]/.test(address)) throw wrong("has a path, a query or user information");
   let host: string, port: string;
   if (address.startsWith("[")) {

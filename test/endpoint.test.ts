@@ -29,6 +29,7 @@ describe("parseAddress", () => {
       ["localhost:8000\r\n", /control character/],
       ["localhost\u0000:8000", /control character/],
       ["localhost:8000/path", /has a path/],
+      ["unix:/run/api.sock", /is a Unix socket/],
       ["evil.example/@host:1", /has a path/],
       ["user@host:1", /user information/],
       ["host?x:1", /has a path, a query/],

@@ -25,6 +25,8 @@ import type { Resolution, Resolver } from "./resolver.ts";
  * `node/dns/resolver.ts` is the example.
  *
  * ```ts
+ * import { pollingResolver } from "connect-lb";
+ *
  * const resolver = pollingResolver({
  *   target: "my_service",
  *   async poll(signal) {

@@ -164,6 +164,16 @@ describe("errors of a server", () => {
     const simple = await connect(t, await serve(t, {}));
     assert.equal((await failure(simple.route({}))).error.code, Code.Unimplemented);
   });
+
+  it("are unimplemented, and say so, for a service it doesn't have", async (t) => {
+    const address = await script(t, async (session) => {
+      await session.handshake();
+      session.headers(await session.wholeRequest(), [[":status", "404"]], { endStream: true });
+      await session.left();
+    });
+    const { error } = await failure((await connect(t, address)).route({}));
+    assert.equal(error.message, "[unimplemented] HTTP 404: the server doesn't have this service or method");
+  });
 });
 
 describe("options", () => {

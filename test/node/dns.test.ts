@@ -141,7 +141,7 @@ describe("the DNS resolver", () => {
     const { seen, end, stale, addresses } = follow();
     await clock.advance(0);
     assert.equal(seen[0]?.endpoints, undefined);
-    assert.match(seen[0]?.stale?.cause.message ?? "", /^the DNS look-up of api\.test:8000 failed: .*ENOTFOUND/);
+    assert.match(seen[0]?.stale?.cause.message ?? "", /^the DNS lookup of api\.test:8000 failed: .*ENOTFOUND/);
     dns.addresses["api.test"] = ["10.0.0.1"];
     await clock.advance(5_000);
     assert.deepEqual([addresses(), stale()], [["10.0.0.1:8000"], undefined]);
@@ -162,7 +162,7 @@ describe("the DNS resolver", () => {
     await end();
   });
 
-  it("gives a look-up that hangs up after 10 s", async () => {
+  it("gives a lookup that hangs up after 10 s", async () => {
     const { clock, dns, follow } = open("api.test:8000");
     dns.addresses["api.test"] = new Promise(() => {});
     const { seen, end } = follow();
@@ -173,7 +173,7 @@ describe("the DNS resolver", () => {
     await end();
   });
 
-  it("can be left in the midst of a look-up", async () => {
+  it("can be left in the midst of a lookup", async () => {
     const { clock, dns, follow } = open("api.test:8000");
     dns.addresses["api.test"] = new Promise(() => {});
     const { end } = follow();
@@ -186,7 +186,7 @@ describe("the DNS resolver", () => {
   it("reads the set once, or rejects with the reason", async () => {
     const { dns, resolver } = open("api.test:8000");
     const list = (signal = new AbortController().signal) => resolver.list!(signal);
-    await assert.rejects(list(), /the DNS look-up of api\.test:8000 failed: .*ENOTFOUND/);
+    await assert.rejects(list(), /the DNS lookup of api\.test:8000 failed: .*ENOTFOUND/);
     dns.addresses["api.test"] = ["10.0.0.1"];
     assert.deepEqual(await list(), { endpoints: [{ address: "10.0.0.1:8000", authority: "api.test:8000" }] });
     dns.addresses["api.test"] = new Promise(() => {});

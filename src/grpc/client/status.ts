@@ -44,7 +44,8 @@ function readSection(block: HeaderBlock): SectionInfo {
 /** Why a response's header section begins no gRPC response; call it when `response` is false. */
 export function notGrpc(head: HeaderBlock): ConnectError {
   if (head.status !== 200) {
-    return answered(new ConnectError(`HTTP ${head.status}`, codeFromHttpStatus(head.status), headersOf(head)));
+    const hint = head.status === 404 ? ": the server doesn't have this service or method" : "";
+    return answered(new ConnectError(`HTTP ${head.status}${hint}`, codeFromHttpStatus(head.status), headersOf(head)));
   }
   const type = headersOf(head).get("content-type");
   return answered(new ConnectError(`unsupported content type ${type}`, Code.Unknown));

@@ -25,7 +25,7 @@ export interface SrvRecord {
 const QUERY = { timeout: 2_000, tries: 2 };
 
 /**
- * The system's look-up: addresses as all programs see them, with /etc/hosts and search domains; SRV records from the
+ * The system's lookup: addresses as all programs see them, with /etc/hosts and search domains; SRV records from the
  * system's DNS servers.
  */
 export function systemLookup(): DnsLookup {

@@ -29,7 +29,7 @@ export interface DnsResolverOptions {
    * in place of `_grpc._tcp`. Defaults to false: A and AAAA records.
    */
   readonly srv?: boolean | string;
-  /** DNS servers to ask, such as `127.0.0.1:8600` for Consul's. Defaults to the system's look-up, with /etc/hosts. */
+  /** DNS servers to ask, such as `127.0.0.1:8600` for Consul's. Defaults to the system's lookup, with /etc/hosts. */
   readonly servers?: readonly string[];
   /** Looks names up in place of the system. */
   readonly lookup?: DnsLookup;
@@ -59,7 +59,7 @@ export function dnsResolver(target: string | HostAndPort, options: DnsResolverOp
   const name = typeof target === "string" ? target : `${target.host}:${target.port}`;
   return pollingResolver({
     target: name,
-    label: `the DNS look-up of ${name}`,
+    label: `the DNS lookup of ${name}`,
     async poll() {
       const endpoints = await read();
       // Servers that were there may be there still: an empty answer is no reason to let them go.

@@ -1,4 +1,5 @@
-import { answer, type Behaviour, message, request } from "../behaviour.ts";
+import { Code } from "@connectrpc/connect";
+import { answer, type Behaviour, type Difference, message, request } from "../behaviour.ts";
 import type { Field } from "../../support/raw-http2/header-block.ts";
 
 const text = new TextEncoder();
@@ -9,6 +10,14 @@ function page(status: number, headers: readonly Field[] = [["content-type", "tex
     session.data(id, text.encode("<html>no gRPC here</html>"), { endStream: true });
   });
 }
+
+/** A server without the service is a frequent mistake: a wrong port, a route that is missing. */
+const notFound: Difference = {
+  reason: "connect-node gives the number alone",
+  code: Code.Unimplemented,
+  message: /^HTTP 404: the server doesn't have this service or method$/,
+  mark: "answered",
+};
 
 const statuses = [204, 301, 307, 400, 401, 403, 404, 408, 413, 429, 500, 501, 502, 503, 504, 599, 600, 799, 999];
 const types = [
@@ -36,12 +45,16 @@ const laxTypes = [
 
 /** What proxies and servers of other protocols say in HTTP's own words. */
 export const HTTP: readonly Behaviour[] = [
-  ...statuses.map((status): Behaviour => ({ name: `HTTP status ${status} with a page`, play: page(status) })),
+  ...statuses.map((status): Behaviour => ({
+    name: `HTTP status ${status} with a page`,
+    play: page(status),
+    ...(status === 404 ? { differs: notFound } : {}),
+  })),
   {
     name: "HTTP status 503 and nothing else",
     play: request((session, id) => session.headers(id, [[":status", "503"]], { endStream: true })),
   },
-  { name: "HTTP status 404 on a server stream", kind: "server", play: page(404) },
+  { name: "HTTP status 404 on a server stream", kind: "server", play: page(404), differs: notFound },
   {
     name: "HTTP status 503 with a grpc-status",
     play: request((session, id) =>
