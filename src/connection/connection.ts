@@ -1,3 +1,9 @@
+/**
+ * A connection as policies see it, and what they learn of the attempts that they sent to it. What stands behind it is an
+ * `EndpointConnection` (`endpoint-connection.ts`), one for each endpoint of the pool (`pool.ts`).
+ *
+ * @module
+ */
 import type { Code } from "@connectrpc/connect";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";

@@ -1,8 +1,25 @@
+/**
+ * A link is what carries calls to one endpoint: a Connect transport, and the life of what is under it. A connector makes
+ * links, and so decides protocol and TLS; connections (`endpoint-connection.ts`) own them, and say when one opens and
+ * closes.
+ *
+ * To write a connector: return a {@link Link} whose transport marks what it knows of attempts that fail (`mark.ts`), so
+ * that calls which no server has processed go elsewhere. A link that sees its connection has `connect`, and reports
+ * through {@link LinkEvents} when it is lost or drains; `grpcConnector`'s is the example (`node/grpc-link.ts`). A link over
+ * fetch, or over anything else that opens connections unseen, leaves `connect` out, and what becomes of its attempts says
+ * whether its server can be reached; `transport-connector.ts` is the example. Opening, backoff, draining and the pace of
+ * all that are not a link's business.
+ *
+ * The `End…` types at the end save a promise and a closure for each call. A transport that has no use for that leaves
+ * them out.
+ *
+ * @module
+ */
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
 
-/** What a link tells the connection it belongs to. It speaks of the link's newest opening only, never of older ones. */
+/** What a link tells the connection it belongs to. Events concern the most recent `connect()` only. */
 export interface LinkEvents {
   /**
    * The server asked for no new calls (GOAWAY), or the link decided to send none; calls in flight go on. The next
@@ -69,7 +86,10 @@ export interface UnaryEndListener<Answer> {
  * functions for each call.
  */
 export interface EndTellingTransport extends Transport {
-  /** As `unary`, but what it returns is settled only after `listener` was told, once, and as that says. */
+  /**
+   * As Connect's `unary`, with its parameters, but what it returns is settled only after `listener` was told, once, and as
+   * that says.
+   */
   unaryTelling<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,

@@ -55,11 +55,13 @@ const OPTIONS: Checks<TransportConnectorOptions> = {
   close: fn("a function, (transport, endpoint) => void"),
 };
 
+type CallKind = "unary" | "stream";
+
 /** A call in flight: it ends with its caller's signal or with the link. */
 interface LinkCall {
   readonly transport: Transport;
   readonly abort: AbortController;
-  readonly stream: boolean;
+  readonly kind: CallKind;
   /** It is over; may be called twice. */
   end(): void;
 }
@@ -93,7 +95,7 @@ function transportLink(
     }
   };
 
-  const begin = (signal: AbortSignal | undefined, stream: boolean): LinkCall => {
+  const begin = (signal: AbortSignal | undefined, kind: CallKind): LinkCall => {
     const transport = theTransport();
     const abort = new AbortController();
     const onAbort = () => {
@@ -103,7 +105,7 @@ function transportLink(
     const call: LinkCall = {
       transport,
       abort,
-      stream,
+      kind,
       end() {
         signal?.removeEventListener("abort", onAbort);
         if (calls.delete(call) && calls.size === 0) onUnused?.();
@@ -127,10 +129,10 @@ function transportLink(
     }
   };
 
-  const endAfter = (graceMs: number, streams: boolean) => {
+  const endAfter = (graceMs: number, kind: CallKind) => {
     const end = () => {
       for (const call of [...calls]) {
-        if (call.stream !== streams) continue;
+        if (call.kind !== kind) continue;
         call.abort.abort(new ConnectError(`the link to ${endpoint.address} was closed`, Code.Canceled));
         call.end();
       }
@@ -153,7 +155,7 @@ function transportLink(
   return {
     transport: {
       async unary(method, signal, timeoutMs, header, input, contextValues) {
-        const call = begin(signal, false);
+        const call = begin(signal, "unary");
         try {
           return await call.transport.unary(method, call.abort.signal, timeoutMs, header, input, contextValues);
         } catch (error) {
@@ -163,7 +165,7 @@ function transportLink(
         }
       },
       async stream(method, signal, timeoutMs, header, input, contextValues) {
-        const call = begin(signal, true);
+        const call = begin(signal, "stream");
         try {
           const { signal } = call.abort;
           const response = await call.transport.stream(method, signal, timeoutMs, header, input, contextValues);
@@ -175,8 +177,8 @@ function transportLink(
       },
     },
     close(graceMs = 0, streamGraceMs = graceMs) {
-      endAfter(graceMs, false);
-      endAfter(streamGraceMs, true);
+      endAfter(graceMs, "unary");
+      endAfter(streamGraceMs, "stream");
       return closing ??= closed();
     },
   };
