@@ -1,6 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { StreamResponse } from "@connectrpc/connect";
-import type { EndTellingMessages } from "../connection/link.ts";
+import type { EndReportingMessages } from "../connection/end-reporting.ts";
 
 /**
  * The end of one response stream, which comes once: its last message was read, it threw, its caller aborted, its reader
@@ -96,8 +96,8 @@ function trackMessages<T>(messages: AsyncIterable<T>, end: StreamEnd): AsyncIter
 
 /** `next` with the end told. A function of its own, because its closures outlive the iterator that `collected` knows. */
 function nextOf<T>(iterator: AsyncIterator<T>, end: StreamEnd): () => Promise<IteratorResult<T>> {
-  if (tellsEnd(iterator)) {
-    iterator.tellEnd((error) => (error === undefined ? end.finished() : end.failed(error)));
+  if (reportsEnd(iterator)) {
+    iterator.reportEndTo((error) => (error === undefined ? end.finished() : end.failed(error)));
     return () => end.failure === undefined ? iterator.next() : Promise.reject(end.failure);
   }
   const onError = (error: unknown): never => {
@@ -111,6 +111,6 @@ function nextOf<T>(iterator: AsyncIterator<T>, end: StreamEnd): () => Promise<It
   return () => end.failure === undefined ? iterator.next().then(onResult, onError) : Promise.reject(end.failure);
 }
 
-function tellsEnd<T>(messages: AsyncIterator<T>): messages is AsyncIterator<T> & EndTellingMessages {
-  return "tellEnd" in messages && typeof messages.tellEnd === "function";
+function reportsEnd<T>(messages: AsyncIterator<T>): messages is AsyncIterator<T> & EndReportingMessages {
+  return "reportEndTo" in messages && typeof messages.reportEndTo === "function";
 }

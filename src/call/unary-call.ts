@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
-import type { EndTellingTransport, UnaryEndListener } from "../connection/link.ts";
+import type { EndReportingTransport, UnaryEndListener } from "../connection/end-reporting.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
 
@@ -37,8 +37,8 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
     const { transport } = connection;
     try {
       const { attemptHeader } = this;
-      if (tellsUnaryEnds(transport)) {
-        return transport.unaryTelling(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit, this);
+      if (reportsUnaryEnds(transport)) {
+        return transport.unaryReporting(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit, this);
       }
       return transport.unary(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit).then(
         (answer) => {
@@ -61,6 +61,6 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
   }
 }
 
-function tellsUnaryEnds(transport: Transport): transport is EndTellingTransport {
-  return "unaryTelling" in transport;
+function reportsUnaryEnds(transport: Transport): transport is EndReportingTransport {
+  return "unaryReporting" in transport;
 }

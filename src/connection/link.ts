@@ -10,13 +10,11 @@
  * whether its server can be reached; `transport-connector.ts` is the example. Opening, backoff, draining and the pace of
  * all that are not a link's business.
  *
- * The `End…` types at the end save a promise and a closure for each call. A transport that has no use for that leaves
- * them out.
+ * Links for many small calls may report how calls end without a promise for each: see `end-reporting.ts`.
  *
  * @module
  */
-import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
 
 /** What a link tells the connection it belongs to. Events concern the most recent `connect()` only. */
@@ -73,42 +71,3 @@ export interface Link {
 
 /** Makes the link of an endpoint. Called once per connection; it opens nothing by itself. */
 export type Connector = (endpoint: Endpoint, events: LinkEvents) => Link;
-
-/** Learns how a unary attempt ended before the caller does. */
-export interface UnaryEndListener<Answer> {
-  answered(answer: Answer): void;
-  /** What it returns is what the caller gets. */
-  failed(error: unknown): Promise<Answer>;
-}
-
-/**
- * A transport whose unary calls tell their end themselves. A link that has one spares the balancer a promise and two
- * functions for each call.
- */
-export interface EndTellingTransport extends Transport {
-  /**
-   * As Connect's `unary`, with its parameters, but what it returns is settled only after `listener` was told, once, and as
-   * that says.
-   */
-  unaryTelling<I extends DescMessage, O extends DescMessage>(
-    method: DescMethodUnary<I, O>,
-    signal: AbortSignal | undefined,
-    timeoutMs: number | undefined,
-    header: HeadersInit | undefined,
-    input: MessageInitShape<I>,
-    contextValues: ContextValues | undefined,
-    listener: UnaryEndListener<UnaryResponse<I, O>>,
-  ): Promise<UnaryResponse<I, O>>;
-}
-
-/**
- * Messages of a response that tell their end themselves. A link whose streams do so spares the balancer a look at every
- * message, which costs a fifth of a small one.
- */
-export interface EndTellingMessages {
-  /**
-   * `listener` is called once, before the reader learns of the end, with the error or undefined; what it returns for an
-   * error is what the reader gets. A call that this side gave up (signal, deadline) tells it at once, read or not.
-   */
-  tellEnd(listener: (error: unknown) => unknown): void;
-}

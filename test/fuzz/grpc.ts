@@ -1,7 +1,7 @@
 // Generated replies to gRPC calls: each call ends, with messages or with a ConnectError, whatever the server says.
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import type { EndTellingTransport } from "../../src/connection/link.ts";
+import type { EndReportingTransport } from "../../src/connection/end-reporting.ts";
 import { deflate, gzip } from "../../src/grpc/compression.ts";
 import { createGrpcTransport } from "../../src/grpc/client/transport.ts";
 import { deadlinesOf } from "../../src/time/deadline.ts";
@@ -141,7 +141,7 @@ export async function grpcCase(seed: number): Promise<void> {
     acceptCompression: [gzip, deflate],
     useBinaryFormat: random(4) > 0,
     readMaxBytes,
-  }) as EndTellingTransport;
+  }) as EndReportingTransport;
   const { method } = Simple;
   const controller = new AbortController();
   const reasons = [undefined, new Error("enough"), "enough", new ConnectError("enough", Code.Aborted)];
@@ -155,7 +155,7 @@ export async function grpcCase(seed: number): Promise<void> {
     const telling = random(2) === 0;
     try {
       const call = telling
-        ? transport.unaryTelling(method.route, caller(), timeoutMs, undefined, {}, undefined, listener)
+        ? transport.unaryReporting(method.route, caller(), timeoutMs, undefined, {}, undefined, listener)
         : transport.unary(method.route, caller(), timeoutMs, undefined, {});
       const { message, header, trailer } = await call;
       checkMessage(message, readMaxBytes);

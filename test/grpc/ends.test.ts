@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import type { EndTellingMessages } from "../../src/connection/link.ts";
+import type { EndReportingMessages } from "../../src/connection/end-reporting.ts";
 import { createGrpcTransport } from "../../src/grpc/client/transport.ts";
 import { deadlinesOf } from "../../src/time/deadline.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -41,7 +41,7 @@ describe("a deadline", () => {
     const { message: messages } = await opened;
     await clock.advance(1_005);
     const told: unknown[] = [], seen = new Error("what the listener makes of it");
-    (messages as unknown as EndTellingMessages).tellEnd((error) => (told.push(error), seen));
+    (messages as unknown as EndReportingMessages).reportEndTo((error) => (told.push(error), seen));
     assert.deepEqual(told.map((error) => (error as ConnectError).code), [Code.DeadlineExceeded]);
     await assert.rejects(messages[Symbol.asyncIterator]().next(), seen);
     assert.equal(told.length, 1);
@@ -66,7 +66,7 @@ describe("a deadline", () => {
     server.send(frame.headers(1, GRPC), frame.data(1, message(9)));
     const { message: messages } = await opened;
     const told: unknown[] = [], seen = new Error("what the listener makes of it");
-    (messages as unknown as EndTellingMessages).tellEnd((error) => (told.push(error), seen));
+    (messages as unknown as EndReportingMessages).reportEndTo((error) => (told.push(error), seen));
     await clock.advance(1_005);
     assert.deepEqual(told.map((error) => (error as ConnectError).code), [Code.DeadlineExceeded]);
     const reader = messages[Symbol.asyncIterator]();
@@ -402,7 +402,7 @@ describe("a response", () => {
       server.send(frame.headers(id, GRPC));
       const { message: messages } = await opened;
       const told: unknown[] = [];
-      (messages as unknown as EndTellingMessages).tellEnd((error) => (told.push(error), error));
+      (messages as unknown as EndReportingMessages).reportEndTo((error) => (told.push(error), error));
       const reader = messages[Symbol.asyncIterator]();
       const [first, second] = [failure(reader.next()), reader.next()];
       server.send(frame.data(id, bytes), done(id));

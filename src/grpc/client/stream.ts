@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { StreamResponse } from "@connectrpc/connect";
-import type { EndTellingMessages } from "../../connection/link.ts";
+import type { EndReportingMessages } from "../../connection/end-reporting.ts";
 import type { Connection } from "../../http2/client/connection.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import type { Deadlines } from "../../time/deadline.ts";
@@ -30,7 +30,7 @@ const DONE: Result = { done: true, value: undefined };
  * One streaming call of any kind. It is the response's iterable itself: messages are parsed when they are asked for, and
  * what isn't asked for fills the stream's window, which holds the server back.
  */
-export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Message>, EndTellingMessages {
+export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Message>, EndReportingMessages {
   override readonly longLived = true;
   readonly #desc: DescMethodStreaming;
   readonly #method: Method;
@@ -143,7 +143,7 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     return this;
   }
 
-  tellEnd(listener: (error: unknown) => unknown): void {
+  reportEndTo(listener: (error: unknown) => unknown): void {
     this.#endListener = listener;
     if (this.gaveUp) this.#tellGivenUp();
   }

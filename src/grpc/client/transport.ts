@@ -8,7 +8,7 @@ import type {
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { ContextValues, Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
-import type { EndTellingTransport, UnaryEndListener } from "../../connection/link.ts";
+import type { EndReportingTransport, UnaryEndListener } from "../../connection/end-reporting.ts";
 import type { Connection } from "../../http2/client/connection.ts";
 import type { Clock } from "../../time/clock.ts";
 import { deadlinesOf } from "../../time/deadline.ts";
@@ -40,7 +40,7 @@ export function createGrpcTransport(connection: () => Connection, options: GrpcT
   return new GrpcTransport(connection, options);
 }
 
-class GrpcTransport implements EndTellingTransport {
+class GrpcTransport implements EndReportingTransport {
   readonly #connection: () => Connection;
   readonly #target: Target;
   readonly #options: ResolvedGrpcOptions;
@@ -92,7 +92,7 @@ class GrpcTransport implements EndTellingTransport {
     }
   }
 
-  unaryTelling<I extends DescMessage, O extends DescMessage>(
+  unaryReporting<I extends DescMessage, O extends DescMessage>(
     desc: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,

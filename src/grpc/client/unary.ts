@@ -2,7 +2,7 @@ import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/proto
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import type { UnaryEndListener } from "../../connection/link.ts";
+import type { UnaryEndListener } from "../../connection/end-reporting.ts";
 import type { Connection } from "../../http2/client/connection.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import type { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
