@@ -55,8 +55,11 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/etcd/driver",
   ],
   "src/memory-etcd": ["src/time", "src/option.ts", "gen/etcd"],
-  "src/http2": ["src/time", "src/option.ts"],
-  "src/grpc": ["src/time", "src/option.ts", "src/http2", "src/connection", "src/endpoint.ts"],
+  "src/http2/wire": [],
+  "src/http2": ["src/time", "src/option.ts", "src/http2/wire"],
+  "src/http2/client": ["src/time", "src/option.ts", "src/http2", "src/http2/wire"],
+  "src/grpc": ["src/http2/wire"],
+  "src/grpc/client": ["src/time", "src/option.ts", "src/connection", "src/grpc", "src/http2"],
   "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [
     "src/time",

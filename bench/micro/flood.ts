@@ -43,7 +43,6 @@ function flooded(streamWindow: number): ByteStreamEvents {
     {
       start: (given) => void (events = given),
       write: () => true,
-      whenLaid: (flush) => queueMicrotask(flush),
       end() {},
       destroy() {},
       hold() {},

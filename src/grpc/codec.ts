@@ -1,8 +1,16 @@
 import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
-import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type {
+  BinaryReadOptions,
+  BinaryWriteOptions,
+  DescMessage,
+  DescMethod,
+  JsonReadOptions,
+  JsonWriteOptions,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { ResolvedGrpcOptions } from "./client/options.ts";
 
 /** Messages to bytes and back, for one method. */
 export interface Codec<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
@@ -12,13 +20,22 @@ export interface Codec<I extends DescMessage = DescMessage, O extends DescMessag
   parse(bytes: Uint8Array): MessageShape<O>;
 }
 
+/** How messages are encoded. */
+export interface CodecOptions {
+  readonly useBinaryFormat: boolean;
+  readonly binaryOptions: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
+  readonly jsonOptions: Partial<JsonReadOptions & JsonWriteOptions>;
+  /** The largest message that is sent. */
+  readonly writeMaxBytes: number;
+}
+
 /** Bytes fields are views of what they are parsed from: messages up to this size are copied out of their chunk first. */
 const COPIED_BYTES = 16 * 1024;
 
 /** The codec of a method. */
 export function createCodec<I extends DescMessage, O extends DescMessage>(
   method: DescMethod & { input: I; output: O },
-  options: ResolvedGrpcOptions,
+  options: CodecOptions,
 ): Codec<I, O> {
   const { input, output } = method;
   const { writeMaxBytes } = options;
@@ -42,7 +59,7 @@ export function createCodec<I extends DescMessage, O extends DescMessage>(
 type Encode = (schema: DescMessage, message: MessageShape<DescMessage>) => Uint8Array;
 type Decode = (schema: DescMessage, bytes: Uint8Array) => MessageShape<DescMessage>;
 
-function binaryEncoder({ binaryOptions }: ResolvedGrpcOptions): Encode {
+function binaryEncoder({ binaryOptions }: CodecOptions): Encode {
   return (schema, message) => {
     try {
       return toBinary(schema, message, binaryOptions);
@@ -52,7 +69,7 @@ function binaryEncoder({ binaryOptions }: ResolvedGrpcOptions): Encode {
   };
 }
 
-function binaryDecoder({ binaryOptions }: ResolvedGrpcOptions, output: DescMessage): Decode {
+function binaryDecoder({ binaryOptions }: CodecOptions, output: DescMessage): Decode {
   const copies = hasBytes(output, new Set());
   return (schema, bytes) => {
     try {
@@ -63,7 +80,7 @@ function binaryDecoder({ binaryOptions }: ResolvedGrpcOptions, output: DescMessa
   };
 }
 
-function jsonEncoder({ jsonOptions }: ResolvedGrpcOptions): Encode {
+function jsonEncoder({ jsonOptions }: CodecOptions): Encode {
   const encoder = new TextEncoder();
   return (schema, message) => {
     try {
@@ -74,7 +91,7 @@ function jsonEncoder({ jsonOptions }: ResolvedGrpcOptions): Encode {
   };
 }
 
-function jsonDecoder({ jsonOptions }: ResolvedGrpcOptions): Decode {
+function jsonDecoder({ jsonOptions }: CodecOptions): Decode {
   const decoder = new TextDecoder();
   return (schema, bytes) => {
     try {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { copy, readUint32, writeUint32 } from "../http2/wire/bytes.ts";
 
 /** gRPC's Length-Prefixed-Message: a flag byte and 32 bits of length, then the message. */
 export const PREFIX_BYTES = 5;
@@ -16,10 +17,7 @@ const prefix = new Uint8Array(PREFIX_BYTES);
 /** The prefix of a message, in an array that is used again: copy it at once. */
 export function messagePrefix(flags: number, length: number): Uint8Array {
   prefix[0] = flags;
-  prefix[1] = length >>> 24;
-  prefix[2] = length >>> 16;
-  prefix[3] = length >>> 8;
-  prefix[4] = length;
+  writeUint32(prefix, 1, length);
   return prefix;
 }
 
@@ -146,8 +144,7 @@ export class EnvelopeReader {
     if (piece.end - start >= PREFIX_BYTES) this.#skip(piece, PREFIX_BYTES);
     else [memory, start] = [this.#take(PREFIX_BYTES), 0];
     this.#flags = memory[start]!;
-    this.#length = ((memory[start + 1]! << 24) | (memory[start + 2]! << 16) | (memory[start + 3]! << 8) |
-      memory[start + 4]!) >>> 0;
+    this.#length = readUint32(memory, start + 1);
   }
 
   #take(length: number): Uint8Array {
@@ -182,12 +179,6 @@ export class EnvelopeReader {
       this.#first = 0;
     }
   }
-}
-
-/** `set` with a view is for runs that are longer than making the view takes. */
-function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
-  if (end - start > 64) to.set(from.subarray(start, end), at);
-  else for (let i = start; i < end; i++) to[at++] = from[i]!;
 }
 
 /** @throws ConnectError ResourceExhausted */

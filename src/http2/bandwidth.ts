@@ -1,4 +1,5 @@
-import type { Connection } from "./client/connection.ts";
+import type { Clock } from "../time/clock.ts";
+import type { FrameWriter } from "./wire/frame-writer.ts";
 
 /** The pings that measure; keepalive's hold zeros. */
 const PAYLOAD: Uint8Array = new TextEncoder().encode("bdp-ping");
@@ -18,7 +19,8 @@ const FADE = 0.9;
 export class Bandwidth {
   /** Twice what came in the best round trip, so that a window of so many bytes never empties; 0: unknown. */
   bytes = 0;
-  readonly #connection: Connection;
+  readonly #clock: Clock;
+  readonly #writer: FrameWriter;
   #asking = false;
   #wanted = false;
   #sample = 0;
@@ -28,8 +30,9 @@ export class Bandwidth {
   #pauseMs = 0;
   #usedAt = 0;
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
+  constructor(clock: Clock, writer: FrameWriter) {
+    this.#clock = clock;
+    this.#writer = writer;
   }
 
   /** DATA came: a measurement that is wanted begins with it, so that what follows it in the same window is seen. */
@@ -40,14 +43,14 @@ export class Bandwidth {
       this.#wanted = false;
       this.#asking = true;
       this.#sample = bytes;
-      this.#sentAt = this.#connection.clock.now();
-      this.#connection.writer.ping(PAYLOAD, 0, false);
+      this.#sentAt = this.#clock.now();
+      this.#writer.ping(PAYLOAD);
     }
   }
 
   /** A stream used half of its window: the next DATA is measured, unless some was lately. */
   use(): void {
-    const now = this.#connection.clock.now();
+    const now = this.#clock.now();
     if (now - this.#usedAt > IDLE_MS) {
       this.bytes =
         this.#most =
@@ -63,7 +66,7 @@ export class Bandwidth {
   answered(payload: Uint8Array, start: number): boolean {
     if (!this.#asking || !PAYLOAD.every((byte, i) => payload[start + i] === byte)) return false;
     this.#asking = false;
-    const now = this.#connection.clock.now();
+    const now = this.#clock.now();
     const rate = this.#sample / Math.max(now - this.#sentAt, 0.01);
     // Else the window was not what held the server back.
     const filled = 3 * this.#sample >= 2 * this.bytes;

@@ -10,12 +10,6 @@ export interface ByteStream {
    * queued, wait for `writable`. Bytes written after `end` or `destroy` are dropped.
    */
   write(bytes: Uint8Array): boolean;
-  /**
-   * Something is about to be laid: runs `flush` once, soon, however often it is asked to before. That is when what came in
-   * at the same time has been handled and has laid what it sends, so that all of it leaves in one write; when that is,
-   * only the runtime's side knows. `flush` may also run at once, for what was laid before.
-   */
-  whenLaid(flush: () => void): void;
   /** Half-closes: nothing follows what was written. */
   end(): void;
   /** Drops the stream at once, with whatever was not sent. `closed` follows unless it already came. */

@@ -1,6 +1,6 @@
 import { type Checks, flag, milliseconds } from "../option.ts";
-import type { Timer } from "../time/clock.ts";
-import type { Connection } from "./client/connection.ts";
+import type { Clock, Timer } from "../time/clock.ts";
+import type { FrameWriter } from "./wire/frame-writer.ts";
 import { ErrorCode, Http2Error } from "./wire/error.ts";
 
 /** When a silent connection is asked whether it lives (gRPC's keepalive, gRFC A8). */
@@ -32,6 +32,16 @@ export const KEEPALIVE_OPTIONS: Checks<KeepaliveOptions> = {
   withoutCalls: flag,
 };
 
+/** What a keepalive needs of its connection. */
+export interface KeepaliveHost {
+  readonly clock: Clock;
+  readonly writer: Pick<FrameWriter, "ping">;
+  /** Whether streams are open, or wait to be. */
+  readonly inUse: boolean;
+  /** The connection is lost. */
+  fail(error: Error): void;
+}
+
 const PAYLOAD = new Uint8Array(8);
 
 /**
@@ -41,18 +51,20 @@ const PAYLOAD = new Uint8Array(8);
 export class Keepalive {
   /** Whether a PING waits for its answer; whatever comes counts as one. */
   asking = false;
-  readonly #connection: Connection;
+  readonly #host: KeepaliveHost;
   readonly #intervalMs: number;
   readonly #timeoutMs: number;
   readonly #withoutCalls: boolean;
   readonly #pingsNeedCalls: boolean;
+  /** Whether the peer's first SETTINGS came. */
+  #started = false;
   #heardAt = 0;
   /** With `pingsNeedCalls`: when the first request was made since something came. */
   #unansweredSince: number | undefined;
   #timer: Timer | undefined;
 
-  constructor(connection: Connection, { intervalMs, timeoutMs, withoutCalls, pingsNeedCalls }: KeepaliveSettings) {
-    this.#connection = connection;
+  constructor(host: KeepaliveHost, { intervalMs, timeoutMs, withoutCalls, pingsNeedCalls }: KeepaliveSettings) {
+    this.#host = host;
     this.#intervalMs = intervalMs ?? 30_000;
     this.#timeoutMs = timeoutMs ?? 10_000;
     this.#pingsNeedCalls = pingsNeedCalls ?? false;
@@ -61,26 +73,27 @@ export class Keepalive {
 
   /** The server is there. */
   start(): void {
+    this.#started = true;
     this.heard();
-    if (this.#withoutCalls || !this.#connection.requests.none) this.#wait();
+    if (this.#withoutCalls || this.#host.inUse) this.#wait();
   }
 
   /** Something came; true if a PING waited for it. */
   heard(): boolean {
-    this.#heardAt = this.#connection.clock.now();
+    this.#heardAt = this.#host.clock.now();
     this.#unansweredSince = undefined;
     if (!this.asking) return false;
     this.asking = false;
     this.#timer?.cancel();
     this.#timer = undefined;
-    if (this.#withoutCalls || !this.#connection.requests.none) this.#wait();
+    if (this.#withoutCalls || this.#host.inUse) this.#wait();
     return true;
   }
 
   /** There is a request again. */
   busy(): void {
-    if (this.asking || this.#connection.state === "connecting") return;
-    if (this.#pingsNeedCalls) this.#unansweredSince ??= this.#connection.clock.now();
+    if (this.asking || !this.#started) return;
+    if (this.#pingsNeedCalls) this.#unansweredSince ??= this.#host.clock.now();
     // The ping goes ahead of the request.
     else if (this.#leftMs() <= 0) return this.#ask();
     if (this.#timer === undefined) this.#wait();
@@ -94,24 +107,24 @@ export class Keepalive {
 
   /** How much of the interval is left. */
   #leftMs(): number {
-    return (this.#unansweredSince ?? this.#heardAt) + this.#intervalMs - this.#connection.clock.now();
+    return (this.#unansweredSince ?? this.#heardAt) + this.#intervalMs - this.#host.clock.now();
   }
 
   #wait(): void {
-    this.#timer = this.#connection.clock.timer(this.#leftMs(), () => this.#check());
+    this.#timer = this.#host.clock.timer(this.#leftMs(), () => this.#check());
   }
 
   #check(): void {
     this.#timer = undefined;
-    if (!this.#withoutCalls && this.#connection.requests.none) return;
+    if (!this.#withoutCalls && !this.#host.inUse) return;
     if (this.#leftMs() > 0) this.#wait();
     else this.#ask();
   }
 
   #ask(): void {
-    const { clock, writer } = this.#connection;
+    const { clock, writer } = this.#host;
     this.asking = true;
-    writer.ping(PAYLOAD, 0, false);
+    writer.ping(PAYLOAD);
     this.#timer?.cancel();
     // The answer may have come while the process was busy or stopped: what has come is read before the verdict.
     this.#timer = clock.timer(this.#timeoutMs, () => this.#timer = clock.timer(0, () => this.#unanswered()));
@@ -119,6 +132,6 @@ export class Keepalive {
 
   #unanswered(): void {
     const why = `no answer to a keepalive ping within ${this.#timeoutMs} ms`;
-    this.#connection.fail(new Http2Error(ErrorCode.NO_ERROR, why));
+    this.#host.fail(new Http2Error(ErrorCode.NO_ERROR, why));
   }
 }

@@ -1,13 +1,25 @@
 import { Bandwidth } from "./bandwidth.ts";
-import type { Connection } from "./client/connection.ts";
+import type { Clock } from "../time/clock.ts";
+import type { ResolvedHttp2Limits } from "./limits.ts";
 import type { StreamWindow } from "./wire/flow.ts";
-import type { ClientStream } from "./client/stream.ts";
+import type { FrameWriter } from "./wire/frame-writer.ts";
+
+/** What the lender needs of a stream. */
+export interface Borrower {
+  readonly id: number;
+  readonly receiveWindow: StreamWindow | undefined;
+  readonly endReceived: boolean;
+  /** What it holds on loan after its end, until that is read. */
+  unreadLoan: UnreadLoan | undefined;
+}
 
 /** What all connections of this process have lent. */
 export const processLoans: { bytes: number } = { bytes: 0 };
 
 /** A smaller loan isn't worth its frame unless it is all that is asked for. */
 const LEAST_LOAN_BYTES = 16 * 1024;
+
+type LenderLimits = Pick<ResolvedHttp2Limits, "maxLentBytes" | "maxProcessLentBytes">;
 
 /**
  * The windows of a connection's streams. Each stream may always send its own, small one. More is lent to those that are
@@ -16,13 +28,15 @@ const LEAST_LOAN_BYTES = 16 * 1024;
  * no more for them. It is never lost: what a stream that has ended still holds counts until it is read or collected.
  */
 export class Lender {
-  readonly #connection: Connection;
+  readonly #limits: LenderLimits;
+  readonly #writer: FrameWriter;
   readonly #bandwidth: Bandwidth;
   #lent = 0;
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
-    this.#bandwidth = new Bandwidth(connection);
+  constructor(limits: LenderLimits, clock: Clock, writer: FrameWriter) {
+    this.#limits = limits;
+    this.#writer = writer;
+    this.#bandwidth = new Bandwidth(clock, writer);
   }
 
   /** What the streams of this connection have on loan. */
@@ -41,11 +55,11 @@ export class Lender {
   }
 
   /** A stream's reader took bytes: its window grows again when half of it was taken (RFC 9113 section 6.9). */
-  consumed(stream: ClientStream, bytes: number): void {
+  consumed(stream: Borrower, bytes: number): void {
     const window = stream.receiveWindow;
     if (window === undefined || !window.take(bytes) || stream.endReceived) return;
     let loan = 0;
-    if (this.#connection.limits.maxLentBytes > 0) {
+    if (this.#limits.maxLentBytes > 0) {
       this.#bandwidth.use();
       // No more than twice what its reader took yet: a stream that is opened and left gets nothing.
       loan = this.#allowed(window, Math.min(this.#bandwidth.bytes - window.base, 2 * window.read));
@@ -53,22 +67,22 @@ export class Lender {
     const before = window.loan;
     const increment = window.renew(window.base + loan);
     this.count(window.loan - before);
-    if (increment > 0) this.#connection.writer.windowUpdate(stream.id, increment);
+    if (increment > 0) this.#writer.windowUpdate(stream.id, increment);
   }
 
   /** The reader waits for a message of which so many bytes are missing: they may come at once. */
-  expects(stream: ClientStream, bytes: number): void {
+  expects(stream: Borrower, bytes: number): void {
     const window = stream.receiveWindow;
     if (window === undefined || stream.endReceived || bytes <= window.left) return;
     const missing = bytes - window.left;
     const loan = this.#allowed(window, window.loan + missing) - window.loan;
     if (loan < Math.min(missing, LEAST_LOAN_BYTES)) return;
     this.count(loan);
-    this.#connection.writer.windowUpdate(stream.id, window.lend(loan));
+    this.#writer.windowUpdate(stream.id, window.lend(loan));
   }
 
   /** The stream has ended: what it has on loan comes back, but for what its reader has not taken. */
-  closed(stream: ClientStream): void {
+  closed(stream: Borrower): void {
     const window = stream.receiveWindow;
     if (window === undefined || window.loan === 0) return;
     const { base, loan, unread } = window;
@@ -84,7 +98,7 @@ export class Lender {
 
   /** How much of a loan a stream may have: up to half of what it has and what is left, so that others get some, too. */
   #allowed({ loan }: StreamWindow, wanted: number): number {
-    const { maxLentBytes, maxProcessLentBytes } = this.#connection.limits;
+    const { maxLentBytes, maxProcessLentBytes } = this.#limits;
     const left = Math.min(maxLentBytes - this.#lent, maxProcessLentBytes - processLoans.bytes);
     return Math.max(0, Math.min(wanted, Math.floor((loan + left) / 2)));
   }
@@ -101,7 +115,7 @@ export class UnreadLoan {
   readonly #base: number;
   #unread: number;
 
-  constructor(lender: Lender, stream: ClientStream, unread: number, base: number) {
+  constructor(lender: Lender, stream: Borrower, unread: number, base: number) {
     this.#lender = lender;
     this.#unread = unread;
     this.#base = base;

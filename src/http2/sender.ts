@@ -1,12 +1,13 @@
 import { SendWindow } from "./wire/flow.ts";
-import { copy } from "./wire/frame-writer.ts";
+import { copy } from "./wire/bytes.ts";
 import type { FrameWriter } from "./wire/frame-writer.ts";
 import type { PeerSettings } from "./wire/settings.ts";
 import { StalledStreams } from "./stalled-streams.ts";
-import { SEND_BUFFER_BYTES } from "./client/stream.ts";
-import type { ClientStream } from "./client/stream.ts";
+import type { Stream } from "./stream.ts";
 import { StreamQueue } from "./stream-queue.ts";
 
+/** How many bytes may wait in a stream before {@link Sender.write} asks its writer to stop. */
+const SEND_BUFFER_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 /** Larger frames are allowed by some servers, but would keep the other streams waiting and gain nothing. */
 const LARGEST_FRAME_BYTES = 64 * 1024;
@@ -20,16 +21,22 @@ export class Sender {
   readonly #writer: FrameWriter;
   readonly #peer: PeerSettings;
   /** Streams that have something to send and had a window to send it in; the first is next. */
-  readonly #queue = new StreamQueue();
+  readonly #queue = new StreamQueue<Stream>();
   /** Streams that have something to send and no window of their own. */
-  readonly #stalled = new StalledStreams();
+  readonly #stalled = new StalledStreams<Stream>();
 
   constructor(writer: FrameWriter, peer: PeerSettings) {
     this.#writer = writer;
     this.#peer = peer;
   }
 
-  write(stream: ClientStream, head: Uint8Array, body: Uint8Array, end: boolean): boolean {
+  /** How much the peer takes of a stream now (section 6.9.2); below 0 when its SETTINGS made the window smaller. */
+  windowOf(stream: Stream): number {
+    return this.#peer.initialWindowSize + stream.sendCredit;
+  }
+
+  /** Sends two pieces, of which `head` is copied at once and `body` may be kept. False: enough waits in the stream. */
+  write(stream: Stream, head: Uint8Array, body: Uint8Array, end: boolean): boolean {
     const length = head.length + body.length;
     if (stream.outgoing === undefined && stream.id !== 0 && !this.#writer.blocked && this.#fits(stream, length)) {
       this.#writer.data(stream.id, head, body, end);
@@ -50,20 +57,21 @@ export class Sender {
     return false;
   }
 
-  end(stream: ClientStream): void {
+  /** Ends a stream behind what it has to send. */
+  end(stream: Stream): void {
     if (stream.outgoing === undefined && stream.id !== 0) this.#end(stream);
     else this.write(stream, NOTHING, NOTHING, true);
   }
 
   /** END_STREAM alone, which takes no window (section 6.9.1) and so waits for none. */
-  #end(stream: ClientStream): void {
+  #end(stream: Stream): void {
     stream.outgoing = undefined;
     this.#writer.endStream(stream.id);
     stream.endedLocally();
   }
 
   /** The stream was opened, its own window grew, or there is more to send: it takes its turn. */
-  enqueue(stream: ClientStream): void {
+  enqueue(stream: Stream): void {
     if (stream.outgoing === undefined || stream.id === 0) return;
     if (stream.outgoingBytes > 0) this.#await(stream);
     else if (stream.endAfterOutgoing) this.#end(stream);
@@ -71,7 +79,7 @@ export class Sender {
   }
 
   /** The stream is closed: what it had to send is dropped. */
-  drop(stream: ClientStream): void {
+  drop(stream: Stream): void {
     this.#queue.delete(stream);
     this.#stalled.delete(stream);
   }
@@ -85,7 +93,7 @@ export class Sender {
       const stream = this.#queue.first;
       if (stream === undefined) return;
       this.#queue.delete(stream);
-      const length = Math.min(stream.outgoingBytes, this.#frameBytes, stream.sendWindow, this.window.left);
+      const length = Math.min(stream.outgoingBytes, this.#frameBytes, this.windowOf(stream), this.window.left);
       // SETTINGS made its window smaller since it was put here.
       if (length > 0) this.#frame(stream, stream.outgoing!, length);
       if (stream.outgoing !== undefined) this.#await(stream);
@@ -97,9 +105,9 @@ export class Sender {
   }
 
   /** Behind the others of the queue or, without a window of its own, until it has one. */
-  #await(stream: ClientStream): void {
+  #await(stream: Stream): void {
     if (stream.queue !== undefined) return;
-    if (stream.sendWindow > 0) {
+    if (this.windowOf(stream) > 0) {
       this.#stalled.delete(stream);
       this.#queue.add(stream);
     } else {
@@ -110,18 +118,18 @@ export class Sender {
   /** Queues the stalled stream with the largest window, if that is one again. */
   #wake(): void {
     const stream = this.#stalled.first;
-    if (stream !== undefined && stream.sendWindow > 0) this.#await(stream);
+    if (stream !== undefined && this.windowOf(stream) > 0) this.#await(stream);
   }
 
-  #fits(stream: ClientStream, length: number): boolean {
-    return length <= stream.sendWindow && length <= this.window.left && length <= this.#frameBytes;
+  #fits(stream: Stream, length: number): boolean {
+    return length <= this.windowOf(stream) && length <= this.window.left && length <= this.#frameBytes;
   }
 
   get #frameBytes(): number {
     return Math.min(this.#peer.maxFrameSize, LARGEST_FRAME_BYTES);
   }
 
-  #frame(stream: ClientStream, outgoing: Uint8Array[], length: number): void {
+  #frame(stream: Stream, outgoing: Uint8Array[], length: number): void {
     const last = length === stream.outgoingBytes;
     const end = last && stream.endAfterOutgoing;
     let at = this.#writer.dataFrame(stream.id, length, end);

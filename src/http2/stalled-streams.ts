@@ -1,20 +1,24 @@
-import type { ClientStream } from "./client/stream.ts";
+/** What a stream lends {@link StalledStreams}: its place there, or -1, and what it is ordered by. */
+export interface Stalled {
+  stalledAt: number;
+  readonly sendCredit: number;
+}
 
 /**
- * Streams whose content waits for a window of their own: a heap with the largest {@link ClientStream.sendCredit} on top.
+ * Streams whose content waits for a window of their own: a heap with the largest {@link Stalled.sendCredit} on top.
  * SETTINGS_INITIAL_WINDOW_SIZE moves the windows of all streams by the same (RFC 9113 section 6.9.2), so that it never
  * changes their order, and those that may send again are found from the top, without a look at the others.
  */
-export class StalledStreams {
-  readonly #heap: ClientStream[] = [];
+export class StalledStreams<S extends Stalled> {
+  readonly #heap: S[] = [];
 
   /** The one with the largest window. */
-  get first(): ClientStream | undefined {
+  get first(): S | undefined {
     return this.#heap[0];
   }
 
   /** Adds a stream, or moves one whose credit grew. */
-  add(stream: ClientStream): void {
+  add(stream: S): void {
     if (stream.stalledAt < 0) {
       stream.stalledAt = this.#heap.length;
       this.#heap.push(stream);
@@ -23,7 +27,7 @@ export class StalledStreams {
   }
 
   /** Takes a stream out, if it is there. */
-  delete(stream: ClientStream): void {
+  delete(stream: S): void {
     const at = stream.stalledAt;
     if (at < 0) return;
     stream.stalledAt = -1;
@@ -33,7 +37,7 @@ export class StalledStreams {
     this.#sink(last, last.stalledAt);
   }
 
-  #rise(stream: ClientStream, at: number): void {
+  #rise(stream: S, at: number): void {
     while (at > 0) {
       const above = (at - 1) >> 1;
       const parent = this.#heap[above]!;
@@ -44,7 +48,7 @@ export class StalledStreams {
     this.#put(stream, at);
   }
 
-  #sink(stream: ClientStream, at: number): void {
+  #sink(stream: S, at: number): void {
     const heap = this.#heap;
     for (let below = 2 * at + 1; below < heap.length; below = 2 * at + 1) {
       const right = heap[below + 1];
@@ -57,7 +61,7 @@ export class StalledStreams {
     this.#put(stream, at);
   }
 
-  #put(stream: ClientStream, at: number): void {
+  #put(stream: S, at: number): void {
     this.#heap[at] = stream;
     stream.stalledAt = at;
   }

@@ -1,16 +1,21 @@
-import type { ClientStream } from "./client/stream.ts";
+/** What a stream lends a {@link StreamQueue}: the links of the one queue that it is in. */
+export interface Queued {
+  queue: object | undefined;
+  before: Queued | undefined;
+  after: Queued | undefined;
+}
 
 /**
  * Streams in the order in which they came. The links are the streams' own: a stream is in one queue at most, and adding,
  * taking out and finding the first cost the same however many there are. (A `Set` whose first element is taken out again
  * and again walks over the places of those that were there before it.)
  */
-export class StreamQueue implements Iterable<ClientStream> {
-  #first: ClientStream | undefined = undefined;
-  #last: ClientStream | undefined = undefined;
+export class StreamQueue<S extends Queued> implements Iterable<S> {
+  #first: S | undefined = undefined;
+  #last: S | undefined = undefined;
   #size = 0;
 
-  get first(): ClientStream | undefined {
+  get first(): S | undefined {
     return this.#first;
   }
   get size(): number {
@@ -18,7 +23,7 @@ export class StreamQueue implements Iterable<ClientStream> {
   }
 
   /** Adds a stream behind all others, unless it is in the queue. */
-  add(stream: ClientStream): void {
+  add(stream: S): void {
     if (stream.queue === this) return;
     stream.queue = this;
     stream.before = this.#last;
@@ -29,9 +34,10 @@ export class StreamQueue implements Iterable<ClientStream> {
   }
 
   /** Takes a stream out, if it is in the queue. */
-  delete(stream: ClientStream): void {
+  delete(stream: S): void {
     if (stream.queue !== this) return;
-    const { before, after } = stream;
+    // The neighbours are in this queue, too.
+    const before = stream.before as S | undefined, after = stream.after as S | undefined;
     if (before === undefined) this.#first = after;
     else before.after = after;
     if (after === undefined) this.#last = before;
@@ -41,7 +47,7 @@ export class StreamQueue implements Iterable<ClientStream> {
   }
 
   /** Those that are in it now, first to last. */
-  *[Symbol.iterator](): Generator<ClientStream> {
-    for (let stream = this.#first; stream !== undefined; stream = stream.after) yield stream;
+  *[Symbol.iterator](): Generator<S> {
+    for (let stream = this.#first; stream !== undefined; stream = stream.after as S | undefined) yield stream;
   }
 }

@@ -1,4 +1,9 @@
-import type { ClientStream } from "./client/stream.ts";
+/** What a {@link StreamTable} needs of a stream. */
+export interface Tabled {
+  readonly id: number;
+  /** WINDOW_UPDATEs minus bytes sent. */
+  readonly sendCredit: number;
+}
 
 const FIRST_SLOTS = 16;
 
@@ -7,9 +12,9 @@ const FIRST_SLOTS = 16;
  * time keeps a quarter of them alive into V8's old generation, because each table that it outgrows points to the next;
  * that was a fifth of what a small call cost.
  */
-export class StreamTable implements Iterable<ClientStream> {
+export class StreamTable<S extends Tabled> implements Iterable<S> {
   /** As many slots as a power of two, half of them empty at least. */
-  #slots: (ClientStream | undefined)[] = empty(FIRST_SLOTS);
+  #slots: (S | undefined)[] = empty(FIRST_SLOTS);
   /** By how many bits a hash is cut to a slot's number. */
   #shift = shiftFor(FIRST_SLOTS);
   #size = 0;
@@ -18,12 +23,12 @@ export class StreamTable implements Iterable<ClientStream> {
     return this.#size;
   }
 
-  get(id: number): ClientStream | undefined {
+  get(id: number): S | undefined {
     return this.#slots[this.#slotOf(id)];
   }
 
   /** Adds a stream that has an id, which is not in the table yet. */
-  add(stream: ClientStream): void {
+  add(stream: S): void {
     if (2 * this.#size >= this.#slots.length) this.#grow();
     this.#slots[this.#slotOf(stream.id)] = stream;
     this.#size++;
@@ -53,7 +58,7 @@ export class StreamTable implements Iterable<ClientStream> {
   }
 
   /** The streams as they are now, by ascending id. */
-  [Symbol.iterator](): ArrayIterator<ClientStream> {
+  [Symbol.iterator](): ArrayIterator<S> {
     const streams = this.#slots.filter((stream) => stream !== undefined);
     return streams.sort((a, b) => a.id - b.id).values();
   }
@@ -62,11 +67,11 @@ export class StreamTable implements Iterable<ClientStream> {
    * The streams with ids above one and up to another, by ascending id. It looks at each of those ids, or at each slot where
    * these are fewer, and so never at more than the ids that were used.
    */
-  between(above: number, upTo: number): ClientStream[] {
+  between(above: number, upTo: number): S[] {
     if (upTo - above > 2 * this.#slots.length) {
       return [...this].filter(({ id }) => id > above && id <= upTo);
     }
-    const found: ClientStream[] = [];
+    const found: S[] = [];
     for (let id = above % 2 === 0 ? above + 1 : above + 2; id <= upTo; id += 2) {
       const stream = this.get(id);
       if (stream !== undefined) found.push(stream);
@@ -74,7 +79,7 @@ export class StreamTable implements Iterable<ClientStream> {
     return found;
   }
 
-  /** The largest {@link ClientStream.sendCredit}, 0 at least. */
+  /** The largest {@link Tabled.sendCredit}, 0 at least. */
   mostSendCredit(): number {
     let most = 0;
     for (const stream of this.#slots) if (stream !== undefined) most = Math.max(most, stream.sendCredit);
@@ -106,6 +111,6 @@ function shiftFor(slots: number): number {
   return Math.clz32(slots) + 1;
 }
 
-function empty(slots: number): (ClientStream | undefined)[] {
-  return new Array<ClientStream | undefined>(slots).fill(undefined);
+function empty<S>(slots: number): (S | undefined)[] {
+  return new Array<S | undefined>(slots).fill(undefined);
 }

@@ -13,6 +13,10 @@ import type { Clock, Timer } from "../time/clock.ts";
 import { FurtherConnections } from "./further-connections.ts";
 import { whyNot } from "./socket-error.ts";
 import type { Destination } from "./socket.ts";
+import { turn } from "./turn.ts";
+
+/** What all connections buffer in a turn of the event loop leaves together. */
+const scheduleFlush = (flush: () => void): void => turn.atEnd(flush);
 
 /** What a link needs to know of the connector's options. */
 export interface LinkSettings extends GrpcOptions {
@@ -188,6 +192,7 @@ export class GrpcLink implements Link {
       }, {
         clock,
         limits,
+        scheduleFlush,
         keepalive: keepalive && {
           ...keepalive,
           intervalMs: keepalive.intervalMs * this.#pingIntervalFactor,

@@ -4,7 +4,6 @@ import type { ByteStream, ByteStreamEvents } from "../http2/byte-stream.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Timer } from "../time/clock.ts";
 import { socketError } from "./socket-error.ts";
-import { turn } from "./turn.ts";
 
 /** How long what was written before `destroy` may take to leave, in milliseconds. */
 const LINGER_MS = 1_000;
@@ -59,10 +58,6 @@ export class SocketStream implements ByteStream {
   readonly #written = (error?: Error | null): void => {
     if (error) this.#gone(error);
   };
-
-  whenLaid(flush: () => void): void {
-    turn.atEnd(flush);
-  }
 
   end(): void {
     if (this.#socket.writable) this.#socket.end();

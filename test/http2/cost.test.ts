@@ -175,7 +175,7 @@ describe("windows that SETTINGS change are exact all the same", () => {
         for (const stream of streams) {
           if (stream.closed) continue;
           const left = initial + allowed.get(stream.id)! - (sent.get(stream.id) ?? 0);
-          assert.equal(stream.sendWindow, left);
+          assert.equal(connection.sender.windowOf(stream), left);
           if (stream.outgoing !== undefined) assert.ok(left <= 0 || total === whole, "it waits for nothing");
         }
         assert.deepEqual([told, connection.sender.window.left], [["ready"], whole - total]);

@@ -77,11 +77,11 @@ describe("flow control of what is sent", () => {
   });
 
   it("bears a window that SETTINGS make negative", async () => {
-    const { server, request } = pair({}, false);
+    const { connection, server, request } = pair({}, false);
     server.send(frame.settings([Setting.initialWindowSize, 100]));
     const stream = request({ body: new Uint8Array(150) });
     server.send(frame.settings([Setting.initialWindowSize, 20]));
-    assert.equal(stream.sendWindow, -80);
+    assert.equal(connection.sender.windowOf(stream), -80);
     await flushed();
     server.frames();
     server.send(frame.windowUpdate(1, 80));

@@ -28,8 +28,11 @@ class Log implements FrameSink {
   onSettingsAck(): void {
     this.lines.push("settings ack");
   }
-  onPing(payload: Uint8Array, start: number, ack: boolean): void {
-    this.lines.push(`ping ${[...payload.subarray(start, start + 8)]} ${ack}`);
+  onPing(payload: Uint8Array, start: number): void {
+    this.lines.push(`ping ${[...payload.subarray(start, start + 8)]}`);
+  }
+  onPingAck(payload: Uint8Array, start: number): void {
+    this.lines.push(`ping ack ${[...payload.subarray(start, start + 8)]}`);
   }
   onGoaway(last: number, code: number, debug: Uint8Array): void {
     this.lines.push(`goaway ${last} ${code} ${[...debug]}`);

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { HeaderBlock, receivedField } from "../../src/http2/wire/header-block.ts";
 import { HpackDecoder } from "../../src/http2/wire/hpack-decoder.ts";
 import { field } from "../../src/http2/wire/hpack-table.ts";
-import { CancelledStreams } from "../../src/http2/limits.ts";
+import { CancelledStreams } from "../../src/http2/cancelled-streams.ts";
 import { concat, encodeFrame, ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { headerBlock, integer, stringLiteral } from "../support/raw-http2/header-block.ts";
 import { ManualClock } from "../support/manual-clock.ts";

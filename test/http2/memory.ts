@@ -1,7 +1,7 @@
 // A connection over two arrays: the test is the server, byte for byte, without a socket.
 import type { ByteStream, ByteStreamEvents } from "../../src/http2/byte-stream.ts";
 import { Connection, type ConnectionOptions } from "../../src/http2/client/connection.ts";
-import type { StreamError } from "../../src/http2/wire/error.ts";
+import type { StreamError } from "../../src/http2/client/stream-error.ts";
 import type { HeaderBlock } from "../../src/http2/wire/header-block.ts";
 import { HeaderTemplate } from "../../src/http2/wire/hpack-encoder.ts";
 import { ClientStream } from "../../src/http2/client/stream.ts";
@@ -28,7 +28,7 @@ export class MemoryServer implements ByteStream {
   destroyed = false;
   held = false;
   #read = 0;
-  #laid = false;
+  #scheduled = false;
 
   start(events: ByteStreamEvents): void {
     this.events = events;
@@ -37,14 +37,15 @@ export class MemoryServer implements ByteStream {
     this.writes.push(bytes);
     return !this.full;
   }
-  whenLaid(flush: () => void): void {
-    if (this.#laid) return;
-    this.#laid = true;
+  /** An immediate, as `node/turn.ts` has it on Node. */
+  readonly scheduleFlush = (flush: () => void): void => {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     setImmediate(() => {
-      this.#laid = false;
+      this.#scheduled = false;
       flush();
     });
-  }
+  };
   end(): void {
     this.ended = true;
   }
@@ -177,7 +178,7 @@ export function pair(
       lost.push(cause);
     },
     ...events,
-  }, options);
+  }, { scheduleFlush: server.scheduleFlush, ...options });
   if (settle) server.send(frame.settings());
   return {
     server,
@@ -194,7 +195,7 @@ export function pair(
   };
 }
 
-/** Lets the connection write what it laid. */
+/** Lets the connection write what it buffered. */
 export async function flushed(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
   await new Promise<void>((resolve) => setImmediate(resolve));

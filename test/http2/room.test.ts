@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { NoRoomError } from "../../src/http2/wire/error.ts";
+import { NoRoomError } from "../../src/http2/client/stream-error.ts";
 import { Setting } from "../support/raw-http2/frame.ts";
 import { END_HEADERS_STREAM, flushed, frame, OK, pair } from "./memory.ts";
 

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { markAttempt } from "../../connection/mark.ts";
-import type { StreamError } from "../../http2/wire/error.ts";
+import type { StreamError } from "../../http2/client/stream-error.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { ClientStream } from "../../http2/client/stream.ts";
 import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts";

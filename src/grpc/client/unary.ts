@@ -4,6 +4,7 @@ import type { UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { UnaryEndListener } from "../../connection/end-reporting.ts";
 import type { Connection } from "../../http2/client/connection.ts";
+import { readUint32 } from "../../http2/wire/bytes.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import type { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
 import type { Deadlines } from "../../time/deadline.ts";
@@ -91,9 +92,7 @@ export class GrpcUnaryCall extends GrpcCall {
     try {
       const length = end - start - PREFIX_BYTES;
       if (this.#reader === undefined && this.#whole === undefined && length >= 0) {
-        const announced =
-          ((chunk[start + 1]! << 24) | (chunk[start + 2]! << 16) | (chunk[start + 3]! << 8) | chunk[start + 4]!) >>> 0;
-        if (announced === length) {
+        if (readUint32(chunk, start + 1) === length) {
           checkLength(length, this.options.readMaxBytes);
           this.#wholeFlags = chunk[start]!;
           this.#whole = chunk.subarray(start + PREFIX_BYTES, end);

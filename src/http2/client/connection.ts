@@ -1,21 +1,17 @@
-import { systemClock } from "../../time/clock.ts";
-import type { Clock, Timer } from "../../time/clock.ts";
+import type { Timer } from "../../time/clock.ts";
 import type { ByteStream, ByteStreamEvents } from "../byte-stream.ts";
-import { blamesRequests, ErrorCode, errorCodeText, Http2Error, StreamError } from "../wire/error.ts";
-import type { Blame } from "../wire/error.ts";
-import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
-import { FrameReader } from "../wire/frame-reader.ts";
-import { FrameWriter } from "../wire/frame-writer.ts";
-import { HpackEncoder } from "../wire/hpack-encoder.ts";
+import { Endpoint } from "../endpoint.ts";
+import type { EndpointOptions } from "../endpoint.ts";
 import { Keepalive } from "../keepalive.ts";
 import type { KeepaliveSettings } from "../keepalive.ts";
-import { Lender } from "../lender.ts";
-import { MAX_WAITING_CONTROL_BYTES, resolveLimits } from "../limits.ts";
-import type { Http2Limits, ResolvedHttp2Limits } from "../limits.ts";
-import { Receiver } from "./receiver.ts";
+import { ErrorCode, errorCodeText, Http2Error } from "../wire/error.ts";
+import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
+import { FrameReader } from "../wire/frame-reader.ts";
+import { Setting } from "../wire/settings.ts";
+import { ResponseReceiver } from "./receiver.ts";
 import { connectionEnded, Requests } from "./requests.ts";
-import { Sender } from "../sender.ts";
-import { PeerSettings, Setting } from "../wire/settings.ts";
+import { blamesRequests, StreamError } from "./stream-error.ts";
+import type { Blame } from "./stream-error.ts";
 import type { ClientStream } from "./stream.ts";
 
 /**
@@ -48,36 +44,24 @@ export interface ConnectionEvents {
 }
 
 /** Settings of a connection. */
-export interface ConnectionOptions {
-  limits?: Http2Limits | undefined;
+export interface ConnectionOptions extends EndpointOptions {
   /** Pings when the server is silent; undefined: none. */
   keepalive?: KeepaliveSettings | undefined;
-  /** Defaults to the runtime's. */
-  clock?: Clock | undefined;
   /** The id of the first stream, for tests of ids running out. Defaults to 1. */
   firstStreamId?: number | undefined;
 }
 
 /** An HTTP/2 connection as a client has it (RFC 9113) over a byte stream. */
-export class Connection implements ByteStreamEvents {
-  readonly encoder: HpackEncoder = new HpackEncoder();
-  readonly peer: PeerSettings = new PeerSettings();
-  readonly writer: FrameWriter;
-  readonly sender: Sender;
-  readonly clock: Clock;
-  readonly limits: ResolvedHttp2Limits;
+export class Connection extends Endpoint<ClientStream> implements ByteStreamEvents {
   readonly requests: Requests;
-  readonly lender: Lender;
   /** Why it drains, if something is wrong. */
   whyDraining: Error | undefined;
-  readonly #bytes: ByteStream;
   readonly #events: ConnectionEvents;
   readonly #reader: FrameReader;
   readonly #keepalive: Keepalive | undefined;
   #state: ConnectionState = "connecting";
   /** What was sent last before a GOAWAY that a request may have caused. */
   #blamed: number | undefined;
-  #held = false;
   /** The smallest last stream id of the peer's GOAWAYs. */
   #lastStreamId: number = MAX_STREAM_ID;
   /** A GOAWAY came. */
@@ -85,17 +69,11 @@ export class Connection implements ByteStreamEvents {
   readonly #closeTimers: Timer[] = [];
 
   constructor(bytes: ByteStream, events: ConnectionEvents, options: ConnectionOptions = {}) {
-    this.#bytes = bytes;
+    super("client", bytes, options);
     this.#events = events;
-    this.clock = options.clock ?? systemClock;
-    this.limits = resolveLimits(options.limits);
-    this.writer = new FrameWriter(bytes);
-    this.sender = new Sender(this.writer, this.peer);
-    this.requests = new Requests(this, options.firstStreamId ?? 1);
-    this.lender = new Lender(this);
+    this.requests = new Requests(this, this, options.firstStreamId ?? 1);
     const { maxHeaderListBytes, streamWindowBytes, connectionWindowBytes } = this.limits;
-    const receiver = new Receiver(this);
-    this.#reader = new FrameReader(receiver, maxHeaderListBytes);
+    this.#reader = new FrameReader(new ResponseReceiver(this, this.requests, this), maxHeaderListBytes);
     if (options.keepalive !== undefined) this.#keepalive = new Keepalive(this, options.keepalive);
     this.writer.preface([
       [Setting.ENABLE_PUSH, 0],
@@ -116,9 +94,13 @@ export class Connection implements ByteStreamEvents {
   get declinesWhenFull(): boolean {
     return this.#events.room !== undefined;
   }
-  /** Whether the server has yet to answer whether it is still there. */
-  get doubtful(): boolean {
-    return this.#keepalive?.asking === true;
+  /** Whether requests can be sent now: it is ready, and the server does not owe the answer to a keepalive ping. */
+  get sending(): boolean {
+    return this.#state === "ready" && this.#keepalive?.asking !== true;
+  }
+  /** Whether requests are in flight or wait. */
+  get inUse(): boolean {
+    return !this.requests.none;
   }
   /** The server's first SETTINGS came. */
   becameReady(): void {
@@ -189,7 +171,7 @@ export class Connection implements ByteStreamEvents {
 
   /** All requests are done. */
   idle(): void {
-    this.hold(false);
+    if (this.held) this.held = false;
     if (this.#state === "draining") this.#end(this.whyDraining);
   }
 
@@ -212,9 +194,9 @@ export class Connection implements ByteStreamEvents {
     this.#reader.stop();
     const { ids: unsent } = this.writer.unsent();
     this.writer.close();
-    this.hold(false);
-    this.#bytes.end();
-    this.#bytes.destroy();
+    if (this.held) this.held = false;
+    this.bytes.end();
+    this.bytes.destroy();
     this.#events.lost?.(cause);
     this.requests.failWaiting(why);
     this.requests.failActive(why, unsent, (stream) => this.#blame(stream));
@@ -251,12 +233,11 @@ export class Connection implements ByteStreamEvents {
     return stream.id === this.#blamed ? "cause" : "perhaps";
   }
 
-  /** The process is held while requests are in flight or wait. */
-  hold(on: boolean): void {
-    if (on === this.#held) return;
-    this.#held = on;
-    if (on) this.#keepalive?.busy();
-    this.#bytes.hold(on);
+  /** There is a request: the process is held until all are done. */
+  busy(): void {
+    if (this.held) return;
+    this.held = true;
+    this.#keepalive?.busy();
   }
 
   // What the byte stream says
@@ -267,7 +248,7 @@ export class Connection implements ByteStreamEvents {
     try {
       this.#reader.read(chunk);
       if (answered) this.requests.startWaiting();
-      this.#checkControlBytes();
+      this.checkControlBytes();
     } catch (error) {
       this.fail(error instanceof Error ? error : new Http2Error(ErrorCode.INTERNAL_ERROR, String(error)));
     }
@@ -276,12 +257,6 @@ export class Connection implements ByteStreamEvents {
   writable(): void {
     this.writer.drained();
     if (this.#state !== "lost") this.requests.startWaiting();
-  }
-
-  /** Answers that pile up for a peer that doesn't read them are a flood (section 10.5). */
-  #checkControlBytes(): void {
-    if (!this.writer.blocked || this.writer.waitingControlBytes <= MAX_WAITING_CONTROL_BYTES) return;
-    throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "the server doesn't read the answers to its own frames");
   }
 
   end(): void {

@@ -1,22 +1,49 @@
-import type { Connection } from "./connection.ts";
-import { ErrorCode, Http2Error, NoRoomError, StreamError } from "../wire/error.ts";
-import type { Blame, Processed } from "../wire/error.ts";
+import type { Endpoint } from "../endpoint.ts";
+import { ErrorCode, Http2Error } from "../wire/error.ts";
+import { NoRoomError, StreamError } from "./stream-error.ts";
+import type { Blame, Processed } from "./stream-error.ts";
 import { StreamWindow } from "../wire/flow.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
 import { fieldListBytes } from "../wire/hpack-encoder.ts";
-import { CancelledStreams } from "../limits.ts";
+import { CancelledStreams } from "../cancelled-streams.ts";
 import type { ClientStream } from "./stream.ts";
 import { StreamQueue } from "../stream-queue.ts";
-import { StreamTable } from "../stream-table.ts";
+import type { StreamTable } from "../stream-table.ts";
+
+/** The client's end of a connection, as far as it is like any end. */
+export type ClientEndpoint = Endpoint<ClientStream>;
+
+/** What requests need of their connection beyond that, and tell it. */
+export interface RequestsHost {
+  /** Whether a request that is made now can be sent, maybe later. */
+  readonly usable: boolean;
+  /** Whether requests can be sent now: the server is there, and does not owe the answer to a keepalive ping. */
+  readonly sending: boolean;
+  /** Whether requests that find no place under MAX_CONCURRENT_STREAMS fail instead of waiting. */
+  readonly declinesWhenFull: boolean;
+  /** Why it drains, if something is wrong. */
+  readonly whyDraining: Error | undefined;
+  /** There is a request. */
+  busy(): void;
+  /** All requests are done. */
+  idle(): void;
+  /** There is room for requests again. */
+  hasRoom(): void;
+  /** There is no room for requests any more. */
+  isFull(): void;
+  /** Takes no new requests: the stream ids ran out. */
+  drain(): void;
+}
 
 /** The requests of a connection: those that wait for a place, and those that are in flight. */
 export class Requests {
   /** The streams that count against MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2), by id. */
-  readonly active: StreamTable = new StreamTable();
+  readonly active: StreamTable<ClientStream>;
   /** The streams that this side reset, whose frames may still come. */
   readonly cancelled: CancelledStreams = new CancelledStreams();
-  readonly #connection: Connection;
-  readonly #waiting = new StreamQueue();
+  readonly #endpoint: ClientEndpoint;
+  readonly #host: RequestsHost;
+  readonly #waiting = new StreamQueue<ClientStream>();
   #nextId: number;
   #startingSoon = false;
   /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows hold. */
@@ -26,8 +53,10 @@ export class Requests {
   /** The server's MAX_CONCURRENT_STREAMS as of its newest SETTINGS. */
   #allowed = Infinity;
 
-  constructor(connection: Connection, firstStreamId: number) {
-    this.#connection = connection;
+  constructor(endpoint: ClientEndpoint, host: RequestsHost, firstStreamId: number) {
+    this.active = endpoint.streams;
+    this.#endpoint = endpoint;
+    this.#host = host;
     this.#nextId = firstStreamId;
   }
 
@@ -41,7 +70,7 @@ export class Requests {
   }
   /** How many more the server allows; those that wait for the byte stream count as in flight. */
   get room(): number {
-    return this.#connection.peer.maxConcurrentStreams - this.#used;
+    return this.#endpoint.peer.maxConcurrentStreams - this.#used;
   }
   get #used(): number {
     return this.active.size + this.#waiting.size + this.#reserved;
@@ -53,19 +82,19 @@ export class Requests {
 
   /** Sends a stream's request, or lets it wait. */
   open(stream: ClientStream): void {
-    if (!this.#connection.usable) {
+    if (!this.#host.usable) {
       stream.close();
-      stream.onFailed(connectionEnded("not-sent", this.#connection.whyDraining));
+      stream.onFailed(connectionEnded("not-sent", this.#host.whyDraining));
       return;
     }
     const place = this.#waiting.size === 0 && this.#hasPlace();
-    if (this.#connection.declinesWhenFull && (!place || this.#reserved > 0) && this.room <= 0) {
+    if (this.#host.declinesWhenFull && (!place || this.#reserved > 0) && this.room <= 0) {
       return this.#decline(stream);
     }
     stream.state = "waiting";
-    this.#connection.hold(true);
+    this.#host.busy();
     // After a long silence, the first request puts the connection in doubt.
-    if (place && !this.#connection.doubtful) this.#start(stream);
+    if (place && this.#host.sending) this.#start(stream);
     else this.#waiting.add(stream);
   }
 
@@ -79,7 +108,7 @@ export class Requests {
 
   /** The response is complete, and with it the exchange: a request that isn't is cut off (section 8.1). */
   finish(stream: ClientStream): void {
-    if (stream.state === "open") this.#connection.writer.reset(stream.id, ErrorCode.NO_ERROR);
+    if (stream.state === "open") this.#endpoint.writer.reset(stream.id, ErrorCode.NO_ERROR);
     this.forget(stream);
   }
 
@@ -94,13 +123,13 @@ export class Requests {
   /** Lets go of a stream that is done, and gives its place to the next. */
   forget(stream: ClientStream): void {
     if (stream.closed) return;
-    if (stream.outgoing !== undefined) this.#connection.sender.drop(stream);
+    if (stream.outgoing !== undefined) this.#endpoint.sender.drop(stream);
     stream.close();
     if (stream.id === 0) this.#waiting.delete(stream);
     else this.active.delete(stream.id);
-    if (this.room === 1) this.#connection.hasRoom();
+    if (this.room === 1) this.#host.hasRoom();
     if (this.#waiting.size > 0) this.#startSoon();
-    else if (this.active.size === 0) this.#connection.idle();
+    else if (this.active.size === 0) this.#host.idle();
   }
 
   /** Sends requests that wait, as far as there are places. */
@@ -108,9 +137,9 @@ export class Requests {
     for (let stream; (stream = this.#waiting.first) !== undefined && this.#hasPlace();) {
       this.#waiting.delete(stream);
       this.#start(stream);
-      this.#connection.sender.enqueue(stream);
+      this.#endpoint.sender.enqueue(stream);
     }
-    this.#connection.sender.pump();
+    this.#endpoint.sender.pump();
     this.#limitChanged();
   }
 
@@ -122,18 +151,18 @@ export class Requests {
       if (!reserved) return;
       reserved = false;
       this.#reserved--;
-      if (this.room === 1) this.#connection.hasRoom();
+      if (this.room === 1) this.#host.hasRoom();
     };
   }
 
   /** The newest SETTINGS may allow more streams, or fewer than wait for the byte stream. */
   #limitChanged(): void {
-    const { maxConcurrentStreams } = this.#connection.peer;
+    const { maxConcurrentStreams } = this.#endpoint.peer;
     const wasFull = this.#used >= this.#allowed;
     this.#allowed = maxConcurrentStreams;
-    if (wasFull && this.room > 0) this.#connection.hasRoom();
-    else if (!wasFull && this.room <= 0) this.#connection.isFull();
-    if (!this.#connection.declinesWhenFull || this.active.size < maxConcurrentStreams) return;
+    if (wasFull && this.room > 0) this.#host.hasRoom();
+    else if (!wasFull && this.room <= 0) this.#host.isFull();
+    if (!this.#host.declinesWhenFull || this.active.size < maxConcurrentStreams) return;
     for (const stream of [...this.#waiting]) {
       this.#waiting.delete(stream);
       this.#decline(stream);
@@ -144,7 +173,7 @@ export class Requests {
   acknowledged(): void {
     if (this.#acknowledged) return;
     this.#acknowledged = true;
-    const { streamWindowBytes } = this.#connection.limits;
+    const { streamWindowBytes } = this.#endpoint.limits;
     for (const stream of this.active) stream.receiveWindow?.resize(streamWindowBytes);
   }
 
@@ -163,7 +192,7 @@ export class Requests {
    * gets behind it, as C-core does with CANCELLED while it shuts down.
    */
   takeBack(code: number, why: string): void {
-    const { sender, writer } = this.#connection;
+    const { sender, writer } = this.#endpoint;
     const { ids, contentBytes } = writer.takeBack();
     sender.window.left += contentBytes;
     for (const id of ids) {
@@ -196,7 +225,7 @@ export class Requests {
 
   #decline(stream: ClientStream): void {
     stream.close();
-    stream.onFailed(new NoRoomError(this.#connection.peer.maxConcurrentStreams));
+    stream.onFailed(new NoRoomError(this.#endpoint.peer.maxConcurrentStreams));
   }
 
   /** Not at once: what ended one request may be about to end those that wait, such as a signal they share. */
@@ -210,29 +239,29 @@ export class Requests {
   }
 
   #hasPlace(): boolean {
-    const { doubtful, peer, state, writer } = this.#connection;
-    return state === "ready" && !doubtful && !writer.blocked && this.active.size < peer.maxConcurrentStreams;
+    const { peer, writer } = this.#endpoint;
+    return this.#host.sending && !writer.blocked && this.active.size < peer.maxConcurrentStreams;
   }
 
   #start(stream: ClientStream): void {
-    const { encoder, limits: { maxRequestHeaderListBytes, streamWindowBytes }, peer, writer } = this.#connection;
+    const { encoder, limits: { maxRequestHeaderListBytes, streamWindowBytes }, peer, writer } = this.#endpoint;
     const template = stream.template!;
     const bytes = stream.extra === undefined ? template.bytes : template.bytes + fieldListBytes(stream.extra);
     // Section 10.5.1: the server's limit is advisory, but it would refuse the request, or end the connection for it.
     if (bytes > maxRequestHeaderListBytes || bytes > peer.maxHeaderListSize) return this.#tooLarge(stream, bytes);
     const id = this.#nextId;
     this.#nextId += 2;
-    writer.headers(id, encoder.template(template), stream.literals(), peer.maxFrameSize);
+    writer.headers(id, encoder.template(template), encoder.literals(stream.extra), peer.maxFrameSize);
     const window = this.#acknowledged ? streamWindowBytes : Math.max(streamWindowBytes, DEFAULT_WINDOW);
     stream.opened(id, new StreamWindow(window));
     this.active.add(stream);
-    if (this.room === 0) this.#connection.isFull();
+    if (this.room === 0) this.#host.isFull();
     // Section 5.1.1: a connection whose ids ran out is replaced.
-    if (this.#nextId > MAX_STREAM_ID) this.#connection.drain();
+    if (this.#nextId > MAX_STREAM_ID) this.#host.drain();
   }
 
   #tooLarge(stream: ClientStream, bytes: number): void {
-    const { limits: { maxRequestHeaderListBytes }, peer: { maxHeaderListSize } } = this.#connection;
+    const { limits: { maxRequestHeaderListBytes }, peer: { maxHeaderListSize } } = this.#endpoint;
     const most = Math.min(maxHeaderListSize, maxRequestHeaderListBytes);
     const whose = most === maxHeaderListSize ? "that the server allows" : "of limits.maxRequestHeaderListBytes";
     const why = `the request's headers are ${bytes} bytes, larger than the ${most} bytes ${whose}`;
@@ -241,7 +270,7 @@ export class Requests {
 
   #reset(stream: ClientStream, code: number): void {
     this.cancelled.add(stream.id, Math.max(0, stream.receiveWindow!.left));
-    this.#connection.writer.reset(stream.id, code);
+    this.#endpoint.writer.reset(stream.id, code);
   }
 }
 

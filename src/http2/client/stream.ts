@@ -1,11 +1,11 @@
-import type { Connection } from "./connection.ts";
+import type { Lender } from "../lender.ts";
+import type { Sender } from "../sender.ts";
+import { Stream } from "../stream.ts";
 import { ErrorCode } from "../wire/error.ts";
-import type { StreamError } from "../wire/error.ts";
 import type { StreamWindow } from "../wire/flow.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";
 import type { HeaderTemplate } from "../wire/hpack-encoder.ts";
-import type { UnreadLoan } from "../lender.ts";
-import type { StreamQueue } from "../stream-queue.ts";
+import type { StreamError } from "./stream-error.ts";
 
 /**
  * The states of a request's stream (RFC 9113 section 5.1, as a client sees them). `waiting` is before `idle` ends: for
@@ -19,46 +19,30 @@ import type { StreamQueue } from "../stream-queue.ts";
  */
 export type StreamState = "new" | "waiting" | "open" | "half-closed (local)" | "closed";
 
-/** How many bytes may wait in a stream before {@link ClientStream.write} asks its writer to stop. */
-export const SEND_BUFFER_BYTES: number = 64 * 1024;
-
-const NO_LITERALS: readonly Uint8Array[] = [];
+/** What a stream needs of its connection. */
+export interface StreamConnection {
+  readonly sender: Sender;
+  readonly lender: Lender;
+  readonly requests: {
+    open(stream: ClientStream): void;
+    cancel(stream: ClientStream, code: number): void;
+  };
+}
 
 /**
  * One request and its response. A protocol above derives from it and gets the response through the `on…` methods, which
  * are called from within the connection and must not throw. After `onEnd` or `onFailed` none is called any more.
  */
-export abstract class ClientStream {
+export abstract class ClientStream extends Stream {
   state: StreamState = "new";
-  /** The stream id, or 0 while nothing was sent. */
-  id = 0;
-  connection: Connection | undefined = undefined;
+  connection: StreamConnection | undefined = undefined;
   /** Whether it may take as long as its user likes, so that a connection that closes gives it more time. */
   readonly longLived: boolean = false;
   // The request's header section, until it is sent.
   template: HeaderTemplate | undefined = undefined;
   extra: readonly string[] | undefined = undefined;
-  // What is to be sent and waits for a window.
-  outgoing: Uint8Array[] | undefined = undefined;
-  outgoingAt = 0;
-  outgoingBytes = 0;
-  endAfterOutgoing = false;
-  /** WINDOW_UPDATEs minus bytes sent: the send window without the peer's SETTINGS_INITIAL_WINDOW_SIZE. */
-  sendCredit = 0;
-  // Its places in a StreamQueue and in the sender's StalledStreams; -1: in none.
-  queue: StreamQueue | undefined = undefined;
-  before: ClientStream | undefined = undefined;
-  after: ClientStream | undefined = undefined;
-  stalledAt = -1;
-  /** Whether a `write` returned false since the last `onWritable`. */
-  wantsRoom = false;
-  receiveWindow: StreamWindow | undefined = undefined;
-  /** What it holds on loan after its end, until that is read. */
-  unreadLoan: UnreadLoan | undefined = undefined;
   // What came so far.
   headReceived = false;
-  /** END_STREAM came: the server is done with the stream, so that there is nothing left to reset. */
-  endReceived = false;
   informational = 0;
   contentLeft = -1;
 
@@ -70,13 +54,6 @@ export abstract class ClientStream {
   abstract onEnd(trailers: HeaderBlock | undefined): void;
   /** There will be no complete response. */
   abstract onFailed(error: StreamError): void;
-  /** After `write` returned false: there is room again. */
-  onWritable(): void {}
-
-  /** How much the peer takes now (RFC 9113 section 6.9.2); below 0 when its SETTINGS made the window smaller. */
-  get sendWindow(): number {
-    return this.connection!.peer.initialWindowSize + this.sendCredit;
-  }
 
   /** Whether nothing can come or go any more. */
   get closed(): boolean {
@@ -84,7 +61,7 @@ export abstract class ClientStream {
   }
 
   /** Sends the request's header section, now or as soon as the connection has a place for it. */
-  open(connection: Connection, template: HeaderTemplate, extra: readonly string[] | undefined): void {
+  open(connection: StreamConnection, template: HeaderTemplate, extra: readonly string[] | undefined): void {
     this.connection = connection;
     this.template = template;
     this.extra = extra;
@@ -150,16 +127,5 @@ export abstract class ClientStream {
     this.outgoing = undefined;
     this.outgoingBytes = 0;
     this.connection?.lender.closed(this);
-  }
-
-  /** The literals of the varying fields. */
-  literals(): readonly Uint8Array[] {
-    const { extra } = this;
-    if (extra === undefined || extra.length === 0) return NO_LITERALS;
-    const literals: Uint8Array[] = [];
-    for (let i = 0; i < extra.length; i += 2) {
-      literals.push(this.connection!.encoder.literal(extra[i]!, extra[i + 1]!));
-    }
-    return literals;
   }
 }

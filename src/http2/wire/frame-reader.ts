@@ -1,5 +1,6 @@
+import { readUint24, readUint32 } from "./bytes.ts";
 import { ErrorCode, Http2Error } from "./error.ts";
-import { DEFAULT_MAX_FRAME_SIZE, Flag, FRAME_HEADER_BYTES, FrameType, isFrameLength, readUint32 } from "./frame.ts";
+import { DEFAULT_MAX_FRAME_SIZE, Flag, FRAME_HEADER_BYTES, FrameType, isFrameLength } from "./frame.ts";
 import { HeaderFragments } from "./header-fragments.ts";
 
 /** What a {@link FrameReader} found. Offsets are into the chunk or buffer handed along, which may be kept. */
@@ -23,10 +24,11 @@ export interface FrameSink {
   onReset(streamId: number, code: number): void;
   onSettings(payload: Uint8Array, start: number, end: number): void;
   onSettingsAck(): void;
-  onPing(payload: Uint8Array, start: number, ack: boolean): void;
+  onPing(payload: Uint8Array, start: number): void;
+  onPingAck(payload: Uint8Array, start: number): void;
   onGoaway(lastStreamId: number, code: number, debug: Uint8Array): void;
   onWindowUpdate(streamId: number, increment: number): void;
-  /** A frame that says nothing to a client: PRIORITY, or of an unknown type (section 5.5). */
+  /** A frame that says nothing here: PRIORITY, or of an unknown type (section 5.5). */
   onIgnored(): void;
 }
 
@@ -113,7 +115,7 @@ export class FrameReader {
   }
 
   #frameHeader(from: Uint8Array, at: number): void {
-    const length = (from[at]! << 16) | (from[at + 1]! << 8) | from[at + 2]!;
+    const length = readUint24(from, at);
     const type = from[at + 3]!;
     const streamId = readUint32(from, at + 5) & 0x7fff_ffff;
     if (!this.#begun) this.#begin(from, at, type);
@@ -197,7 +199,7 @@ export class FrameReader {
         throw protocol("PUSH_PROMISE although push is disabled");
       case FrameType.PING:
         if (id !== 0) throw protocol("PING on a stream");
-        return sink.onPing(bytes, start, (flags & Flag.ACK) !== 0);
+        return (flags & Flag.ACK) !== 0 ? sink.onPingAck(bytes, start) : sink.onPing(bytes, start);
       case FrameType.GOAWAY:
         if (id !== 0) throw protocol("GOAWAY on a stream");
         return sink.onGoaway(

@@ -1,6 +1,6 @@
-import type { ByteStream } from "../byte-stream.ts";
+import { copy, writeUint32 } from "./bytes.ts";
 import { ErrorCode } from "./error.ts";
-import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader, writeUint32 } from "./frame.ts";
+import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader } from "./frame.ts";
 import { findUnsent, without } from "./unsent.ts";
 import type { UnsentRequests } from "./unsent.ts";
 
@@ -8,13 +8,26 @@ const FIRST_SLAB_BYTES = 4 * 1024;
 const LARGEST_SLAB_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 
+/** Where frames go: a byte stream, as far as the writer needs it. */
+export interface FrameOutput {
+  /** False: enough is queued, wait for {@link FrameWriter.drained}. The bytes don't change afterwards. */
+  write(bytes: Uint8Array): boolean;
+}
+
 /**
- * Frames going out. They are laid into a slab of memory one after another, and everything laid until the byte stream
- * says so leaves in one write: a write is what costs most in a small call. A slab is never written twice, as the byte
+ * Schedules `flush` once for the end of the current turn of the event loop, however often it is called before that, so
+ * that everything buffered in the turn leaves in one write. It may also run `flush` at once, for what was buffered before.
+ */
+export type ScheduleFlush = (flush: () => void) => void;
+
+/**
+ * Frames going out. They are buffered in a slab of memory one after another, and what is buffered in a turn of the event
+ * loop leaves in one write: a write is what costs most in a small call. A slab is never written twice, as the byte
  * stream may still hold it.
  */
 export class FrameWriter {
-  readonly #stream: ByteStream;
+  readonly #output: FrameOutput;
+  readonly #scheduleFlush: ScheduleFlush;
   #slab: Uint8Array = NOTHING;
   #start = 0;
   #end = 0;
@@ -25,23 +38,24 @@ export class FrameWriter {
   /** Where the flags of the newest frame stand if that is DATA of `#lastData` and has not left yet. */
   #lastDataFlags = 0;
   #lastData = 0;
-  /** The byte stream is full: what is laid waits for {@link drained}. */
+  /** The byte stream is full: what is buffered waits for {@link drained}. */
   blocked = false;
   /** Bytes of answers to the peer's frames that wait. */
   waitingControlBytes = 0;
   /** How many writes there were to the byte stream. */
   writes = 0;
-  /** How many DATA frames with content were laid. */
+  /** How many DATA frames with content were buffered. */
   dataFrames = 0;
   /** The stream whose request the last frames that left belong to; 0: something else left last. */
   lastSent = 0;
   #lastLaid = 0;
 
-  constructor(stream: ByteStream) {
-    this.#stream = stream;
+  constructor(output: FrameOutput, scheduleFlush: ScheduleFlush) {
+    this.#output = output;
+    this.#scheduleFlush = scheduleFlush;
   }
 
-  /** Bytes laid and not handed to the byte stream yet. */
+  /** Bytes buffered and not handed to the byte stream yet. */
   get waitingBytes(): number {
     return this.#fullBytes + this.#end - this.#start;
   }
@@ -64,10 +78,17 @@ export class FrameWriter {
     this.#control(0, FrameType.SETTINGS, Flag.ACK, 0);
   }
 
-  ping(payload: Uint8Array, start: number, ack: boolean): void {
-    if (!ack) this.#lastLaid = 0;
-    const at = this.#control(8, FrameType.PING, ack ? Flag.ACK : 0, 0);
-    for (let i = 0; i < 8; i++) this.#slab[at + i] = payload[start + i]!;
+  /** Asks the peer with 8 bytes of one's own. */
+  ping(payload: Uint8Array): void {
+    this.#lastLaid = 0;
+    const at = this.#control(8, FrameType.PING, 0, 0);
+    copy(payload, 0, 8, this.#slab, at);
+  }
+
+  /** Answers the peer's PING with its 8 bytes. */
+  pingAck(payload: Uint8Array, start: number): void {
+    const at = this.#control(8, FrameType.PING, Flag.ACK, 0);
+    copy(payload, start, start + 8, this.#slab, at);
   }
 
   windowUpdate(streamId: number, increment: number): void {
@@ -146,7 +167,7 @@ export class FrameWriter {
     else this.dataFrame(streamId, 0, true);
   }
 
-  /** Writes everything laid so far to the byte stream, unless that is full. */
+  /** Writes everything buffered so far to the byte stream, unless that is full. */
   readonly flush = (): void => {
     this.#writeFull();
     if (this.blocked || this.#closed) return;
@@ -170,7 +191,7 @@ export class FrameWriter {
 
   #write(bytes: Uint8Array): void {
     this.writes++;
-    if (!this.#stream.write(bytes)) this.blocked = true;
+    if (!this.#output.write(bytes)) this.blocked = true;
   }
 
   /** The byte stream has room again. */
@@ -179,7 +200,7 @@ export class FrameWriter {
     this.flush();
   }
 
-  /** The requests that were laid and have not been handed to the byte stream. */
+  /** The requests that are buffered and have not been handed to the byte stream. */
   unsent(): UnsentRequests {
     return findUnsent([...this.#full, this.#slab.subarray(this.#start, this.#end)]);
   }
@@ -199,7 +220,7 @@ export class FrameWriter {
     return unsent;
   }
 
-  /** Drops what waits; nothing is laid any more. */
+  /** Drops what waits; nothing is buffered any more. */
   close(): void {
     this.#closed = true;
     this.#full = [];
@@ -221,7 +242,7 @@ export class FrameWriter {
   }
 
   #reserve(length: number): number {
-    this.#stream.whenLaid(this.flush);
+    this.#scheduleFlush(this.flush);
     if (this.#slab.length - this.#end < length) this.#nextSlab(length);
     const at = this.#end;
     this.#end += length;
@@ -237,17 +258,7 @@ export class FrameWriter {
     const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#slab.length * 2));
     this.#slab = new Uint8Array(Math.max(usual, length));
     this.#start = this.#end = 0;
-    // So much gains nothing by waiting, and a byte stream that is full has to be noticed by who goes on laying.
+    // Batching more than this gains nothing, and writing now lets the caller notice backpressure.
     if (this.#fullBytes >= LARGEST_SLAB_BYTES) this.#writeFull();
   }
-}
-
-/** Copies a range and returns where it ends. A loop is faster than `set` for the few bytes of a small call. */
-export function copy(from: Uint8Array, start: number, end: number, into: Uint8Array, at: number): number {
-  if (end - start > 48) {
-    into.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
-    return at + end - start;
-  }
-  for (let i = start; i < end; i++) into[at++] = from[i]!;
-  return at;
 }

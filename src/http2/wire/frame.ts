@@ -1,3 +1,5 @@
+import { writeUint32 } from "./bytes.ts";
+
 /** The frame types of RFC 9113 section 6. */
 export const FrameType = {
   DATA: 0,
@@ -52,19 +54,6 @@ export function writeFrameHeader(
   into[at + 3] = type;
   into[at + 4] = flags;
   writeUint32(into, at + 5, streamId);
-}
-
-/** Writes 32 bits in network order. */
-export function writeUint32(into: Uint8Array, at: number, value: number): void {
-  into[at] = value >>> 24;
-  into[at + 1] = value >>> 16;
-  into[at + 2] = value >>> 8;
-  into[at + 3] = value;
-}
-
-/** Reads 32 bits in network order. */
-export function readUint32(from: Uint8Array, at: number): number {
-  return ((from[at]! << 24) | (from[at + 1]! << 16) | (from[at + 2]! << 8) | from[at + 3]!) >>> 0;
 }
 
 /** Whether a frame may have a length: section 6 says it for most types, exactly or at least. */

@@ -8,6 +8,8 @@ const REMEMBERED_LITERALS = 64;
 /** A longer value is encoded each time rather than remembered. */
 const REMEMBERED_VALUE_LENGTH = 512;
 
+const NO_LITERALS: readonly Uint8Array[] = [];
+
 /** Fields that no proxy on the way should put into a table, where an attacker could guess them (section 7.1.3). */
 const SECRET: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization"]);
 
@@ -38,7 +40,7 @@ for (let i = FIRST_DYNAMIC_INDEX - 1; i > 0; i--) {
 }
 
 interface Indexed extends Field {
-  /** The how-manieth entry of this connection it is; its index follows from how many came after it. */
+  /** Its ordinal among all entries ever added; its index follows from how many came after it. */
   readonly serial: number;
 }
 
@@ -104,6 +106,14 @@ export class HpackEncoder {
       this.#literals.set(name, { value, bytes });
     }
     return bytes;
+  }
+
+  /** The encodings of varying fields: name, value, name, value … */
+  literals(fields: readonly string[] | undefined): readonly Uint8Array[] {
+    if (fields === undefined || fields.length === 0) return NO_LITERALS;
+    const literals: Uint8Array[] = [];
+    for (let i = 0; i < fields.length; i += 2) literals.push(this.literal(fields[i]!, fields[i + 1]!));
+    return literals;
   }
 
   #field(out: number[], name: string, value: string): void {

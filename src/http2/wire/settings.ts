@@ -1,5 +1,6 @@
+import { readUint32 } from "./bytes.ts";
 import { ErrorCode, Http2Error } from "./error.ts";
-import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW, readUint32 } from "./frame.ts";
+import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW } from "./frame.ts";
 
 /** The settings of RFC 9113 section 6.5.2. */
 export const Setting = {

@@ -1,6 +1,7 @@
+import { readUint24, readUint32 } from "./bytes.ts";
 import { FRAME_HEADER_BYTES, FrameType } from "./frame.ts";
 
-/** Requests whose frames are laid and have not left. */
+/** Requests whose frames are buffered and have not left. */
 export interface UnsentRequests {
   /** The ids of their streams. */
   readonly ids: ReadonlySet<number>;
@@ -20,7 +21,7 @@ export function findUnsent(pieces: readonly Uint8Array[]): UnsentRequests {
       const type = piece[at + 3];
       // A client sends HEADERS once a stream: gRPC's requests have no trailers.
       if (type === FrameType.HEADERS) ids.add(streamId(piece, at));
-      else if (type === FrameType.DATA && ids.has(streamId(piece, at))) contentBytes += payloadBytes(piece, at);
+      else if (type === FrameType.DATA && ids.has(streamId(piece, at))) contentBytes += readUint24(piece, at);
     }
   }
   return { ids, contentBytes };
@@ -38,14 +39,10 @@ export function without(piece: Uint8Array, ids: ReadonlySet<number>): Uint8Array
   return piece.subarray(0, left);
 }
 
-function payloadBytes(piece: Uint8Array, at: number): number {
-  return (piece[at]! << 16) | (piece[at + 1]! << 8) | piece[at + 2]!;
-}
-
 function frameEnd(piece: Uint8Array, at: number): number {
-  return at + FRAME_HEADER_BYTES + payloadBytes(piece, at);
+  return at + FRAME_HEADER_BYTES + readUint24(piece, at);
 }
 
 function streamId(piece: Uint8Array, at: number): number {
-  return ((piece[at + 5]! & 0x7f) << 24) | (piece[at + 6]! << 16) | (piece[at + 7]! << 8) | piece[at + 8]!;
+  return readUint32(piece, at + 5) & 0x7fff_ffff;
 }
