@@ -8,8 +8,9 @@
  * @module
  */
 export type { BalancerEvent } from "./balancer/event.ts";
+export type { Attempt, AttemptStart, CallObserver } from "./call/observer.ts";
 export { balance } from "./call/options.ts";
-export type { Attempt, BalanceSettings } from "./call/options.ts";
+export type { BalanceSettings } from "./call/options.ts";
 export type { RetryBudget, RetryOptions } from "./call/retry.ts";
 export type { Connection, Outcome } from "./connection/connection.ts";
 export type { Connector, Link, LinkEvents } from "./connection/link.ts";

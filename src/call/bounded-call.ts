@@ -7,21 +7,23 @@ import type { FailedAttempts } from "./failed-attempts.ts";
 import { balanceKey, type BalanceSettings } from "./options.ts";
 
 /** What a call asks for, what time it has left, and the errors that end it when there is none. */
-export abstract class BoundedCall<M extends DescMethod = DescMethod> {
+export class BoundedCall<M extends DescMethod = DescMethod> {
   readonly method: M;
   readonly signal: AbortSignal | undefined;
   /** As the caller gave them. */
-  protected readonly headerInit: HeadersInit | undefined;
+  readonly headerInit: HeadersInit | undefined;
   /** As the caller gave them. */
   protected readonly contextValuesInit: ContextValues | undefined;
-  protected readonly env: CallEnvironment;
-  protected readonly settings: BalanceSettings | undefined;
+  readonly env: CallEnvironment;
+  readonly settings: BalanceSettings | undefined;
   /** On the clock's scale. */
   readonly #deadlineMs: number | undefined;
   #timeoutMs: number | undefined;
   protected failures: FailedAttempts | undefined;
   /** How many attempts there were. */
   protected number = 0;
+  /** Whether it was given a connection before, so that it is older than calls that wait for their first. */
+  protected returned = false;
   #header: Headers | undefined;
   #contextValues: ContextValues | undefined;
 

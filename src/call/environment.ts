@@ -1,6 +1,6 @@
 import type { PickerSource } from "../balancer/picker-source.ts";
 import type { Clock } from "../time/clock.ts";
-import type { Attempt } from "./options.ts";
+import type { Attempt, CallObserver } from "./observer.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 /** What all calls of a transport share. */
@@ -12,6 +12,8 @@ export interface CallEnvironment {
   readonly waitTimeoutMs: number;
   readonly waitForReady: boolean;
   readonly onAttempt: ((attempt: Attempt) => void) | undefined;
+  /** Undefined: nobody observes, and attempts are not timed for it. */
+  readonly observers: readonly CallObserver[] | undefined;
   /** Undefined: calls are repeated only where that is always safe. */
   readonly retry: RetryPolicy | undefined;
 }

@@ -1,15 +1,12 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import {
   type CallOptions,
-  type Code,
   type ContextKey,
   type ContextValues,
   createContextKey,
   createContextValues,
 } from "@connectrpc/connect";
-import type { AttemptEnd } from "../connection/mark.ts";
-import type { Endpoint } from "../endpoint.ts";
 import { checkOptions, type Checks, flag, fn, givenOf, quoted } from "../option.ts";
+import type { Attempt } from "./observer.ts";
 
 /** What one call asks of the balancer. */
 export interface BalanceSettings {
@@ -21,24 +18,6 @@ export interface BalanceSettings {
   readonly waitForReady?: boolean;
   /** Called for each attempt when it has ended; for a stream, when its last message was read. */
   readonly onAttempt?: (attempt: Attempt) => void;
-}
-
-/** One try of a call on one connection, when it has ended. */
-export interface Attempt {
-  /** Where it went. */
-  readonly endpoint: Endpoint;
-  /** What was called; `method.parent.typeName` is the service. */
-  readonly method: DescMethod;
-  /** 1 for the first attempt of a call. */
-  readonly number: number;
-  /** How it ended, in terms of what may be done about it. */
-  readonly end: AttemptEnd;
-  /** The code of the error it ended with; undefined for success. Canceled for a stream that its reader gave up. */
-  readonly code?: Code;
-  /** The error it ended with; undefined for success. */
-  readonly error?: unknown;
-  /** From its beginning to its end, in milliseconds. */
-  readonly latencyMs: number;
 }
 
 /** The one context key through which a call's settings reach the balancer. */

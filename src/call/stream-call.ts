@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type StreamResponse } from "@connectrpc/connect";
+import type { CallAttempt } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
 import { codeOf, endOf } from "./failure.ts";
@@ -7,7 +8,8 @@ import { ReplayBuffer } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";
 
 /** A streaming call; it is committed to the attempt that brings response headers. */
-export class StreamCall<I extends DescMessage, O extends DescMessage> extends Call<DescMethodStreaming<I, O>> {
+export class StreamCall<I extends DescMessage, O extends DescMessage>
+  extends Call<DescMethodStreaming<I, O>, StreamResponse<I, O>> {
   readonly #replay: ReplayBuffer<MessageInitShape<I>>;
   /** Ends the present attempt. */
   readonly #abort = new AbortController();
@@ -16,6 +18,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
     this.#tellAbort();
   };
   #end: StreamEnd | undefined;
+  #onGivenUp: ((error: unknown) => void) | undefined;
 
   constructor(
     env: CallEnvironment,
@@ -35,46 +38,49 @@ export class StreamCall<I extends DescMessage, O extends DescMessage> extends Ca
    * deadline has passed, read or not.
    */
   async start(onGivenUp?: (error: unknown) => void): Promise<StreamResponse<I, O>> {
+    this.#onGivenUp = onGivenUp;
     this.signal?.addEventListener("abort", this.#onAbort);
     try {
-      let connection = this.connectionNow() ?? await this.connection();
-      for (;;) {
-        this.begin(connection);
-        let response: StreamResponse<I, O>;
-        try {
-          response = await connection.transport.stream(
-            this.method,
-            this.#abort.signal,
-            this.timeoutMs,
-            this.attemptHeader,
-            this.#replay.view(),
-            this.contextValuesInit,
-          );
-        } catch (error) {
-          connection = await this.afterFailure(error, this.#replay.replayable);
-          continue;
-        }
-        return this.#commit(response, onGivenUp);
-      }
+      return await this.#open(this.attemptNow() ?? await this.nextAttempt());
     } catch (error) {
       this.#release();
       throw error;
     }
   }
 
-  #commit(
-    response: StreamResponse<I, O>,
-    onGivenUp: ((error: unknown) => void) | undefined,
-  ): StreamResponse<I, O> {
+  async #open(attempt: CallAttempt<StreamResponse<I, O>>): Promise<StreamResponse<I, O>> {
+    attempt.begin();
+    let response: StreamResponse<I, O>;
+    try {
+      response = await attempt.connection.transport.stream(
+        this.method,
+        this.#abort.signal,
+        this.timeoutMs,
+        attempt.headerInit,
+        this.#replay.view(),
+        this.contextValuesInit,
+      );
+    } catch (error) {
+      return await this.failed(attempt, error);
+    }
+    return this.#commit(attempt, response);
+  }
+
+  async failed(attempt: CallAttempt<StreamResponse<I, O>>, error: unknown): Promise<StreamResponse<I, O>> {
+    return await this.#open(await this.afterFailure(attempt, error, this.#replay.replayable));
+  }
+
+  #commit(attempt: CallAttempt<StreamResponse<I, O>>, response: StreamResponse<I, O>): StreamResponse<I, O> {
+    const onGivenUp = this.#onGivenUp;
     this.#replay.commit();
-    this.answering();
+    attempt.answering();
     // Outlives the response's iterator, and must not refer to it: see `trackResponse`.
     const end = this.#end = new StreamEnd(this.#abort, (error, abandoned) => {
       this.#release();
       const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
       const how = failure === undefined ? "answered" : this.signal?.aborted ? "maybe-processed" : endOf(failure);
-      this.ended(how, failure, response);
-      const seen = failure === undefined ? undefined : this.failure(how, failure);
+      attempt.ended(how, failure, response);
+      const seen = failure === undefined ? undefined : this.failure(attempt, how, failure);
       if (abandoned) onGivenUp?.(failure);
       else if (how !== "answered" && codeOf(seen) === Code.DeadlineExceeded) onGivenUp?.(seen);
       return seen;

@@ -4,7 +4,7 @@ import type { AttemptEnd } from "../connection/mark.ts";
 import { notify } from "../listener.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import { codeOf } from "./failure.ts";
-import type { Attempt } from "./options.ts";
+import type { Attempt } from "./observer.ts";
 
 /** What is known of an attempt that has ended. */
 export interface AttemptResult {

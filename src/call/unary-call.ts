@@ -1,13 +1,13 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
-import type { EndpointConnection } from "../connection/endpoint-connection.ts";
-import type { EndReportingTransport, UnaryEndListener } from "../connection/end-reporting.ts";
+import type { EndReportingTransport } from "../connection/end-reporting.ts";
+import type { CallAttempt } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
 
-/** A unary call, which hears itself how its attempts end. */
-export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Call<DescMethodUnary<I, O>>
-  implements UnaryEndListener<UnaryResponse<I, O>> {
+/** A unary call. Its attempts hear themselves how they end, which saves a promise and two functions for each. */
+export class UnaryCall<I extends DescMessage, O extends DescMessage>
+  extends Call<DescMethodUnary<I, O>, UnaryResponse<I, O>> {
   readonly #input: MessageInitShape<I>;
 
   constructor(
@@ -25,39 +25,35 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage> extends Cal
 
   /** Makes its attempts, one after another. */
   start(): Promise<UnaryResponse<I, O>> {
-    const now = this.connectionNow();
+    const now = this.attemptNow();
     // The usual case takes no detour over a promise.
-    if (now !== undefined) return this.#attempt(now);
-    return this.connection().then((connection) => this.#attempt(connection));
+    if (now !== undefined) return this.#send(now);
+    return this.nextAttempt().then((attempt) => this.#send(attempt));
   }
 
-  #attempt(connection: EndpointConnection): Promise<UnaryResponse<I, O>> {
-    this.begin(connection);
+  #send(attempt: CallAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
+    attempt.begin();
     const { method, signal, timeoutMs, contextValuesInit } = this;
-    const { transport } = connection;
+    const { transport } = attempt.connection;
     try {
-      const { attemptHeader } = this;
+      const { headerInit } = attempt;
       if (reportsUnaryEnds(transport)) {
-        return transport.unaryReporting(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit, this);
+        return transport.unaryReporting(method, signal, timeoutMs, headerInit, this.#input, contextValuesInit, attempt);
       }
-      return transport.unary(method, signal, timeoutMs, attemptHeader, this.#input, contextValuesInit).then(
+      return transport.unary(method, signal, timeoutMs, headerInit, this.#input, contextValuesInit).then(
         (answer) => {
-          this.answered(answer);
+          attempt.answered(answer);
           return answer;
         },
-        (error) => this.failed(error),
+        (error) => attempt.failed(error),
       );
     } catch (error) {
-      return this.failed(error);
+      return attempt.failed(error);
     }
   }
 
-  answered(answer: UnaryResponse<I, O>): void {
-    this.ended("answered", undefined, answer);
-  }
-
-  failed(error: unknown): Promise<UnaryResponse<I, O>> {
-    return this.afterFailure(error, true).then((next) => this.#attempt(next));
+  failed(attempt: CallAttempt<UnaryResponse<I, O>>, error: unknown): Promise<UnaryResponse<I, O>> {
+    return this.afterFailure(attempt, error, true).then((next) => this.#send(next));
   }
 }
 

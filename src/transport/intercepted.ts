@@ -1,6 +1,6 @@
 import { Code, ConnectError, createContextValues, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
-import { Call } from "../call/call.ts";
+import { BoundedCall } from "../call/bounded-call.ts";
 import type { CallEnvironment } from "../call/environment.ts";
 import { ReplayBuffer } from "../call/replay.ts";
 import { StreamCall } from "../call/stream-call.ts";
@@ -16,7 +16,7 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
   const baseUrl = baseUrlOf(env.balancer.target);
   return {
     async unary(method, signal, timeoutMs, header, input, contextValues) {
-      const call = new Call(env, method, signal, timeoutMs, header, contextValues);
+      const call = new BoundedCall(env, method, signal, timeoutMs, header, contextValues);
       return await runUnaryCall({
         interceptors,
         ...limits(call),
@@ -36,7 +36,7 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
       });
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
-      const call = new Call(env, method, signal, timeoutMs, header, contextValues);
+      const call = new BoundedCall(env, method, signal, timeoutMs, header, contextValues);
       // Throws if they are none: before there is anything to let go of.
       const headers = call.header;
       // The runner ends what it reads; a view keeps it away from the caller's iterable.
@@ -91,6 +91,6 @@ function baseUrlOf(target: string): string {
   return URL.canParse(url) ? url : "http://service";
 }
 
-function limits({ signal, timeoutMs }: Call): { signal?: AbortSignal; timeoutMs?: number } {
+function limits({ signal, timeoutMs }: BoundedCall): { signal?: AbortSignal; timeoutMs?: number } {
   return { ...signal && { signal }, ...timeoutMs !== undefined && { timeoutMs } };
 }

@@ -1,6 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { BalancerEvent } from "../balancer/event.ts";
-import type { Attempt } from "../call/options.ts";
+import type { Attempt, CallObserver } from "../call/observer.ts";
 import { RETRY, type RetryOptions } from "../call/retry.ts";
 import type { Connector } from "../connection/link.ts";
 import {
@@ -11,6 +11,7 @@ import {
   fn,
   group,
   interceptors,
+  listOf,
   makes,
   milliseconds,
   number,
@@ -71,6 +72,8 @@ export interface BalancedTransportOptions {
   readonly onEvent?: (event: BalancerEvent) => void;
   /** Hears of every attempt of every call when it has ended. What it throws is printed and does no harm. */
   readonly onAttempt?: (attempt: Attempt) => void;
+  /** Learn of every attempt of every call when it begins and when it ends: for spans and metrics. Defaults to none. */
+  readonly observers?: readonly CallObserver[];
   /** Where time comes from. Defaults to the runtime's. */
   readonly clock?: Clock;
   /** Where chance comes from: numbers from 0 up to, but not including, 1. Defaults to `Math.random`. */
@@ -105,6 +108,7 @@ const TRANSPORT: Checks<BalancedTransportOptions> = {
   idleTimeoutMs: milliseconds,
   onEvent: fn("a function, (event) => void"),
   onAttempt: fn("a function, (attempt) => void"),
+  observers: listOf("an array of observers, { attemptStarted }", isObserver),
   clock,
   random,
 };
@@ -116,4 +120,8 @@ export function checkTransportOptions(options: BalancedTransportOptions): void {
 
 function isFunction(value: unknown): boolean {
   return typeof value === "function";
+}
+
+function isObserver(value: unknown): boolean {
+  return typeof (value as Partial<CallObserver> | null | undefined)?.attemptStarted === "function";
 }

@@ -71,6 +71,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
     waitTimeoutMs,
     waitForReady: options.waitForReady ?? false,
     onAttempt: options.onAttempt,
+    observers: options.observers?.length ? [...options.observers] : undefined,
     retry: options.retry === false ? undefined : new RetryPolicy(options.retry ?? {}, random),
   };
   const intercepted = interceptors.length === 0 ? undefined : interceptedCalls(env, [...interceptors]);

@@ -9,7 +9,8 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { type Attempt, balance } from "../../src/call/options.ts";
+import type { Attempt } from "../../src/call/observer.ts";
+import { balance } from "../../src/call/options.ts";
 import type { BalancedTransportOptions } from "../../src/transport/options.ts";
 import { createBalancedTransport } from "../../src/transport/transport.ts";
 import { type AttemptEnd, markAttempt } from "../../src/connection/mark.ts";

@@ -1,5 +1,5 @@
 import { ConnectError } from "@connectrpc/connect";
-import type { Attempt } from "../../src/call/options.ts";
+import type { Attempt } from "../../src/call/observer.ts";
 import { balance, type BalancedTransport, type BalanceSettings } from "../../src/index.ts";
 import { type Caller, caller, callId, type Kind, KINDS } from "./calls.ts";
 

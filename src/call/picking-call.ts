@@ -1,0 +1,155 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { waitFor } from "../balancer/wait.ts";
+import type { Connection } from "../connection/connection.ts";
+import { textOf } from "../error-text.ts";
+import { isDrop } from "../policy/drop.ts";
+import type { CallInfo, Picker } from "../policy/policy.ts";
+import { connectionBehind } from "../policy/view.ts";
+import { PACE_MS } from "../time/pace.ts";
+import { type AttemptedCall, CallAttempt } from "./attempt.ts";
+import { BoundedCall } from "./bounded-call.ts";
+import { readPick } from "./read-pick.ts";
+
+/** What a wait can end with beside an attempt: all that could be picked were tried, or its time is over. */
+const TRIED = { tried: true } as const;
+const OVER = { over: true } as const;
+
+/**
+ * A call that gets connections for its attempts: picks, waits in line while there is none, and asks those that declined
+ * again after a pause. `A` is what the call answers.
+ */
+export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M>
+  implements CallInfo, AttemptedCall<A> {
+  abstract failed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
+
+  excluded(connection: Connection): boolean {
+    return this.failures !== undefined && this.failures.skips(connection);
+  }
+
+  get retried(): number {
+    return this.failures === undefined ? 0 : this.failures.retried;
+  }
+
+  count(change: 1 | -1): number {
+    this.returned = true;
+    return this.number += change;
+  }
+
+  /**
+   * The next attempt, if a connection is there at once. The connection counts it from here on: `begin` must follow.
+   *
+   * @throws ConnectError with code Internal if the picker throws or gives what is none; with the drop's if it drops the call.
+   */
+  protected attemptNow(): CallAttempt<A> | undefined {
+    if (this.env.balancer.serving) return undefined;
+    const picked = this.#pick();
+    // A policy of the user's own may not look at `available`: its calls take nobody's place either.
+    return picked instanceof CallAttempt && !picked.connection.full ? picked.take() : undefined;
+  }
+
+  /** The same as soon as there is a connection. Rejects with what the caller should see. */
+  protected async nextAttempt(): Promise<CallAttempt<A>> {
+    for (;;) {
+      const found = await this.#wait();
+      if (found instanceof CallAttempt) return found;
+      // Every endpoint that the picker knows was tried and declined, maybe for a moment only. After a pause there may be
+      // a picker that knows another; if not, begin again with those.
+      const failed = this.failures!;
+      await this.pause(Math.min(PACE_MS + failed.pauseMs(this.env.random), this.timeLeftMs()));
+      this.checkTime();
+      const attempt = this.attemptNow();
+      if (attempt !== undefined) return attempt;
+      failed.readmit();
+    }
+  }
+
+  #pick(): CallAttempt<A> | "wait" | Error {
+    const { balancer } = this.env;
+    const { picker } = balancer;
+    if (picker === undefined) {
+      balancer.start();
+      return "wait";
+    }
+    if (this.failures !== undefined) this.failures.skipped = false;
+    let picked: unknown;
+    try {
+      picked = picker.pick(this);
+    } catch (error) {
+      throw this.unavailable(`the policy's picker threw: ${textOf(error)}`, Code.Internal, error);
+    }
+    const connection = connectionBehind(picked);
+    if (connection !== undefined) {
+      return new CallAttempt<A>(this, picker, connection, picked as Connection, undefined);
+    }
+    if (picked === "wait") return picked;
+    if (!(picked instanceof Error)) return this.#read(picker, picked);
+    if (!isDrop(picked)) return picked;
+    throw this.unavailable(textOf(picked), picked instanceof ConnectError ? picked.code : Code.Unavailable, picked);
+  }
+
+  /** A pick that is no bare connection. */
+  #read(picker: Picker, picked: unknown): CallAttempt<A> {
+    try {
+      const { connection, given, header } = readPick(picked);
+      return new CallAttempt<A>(this, picker, connection, given, header);
+    } catch (error) {
+      throw this.unavailable(`the policy's picker ${textOf(error)}`, Code.Internal, error);
+    }
+  }
+
+  /** Ends early when the caller aborts or the transport is closed: `checkTime` then throws. */
+  protected async pause(ms: number): Promise<void> {
+    const { balancer, clock } = this.env;
+    const over = () => OVER;
+    await waitFor(balancer, clock, {
+      signal: this.signal,
+      limitMs: ms,
+      poll: () => (balancer.closed ? OVER : undefined),
+      expired: over,
+      aborted: over,
+    });
+  }
+
+  /**
+   * Resolves with an attempt, or with `TRIED` when only those are left that were tried. Servers that are there and
+   * have no room are no reason to fail: the wait for one ends with the call's own time alone.
+   */
+  #wait(): Promise<CallAttempt<A> | typeof TRIED> {
+    const { balancer, clock, waitTimeoutMs } = this.env;
+    const waitForReady = this.settings?.waitForReady ?? this.env.waitForReady;
+    // A call that waits for readiness has its own timeout, if it has one, to say how long.
+    const leftMs = this.timeLeftMs();
+    const limitMs = waitForReady && leftMs < Infinity ? leftMs : Math.min(leftMs, waitTimeoutMs);
+    let untilDeadline = limitMs === leftMs;
+    return waitFor<CallAttempt<A> | typeof TRIED>(balancer, clock, {
+      signal: this.signal,
+      limitMs,
+      returned: this.returned,
+      wantsConnection: true,
+      poll: () => {
+        if (balancer.closed) throw this.closed();
+        const picked = this.#pick();
+        const skipped = this.failures?.skipped === true;
+        if (picked instanceof CallAttempt && picked.connection.full) return undefined;
+        if (picked === "wait" && !skipped) return undefined;
+        if (picked instanceof Error && !skipped) {
+          if (waitForReady) return undefined;
+          throw this.unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable, picked.cause);
+        }
+        this.checkTime();
+        return picked instanceof CallAttempt ? picked.takePromised() : TRIED;
+      },
+      expired: () => {
+        if (untilDeadline) throw this.deadlineExceeded();
+        const moreMs = balancer.moreTimeMs(waitTimeoutMs), leftMs = this.timeLeftMs();
+        untilDeadline = leftMs <= moreMs;
+        if (moreMs > 0) return Math.max(0, Math.min(leftMs, moreMs));
+        throw this.unavailable(`no connection within ${waitTimeoutMs} ms: ${balancer.describe()}`, Code.Unavailable);
+      },
+      aborted: () => {
+        throw this.aborted();
+      },
+    });
+  }
+}
