@@ -199,6 +199,16 @@ describe("an option of the wrong type or range", () => {
       /^option useBinaryFormat is 1: expected true or false$/,
     ],
     [() => grpcConnector({ tls: 5 as Anything }), TypeError, /^option tls is 5: expected an object/],
+    [
+      () => grpcConnector({ tls: { ca: "/etc/ca.pem" } }),
+      TypeError,
+      /^option tls\.ca is a string that can't be used: expected PEM .*not its path/,
+    ],
+    [
+      () => grpcConnector({ tls: { cert: "-----BEGIN CERTIFICATE-----" } }),
+      TypeError,
+      /^tls\.cert and tls\.key belong/,
+    ],
     [() => grpcConnector({ tls: true as Anything }), TypeError, /^option tls is true: expected an object .*\{\} for/],
     [
       () => grpcConnector({ keepalive: 5 as Anything }),

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { checkOptions, type Checks, secret } from "../option.ts";
+import { checkKeyPair, isPem } from "./tls-options.ts";
 
 /** How to speak TLS, as far as grpc-js lets the `etcd3` package choose it. All in PEM; an empty object: the system's CAs. */
 export interface Etcd3TlsOptions {
@@ -20,8 +21,8 @@ export interface GrpcCredentials {
 }
 
 const pemCheck = secret(
-  "PEM as a string or bytes",
-  (value) => typeof value === "string" || value instanceof Uint8Array,
+  "PEM as a string or bytes (a file's content, not its path)",
+  (value) => isPem(value) && (typeof value === "string" || value instanceof Uint8Array),
 );
 
 const OPTIONS: Checks<Etcd3TlsOptions> = {
@@ -40,9 +41,7 @@ export function grpcCredentials(options: Etcd3TlsOptions): GrpcCredentials {
     "tls.",
   );
   const { cert, key } = options;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new TypeError("tls.cert and tls.key belong together: give both or none");
-  }
+  checkKeyPair(options);
   return {
     // grpc-js reads none as the system's CAs; the type does not know that.
     rootCertificate: pem(options.ca) as Buffer,

@@ -53,7 +53,9 @@ function meaningOf(alert: string): string {
   switch (alert) {
     case "certificate required":
       return "the server requires a client certificate: give tls.cert and tls.key";
+    // Sent for a missing certificate, too: in TLS 1.2, and by older releases of Go.
     case "bad certificate":
+      return "the server requires a client certificate, tls.cert and tls.key, or doesn't accept the one it got";
     case "unsupported certificate":
     case "certificate revoked":
     case "certificate expired":

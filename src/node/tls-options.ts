@@ -11,17 +11,22 @@ export type TlsOptions = Pick<
 /** TLS options that are asked for at each opening, so that certificates can change while the process runs. */
 export type TlsSource = TlsOptions | (() => TlsOptions | Promise<TlsOptions>);
 
-const isPem = (value: unknown) => typeof value === "string" || ArrayBuffer.isView(value);
+/** PEM or bytes. A string without PEM is often a file's path, which `node:tls` ignores on Node and Deno. */
+export const isPem = (value: unknown): boolean =>
+  typeof value === "string" ? value.includes("-----BEGIN ") : ArrayBuffer.isView(value);
 const isPemOrMany = (value: unknown) => Array.isArray(value) ? value.every(isPem) : isPem(value);
 /** `node:tls` takes keys with passphrases of their own as objects. */
 const isKey = (value: unknown) => isPem(value) || (typeof value === "object" && value !== null && "pem" in value);
 
-const pem = secret("PEM as a string or bytes, or an array of such", isPemOrMany);
+const pem = secret("PEM as a string or bytes (a file's content, not its path), or an array of such", isPemOrMany);
 
 const TLS_OPTIONS: Checks<TlsOptions> = {
   ca: pem,
   cert: pem,
-  key: secret("PEM as a string or bytes", (value) => Array.isArray(value) ? value.every(isKey) : isKey(value)),
+  key: secret(
+    "PEM as a string or bytes (a file's content, not its path)",
+    (value) => Array.isArray(value) ? value.every(isKey) : isKey(value),
+  ),
   passphrase: secret("a string", (value) => typeof value === "string"),
   servername: secret("a host name", (value) => typeof value === "string"),
   rejectUnauthorized: flag,
@@ -36,6 +41,14 @@ const TLS_OPTIONS: Checks<TlsOptions> = {
  */
 function checkTlsOptions(options: TlsOptions): void {
   checkOptions("tls", options, TLS_OPTIONS, "tls.");
+  checkKeyPair(options);
+}
+
+/** A certificate without its key is not sent, and no runtime says so. */
+export function checkKeyPair({ cert, key }: { readonly cert?: unknown; readonly key?: unknown }): void {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TypeError("tls.cert and tls.key belong together: give both or none");
+  }
 }
 
 /** The options as they are now; none where there is no source. Throws as {@link checkTlsOptions} does. */

@@ -75,6 +75,7 @@ describe("createEtcd3Registry", () => {
       }],
       [/tls\.cert and tls\.key belong together/, { endpoints, tls: { cert: certificate.cert } }],
       [/^option tls\.ca is a number .*: expected PEM/, { endpoints, tls: { ca: 1 } }],
+      [/^option tls\.ca is a string .*: expected PEM .*not its path/, { endpoints, tls: { ca: "/etc/ca.pem" } }],
     ];
     for (const [message, options] of refused) {
       assert.throws(() => createEtcd3Registry(options as CreateEtcd3RegistryOptions), (error: Error) => {

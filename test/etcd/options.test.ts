@@ -20,7 +20,7 @@ describe("createEtcdRegistry", () => {
   });
 
   it("refuses TLS options that it would not use", () => {
-    const tls = { ca: "…" };
+    const tls = { ca: "-----BEGIN CERTIFICATE-----…" };
     assert.throws(
       () => createEtcdRegistry({ endpoints: ["https://a:1", "http://b:1"], tls }),
       /http:\/\/b:1 is without TLS/,

@@ -159,7 +159,8 @@ describe("a connection that the user dials", () => {
   it("is destroyed when TLS can't begin on it", async (t) => {
     const { port } = await server(t, true);
     const tunnel = new Tunnel(port);
-    const { connect } = link(t, "simple.test:1", { dial: () => tunnel, tls: { cert: "no PEM", key: "none either" } });
+    const broken = "-----BEGIN NOTHING-----";
+    const { connect } = link(t, "simple.test:1", { dial: () => tunnel, tls: { cert: broken, key: broken } });
     await assert.rejects(connect(), /can't connect to simple\.test:1: /);
     await eventually("it is destroyed", () => tunnel.destroyed);
   });

@@ -174,6 +174,11 @@ describe("the words of a TLS error", () => {
       "the server doesn't accept the client certificate, tls.cert (TLS alert: unknown ca)",
     ],
     [
+      openssl("ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE", "ssl/tls alert bad certificate"),
+      "the server requires a client certificate, tls.cert and tls.key, or doesn't accept the one it got " +
+      "(TLS alert: bad certificate)",
+    ],
+    [
       rustls("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "received fatal alert: UnknownCA"),
       "the server doesn't accept the client certificate, tls.cert (TLS alert: unknown ca)",
     ],
