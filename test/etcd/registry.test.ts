@@ -132,6 +132,18 @@ describe("a resolver over etcd", () => {
     assert.equal(etcd.stream.request.startRevision, 5n);
   });
 
+  it("D2: the newest event of a key, when it comes again, is told to nobody", async () => {
+    const { etcd, consumer, types } = await withOne();
+    etcd.put(key(2), address(2));
+    etcd.put("/grpclb/a/bad", "host:99999");
+    await settled();
+    const told = { sets: consumer.seen.length, events: types() };
+    assert.deepEqual(told.events, ["value-skipped"]);
+    etcd.stream.send({ header: etcd.header, events: etcd.history.slice(-2) });
+    await settled();
+    assert.deepEqual({ sets: consumer.seen.length, events: types() }, told);
+  });
+
   it("D3: compacted while cut: lists again, and tells the difference in one update", async () => {
     const { etcd, clock, consumer, types } = await withOne();
     etcd.fault = (call) => call.method === "watch" ? down : undefined;
@@ -189,6 +201,18 @@ describe("a resolver over etcd", () => {
       events.some((event) => event.type === "watch-restarted" && /went back from 101 to 6/.test(event.cause.message)),
     );
     assert.equal(etcd.stream.request.startRevision, 7n);
+  });
+
+  it("D4: within a stream a lower revision says nothing: an answer to a progress request may be overtaken", async () => {
+    const { etcd, consumer, types } = await withOne();
+    const { header } = etcd;
+    etcd.put(key(2), address(2));
+    await settled();
+    etcd.stream.send({ header, watchId: -1n });
+    etcd.put(key(3), address(3));
+    await settled();
+    assert.deepEqual(consumer.now, [address(1), address(2), address(3)]);
+    assert.deepEqual([types(), etcd.count("range"), etcd.streams.length], [[], 1, 1]);
   });
 
   for (
@@ -329,6 +353,22 @@ describe("a resolver over etcd", () => {
     const order = etcd.calls.map(({ endpoint }) => endpoint);
     assert.ok(order.length > 6);
     for (let i = 1; i < order.length; i++) assert.notEqual(order[i], order[i - 1]);
+  });
+
+  it("D6: what begins later begins at the etcd endpoint that answered last", async () => {
+    const { etcd, clock, registry } = setUp({ endpoints: ["e1:1", "e2:1", "e3:1"] });
+    etcd.fault = ({ endpoint }) => endpoint === "e3:1" ? undefined : down;
+    consume(registry.resolver("a"));
+    await clock.advance(10_000);
+    assert.equal(etcd.stream.endpoint, "e3:1");
+    const before = etcd.calls.length;
+    await registry.resolver("b").list!(new AbortController().signal);
+    consume(registry.resolver("c"));
+    registry.register({ service: "d", address: address(4) });
+    await settled();
+    const since = new Set(etcd.calls.slice(before).map(({ method, endpoint }) => `${method} ${endpoint}`));
+    assert.deepEqual([...since].sort(), ["leaseGrant e3:1", "range e3:1", "txn e3:1", "watch e3:1"]);
+    await registry.close();
   });
 
   it("D7: skips a malformed value, says so once, and the others go on", async () => {
