@@ -27,7 +27,7 @@ function importsOf(file: string): { from: string; type: boolean }[] {
 /** The layers, lowest first: a folder may import from itself and from those before it. `docs/architecture.md` has the why. */
 const LAYERS = [
   ["src/time", "src/option.ts"],
-  ["src/endpoint.ts", "src/connectivity.ts", "src/listener.ts", "src/error-text.ts"],
+  ["src/endpoint.ts", "src/connectivity.ts", "src/listener.ts", "src/error-text.ts", "src/raw-method.ts"],
   ["src/resolver"],
   ["src/connection"],
   ["src/policy"],
@@ -58,8 +58,8 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/http2/wire": [],
   "src/http2": ["src/time", "src/option.ts", "src/http2/wire"],
   "src/http2/client": ["src/time", "src/option.ts", "src/http2", "src/http2/wire"],
-  "src/grpc": ["src/http2/wire"],
-  "src/grpc/client": ["src/time", "src/option.ts", "src/connection", "src/grpc", "src/http2"],
+  "src/grpc": ["src/http2/wire", "src/raw-method.ts"],
+  "src/grpc/client": ["src/time", "src/option.ts", "src/raw-method.ts", "src/connection", "src/grpc", "src/http2"],
   "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [
     "src/time",

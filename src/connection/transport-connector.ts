@@ -1,9 +1,12 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
 import { checkOptions, type Checks, fn, made, quoted } from "../option.ts";
+import { isRawMethod } from "../raw-method.ts";
 import { systemClock, type Timer } from "../time/clock.ts";
 import type { Connector, Link } from "./link.ts";
 import { type AttemptEnd, markAttempt } from "./mark.ts";
+import { note } from "./note.ts";
 import { classifyTransportError } from "./transport-error.ts";
 
 /** Options of {@link transportConnector}. */
@@ -155,6 +158,7 @@ function transportLink(
   return {
     transport: {
       async unary(method, signal, timeoutMs, header, input, contextValues) {
+        refuseRaw(method);
         const call = begin(signal, "unary");
         try {
           return await call.transport.unary(method, call.abort.signal, timeoutMs, header, input, contextValues);
@@ -165,6 +169,7 @@ function transportLink(
         }
       },
       async stream(method, signal, timeoutMs, header, input, contextValues) {
+        refuseRaw(method);
         const call = begin(signal, "stream");
         try {
           const { signal } = call.abort;
@@ -182,6 +187,13 @@ function transportLink(
       return closing ??= closed();
     },
   };
+}
+
+/** Connect's transports would wrap the bytes of a call without a schema into a message. */
+function refuseRaw(method: DescMethod): void {
+  if (!isRawMethod(method)) return;
+  const text = "a method of rawMethod() needs links of grpcConnector(), not of transportConnector()";
+  throw note(new ConnectError(text, Code.Unimplemented), "final");
 }
 
 async function* endingWith<T>(messages: AsyncIterable<T>, end: () => void): AsyncGenerator<T, void> {

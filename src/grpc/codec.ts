@@ -10,7 +10,9 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
+import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { isRawMethod } from "../raw-method.ts";
 
 /** Messages to bytes and back, for one method. */
 export interface Codec<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
@@ -39,21 +41,31 @@ export function createCodec<I extends DescMessage, O extends DescMessage>(
 ): Codec<I, O> {
   const { input, output } = method;
   const { writeMaxBytes } = options;
+  if (isRawMethod(method)) return rawCodec(writeMaxBytes) as unknown as Codec<I, O>;
   const encode = options.useBinaryFormat ? binaryEncoder(options) : jsonEncoder(options);
   const decode = options.useBinaryFormat ? binaryDecoder(options, output) : jsonDecoder(options);
   return {
     serialize(message) {
-      const bytes = encode(input, create(input, message));
-      if (bytes.length > writeMaxBytes) {
-        throw new ConnectError(
-          `message size ${bytes.length} is larger than configured writeMaxBytes ${writeMaxBytes}`,
-          Code.ResourceExhausted,
-        );
-      }
-      return bytes;
+      return checkSize(encode(input, create(input, message)), writeMaxBytes);
     },
     parse: (bytes) => decode(output, bytes) as MessageShape<O>,
   };
+}
+
+/** The codec of a method without a schema: its messages are the bytes. */
+function rawCodec(writeMaxBytes: number): Codec<typeof BytesValueSchema, typeof BytesValueSchema> {
+  return {
+    serialize: ({ value }) => checkSize(value ?? new Uint8Array(), writeMaxBytes),
+    parse: (bytes) => create(BytesValueSchema, { value: bytes.length <= COPIED_BYTES ? bytes.slice() : bytes }),
+  };
+}
+
+function checkSize(bytes: Uint8Array, writeMaxBytes: number): Uint8Array {
+  if (bytes.length <= writeMaxBytes) return bytes;
+  throw new ConnectError(
+    `message size ${bytes.length} is larger than configured writeMaxBytes ${writeMaxBytes}`,
+    Code.ResourceExhausted,
+  );
 }
 
 type Encode = (schema: DescMessage, message: MessageShape<DescMessage>) => Uint8Array;

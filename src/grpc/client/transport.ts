@@ -11,6 +11,7 @@ import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import type { EndReportingTransport, UnaryEndListener } from "../../connection/end-reporting.ts";
 import type { Connection } from "../../http2/client/connection.ts";
 import type { Clock } from "../../time/clock.ts";
+import { isRawMethod } from "../../raw-method.ts";
 import { deadlinesOf } from "../../time/deadline.ts";
 import type { Deadlines } from "../../time/deadline.ts";
 import { InterceptedDeadline } from "./intercepted-deadline.ts";
@@ -46,6 +47,8 @@ class GrpcTransport implements EndReportingTransport {
   readonly #options: ResolvedGrpcOptions;
   readonly #deadlines: Deadlines;
   readonly #methods = new Map<DescMethod, Method>();
+  /** Those without a schema come and go. */
+  readonly #rawMethods = new WeakMap<DescMethod, Method>();
 
   constructor(connection: () => Connection, options: GrpcTransportOptions) {
     this.#connection = connection;
@@ -218,8 +221,11 @@ class GrpcTransport implements EndReportingTransport {
   }
 
   #method(desc: DescMethod): Method {
-    let method = this.#methods.get(desc);
-    if (method === undefined) this.#methods.set(desc, method = createMethod(desc, this.#target, this.#options));
+    let method = this.#methods.get(desc) ?? this.#rawMethods.get(desc);
+    if (method === undefined) {
+      method = createMethod(desc, this.#target, this.#options);
+      (isRawMethod(desc) ? this.#rawMethods : this.#methods).set(desc, method);
+    }
     return method;
   }
 

@@ -1,0 +1,68 @@
+import {
+  create,
+  createFileRegistry,
+  type DescMethod,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+} from "@bufbuild/protobuf";
+import {
+  type BytesValueSchema,
+  file_google_protobuf_wrappers,
+  FileDescriptorProtoSchema,
+} from "@bufbuild/protobuf/wkt";
+
+/** The methods that {@link rawMethod} made. */
+const raw = new WeakSet<DescMethod>();
+
+/**
+ * A method of which only the path is known, for relays and tools: its messages are bytes, sent and received as they are,
+ * in the `value` of a `BytesValue`. Call it with a transport: `transport.unary(method, …, { value: bytes })`.
+ *
+ * Links of `grpcConnector()` carry such calls; others refuse them. Keep the method for the next call of the same path:
+ * making one costs more than a call.
+ *
+ * @throws TypeError for a path that is not `/service/method`, or an unknown kind.
+ */
+export function rawMethod(
+  path: string,
+  kind: "unary",
+): DescMethodUnary<typeof BytesValueSchema, typeof BytesValueSchema>;
+/** The same for streaming methods. */
+export function rawMethod(
+  path: string,
+  kind: "client_streaming" | "server_streaming" | "bidi_streaming",
+): DescMethodStreaming<typeof BytesValueSchema, typeof BytesValueSchema>;
+export function rawMethod(path: string, kind: DescMethod["methodKind"]): DescMethod {
+  const [, service, name] = /^\/([\x21-\x7e]+)\/([\x21-\x2e\x30-\x7e]+)$/.exec(path) ?? [];
+  if (service === undefined || name === undefined) {
+    throw new TypeError(`rawMethod() takes a path, "/package.Service/Method", not ${JSON.stringify(path)}`);
+  }
+  if (!["unary", "client_streaming", "server_streaming", "bidi_streaming"].includes(kind)) {
+    throw new TypeError(`rawMethod() takes a kind such as "unary" or "bidi_streaming", not ${JSON.stringify(kind)}`);
+  }
+  const dot = service.lastIndexOf(".");
+  const file = create(FileDescriptorProtoSchema, {
+    name: path,
+    package: service.slice(0, Math.max(0, dot)),
+    syntax: "proto3",
+    dependency: ["google/protobuf/wrappers.proto"],
+    service: [{
+      name: service.slice(dot + 1),
+      method: [{
+        name,
+        inputType: ".google.protobuf.BytesValue",
+        outputType: ".google.protobuf.BytesValue",
+        clientStreaming: kind === "client_streaming" || kind === "bidi_streaming",
+        serverStreaming: kind === "server_streaming" || kind === "bidi_streaming",
+      }],
+    }],
+  });
+  const method = createFileRegistry(file, () => file_google_protobuf_wrappers).getService(service)!.methods[0]!;
+  raw.add(method);
+  return method;
+}
+
+/** Whether a method's messages are bytes. */
+export function isRawMethod(method: DescMethod): boolean {
+  return raw.has(method);
+}
