@@ -41,6 +41,8 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
   /** The connection was full when the attempt came to it: the call waits for room. */
   async #fromFull(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
     attempt.takeBack(error);
+    // A link that hides its room, as one does that is wrapped by halves, is asked again after a pause, not in a busy loop.
+    if (attempt.connection.available) (this.failures ??= new FailedAttempts()).exclude(attempt.connection);
     this.checkTime();
     return await this.nextAttempt();
   }

@@ -45,7 +45,7 @@ export interface Link {
   readonly transport: Transport;
   /**
    * How many more calls the server allows for now (HTTP/2's MAX_CONCURRENT_STREAMS); 0 or less: the link is full. It is
-   * read at every pick. Undefined: there is always room.
+   * read at every pick. Undefined: there is always room. A link that wraps another passes it on.
    */
   readonly room?: number | undefined;
   /** `grpc`: attempts after the first carry `grpc-previous-rpc-attempts` (gRFC A6). */

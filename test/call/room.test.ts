@@ -18,7 +18,8 @@ function declining() {
     ...inner,
     unary: (...args) => {
       state.asked++;
-      if (!state.full) return inner.unary(...args);
+      // A busy loop would never let the test fail.
+      if (!state.full || state.asked > 1_000) return inner.unary(...args);
       return Promise.reject(note(markAttempt(new ConnectError("no room", Code.Unavailable), "not-sent"), "full"));
     },
   };
@@ -88,6 +89,25 @@ describe("calls that wait for a link that has no room", () => {
     a.events.room!();
     await settled();
     assert.deepEqual([order, ends], [["declined", "later"], ["1 answered", "1 answered"]]);
+    await transport.close();
+  });
+
+  it("ask a link that declines them and hides its room now and then, not in a busy loop", async () => {
+    const { transport: link, state } = declining();
+    const { client, clock, ready, transport } = balanced({
+      resolver: staticResolver(["a:1"]),
+      links: { auto: true, transport: () => link },
+    });
+    await ready();
+    let answer: string | undefined;
+    void client.route({ data: "x" }).then(({ value }) => answer = value);
+    await settled();
+    assert.deepEqual([state.asked, transport.snapshot().waiting], [1, 1]);
+    await clock.advance(1_000);
+    assert.deepEqual([state.asked < 100, answer], [true, undefined]);
+    state.full = false;
+    await clock.advance(2_000);
+    assert.equal(answer, "a:1: hello x");
     await transport.close();
   });
 
