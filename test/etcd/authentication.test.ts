@@ -273,6 +273,19 @@ describe("a lease whose user has no good token", () => {
     await one.registry.close();
   });
 
+  it("is said to be refused once for each authentication, however often it is renewed in vain", async () => {
+    const one = setUp();
+    one.etcd.checksKeepAlive = true;
+    one.register();
+    await one.clock.advance(12_000);
+    one.etcd.password = "another";
+    one.etcd.token = "token-2";
+    await one.clock.advance(100_000);
+    const refused = one.types().filter((type) => type === "auth-refused").length;
+    assert.deepEqual([refused, one.etcd.count("authenticate")], [4, 1 + 4]);
+    await one.registry.close();
+  });
+
   for (const asked of ["update", "renew"] as const) {
     it(`${asked} asks for a new token at once`, async () => {
       const one = setUp({ random: () => 0.9 });

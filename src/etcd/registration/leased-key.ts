@@ -90,7 +90,7 @@ export class LeasedKey {
   async keepAlive(signal: AbortSignal): Promise<void> {
     const id = this.#id as bigint;
     // Under a short TTL there must be time left for another endpoint.
-    const timeoutMs = this.#ttlMs < SHORT_TTL_MS ? Math.max(1_000, this.#ttlMs / 3) : this.#timeoutMs;
+    const timeoutMs = this.#ttlMs < SHORT_TTL_MS ? Math.max(1_000, Math.round(this.#ttlMs / 3)) : this.#timeoutMs;
     // An etcd that is busy renews it later, unless the call is cancelled.
     const options = { timeoutMs, lingerMs: this.#ttlMs - timeoutMs, anyToken: true };
     let sentMs = 0;

@@ -208,10 +208,12 @@ export class EtcdRegistration implements Registration {
     const { service, address } = this.#server;
     const now = this.#client.clock.now();
     const { inMs: retryInMs, refused, unauthenticated } = this.#pace.failed(cause);
+    // One refused authentication fails each renewal until the next one.
+    const known = cause === this.#lastFailure;
     this.#lastFailure = cause;
     if (!unauthenticated) this.#key.cursor.next();
-    if (refused) emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs });
-    else if (!this.#key.granted) {
+    if (refused && !known) emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs });
+    else if (!refused && !this.#key.granted) {
       emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
     }
     // A lease may be renewed by those who can't read, and without a token where etcd asks for none.

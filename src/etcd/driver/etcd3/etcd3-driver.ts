@@ -22,7 +22,7 @@ import {
  * the registry must not lose. The package is loaded by the first call.
  */
 export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
-  const sessions = new Sessions((endpoint, { lost }) => new Etcd3Session(source, endpoint, lost));
+  const sessions = new Sessions((endpoint, events) => new Etcd3Session(source, endpoint, events));
   const ending = new EndingStreams();
 
   async function unary<T>(call: EtcdCall, attempt: (client: Etcd3, options: CallOptions) => Promise<T>): Promise<T> {
@@ -32,7 +32,6 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
     try {
       const answer = await attempt(client, own.options);
       own.throwIfFailed();
-      session.tellLoss(client);
       return answer;
     } catch (error) {
       own.throwIfFailed();
@@ -92,7 +91,6 @@ async function keepAlive(session: Etcd3Session, id: bigint, call: EtcdCall, endi
     const { value, done } = await responses.next();
     if (done) throw new Error("etcd ended a keepalive without an answer");
     answered = true;
-    session.tellLoss(client);
     stream.end();
     ending.add(responses, () => own.end());
     return BigInt(value.TTL);

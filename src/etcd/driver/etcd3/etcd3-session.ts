@@ -1,6 +1,6 @@
 import type { Etcd3, IOptions } from "etcd3";
 import type { Endpoint } from "../../../endpoint.ts";
-import type { Session } from "../sessions.ts";
+import type { Session, SessionEvents } from "../sessions.ts";
 
 /** What sessions are opened with: the class of the etcd3 package, and the credentials that its clients get. */
 export interface Etcd3Source {
@@ -46,7 +46,12 @@ let opened = 0;
  * while no call is on it. Read with care, though the package has been at rest since 2023.
  */
 interface Hidden {
-  readonly pool?: { readonly hosts?: readonly { getServiceClient?(name: "Lease"): { getChannel(): Channel } }[] };
+  readonly pool?: { readonly hosts?: readonly Host[] };
+}
+interface Host {
+  getServiceClient?(name: "Lease"): { getChannel(): Channel };
+  /** Closes the connection. The package does so after a call that failed or was given up, and when it is closed itself. */
+  resetAllServices?(): void;
 }
 /** grpc-js's Channel, as far as it is needed, and its connectivity states (gRPC's connectivity-semantics-and-api.md). */
 interface Channel {
@@ -55,42 +60,44 @@ interface Channel {
 }
 const READY = 2, SHUTDOWN = 4;
 
+const hostOf = (client: Etcd3): Host | undefined => (client as unknown as Hidden).pool?.hosts?.[0];
+
 /** One client of the package for one etcd endpoint, and the calls on it. */
 export class Etcd3Session implements Session {
   /** How to end each call that is in flight. */
   readonly #calls = new Set<() => void>();
   readonly #source: Etcd3Source;
   readonly #endpoint: Endpoint;
-  readonly #onLost: () => void;
+  readonly #events: SessionEvents;
   #client: Promise<Etcd3> | undefined;
   #watched: Channel | undefined;
   #closed = false;
   /** Set once it is retired: settles with the end of the last call. */
   #whenIdle: (() => void) | undefined;
 
-  constructor(source: Etcd3Source, endpoint: Endpoint, onLost: () => void) {
+  constructor(source: Etcd3Source, endpoint: Endpoint, events: SessionEvents) {
     this.#source = source;
     this.#endpoint = endpoint;
-    this.#onLost = onLost;
+    this.#events = events;
   }
 
   async client(): Promise<Etcd3> {
     const client = await (this.#client ??= this.#open());
     if (this.#closed) throw new Error("the session to etcd was given up");
+    this.#watch(client);
     return client;
   }
 
-  /** From now on the end of the connection is told, also that by grpc-js itself after 30 minutes without calls. */
-  tellLoss(client: Etcd3): void {
-    if (this.#closed) return;
-    const channel = (client as unknown as Hidden).pool?.hosts?.[0]?.getServiceClient?.("Lease").getChannel();
-    // The package makes its clients anew after some failures.
+  /** Tells when the connection is open, and of its end, also that by grpc-js itself after 30 minutes without calls. */
+  #watch(client: Etcd3): void {
+    const channel = hostOf(client)?.getServiceClient?.("Lease").getChannel();
     if (channel === undefined || channel === this.#watched) return;
     this.#watched = channel;
-    const watch = (state: number) => {
-      if (state === SHUTDOWN) return;
-      channel.watchConnectivityState(state, Infinity, () => {
-        if (state === READY && this.#whenIdle === undefined) this.#onLost();
+    const watch = (from: number) => {
+      if (from === READY) this.#events.opened();
+      if (from === SHUTDOWN) return;
+      channel.watchConnectivityState(from, Infinity, () => {
+        if (from === READY && this.#whenIdle === undefined) this.#events.lost();
         watch(channel.getConnectivityState(false));
       });
     };
@@ -110,7 +117,7 @@ export class Etcd3Session implements Session {
 
   async retire(): Promise<void> {
     this.#closed = true;
-    if (this.#watched?.getConnectivityState(false) === READY) this.#onLost();
+    if (this.#watched?.getConnectivityState(false) === READY) this.#events.lost();
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
       if (this.#calls.size === 0) resolve();
@@ -121,7 +128,11 @@ export class Etcd3Session implements Session {
   async close(): Promise<void> {
     this.#closed = true;
     for (const cancel of [...this.#calls]) cancel();
-    await this.#client?.then((client) => client.close(), () => {});
+    await this.#client?.then((client) => {
+      // The package's own again.
+      delete hostOf(client)?.resetAllServices;
+      client.close();
+    }, () => {});
   }
 
   async #open(): Promise<Etcd3> {
@@ -129,7 +140,7 @@ export class Etcd3Session implements Session {
     try {
       const Client = this.#source.Etcd3 ?? (await load()).Etcd3;
       const secure = this.#endpoint.secure ?? credentials !== undefined;
-      return new Client({
+      const client = new Client({
         hosts: `${secure ? "https" : "http"}://${this.#endpoint.address}`,
         ...(secure && credentials !== undefined ? { credentials } : {}),
         // grpc-js shares connections between clients whose options are equal: a new session must not get one that was
@@ -137,6 +148,10 @@ export class Etcd3Session implements Session {
         grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.session": ++opened },
         faultHandling: { global: once, host: () => once },
       });
+      // One call that is given up must not end the connection that others use, or wait for.
+      const host = hostOf(client);
+      if (host !== undefined) host.resetAllServices = () => {};
+      return client;
     } catch (error) {
       // A package that is not there may be by the next try.
       this.#client = undefined;
