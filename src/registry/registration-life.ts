@@ -10,7 +10,10 @@ const TRANSITIONS: Readonly<Record<RegistrationState, readonly RegistrationState
   closed: [],
 };
 
-/** The life of a registration, whatever registry it is in: its state, who is told of it, and `ready`. */
+/**
+ * The life of a registration, in whatever registry: its state, which goes only where {@link TRANSITIONS} allows, the
+ * listener of its changes, and `ready`.
+ */
 export class RegistrationLife {
   readonly #clock: Clock;
   readonly #onState: ((state: RegistrationState, cause?: Error) => void) | undefined;
@@ -27,7 +30,7 @@ export class RegistrationLife {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // Whoever waits for it is told; nobody has to wait.
+    // Avoids an unhandled rejection when nobody awaits `ready`.
     this.#ready.catch(() => {});
   }
 

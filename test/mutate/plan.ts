@@ -18,6 +18,8 @@ const ETCD = [
   "test/etcd/driver*.test.ts",
   "test/etcd/etcd3.test.ts",
   "test/etcd/options.test.ts",
+  "test/etcd/pace.test.ts",
+  "test/etcd/list-services.test.ts",
 ];
 const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
 

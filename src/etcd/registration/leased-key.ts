@@ -1,18 +1,27 @@
 import type { Layout } from "../../registry/layout/layout.ts";
 import type { EndpointAttributes } from "../../registry/registry.ts";
 import { Backoff, sleep } from "../../time/backoff.ts";
-import { type AttemptOptions, type EtcdClient, REQUEST_TIMEOUT_MS } from "../client/client.ts";
+import type { AttemptOptions, EtcdClient } from "../client/client.ts";
 import type { Cursor } from "../client/cursor.ts";
 import { RETRY } from "../client/pace.ts";
 import type { EtcdCall, KeyValue, TxnRequest, TxnResponse } from "../driver/driver.ts";
 import { EtcdError } from "../driver/failure.ts";
+import { renewalTimeoutMs, requestTimeoutMs } from "./request-timeout.ts";
 
-/** The longest time that a request of a registration may take, unless `requestTimeoutMs` is longer, in milliseconds. */
-const LONGEST_REQUEST_MS = 10_000;
-/** Half of a shorter TTL, in milliseconds, would be less than any other request may take. */
-const SHORT_TTL_MS = 2 * REQUEST_TIMEOUT_MS;
+/** The server whose key it is. */
+export interface LeasedServer {
+  readonly service: string;
+  readonly address: string;
+  readonly ttlSeconds: number;
+}
 
-/** Whether a key hangs on our lease, was put there just now because it was gone, or was taken by someone else. */
+/**
+ * How a key was found:
+ *
+ * - `ours`: it is attached to our lease;
+ * - `put-again`: it was gone, and is attached to our lease again;
+ * - `taken`: somebody else wrote it, and it is theirs now.
+ */
 export type Standing = "ours" | "put-again" | "taken";
 
 /**
@@ -25,7 +34,7 @@ export class LeasedKey {
   readonly cursor: Cursor;
   readonly #client: EtcdClient;
   readonly #layout: Layout;
-  readonly #server: { readonly service: string; readonly address: string; readonly ttlSeconds: number };
+  readonly #server: LeasedServer;
   /** The id that a grant was asked for, granted or not. */
   #id: bigint | undefined;
   #formerId: bigint | undefined;
@@ -33,11 +42,7 @@ export class LeasedKey {
   #ttlMs: number;
   #renewedAtMs = -Infinity;
 
-  constructor(
-    client: EtcdClient,
-    layout: Layout,
-    server: { readonly service: string; readonly address: string; readonly ttlSeconds: number },
-  ) {
+  constructor(client: EtcdClient, layout: Layout, server: LeasedServer) {
     this.#client = client;
     this.cursor = client.cursor();
     this.#layout = layout;
@@ -89,8 +94,7 @@ export class LeasedKey {
   /** Renews the lease. @throws EtcdError of kind `lease-gone` if the server says that it is gone. */
   async keepAlive(signal: AbortSignal): Promise<void> {
     const id = this.#id as bigint;
-    // Under a short TTL there must be time left for another endpoint.
-    const timeoutMs = this.#ttlMs < SHORT_TTL_MS ? Math.max(1_000, Math.round(this.#ttlMs / 3)) : this.#timeoutMs;
+    const timeoutMs = renewalTimeoutMs(this.#client.requestTimeoutMs, this.#ttlMs);
     // An etcd that is busy renews it later, unless the call is cancelled.
     const options = { timeoutMs, lingerMs: this.#ttlMs - timeoutMs, anyToken: true };
     let sentMs = 0;
@@ -240,14 +244,9 @@ export class LeasedKey {
     }
   }
 
-  /** How long a request may take: etcd that is slow is waited for, as long as the lease allows. */
-  get #timeoutMs(): number {
-    const { requestTimeoutMs } = this.#client;
-    return Math.max(requestTimeoutMs, Math.min(this.#ttlMs / 2, LONGEST_REQUEST_MS));
-  }
-
   #unary<T>(signal: AbortSignal, attempt: (call: EtcdCall) => Promise<T>, options?: AttemptOptions): Promise<T> {
-    return this.#client.unary(this.cursor, signal, attempt, { timeoutMs: this.#timeoutMs, ...options });
+    const timeoutMs = requestTimeoutMs(this.#client.requestTimeoutMs, this.#ttlMs);
+    return this.#client.unary(this.cursor, signal, attempt, { timeoutMs, ...options });
   }
 }
 

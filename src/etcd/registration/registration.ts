@@ -11,7 +11,7 @@ import { Pace } from "../client/pace.ts";
 import { asError, EtcdError } from "../driver/failure.ts";
 import { ConnectionLosses } from "./connection-losses.ts";
 import { KeyLooks, type Looked } from "./key-looks.ts";
-import { LeasedKey, type Standing } from "./leased-key.ts";
+import { LeasedKey, type LeasedServer, type Standing } from "./leased-key.ts";
 import { Waiters } from "./waiters.ts";
 
 /** How long `close` may take, in milliseconds. */
@@ -26,7 +26,7 @@ const RENEW_MS = 10_000;
 export class EtcdRegistration implements Registration {
   readonly #client: EtcdClient;
   readonly #layout: Layout;
-  readonly #server: { readonly service: string; readonly address: string; readonly ttlSeconds: number };
+  readonly #server: LeasedServer;
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
   readonly #onClosed: () => void;
   readonly #life: RegistrationLife;

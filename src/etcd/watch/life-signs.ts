@@ -1,6 +1,17 @@
 import type { EtcdClient } from "../client/client.ts";
-import type { EtcdCall, ResponseHeader, WatchRequest } from "../driver/driver.ts";
+import type { EtcdCall, ResponseHeader, WatchRequest, WatchResponse } from "../driver/driver.ts";
 import type { EtcdError } from "../driver/failure.ts";
+
+/** An answer to a progress request, but for the header. */
+const PROGRESS = {
+  watchId: -1n,
+  created: false,
+  canceled: false,
+  compactRevision: 0n,
+  cancelReason: "",
+  fragment: false,
+  events: [],
+} as const;
 
 /** The stream of watches that is asked for signs of life. */
 export interface LifeSignsOptions {
@@ -10,8 +21,11 @@ export interface LifeSignsOptions {
   watches(): Iterable<Pick<WatchRequest, "key" | "startRevision">>;
   /** Asks it for its progress. Its answer goes to `progress`. */
   requestProgress(): void;
-  /** A read was answered, with the header of the store behind it, or refused: the way to etcd is open. */
-  heard(header?: ResponseHeader): void;
+  /**
+   * The way to etcd is open: a read was answered, which is passed on as an answer to a progress request, with the header
+   * of the store behind it; or it was refused.
+   */
+  heard(progress?: WatchResponse): void;
   /** etcd takes the stream's token no more. */
   failed(cause: EtcdError): void;
 }
@@ -56,7 +70,7 @@ export class LifeSigns {
     client.driver.range({ key: watch.key }, call).then(({ header }) => {
       // If the watches have begun by now, the next answer has to be their own.
       this.seen(header);
-      heard(header);
+      heard({ ...PROGRESS, header });
     }, (error) => {
       const failure = client.failure(call.endpoint, error);
       if (failure.kind === "token") failed(failure);

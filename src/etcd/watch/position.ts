@@ -1,9 +1,5 @@
 import type { ResponseHeader, WatchResponse } from "../driver/driver.ts";
-
-/** The history that a watch stands on can't be followed any further: the list has to be read again. */
-export class Relist extends Error {
-  override readonly name = "Relist";
-}
+import { Relist } from "./relist.ts";
 
 /** The keys that begin with a prefix, in etcd's terms: up to the first that doesn't. */
 export function keyRange(prefix: string): { readonly key: Uint8Array; readonly rangeEnd: Uint8Array } {

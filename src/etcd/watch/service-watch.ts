@@ -9,7 +9,8 @@ import type { Cursor } from "../client/cursor.ts";
 import { Pace } from "../client/pace.ts";
 import { asError, WatchTimeout } from "../driver/failure.ts";
 import { Entries } from "./entries.ts";
-import { keyRange, Position, Relist } from "./position.ts";
+import { keyRange, Position } from "./position.ts";
+import { Relist } from "./relist.ts";
 import type { OpenWatch, WatchStreams } from "./watch-streams.ts";
 
 /** How soon the list is read again after a cut, in milliseconds: at random in between, to spread the load on etcd. */

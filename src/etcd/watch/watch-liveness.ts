@@ -49,11 +49,11 @@ export class WatchLiveness {
     this.#creation = this.#creationTimer();
   }
 
-  /** A watch was created, or refused. If there are others, their time begins. */
-  created(othersWait: boolean): void {
+  /** A watch was created, or refused. The time of those that still wait, so many, begins. */
+  created(waiting: number): void {
     this.#creation?.cancel();
     this.#creation = undefined;
-    if (othersWait) this.awaitsCreation();
+    if (waiting > 0) this.awaitsCreation();
   }
 
   /** Events came. What is waited for may be behind many of them, but not for ever. */

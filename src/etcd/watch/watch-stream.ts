@@ -1,9 +1,9 @@
 import type { Endpoint } from "../../endpoint.ts";
 import type { EtcdClient } from "../client/client.ts";
 import type { WatchRequest, WatchResponse, WatchStream as DriverStream } from "../driver/driver.ts";
-import { EtcdError, kindOfText } from "../driver/failure.ts";
+import { EtcdError } from "../driver/failure.ts";
 import { LifeSigns } from "./life-signs.ts";
-import { Relist } from "./position.ts";
+import { cancellation } from "./relist.ts";
 import { WatchLiveness } from "./watch-liveness.ts";
 
 /** One of the watches of a stream. */
@@ -62,9 +62,9 @@ export class WatchStream {
       call,
       watches: () => Array.from(this.#open.values(), ({ watcher }) => watcher.request),
       requestProgress: () => this.#stream.requestProgress(),
-      heard: (header) => {
+      heard: (progress) => {
         this.#liveness.heard();
-        if (header !== undefined) this.#tellAll({ ...PROGRESS, header });
+        if (progress !== undefined) this.#tellAll(progress);
       },
       failed: (cause) => this.#end(cause),
     });
@@ -144,7 +144,7 @@ export class WatchStream {
     }
     const place = this.#sent.splice(Math.max(0, this.#sent.findIndex(({ id }) => id === watchId)), 1)[0];
     if (place === undefined) return;
-    this.#liveness.created(this.#sent.length > 0);
+    this.#liveness.created(this.#sent.length);
     if (!canceled) this.#takesIds ??= watchId === place.id;
     if (place.state === "left") {
       if (!canceled) this.#stream.cancel(watchId);
@@ -245,23 +245,4 @@ export class WatchStream {
     this.#own.abort();
     this.#onClosed();
   }
-}
-
-/** What a read tells the watches, but for the header: as an answer to a progress request would. */
-const PROGRESS = {
-  watchId: -1n,
-  created: false,
-  canceled: false,
-  compactRevision: 0n,
-  cancelReason: "",
-  fragment: false,
-  events: [],
-} as const;
-
-/** A refused user is told by the text alone; everything else says that the history can't be followed. */
-function cancellation({ compactRevision, cancelReason }: WatchResponse): Error {
-  const kind = kindOfText(cancelReason);
-  if (kind === "token" || kind === "refused") return new EtcdError(`etcd refused the watch: ${cancelReason}`, kind);
-  if (compactRevision > 0n) return new Relist(`etcd has compacted its history up to revision ${compactRevision}`);
-  return new Relist(`etcd canceled the watch: ${cancelReason || "it gave no reason"}`);
 }

@@ -4,7 +4,7 @@ import { untilAborted } from "../../time/until-aborted.ts";
 import type { EtcdClient } from "../client/client.ts";
 import type { Cursor } from "../client/cursor.ts";
 import type { WatchResponse } from "../driver/driver.ts";
-import { Relist } from "./position.ts";
+import { Relist } from "./relist.ts";
 import { type Watcher, WatchStream } from "./watch-stream.ts";
 
 /** What is done with a watch while it is open. */

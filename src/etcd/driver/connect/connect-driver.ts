@@ -108,7 +108,7 @@ async function keepAlive(client: Client<typeof Lease>, id: bigint, call: EtcdCal
   const requests = new MessageQueue<LeaseKeepAliveRequest>();
   requests.push(create(LeaseKeepAliveRequestSchema, { ID: id }));
   const own = new AbortController();
-  const options = callOptions({ ...call, signal: AbortSignal.any([call.signal, own.signal]) }, true);
+  const options = callOptions({ ...call, signal: AbortSignal.any([call.signal, own.signal]) }, { leader: true });
   const responses = client.leaseKeepAlive(requests, options)[Symbol.asyncIterator]();
   try {
     const { value, done } = await responses.next();
@@ -127,7 +127,9 @@ function watch(transport: Promise<Transport>, call: EtcdCall): WatchStream {
   async function* responses() {
     try {
       const client = createClient(Watch, await transport);
-      for await (const response of client.watch(requests, callOptions(call, true))) yield watchResponse(response);
+      for await (const response of client.watch(requests, callOptions(call, { leader: true }))) {
+        yield watchResponse(response);
+      }
     } finally {
       requests.end();
     }
@@ -150,8 +152,11 @@ function classify(error: unknown): FailureKind {
   return error.code === Code.PermissionDenied ? "refused" : "transient";
 }
 
-/** `hasleader`: without it a member that lost its cluster would stay silent for ever. */
-function callOptions(call: EtcdCall, leader = false): { signal: AbortSignal; headers: Record<string, string> } {
+/** `leader`: a member that has lost its cluster refuses the call, and ends its stream; without it, it stays silent. */
+function callOptions(call: EtcdCall, { leader = false } = {}): {
+  signal: AbortSignal;
+  headers: Record<string, string>;
+} {
   const headers: Record<string, string> = {};
   if (call.token !== undefined) headers["token"] = call.token;
   if (leader) headers["hasleader"] = "true";

@@ -38,12 +38,12 @@ export class Etcd3Call {
   /** Runs before the call is cancelled. */
   onCancel: (() => void) | undefined;
 
-  constructor(session: Etcd3Session, { signal, token }: EtcdCall, leader: boolean) {
+  /** `leader`: a member that has lost its cluster refuses the call, and ends its stream; without it, it stays silent. */
+  constructor(session: Etcd3Session, { signal, token }: EtcdCall, { leader = false }: { leader?: boolean } = {}) {
     this.#session = session;
     this.#signal = signal;
     this.#metadata = [
       ...(token === undefined ? [] : [["token", token] as const]),
-      // Without it a member that lost its cluster would stay silent for ever.
       ...(leader ? [["hasleader", "true"] as const] : []),
     ];
     session.begin(this.#cancel);

@@ -28,7 +28,7 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
   async function unary<T>(call: EtcdCall, attempt: (client: Etcd3, options: CallOptions) => Promise<T>): Promise<T> {
     const session = sessions.session(call.endpoint);
     const client = await untilAborted(session.client(), call.signal);
-    const own = new Etcd3Call(session, call, false);
+    const own = new Etcd3Call(session, call);
     try {
       const answer = await attempt(client, own.options);
       own.throwIfFailed();
@@ -82,7 +82,7 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
 
 async function keepAlive(session: Etcd3Session, id: bigint, call: EtcdCall, ending: EndingStreams): Promise<bigint> {
   const client = await untilAborted(session.client(), call.signal);
-  const own = new Etcd3Call(session, call, true);
+  const own = new Etcd3Call(session, call, { leader: true });
   let answered = false;
   try {
     const stream = await client.leaseClient.leaseKeepAlive(own.options);
@@ -111,7 +111,7 @@ function watch(sessions: Sessions<Etcd3Session>, call: EtcdCall): WatchStream {
     const client = await untilAborted(session.client(), call.signal);
     // A watch has no timeout, and so would hold a session that was given up.
     const signal = AbortSignal.any([call.signal, sessions.retirement(call.endpoint)]);
-    const own = new Etcd3Call(session, { ...call, signal }, true);
+    const own = new Etcd3Call(session, { ...call, signal }, { leader: true });
     try {
       const stream = await client.watchClient.watch(own.options);
       // An end of our own before the cancellation: else the package would take its host for failed.
