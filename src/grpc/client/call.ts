@@ -1,17 +1,18 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { markAttempt } from "../../connection/mark.ts";
 import type { StreamError } from "../../http2/client/stream-error.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { ClientStream } from "../../http2/client/stream.ts";
-import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts";
-import type { ResolvedGrpcOptions } from "./options.ts";
+import type { Deadline, DeadlineTarget } from "../../time/deadline.ts";
+import type { Method } from "./method.ts";
 import { headersOf } from "../lazy-headers.ts";
 import { brokenReply, isDeadlines, notGrpc, sectionInfo, streamFailure, timedOut, unreadable } from "./status.ts";
 
 /** What unary and streaming calls share: deadline, cancellation, the response's first header section, one end. */
-export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
-  protected readonly options: ResolvedGrpcOptions;
+export abstract class GrpcCall<D extends DescMethod = DescMethod> extends ClientStream implements DeadlineTarget {
+  protected readonly method: Method<D>;
   protected head: HeaderBlock | undefined = undefined;
   protected compression: Compression | undefined = undefined;
   /** Whether the call has its result. */
@@ -21,16 +22,16 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
   #signal: AbortSignal | undefined = undefined;
   #deadline: Deadline | undefined = undefined;
 
-  constructor(options: ResolvedGrpcOptions) {
+  constructor(method: Method<D>) {
     super();
-    this.options = options;
+    this.method = method;
   }
 
   /** The call's result is an error; called once. */
   protected abstract failed(error: ConnectError): void;
 
-  /** Minds the caller's signal and timeout until the call is settled; false: the signal was aborted before. */
-  protected mind(signal: AbortSignal | undefined, timeoutMs: number | undefined, deadlines: Deadlines): boolean {
+  /** Watches the caller's signal and deadline until the call settles; false: the signal was aborted before. */
+  protected watchCancellation(signal: AbortSignal | undefined, timeoutMs: number | undefined): boolean {
     if (signal !== undefined) {
       this.#signal = signal;
       if (signal.aborted) {
@@ -39,7 +40,7 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
       }
       signal.addEventListener("abort", this);
     }
-    if (timeoutMs !== undefined) this.#deadline = deadlines.add(timeoutMs, this);
+    if (timeoutMs !== undefined) this.#deadline = this.method.deadlines.add(timeoutMs, this);
     return true;
   }
 
@@ -88,7 +89,7 @@ export abstract class GrpcCall extends ClientStream implements DeadlineTarget {
     const { encoding, response } = sectionInfo(head);
     if (!response) return this.fail(notGrpc(head));
     if (encoding !== undefined) {
-      this.compression = this.options.acceptCompression.find((compression) => compression.name === encoding);
+      this.compression = this.method.options.acceptCompression.find((compression) => compression.name === encoding);
       if (this.compression === undefined) {
         return this.fail(brokenReply(`unsupported response encoding "${encoding}"`, Code.Internal, headersOf(head)));
       }

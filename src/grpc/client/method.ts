@@ -1,14 +1,25 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
+import type { Deadlines } from "../../time/deadline.ts";
 import { createCodec } from "../codec.ts";
 import type { Codec } from "../codec.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 
+/** A request's header section: what many requests have in common, and the fields of this one. */
+export interface HeaderSection {
+  readonly template: HeaderTemplate;
+  /** Name, value, name, value … */
+  readonly extra: readonly string[] | undefined;
+}
+
 /** What all calls of one method have in common. */
-export interface Method {
+export interface Method<D extends DescMethod = DescMethod> {
+  readonly desc: D;
+  readonly options: ResolvedGrpcOptions;
+  readonly deadlines: Deadlines;
   readonly url: string;
   /** The usual request header section, without timeout and metadata. */
-  readonly template: HeaderTemplate;
+  readonly usual: HeaderSection;
   /** The pseudo-header fields alone, for calls whose fields are all given. */
   readonly pseudo: HeaderTemplate;
   readonly codec: Codec;
@@ -25,7 +36,12 @@ export interface Target {
 export const USER_AGENT = "connect-lb";
 
 /** Makes {@link Method} of a method (gRPC's PROTOCOL-HTTP2, "Requests"). */
-export function createMethod(desc: DescMethod, target: Target, options: ResolvedGrpcOptions): Method {
+export function createMethod<D extends DescMethod>(
+  desc: D,
+  target: Target,
+  options: ResolvedGrpcOptions,
+  deadlines: Deadlines,
+): Method<D> {
   const path = `/${desc.parent.typeName}/${desc.name}`;
   const pseudo = [
     ":method",
@@ -38,9 +54,12 @@ export function createMethod(desc: DescMethod, target: Target, options: Resolved
     target.authority,
   ];
   return {
+    desc,
+    options,
+    deadlines,
     url: `${target.scheme}://${target.authority}${path}`,
     pseudo: new HeaderTemplate(pseudo),
-    template: new HeaderTemplate([...pseudo, ...protocolFields(options)]),
+    usual: { template: new HeaderTemplate([...pseudo, ...protocolFields(options)]), extra: undefined },
     codec: createCodec(desc, options),
   };
 }

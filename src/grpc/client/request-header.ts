@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isConnectionSpecific, isFieldName, isFieldValue } from "../../http2/wire/header-block.ts";
 import { protocolFields, USER_AGENT } from "./method.ts";
+import type { HeaderSection, Method } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 
 /**
@@ -55,8 +56,29 @@ export function metadataFields(header: HeadersInit): string[] {
   return fields;
 }
 
+/**
+ * The header section of a request with a timeout and metadata.
+ *
+ * @throws ConnectError Internal for a name or value that can't stand in a header
+ */
+export function requestSection(
+  method: Method,
+  timeoutMs: number | undefined,
+  header: HeadersInit | undefined,
+): HeaderSection {
+  const { options, pseudo, usual } = method;
+  if (header === undefined) {
+    if (timeoutMs === undefined) return usual;
+    return { template: usual.template, extra: ["grpc-timeout", timeoutField(timeoutMs)] };
+  }
+  const fields = metadataFields(header);
+  if (timeoutMs !== undefined) fields.push("grpc-timeout", timeoutField(timeoutMs));
+  if (hasUserAgent(fields)) return { template: pseudo, extra: sectionFields(options, fields) };
+  return { template: usual.template, extra: fields };
+}
+
 /** Whether what {@link metadataFields} gave names the caller's program. */
-export function hasUserAgent(fields: readonly string[]): boolean {
+function hasUserAgent(fields: readonly string[]): boolean {
   return fields[0] === "user-agent";
 }
 
@@ -135,7 +157,7 @@ export function requestHeaders(
 }
 
 /** The usual fields and a caller's, whose `user-agent` takes the place of the usual one. */
-export function sectionFields(options: ResolvedGrpcOptions, fields: readonly string[]): string[] {
+function sectionFields(options: ResolvedGrpcOptions, fields: readonly string[]): string[] {
   const all: string[] = [];
   const usual = protocolFields(options);
   for (let i = 0; i < usual.length; i += 2) {

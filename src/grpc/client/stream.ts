@@ -4,14 +4,12 @@ import type { StreamResponse } from "@connectrpc/connect";
 import type { EndReportingMessages } from "../../connection/end-reporting.ts";
 import type { Connection } from "../../http2/client/connection.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
-import type { Deadlines } from "../../time/deadline.ts";
 import { GrpcCall } from "./call.ts";
 import { decompressed } from "../compression.ts";
 import { EnvelopeReader, PREFIX_BYTES } from "../envelope.ts";
 import { lazyHeaders } from "../lazy-headers.ts";
 import type { LazyHeaders } from "../lazy-headers.ts";
-import type { Method } from "./method.ts";
-import type { ResolvedGrpcOptions } from "./options.ts";
+import type { HeaderSection, Method } from "./method.ts";
 import { afterTurn } from "./reading-turn.ts";
 import { RequestMessages } from "./request-messages.ts";
 import { headError, incomplete, sectionInfo, trailerError, unreadable } from "./status.ts";
@@ -30,10 +28,9 @@ const DONE: Result = { done: true, value: undefined };
  * One streaming call of any kind. It is the response's iterable itself: messages are parsed when they are asked for, and
  * what isn't asked for fills the stream's window, which holds the server back.
  */
-export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Message>, EndReportingMessages {
+export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
+  implements AsyncIterableIterator<Message>, EndReportingMessages {
   override readonly longLived = true;
-  readonly #desc: DescMethodStreaming;
-  readonly #method: Method;
   readonly #resolve: (response: StreamResponse) => void;
   readonly #reject: (error: ConnectError) => void;
   #request: RequestMessages | undefined = undefined;
@@ -49,38 +46,32 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
   #completeListener: (() => void) | undefined = undefined;
 
   constructor(
-    desc: DescMethodStreaming,
-    method: Method,
-    options: ResolvedGrpcOptions,
+    method: Method<DescMethodStreaming>,
     resolve: (response: StreamResponse) => void,
     reject: (error: ConnectError) => void,
   ) {
-    super(options);
-    this.#desc = desc;
-    this.#method = method;
-    this.#envelopes = new EnvelopeReader(options.readMaxBytes);
+    super(method);
+    this.#envelopes = new EnvelopeReader(method.options.readMaxBytes);
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  /** Sends the request: its fields are the method's usual ones and `extra`, or `extra` alone if `whole`. */
+  /** Sends the request. */
   start(
     connection: Connection,
+    section: HeaderSection,
+    input: AsyncIterable<MessageInitShape<DescMessage>>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
-    deadlines: Deadlines,
-    extra: readonly string[] | undefined,
-    whole: boolean,
-    input: AsyncIterable<MessageInitShape<DescMessage>>,
   ): void {
     try {
       this.#request = new RequestMessages(input);
     } catch (error) {
       return this.fail(ConnectError.from(error, Code.Internal));
     }
-    if (!this.mind(signal, timeoutMs, deadlines)) return;
-    this.open(connection, whole ? this.#method.pseudo : this.#method.template, extra);
-    this.#request.sendTo(this, this.#method.codec, this.options)
+    if (!this.watchCancellation(signal, timeoutMs)) return;
+    this.open(connection, section.template, section.extra);
+    this.#request.sendTo(this, this.method.codec, this.method.options)
       .catch((error) => this.fail(ConnectError.from(error, Code.Internal)));
   }
 
@@ -94,8 +85,8 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
     this.#trailer = lazyHeaders();
     this.#resolve({
       stream: true,
-      service: this.#desc.parent,
-      method: this.#desc,
+      service: this.method.desc.parent,
+      method: this.method.desc,
       header: lazyHeaders(head),
       trailer: this.#trailer,
       message: this,
@@ -200,9 +191,9 @@ export class GrpcStreamCall extends GrpcCall implements AsyncIterableIterator<Me
       envelope = this.#envelopes.next();
       if (envelope !== undefined) {
         this.#credit(PREFIX_BYTES + envelope.bytes.length);
-        const bytes = decompressed(envelope, this.compression, this.options.readMaxBytes);
-        if (bytes instanceof Uint8Array) return { done: false, value: this.#method.codec.parse(bytes) };
-        return bytes.then((whole): Result => ({ done: false, value: this.#method.codec.parse(whole) }))
+        const bytes = decompressed(envelope, this.compression, this.method.options.readMaxBytes);
+        if (bytes instanceof Uint8Array) return { done: false, value: this.method.codec.parse(bytes) };
+        return bytes.then((whole): Result => ({ done: false, value: this.method.codec.parse(whole) }))
           .catch((error) => this.#broken(error));
       }
     } catch (error) {

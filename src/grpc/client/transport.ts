@@ -6,7 +6,14 @@ import type {
   MessageInitShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import type { ContextValues, Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import type {
+  ContextValues,
+  Interceptor,
+  StreamResponse,
+  Transport,
+  UnaryRequest,
+  UnaryResponse,
+} from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import type { EndReportingTransport, UnaryEndListener } from "../../connection/end-reporting.ts";
 import type { Connection } from "../../http2/client/connection.ts";
@@ -19,7 +26,7 @@ import { createMethod } from "./method.ts";
 import type { Method, Target } from "./method.ts";
 import { resolveGrpcOptions } from "./options.ts";
 import type { GrpcOptions, ResolvedGrpcOptions } from "./options.ts";
-import { hasUserAgent, metadataFields, requestHeaders, sectionFields, timeoutField } from "./request-header.ts";
+import { requestHeaders, requestSection } from "./request-header.ts";
 import { GrpcStreamCall } from "./stream.ts";
 import { GrpcUnaryCall } from "./unary.ts";
 
@@ -39,6 +46,14 @@ export interface GrpcTransportOptions extends GrpcOptions, Target {
  */
 export function createGrpcTransport(connection: () => Connection, options: GrpcTransportOptions): Transport {
   return new GrpcTransport(connection, options);
+}
+
+/** What a caller gave a call, with the timeout that holds. */
+interface Request<Input> {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly header: HeadersInit | undefined;
+  readonly input: Input;
 }
 
 class GrpcTransport implements EndReportingTransport {
@@ -66,13 +81,13 @@ class GrpcTransport implements EndReportingTransport {
     contextValues?: ContextValues,
   ): Promise<UnaryResponse<I, O>> {
     const method = this.#method(desc);
-    const limit = this.#timeout(timeoutMs);
+    const request = { signal, timeoutMs: this.#timeout(timeoutMs), header, input };
     if (this.#options.interceptors.length === 0) {
-      return this.#unary(desc, method, signal, limit, header, input, undefined) as Promise<UnaryResponse<I, O>>;
+      return this.#unary(method, request, undefined) as Promise<UnaryResponse<I, O>>;
     }
     const release = this.#reserve();
     try {
-      const deadline = this.#interceptedDeadline(limit, signal);
+      const deadline = this.#interceptedDeadline(request);
       return runUnaryCall<I, O>({
         interceptors: this.#interceptors(deadline),
         signal: deadline?.signal ?? signal!,
@@ -80,13 +95,13 @@ class GrpcTransport implements EndReportingTransport {
           stream: false,
           method: desc,
           message: input,
-          ...this.#request(desc, method, limit, header, contextValues),
+          ...this.#interceptable(method, request, contextValues),
         },
         next: async (req) => {
           release();
-          const left = deadline?.leftMs();
-          const response = await this.#unary(desc, method, req.signal, left, req.header, req.message, undefined);
-          return response as UnaryResponse<I, O>;
+          const { signal, header, message: input } = req;
+          const changed = { signal, timeoutMs: deadline?.leftMs(), header, input };
+          return await this.#unary(method, changed, undefined) as UnaryResponse<I, O>;
         },
       }).finally(release);
     } catch (error) {
@@ -110,11 +125,9 @@ class GrpcTransport implements EndReportingTransport {
         return answer;
       }, (error) => listener.failed(error));
     }
-    const limit = this.#timeout(timeoutMs);
+    const request = { signal, timeoutMs: this.#timeout(timeoutMs), header, input };
     const told = listener as unknown as UnaryEndListener<UnaryResponse>;
-    return this.#unary(desc, this.#method(desc), signal, limit, header, input, told) as Promise<
-      UnaryResponse<I, O>
-    >;
+    return this.#unary(this.#method(desc), request, told) as Promise<UnaryResponse<I, O>>;
   }
 
   stream<I extends DescMessage, O extends DescMessage>(
@@ -126,13 +139,13 @@ class GrpcTransport implements EndReportingTransport {
     contextValues?: ContextValues,
   ): Promise<StreamResponse<I, O>> {
     const method = this.#method(desc);
-    const limit = this.#timeout(timeoutMs);
+    const request = { signal, timeoutMs: this.#timeout(timeoutMs), header, input };
     if (this.#options.interceptors.length === 0) {
-      return this.#stream(desc, method, signal, limit, header, input) as Promise<StreamResponse<I, O>>;
+      return this.#stream(method, request) as Promise<StreamResponse<I, O>>;
     }
     const release = this.#reserve();
     try {
-      const deadline = this.#interceptedDeadline(limit, signal);
+      const deadline = this.#interceptedDeadline(request);
       return runStreamingCall<I, O>({
         interceptors: this.#interceptors(deadline),
         signal: deadline?.signal ?? signal!,
@@ -140,12 +153,12 @@ class GrpcTransport implements EndReportingTransport {
           stream: true,
           method: desc,
           message: input,
-          ...this.#request(desc, method, limit, header, contextValues),
+          ...this.#interceptable(method, request, contextValues),
         },
         next: async (req) => {
           release();
-          const left = deadline?.leftMs();
-          const response = await this.#stream(desc, method, req.signal, left, req.header, req.message);
+          const { signal, header, message: input } = req;
+          const response = await this.#stream(method, { signal, timeoutMs: deadline?.leftMs(), header, input });
           if (deadline !== undefined) (response.message as GrpcStreamCall).whenComplete(() => deadline.end());
           return response as StreamResponse<I, O>;
         },
@@ -166,21 +179,17 @@ class GrpcTransport implements EndReportingTransport {
   }
 
   #unary(
-    desc: DescMethodUnary,
-    method: Method,
-    signal: AbortSignal | undefined,
-    timeoutMs: number | undefined,
-    header: HeadersInit | undefined,
-    input: MessageInitShape<DescMessage>,
+    method: Method<DescMethodUnary>,
+    request: Request<MessageInitShape<DescMessage>>,
     listener: UnaryEndListener<UnaryResponse> | undefined,
   ): Promise<UnaryResponse> {
     return new Promise((resolve, reject) => {
       try {
+        const { signal, timeoutMs, header, input } = request;
         const message = method.codec.serialize(input);
-        let extra: readonly string[] | undefined, whole = false;
-        if (header !== undefined || timeoutMs !== undefined) [extra, whole] = this.#fields(timeoutMs, header);
-        const call = new GrpcUnaryCall(desc, method, this.#options, resolve, reject, listener);
-        call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, message);
+        const section = requestSection(method, timeoutMs, header);
+        const call = new GrpcUnaryCall(method, resolve, reject, listener);
+        call.start(this.#connection(), section, message, signal, timeoutMs);
       } catch (thrown) {
         const error = ConnectError.from(thrown, Code.Internal);
         if (listener === undefined) reject(error);
@@ -190,43 +199,28 @@ class GrpcTransport implements EndReportingTransport {
   }
 
   #stream(
-    desc: DescMethodStreaming,
-    method: Method,
-    signal: AbortSignal | undefined,
-    timeoutMs: number | undefined,
-    header: HeadersInit | undefined,
-    input: AsyncIterable<MessageInitShape<DescMessage>>,
+    method: Method<DescMethodStreaming>,
+    request: Request<AsyncIterable<MessageInitShape<DescMessage>>>,
   ): Promise<StreamResponse> {
     return new Promise((resolve, reject) => {
       try {
-        const [extra, whole] = this.#fields(timeoutMs, header);
-        const call = new GrpcStreamCall(desc, method, this.#options, resolve, reject);
-        call.start(this.#connection(), signal, timeoutMs, this.#deadlines, extra, whole, input);
+        const { signal, timeoutMs, header, input } = request;
+        const section = requestSection(method, timeoutMs, header);
+        const call = new GrpcStreamCall(method, resolve, reject);
+        call.start(this.#connection(), section, input, signal, timeoutMs);
       } catch (error) {
         reject(ConnectError.from(error, Code.Internal));
       }
     });
   }
 
-  /** The fields beyond the method's usual ones; or, when the caller names its own program, all of them. */
-  #fields(
-    timeoutMs: number | undefined,
-    header: HeadersInit | undefined,
-  ): [extra: readonly string[] | undefined, whole: boolean] {
-    const timeout = timeoutMs === undefined ? undefined : timeoutField(timeoutMs);
-    if (header === undefined) return [timeout === undefined ? undefined : ["grpc-timeout", timeout], false];
-    const fields = metadataFields(header);
-    if (timeout !== undefined) fields.push("grpc-timeout", timeout);
-    return hasUserAgent(fields) ? [sectionFields(this.#options, fields), true] : [fields, false];
-  }
-
-  #method(desc: DescMethod): Method {
+  #method<D extends DescMethod>(desc: D): Method<D> {
     let method = this.#methods.get(desc) ?? this.#rawMethods.get(desc);
     if (method === undefined) {
-      method = createMethod(desc, this.#target, this.#options);
+      method = createMethod(desc, this.#target, this.#options, this.#deadlines);
       (isRawMethod(desc) ? this.#rawMethods : this.#methods).set(desc, method);
     }
-    return method;
+    return method as Method<D>;
   }
 
   /** As Connect has it: 0 and less mean no timeout. */
@@ -235,10 +229,7 @@ class GrpcTransport implements EndReportingTransport {
     return timeoutMs > 0 ? timeoutMs : undefined;
   }
 
-  #interceptedDeadline(
-    timeoutMs: number | undefined,
-    signal: AbortSignal | undefined,
-  ): InterceptedDeadline | undefined {
+  #interceptedDeadline({ timeoutMs, signal }: Request<unknown>): InterceptedDeadline | undefined {
     return timeoutMs === undefined ? undefined : new InterceptedDeadline(this.#deadlines, timeoutMs, signal);
   }
 
@@ -248,20 +239,15 @@ class GrpcTransport implements EndReportingTransport {
   }
 
   /** What interceptors see. */
-  #request(
-    desc: DescMethod,
-    method: Method,
-    timeoutMs: number | undefined,
-    header: HeadersInit | undefined,
+  #interceptable(
+    { desc, url }: Method,
+    { timeoutMs, header }: Request<unknown>,
     contextValues: ContextValues | undefined,
-  ): Pick<
-    import("@connectrpc/connect").UnaryRequest,
-    "service" | "requestMethod" | "url" | "header" | "contextValues"
-  > {
+  ): Pick<UnaryRequest, "service" | "requestMethod" | "url" | "header" | "contextValues"> {
     return {
       service: desc.parent,
       requestMethod: "POST",
-      url: method.url,
+      url,
       header: requestHeaders(this.#options, timeoutMs, header),
       contextValues: contextValues ?? createContextValues(),
     };

@@ -6,21 +6,16 @@ import type { UnaryEndListener } from "../../connection/end-reporting.ts";
 import type { Connection } from "../../http2/client/connection.ts";
 import { readUint32 } from "../../http2/wire/bytes.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
-import type { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
-import type { Deadlines } from "../../time/deadline.ts";
 import { GrpcCall } from "./call.ts";
 import { decompressed } from "../compression.ts";
 import { checkLength, COMPRESSED, EnvelopeReader, messagePrefix, PREFIX_BYTES } from "../envelope.ts";
 import type { Envelope } from "../envelope.ts";
 import { lazyHeaders } from "../lazy-headers.ts";
-import type { Method } from "./method.ts";
-import type { ResolvedGrpcOptions } from "./options.ts";
+import type { HeaderSection, Method } from "./method.ts";
 import { brokenReply, headError, incomplete, sectionInfo, trailerError } from "./status.ts";
 
 /** One unary call: on its usual path one object, one promise and the response. */
-export class GrpcUnaryCall extends GrpcCall {
-  readonly #desc: DescMethodUnary;
-  readonly #method: Method;
+export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
   readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
   readonly #reject: (error: ConnectError) => void;
   readonly #listener: UnaryEndListener<UnaryResponse> | undefined;
@@ -31,55 +26,47 @@ export class GrpcUnaryCall extends GrpcCall {
   #envelope: Envelope | undefined = undefined;
 
   constructor(
-    desc: DescMethodUnary,
-    method: Method,
-    options: ResolvedGrpcOptions,
+    method: Method<DescMethodUnary>,
     resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void,
     reject: (error: ConnectError) => void,
     listener: UnaryEndListener<UnaryResponse> | undefined,
   ) {
-    super(options);
-    this.#desc = desc;
-    this.#method = method;
+    super(method);
     this.#resolve = resolve;
     this.#reject = reject;
     this.#listener = listener;
   }
 
-  /** Sends the request: its fields are the method's usual ones and `extra`, or `extra` alone if `whole`. */
+  /** Sends the request. */
   start(
     connection: Connection,
+    section: HeaderSection,
+    message: Uint8Array,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
-    deadlines: Deadlines,
-    extra: readonly string[] | undefined,
-    whole: boolean,
-    message: Uint8Array,
   ): void {
-    if (!this.mind(signal, timeoutMs, deadlines)) return;
-    const { compressMinBytes, sendCompression } = this.options;
-    const template = whole ? this.#method.pseudo : this.#method.template;
+    if (!this.watchCancellation(signal, timeoutMs)) return;
+    const { compressMinBytes, sendCompression } = this.method.options;
     if (sendCompression === undefined || message.length < compressMinBytes) {
-      this.open(connection, template, extra);
+      this.open(connection, section.template, section.extra);
       this.write(messagePrefix(0, message.length), message, true);
       return;
     }
-    void this.#compressAndSend(connection, template, extra, sendCompression, message);
+    void this.#compressAndSend(connection, section, message, sendCompression);
   }
 
   async #compressAndSend(
     connection: Connection,
-    template: HeaderTemplate,
-    extra: readonly string[] | undefined,
-    compression: Compression,
+    section: HeaderSection,
     message: Uint8Array,
+    compression: Compression,
   ): Promise<void> {
     const release = connection.requests.reserve();
     try {
       const bytes = await compression.compress(message as Uint8Array<ArrayBuffer>);
       release();
       if (this.settled) return;
-      this.open(connection, template, extra);
+      this.open(connection, section.template, section.extra);
       this.write(messagePrefix(COMPRESSED, bytes.length), bytes, true);
     } catch (error) {
       release();
@@ -93,7 +80,7 @@ export class GrpcUnaryCall extends GrpcCall {
       const length = end - start - PREFIX_BYTES;
       if (this.#reader === undefined && this.#whole === undefined && length >= 0) {
         if (readUint32(chunk, start + 1) === length) {
-          checkLength(length, this.options.readMaxBytes);
+          checkLength(length, this.method.options.readMaxBytes);
           this.#wholeFlags = chunk[start]!;
           this.#whole = chunk.subarray(start + PREFIX_BYTES, end);
           return;
@@ -107,7 +94,7 @@ export class GrpcUnaryCall extends GrpcCall {
 
   #pieces(chunk: Uint8Array, start: number, end: number): void {
     if (this.#reader === undefined) {
-      this.#reader = new EnvelopeReader(this.options.readMaxBytes);
+      this.#reader = new EnvelopeReader(this.method.options.readMaxBytes);
       if (this.#whole !== undefined) this.#envelope = { flags: this.#wholeFlags, bytes: this.#whole };
     }
     this.#reader.push(chunk, start, end);
@@ -127,13 +114,13 @@ export class GrpcUnaryCall extends GrpcCall {
       let envelope = this.#envelope;
       if (this.#whole !== undefined && envelope === undefined) {
         // The usual path: one message, plain, and a status that says OK.
-        if (this.#wholeFlags === 0) return this.#finish(trailers, this.#method.codec.parse(this.#whole));
+        if (this.#wholeFlags === 0) return this.#finish(trailers, this.method.codec.parse(this.#whole));
         envelope = { flags: this.#wholeFlags, bytes: this.#whole };
       }
       if (envelope === undefined) return this.#finish(trailers, undefined);
-      const bytes = decompressed(envelope, this.compression, this.options.readMaxBytes);
-      if (bytes instanceof Uint8Array) return this.#finish(trailers, this.#method.codec.parse(bytes));
-      bytes.then((whole) => this.#finish(trailers, this.#method.codec.parse(whole)))
+      const bytes = decompressed(envelope, this.compression, this.method.options.readMaxBytes);
+      if (bytes instanceof Uint8Array) return this.#finish(trailers, this.method.codec.parse(bytes));
+      bytes.then((whole) => this.#finish(trailers, this.method.codec.parse(whole)))
         .catch((error) => this.failAnswered(error));
     } catch (error) {
       this.failAnswered(error);
@@ -148,8 +135,8 @@ export class GrpcUnaryCall extends GrpcCall {
     this.settle();
     const answer: UnaryResponse = {
       stream: false,
-      service: this.#desc.parent,
-      method: this.#desc,
+      service: this.method.desc.parent,
+      method: this.method.desc,
       header: lazyHeaders(head),
       message: message!,
       trailer: lazyHeaders(trailers),
