@@ -21,7 +21,7 @@ import { etcdEndpoints, fail, serviceName, wholeNumber, withVariable } from "./e
 function report(event: RegistryEvent): void {
   switch (event.type) {
     case "set-stale":
-      return console.error(`etcd can't be reached, trying again and again: ${event.cause.message}`);
+      return console.error(`etcd can't be reached, still trying: ${event.cause.message}`);
     case "set-fresh":
       return console.error(`etcd is back: ${event.endpoints} servers`);
     case "value-skipped":
@@ -59,7 +59,7 @@ try {
       await transport.connect();
       connected = true;
     } catch (error) {
-      console.error(`no server yet, trying again and again: ${ConnectError.from(error).rawMessage}`);
+      console.error(`no server yet, still trying: ${ConnectError.from(error).rawMessage}`);
     }
   }
   for (let i = 0; i < calls; i++) {

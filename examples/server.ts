@@ -53,7 +53,7 @@ function report(event: RegistryEvent): void {
       // It tries more often than anybody wants to read.
       if (performance.now() - complainedAtMs < 10_000) return;
       complainedAtMs = performance.now();
-      return console.error(`can't register, trying again and again: ${event.cause.message}`);
+      return console.error(`can't register, still trying: ${event.cause.message}`);
     case "registration-suspect":
     case "lease-lost":
     case "key-missing":

@@ -15,6 +15,15 @@ function anchors(page: string): string[] {
   );
 }
 
+it("commands for Node's test runner name files: it doesn't search folders", () => {
+  for (const page of pages()) {
+    const text = readFileSync(join(root, page), "utf8");
+    for (const [command, args = ""] of text.matchAll(/\bnode --test ([^`\n]+)/g)) {
+      assert.ok(args.split(" ").every((arg) => /^--|\.test\.ts"?$/.test(arg)), `${page}: ${command}`);
+    }
+  }
+});
+
 describe("the links of a page lead to what is there", () => {
   for (const page of pages()) {
     it(page, () => {
