@@ -35,12 +35,13 @@ const HOSTILE: Readonly<Record<string, string | Uint8Array>> = {
   "a prototype in JSON": '{"Addr":"127.0.0.1:9","Metadata":{"__proto__":{"polluted":true}}}',
   "an address from the prototype": '{"__proto__":{"Addr":"127.0.0.1:10"}}',
   "a host with Unicode": "ｅvil:1",
-  "an IPv6 zone": "[fe80::1%25eth0]:1",
+  "an IPv6 zone with a path": "[fe80::1%/../eth0]:1",
 };
 
 /** Values that look odd and are right. */
 const GOOD: Readonly<Record<string, readonly [value: string, address: string]>> = {
   "a name": ["host.example:1", "host.example:1"],
+  "an IPv6 zone": ["[fe80::1%eth0]:1", "[fe80::1%eth0]:1"],
   "white space around": [" 127.0.0.1:3\n", "127.0.0.1:3"],
   "prototype's names": ['{"Addr":"127.0.0.1:4","constructor":{"prototype":{}}}', "127.0.0.1:4"],
 };
