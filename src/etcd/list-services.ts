@@ -38,7 +38,7 @@ export async function listServices(
   const { key: first, rangeEnd } = root === "" ? ALL : keyRange(root);
   for (let key = first;;) {
     const request = { key, rangeEnd, limit: PAGE };
-    const { kvs, more } = await client.anyEndpoint(signal, (call) => client.driver.range(request, call), {
+    const { kvs, more } = await client.anyEndpoint(signal, (context) => client.driver.range(request, context), {
       hold: true,
     });
     for (const kv of kvs) count(kv, layout, found);

@@ -1,6 +1,12 @@
 import type { Resolver } from "../resolver/resolver.ts";
 
-/** Where servers register under a service's name, and clients find them. */
+/**
+ * Where servers register under a service's name, and clients find them.
+ *
+ * To write one, keep a server's entry until its registration is closed (`RegistrationLife` has the states), yield from
+ * `resolver` the whole set of endpoints each time it changes (`LatestValue` gives each consumer the newest one), and
+ * check what is passed in with `checkRegisterOptions` and `checkServiceName`. `memory.ts` is the example.
+ */
 export interface Registry extends AsyncDisposable {
   /**
    * The endpoints of a service. Nothing starts before the first consumer reads; all consumers of one service share what

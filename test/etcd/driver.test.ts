@@ -6,13 +6,13 @@ import { KV, Lease, Watch } from "../../gen/etcd/rpc_pb.ts";
 import type { Connector, LinkEvents } from "../../src/connection/link.ts";
 import { transportConnector } from "../../src/connection/transport-connector.ts";
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
-import type { EtcdCall } from "../../src/etcd/driver/driver.ts";
+import type { AttemptContext } from "../../src/etcd/driver/driver.ts";
 import { createMemoryEtcd } from "../../src/memory-etcd/memory-etcd.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
 import { eventually } from "../support/eventually.ts";
 
 const endpoint = { address: "127.0.0.1:2379" };
-const call = (signal = new AbortController().signal): EtcdCall => ({ endpoint, signal });
+const call = (signal = new AbortController().signal): AttemptContext => ({ endpoint, signal });
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** Links that count what is done to them, over a transport. */

@@ -1,7 +1,13 @@
 // The drivers that one and the same suites are run on, and what those need to say of them.
 import assert from "node:assert/strict";
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
-import type { EtcdCall, EtcdDriver, FailureKind, WatchRequest, WatchResponse } from "../../src/etcd/driver/driver.ts";
+import type {
+  AttemptContext,
+  EtcdDriver,
+  FailureKind,
+  WatchRequest,
+  WatchResponse,
+} from "../../src/etcd/driver/driver.ts";
 import { createEtcd3Driver } from "../../src/etcd/driver/etcd3/etcd3-driver.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 
@@ -21,7 +27,7 @@ export const driverKinds: readonly DriverKind[] = [connectKind, etcd3Kind];
 /** A driver on one etcd endpoint, with little to write around each call. */
 export interface OpenedDriver {
   readonly driver: EtcdDriver;
-  call(signal?: AbortSignal, token?: string): EtcdCall;
+  call(signal?: AbortSignal, token?: string): AttemptContext;
   put(key: string, value?: string | Uint8Array): Promise<bigint>;
   watch(startRevision: bigint, prefix: string, token?: string): OpenedWatch;
   /** What a call is refused for; fails if it isn't. */

@@ -1,7 +1,7 @@
 // An etcd of a few lines behind the driver's interface, with faults on demand: it answers within microtasks, so that a
 // test turns all time by a manual clock.
 import type {
-  EtcdCall,
+  AttemptContext,
   EtcdDriver,
   EtcdStatus,
   FailureKind,
@@ -126,14 +126,14 @@ export class FakeEtcd implements EtcdDriver {
     this.history = [];
   }
 
-  range(request: RangeRequest, call: EtcdCall): Promise<RangeResponse> {
+  range(request: RangeRequest, call: AttemptContext): Promise<RangeResponse> {
     return this.#answer("range", call, undefined, () => {
       const kvs = this.#select(request), limit = Number(request.limit ?? kvs.length);
       return { header: this.header, kvs: kvs.slice(0, limit), more: kvs.length > limit };
     });
   }
 
-  txn(request: TxnRequest, call: EtcdCall): Promise<TxnResponse> {
+  txn(request: TxnRequest, call: AttemptContext): Promise<TxnResponse> {
     return this.#answer("txn", call, undefined, () => {
       const succeeded = request.compare.every(({ target, key, value }) => {
         const kv = this.keys.get(text.decode(key));
@@ -147,7 +147,7 @@ export class FakeEtcd implements EtcdDriver {
     });
   }
 
-  leaseGrant({ id, ttlSeconds }: { id: bigint; ttlSeconds: bigint }, call: EtcdCall): Promise<bigint> {
+  leaseGrant({ id, ttlSeconds }: { id: bigint; ttlSeconds: bigint }, call: AttemptContext): Promise<bigint> {
     return this.#answer("leaseGrant", call, id, () => {
       if (this.leases.has(id)) throw new Error("etcdserver: lease already exists");
       const ttl = ttlSeconds < this.leastTtl ? this.leastTtl : ttlSeconds;
@@ -156,32 +156,32 @@ export class FakeEtcd implements EtcdDriver {
     });
   }
 
-  leaseKeepAlive(id: bigint, call: EtcdCall): Promise<bigint> {
+  leaseKeepAlive(id: bigint, call: AttemptContext): Promise<bigint> {
     return this.#answer("leaseKeepAlive", call, id, () => this.leases.get(id) ?? 0n);
   }
 
-  leaseRevoke(id: bigint, call: EtcdCall): Promise<void> {
+  leaseRevoke(id: bigint, call: AttemptContext): Promise<void> {
     return this.#answer("leaseRevoke", call, id, () => {
       if (!this.leases.has(id)) throw new Error("etcdserver: requested lease not found");
       this.expire(id);
     });
   }
 
-  leaseTimeToLive({ id }: LeaseTimeToLiveRequest, call: EtcdCall): Promise<LeaseTimeToLive | undefined> {
+  leaseTimeToLive({ id }: LeaseTimeToLiveRequest, call: AttemptContext): Promise<LeaseTimeToLive | undefined> {
     return this.#answer("leaseTimeToLive", call, id, () => {
       const ttl = this.leases.get(id);
       return ttl === undefined ? undefined : { ttlSeconds: ttl, grantedSeconds: ttl, keys: [] };
     });
   }
 
-  status(call: EtcdCall): Promise<EtcdStatus> {
+  status(call: AttemptContext): Promise<EtcdStatus> {
     return this.#answer("status", call, undefined, () => {
       const { header, raftTerm } = this;
       return { header, version: "3.4.0", memberId: 1n, leaderId: 1n, dbSizeBytes: 0n, raftIndex: raftTerm };
     });
   }
 
-  authenticate({ password }: { password: string }, call: EtcdCall): Promise<string> {
+  authenticate({ password }: { password: string }, call: AttemptContext): Promise<string> {
     return this.#answer("authenticate", call, undefined, () => {
       if (this.password === undefined) throw new Error("etcdserver: authentication is not enabled");
       if (password !== this.password) throw new Error("etcdserver: authentication failed, invalid user ID or password");
@@ -189,7 +189,7 @@ export class FakeEtcd implements EtcdDriver {
     });
   }
 
-  watch(call: EtcdCall): WatchStream {
+  watch(call: AttemptContext): WatchStream {
     const stream = new FakeWatchStream(call.endpoint.address, call.signal);
     this.streams.push(stream);
     return {
@@ -240,7 +240,7 @@ export class FakeEtcd implements EtcdDriver {
     return Promise.resolve();
   }
 
-  #create(stream: FakeWatchStream, request: WatchRequest, call: EtcdCall): void {
+  #create(stream: FakeWatchStream, request: WatchRequest, call: AttemptContext): void {
     const { startRevision } = request;
     const { header } = this;
     if (!this.#knows(call)) {
@@ -261,7 +261,7 @@ export class FakeEtcd implements EtcdDriver {
     if (events.length > 0 && this.delivers) stream.send({ header, watchId, events });
   }
 
-  #knows({ token, endpoint: { address } }: EtcdCall): boolean {
+  #knows({ token, endpoint: { address } }: AttemptContext): boolean {
     if (this.password === undefined) return true;
     return token === this.token && this.forgotten.get(address) !== token;
   }
@@ -294,13 +294,13 @@ export class FakeEtcd implements EtcdDriver {
     return [];
   }
 
-  #called(method: Method, { endpoint, token }: EtcdCall, id: bigint | undefined): Error | "hang" | undefined {
+  #called(method: Method, { endpoint, token }: AttemptContext, id: bigint | undefined): Error | "hang" | undefined {
     const call = { method, endpoint: endpoint.address, token, id };
     this.calls.push(call);
     return this.fault(call);
   }
 
-  async #answer<T>(method: Method, call: EtcdCall, id: bigint | undefined, effect: () => T): Promise<T> {
+  async #answer<T>(method: Method, call: AttemptContext, id: bigint | undefined, effect: () => T): Promise<T> {
     const hang = () =>
       new Promise<never>((_, reject) => call.signal.addEventListener("abort", () => reject(call.signal.reason)));
     const fault = this.#called(method, call, id);

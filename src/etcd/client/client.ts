@@ -1,7 +1,7 @@
 import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
 import { type Clock, MAX_DELAY_MS } from "../../time/clock.ts";
 import { untilAborted } from "../../time/until-aborted.ts";
-import type { EtcdCall, EtcdDriver } from "../driver/driver.ts";
+import type { AttemptContext, EtcdDriver } from "../driver/driver.ts";
 import { asError, EtcdError } from "../driver/failure.ts";
 import { Attempts } from "./attempts.ts";
 import { queueName } from "./authentication-queue.ts";
@@ -97,7 +97,7 @@ export class EtcdClient {
   async unary<T>(
     cursor: Cursor,
     signal: AbortSignal,
-    attempt: (call: EtcdCall) => Promise<T>,
+    attempt: (context: AttemptContext) => Promise<T>,
     options: AttemptOptions = {},
   ): Promise<T> {
     if (this.#tokens === undefined) return await this.#attempt(cursor, signal, options, attempt);
@@ -122,7 +122,7 @@ export class EtcdClient {
   /** One try on each endpoint until one succeeds. @throws the last one's EtcdError, or the signal's reason. */
   async anyEndpoint<T>(
     signal: AbortSignal,
-    attempt: (call: EtcdCall) => Promise<T>,
+    attempt: (context: AttemptContext) => Promise<T>,
     options?: AttemptOptions,
   ): Promise<T> {
     const cursor = this.cursor();
@@ -167,9 +167,9 @@ export class EtcdClient {
     const { driver, endpoints, clock, random } = this;
     return new Tokens({
       authenticate: (cursor, timeoutMs, signal) =>
-        this.#attempt(cursor, signal, { timeoutMs: Math.max(timeoutMs, this.requestTimeoutMs) }, (call) => {
+        this.#attempt(cursor, signal, { timeoutMs: Math.max(timeoutMs, this.requestTimeoutMs) }, (context) => {
           if (driver.authenticate === undefined) throw new Error("this etcd driver can't use a password");
-          return driver.authenticate(user, call);
+          return driver.authenticate(user, context);
         }),
       unsent: ({ cause }) => driver.unsent?.(cause) ?? false,
       cursor: () => this.cursor(),
@@ -184,7 +184,7 @@ export class EtcdClient {
     cursor: Cursor,
     signal: AbortSignal,
     { timeoutMs = this.requestTimeoutMs, hold = false, lingerMs = 0 }: AttemptOptions,
-    attempt: (call: EtcdCall) => Promise<T>,
+    attempt: (context: AttemptContext) => Promise<T>,
     token?: string,
   ): Promise<T> {
     signal.throwIfAborted();

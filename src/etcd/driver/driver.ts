@@ -3,37 +3,42 @@ import type { Endpoint } from "../../endpoint.ts";
 /**
  * The thin etcd client under the etcd registry.
  *
- * A driver makes one attempt on one etcd endpoint and keeps the sessions to the endpoints, nothing else: deadlines,
- * retries, tokens and revisions are the registry's. It takes and gives plain structs, so that it can stand on generated
- * code, on another etcd client or on etcd's JSON gateway. Numbers of etcd's (revisions, lease ids) are bigints.
+ * A driver makes one attempt on one etcd endpoint and keeps the sessions to the endpoints, nothing else: timeouts,
+ * retries, tokens and revisions are the registry's. It takes and returns plain objects, so that it can use generated
+ * code, another etcd client or etcd's JSON gateway. etcd's numbers (revisions, lease ids) are bigints.
+ *
+ * To write one, implement each method as one request, end it when the context's signal aborts, send the context's token
+ * as etcd's client does, and let errors through as they are: `classify` says later what they mean. `Sessions` keeps one
+ * session for each endpoint, with the generations that `reset` needs. `connect/connect-driver.ts` is the example;
+ * `createRegistryOver` makes a registry over a driver.
  */
 export interface EtcdDriver {
   readonly capabilities: DriverCapabilities;
   /** KV.Range, linearizable: a key, or the keys from `key` up to but without `rangeEnd`. */
-  range(request: RangeRequest, call: EtcdCall): Promise<RangeResponse>;
+  range(request: RangeRequest, context: AttemptContext): Promise<RangeResponse>;
   /** KV.Txn. */
-  txn(request: TxnRequest, call: EtcdCall): Promise<TxnResponse>;
+  txn(request: TxnRequest, context: AttemptContext): Promise<TxnResponse>;
   /** Lease.LeaseGrant with an id that the caller chose. Resolves to the TTL in seconds that etcd granted. */
-  leaseGrant(request: LeaseGrantRequest, call: EtcdCall): Promise<bigint>;
+  leaseGrant(request: LeaseGrantRequest, context: AttemptContext): Promise<bigint>;
   /**
    * Lease.LeaseKeepAlive, once. Resolves to the new TTL in seconds; 0 or less: the lease is gone. Asks for the leader.
    * The request side of its stream stays open until the answer is there: etcd's grpc-proxy takes its end for the end of
    * the stream.
    */
-  leaseKeepAlive(id: bigint, call: EtcdCall): Promise<bigint>;
+  leaseKeepAlive(id: bigint, context: AttemptContext): Promise<bigint>;
   /** Lease.LeaseRevoke. */
-  leaseRevoke(id: bigint, call: EtcdCall): Promise<void>;
+  leaseRevoke(id: bigint, context: AttemptContext): Promise<void>;
   /** Lease.LeaseTimeToLive: what is left of a lease. Undefined: etcd knows no such lease. */
-  leaseTimeToLive(request: LeaseTimeToLiveRequest, call: EtcdCall): Promise<LeaseTimeToLive | undefined>;
+  leaseTimeToLive(request: LeaseTimeToLiveRequest, context: AttemptContext): Promise<LeaseTimeToLive | undefined>;
   /**
    * Watch.Watch: a stream without a watch at first. Asks for the leader. It is opened when its responses are read, and
    * ends when the call's signal aborts.
    */
-  watch(call: EtcdCall): WatchStream;
-  /** Maintenance.Status: of the member at the call's endpoint, which may have lost its cluster. */
-  status(call: EtcdCall): Promise<EtcdStatus>;
+  watch(context: AttemptContext): WatchStream;
+  /** Maintenance.Status: of the member at the context's endpoint, which may have lost its cluster. */
+  status(context: AttemptContext): Promise<EtcdStatus>;
   /** Auth.Authenticate. Resolves to a token. Missing: the driver can't use passwords. */
-  authenticate?(user: { name: string; password: string }, call: EtcdCall): Promise<string>;
+  authenticate?(user: { name: string; password: string }, context: AttemptContext): Promise<string>;
   /** What an error of one of these methods means. */
   classify(error: unknown): FailureKind;
   /** Whether an error of `authenticate` says that it never left this side. Missing: it may have been sent. */
@@ -65,8 +70,8 @@ export interface DriverCapabilities {
   readonly maxStreamMs?: number;
 }
 
-/** Where one attempt goes, and what ends it. */
-export interface EtcdCall {
+/** The context of one attempt: where it goes, with which token, and what ends it. */
+export interface AttemptContext {
   readonly endpoint: Endpoint;
   readonly signal: AbortSignal;
   /** The token of an authenticated user. */

@@ -4,7 +4,7 @@ import { Backoff, sleep } from "../../time/backoff.ts";
 import type { AttemptOptions, EtcdClient } from "../client/client.ts";
 import type { Cursor } from "../client/cursor.ts";
 import { RETRY } from "../client/pace.ts";
-import type { EtcdCall, KeyValue, TxnRequest, TxnResponse } from "../driver/driver.ts";
+import type { AttemptContext, KeyValue, TxnRequest, TxnResponse } from "../driver/driver.ts";
 import { EtcdError } from "../driver/failure.ts";
 import { renewalTimeoutMs, requestTimeoutMs } from "./request-timeout.ts";
 
@@ -99,9 +99,9 @@ export class LeasedKey {
     const options = { timeoutMs, lingerMs: this.#ttlMs - timeoutMs, anyToken: true };
     let sentMs = 0;
     try {
-      const ttl = await this.#unary(signal, (call) => {
+      const ttl = await this.#unary(signal, (context) => {
         sentMs = this.#client.clock.now();
-        return this.#client.driver.leaseKeepAlive(id, call);
+        return this.#client.driver.leaseKeepAlive(id, context);
       }, options);
       if (ttl <= 0n) throw new EtcdError(`etcd says that the lease ${id.toString(16)} is gone`, "lease-gone");
       this.#renewed(ttl, sentMs);
@@ -122,7 +122,7 @@ export class LeasedKey {
   /** Looks whether the key stands with our lease; puts it again if it is gone. `options` are for the look. */
   async verify(attributes: EndpointAttributes, signal: AbortSignal, options?: AttemptOptions): Promise<Standing> {
     const { key } = this.#put(attributes).put;
-    const { kvs } = await this.#unary(signal, (call) => this.#client.driver.range({ key }, call), options);
+    const { kvs } = await this.#unary(signal, (context) => this.#client.driver.range({ key }, context), options);
     if (kvs[0]?.lease === this.#id) return "ours";
     return kvs[0] === undefined ? await this.#putWhereGone(attributes, signal) : "taken";
   }
@@ -137,7 +137,7 @@ export class LeasedKey {
     const backoff = new Backoff(RETRY, this.#client.random);
     while (!signal.aborted && (this.#granted || backoff.tries < this.#client.endpoints.length)) {
       try {
-        await this.#unary(signal, (call) => this.#client.driver.leaseRevoke(id, call), {
+        await this.#unary(signal, (context) => this.#client.driver.leaseRevoke(id, context), {
           timeoutMs: 1_000,
           hold: true,
         });
@@ -167,11 +167,11 @@ export class LeasedKey {
     const request = { id, ttlSeconds: BigInt(this.#server.ttlSeconds) };
     let sentMs = 0;
     try {
-      const ttl = await this.#unary(signal, (call) => {
+      const ttl = await this.#unary(signal, (context) => {
         // From now on it may be granted; while a token is waited for it is not.
         this.#id = id;
         sentMs = this.#client.clock.now();
-        return this.#client.driver.leaseGrant(request, call);
+        return this.#client.driver.leaseGrant(request, context);
       });
       this.#renewed(ttl, sentMs);
     } catch (error) {
@@ -209,7 +209,7 @@ export class LeasedKey {
     this.#granted = false;
     this.cursor.next();
     try {
-      await this.#unary(signal, (call) => this.#client.driver.leaseRevoke(id, call));
+      await this.#unary(signal, (context) => this.#client.driver.leaseRevoke(id, context));
       this.#id = undefined;
     } catch (error) {
       this.#forgetIfGone(error);
@@ -237,14 +237,18 @@ export class LeasedKey {
 
   async #txn(request: TxnRequest, signal: AbortSignal): Promise<TxnResponse> {
     try {
-      return await this.#unary(signal, (call) => this.#client.driver.txn(request, call));
+      return await this.#unary(signal, (context) => this.#client.driver.txn(request, context));
     } catch (error) {
       this.#forgetIfGone(error);
       throw error;
     }
   }
 
-  #unary<T>(signal: AbortSignal, attempt: (call: EtcdCall) => Promise<T>, options?: AttemptOptions): Promise<T> {
+  #unary<T>(
+    signal: AbortSignal,
+    attempt: (context: AttemptContext) => Promise<T>,
+    options?: AttemptOptions,
+  ): Promise<T> {
     const timeoutMs = requestTimeoutMs(this.#client.requestTimeoutMs, this.#ttlMs);
     return this.#client.unary(this.cursor, signal, attempt, { timeoutMs, ...options });
   }

@@ -1,5 +1,5 @@
 import type { EtcdClient } from "../client/client.ts";
-import type { EtcdCall, ResponseHeader, WatchRequest, WatchResponse } from "../driver/driver.ts";
+import type { AttemptContext, ResponseHeader, WatchRequest, WatchResponse } from "../driver/driver.ts";
 import type { EtcdError } from "../driver/failure.ts";
 
 /** An answer to a progress request, but for the header. */
@@ -16,7 +16,7 @@ const PROGRESS = {
 /** The stream of watches that is asked for signs of life. */
 export interface LifeSignsOptions {
   readonly client: EtcdClient;
-  readonly call: EtcdCall;
+  readonly context: AttemptContext;
   /** Its watches that are open. */
   watches(): Iterable<Pick<WatchRequest, "key" | "startRevision">>;
   /** Asks it for its progress. Its answer goes to `progress`. */
@@ -64,15 +64,15 @@ export class LifeSigns {
 
   /** Reads a key that a watch may read. */
   read(): void {
-    const { client, call, watches, heard, failed } = this.#options;
+    const { client, context, watches, heard, failed } = this.#options;
     const [watch] = watches();
     if (watch === undefined) return;
-    client.driver.range({ key: watch.key }, call).then(({ header }) => {
+    client.driver.range({ key: watch.key }, context).then(({ header }) => {
       // If the watches have begun by now, the next answer has to be their own.
       this.seen(header);
       heard({ ...PROGRESS, header });
     }, (error) => {
-      const failure = client.failure(call.endpoint, error);
+      const failure = client.failure(context.endpoint, error);
       if (failure.kind === "token") failed(failure);
       else if (failure.kind !== "transient") heard();
     });

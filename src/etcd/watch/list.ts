@@ -11,7 +11,7 @@ export async function listService(
   signal: AbortSignal,
 ): Promise<Resolution> {
   const range = keyRange(prefix);
-  const { kvs } = await client.anyEndpoint(signal, (call) => client.driver.range(range, call), { hold: true });
+  const { kvs } = await client.anyEndpoint(signal, (context) => client.driver.range(range, context), { hold: true });
   entries.replace(kvs);
   return { endpoints: entries.endpoints };
 }

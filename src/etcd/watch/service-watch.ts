@@ -111,7 +111,7 @@ export class ServiceWatch {
     const { header, kvs } = await this.#client.unary(
       cursor,
       signal,
-      (call) => this.#client.driver.range(this.#range, call),
+      (context) => this.#client.driver.range(this.#range, context),
     );
     signal.throwIfAborted();
     this.#position.list(header);

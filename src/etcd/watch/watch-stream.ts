@@ -55,11 +55,11 @@ export class WatchStream {
     this.token = token;
     this.#onClosed = onClosed;
     this.#generation = driver.generation(endpoint);
-    const call = { endpoint, token, signal: this.#own.signal };
-    this.#stream = driver.watch(call);
+    const context = { endpoint, token, signal: this.#own.signal };
+    this.#stream = driver.watch(context);
     this.#signs = new LifeSigns({
       client,
-      call,
+      context,
       watches: () => Array.from(this.#open.values(), ({ watcher }) => watcher.request),
       requestProgress: () => this.#stream.requestProgress(),
       heard: (progress) => {

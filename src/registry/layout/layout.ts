@@ -4,8 +4,12 @@ import type { EndpointAttributes } from "../registry.ts";
 /**
  * How a registry's keys and values are spelled.
  *
- * A layout is a value that is passed in (`createEtcdRegistry({ layout: goZero() })`); anyone can write one. Keys are
- * strings, written and compared as UTF-8; values are text.
+ * A layout is an object that is passed in (`createEtcdRegistry({ layout: goZero() })`). Keys are strings, written and
+ * compared as UTF-8; values are text.
+ *
+ * To write one, say what all keys of a service begin with (`prefix`), what a server writes (`write`) and what a client
+ * makes of an entry (`read`; `readEntry` reads all the usual values); `root` and `serviceOf` let `Registry.list()` tell
+ * the services. `grpclb.ts` is the example, docs/layouts.md shows one of a user's own.
  */
 export interface Layout {
   /** Whether a service's name may have a "/" in it. Defaults to false. */

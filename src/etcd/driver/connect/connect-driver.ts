@@ -21,8 +21,8 @@ import {
 import type { Connector } from "../../../connection/link.ts";
 import { readMark } from "../../../connection/mark.ts";
 import type {
+  AttemptContext,
   Compare,
-  EtcdCall,
   EtcdDriver,
   FailureKind,
   KeyValue,
@@ -42,47 +42,47 @@ import { MessageQueue } from "./message-queue.ts";
 export function createConnectDriver(connector: Connector): EtcdDriver {
   const sessions = new Sessions((endpoint, events) => new ConnectSession(connector, endpoint, events));
   const ending = new EndingStreams();
-  const transport = async ({ endpoint, signal }: EtcdCall): Promise<Transport> =>
+  const transport = async ({ endpoint, signal }: AttemptContext): Promise<Transport> =>
     await sessions.session(endpoint).transport(signal);
   /** A watch has no timeout, and so would hold a session that was given up. */
-  const untilRetired = (call: EtcdCall): EtcdCall => {
-    return { ...call, signal: AbortSignal.any([call.signal, sessions.retirement(call.endpoint)]) };
+  const untilRetired = (context: AttemptContext): AttemptContext => {
+    return { ...context, signal: AbortSignal.any([context.signal, sessions.retirement(context.endpoint)]) };
   };
   return {
     capabilities: { progress: true },
-    async range(request, call) {
-      const response = await createClient(KV, await transport(call)).range(request, callOptions(call));
+    async range(request, context) {
+      const response = await createClient(KV, await transport(context)).range(request, callOptions(context));
       return { header: header(response.header), kvs: response.kvs.map(keyValue), more: response.more };
     },
-    async txn(request, call) {
-      const response = await createClient(KV, await transport(call)).txn({
+    async txn(request, context) {
+      const response = await createClient(KV, await transport(context)).txn({
         compare: request.compare.map(compare),
         success: request.success.map(operation),
         failure: request.failure.map(operation),
-      }, callOptions(call));
+      }, callOptions(context));
       const kvs = response.responses.flatMap(({ response: { case: kind, value } }) =>
         kind === "responseRange" ? value.kvs.map(keyValue) : []
       );
       return { header: header(response.header), succeeded: response.succeeded, kvs };
     },
-    async leaseGrant({ id, ttlSeconds }, call) {
-      const client = createClient(Lease, await transport(call));
-      return (await client.leaseGrant({ ID: id, TTL: ttlSeconds }, callOptions(call))).TTL;
+    async leaseGrant({ id, ttlSeconds }, context) {
+      const client = createClient(Lease, await transport(context));
+      return (await client.leaseGrant({ ID: id, TTL: ttlSeconds }, callOptions(context))).TTL;
     },
-    async leaseKeepAlive(id, call) {
-      return await keepAlive(createClient(Lease, await transport(call)), id, call, ending);
+    async leaseKeepAlive(id, context) {
+      return await keepAlive(createClient(Lease, await transport(context)), id, context, ending);
     },
-    async leaseRevoke(id, call) {
-      await createClient(Lease, await transport(call)).leaseRevoke({ ID: id }, callOptions(call));
+    async leaseRevoke(id, context) {
+      await createClient(Lease, await transport(context)).leaseRevoke({ ID: id }, callOptions(context));
     },
-    async leaseTimeToLive({ id, keys = false }, call) {
-      const client = createClient(Lease, await transport(call));
-      const { TTL, grantedTTL, keys: found } = await client.leaseTimeToLive({ ID: id, keys }, callOptions(call));
+    async leaseTimeToLive({ id, keys = false }, context) {
+      const client = createClient(Lease, await transport(context));
+      const { TTL, grantedTTL, keys: found } = await client.leaseTimeToLive({ ID: id, keys }, callOptions(context));
       return TTL < 0n ? undefined : { ttlSeconds: TTL, grantedSeconds: grantedTTL, keys: found };
     },
-    watch: (call) => watch(transport(call), untilRetired(call)),
-    async status(call) {
-      const status = await createClient(Maintenance, await transport(call)).status({}, callOptions(call));
+    watch: (context) => watch(transport(context), untilRetired(context)),
+    async status(context) {
+      const status = await createClient(Maintenance, await transport(context)).status({}, callOptions(context));
       return {
         header: header(status.header),
         version: status.version,
@@ -92,8 +92,8 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
         raftIndex: status.raftIndex,
       };
     },
-    async authenticate(user, call) {
-      return (await createClient(Auth, await transport(call)).authenticate(user, callOptions(call))).token;
+    async authenticate(user, context) {
+      return (await createClient(Auth, await transport(context)).authenticate(user, callOptions(context))).token;
     },
     classify,
     unsent: (error) => readMark(error) === "not-sent",
@@ -104,11 +104,11 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
   };
 }
 
-async function keepAlive(client: Client<typeof Lease>, id: bigint, call: EtcdCall, ending: EndingStreams) {
+async function keepAlive(client: Client<typeof Lease>, id: bigint, context: AttemptContext, ending: EndingStreams) {
   const requests = new MessageQueue<LeaseKeepAliveRequest>();
   requests.push(create(LeaseKeepAliveRequestSchema, { ID: id }));
   const own = new AbortController();
-  const options = callOptions({ ...call, signal: AbortSignal.any([call.signal, own.signal]) }, { leader: true });
+  const options = callOptions({ ...context, signal: AbortSignal.any([context.signal, own.signal]) }, { leader: true });
   const responses = client.leaseKeepAlive(requests, options)[Symbol.asyncIterator]();
   try {
     const { value, done } = await responses.next();
@@ -120,14 +120,14 @@ async function keepAlive(client: Client<typeof Lease>, id: bigint, call: EtcdCal
   }
 }
 
-function watch(transport: Promise<Transport>, call: EtcdCall): WatchStream {
+function watch(transport: Promise<Transport>, context: AttemptContext): WatchStream {
   const requests = new MessageQueue<WatchRequestMessage>();
   const send = (requestUnion: MessageInitShape<typeof WatchRequestSchema>["requestUnion"]) =>
     requests.push(create(WatchRequestSchema, requestUnion === undefined ? {} : { requestUnion }));
   async function* responses() {
     try {
       const client = createClient(Watch, await transport);
-      for await (const response of client.watch(requests, callOptions(call, { leader: true }))) {
+      for await (const response of client.watch(requests, callOptions(context, { leader: true }))) {
         yield watchResponse(response);
       }
     } finally {
@@ -153,14 +153,14 @@ function classify(error: unknown): FailureKind {
 }
 
 /** `leader`: a member that has lost its cluster refuses the call, and ends its stream; without it, it stays silent. */
-function callOptions(call: EtcdCall, { leader = false } = {}): {
+function callOptions(context: AttemptContext, { leader = false } = {}): {
   signal: AbortSignal;
   headers: Record<string, string>;
 } {
   const headers: Record<string, string> = {};
-  if (call.token !== undefined) headers["token"] = call.token;
+  if (context.token !== undefined) headers["token"] = context.token;
   if (leader) headers["hasleader"] = "true";
-  return { signal: call.signal, headers };
+  return { signal: context.signal, headers };
 }
 
 function compare({ target, key, value }: Compare) {

@@ -1,5 +1,5 @@
 import type { Etcd3 } from "etcd3";
-import type { EtcdCall } from "../driver.ts";
+import type { AttemptContext } from "../driver.ts";
 import type { Etcd3Session } from "./etcd3-session.ts";
 
 /** What the package's raw clients take beside the request: grpc-js's call options. */
@@ -39,7 +39,7 @@ export class Etcd3Call {
   onCancel: (() => void) | undefined;
 
   /** `leader`: a member that has lost its cluster refuses the call, and ends its stream; without it, it stays silent. */
-  constructor(session: Etcd3Session, { signal, token }: EtcdCall, { leader = false }: { leader?: boolean } = {}) {
+  constructor(session: Etcd3Session, { signal, token }: AttemptContext, { leader = false }: { leader?: boolean } = {}) {
     this.#session = session;
     this.#signal = signal;
     this.#metadata = [

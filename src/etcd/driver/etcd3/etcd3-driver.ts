@@ -1,6 +1,6 @@
 import type { Etcd3, IWatchRequest, IWatchResponse } from "etcd3";
 import { untilAborted } from "../../../time/until-aborted.ts";
-import type { EtcdCall, EtcdDriver, FailureKind, WatchResponse, WatchStream } from "../driver.ts";
+import type { AttemptContext, EtcdDriver, FailureKind, WatchResponse, WatchStream } from "../driver.ts";
 import { EndingStreams } from "../ending-streams.ts";
 import { kindOfText } from "../failure.ts";
 import { Sessions } from "../sessions.ts";
@@ -25,10 +25,13 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
   const sessions = new Sessions((endpoint, events) => new Etcd3Session(source, endpoint, events));
   const ending = new EndingStreams();
 
-  async function unary<T>(call: EtcdCall, attempt: (client: Etcd3, options: CallOptions) => Promise<T>): Promise<T> {
-    const session = sessions.session(call.endpoint);
-    const client = await untilAborted(session.client(), call.signal);
-    const own = new Etcd3Call(session, call);
+  async function unary<T>(
+    context: AttemptContext,
+    attempt: (client: Etcd3, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const session = sessions.session(context.endpoint);
+    const client = await untilAborted(session.client(), context.signal);
+    const own = new Etcd3Call(session, context);
     try {
       const answer = await attempt(client, own.options);
       own.throwIfFailed();
@@ -43,32 +46,34 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
 
   return {
     capabilities: { progress: true },
-    async range(request, call) {
-      const response = await unary(call, ({ kv }, options) => kv.range(rangeRequest(request), options));
+    async range(request, context) {
+      const response = await unary(context, ({ kv }, options) => kv.range(rangeRequest(request), options));
       return { header: header(response.header), kvs: response.kvs.map(keyValue), more: response.more };
     },
-    async txn(request, call) {
-      const response = await unary(call, ({ kv }, options) => kv.txn(txnRequest(request), options));
+    async txn(request, context) {
+      const response = await unary(context, ({ kv }, options) => kv.txn(txnRequest(request), options));
       const kvs = response.responses.flatMap(({ response_range }) => response_range?.kvs.map(keyValue) ?? []);
       return { header: header(response.header), succeeded: response.succeeded, kvs };
     },
-    async leaseGrant({ id, ttlSeconds }, call) {
+    async leaseGrant({ id, ttlSeconds }, context) {
       const request = { ID: String(id), TTL: String(ttlSeconds) };
-      const { TTL } = await unary(call, ({ leaseClient }, options) => leaseClient.leaseGrant(request, options));
+      const { TTL } = await unary(context, ({ leaseClient }, options) => leaseClient.leaseGrant(request, options));
       return BigInt(TTL);
     },
-    leaseKeepAlive: async (id, call) => await keepAlive(sessions.session(call.endpoint), id, call, ending),
-    async leaseRevoke(id, call) {
-      await unary(call, ({ leaseClient }, options) => leaseClient.leaseRevoke({ ID: String(id) }, options));
+    leaseKeepAlive: async (id, context) => await keepAlive(sessions.session(context.endpoint), id, context, ending),
+    async leaseRevoke(id, context) {
+      await unary(context, ({ leaseClient }, options) => leaseClient.leaseRevoke({ ID: String(id) }, options));
     },
-    async leaseTimeToLive({ id, keys = false }, call) {
+    async leaseTimeToLive({ id, keys = false }, context) {
       const request = { ID: String(id), keys };
-      return timeToLive(await unary(call, ({ leaseClient }, options) => leaseClient.leaseTimeToLive(request, options)));
+      return timeToLive(
+        await unary(context, ({ leaseClient }, options) => leaseClient.leaseTimeToLive(request, options)),
+      );
     },
-    watch: (call) => watch(sessions, call),
-    status: async (call) => status(await unary(call, ({ maintenance }, options) => maintenance.status(options))),
-    async authenticate(user, call) {
-      return (await unary(call, ({ auth }, options) => auth.authenticate(user, options))).token;
+    watch: (context) => watch(sessions, context),
+    status: async (context) => status(await unary(context, ({ maintenance }, options) => maintenance.status(options))),
+    async authenticate(user, context) {
+      return (await unary(context, ({ auth }, options) => auth.authenticate(user, options))).token;
     },
     classify,
     unsent: (error) =>
@@ -80,9 +85,14 @@ export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
   };
 }
 
-async function keepAlive(session: Etcd3Session, id: bigint, call: EtcdCall, ending: EndingStreams): Promise<bigint> {
-  const client = await untilAborted(session.client(), call.signal);
-  const own = new Etcd3Call(session, call, { leader: true });
+async function keepAlive(
+  session: Etcd3Session,
+  id: bigint,
+  context: AttemptContext,
+  ending: EndingStreams,
+): Promise<bigint> {
+  const client = await untilAborted(session.client(), context.signal);
+  const own = new Etcd3Call(session, context, { leader: true });
   let answered = false;
   try {
     const stream = await client.leaseClient.leaseKeepAlive(own.options);
@@ -102,16 +112,16 @@ async function keepAlive(session: Etcd3Session, id: bigint, call: EtcdCall, endi
   }
 }
 
-function watch(sessions: Sessions<Etcd3Session>, call: EtcdCall): WatchStream {
+function watch(sessions: Sessions<Etcd3Session>, context: AttemptContext): WatchStream {
   /** What is sent before the stream is open. */
   const early: IWatchRequest[] = [];
   let send = (request: IWatchRequest) => void early.push(request);
   async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
-    const session = sessions.session(call.endpoint);
-    const client = await untilAborted(session.client(), call.signal);
+    const session = sessions.session(context.endpoint);
+    const client = await untilAborted(session.client(), context.signal);
     // A watch has no timeout, and so would hold a session that was given up.
-    const signal = AbortSignal.any([call.signal, sessions.retirement(call.endpoint)]);
-    const own = new Etcd3Call(session, { ...call, signal }, { leader: true });
+    const signal = AbortSignal.any([context.signal, sessions.retirement(context.endpoint)]);
+    const own = new Etcd3Call(session, { ...context, signal }, { leader: true });
     try {
       const stream = await client.watchClient.watch(own.options);
       // An end of our own before the cancellation: else the package would take its host for failed.
