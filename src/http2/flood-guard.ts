@@ -62,9 +62,10 @@ export class RateGuard {
     this.#clock = clock;
   }
 
-  /** Counts a frame; false: there were too many in too short a time. */
-  count(): boolean {
-    if (this.#count++ === 0) this.#since = this.#clock.now();
+  /** Counts a frame, which may cost as much as several; false: there were too many in too short a time. */
+  count(cost: number): boolean {
+    if (this.#count === 0) this.#since = this.#clock.now();
+    this.#count += cost;
     if (this.#count < MAX_FRAMES) return true;
     if (this.#clock.now() - this.#since < PERIOD_MS) return false;
     this.#count = 0;

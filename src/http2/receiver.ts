@@ -1,5 +1,6 @@
 import type { Endpoint } from "./endpoint.ts";
 import { FloodGuard, RateGuard } from "./flood-guard.ts";
+import { SendWindows } from "./send-windows.ts";
 import type { Stream } from "./stream.ts";
 import { ErrorCode, Http2Error } from "./wire/error.ts";
 import { ReceiveWindow } from "./wire/flow.ts";
@@ -24,14 +25,14 @@ export abstract class Receiver<S extends Stream> {
   #granted = 0;
   #writesBefore = 0;
   #settled = false;
-  /** No stream's {@link Stream.sendCredit} is larger. */
-  #mostSendCredit = 0;
+  readonly #sendWindows: SendWindows;
 
   constructor(endpoint: Endpoint<S>) {
     const { clock, limits, writer } = endpoint;
     this.#endpoint = endpoint;
     this.hpack = new HpackDecoder(HEADER_TABLE_BYTES, limits.maxHeaderListBytes);
     this.#window = new ReceiveWindow(limits.connectionWindowBytes);
+    this.#sendWindows = new SendWindows(endpoint);
     this.#control = new RateGuard(clock);
     this.flood = new FloodGuard(clock, writer);
   }
@@ -73,27 +74,16 @@ export abstract class Receiver<S extends Stream> {
 
   onSettings(payload: Uint8Array, start: number, end: number): void {
     const { peer, encoder, writer } = this.#endpoint;
-    if (this.#settled) this.controlled();
+    if (this.#settled) this.controlled(1 + this.#sendWindows.crumbsCost());
     peer.apply(payload, start, end);
     encoder.setMaxTableBytes(peer.leastHeaderTableSize);
     encoder.setMaxTableBytes(peer.headerTableSize);
-    this.#checkSendWindows();
+    const cost = this.#sendWindows.check();
+    if (cost > 0) this.controlled(cost);
     writer.settingsAck();
     const first = !this.#settled;
     this.#settled = true;
     this.settled(first);
-  }
-
-  /**
-   * Section 6.9.2: SETTINGS change all windows in use, and none may become larger than 2³¹−1. The streams are looked at only
-   * where the bound of all their credits can't tell; that takes a stream which had more credit than any has now.
-   */
-  #checkSendWindows(): void {
-    const { peer: { initialWindowSize }, streams } = this.#endpoint;
-    if (initialWindowSize + this.#mostSendCredit <= MAX_WINDOW) return;
-    this.#mostSendCredit = streams.mostSendCredit();
-    if (initialWindowSize + this.#mostSendCredit <= MAX_WINDOW) return;
-    throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS made a stream's window overflow");
   }
 
   onSettingsAck(): void {
@@ -123,7 +113,7 @@ export abstract class Receiver<S extends Stream> {
       if (sender.windowOf(stream) > MAX_WINDOW) {
         return this.fail(stream, ErrorCode.FLOW_CONTROL_ERROR, "the stream's window overflowed");
       }
-      this.#mostSendCredit = Math.max(this.#mostSendCredit, stream.sendCredit);
+      this.#sendWindows.grew(stream);
       sender.enqueue(stream);
     }
     sender.pump();
@@ -137,9 +127,9 @@ export abstract class Receiver<S extends Stream> {
   }
 
   /** A frame that changes the whole connection: no call makes more of them honest. */
-  protected controlled(): void {
+  protected controlled(cost = 1): void {
     this.onIgnored();
-    if (this.#control.count()) return;
+    if (this.#control.count(cost)) return;
     const why = `the ${this.#endpoint.peerName} floods the connection with SETTINGS and GOAWAY`;
     throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, why);
   }

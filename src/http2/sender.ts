@@ -11,6 +11,8 @@ const SEND_BUFFER_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 /** Larger frames are allowed by some servers, but would keep the other streams waiting and gain nothing. */
 const LARGEST_FRAME_BYTES = 64 * 1024;
+/** A smaller frame that isn't a stream's last says that the peer lets it have no more: a crumb. */
+const CRUMB_BYTES = 1024;
 
 /**
  * Sends content under flow control (RFC 9113 section 5.2): at once where both windows and the byte stream have room,
@@ -18,6 +20,8 @@ const LARGEST_FRAME_BYTES = 64 * 1024;
  */
 export class Sender {
   readonly window: SendWindow = new SendWindow();
+  /** How many crumbs waiting streams ever sent. */
+  crumbs = 0;
   readonly #writer: FrameWriter;
   readonly #peer: PeerSettings;
   /** Streams that have something to send and had a window to send it in; the first is next. */
@@ -93,7 +97,9 @@ export class Sender {
       const stream = this.#queue.first;
       if (stream === undefined) return;
       this.#queue.delete(stream);
-      const length = Math.min(stream.outgoingBytes, this.#frameBytes, this.windowOf(stream), this.window.left);
+      const { outgoingBytes } = stream, window = this.windowOf(stream);
+      const length = Math.min(outgoingBytes, this.#frameBytes, window, this.window.left);
+      if (length === window && length < outgoingBytes && length < CRUMB_BYTES) this.crumbs++;
       // SETTINGS made its window smaller since it was put here.
       if (length > 0) this.#frame(stream, stream.outgoing!, length);
       if (stream.outgoing !== undefined) this.#await(stream);

@@ -18,7 +18,7 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
     async unary(method, signal, timeoutMs, header, input, contextValues) {
       const call = new BoundedCall(env, method, signal, timeoutMs, header, contextValues);
       return await runUnaryCall({
-        interceptors,
+        interceptors: [rejecting, ...interceptors],
         ...limits(call),
         req: {
           stream: false,
@@ -52,38 +52,47 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
         onDeadline: () => abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded)),
       });
       // The runner aborts its signal at every end of a call, also of one that an interceptor ends.
-      const ending: Interceptor = (next) => (request) => {
-        request.signal.addEventListener("abort", () => {
-          signal?.removeEventListener("abort", onAbort);
-          deadline?.cancel();
-          messages.end();
-        });
-        return next(request);
+      const end = () => {
+        signal?.removeEventListener("abort", onAbort);
+        deadline?.cancel();
+        messages.end();
       };
-      return await runStreamingCall({
-        interceptors: [ending, ...interceptors],
-        signal: abort.signal,
-        req: {
-          stream: true,
-          service: method.parent,
-          method,
-          requestMethod: "POST",
-          url: createMethodUrl(baseUrl, method),
-          header: headers,
-          contextValues: contextValues ?? createContextValues(),
-          message: messages.view(),
-        },
-        next: async ({ signal, header, message, contextValues }) => {
-          const response = await new StreamCall(env, method, signal, call.timeLeft(), header, message, contextValues)
-            .start((error) => abort.abort(error));
-          // From here on the attempt keeps it.
-          deadline?.cancel();
-          return response;
-        },
-      });
+      const ending: Interceptor = (next) => async (request) => {
+        request.signal.addEventListener("abort", end);
+        return await next(request);
+      };
+      try {
+        return await runStreamingCall({
+          interceptors: [ending, ...interceptors],
+          signal: abort.signal,
+          req: {
+            stream: true,
+            service: method.parent,
+            method,
+            requestMethod: "POST",
+            url: createMethodUrl(baseUrl, method),
+            header: headers,
+            contextValues: contextValues ?? createContextValues(),
+            message: messages.view(),
+          },
+          next: async ({ signal, header, message, contextValues }) => {
+            const response = await new StreamCall(env, method, signal, call.timeLeft(), header, message, contextValues)
+              .start((error) => abort.abort(error));
+            // From here on the attempt keeps it.
+            deadline?.cancel();
+            return response;
+          },
+        });
+      } catch (error) {
+        end();
+        throw error;
+      }
     },
   };
 }
+
+/** To be the outermost: the runner leaves its timer and its signal's listener behind where an interceptor throws. */
+const rejecting: Interceptor = (next) => async (request) => await next(request);
 
 /** A URL that interceptors can parse, whatever the target is called: no endpoint is chosen yet. */
 function baseUrlOf(target: string): string {

@@ -7,6 +7,7 @@ import { createBalancedTransport } from "../../src/transport/transport.ts";
 import type { GrpcOptions } from "../../src/grpc/client/options.ts";
 import { createGrpcTransport } from "../../src/grpc/client/transport.ts";
 import { ErrorCode } from "../../src/http2/wire/error.ts";
+import { deadlinesOf } from "../../src/time/deadline.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { fakeConnector } from "../support/fake-links.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -95,6 +96,36 @@ async function ending(
 
 const cancelled: Parameters<typeof ending>[3] = ({ server }) => server.send(frame.reset(1, ErrorCode.CANCEL));
 const broken: Parameters<typeof ending>[3] = ({ server }) => server.events.closed(new Error("ECONNRESET"));
+
+describe("a call that fails before it is made", () => {
+  const throws: Record<string, Interceptor> = {
+    "is given its call": () => () => {
+      throw new Error("no token");
+    },
+    "is made": () => {
+      throw new Error("no token");
+    },
+  };
+  for (const [when, interceptor] of Object.entries(throws)) {
+    it(`because an interceptor throws when it ${when} leaves no deadline behind`, async () => {
+      for (const place of [{ link: { interceptors: [interceptor] } }, { balancer: { interceptors: [interceptor] } }]) {
+        for (const kind of kinds) {
+          const { clock, transport } = await prepared(place);
+          const { error } = await failure(call(transport, kind, 60_000));
+          assert.match(error.message, /no token/);
+          assert.equal(deadlinesOf(clock).pending, 0, kind);
+        }
+      }
+    });
+  }
+
+  it("because its metadata can't be sent leaves none either", async () => {
+    const { clock, transport } = await prepared({ link: { interceptors: [through] } });
+    await failure(transport.unary(Simple.method.route, undefined, 60_000, { "bad name": "x" }, {}));
+    await failure(transport.stream(Simple.method.routeBidiStream, undefined, 60_000, { "bad name": "x" }, one()));
+    assert.equal(deadlinesOf(clock).pending, 0);
+  });
+});
 
 for (const [name, place] of Object.entries(places)) {
   describe(`a deadline of ${name}`, () => {

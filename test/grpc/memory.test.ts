@@ -1,6 +1,7 @@
 // What a server can make a client hold, and for how long it can keep it busy.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Code } from "@connectrpc/connect";
 import { Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { envelope, OK_HEADERS, type RawSession } from "../support/raw-http2/session.ts";
 import { connect, script } from "./link.ts";
@@ -86,6 +87,24 @@ describe("what a server can make a client hold", () => {
     });
     const simple = await connect(t, address);
     assert.equal((await simple.route({ data: "x" }, { timeoutMs: 20_000 })).value.length, size - 5);
+  });
+});
+
+describe("a unary call", () => {
+  it("doesn't wait for a second message, which it would hold beside the first", async (t) => {
+    for (const cut of [1, 5, 6]) {
+      const address = await script(t, async (session) => {
+        await session.handshake();
+        const id = await session.wholeRequest();
+        session.headers(id, OK_HEADERS);
+        session.data(id, envelope(message));
+        session.data(id, envelope(message).subarray(0, cut));
+        await session.left();
+      });
+      const simple = await connect(t, address);
+      const call = simple.route({ data: "x" }, { timeoutMs: 20_000 });
+      await assert.rejects(call, { code: Code.Unimplemented, rawMessage: /extra output message/ });
+    }
   });
 });
 

@@ -199,6 +199,41 @@ describe("windows that SETTINGS change are exact all the same", () => {
 });
 
 describe("SETTINGS and GOAWAY have a rate", () => {
+  it("which SETTINGS that have all waiting streams send a byte reach sooner", async () => {
+    const { server, streams, connection, told } = loaded(0, 0x7fff_ffff - 65_535);
+    let frames = 0;
+    while (told.length === 1 && frames < 1_000) server.send(settings(++frames));
+    assert.match(told.at(-1)!, /floods the connection with SETTINGS/);
+    assert.ok(frames < 65, `${frames} frames for ${STREAMS} streams`);
+    assert.ok(connection.sender.crumbs <= 55_000 && streams.every(({ error }) => error !== undefined));
+  });
+
+  it("but not WINDOW_UPDATE, which has one stream send a byte", () => {
+    const { server, streams, told } = loaded(0, 0x7fff_ffff - 65_535);
+    for (let i = 0; i < 60; i++) {
+      server.send(...streams.map(({ id }) => frame.windowUpdate(id, 1)), settings(0));
+    }
+    assert.deepEqual([told, 60_000 - streams[0]!.outgoingBytes], [["ready"], 60]);
+  });
+
+  it("nor SETTINGS that let each stream send a frame worth its header", () => {
+    const { server, streams, told } = loaded(0, 0x7fff_ffff - 65_535);
+    for (let i = 1; i <= 58; i++) server.send(settings(1_024 * i));
+    assert.deepEqual([told, 60_000 - streams[0]!.outgoingBytes], [["ready"], 59_392]);
+  });
+
+  it("SETTINGS for which all streams have to be looked at reach it sooner, too", async () => {
+    const { server, request, told } = pair({ clock: new ManualClock() });
+    const stream = request({ body: new Uint8Array(200_000) });
+    server.send(frame.windowUpdate(stream.id, 0x7fff_ffff));
+    let frames = 0;
+    for (let i = 1; told.length === 1 && i < 5_000; i++, frames++) {
+      server.send(frame.windowUpdate(0, 1), settings(65_535 + i));
+    }
+    assert.match(told.at(-1)!, /floods the connection with SETTINGS/);
+    assert.ok(frames < 1_000, `${frames} frames`);
+  });
+
   for (const [name, bytes] of [["SETTINGS", settings(70_000)], ["GOAWAY", frame.goaway(0x7fff_ffff)]] as const) {
     it(`which ${name} reach although useful DATA comes with each`, async () => {
       const clock = new ManualClock();

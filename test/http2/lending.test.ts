@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Http2Limits } from "../../src/http2/limits.ts";
 import { processLoans } from "../../src/http2/lender.ts";
-import { encodeFrame, ErrorCode, Flag, FrameType } from "../support/raw-http2/frame.ts";
+import { encodeFrame, ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { flushed, frame, OK, pair } from "./memory.ts";
 import type { Pair, TestStream } from "./memory.ts";
@@ -171,6 +171,24 @@ describe("windows of streams", () => {
     assert.ok(lender.lentBytes > 0);
     cancelled.cancel();
     assert.equal(lender.lentBytes, 0);
+  });
+
+  it("a stream that ended with its connection is in none of its queues, which a loan would keep in memory", async () => {
+    for (const window of [0, 65_535]) {
+      const { connection, server, request } = pair({}, false);
+      server.send(frame.settings([Setting.initialWindowSize, window]), frame.settingsAck());
+      const [stream, other] = [0, 1].map(() => request({ reads: false, body: new Uint8Array(100_000) }));
+      server.send(frame.headers(stream!.id, OK));
+      stream!.expects(MIB);
+      await flushed();
+      for (let i = 0; i < 32; i++) server.send(frame.data(stream!.id, new Uint8Array(16_384)));
+      server.events.closed();
+      assert.deepEqual([connection.lender.lentBytes, stream!.error?.by], [512 * 1024 - BASE, "connection"]);
+      for (const { queue, after, before, stalledAt } of [stream!, other!]) {
+        assert.deepEqual([queue, after, before, stalledAt], [undefined, undefined, undefined, -1]);
+      }
+      stream!.consumed(MIB);
+    }
   });
 
   it("all connections of the process share a bound, and streams of one its own", async () => {

@@ -18,11 +18,11 @@ export class InterceptedDeadline implements DeadlineTarget {
     this.#deadline = deadlines.add(timeoutMs, this);
   }
 
-  /** To be the outermost: the runner aborts the request's signal however the call ends. */
-  readonly interceptor: Interceptor = (next) => (request) => {
+  /** To be the outermost: the runner aborts the request's signal however the call ends, but not where one throws. */
+  readonly interceptor: Interceptor = (next) => async (request) => {
     if (request.signal.aborted) this.end();
     else request.signal.addEventListener("abort", () => this.end());
-    return next(request);
+    return await next(request);
   };
 
   /** What interceptors have left of the time. @throws ConnectError DeadlineExceeded if that is nothing. */

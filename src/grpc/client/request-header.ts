@@ -36,6 +36,8 @@ interface FieldName {
 /** Names that were judged before, as the caller spelled them: few in any program, and the judgement is not free. */
 const knownNames = new Map<string, FieldName>();
 const REMEMBERED_NAMES = 256;
+/** A longer one is judged each time rather than kept. */
+const REMEMBERED_NAME_LENGTH = 128;
 
 /**
  * The fields of a caller's metadata as name, value, name, value …, without reserved ones: names in lower case, values
@@ -107,9 +109,11 @@ function known(spelled: unknown): FieldName {
     : name.endsWith("-bin")
     ? "binary"
     : "plain";
-  if (knownNames.size >= REMEMBERED_NAMES) knownNames.clear();
   const found: FieldName = { name, kind };
-  if (typeof spelled === "string") knownNames.set(spelled, found);
+  if (typeof spelled === "string" && spelled.length <= REMEMBERED_NAME_LENGTH) {
+    if (knownNames.size >= REMEMBERED_NAMES) knownNames.clear();
+    knownNames.set(spelled, found);
+  }
   return found;
 }
 
@@ -130,8 +134,10 @@ function unfit(name: string, why: string): ConnectError {
 
 /** Values of one name may be joined by commas (gRPC's PROTOCOL-HTTP2, "Custom-Metadata"); padding may be left out. */
 function isBase64(values: string): boolean {
+  // Spaces are trimmed apart: an expression that passes over them at both ends takes quadratic time where it fails.
+  if (!/^[A-Za-z0-9+/=, ]*$/.test(values)) return false;
   for (const value of values.split(",")) {
-    const [, digits, padding] = /^ *([A-Za-z0-9+/]*)(={0,2}) *$/.exec(value) ?? [];
+    const [, digits, padding] = /^([A-Za-z0-9+/]*)(={0,2})$/.exec(value.trim()) ?? [];
     if (digits === undefined || digits.length % 4 === 1) return false;
     if (padding !== "" && (digits.length + padding!.length) % 4 !== 0) return false;
   }

@@ -56,6 +56,9 @@ interface Request<Input> {
   readonly input: Input;
 }
 
+/** Goes outermost where there is no deadline: Connect's runner cleans nothing up where an interceptor throws. */
+const rejecting: Interceptor = (next) => async (request) => await next(request);
+
 class GrpcTransport implements EndReportingTransport {
   readonly #connection: () => Connection;
   readonly #target: Target;
@@ -86,8 +89,8 @@ class GrpcTransport implements EndReportingTransport {
       return this.#unary(method, request, undefined) as Promise<UnaryResponse<I, O>>;
     }
     const release = this.#reserve();
+    const deadline = this.#interceptedDeadline(request);
     try {
-      const deadline = this.#interceptedDeadline(request);
       return runUnaryCall<I, O>({
         interceptors: this.#interceptors(deadline),
         signal: deadline?.signal ?? signal!,
@@ -106,6 +109,7 @@ class GrpcTransport implements EndReportingTransport {
       }).finally(release);
     } catch (error) {
       release();
+      deadline?.end();
       return Promise.reject(ConnectError.from(error, Code.Internal));
     }
   }
@@ -144,8 +148,8 @@ class GrpcTransport implements EndReportingTransport {
       return this.#stream(method, request) as Promise<StreamResponse<I, O>>;
     }
     const release = this.#reserve();
+    const deadline = this.#interceptedDeadline(request);
     try {
-      const deadline = this.#interceptedDeadline(request);
       return runStreamingCall<I, O>({
         interceptors: this.#interceptors(deadline),
         signal: deadline?.signal ?? signal!,
@@ -165,6 +169,7 @@ class GrpcTransport implements EndReportingTransport {
       }).finally(release);
     } catch (error) {
       release();
+      deadline?.end();
       return Promise.reject(ConnectError.from(error, Code.Internal));
     }
   }
@@ -235,7 +240,7 @@ class GrpcTransport implements EndReportingTransport {
 
   #interceptors(deadline: InterceptedDeadline | undefined): Interceptor[] {
     const { interceptors } = this.#options;
-    return deadline === undefined ? interceptors : [deadline.interceptor, ...interceptors];
+    return [deadline?.interceptor ?? rejecting, ...interceptors];
   }
 
   /** What interceptors see. */

@@ -98,11 +98,10 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
       if (this.#whole !== undefined) this.#envelope = { flags: this.#wholeFlags, bytes: this.#whole };
     }
     this.#reader.push(chunk, start, end);
-    for (let next = this.#reader.next(); next !== undefined; next = this.#reader.next()) {
-      if (this.#envelope !== undefined) {
-        throw new ConnectError("protocol error: received extra output message for unary method", Code.Unimplemented);
-      }
-      this.#envelope = next;
+    this.#envelope ??= this.#reader.next();
+    // A message that follows isn't waited for: it would be held beside the first one.
+    if (this.#envelope !== undefined && this.#reader.incomplete) {
+      throw new ConnectError("protocol error: received extra output message for unary method", Code.Unimplemented);
     }
     if (this.#reader.missing > 0) this.expects(this.#reader.missing);
   }

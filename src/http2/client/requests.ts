@@ -218,6 +218,8 @@ export class Requests {
       const notSent = unsent.has(stream.id) && !stream.headReceived;
       const error = connectionEnded(notSent ? "not-sent" : "maybe", cause);
       if (!notSent) error.blame = blame(stream);
+      // Else the connection, which what the stream still holds on loan refers to, would keep it for good.
+      this.#endpoint.sender.drop(stream);
       stream.close();
       stream.onFailed(error);
     }

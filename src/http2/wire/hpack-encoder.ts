@@ -5,8 +5,8 @@ import type { Field } from "./hpack-table.ts";
 const MAX_TABLE_BYTES = 4_096;
 /** How many names of varying fields keep their last encoding. */
 const REMEMBERED_LITERALS = 64;
-/** A longer value is encoded each time rather than remembered. */
-const REMEMBERED_VALUE_LENGTH = 512;
+/** A longer field is encoded each time rather than remembered. */
+const REMEMBERED_LENGTH = 512;
 
 const NO_LITERALS: readonly Uint8Array[] = [];
 
@@ -101,7 +101,7 @@ export class HpackEncoder {
     const out: number[] = [];
     literal(out, name, value, 4, SECRET.has(name) ? 0x10 : 0x00);
     const bytes = Uint8Array.from(out);
-    if (value.length <= REMEMBERED_VALUE_LENGTH) {
+    if (name.length + value.length <= REMEMBERED_LENGTH) {
       if (known === undefined && this.#literals.size >= REMEMBERED_LITERALS) this.#literals.clear();
       this.#literals.set(name, { value, bytes });
     }
