@@ -16,6 +16,9 @@ const MOST_ATTEMPTS = 16;
  * Subclasses make the attempts.
  */
 export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
+  /** How often a link declined it that has room. */
+  #declined = 0;
+
   /**
    * The attempt has failed: rejects with what the caller should see, or resolves with the next one.
    * `replayable`: whether the request can be sent again.
@@ -42,7 +45,9 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
   async #fromFull(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
     attempt.takeBack(error);
     // A link that hides its room, as one does that is wrapped by halves, is asked again after a pause, not in a busy loop.
-    if (attempt.connection.available) (this.failures ??= new FailedAttempts()).exclude(attempt.connection);
+    if (attempt.connection.available && this.#declined++ > 0) {
+      (this.failures ??= new FailedAttempts()).exclude(attempt.connection);
+    }
     this.checkTime();
     return await this.nextAttempt();
   }

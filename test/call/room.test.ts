@@ -102,7 +102,7 @@ describe("calls that wait for a link that has no room", () => {
     let answer: string | undefined;
     void client.route({ data: "x" }).then(({ value }) => answer = value);
     await settled();
-    assert.deepEqual([state.asked, transport.snapshot().waiting], [1, 1]);
+    assert.deepEqual([state.asked, transport.snapshot().waiting], [2, 1]);
     await clock.advance(1_000);
     assert.deepEqual([state.asked < 100, answer], [true, undefined]);
     state.full = false;
