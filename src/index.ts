@@ -12,7 +12,7 @@ export type { Attempt, AttemptStart, CallObserver } from "./call/observer.ts";
 export { balance } from "./call/options.ts";
 export type { BalanceSettings } from "./call/options.ts";
 export type { RetryBudget, RetryOptions } from "./call/retry.ts";
-export type { Connection, Outcome } from "./connection/connection.ts";
+export type { Connection, Health, Outcome } from "./connection/connection.ts";
 export type { Connector, Link, LinkEvents } from "./connection/link.ts";
 export { markAttempt } from "./connection/mark.ts";
 export type { AttemptEnd } from "./connection/mark.ts";
@@ -21,6 +21,7 @@ export type { TransportConnectorOptions } from "./connection/transport-connector
 export { classifyTransportError } from "./connection/transport-error.ts";
 export type { ConnectivityState } from "./connectivity.ts";
 export type { Endpoint } from "./endpoint.ts";
+export type { HealthCheck, HealthEnvironment, HealthWatch } from "./health/health.ts";
 export { drop } from "./policy/drop.ts";
 export { excluding } from "./policy/excluding.ts";
 export { unavailable } from "./policy/policy.ts";

@@ -31,6 +31,7 @@ const LAYERS = [
   ["src/resolver"],
   ["src/connection"],
   ["src/policy"],
+  ["src/health"],
   ["src/balancer"],
   ["src/call"],
   ["src/transport"],

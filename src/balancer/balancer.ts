@@ -1,6 +1,8 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Connector } from "../connection/link.ts";
+import type { HealthCheck } from "../health/health.ts";
+import { HealthHost } from "../health/health-host.ts";
 import { emit } from "../listener.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
 import type { Resolution, Resolver, Staleness } from "../resolver/resolver.ts";
@@ -20,6 +22,9 @@ export interface BalancerOptions {
   readonly policy: Policy;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly health: readonly HealthCheck[];
+  /** See {@link HealthHost}. */
+  readonly panicShare: number;
   readonly onEvent: ((event: BalancerEvent) => void) | undefined;
   readonly backoff: BackoffOptions;
   readonly removedStreamGraceMs: number | undefined;
@@ -41,6 +46,7 @@ export type Knowledge =
 export class Balancer implements PickerSource {
   readonly target: string;
   readonly pool: Pool;
+  readonly onOutcome: PickerSource["onOutcome"];
   readonly #options: BalancerOptions;
   readonly #calls = new WaitingCalls();
   /** When a ready connection was lost or removed the last time. */
@@ -50,6 +56,7 @@ export class Balancer implements PickerSource {
   #running: AbortController | undefined;
   #idleCheck: Timer | undefined;
   readonly #policy: PolicyHost;
+  readonly #health: HealthHost;
   /** Undefined while it does nothing, or has no set yet. */
   picker: Picker | undefined;
   knowledge: Knowledge = "unknown";
@@ -64,6 +71,23 @@ export class Balancer implements PickerSource {
     this.#policy = new PolicyHost(options.policy, options.clock, options.random, () => {
       if (this.knowledge === "known") this.pool.touch();
     });
+    this.#health = new HealthHost({
+      checks: options.health,
+      panicShare: options.panicShare,
+      clock: options.clock,
+      random: options.random,
+      onHealth: ({ endpoint, health }) => {
+        const failing = health instanceof Error;
+        emit(onEvent, {
+          type: "connection-health",
+          target: this.target,
+          endpoint,
+          health: failing ? "failing" : health,
+          ...failing && { cause: health },
+        });
+      },
+    });
+    this.onOutcome = this.#health.onOutcome;
     this.pool = new Pool({
       clock: options.clock,
       random: options.random,
@@ -79,6 +103,7 @@ export class Balancer implements PickerSource {
         if (from === "ready") this.#lostReadyMs = options.clock.now();
         const to = connection.state, { endpoint } = connection;
         emit(onEvent, { type: "connection-state", target: this.target, endpoint, from, to, ...cause && { cause } });
+        this.#health.look(connection);
       },
       onRoom: (connection) => this.hasRoom(connection),
     });
@@ -173,10 +198,13 @@ export class Balancer implements PickerSource {
     this.#idleCheck?.cancel();
     this.#calls.retryAll();
     this.#policy.close();
+    this.#health.close();
     await this.pool.close(graceMs);
   }
 
   #rebuild(connections: readonly EndpointConnection[]): void {
+    // Links without states are ready from the beginning, without a change.
+    for (const connection of connections) this.#health.look(connection);
     try {
       this.picker = this.#policy.build(connections);
     } catch (error) {

@@ -28,6 +28,13 @@ export function describeBalancer(balancer: Balancer, nowMs: number): string {
       parts.push(`${full} of them ${full === 1 ? "has" : "have"} as many calls in flight as its server allows`);
     }
   }
+  const held = connections.filter(({ health }) => health !== "serving");
+  for (const { endpoint, health } of held.slice(0, MOST_LISTED)) {
+    parts.push(
+      `${endpoint.address} is held back: ${health === "unknown" ? "its health is not known yet" : textOf(health)}`,
+    );
+  }
+  if (held.length > MOST_LISTED) parts.push(`and ${held.length - MOST_LISTED} more that are held back`);
   const failing = connections.filter((connection) => connection.lastError !== undefined);
   for (const { endpoint, lastError } of failing.slice(0, MOST_LISTED)) {
     const text = textOf(lastError);

@@ -19,6 +19,14 @@ export type BalancerEvent =
   | { readonly type: "endpoints-stale"; readonly target: string; readonly cause: Error }
   /** The source of endpoints is back. */
   | { readonly type: "endpoints-fresh"; readonly target: string }
+  /** Health checks hold a ready connection back, or don't any more; `cause` says why if it counts as failing. */
+  | {
+    readonly type: "connection-health";
+    readonly target: string;
+    readonly endpoint: Endpoint;
+    readonly health: "serving" | "unknown" | "failing";
+    readonly cause?: Error;
+  }
   /** A connection changed its state. */
   | {
     readonly type: "connection-state";

@@ -1,3 +1,4 @@
+import type { Connection, Outcome } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { Picker } from "../policy/policy.ts";
 
@@ -14,6 +15,8 @@ export interface PickerSource {
   readonly closed: boolean;
   /** Undefined while it does nothing, or knows no endpoints yet. */
   readonly picker: Picker | undefined;
+  /** Wants to know how attempts end. Undefined: nobody does. */
+  readonly onOutcome: ((connection: Connection, outcome: Outcome) => void) | undefined;
   /** Whether there is room that calls in line are about to be given: a new call goes behind them. */
   readonly serving: boolean;
   /** Begins to resolve, unless it does already. */

@@ -1,13 +1,14 @@
 import type { Connection } from "../connection/connection.ts";
 import { textOf } from "../error-text.ts";
 import type { Picker, Policy, PolicyEnvironment } from "../policy/policy.ts";
-import type { Clock, Timer } from "../time/clock.ts";
+import type { Clock } from "../time/clock.ts";
+import { TimerGroup } from "../time/timer-group.ts";
 
 /** One policy at work for one transport: its environment, its newest picker, and its timers, which end with it. */
 export class PolicyHost {
   readonly #policy: Policy;
   readonly #environment: PolicyEnvironment;
-  readonly #timers = new Set<Timer>();
+  readonly #timers: TimerGroup;
   #previous: Picker | undefined;
   /** The policy wants to be called, and `onUpdate` has yet to run. */
   #asked = false;
@@ -16,6 +17,7 @@ export class PolicyHost {
   /** `onUpdate`: the policy asks for a new picker. It is called outside of all that the policy does. */
   constructor(policy: Policy, clock: Clock, random: () => number, onUpdate: () => void) {
     this.#policy = policy;
+    const timers = this.#timers = new TimerGroup(clock, "a policy");
     this.#environment = {
       now: () => clock.now(),
       random,
@@ -28,7 +30,7 @@ export class PolicyHost {
           if (!this.#closed) onUpdate();
         });
       },
-      timer: (delayMs, callback) => this.#timer(clock, delayMs, callback),
+      timer: (delayMs, callback) => timers.add(delayMs, callback),
     };
   }
 
@@ -48,30 +50,10 @@ export class PolicyHost {
     }
   }
 
-  #timer(clock: Clock, delayMs: number, callback: () => void): Timer {
-    if (this.#closed) return { cancel() {} };
-    const timer = clock.timer(delayMs, () => {
-      this.#timers.delete(timer);
-      try {
-        callback();
-      } catch (error) {
-        console.error("connect-lb: a timer of a policy threw", error);
-      }
-    });
-    this.#timers.add(timer);
-    return {
-      cancel: () => {
-        this.#timers.delete(timer);
-        timer.cancel();
-      },
-    };
-  }
-
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const timer of this.#timers) timer.cancel();
-    this.#timers.clear();
+    this.#timers.close();
     try {
       this.#previous?.close?.();
     } catch (error) {

@@ -10,7 +10,7 @@ import type { CallEnvironment } from "./environment.ts";
 import { codeOf } from "./failure.ts";
 import { type Attempt, type AttemptStart, startAttempt } from "./observer.ts";
 import type { BalanceSettings } from "./options.ts";
-import { type AttemptResult, tellListeners, tellPicker } from "./tell.ts";
+import { type AttemptResult, outcomeOf, tellListeners, tellPicker } from "./tell.ts";
 
 /** What an attempt needs of its call. */
 export interface AttemptedCall<A> extends CallInfo {
@@ -117,7 +117,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const { onAttempt, observers, clock } = env;
     if (observers !== undefined) this.#onEnd = startAttempt(observers, this);
     const timed = onAttempt !== undefined || observers !== undefined || settings?.onAttempt !== undefined ||
-      this.#picker.done !== undefined;
+      this.#picker.done !== undefined || env.balancer.onOutcome !== undefined;
     if (timed) this.#startMs = clock.now();
   }
 
@@ -152,7 +152,9 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (this.#startMs === undefined) return;
     const latencyMs = env.clock.now() - this.#startMs;
     const headerMs = this.#headerMs ?? (end === "answered" ? latencyMs : undefined);
-    tellPicker(this.#picker, this.#given, { end, latencyMs, headerMs, error, response }, this.#call);
+    const result = { end, latencyMs, headerMs, error, response };
+    tellPicker(this.#picker, this.#given, result, this.#call);
+    env.balancer.onOutcome?.(this.connection, outcomeOf(result));
     this.#tell([this.#call.settings?.onAttempt, env.onAttempt], end, latencyMs, error);
     if (this.#onEnd !== undefined) this.#tell(this.#onEnd, end, latencyMs, error);
   }

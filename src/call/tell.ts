@@ -32,7 +32,8 @@ export function tellPicker(
   }
 }
 
-function outcomeOf({ end, latencyMs, headerMs, error, response }: AttemptResult): Outcome {
+/** The same for the health checks of a transport. */
+export function outcomeOf({ end, latencyMs, headerMs, error, response }: AttemptResult): Outcome {
   return {
     end,
     latencyMs,

@@ -21,12 +21,18 @@ export interface Connection {
   readonly available: boolean;
   /** Attempts that have begun and not ended, streams included. */
   readonly inFlight: number;
-  /** Why it could not be opened the last time; cleared when it is ready. Such a connection counts as failing while it
-   * tries again (gRFC A62's sticky TRANSIENT_FAILURE). */
+  /** Why it could not be opened the last time, cleared when it is ready; or why a health check holds it back. Such a
+   * connection counts as failing while it tries again (gRFC A62's sticky TRANSIENT_FAILURE). */
   readonly failure: Error | undefined;
   /** Opens an idle connection; does nothing in the other states. */
   connect(): void;
 }
+
+/**
+ * What health checks say of a connection that is ready: calls may go to it; nothing is known yet, so that it is held back
+ * and calls may wait for it; or why it is held back, so that it counts as failing.
+ */
+export type Health = "serving" | "unknown" | Error;
 
 /** How an attempt ended, for pickers that learn from it. */
 export interface Outcome {

@@ -3,7 +3,7 @@ import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import { Backoff, type BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Health } from "./connection.ts";
 import type { Connector, Link } from "./link.ts";
 import { giveBack } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
@@ -59,6 +59,8 @@ export abstract class EndpointConnection implements Connection {
   protected readonly link: Link;
   protected readonly backoff: Backoff;
   #membership: Membership = { is: "in the set" };
+  /** What health checks say. */
+  #health: Health = "serving";
 
   constructor(endpoint: Endpoint, link: Link, host: ConnectionHost) {
     this.identity = endpointIdentity(endpoint);
@@ -70,7 +72,7 @@ export abstract class EndpointConnection implements Connection {
 
   // The link's half of the state
 
-  abstract get failure(): Error | undefined;
+  protected abstract get linkFailure(): Error | undefined;
   /** The link's state, as if the endpoint were in the set. */
   protected abstract get linkState(): Exclude<ConnectivityState, "shutdown">;
   /** Whether the link takes an attempt, as far as its state tells. */
@@ -91,9 +93,25 @@ export abstract class EndpointConnection implements Connection {
     return this.inSet ? this.linkState : "shutdown";
   }
 
-  /** In the set, ready, and not waiting for a probe's outcome. */
+  get failure(): Error | undefined {
+    return this.linkFailure ?? (typeof this.#health === "string" ? undefined : this.#health);
+  }
+
+  get health(): Health {
+    return this.#health;
+  }
+
+  /** Returns whether it is another than before. */
+  setHealth(health: Health): boolean {
+    if (this.#health === health) return false;
+    this.#health = health;
+    if (this.inSet) this.host.touched(this);
+    return true;
+  }
+
+  /** In the set, ready, not held back, and not waiting for a probe's outcome. */
   get usable(): boolean {
-    return this.inSet && this.takesAttempts;
+    return this.inSet && this.takesAttempts && this.#health === "serving";
   }
 
   get available(): boolean {

@@ -45,7 +45,7 @@ export class StatefulConnection extends EndpointConnection {
   readonly stateless = false;
   #phase: Phase = { state: "idle", failure: undefined };
 
-  get failure(): Error | undefined {
+  protected get linkFailure(): Error | undefined {
     return this.#phase.failure;
   }
 

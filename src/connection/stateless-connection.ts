@@ -29,7 +29,7 @@ export class StatelessConnection extends EndpointConnection {
   readonly stateless = true;
   #phase: Phase = { is: "ready", failure: undefined };
 
-  get failure(): Error | undefined {
+  protected get linkFailure(): Error | undefined {
     return this.#phase.failure;
   }
 

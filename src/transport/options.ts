@@ -19,6 +19,7 @@ import {
   random,
   required,
 } from "../option.ts";
+import type { HealthCheck } from "../health/health.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
@@ -32,6 +33,13 @@ export interface BalancedTransportOptions {
   readonly connector: Connector;
   /** How a connection is chosen for each call. Defaults to `roundRobin()`. */
   readonly policy?: Policy;
+  /** Hold connections back whose servers should get no calls. Defaults to none. */
+  readonly health?: readonly HealthCheck[];
+  /**
+   * Below which share of serving connections among the ready ones health checks are ignored, from 0 to 1: many servers
+   * that look ill are better than few that are overrun (Envoy's panic threshold). Defaults to 0: never.
+   */
+  readonly panicShare?: number;
   /** Run once per call, around all its attempts; the connector's own run once per attempt. */
   readonly interceptors?: readonly Interceptor[];
   /** The timeout of calls that bring none, in milliseconds. Defaults to none, like Connect's transports. */
@@ -98,6 +106,8 @@ const TRANSPORT: Checks<BalancedTransportOptions> = {
   )),
   connector: required(makes("a connector, such as grpcConnector() or transportConnector(…)", isFunction)),
   policy: makes("a policy, such as roundRobin()", isFunction),
+  health: listOf("an array of health checks, which are functions", isFunction),
+  panicShare: number("a number from 0 to 1", (value) => value >= 0 && value <= 1),
   interceptors,
   defaultTimeoutMs: milliseconds,
   waitTimeoutMs: milliseconds,

@@ -1,4 +1,5 @@
 import type { Balancer } from "../balancer/balancer.ts";
+import type { Health } from "../connection/connection.ts";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { Staleness } from "../resolver/resolver.ts";
@@ -21,6 +22,8 @@ export interface EndpointSnapshot {
   readonly state: ConnectivityState;
   /** Whether a picker may give it a call. */
   readonly available: boolean;
+  /** What health checks say of it, while it is ready: why it is held back, if it is. */
+  readonly health: Health;
   /** Attempts that have begun and not ended. */
   readonly inFlight: number;
   /** Attempts ever begun. */
@@ -36,6 +39,7 @@ export function snapshotOf(balancer: Balancer): TransportSnapshot {
     endpoint: connection.endpoint,
     state: connection.state,
     available: connection.available,
+    health: connection.health,
     inFlight: connection.inFlight,
     picks: connection.picks,
     lastError: connection.lastError,

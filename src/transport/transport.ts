@@ -56,6 +56,8 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
     resolver,
     connector,
     policy,
+    health: options.health ?? [],
+    panicShare: options.panicShare ?? 0,
     clock,
     random,
     onEvent,

@@ -201,6 +201,8 @@ describe("a call", () => {
       resolver: staticResolver(["a:1", "b:1"]),
       connector,
       policy: roundRobin(),
+      health: [],
+      panicShare: 0,
       clock,
       random: () => 0,
       onEvent: undefined,

@@ -27,8 +27,8 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   connection: { sources: ["src/connection/*.ts"], near: CALLS, far: ["test/policy/*.test.ts", "test/node/*.test.ts"] },
   call: { sources: ["src/call/*.ts"], near: CALLS, far: ["test/grpc/*.test.ts", "test/node/*.test.ts"] },
   balancer: {
-    sources: ["src/balancer/*.ts", "src/transport/*.ts"],
-    near: CALLS,
+    sources: ["src/balancer/*.ts", "src/health/*.ts", "src/transport/*.ts"],
+    near: [...CALLS, "test/health/*.test.ts"],
     far: ["test/grpc/*.test.ts", "test/node/*.test.ts"],
   },
   policy: { sources: ["src/policy/*.ts"], near: ["test/policy/*.test.ts"], far: CALLS },

@@ -1,0 +1,214 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
+import { balance } from "../../src/call/options.ts";
+import type { Connection, Health } from "../../src/connection/connection.ts";
+import type { HealthCheck, HealthEnvironment } from "../../src/health/health.ts";
+import { staticResolver } from "../../src/resolver/static.ts";
+import { balanced, failureOf } from "../support/balanced.ts";
+
+/** A check that says what the test says, and writes down what it is told. */
+function manual(first: Health = "serving") {
+  let env: HealthEnvironment | undefined;
+  const byAddress = new Map<string, Connection>();
+  const told: string[] = [];
+  const check: HealthCheck = (environment) => {
+    env = environment;
+    return {
+      ready(connection) {
+        byAddress.set(connection.endpoint.address, connection);
+        told.push(`ready ${connection.endpoint.address}`);
+        environment.report(connection, first);
+      },
+      ended: ({ endpoint }) => void told.push(`ended ${endpoint.address}`),
+      close: () => void told.push("close"),
+    };
+  };
+  const say = (address: string, health: Health) => env!.report(byAddress.get(address)!, health);
+  return { check, told, say };
+}
+
+/** Asks the server itself as soon as it is ready: a check by probes. */
+const probing: HealthCheck = (env) => ({
+  ready(connection, transport) {
+    env.report(connection, "unknown");
+    transport.unary(Simple.method.route, undefined, 1_000, undefined, { data: "how are you?" }).then(
+      () => env.report(connection, "serving"),
+      (error: Error) => env.report(connection, error),
+    );
+  },
+});
+
+/** Holds a connection back for `holdMs` after a failed attempt: a check by what calls get. */
+function afterFailure(holdMs: number): HealthCheck {
+  return (env) => ({
+    outcome(connection, { code }) {
+      if (code === undefined) return;
+      env.report(connection, new Error("it failed a call"));
+      env.timer(holdMs, () => env.report(connection, "serving"));
+    },
+  });
+}
+
+describe("health checks", () => {
+  it("hold connections back: for a while calls wait for them, and fail where all are held back for a reason", async () => {
+    const { check, say } = manual("unknown");
+    const { client, clock, events, transport } = balanced({ health: [check] });
+    const call = client.route({ data: "x" });
+    await clock.advance(100);
+    assert.equal(transport.snapshot().waiting, 1);
+    assert.deepEqual(transport.snapshot().endpoints!.map(({ state, available }) => [state, available]), [
+      ["ready", false],
+      ["ready", false],
+      ["ready", false],
+    ]);
+    say("b:1", "serving");
+    await clock.advance(20);
+    assert.equal((await call).value, "b:1: hello x");
+    for (const address of ["a:1", "b:1", "c:1"]) say(address, new Error("closed for lunch"));
+    await clock.advance(20);
+    const error = await failureOf(client.route({})) as ConnectError;
+    assert.equal(error.code, Code.Unavailable);
+    assert.match(error.message, /every endpoint is failing.*3 ready.*a:1 is held back: closed for lunch/);
+    const patient = client.route({ data: "y" }, balance({ waitForReady: true }));
+    await clock.advance(20);
+    say("c:1", "serving");
+    await clock.advance(20);
+    assert.equal((await patient).value, "c:1: hello y");
+    const healths = events.filter((event) => event.type === "connection-health").map((event) => event.health);
+    assert.equal(healths.filter((health) => health === "failing").length, 3);
+    await transport.close();
+  });
+
+  it("are told of connections that are ready, and that are no longer, once each", async () => {
+    const { check, told, say } = manual();
+    const { clock, links, ready, transport } = balanced({ health: [check], resolver: staticResolver(["a:1", "b:1"]) });
+    assert.deepEqual(told, []);
+    await ready();
+    assert.deepEqual(told.splice(0), ["ready a:1", "ready b:1"]);
+    say("a:1", new Error("ill"));
+    await clock.advance(20_000);
+    links.get("a:1")!.events.lost(new Error("gone"));
+    say("a:1", new Error("too late"));
+    await clock.advance(40);
+    assert.deepEqual(told.splice(0), ["ended a:1", "ready a:1"]);
+    assert.equal(transport.snapshot().endpoints![0]!.health, "serving", "what was reported is forgotten");
+    await Promise.all([transport.close(), transport.close()]);
+    assert.deepEqual(told, ["close"]);
+    say("b:1", new Error("after the end"));
+  });
+
+  it("see links without states as ready from the beginning", async () => {
+    const { check, told } = manual();
+    const { client, transport } = balanced({ health: [check], links: { stateless: true } });
+    await client.route({ data: "x" });
+    assert.deepEqual(told.splice(0), ["ready a:1", "ready b:1", "ready c:1"]);
+    await transport.close();
+  });
+
+  it("may probe a server with calls that count nowhere", async () => {
+    const attempts: string[] = [];
+    const { client, clock, ready, transport } = balanced({
+      health: [probing],
+      onAttempt: ({ endpoint }) => void attempts.push(endpoint.address),
+      links: {
+        transport: ({ address }) =>
+          createRouterTransport(({ service }) =>
+            service(Simple, {
+              route({ data }) {
+                if (address === "a:1" && data !== "") throw new ConnectError("unwell", Code.Unavailable);
+                return { value: address };
+              },
+            })
+          ),
+      },
+    });
+    await ready();
+    await clock.advance(40);
+    const { endpoints } = transport.snapshot();
+    assert.deepEqual(endpoints!.map(({ picks, inFlight }) => [picks, inFlight]), [[0, 0], [0, 0], [0, 0]]);
+    assert.match(String(endpoints![0]!.health), /unwell/);
+    const values = new Set<string>();
+    for (let i = 0; i < 6; i++) values.add((await client.route({})).value);
+    assert.deepEqual([...values].sort(), ["b:1", "c:1"]);
+    assert.equal(attempts.length, 6);
+    await transport.close();
+  });
+
+  it("may judge by what calls get, once for a transport and whatever its pickers", async () => {
+    const { client, clock, ready, transport } = balanced({
+      health: [afterFailure(5_000)],
+      links: {
+        transport: ({ address }) =>
+          createRouterTransport(({ service }) =>
+            service(Simple, {
+              route() {
+                if (address === "b:1") throw new ConnectError("broken", Code.Internal);
+                return { value: address };
+              },
+            })
+          ),
+      },
+    });
+    await ready();
+    const seen = async () => {
+      let failed = 0;
+      for (let i = 0; i < 9; i++) {
+        await client.route({}).catch(() => failed++);
+        await clock.advance(20);
+      }
+      return failed;
+    };
+    assert.equal(await seen(), 1);
+    await clock.advance(5_000);
+    assert.equal(await seen(), 1, "it had another chance");
+    await transport.close();
+  });
+
+  it("serve where all say so, and are ignored below the panic share", async () => {
+    const one = manual(), two = manual();
+    const { clock, ready, transport } = balanced({ health: [one.check, two.check], panicShare: 0.5 });
+    await ready();
+    const available = () => transport.snapshot().endpoints!.map((endpoint) => endpoint.available);
+    one.say("a:1", new Error("ill"));
+    two.say("a:1", "unknown");
+    assert.deepEqual(available(), [false, true, true]);
+    one.say("a:1", "serving");
+    assert.deepEqual(available(), [false, true, true], "the other has not said so");
+    two.say("b:1", new Error("ill"));
+    assert.deepEqual(available(), [true, true, true], "one of three is less than half");
+    two.say("a:1", "serving");
+    assert.deepEqual(available(), [true, false, true]);
+    await clock.advance(100);
+    await transport.close();
+  });
+
+  it("do no harm when they throw", async (t) => {
+    const print = t.mock.method(console, "error", () => {});
+    const fail = () => {
+      throw new Error("mine");
+    };
+    const { client, ready, transport } = balanced({
+      health: [() => ({ ready: fail, ended: fail, outcome: fail, close: fail })],
+    });
+    await ready();
+    assert.equal((await client.route({ data: "x" })).code, 200);
+    await transport.close();
+    assert.equal(print.mock.callCount(), 5);
+  });
+
+  it("are options that are checked", () => {
+    assert.throws(() => balanced({ health: [{} as HealthCheck] }), /health/);
+    assert.throws(() => balanced({ panicShare: 2 }), RangeError);
+    let env: HealthEnvironment | undefined;
+    balanced({
+      health: [(environment) => {
+        env = environment;
+        return {};
+      }],
+    });
+    assert.throws(() => env!.report({} as Connection, "fine" as Health), TypeError);
+    env!.report({} as Connection, "unknown");
+  });
+});
