@@ -63,6 +63,19 @@ describe("Pacer", () => {
     assert.deepEqual(ranAt, [0, 20, 40]);
   });
 
+  it("never runs within a run, however long that takes", () => {
+    const clock = new ManualClock();
+    let nowMs = 0, depth = 0, runs = 0;
+    const pacer: Pacer = new Pacer({ now: () => nowMs, timer: clock.timer.bind(clock) }, () => {
+      assert.equal(++depth, 1);
+      nowMs += 30;
+      if (++runs < 3) pacer.request();
+      depth--;
+    });
+    pacer.request();
+    assert.deepEqual([runs, clock.pending], [3, []]);
+  });
+
   it("does at once what was requested urgently during a run", async () => {
     const { clock, ranAt, pacer } = setUp((pacer, run) => {
       if (run > 1) return;

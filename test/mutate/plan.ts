@@ -24,6 +24,7 @@ const ETCD = [
 const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
 
 const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: string[] }>> = {
+  resolver: { sources: ["src/resolver/*.ts"], near: ["test/resolver/*.test.ts"], far: ["test/call/*.test.ts"] },
   connection: { sources: ["src/connection/*.ts"], near: CALLS, far: ["test/policy/*.test.ts", "test/node/*.test.ts"] },
   call: { sources: ["src/call/*.ts"], near: CALLS, far: ["test/grpc/*.test.ts", "test/node/*.test.ts"] },
   balancer: {
@@ -34,7 +35,7 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   policy: { sources: ["src/policy/*.ts"], near: ["test/policy/*.test.ts"], far: CALLS },
   registry: {
     sources: ["src/registry/**/*.ts"],
-    near: ["test/registry/*.test.ts", "test/resolver/*.test.ts"],
+    near: ["test/registry/*.test.ts"],
     far: ETCD,
   },
   etcd: { sources: ["src/etcd/**/*.ts"], near: ETCD, far: ["test/etcd/contract.test.ts"] },

@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { makeConnection } from "../../src/connection/make-connection.ts";
+import { fakeConnector, type FakeLinkOptions } from "../support/fake-links.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
+
+/** A connection without a pool: what it tells its host is noted, and a test may hold its opening up. */
+function setUp(options: FakeLinkOptions & { readonly held?: boolean } = {}) {
+  const clock = new ManualClock();
+  const { connector, links } = fakeConnector(options);
+  const told: string[] = [];
+  const waiting: (() => Promise<void> | undefined)[] = [];
+  const connection = makeConnection({ address: "a:1", incarnation: "1" }, {
+    clock,
+    random: () => 0.5,
+    connector,
+    backoff: { initialMs: 1_000, maxMs: 120_000 },
+    admit: (open) => options.held === true ? void waiting.push(open) : void open(),
+    changed: ({ state }, from) => told.push(`${from} → ${state}`),
+    touched: () => told.push("touched"),
+    room: () => told.push("room"),
+  });
+  const link = links.get("a:1")!;
+  const open = async () => {
+    connection.connect();
+    link.ready();
+    await settled();
+  };
+  const refuse = async (why = "refused") => {
+    connection.connect();
+    link.refuse(new Error(why));
+    await settled();
+  };
+  const attempt = (how: "answered" | "maybe-processed" | "not-sent", why = "refused") => {
+    connection.begin();
+    connection.end(how, how === "answered" ? undefined : new Error(why));
+  };
+  const restart = () => connection.update({ address: "a:1", incarnation: "2" });
+  return { clock, connection, link, told, waiting, open, refuse, attempt, restart };
+}
+
+describe("a connection with states", () => {
+  it("tells each change of its state once", async () => {
+    const { clock, connection, link, told, open, attempt } = setUp();
+    assert.deepEqual([connection.state, connection.stateless], ["idle", false]);
+    await open();
+    connection.connect();
+    attempt("answered");
+    link.events.lost();
+    connection.connect();
+    link.refuse();
+    await clock.advance(1_000);
+    assert.deepEqual(told, [
+      "idle → connecting",
+      "connecting → ready",
+      "ready → idle",
+      "idle → connecting",
+      "connecting → transient_failure",
+      "transient_failure → idle",
+    ]);
+  });
+
+  it("keeps the newest error for people to read, also when its link ends without one later", async () => {
+    const { connection, link, open, attempt } = setUp();
+    await open();
+    attempt("answered");
+    link.events.lost(new Error("reset"));
+    assert.equal(connection.lastError?.message, "reset");
+    await open();
+    attempt("answered");
+    link.events.draining();
+    assert.deepEqual([connection.state, connection.lastError?.message], ["idle", "reset"]);
+  });
+
+  it("stays idle when its link ends once more, and connecting until the opening is over", async () => {
+    const { connection, link } = setUp();
+    link.events.lost(new Error("late"));
+    assert.equal(connection.state, "idle");
+    connection.connect();
+    link.events.lost(new Error("reset"));
+    assert.equal(connection.state, "connecting");
+    link.ready();
+    await settled();
+    assert.deepEqual([connection.state, connection.failure?.message], ["transient_failure", "reset"]);
+  });
+
+  it("forgets what its link did before its turn to be opened had come", async () => {
+    const { connection, link, waiting } = setUp({ held: true });
+    connection.connect();
+    link.events.lost(new Error("late"));
+    void waiting[0]!();
+    link.ready();
+    await settled();
+    assert.equal(connection.state, "ready");
+  });
+
+  it("counts a link as good only for what it did since it was opened", async () => {
+    const { clock, connection, link, open, attempt } = setUp();
+    await clock.advance(6_000);
+    await open();
+    await clock.advance(5_000);
+    attempt("maybe-processed");
+    link.events.lost(new Error("reset"));
+    assert.equal(connection.state, "transient_failure");
+  });
+
+  it("starts the backoff over when a link that was good is lost", async () => {
+    const { clock, link, open, refuse, attempt } = setUp();
+    await refuse();
+    await clock.advance(1_000);
+    await refuse();
+    assert.deepEqual(clock.pending, [1_600]);
+    await clock.advance(1_600);
+    await open();
+    attempt("answered");
+    link.events.lost();
+    await refuse();
+    assert.deepEqual(clock.pending, [1_000]);
+  });
+
+  it("ends its backoff when the server was started again, and when it is closed", async () => {
+    const { clock, connection, refuse, restart } = setUp();
+    await refuse();
+    restart();
+    assert.deepEqual([connection.state, clock.pending], ["idle", []]);
+    await refuse();
+    await connection.close(0);
+    assert.deepEqual([connection.state, clock.pending], ["shutdown", []]);
+  });
+
+  it("does not count as failing when it is closed while it opens, and hears nothing of its link any more", async () => {
+    const { connection, link, told } = setUp();
+    connection.connect();
+    await connection.close(0);
+    await settled();
+    link.events.lost(new Error("reset"));
+    assert.deepEqual([connection.lastError, connection.failure], [undefined, undefined]);
+    assert.deepEqual(told, ["idle → connecting", "connecting → shutdown"]);
+  });
+
+  it("waits for no backoff while it drains, and is idle at once when it is taken back", async () => {
+    const { clock, connection, link } = setUp();
+    connection.connect();
+    connection.begin();
+    connection.remove(30_000, Infinity, () => {});
+    link.refuse();
+    await settled();
+    assert.deepEqual(clock.pending, [30_000]);
+    connection.restore(connection.endpoint);
+    assert.deepEqual([connection.state, connection.failure?.message, clock.pending], [
+      "idle",
+      "[unavailable] connection refused",
+      [],
+    ]);
+  });
+});
+
+describe("a connection without states", () => {
+  it("keeps what its link says of an end for people to read, until it is closed", async () => {
+    const { connection, link } = setUp({ stateless: true });
+    assert.equal(connection.stateless, true);
+    link.events.lost(new Error("reset"));
+    link.events.lost();
+    link.events.draining();
+    assert.deepEqual([connection.state, connection.lastError?.message], ["ready", "reset"]);
+    await connection.close(0);
+    link.events.lost(new Error("late"));
+    assert.equal(connection.lastError?.message, "reset");
+  });
+
+  it("learns nothing from attempts that end after it was closed", async () => {
+    const { connection } = setUp({ stateless: true });
+    connection.begin();
+    await connection.close(0);
+    connection.end("not-sent", new Error("late"));
+    assert.deepEqual([connection.lastError, connection.failure], [undefined, undefined]);
+  });
+
+  it("backs off once for attempts that fail together, and says why the first did", async () => {
+    const { clock, connection } = setUp({ stateless: true });
+    for (let i = 0; i < 3; i++) connection.begin();
+    connection.end("not-sent", new Error("first"));
+    connection.end("not-sent", new Error("second"));
+    assert.deepEqual([connection.lastError?.message, clock.pending], ["first", [1_000]]);
+    // An attempt from before says nothing of now.
+    connection.end("answered", undefined);
+    assert.deepEqual([connection.state, connection.failure?.message], ["transient_failure", "first"]);
+  });
+
+  it("tells nothing of attempts while all is well", () => {
+    const { connection, told, attempt } = setUp({ stateless: true });
+    attempt("answered");
+    attempt("maybe-processed");
+    assert.deepEqual([told, connection.available, connection.failure], [[], true, undefined]);
+  });
+
+  it("counts as failing until a probe was answered, and starts the backoff over then", async () => {
+    const { clock, connection, attempt } = setUp({ stateless: true });
+    attempt("not-sent");
+    await clock.advance(1_000);
+    attempt("maybe-processed");
+    assert.equal(connection.failure?.message, "refused");
+    attempt("answered");
+    assert.equal(connection.failure, undefined);
+    attempt("not-sent");
+    assert.deepEqual(clock.pending, [1_000]);
+  });
+
+  it("goes on as it is when a server is started again that it can reach", () => {
+    const { connection, restart } = setUp({ stateless: true });
+    restart();
+    connection.begin();
+    assert.equal(connection.available, true);
+  });
+
+  it("ends its backoff when the server was started again, and when it is closed", async () => {
+    const { clock, connection, attempt, restart } = setUp({ stateless: true });
+    attempt("not-sent");
+    restart();
+    assert.deepEqual([connection.state, clock.pending], ["ready", []]);
+    attempt("not-sent");
+    await connection.close(0);
+    assert.deepEqual(clock.pending, []);
+  });
+
+  it("tells nothing of a probe that ends while it drains", async () => {
+    const { clock, connection, told, attempt } = setUp({ stateless: true });
+    connection.begin();
+    attempt("not-sent");
+    await clock.advance(1_000);
+    connection.begin();
+    connection.remove(30_000, Infinity, () => {});
+    told.length = 0;
+    connection.end("answered", undefined);
+    assert.deepEqual([told, connection.state, connection.failure], [[], "shutdown", undefined]);
+  });
+});
