@@ -1,5 +1,5 @@
 import process from "node:process";
-import { Connection } from "../../src/http2/client/connection.ts";
+import { Http2Connection } from "../../src/http2/client/connection.ts";
 import { HeaderTemplate } from "../../src/http2/wire/hpack-encoder.ts";
 import { ClientStream } from "../../src/http2/client/stream.ts";
 import type { ByteStreamEvents } from "../../src/http2/byte-stream.ts";
@@ -39,7 +39,7 @@ const windowUpdate = (increment: number) => frame(8, 0, increment);
 function flooded(streamWindow: number): ByteStreamEvents {
   let events!: ByteStreamEvents;
   let time = 0;
-  const connection = new Connection(
+  const connection = new Http2Connection(
     {
       start: (given) => void (events = given),
       write: () => true,

@@ -19,7 +19,7 @@ export interface EndpointOptions {
   limits?: Http2Limits | undefined;
   /** Defaults to the runtime's. */
   clock?: Clock | undefined;
-  /** When what was buffered is written. Defaults to a microtask; `node/turn.ts` gathers more into one write. */
+  /** When what was buffered is written. Defaults to a microtask; `node/flush-scheduler.ts` gathers more into one write. */
   scheduleFlush?: ScheduleFlush | undefined;
 }
 

@@ -1,12 +1,12 @@
 import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
-import type { Connection } from "../http2/client/connection.ts";
+import type { Http2Connection } from "../http2/client/connection.ts";
 import { Backoff } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 
 /** What further connections need of their link. */
 export interface FurtherHost {
   /** Opens a connection and waits until it is ready. */
-  open(signal: AbortSignal): Promise<Connection>;
+  open(signal: AbortSignal): Promise<Http2Connection>;
   /** Whether all that are open are full. */
   wanted(): boolean;
   /** A call that waits may be given to a new connection. */
@@ -24,7 +24,7 @@ export class FurtherConnections {
   readonly #host: FurtherHost;
   readonly #backoff = new Backoff(DEFAULT_CONNECT_BACKOFF, Math.random);
   /** With the timer of its age, the oldest first. */
-  readonly #open = new Map<Connection, Timer | undefined>();
+  readonly #open = new Map<Http2Connection, Timer | undefined>();
   readonly #abort = new AbortController();
   #opening = false;
   #retry: Timer | undefined;
@@ -47,18 +47,18 @@ export class FurtherConnections {
     return room;
   }
 
-  has(connection: Connection): boolean {
+  has(connection: Http2Connection): boolean {
     return this.#open.has(connection);
   }
 
   /** The oldest with room, so that the newest are the first to fall idle. */
-  withRoom(): Connection | undefined {
+  withRoom(): Http2Connection | undefined {
     for (const connection of this.#open.keys()) if (connection.requests.room > 0) return connection;
     return undefined;
   }
 
   /** Takes the oldest away. */
-  shift(): Connection | undefined {
+  shift(): Http2Connection | undefined {
     for (const connection of this.#open.keys()) {
       this.delete(connection);
       return connection;
@@ -67,7 +67,7 @@ export class FurtherConnections {
   }
 
   /** It takes no more calls. */
-  delete(connection: Connection): void {
+  delete(connection: Http2Connection): void {
     this.#open.get(connection)?.cancel();
     this.#open.delete(connection);
   }
@@ -100,7 +100,7 @@ export class FurtherConnections {
   }
 
   /** It goes when it is old; whether it is missed shows when all are full. */
-  #ageOf(connection: Connection): Timer | undefined {
+  #ageOf(connection: Http2Connection): Timer | undefined {
     if (this.#maxAgeMs === undefined) return undefined;
     return this.#clock.timer(this.#maxAgeMs * (0.9 + 0.2 * Math.random()), () => {
       this.delete(connection);

@@ -5,18 +5,15 @@ import type { Endpoint } from "../endpoint.ts";
 import type { GrpcOptions } from "../grpc/client/options.ts";
 import { createGrpcTransport } from "../grpc/client/transport.ts";
 import type { ByteStream } from "../http2/byte-stream.ts";
-import { Connection } from "../http2/client/connection.ts";
+import { Http2Connection } from "../http2/client/connection.ts";
 import { ErrorCode, Http2Error } from "../http2/wire/error.ts";
 import type { KeepaliveOptions } from "../http2/keepalive.ts";
 import type { Http2Limits } from "../http2/limits.ts";
 import type { Clock, Timer } from "../time/clock.ts";
+import { scheduleFlush } from "./flush-scheduler.ts";
 import { FurtherConnections } from "./further-connections.ts";
 import { whyNot } from "./socket-error.ts";
 import type { Destination } from "./socket.ts";
-import { turn } from "./turn.ts";
-
-/** What all connections buffer in a turn of the event loop leaves together. */
-const scheduleFlush = (flush: () => void): void => turn.atEnd(flush);
 
 /** What a link needs to know of the connector's options. */
 export interface LinkSettings extends GrpcOptions {
@@ -39,11 +36,11 @@ export class GrpcLink implements Link {
   readonly #destination: Destination;
   readonly #settings: LinkSettings;
   readonly #events: LinkEvents;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<Http2Connection>();
   /** What calls go to. */
-  #current: Connection | undefined;
+  #current: Http2Connection | undefined;
   /** The connection whose end the owner of the link is to hear of: the one that is, or drains after being, current. */
-  #announced: Connection | undefined;
+  #announced: Http2Connection | undefined;
   /** Where more than one connection is allowed. */
   readonly #further: FurtherConnections | undefined;
   #connecting: Promise<void> | undefined;
@@ -74,7 +71,7 @@ export class GrpcLink implements Link {
     return this.#current === undefined ? undefined : this.#roomNow(this.#current);
   }
 
-  #roomNow(current: Connection): number {
+  #roomNow(current: Http2Connection): number {
     const { room } = current.requests;
     return this.#further === undefined ? room : Math.max(0, room) + this.#further.room;
   }
@@ -83,7 +80,7 @@ export class GrpcLink implements Link {
     for (const connection of this.#connections) connection.giveBack();
   }
 
-  #open(): Connection {
+  #open(): Http2Connection {
     const current = this.#current;
     if (current !== undefined) {
       return this.#further === undefined || current.requests.room > 0 ? current : this.#further.withRoom() ?? current;
@@ -103,7 +100,7 @@ export class GrpcLink implements Link {
     this.#use(await this.#dial(signal));
   }
 
-  #use(connection: Connection): void {
+  #use(connection: Http2Connection): void {
     this.#current = this.#announced = connection;
     this.#further?.look();
     const { clock, maxAgeMs } = this.#settings;
@@ -114,9 +111,9 @@ export class GrpcLink implements Link {
   }
 
   /** Opens another connection beside an aged one; only when it is ready does the old one take no new calls. */
-  async #replace(old: Connection): Promise<void> {
+  async #replace(old: Http2Connection): Promise<void> {
     if (this.#closed || this.#current !== old) return;
-    let connection: Connection;
+    let connection: Http2Connection;
     try {
       connection = await this.#dial(new AbortController().signal);
     } catch {
@@ -134,7 +131,7 @@ export class GrpcLink implements Link {
   }
 
   /** Opens a connection and waits until it is ready. */
-  async #dial(signal: AbortSignal): Promise<Connection> {
+  async #dial(signal: AbortSignal): Promise<Http2Connection> {
     const { address } = this.#endpoint;
     if (this.#closed) throw new Error(`the link to ${address} is closed`);
     signal.throwIfAborted();
@@ -161,7 +158,7 @@ export class GrpcLink implements Link {
   }
 
   /** Starts HTTP/2 on a byte stream and waits for the server's SETTINGS. */
-  #ready(bytes: ByteStream, signal: AbortSignal): Promise<Connection> {
+  #ready(bytes: ByteStream, signal: AbortSignal): Promise<Http2Connection> {
     const { clock, keepalive, limits } = this.#settings;
     return new Promise((resolve, reject) => {
       bytes.hold(true);
@@ -169,7 +166,7 @@ export class GrpcLink implements Link {
         reject(signal.reason);
         connection.close(0, 0);
       };
-      const connection = new Connection(bytes, {
+      const connection = new Http2Connection(bytes, {
         ready() {
           signal.removeEventListener("abort", abort);
           bytes.hold(false);
@@ -205,7 +202,7 @@ export class GrpcLink implements Link {
     });
   }
 
-  #hasRoom(connection: Connection): void {
+  #hasRoom(connection: Http2Connection): void {
     if (this.#closed) return;
     if (this.#current === connection || this.#further?.has(connection)) this.#events.room?.();
   }
@@ -217,7 +214,7 @@ export class GrpcLink implements Link {
     return next !== undefined;
   }
 
-  #lost(connection: Connection, cause: Error | undefined): void {
+  #lost(connection: Http2Connection, cause: Error | undefined): void {
     this.#connections.delete(connection);
     this.#further?.delete(connection);
     // gRFC A8: the server says that it is pinged too often.

@@ -1,6 +1,6 @@
 // A connection over two arrays: the test is the server, byte for byte, without a socket.
 import type { ByteStream, ByteStreamEvents } from "../../src/http2/byte-stream.ts";
-import { Connection, type ConnectionOptions } from "../../src/http2/client/connection.ts";
+import { type ConnectionOptions, Http2Connection } from "../../src/http2/client/connection.ts";
 import type { StreamError } from "../../src/http2/client/stream-error.ts";
 import type { HeaderBlock } from "../../src/http2/wire/header-block.ts";
 import { HeaderTemplate } from "../../src/http2/wire/hpack-encoder.ts";
@@ -37,7 +37,7 @@ export class MemoryServer implements ByteStream {
     this.writes.push(bytes);
     return !this.full;
   }
-  /** An immediate, as `node/turn.ts` has it on Node. */
+  /** An immediate, as `node/flush-scheduler.ts` has it on Node. */
   readonly scheduleFlush = (flush: () => void): void => {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -152,7 +152,7 @@ export const TEMPLATE: HeaderTemplate = new HeaderTemplate([
 /** A client's connection and its server in memory. */
 export interface Pair {
   readonly server: MemoryServer;
-  readonly connection: Connection;
+  readonly connection: Http2Connection;
   /** What the connection told its owner. */
   readonly told: string[];
   /** The causes that it told its owner as it was lost: one at most. */
@@ -170,7 +170,7 @@ export function pair(
   const server = new MemoryServer();
   const told: string[] = [];
   const lost: (Error | undefined)[] = [];
-  const connection = new Connection(server, {
+  const connection = new Http2Connection(server, {
     ready: () => told.push("ready"),
     draining: () => told.push("draining"),
     lost: (cause) => {

@@ -3,7 +3,7 @@ import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import fc from "fast-check";
-import { Connection } from "../../src/http2/client/connection.ts";
+import { Http2Connection } from "../../src/http2/client/connection.ts";
 import { HeaderTemplate } from "../../src/http2/wire/hpack-encoder.ts";
 import { destinationOf } from "../../src/node/socket.ts";
 import { TestStream } from "./memory.ts";
@@ -11,7 +11,7 @@ import { TestStream } from "./memory.ts";
 type Answer = (stream: ServerHttp2Stream, headers: Record<string, string>) => void;
 
 /** A connection of ours to a server of the runtime's own. */
-async function connected(t: TestContext, answer: Answer): Promise<Connection> {
+async function connected(t: TestContext, answer: Answer): Promise<Http2Connection> {
   const server = createServer();
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
@@ -20,8 +20,8 @@ async function connected(t: TestContext, answer: Answer): Promise<Connection> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const bytes = await destinationOf({ address: `127.0.0.1:${port}` }, undefined).open(AbortSignal.timeout(10_000));
-  const connection = await new Promise<Connection>((resolve, reject) => {
-    const connection = new Connection(bytes, { ready: () => resolve(connection), lost: reject });
+  const connection = await new Promise<Http2Connection>((resolve, reject) => {
+    const connection = new Http2Connection(bytes, { ready: () => resolve(connection), lost: reject });
   });
   t.after(async () => {
     connection.close(0, 0);
@@ -35,7 +35,7 @@ class Exchange extends TestStream {
   readonly ended: Promise<this>;
   #settle!: () => void;
 
-  constructor(connection: Connection, template: HeaderTemplate, extra: string[], body = new Uint8Array(0)) {
+  constructor(connection: Http2Connection, template: HeaderTemplate, extra: string[], body = new Uint8Array(0)) {
     super();
     this.ended = new Promise((resolve) => this.#settle = () => resolve(this));
     this.open(connection, template, extra);

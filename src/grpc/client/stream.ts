@@ -2,7 +2,7 @@ import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape }
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { StreamResponse } from "@connectrpc/connect";
 import type { EndReportingMessages } from "../../connection/end-reporting.ts";
-import type { Connection } from "../../http2/client/connection.ts";
+import type { Http2Connection } from "../../http2/client/connection.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { GrpcCall } from "./call.ts";
 import { decompressed } from "../compression.ts";
@@ -58,7 +58,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
 
   /** Sends the request. */
   start(
-    connection: Connection,
+    connection: Http2Connection,
     section: HeaderSection,
     input: AsyncIterable<MessageInitShape<DescMessage>>,
     signal: AbortSignal | undefined,

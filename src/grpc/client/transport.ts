@@ -16,7 +16,7 @@ import type {
 } from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import type { EndReportingTransport, UnaryEndListener } from "../../connection/end-reporting.ts";
-import type { Connection } from "../../http2/client/connection.ts";
+import type { Http2Connection } from "../../http2/client/connection.ts";
 import type { Clock } from "../../time/clock.ts";
 import { isRawMethod } from "../../raw-method.ts";
 import { deadlinesOf } from "../../time/deadline.ts";
@@ -44,7 +44,7 @@ export interface GrpcTransportOptions extends GrpcOptions, Target {
  *
  * @param connection gives the connection for a call. What it throws becomes the call's error, with the mark it has.
  */
-export function createGrpcTransport(connection: () => Connection, options: GrpcTransportOptions): Transport {
+export function createGrpcTransport(connection: () => Http2Connection, options: GrpcTransportOptions): Transport {
   return new GrpcTransport(connection, options);
 }
 
@@ -60,7 +60,7 @@ interface Request<Input> {
 const rejecting: Interceptor = (next) => async (request) => await next(request);
 
 class GrpcTransport implements EndReportingTransport {
-  readonly #connection: () => Connection;
+  readonly #connection: () => Http2Connection;
   readonly #target: Target;
   readonly #options: ResolvedGrpcOptions;
   readonly #deadlines: Deadlines;
@@ -68,7 +68,7 @@ class GrpcTransport implements EndReportingTransport {
   /** Those without a schema come and go. */
   readonly #rawMethods = new WeakMap<DescMethod, Method>();
 
-  constructor(connection: () => Connection, options: GrpcTransportOptions) {
+  constructor(connection: () => Http2Connection, options: GrpcTransportOptions) {
     this.#connection = connection;
     this.#target = { authority: options.authority, scheme: options.scheme };
     this.#options = resolveGrpcOptions(options);

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { UnaryEndListener } from "../../connection/end-reporting.ts";
-import type { Connection } from "../../http2/client/connection.ts";
+import type { Http2Connection } from "../../http2/client/connection.ts";
 import { readUint32 } from "../../http2/wire/bytes.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { GrpcCall } from "./call.ts";
@@ -39,7 +39,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
 
   /** Sends the request. */
   start(
-    connection: Connection,
+    connection: Http2Connection,
     section: HeaderSection,
     message: Uint8Array,
     signal: AbortSignal | undefined,
@@ -56,7 +56,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
   }
 
   async #compressAndSend(
-    connection: Connection,
+    connection: Http2Connection,
     section: HeaderSection,
     message: Uint8Array,
     compression: Compression,

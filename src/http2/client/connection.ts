@@ -52,7 +52,7 @@ export interface ConnectionOptions extends EndpointOptions {
 }
 
 /** An HTTP/2 connection as a client has it (RFC 9113) over a byte stream. */
-export class Connection extends Endpoint<ClientStream> implements ByteStreamEvents {
+export class Http2Connection extends Endpoint<ClientStream> implements ByteStreamEvents {
   readonly requests: Requests;
   /** Why it drains, if something is wrong. */
   whyDraining: Error | undefined;

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers";
+import type { ScheduleFlush } from "../http2/wire/frame-writer.ts";
 
 /**
  * How many microtasks long a burst is where a turn's end can't be told. A streaming call's headers, first message and end
@@ -13,31 +14,31 @@ const BURST_MICROTASKS = 8;
  */
 const IMMEDIATES_END_TURNS = !("Bun" in globalThis) && globalThis.navigator?.userAgent !== "Cloudflare-Workers";
 
-/** How long what was laid may wait, in milliseconds, where a turn takes long: servers would idle meanwhile. */
+/** How long what was buffered may wait, in milliseconds, where a turn takes long: servers would idle meanwhile. */
 const LONGEST_WAIT_MS = 1;
 
-/** Flushes what one turn of the event loop laid, for all connections together. */
-export class Turn {
+/** Flushes what was buffered in one turn of the event loop, for all connections together. */
+export class FlushScheduler {
   readonly #now: () => number;
-  readonly #schedule: (callback: () => void) => void;
+  readonly #atEndOfTurn: (callback: () => void) => void;
   readonly #due = new Set<() => void>();
   #sinceMs = 0;
 
-  constructor(now: () => number, schedule: (callback: () => void) => void) {
+  constructor(now: () => number, atEndOfTurn: (callback: () => void) => void) {
     this.#now = now;
-    this.#schedule = schedule;
+    this.#atEndOfTurn = atEndOfTurn;
   }
 
   /**
    * Runs `flush` once when what came in together has been handled. Called again, for the same or another one, after so
    * long a wait that what is due should wait no more, it runs that at once.
    */
-  atEnd(flush: () => void): void {
+  schedule(flush: () => void): void {
     const due = this.#due;
     if (due.size > 0 && this.#now() - this.#sinceMs > LONGEST_WAIT_MS) this.#flush();
     if (due.size === 0) {
       this.#sinceMs = this.#now();
-      this.#schedule(this.#flush);
+      this.#atEndOfTurn(this.#flush);
     }
     due.add(flush);
   }
@@ -50,8 +51,13 @@ export class Turn {
   };
 }
 
-/** The process's turns. */
-export const turn: Turn = new Turn(() => performance.now(), IMMEDIATES_END_TURNS ? (f) => setImmediate(f) : afterBurst);
+const ofProcess = new FlushScheduler(
+  () => performance.now(),
+  IMMEDIATES_END_TURNS ? (callback) => setImmediate(callback) : afterBurst,
+);
+
+/** Schedules a connection's flush together with those of the process's other connections. */
+export const scheduleFlush: ScheduleFlush = (flush) => ofProcess.schedule(flush);
 
 function afterBurst(callback: () => void): void {
   let left = BURST_MICROTASKS;
