@@ -176,7 +176,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
   }
 
   /**
-   * Ends the connection behind what the byte stream takes of what was laid. Section 6.8 would have a GOAWAY before each
+   * Ends the connection behind what the byte stream takes of what was buffered. Section 6.8 would have a GOAWAY before each
    * end, for the other side to know what became of the streams that it opened; servers open none here. So there is one
    * for errors only: Deno's servers die of a client's GOAWAY at times (an assertion in their HTTP/2 library, after large
    * messages).

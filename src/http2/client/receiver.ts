@@ -160,7 +160,7 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
    */
   #afterEnd(id: number, bytes: number, last: boolean): void {
     const expected = this.#requests.cancelled.expects(id, bytes, last);
-    // Without content DATA takes nothing of the stream's window, and could go on for ever.
+    // Without content DATA takes nothing of the stream's window, and could go on indefinitely.
     if (!expected || (bytes === 0 && !last)) this.onIgnored();
     if (!expected) this.#endpoint.writer.streamClosed(id);
   }

@@ -48,7 +48,7 @@ export class FrameWriter {
   dataFrames = 0;
   /** The stream whose request the last frames that left belong to; 0: something else left last. */
   lastSent = 0;
-  #lastLaid = 0;
+  #lastBuffered = 0;
 
   constructor(output: FrameOutput, scheduleFlush: ScheduleFlush) {
     this.#output = output;
@@ -80,7 +80,7 @@ export class FrameWriter {
 
   /** Asks the peer with 8 bytes of one's own. */
   ping(payload: Uint8Array): void {
-    this.#lastLaid = 0;
+    this.#lastBuffered = 0;
     const at = this.#control(8, FrameType.PING, 0, 0);
     copy(payload, 0, 8, this.#slab, at);
   }
@@ -99,7 +99,7 @@ export class FrameWriter {
 
   reset(streamId: number, code: number): void {
     // No answer that a peer could provoke at will: there is one at most for each stream that this side opened.
-    this.#lastLaid = 0;
+    this.#lastBuffered = 0;
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     writeUint32(this.#slab, at, code);
   }
@@ -120,7 +120,7 @@ export class FrameWriter {
 
   /** Section 6.2 and 6.10: HEADERS, and CONTINUATION for what is above the peer's frame size. */
   headers(streamId: number, template: Uint8Array, literals: readonly Uint8Array[], maxFrameSize: number): void {
-    this.#lastLaid = streamId;
+    this.#lastBuffered = streamId;
     let length = template.length;
     for (let i = 0; i < literals.length; i++) length += literals[i]!.length;
     if (length <= maxFrameSize) {
@@ -149,7 +149,7 @@ export class FrameWriter {
   /** Room for one DATA frame's payload: the slab, to be filled at once from the offset that is returned. */
   dataFrame(streamId: number, length: number, end: boolean): number {
     const at = this.#frame(length, FrameType.DATA, end ? Flag.END_STREAM : 0, streamId);
-    this.#lastLaid = streamId;
+    this.#lastBuffered = streamId;
     this.#lastData = end ? 0 : streamId;
     this.#lastDataFlags = at - 5;
     if (length > 0) this.dataFrames++;
@@ -176,7 +176,7 @@ export class FrameWriter {
       const bytes = this.#slab.subarray(this.#start, this.#end);
       this.#start = this.#end;
       this.#write(bytes);
-      this.lastSent = this.#lastLaid;
+      this.lastSent = this.#lastBuffered;
     }
     this.waitingControlBytes = 0;
   };

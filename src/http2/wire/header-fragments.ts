@@ -5,7 +5,7 @@ const NOTHING = new Uint8Array(0);
 
 /**
  * A header block over several frames: HEADERS, then CONTINUATION (RFC 9113 section 6.10). It is bounded in frames and
- * bytes: otherwise a peer could send one header block for ever.
+ * bytes: otherwise a peer could send one header block without end.
  */
 export class HeaderFragments {
   /** The stream whose block is incomplete, or 0 if none is. */
