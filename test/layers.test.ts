@@ -40,6 +40,7 @@ const LAYERS = [
 /** The other branches, and which of the folders each may import from. */
 const BRANCHES: Record<string, readonly string[]> = {
   "src/registry": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver"],
+  "src/registry/layout": ["src/time", "src/option.ts", "src/endpoint.ts", "src/registry"],
   "src/etcd": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver", "src/registry"],
   "src/etcd/driver": ["src/time", "src/endpoint.ts"],
   "src/etcd/driver/connect": ["src/time", "src/endpoint.ts", "src/connection", "src/etcd/driver", "gen/etcd"],
@@ -77,11 +78,16 @@ const BRANCHES: Record<string, readonly string[]> = {
 /** Where `node:` and connect-node may stand: the folder for Node, Bun and Deno. */
 const isNodeOnly = (name: string) => name.startsWith("node:") || name === "@connectrpc/connect-node";
 
-/** The deepest row that a file belongs to. */
-function folderOf(file: string): string {
-  let folder = file;
-  while (dirname(folder) !== "src" && BRANCHES[folder] === undefined) folder = dirname(folder);
-  return folder;
+/** What stands above all of them. */
+const ENTRIES = ["src/index.ts", "src/node.ts", "src/etcd.ts", "src/etcd3.ts", "src/testing.ts"];
+
+/** The row that a file belongs to: its folder, or itself where it stands in none. */
+const rowOf = (file: string) => (dirname(file) === "src" ? file : dirname(file));
+
+/** What the files of a row may import from; undefined for a row that is not listed. */
+function allowedFor(row: string): readonly string[] | undefined {
+  const layer = LAYERS.findIndex((names) => names.includes(row));
+  return layer >= 0 ? LAYERS.slice(0, layer + 1).flat() : BRANCHES[row];
 }
 
 describe("the layers of src", () => {
@@ -95,26 +101,37 @@ describe("the layers of src", () => {
   });
 
   it("are joined with src/node by the entry points for Node, Bun and Deno alone", () => {
-    const entries = ["src/node.ts", "src/etcd.ts", "src/etcd3.ts", "src/testing.ts"];
+    const entries = ENTRIES.filter((name) => name !== "src/index.ts");
     for (const file of files) {
       if (file.startsWith("src/node/") || entries.includes(file)) continue;
       for (const { from } of importsOf(file)) assert.ok(!from.startsWith("src/node"), `${file} imports ${from}`);
     }
   });
 
-  it("never import what stands above them", () => {
-    for (const file of files) {
-      const folder = folderOf(file);
-      const layer = LAYERS.findIndex((names) => names.includes(folder));
-      const allowed = layer >= 0 ? LAYERS.slice(0, layer + 1).flat() : BRANCHES[folder];
-      if (allowed === undefined) continue;
+  it("never import what stands above them, and are all listed", () => {
+    for (const file of files.filter((name) => !ENTRIES.includes(name))) {
+      const row = rowOf(file);
+      const allowed = allowedFor(row);
+      assert.ok(allowed !== undefined, `${row} has no row here`);
       for (const { from } of importsOf(file)) {
-        if (!from.startsWith("src/") && !from.startsWith("gen/")) continue;
-        const ok: boolean = from.startsWith(`${folder}/`) || from === folder ||
-          allowed.some((name) => from === name || from.startsWith(`${name}/`));
+        const ok: boolean = from.startsWith("gen/")
+          ? allowed.some((name) => from.startsWith(`${name}/`))
+          : !from.startsWith("src/") || from.startsWith(`${row}/`) || rowOf(from) === row ||
+            allowed.some((name) => from === name || from.startsWith(`${name}/`));
         assert.ok(ok, `${file} imports ${from}`);
       }
     }
+  });
+
+  it("have no circle of imports among files", () => {
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]) => {
+      assert.ok(!path.includes(file), [...path, file].join(" → "));
+      if (done.has(file)) return;
+      for (const { from } of importsOf(file)) if (files.includes(from)) visit(from, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
   });
 
   it("let a call see nothing of a balancer but its interface and the wait", () => {
@@ -135,9 +152,9 @@ describe("the layers of src", () => {
     }
   });
 
-  it("are all named in docs/architecture.md", () => {
+  it("are the rows of the table in docs/architecture.md", () => {
     const text = readFileSync(join(root, "docs/architecture.md"), "utf8");
-    const folders = new Set(files.map((file) => dirname(file)).filter((folder) => folder !== "src"));
-    for (const folder of folders) assert.ok(text.includes(`\`${folder}/\``), `docs/architecture.md names ${folder}/`);
+    const rows = [...text.matchAll(/^\| `(src\/[^`]*?)\/?` /gm)].map(([, row]) => row!);
+    assert.deepEqual(rows.toSorted(), [...LAYERS.flat(), ...Object.keys(BRANCHES)].toSorted());
   });
 });
