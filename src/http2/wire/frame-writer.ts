@@ -20,6 +20,11 @@ export interface FrameOutput {
  */
 export type ScheduleFlush = (flush: () => void) => void;
 
+interface FullSlab {
+  readonly bytes: Uint8Array;
+  readonly lastBuffered: number;
+}
+
 /**
  * Frames going out. They are buffered in a slab of memory one after another, and what is buffered in a turn of the event
  * loop leaves in one write: a write is what costs most in a small call. A slab is never written twice, as the byte
@@ -31,8 +36,8 @@ export class FrameWriter {
   #slab: Uint8Array = NOTHING;
   #start = 0;
   #end = 0;
-  /** Full slabs' contents that wait for the next write. */
-  #full: Uint8Array[] = [];
+  /** Full slabs' contents that wait for the next write, each with what `#lastBuffered` was at its end. */
+  #full: FullSlab[] = [];
   #fullBytes = 0;
   #closed = false;
   /** Where the flags of the newest frame stand if that is DATA of `#lastData` and has not left yet. */
@@ -48,6 +53,7 @@ export class FrameWriter {
   dataFrames = 0;
   /** The stream whose request the last frames that left belong to; 0: something else left last. */
   lastSent = 0;
+  /** The same of the frames that were buffered last. */
   #lastBuffered = 0;
 
   constructor(output: FrameOutput, scheduleFlush: ScheduleFlush) {
@@ -80,8 +86,8 @@ export class FrameWriter {
 
   /** Asks the peer with 8 bytes of one's own. */
   ping(payload: Uint8Array): void {
-    this.#lastBuffered = 0;
     const at = this.#control(8, FrameType.PING, 0, 0);
+    this.#lastBuffered = 0;
     copy(payload, 0, 8, this.#slab, at);
   }
 
@@ -99,8 +105,8 @@ export class FrameWriter {
 
   reset(streamId: number, code: number): void {
     // No answer that a peer could provoke at will: there is one at most for each stream that this side opened.
-    this.#lastBuffered = 0;
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
+    this.#lastBuffered = 0;
     writeUint32(this.#slab, at, code);
   }
 
@@ -120,11 +126,11 @@ export class FrameWriter {
 
   /** Section 6.2 and 6.10: HEADERS, and CONTINUATION for what is above the peer's frame size. */
   headers(streamId: number, template: Uint8Array, literals: readonly Uint8Array[], maxFrameSize: number): void {
-    this.#lastBuffered = streamId;
     let length = template.length;
     for (let i = 0; i < literals.length; i++) length += literals[i]!.length;
     if (length <= maxFrameSize) {
       let at = this.#frame(length, FrameType.HEADERS, Flag.END_HEADERS, streamId);
+      this.#lastBuffered = streamId;
       at = copy(template, 0, template.length, this.#slab, at);
       for (let i = 0; i < literals.length; i++) at = copy(literals[i]!, 0, literals[i]!.length, this.#slab, at);
       return;
@@ -136,6 +142,7 @@ export class FrameWriter {
       const to = Math.min(length, from + maxFrameSize);
       const type = from === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
       const into = this.#frame(to - from, type, to === length ? Flag.END_HEADERS : 0, streamId);
+      this.#lastBuffered = streamId;
       copy(block, from, to, this.#slab, into);
     }
   }
@@ -183,9 +190,10 @@ export class FrameWriter {
 
   #writeFull(): void {
     while (this.#full.length > 0 && !this.blocked && !this.#closed) {
-      const bytes = this.#full.shift()!;
+      const { bytes, lastBuffered } = this.#full.shift()!;
       this.#fullBytes -= bytes.length;
       this.#write(bytes);
+      this.lastSent = lastBuffered;
     }
   }
 
@@ -202,7 +210,7 @@ export class FrameWriter {
 
   /** The requests that are buffered and have not been handed to the byte stream. */
   unsent(): UnsentRequests {
-    return findUnsent([...this.#full, this.#slab.subarray(this.#start, this.#end)]);
+    return findUnsent([...this.#full.map(({ bytes }) => bytes), this.#slab.subarray(this.#start, this.#end)]);
   }
 
   /**
@@ -213,8 +221,9 @@ export class FrameWriter {
   takeBack(): UnsentRequests {
     const unsent = this.unsent();
     if (unsent.ids.size === 0) return unsent;
-    this.#full = this.#full.map((piece) => without(piece, unsent.ids)).filter(({ length }) => length > 0);
-    this.#fullBytes = this.#full.reduce((sum, { length }) => sum + length, 0);
+    this.#full = this.#full.map(({ bytes, lastBuffered }) => ({ bytes: without(bytes, unsent.ids), lastBuffered }))
+      .filter(({ bytes }) => bytes.length > 0);
+    this.#fullBytes = this.#full.reduce((sum, { bytes }) => sum + bytes.length, 0);
     this.#end = this.#start + without(this.#slab.subarray(this.#start, this.#end), unsent.ids).length;
     this.#lastData = 0;
     return unsent;
@@ -252,7 +261,7 @@ export class FrameWriter {
 
   #nextSlab(length: number): void {
     if (this.#end > this.#start) {
-      this.#full.push(this.#slab.subarray(this.#start, this.#end));
+      this.#full.push({ bytes: this.#slab.subarray(this.#start, this.#end), lastBuffered: this.#lastBuffered });
       this.#fullBytes += this.#end - this.#start;
     }
     const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#slab.length * 2));
