@@ -235,3 +235,33 @@ describe("a connection without states", () => {
     assert.deepEqual([told, connection.state, connection.failure], [[], "shutdown", undefined]);
   });
 });
+
+describe("a connection of any kind", () => {
+  it("is full while its link has no more room than it has promised calls", async () => {
+    const { connection, link, open } = setUp();
+    await open();
+    link.room = 1;
+    assert.deepEqual([connection.available, connection.full], [true, false]);
+    connection.promised = 1;
+    assert.deepEqual([connection.available, connection.full], [false, true]);
+  });
+
+  it("closes with the last attempt that it had when it was removed, and leaves no timer behind", async () => {
+    const { clock, connection, link, open } = setUp();
+    await open();
+    for (let i = 0; i < 3; i++) connection.begin();
+    connection.remove(30_000, Infinity, () => {});
+    connection.end("answered", undefined);
+    connection.takeBack();
+    assert.deepEqual([connection.inFlight, connection.picks, link.closed], [1, 2, false]);
+    connection.end("answered", undefined);
+    assert.deepEqual([link.closes, clock.pending], [[[0, Infinity]], []]);
+  });
+
+  it("goes on backing off when only its attributes change", async () => {
+    const { clock, connection, refuse } = setUp();
+    await refuse();
+    connection.update({ address: "a:1", incarnation: "1", weight: 2 });
+    assert.deepEqual([connection.state, clock.pending], ["transient_failure", [1_000]]);
+  });
+});
