@@ -4,9 +4,9 @@ import { quoted } from "../option.ts";
 const EXPECTED = `a URL such as "http://127.0.0.1:2379" or "https://etcd.example:2379", or "host:port"`;
 
 /**
- * Reads the `endpoints` option.
+ * Parses the `endpoints` option.
  *
- * @throws TypeError or RangeError for what is no list of etcd endpoints; the message names the value.
+ * @throws TypeError or RangeError if it is not a list of etcd endpoints; the message names the value.
  */
 export function parseEtcdEndpoints(endpoints: unknown): readonly Endpoint[] {
   if (!Array.isArray(endpoints) || endpoints.length === 0) {
@@ -35,10 +35,10 @@ function parseEtcdEndpoint(text: unknown): Endpoint {
     parseAddress(address);
   } catch (cause) {
     const Kind = cause instanceof RangeError ? RangeError : TypeError;
-    // What an address looks like is said once, as EXPECTED.
+    // EXPECTED already describes the form of an address.
     const why = (cause as Error).message.replace(/: expected .*$/s, "");
     throw new Kind(`etcd endpoint ${JSON.stringify(text)}: ${why}: expected ${EXPECTED}`, { cause });
   }
-  // Without a scheme: as the connector is configured, that is with TLS if `tls` was given.
+  // Without a scheme the connector decides: TLS if `tls` was given.
   return scheme === undefined ? { address } : { address, secure: scheme.toLowerCase() === "https" };
 }

@@ -7,23 +7,24 @@ import type { KeyValue } from "./driver/driver.ts";
 import { keyText, valueText } from "./watch/entries.ts";
 import { keyRange } from "./watch/position.ts";
 
-/** How many keys are read at a time, so that neither etcd nor this program needs memory for all of them. */
+/** How many keys are read at a time, so that neither etcd nor this program needs memory for all of them at once. */
 const PAGE = 1_000n;
 
-/** All keys, in etcd's terms: from the least key on. */
+/** All keys, as etcd encodes that range: from the smallest key on. */
 const ALL = { key: Uint8Array.of(0), rangeEnd: Uint8Array.of(0) } as const;
 
-/** What was found of a service so far. */
+/** What has been found of a service so far. */
 interface Found {
   readonly identities: Set<string>;
   entries: number;
 }
 
 /**
- * Reads the keys below a layout's root once and counts them by service. Keys that belong to no service are left out, and
- * where the layout has no root of its own, so is what doesn't read as an endpoint: it is other programs'.
+ * Reads the keys below a layout's root once and counts them by service. Keys that belong to no service are skipped. If
+ * the layout has no root of its own, so is every entry that can't be parsed as an endpoint: it belongs to other
+ * programs.
  *
- * @throws TypeError if the layout can't tell the services; EtcdError, or the signal's reason.
+ * @throws TypeError if the layout can't tell which services there are; EtcdError, or the signal's reason.
  */
 export async function listServices(
   client: EtcdClient,
@@ -44,7 +45,7 @@ export async function listServices(
     for (const kv of kvs) count(kv, layout, found);
     const last = kvs.at(-1);
     if (!more || last === undefined) break;
-    // The next key that there can be.
+    // The smallest possible key after the last one.
     key = new Uint8Array([...last.key, 0]);
   }
   return Array.from(found, ([service, { identities, entries }]) => ({ service, endpoints: identities.size, entries }))
@@ -69,7 +70,7 @@ function count({ key, value }: KeyValue, layout: Layout, found: Map<string, Foun
   try {
     of.identities.add(endpointIdentity(layout.read(name, text)));
   } catch {
-    // Counted as an entry alone.
+    // Counted as an entry only.
   }
 }
 

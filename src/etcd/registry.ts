@@ -29,39 +29,39 @@ import { listService } from "./watch/list.ts";
 import { ServiceWatch } from "./watch/service-watch.ts";
 import { WatchStreams } from "./watch/watch-streams.ts";
 
-/** How a registry in etcd is reached and spelled, whatever driver it uses. */
+/** The options of a registry in etcd, whichever driver it uses: how it is reached, and how its keys are spelled. */
 export interface EtcdRegistryOptions {
-  /** etcd's client URLs: `http://…` or `https://…`, or `host:port`. Each try goes to another one. */
+  /** etcd's client URLs: `http://…` or `https://…`, or `host:port`. When one fails, the next one is tried. */
   readonly endpoints: readonly string[];
-  /** How keys and values are spelled. Defaults to `grpclb()`. */
+  /** The spelling of keys and values. Defaults to `grpclb()`. */
   readonly layout?: Layout;
   /** The prefix of the default layout: short for `layout: grpclb({ prefix })`. Defaults to "/grpclb". */
   readonly prefix?: string;
   /** An etcd user; needs `password`. */
   readonly username?: string;
-  /** The user's password; needs `username`. The user needs leave to read and write the layout's keys. */
+  /** The user's password; needs `username`. The user needs permission to read and write the layout's keys. */
   readonly password?: string;
   /**
-   * How long etcd may take to answer a list or to open a watch, in milliseconds, before another endpoint is asked or a
-   * new connection is tried. More for an etcd that is far away or overloaded. Defaults to 3,000.
+   * How long etcd may take to answer a list or to open a watch, in milliseconds, before another endpoint or a new
+   * connection is tried. Raise it for an etcd that is far away or overloaded. Defaults to 3,000.
    *
-   * What a registration asks for may take half of its TTL, but at least this long and, unless this is longer, at most
-   * 10 s. An authentication may take 60 s, or this if it is longer, as etcd takes its time over passwords.
+   * A registration's requests may take half of its TTL, but at least this long and, unless this is longer, at most 10
+   * s. An authentication may take 60 s, or this if it is longer, because etcd is slow at checking passwords.
    */
   readonly requestTimeoutMs?: number;
-  /** Gets told what the registry goes through. Quiet otherwise. */
+  /** Called with every event of the registry. Without it nothing is logged. */
   readonly onEvent?: (event: RegistryEvent) => void;
-  /** Defaults to the runtime's. */
+  /** The clock of all timers. Defaults to the runtime's. */
   readonly clock?: Clock;
-  /** A number from 0 up to but without 1. Defaults to `Math.random`. */
+  /** Returns a number in [0, 1). Defaults to `Math.random`. */
   readonly random?: () => number;
 }
 
 /**
- * A registry in etcd over a driver. It does nothing until its first resolver is read or its first `register`. Its options
- * are checked one by one before ({@link ETCD_REGISTRY_OPTIONS}), and here for what goes together.
+ * Creates a registry in etcd over a driver. It does nothing until its first resolver is read or its first `register`.
+ * The caller has checked each option by itself ({@link ETCD_REGISTRY_OPTIONS}); combinations are checked here.
  *
- * @throws TypeError or RangeError for endpoints that are none, and for options that don't go together.
+ * @throws TypeError or RangeError for invalid endpoints, and for options that can't be combined.
  */
 export function createRegistryOver(createDriver: () => EtcdDriver, options: EtcdRegistryOptions): Registry {
   return new EtcdRegistry(createDriver, options);
@@ -72,7 +72,7 @@ class EtcdRegistry implements Registry {
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
   readonly #createClient: () => EtcdClient;
   readonly #watches = new Map<string, ServiceWatch>();
-  /** What lists found, so that the next one says what it skipped only where that is new. */
+  /** The entries of earlier lists, so that the next one reports only newly skipped values. */
   readonly #lists = new Map<string, Entries>();
   readonly #registrations = new Set<Registration>();
   #client: EtcdClient | undefined;
@@ -167,9 +167,9 @@ const isLayout = (value: unknown) => {
   return [prefix, write, read].every((method) => typeof method === "function");
 };
 
-/** The checks of {@link EtcdRegistryOptions}, for the factories that take more beside them. */
+/** The checks of {@link EtcdRegistryOptions}, for factories that accept further options. */
 export const ETCD_REGISTRY_OPTIONS: Checks<EtcdRegistryOptions> = {
-  // Read by `parseEtcdEndpoints`.
+  // Checked by `parseEtcdEndpoints`.
   endpoints: required(anything),
   layout: makes("a layout, such as goZero()", isLayout),
   prefix: text,

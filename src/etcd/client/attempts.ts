@@ -3,23 +3,26 @@ import type { EtcdDriver } from "../driver/driver.ts";
 
 /** One attempt on a session. */
 export interface AttemptOnSession {
-  /** The session gave an answer. */
+  /** The session answered. */
   answered(): void;
-  /** The attempt is over: its time was up, and the session is given up if nobody else may still get something from it. */
+  /**
+   * The attempt timed out and is over. Its session is given up, unless another attempt may still get an answer on it.
+   */
   silent(): void;
   /** The attempt is over. May be called after `silent`. */
   end(): void;
 }
 
 /**
- * The attempts in flight on the sessions of a driver, which say when a session is given up. One that gave answers and
- * falls silent may be half open: nothing on it would ever fail by itself, so the first attempt that has waited in vain
- * gives it up. One that has not answered yet is still being opened, and attempts with more patience may wait for that.
+ * The attempts in flight on a driver's sessions, which decide when a session is given up. A session that has answered
+ * and falls silent may be half open: nothing on it would ever fail by itself, so the first attempt that times out gives
+ * it up. A session that has not answered yet is still being opened, and attempts with longer timeouts may wait for
+ * that.
  */
 export class Attempts {
   readonly #driver: EtcdDriver;
   readonly #inFlight = new Map<string, number>();
-  /** Each endpoint's newest session that gave an answer. */
+  /** The newest session of each endpoint that has answered. */
   readonly #answered = new Map<string, number>();
 
   constructor(driver: EtcdDriver) {

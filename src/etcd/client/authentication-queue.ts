@@ -1,19 +1,19 @@
 import type { Endpoint } from "../../endpoint.ts";
 import { endpointIdentity } from "../../endpoint.ts";
 
-/** Those who wait for their turn, by queue. A queue exists while someone has the turn. */
+/** Queues of authentications waiting for their turn, by name. A queue exists while an authentication runs in it. */
 const queues = new Map<string, (() => void)[]>();
 
 /**
- * Which registries of a process authenticate one after another: those of one user at one etcd. The password is no part of
- * it, so that it is kept nowhere.
+ * Names the queue in which registries of a process authenticate one after another: one for each user of each etcd. The
+ * password is not part of the name, so it is not kept here.
  */
 export function queueName(endpoints: readonly Endpoint[], user: string): string {
   return JSON.stringify([user, ...endpoints.map(endpointIdentity).sort()]);
 }
 
 /**
- * Does `work` when everyone who came before has done theirs.
+ * Runs `work` once everything queued before it has finished.
  *
  * @throws The signal's reason if it aborts while waiting, and what `work` throws.
  */
@@ -30,7 +30,7 @@ export async function inTurn<T>(queue: string, signal: AbortSignal, work: () => 
   }
 }
 
-/** Resolves when it is called out of the queue; leaves the queue when the signal aborts. */
+/** Resolves when its turn comes; leaves the queue when the signal aborts. */
 function joined(waiting: (() => void)[], signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);

@@ -8,7 +8,7 @@ import { queueName } from "./authentication-queue.ts";
 import type { Cursor } from "./cursor.ts";
 import { Tokens } from "./tokens.ts";
 
-/** The default of `requestTimeoutMs`: how long etcd may take to answer before its endpoint counts as dead. */
+/** The default of `requestTimeoutMs`: how long etcd may take to answer before its endpoint is considered dead. */
 export const REQUEST_TIMEOUT_MS = 3_000;
 
 export interface EtcdClientOptions {
@@ -21,27 +21,30 @@ export interface EtcdClientOptions {
   readonly random: () => number;
 }
 
-/** How long one attempt may take. */
+/** The limits of one attempt. */
 export interface AttemptOptions {
   /** In milliseconds. Defaults to the client's `requestTimeoutMs`. */
   readonly timeoutMs?: number;
   /**
-   * Try first with the token that is there, even one that was refused: for what not every etcd checks it for. Defaults to
-   * false: a good token is waited for.
+   * Try with the current token first, even one that was refused: for requests whose token not every version of etcd
+   * checks. Defaults to false: wait for a valid token.
    */
   readonly anyToken?: boolean;
-  /** For what is in no hurry: up to how long to wait before a new token is asked for, in milliseconds. Defaults to 0. */
+  /**
+   * For requests that are not urgent: the longest delay before a new token is requested, in milliseconds. Defaults to
+   * 0.
+   */
   readonly tokenSpreadMs?: number;
   /**
-   * How long the attempt goes on, in milliseconds, after its time is up and its caller has gone on without it. Defaults to
-   * 0. What etcd has not got round to yet it still does, unless the call is cancelled.
+   * How long the attempt continues, in milliseconds, after it has timed out and its caller has moved on. Defaults to 0.
+   * A slow etcd still processes the request, unless the call is cancelled.
    */
   readonly lingerMs?: number;
-  /** Whether the process is held meanwhile. Defaults to false. */
+  /** Whether a pending attempt keeps the process alive. Defaults to false. */
   readonly hold?: boolean;
 }
 
-/** Gives attempts what the driver leaves out: an endpoint, a deadline and a token. Repeats nothing but for a token. */
+/** Adds what drivers leave out: endpoint, deadline and auth token. Retries only once, after a refused token. */
 export class EtcdClient {
   readonly driver: EtcdDriver;
   readonly clock: Clock;
@@ -51,7 +54,7 @@ export class EtcdClient {
   readonly #tokens: Tokens | undefined;
   readonly #attempts: Attempts;
   readonly #lossListeners = new Set<(endpoint: Endpoint) => void>();
-  /** Where cursors begin: chosen at random, to spread processes over the cluster, then wherever an answer came from. */
+  /** Where cursors start: at random, to spread processes over the cluster, then at the endpoint that answered last. */
   #start: number | undefined;
 
   constructor({ driver, endpoints, user, requestTimeoutMs, clock, random }: EtcdClientOptions) {
@@ -80,7 +83,7 @@ export class EtcdClient {
     };
   }
 
-  /** Calls back when the connection to the cursor's endpoint is gone. Returns how to stop that. */
+  /** Calls back when the connection to the cursor's endpoint is lost. Returns a function that unsubscribes. */
   onLost(cursor: Cursor, callback: () => void): () => void {
     const listener = (endpoint: Endpoint) => {
       if (endpointIdentity(endpoint) === endpointIdentity(cursor.endpoint)) callback();
@@ -90,9 +93,9 @@ export class EtcdClient {
   }
 
   /**
-   * One try of a unary call on the cursor's endpoint; a second one if the token was refused.
+   * Makes one attempt at a unary call on the cursor's endpoint, and a second one if the token was refused.
    *
-   * @throws EtcdError for every failure but the signal's own abort, which is thrown as it is.
+   * @throws EtcdError for every failure except the signal's own abort, whose reason is thrown as it is.
    */
   async unary<T>(
     cursor: Cursor,
@@ -119,7 +122,7 @@ export class EtcdClient {
     }
   }
 
-  /** One try on each endpoint until one succeeds. @throws the last one's EtcdError, or the signal's reason. */
+  /** Makes one attempt on each endpoint until one succeeds. @throws the last EtcdError, or the signal's reason. */
   async anyEndpoint<T>(
     signal: AbortSignal,
     attempt: (context: AttemptContext) => Promise<T>,
@@ -141,23 +144,23 @@ export class EtcdClient {
     return await this.#tokens?.get(cursor.endpoint, signal);
   }
 
-  /** Whether an error means that the endpoint takes this token no more; then another one is fetched when it is needed. */
+  /** Whether an error means that the endpoint no longer accepts this token; if so, a new one is fetched when needed. */
   refusesToken(error: unknown, endpoint: Endpoint, token: string | undefined): boolean {
     if (this.#tokens === undefined || !(error instanceof EtcdError) || error.kind !== "token") return false;
     this.#tokens.refused(token, endpoint);
     return true;
   }
 
-  /** Ends all sessions, and what waits for a token. Never rejects. */
+  /** Closes all sessions and fails what waits for a token. Never rejects. */
   async close(): Promise<void> {
     this.#tokens?.close();
     await this.driver.close();
   }
 
-  /** The error of an attempt on the endpoint, with its meaning. */
+  /** The error of an attempt on the endpoint, classified. */
   failure(endpoint: Endpoint, thrown: unknown): EtcdError {
     const said = thrown instanceof EtcdError ? thrown.kind : this.driver.classify(thrown);
-    // Without a password there is no token to renew: only a person can change that.
+    // Without a password no token can be renewed: it takes a person to fix that.
     const kind = said === "token" && this.#tokens === undefined ? "refused" : said;
     if (thrown instanceof EtcdError && kind === said) return thrown;
     return new EtcdError(`etcd at ${endpoint.address}: ${asError(thrown).message}`, kind, thrown);
@@ -199,7 +202,7 @@ export class EtcdClient {
     signal.addEventListener("abort", abort);
     const answering = attempt({ endpoint, signal: own.signal, token });
     try {
-      // Not even a driver that overlooks its signal can hold a loop up.
+      // Even a driver that ignores its signal can't block the caller.
       const answer = await untilAborted(answering, late.signal);
       this.#start = this.endpoints.indexOf(endpoint);
       session.answered();
@@ -220,7 +223,7 @@ export class EtcdClient {
     }
   }
 
-  /** Lets a call go on that nobody waits for any more. */
+  /** Lets a call continue that no caller waits for any more. */
   #linger(call: Promise<unknown>, own: AbortController, signal: AbortSignal, lingerMs: number): void {
     const abort = () => own.abort(signal.reason);
     const timer = this.clock.timer(lingerMs, abort);

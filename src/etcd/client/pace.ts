@@ -2,11 +2,11 @@ import { Backoff } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
 import { AuthenticationError, EtcdError } from "../driver/failure.ts";
 
-/** How soon a try follows on a failed one: full jitter, so that a restarted etcd is not met by everybody at once. */
+/** The backoff between attempts: full jitter, so that a restarted etcd is not hit by all clients at once. */
 export const RETRY = { initialMs: 100, maxMs: 2_000, factor: 2, jitter: "full" } as const;
-/** The wait after a refused password or permission: only a person can change that. */
+/** The wait after a refused password or a missing permission: it takes a person to fix that. */
 export const REFUSED_RETRY_MS = 30_000;
-/** How long things must have gone well before the backoff starts over; a mere connect is not a sign of health. */
+/** How long a loop must have been healthy before its backoff starts over; merely connecting is not a sign of health. */
 export const HEALTHY_MS = 10_000;
 
 /** When to try again after a failure, and what kind of failure it was. */
@@ -14,14 +14,14 @@ export interface Retry {
   readonly inMs: number;
   /** etcd refused the user: wrong password, or no permission. */
   readonly refused: boolean;
-  /** There is no token, so nothing was asked of the loop's endpoint. */
+  /** There is no token, so no request was sent to the loop's endpoint. */
   readonly unauthenticated: boolean;
 }
 
 /**
- * The pace of a loop that tries until it succeeds, such as a registration's or a watch's: a backoff after most failures,
- * which starts over after a while of health; the next authentication where a token is missing; a long wait where etcd
- * refused the user.
+ * The retry pace of a loop that continues until it succeeds, such as a registration or a watch: a backoff after most
+ * failures, which starts over after a healthy period; the next authentication if a token is missing; a long wait if
+ * etcd refused the user.
  */
 export class Pace {
   readonly #clock: Clock;
@@ -33,7 +33,7 @@ export class Pace {
     this.#backoff = new Backoff(RETRY, random);
   }
 
-  /** Whether something succeeded since the last failure. */
+  /** Whether anything succeeded since the last failure. */
   get healthy(): boolean {
     return this.#healthySinceMs !== undefined;
   }
@@ -54,7 +54,7 @@ export class Pace {
     return { inMs, refused, unauthenticated };
   }
 
-  /** The loop has to start over. Returns when, in milliseconds: at once, unless it happens again and again. */
+  /** The loop has to start over. Returns the delay in milliseconds: 0, unless it happens repeatedly. */
   startOver(): number {
     this.#resetAfterHealth();
     const delayMs = this.#backoff.next();

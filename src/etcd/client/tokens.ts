@@ -8,19 +8,19 @@ import type { Cursor } from "./cursor.ts";
 import { HEALTHY_MS, REFUSED_RETRY_MS, RETRY } from "./pace.ts";
 
 /**
- * How long an authentication may take, in milliseconds; twice as long after each that took longer. etcd checks a password
- * with bcrypt, a tenth of a second of one core, those of all who ask at once, and goes on when they have left: who gives
- * up early and asks again only adds to its work. That an endpoint is dead is found out sooner, by pings.
+ * The timeout of an authentication, in milliseconds; doubled after each one that times out. etcd checks a password with
+ * bcrypt, a tenth of a second of one core, for everyone who asks, and continues for those who have gone: giving up
+ * early and asking again only adds to its work. A dead endpoint is detected earlier, by pings.
  */
 const AUTHENTICATION_TIMEOUT_MS = { initial: 60_000, most: 120_000 } as const;
-/** The pause after an authentication that etcd may have worked on in vain. */
+/** The pause after a failed authentication that may have cost etcd work. */
 const PAUSE = { initialMs: 1_000, maxMs: 40_000, factor: 2, jitter: 0.5 } as const;
 
-/** How a token is got, and in what order. */
+/** How a token is obtained, and in what order. */
 export interface TokensOptions {
-  /** Asks for a token once. @throws EtcdError, or the signal's reason. */
+  /** Requests a token once. @throws EtcdError, or the signal's reason. */
   authenticate(cursor: Cursor, timeoutMs: number, signal: AbortSignal): Promise<string>;
-  /** Whether an error says that the request was never sent, so that it was no work for etcd. */
+  /** Whether an error means that the request was never sent and so cost etcd no work. */
   unsent(error: EtcdError): boolean;
   /** Where the first authentication goes. */
   cursor(): Cursor;
@@ -33,24 +33,24 @@ export interface TokensOptions {
 }
 
 /**
- * The token of one user, shared by all loops of a registry, which has one authentication in progress at most. A token
- * that one etcd endpoint refused, as it was restarted, stays in use with the others.
+ * The token of one user, shared by all loops of a registry, with at most one authentication in progress. A token that
+ * one etcd endpoint refused because it was restarted stays in use with the others.
  */
 export class Tokens {
   readonly #options: TokensOptions;
-  /** After authentications that etcd worked on, and after those that never reached it. */
+  /** The pauses after authentications that etcd worked on, and after those that never reached it. */
   readonly #pause: Backoff;
   readonly #reconnect: Backoff;
   readonly #stop = new AbortController();
   #cursor: Cursor | undefined;
   #timeoutMs: number = AUTHENTICATION_TIMEOUT_MS.initial;
-  /** "" once etcd said that it wants none. */
+  /** "" once etcd has reported that authentication is disabled. */
   #token: string | undefined;
   #sinceMs = 0;
-  /** The endpoints that refused it. */
+  /** The endpoints that refused the token. */
   readonly #refusedAt = new Set<string>();
   #asking: Promise<string> | undefined;
-  /** Aborts when the next token comes. */
+  /** Aborts when the next token arrives. */
   #arrival = new AbortController();
   #notBeforeMs = -Infinity;
   #failure: AuthenticationError | undefined;
@@ -61,14 +61,14 @@ export class Tokens {
     this.#reconnect = new Backoff(RETRY, options.random);
   }
 
-  /** The token that is there, good or not. */
+  /** The current token, valid or not. */
   get present(): string | undefined {
     return this.#token || undefined;
   }
 
   /**
-   * The token for an endpoint, waited for if it is being fetched. Who is in no hurry lets up to `spreadMs` pass before it
-   * asks for one.
+   * Returns the token for an endpoint, waiting for one that is being fetched. A caller that is not in a hurry lets up
+   * to `spreadMs` pass before it requests one.
    *
    * @throws AuthenticationError, or the signal's reason.
    */
@@ -81,7 +81,7 @@ export class Tokens {
       signal.throwIfAborted();
       return await this.get(endpoint, signal);
     }
-    // Not under the caller's signal: others may wait for the same answer. It has a timeout of its own.
+    // Not under the caller's signal: others may wait for the same answer. It has its own timeout.
     this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
     return await untilAborted(this.#asking, signal) || undefined;
   }
@@ -93,7 +93,7 @@ export class Tokens {
       const now = this.#options.clock.now();
       if (now - this.#sinceMs >= HEALTHY_MS) this.#pause.reset();
       const pauseMs = this.#pause.next();
-      // At once, unless one token after another is refused as soon as it came.
+      // Immediately, unless one token after another is refused as soon as it arrives.
       if (this.#pause.tries > 1) this.#notBeforeMs = now + pauseMs;
     }
     this.#refusedAt.add(endpointIdentity(endpoint));
@@ -125,7 +125,7 @@ export class Tokens {
     return this.#token as string;
   }
 
-  /** Asks one endpoint, or the first that can be reached: what was never sent was no work for etcd. */
+  /** Authenticates at one endpoint, or at the first reachable one: what was never sent cost etcd no work. */
   async #authenticate(at: Cursor, signal: AbortSignal): Promise<string> {
     const { authenticate, endpoints, unsent } = this.#options;
     for (let tries = 1;; tries++) {
@@ -145,7 +145,7 @@ export class Tokens {
     this.#failure = undefined;
     this.#arrival.abort();
     this.#arrival = new AbortController();
-    // The next one begins wherever an answer came from last.
+    // The next one starts at the endpoint that answered last.
     this.#cursor = undefined;
     this.#timeoutMs = AUTHENTICATION_TIMEOUT_MS.initial;
     this.#reconnect.reset();

@@ -1,14 +1,14 @@
-/** How many streams may wait for their end before the oldest is reset. */
+/** How many streams may be ending before the oldest is reset. */
 const MOST = 16;
 
 /**
- * Streams that have said and heard all, and wait for the server to end them: they are neither reset, as some proxies count
- * resets, nor waited for. A server that does not end them gathers no more than a few.
+ * Streams that are finished except that the server has not ended them yet: they are not reset, because some proxies
+ * count resets, and nothing waits for them. A server that never ends them accumulates only a few.
  */
 export class EndingStreams {
   readonly #ends = new Set<() => void>();
 
-  /** Waits for the end of a stream, of which nothing more is expected. `end` resets it if it goes on. */
+  /** Waits for the end of a stream from which nothing more is expected. `end` resets it if it doesn't end. */
   add(rest: AsyncIterator<unknown>, end: () => void): void {
     const [oldest] = this.#ends;
     if (oldest !== undefined && this.#ends.size === MOST) this.#end(oldest);

@@ -1,6 +1,6 @@
 import type { FailureKind } from "./driver.ts";
 
-/** An attempt on etcd that failed, and what that means. */
+/** A failed attempt on etcd, with its classification. */
 export class EtcdError extends Error {
   override readonly name = "EtcdError";
   readonly kind: FailureKind;
@@ -11,9 +11,9 @@ export class EtcdError extends Error {
   }
 }
 
-/** An authentication failed, and until the next one everybody who needs a token gets this error. */
+/** An authentication failed. Until the next attempt, every request that needs a token fails with this error. */
 export class AuthenticationError extends EtcdError {
-  /** When the next one is tried, on the clock's scale in milliseconds. */
+  /** When the next attempt is made, in milliseconds of the clock. */
   readonly retryAtMs: number;
 
   constructor({ message, kind, cause }: EtcdError, retryAtMs: number) {
@@ -30,8 +30,8 @@ export class WatchTimeout extends EtcdError {
 }
 
 /**
- * What etcd's own error texts mean (etcd's api/v3rpc/rpctypes/error.go). The texts tell more than the gRPC codes: a
- * wrong password and an outdated token are both InvalidArgument, and a watch is refused in-band with nothing but text.
+ * Classifies etcd's own error texts (etcd's api/v3rpc/rpctypes/error.go). They are more specific than the gRPC codes: a
+ * wrong password and an outdated token are both InvalidArgument, and a watch is refused in-band with only a text.
  */
 export function kindOfText(text: string): FailureKind {
   if (/requested lease not found/i.test(text)) return "lease-gone";
@@ -42,7 +42,7 @@ export function kindOfText(text: string): FailureKind {
   return "transient";
 }
 
-/** Anything thrown as an error. */
+/** Converts anything thrown into an Error. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -1,39 +1,39 @@
 import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
 
-/** What a driver keeps open to one etcd endpoint. */
+/** A driver's session with one etcd endpoint. */
 export interface Session {
-  /** Takes no new calls; ends when those on it have ended. Never rejects. */
+  /** Takes no new calls; closes once its calls have ended. Never rejects. */
   retire(): Promise<void>;
-  /** Ends it, and what is on it. Never rejects. */
+  /** Closes it together with its calls. Never rejects. */
   close(): Promise<void>;
 }
 
-/** What a session tells. */
+/** The events of a session. */
 export interface SessionEvents {
-  /** Its connection is open. A session whose connections nobody sees need not tell. */
+  /** Its connection is open. Optional for sessions that can't observe their connections. */
   opened(): void;
-  /** A connection that was open is gone, or is to be used no more. */
+  /** An open connection was lost, or must not be used any more. */
   lost(): void;
 }
 
-/** A session that takes calls. */
+/** A session that accepts calls. */
 interface Current<S> {
   readonly session: S;
   generation: number;
   readonly retirement: AbortController;
 }
 
-/** A driver's sessions: one to each endpoint, made when first used, and another after a reset. */
+/** A driver's sessions: one for each endpoint, created on first use and again after a reset. */
 export class Sessions<S extends Session> {
   readonly #create: (endpoint: Endpoint, events: SessionEvents) => S;
   readonly #sessions = new Map<string, Current<S>>();
-  /** Given up, with calls that are still on them. */
+  /** Sessions that were given up but still have calls. */
   readonly #retired = new Set<S>();
   #generations = 0;
   #closed = false;
   #onLost: ((endpoint: Endpoint) => void) | undefined;
 
-  /** `create` opens nothing by itself. */
+  /** `create` must not open a connection by itself. */
   constructor(create: (endpoint: Endpoint, events: SessionEvents) => S) {
     this.#create = create;
   }
@@ -47,7 +47,7 @@ export class Sessions<S extends Session> {
     return this.#numbered(endpoint).generation;
   }
 
-  /** Aborts when the endpoint's present session is given up, for calls that are not to outlive that. */
+  /** Aborts when the endpoint's current session is given up, for calls that must not outlive it. */
   retirement(endpoint: Endpoint): AbortSignal {
     return this.#closed ? AbortSignal.abort() : this.#numbered(endpoint).retirement.signal;
   }
@@ -79,7 +79,7 @@ export class Sessions<S extends Session> {
     let numbered = this.#sessions.get(identity);
     if (numbered === undefined) {
       const session = this.#create(endpoint, {
-        // What did not answer while it was being opened may answer now.
+        // A session that did not answer while it was being opened may answer now.
         opened: () => (fresh.generation = ++this.#generations),
         lost: () => this.#onLost?.(endpoint),
       });

@@ -5,14 +5,14 @@ import type { Cursor } from "../client/cursor.ts";
 import { HEALTHY_MS } from "../client/pace.ts";
 
 /**
- * How soon something is done about a lost connection, in milliseconds: at random in between, as all that shared it are
- * told at once, and later and later while the next one is lost as well.
+ * The delay before a registration reacts to a lost connection, in milliseconds: jittered, because all that shared the
+ * connection hear of the loss at once, and growing while new connections are lost as well.
  */
 const RECONNECT = { initialMs: 1_000, maxMs: 30_000, factor: 2, jitter: "full" } as const;
 
 /**
- * The losses of the connection to a loop's etcd endpoint: etcd may be another one behind the next connection, or restored
- * from an older copy.
+ * The losses of the connection to a loop's etcd endpoint. The next connection may lead to another etcd, or to one
+ * restored from an older copy.
  */
 export class ConnectionLosses {
   readonly #client: EtcdClient;
@@ -22,7 +22,7 @@ export class ConnectionLosses {
   #timer: Timer | undefined;
   #lastMs = -Infinity;
 
-  /** `lost` is told of each at once, `reconnect` when it is time to do something. */
+  /** Calls `lost` at each loss immediately, and `reconnect` after a backoff. */
   constructor(client: EtcdClient, cursor: Cursor, lost: () => void, reconnect: () => void) {
     this.#client = client;
     this.#backoff = new Backoff(RECONNECT, client.random);

@@ -3,7 +3,7 @@ import type { Clock } from "../../time/clock.ts";
 import type { Standing } from "./leased-key.ts";
 import type { Waiter } from "./waiters.ts";
 
-/** What is done to a key, and for whom. */
+/** The operation on a key, and the callers waiting for it. */
 export interface KeyLookOptions {
   look(signal: AbortSignal): Promise<Standing>;
   readonly hurried: boolean;
@@ -11,20 +11,20 @@ export interface KeyLookOptions {
 }
 
 /**
- * What is done to a key beside the renewals of its lease: a look whether it stands, or a put of new attributes. It may
- * have to wait for a token, or for a slow etcd, for longer than the lease can wait to be renewed.
+ * An operation on a key alongside the renewals of its lease: a look at whether the key still exists, or a put of new
+ * attributes. It may have to wait for a token, or for a slow etcd, longer than the lease can go without a renewal.
  */
 export class KeyLook {
-  /** Whether it waits no longer than it must. */
+  /** Whether it skips optional delays because a caller is waiting. */
   readonly hurried: boolean;
-  /** Its outcome; nobody has to wait for it. */
+  /** Its outcome; never an unhandled rejection. */
   readonly standing: Promise<Standing>;
-  /** Those who wait for it. */
+  /** The callers waiting for it. */
   readonly waiters: readonly Waiter[];
   readonly #stop = new AbortController();
   #done = false;
 
-  /** Begins at once. */
+  /** Starts immediately. */
   constructor({ look, hurried, waiters }: KeyLookOptions) {
     this.hurried = hurried;
     this.waiters = waiters;
@@ -32,7 +32,7 @@ export class KeyLook {
     this.standing.catch(() => {});
   }
 
-  /** Waits for its outcome for `delayMs`, or until `wake` aborts. Returns whether it is there. */
+  /** Waits for the outcome for `delayMs`, or until `wake` aborts. Returns whether it has arrived. */
   async within(delayMs: number, wake: AbortController, clock: Clock): Promise<boolean> {
     const done = () => wake.abort();
     this.standing.then(done, done);
@@ -40,7 +40,7 @@ export class KeyLook {
     return this.#done;
   }
 
-  /** Gives it up; returns when it has ended. */
+  /** Cancels it; returns when it has ended. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("the look at the key was given up"));
     await this.standing.catch(() => {});

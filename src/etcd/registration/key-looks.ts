@@ -4,38 +4,38 @@ import { KeyLook } from "./key-look.ts";
 import type { LeasedKey, Standing } from "./leased-key.ts";
 import type { Waiter } from "./waiters.ts";
 
-/** A registration looks whether its key still stands once a TTL, but not more often than this, in milliseconds. */
+/** A registration checks once per TTL that its key still exists, but no more often than this, in milliseconds. */
 const VERIFY_MS = 5_000;
 /**
- * A look at a key is in no hurry while its lease is kept alive: of the many programs whose tokens an etcd has forgotten,
- * as it was restarted, not all need to ask for another at once. Up to so long they wait, in milliseconds.
+ * A look at a key is not urgent while its lease is kept alive: when a restarted etcd has forgotten the tokens of many
+ * programs, they need not all request a new one at once. The longest delay, in milliseconds.
  */
 const TOKEN_SPREAD_MS = 30_000;
 
-/** What a look is to do, and how long it may keep the registration from its lease. */
+/** What a look does, and how long it may keep the registration from renewing its lease. */
 export interface LookOptions {
   readonly attributes: EndpointAttributes;
-  /** Those who wait for new attributes to be put. */
+  /** The callers waiting for new attributes to be put. */
   readonly updates: readonly Waiter[];
-  /** How the key stood when it was seen last. One that somebody else held is looked at each time. */
+  /** How the key was found last. A key held by another program is looked at each time. */
   readonly known: Standing;
-  /** Somebody waits for its outcome. */
+  /** Whether a caller is waiting for the outcome. */
   readonly hurried: boolean;
-  /** Until when to wait for the outcome, on the clock's scale in milliseconds. */
+  /** Until when to wait for the outcome, in milliseconds of the clock. */
   readonly untilMs: number;
-  /** Ends the wait early when it aborts; aborted by the outcome. */
+  /** Ends the wait early when it aborts. The outcome aborts it too. */
   readonly wake: AbortController;
 }
 
-/** What was found, and who waited for it to put new attributes. */
+/** What a look found, and the callers that waited for it to put new attributes. */
 export interface Looked {
   readonly standing: Standing;
   readonly updates: readonly Waiter[];
 }
 
 /**
- * When a registration looks at its key in etcd, and the look in progress. A look is due once a TTL, after each failure,
- * and after each loss of the connection; one that takes long goes on beside the renewals of the lease.
+ * Schedules a registration's looks at its key in etcd, and holds the look in progress. A look is due once per TTL,
+ * after each failure, and after each loss of the connection; a slow one continues alongside the renewals of the lease.
  */
 export class KeyLooks {
   readonly #clock: Clock;
@@ -49,18 +49,21 @@ export class KeyLooks {
     this.#key = key;
   }
 
-  /** The connection to etcd was lost, and with it what was seen over it. */
+  /** The connection to etcd was lost, so what was seen over it may no longer be true. */
   connectionLost(): void {
     this.#losses++;
     this.#dueAtMs = 0;
   }
 
-  /** The next look is due at that time, on the clock's scale in milliseconds. */
+  /** Sets when the next look is due, in milliseconds of the clock. */
   dueAt(atMs: number): void {
     this.#dueAtMs = atMs;
   }
 
-  /** Looks at the key if a look is due or under way. One that isn't done in time goes on: a later call gets its outcome. */
+  /**
+   * Looks at the key if a look is due or in progress. If it doesn't finish in time, it continues, and a later call gets
+   * its outcome.
+   */
   async look({ attributes, updates, known, hurried, untilMs, wake }: LookOptions): Promise<Looked> {
     const clock = this.#clock;
     if (hurried && this.#looking?.hurried === false) await this.stop();
@@ -79,17 +82,17 @@ export class KeyLooks {
     return { standing: await looking.standing, updates: looking.waiters };
   }
 
-  /** Gives up the look in progress. */
+  /** Cancels the look in progress. */
   async stop(): Promise<void> {
     await this.#looking?.stop();
     this.#looking = undefined;
   }
 
-  /** Runs what finds out how the key stands; after it no look is due for a TTL. */
+  /** Runs `find`, which finds out how the key stands; after it no look is due for a TTL. */
   async record(find: () => Promise<Standing>): Promise<Standing> {
     const losses = this.#losses;
     const standing = await find();
-    // What was seen over a connection that is lost by now has to be seen again.
+    // What was seen over a connection that has since been lost must be checked again.
     if (losses === this.#losses) this.#dueAtMs = this.#clock.now() + Math.max(VERIFY_MS, this.#key.ttlMs);
     return standing;
   }

@@ -8,7 +8,7 @@ import type { AttemptContext, KeyValue, TxnRequest, TxnResponse } from "../drive
 import { EtcdError } from "../driver/failure.ts";
 import { renewalTimeoutMs, requestTimeoutMs } from "./request-timeout.ts";
 
-/** The server whose key it is. */
+/** The server that the key belongs to. */
 export interface LeasedServer {
   readonly service: string;
   readonly address: string;
@@ -19,23 +19,24 @@ export interface LeasedServer {
  * How a key was found:
  *
  * - `ours`: it is attached to our lease;
- * - `put-again`: it was gone, and is attached to our lease again;
- * - `taken`: somebody else wrote it, and it is theirs now.
+ * - `put-again`: it was gone, and has been put again under our lease;
+ * - `taken`: another program wrote it, and now owns it.
  */
 export type Standing = "ours" | "put-again" | "taken";
 
 /**
- * One server's key in etcd and the lease that it hangs on. Each method is one try; at most one lease exists at a time.
+ * One server's key in etcd and the lease that it is attached to. Each method makes one attempt; at most one lease
+ * exists at a time.
  *
- * The lease's id is chosen here, not by etcd: so one whose grant was never answered is granted again under the same id,
- * and can be revoked.
+ * The lease's id is chosen here, not by etcd, so that a lease whose grant was never answered can be granted again under
+ * the same id, and revoked.
  */
 export class LeasedKey {
   readonly cursor: Cursor;
   readonly #client: EtcdClient;
   readonly #layout: Layout;
   readonly #server: LeasedServer;
-  /** The id that a grant was asked for, granted or not. */
+  /** The id of the lease that was requested, granted or not. */
   #id: bigint | undefined;
   #formerId: bigint | undefined;
   #granted = false;
@@ -50,32 +51,32 @@ export class LeasedKey {
     this.#ttlMs = 1_000 * server.ttlSeconds;
   }
 
-  /** Whether etcd granted a lease and has not called it gone. */
+  /** Whether etcd has granted a lease and has not reported it gone. */
   get granted(): boolean {
     return this.#granted;
   }
 
-  /** The TTL in milliseconds that etcd granted, which may be longer than the one asked for. */
+  /** The TTL in milliseconds that etcd granted, which may be longer than the one requested. */
   get ttlMs(): number {
     return this.#ttlMs;
   }
 
-  /** When the lease was asked to be granted or renewed, for the last time that it was, on the clock's scale. */
+  /** When the last successful grant or renewal was sent, in milliseconds of the clock. */
   get renewedAtMs(): number {
     return this.#renewedAtMs;
   }
 
-  /** When it is time to renew the lease: after a third of its TTL, on the clock's scale. */
+  /** When to renew the lease: after a third of its TTL, in milliseconds of the clock. */
   get renewAtMs(): number {
     return this.#renewedAtMs + this.#ttlMs / 3;
   }
 
-  /** The key as it is spelled under the present lease. */
+  /** The key as spelled with the current lease. */
   get key(): string {
     return this.#layout.write({ ...this.#server, lease: this.#id ?? 0n }).key;
   }
 
-  /** Gets a lease and puts the key on it, over whatever is there: the last writer stands. */
+  /** Gets a lease and puts the key under it, overwriting whatever is there: the last writer wins. */
   async acquire(attributes: EndpointAttributes, signal: AbortSignal): Promise<Standing> {
     return await this.#withLease(signal, async () => {
       await this.#txn({ compare: [], success: [this.#put(attributes)], failure: [] }, signal);
@@ -83,7 +84,10 @@ export class LeasedKey {
     });
   }
 
-  /** Gets another lease after one that is gone, and puts the key on it unless somebody else holds it by now. */
+  /**
+   * Gets a new lease after the previous one was lost, and puts the key under it unless another program has taken the
+   * key.
+   */
   async reacquire(attributes: EndpointAttributes, signal: AbortSignal): Promise<Standing> {
     return await this.#withLease(signal, async () => {
       const standing = await this.#putWhereGone(attributes, signal);
@@ -91,11 +95,11 @@ export class LeasedKey {
     });
   }
 
-  /** Renews the lease. @throws EtcdError of kind `lease-gone` if the server says that it is gone. */
+  /** Renews the lease. @throws EtcdError of kind `lease-gone` if the server reports that it is gone. */
   async keepAlive(signal: AbortSignal): Promise<void> {
     const id = this.#id as bigint;
     const timeoutMs = renewalTimeoutMs(this.#client.requestTimeoutMs, this.#ttlMs);
-    // An etcd that is busy renews it later, unless the call is cancelled.
+    // A busy etcd still renews it later, unless the call is cancelled.
     const options = { timeoutMs, lingerMs: this.#ttlMs - timeoutMs, anyToken: true };
     let sentMs = 0;
     try {
@@ -111,7 +115,7 @@ export class LeasedKey {
     }
   }
 
-  /** Puts new attributes in place of the old ones, if the key is still ours. */
+  /** Replaces the attributes if the key is still ours. */
   async update(attributes: EndpointAttributes, signal: AbortSignal): Promise<Standing> {
     const put = this.#put(attributes);
     const compare = [{ target: "lease", key: put.put.key, value: this.#id as bigint }] as const;
@@ -119,7 +123,7 @@ export class LeasedKey {
     return succeeded ? "ours" : await this.verify(attributes, signal);
   }
 
-  /** Looks whether the key stands with our lease; puts it again if it is gone. `options` are for the look. */
+  /** Checks that the key is still attached to our lease; puts it again if it is gone. `options` apply to the read. */
   async verify(attributes: EndpointAttributes, signal: AbortSignal, options?: AttemptOptions): Promise<Standing> {
     const { key } = this.#put(attributes).put;
     const { kvs } = await this.#unary(signal, (context) => this.#client.driver.range({ key }, context), options);
@@ -128,8 +132,8 @@ export class LeasedKey {
   }
 
   /**
-   * Gives the lease back, and the key with it: tries until etcd has said so or `signal` aborts, but each endpoint only
-   * once for a lease that may never have been granted. Never rejects.
+   * Revokes the lease, and the key with it: retries until etcd has confirmed or `signal` aborts, but tries each
+   * endpoint only once if the lease may never have been granted. Never rejects.
    */
   async release(signal: AbortSignal): Promise<void> {
     const id = this.#id;
@@ -150,7 +154,7 @@ export class LeasedKey {
     }
   }
 
-  /** Gets a lease and puts a key on it; without that, the lease is given back. */
+  /** Gets a lease and puts a key under it; if the put fails, revokes the lease. */
   async #withLease(signal: AbortSignal, put: () => Promise<Standing>): Promise<Standing> {
     await this.#grant(signal);
     try {
@@ -168,7 +172,7 @@ export class LeasedKey {
     let sentMs = 0;
     try {
       const ttl = await this.#unary(signal, (context) => {
-        // From now on it may be granted; while a token is waited for it is not.
+        // From here on it may be granted; not yet while waiting for a token.
         this.#id = id;
         sentMs = this.#client.clock.now();
         return this.#client.driver.leaseGrant(request, context);
@@ -176,7 +180,7 @@ export class LeasedKey {
       this.#renewed(ttl, sentMs);
     } catch (error) {
       const kind = error instanceof EtcdError ? error.kind : "transient";
-      // Refused outright, or another's lease: there is none of ours under this id.
+      // Refused outright, or the id is taken: no lease of ours has it.
       if (!repeated && kind !== "transient") this.#id = undefined;
       if (!repeated || kind !== "lease-exists") throw error;
       await this.keepAlive(signal);
@@ -193,7 +197,7 @@ export class LeasedKey {
     return await this.#putOverOwn(kvs[0], put, signal);
   }
 
-  /** A put of our own whose answer was lost, or a restored etcd that brought our former lease back. */
+  /** Overwrites a key of our own: our put whose answer was lost, or our former lease's key in a restored etcd. */
   async #putOverOwn(standing: KeyValue | undefined, put: Put, signal: AbortSignal): Promise<Standing> {
     if (standing?.lease === this.#id) return "ours";
     if (standing === undefined || standing.lease === 0n || standing.lease !== this.#formerId) return "taken";
@@ -202,7 +206,7 @@ export class LeasedKey {
     return succeeded ? "put-again" : "taken";
   }
 
-  /** A lease without a key is of no use. If it can't be revoked now, its id is used again. */
+  /** A lease without a key is useless. If it can't be revoked now, its id is reused. */
   async #revokeUnused(signal: AbortSignal): Promise<void> {
     const id = this.#id;
     if (id === undefined || signal.aborted) return;
@@ -222,7 +226,7 @@ export class LeasedKey {
   }
 
   #forgetIfGone(error: unknown): void {
-    // A look at the key and a renewal of the lease may both find it gone.
+    // A look at the key and a renewal of the lease may both find the lease gone.
     if (!(error instanceof EtcdError) || error.kind !== "lease-gone" || this.#id === undefined) return;
     this.#formerId = this.#id;
     this.#id = undefined;
@@ -258,7 +262,7 @@ type Put = { readonly put: { readonly key: Uint8Array; readonly value: Uint8Arra
 
 const encoder = new TextEncoder();
 
-/** A positive int64, as etcd chooses them. */
+/** A positive int64, like the ids that etcd chooses. */
 function newLeaseId(random: () => number): bigint {
   const high = BigInt(Math.floor(random() * 2 ** 31)), low = BigInt(Math.floor(random() * 2 ** 32));
   return (high << 32n | low) || 1n;

@@ -14,14 +14,14 @@ import { KeyLooks, type Looked } from "./key-looks.ts";
 import { LeasedKey, type LeasedServer, type Standing } from "./leased-key.ts";
 import { Waiters } from "./waiters.ts";
 
-/** How long `close` may take, in milliseconds. */
+/** The maximum duration of `close`, in milliseconds. */
 const CLOSE_MS = 2_000;
 /** How long `renew` waits for a success, in milliseconds. */
 const RENEW_MS = 10_000;
 
 /**
- * Keeps one server registered: a round on its lease and key each third of the TTL. A round that fails is repeated, on
- * the next etcd endpoint each time, until one succeeds or the registration is closed.
+ * Keeps one server registered: every third of the TTL, a round renews its lease and checks its key. A failed round is
+ * retried, on the next etcd endpoint each time, until one succeeds or the registration is closed.
  */
 export class EtcdRegistration implements Registration {
   readonly #client: EtcdClient;
@@ -45,7 +45,7 @@ export class EtcdRegistration implements Registration {
   #taken = false;
   #closing: Promise<void> | undefined;
 
-  /** Starts at once. @throws TypeError or RangeError if the layout has no place for an attribute. */
+  /** Starts immediately. @throws TypeError or RangeError if the layout can't store an attribute. */
   constructor(
     client: EtcdClient,
     layout: Layout,
@@ -67,7 +67,7 @@ export class EtcdRegistration implements Registration {
     this.#renewals = new Waiters(client.clock);
     this.#updates = new Waiters(client.clock);
     this.#losses = new ConnectionLosses(client, this.#key.cursor, () => this.#looks.connectionLost(), () => {
-      // After a failure there is a backoff to keep to.
+      // After a failure the backoff applies.
       if (this.#pace.healthy) this.#wake?.abort();
     });
     this.#running = this.#run(this.#stop.signal);
@@ -133,7 +133,10 @@ export class EtcdRegistration implements Registration {
     }
   }
 
-  /** One pass: a lease and a key if there are none, else the lease's renewal and, when it is time, a look at the key. */
+  /**
+   * One round: gets a lease and puts the key if there is none; otherwise renews the lease and, when due, looks at the
+   * key.
+   */
   async #round(signal: AbortSignal): Promise<Looked> {
     const key = this.#key, attributes = this.#attributes;
     if (key.granted) {
@@ -154,7 +157,7 @@ export class EtcdRegistration implements Registration {
     return { standing, updates };
   }
 
-  /** Looks at the key if it is time, until the lease is to be renewed. */
+  /** Looks at the key if a look is due, until the lease must be renewed. */
   async #look(): Promise<Looked> {
     const wake = this.#wake = new AbortController();
     const attributes = this.#attributes, updates = this.#updates.present();
@@ -165,7 +168,7 @@ export class EtcdRegistration implements Registration {
     return looked;
   }
 
-  /** The lease was renewed: before it ends it must be again, or the registration is suspect. */
+  /** Starts the timer that makes the registration suspect if the lease is not renewed before it expires. */
   #expectNext(): void {
     const { clock } = this.#client;
     this.#suspicion?.cancel();
@@ -196,19 +199,19 @@ export class EtcdRegistration implements Registration {
     if (this.#life.to("lost", cause)) emit(this.#onEvent, { type, service, address, cause });
   }
 
-  /** Nothing succeeded for a TTL. Only the server knows whether the lease is gone: it is tried on and on. */
+  /** Nothing has succeeded for a TTL. Only the server knows whether the lease is gone, so renewals continue. */
   #suspect(): void {
     const { service, address } = this.#server;
     const cause = this.#lastFailure ?? new Error(`etcd did not answer for ${this.#key.ttlMs} ms`);
     if (this.#life.to("suspect", cause)) emit(this.#onEvent, { type: "registration-suspect", service, address, cause });
   }
 
-  /** Returns how long to wait before the next try, in milliseconds. */
+  /** Returns the delay before the next attempt, in milliseconds. */
   #failed(cause: Error): number {
     const { service, address } = this.#server;
     const now = this.#client.clock.now();
     const { inMs: retryInMs, refused, unauthenticated } = this.#pace.failed(cause);
-    // One refused authentication fails each renewal until the next one.
+    // One refused authentication fails every renewal until the next authentication.
     const known = cause === this.#lastFailure;
     this.#lastFailure = cause;
     if (!unauthenticated) this.#key.cursor.next();
@@ -216,7 +219,7 @@ export class EtcdRegistration implements Registration {
     else if (!refused && !this.#key.granted) {
       emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
     }
-    // A lease may be renewed by those who can't read, and without a token where etcd asks for none.
+    // A lease can be renewed without permission to read, and without a token where etcd doesn't check one.
     const leaseAlone = refused || unauthenticated;
     this.#looks.dueAt(leaseAlone ? now + retryInMs : now);
     return leaseAlone && this.#key.granted

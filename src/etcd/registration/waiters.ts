@@ -1,12 +1,12 @@
 import { type Clock, MAX_DELAY_MS } from "../../time/clock.ts";
 
-/** One who waits. */
+/** A waiting caller. */
 export interface Waiter {
   resolve(): void;
   reject(error: Error): void;
 }
 
-/** Callers that wait for the same thing to happen next; the process is held while there are any. */
+/** Callers waiting for the same event. The process is kept alive while there are any. */
 export class Waiters {
   readonly #clock: Clock;
   #waiting = new Set<Waiter>();
@@ -19,7 +19,10 @@ export class Waiters {
     return this.#waiting.size === 0;
   }
 
-  /** Settles with the others, or rejects after `timeoutMs` with what `late` gives; without it waits for ever. */
+  /**
+   * Settles with the others, or rejects after `timeoutMs` with the error from `late`; without these, waits
+   * indefinitely.
+   */
   wait(timeoutMs: number = MAX_DELAY_MS, late?: () => Error): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       const timer = this.#clock.timer(timeoutMs, () => late && waiter.reject(late()), true);
@@ -41,12 +44,12 @@ export class Waiters {
     });
   }
 
-  /** Those who wait now; who comes later is not among them. */
+  /** The current waiters, without later ones. */
   present(): readonly Waiter[] {
     return [...this.#waiting];
   }
 
-  /** Settles those of an earlier moment, or all. */
+  /** Settles the given waiters, by default all. */
   settle(error?: Error, waiters: readonly Waiter[] = this.present()): void {
     for (const waiter of waiters) {
       if (error === undefined) waiter.resolve();

@@ -3,27 +3,27 @@ import type { Layout } from "../../registry/layout/layout.ts";
 import type { KeyValue, WatchEvent } from "../driver/driver.ts";
 import { asError } from "../driver/failure.ts";
 
-/** Values above this many bytes are no registrations; they are skipped, and never kept. */
+/** Larger values, in bytes, are not registrations: they are skipped and never kept. */
 const MAX_VALUE_BYTES = 64 << 10;
 
-/** What is kept of one key. */
+/** What is kept of a key. */
 interface Entry {
   readonly createRevision: bigint;
   readonly modRevision: bigint;
   readonly lease: bigint;
-  /** Undefined: the value was skipped, or is another service's. */
+  /** Undefined: the value was skipped, or belongs to another service. */
   readonly endpoint: Endpoint | undefined;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** The keys of one service as they stand in etcd, and the set of endpoints that they make. */
+/** The keys of one service in etcd, and the set of endpoints that they make up. */
 export class Entries {
   readonly #layout: Layout;
   readonly #service: string;
   readonly #onSkipped: (key: string, cause: Error) => void;
   #entries = new Map<string, Entry>();
-  /** The entries of each identity, the newest last. Kept up with every event, as a set may have thousands of them. */
+  /** The entries of each identity, newest last. Maintained incrementally, as a set may have thousands of them. */
   readonly #byIdentity = new Map<string, Entry[]>();
   #endpoints: readonly Endpoint[] | undefined;
 
@@ -33,12 +33,12 @@ export class Entries {
     this.#onSkipped = onSkipped;
   }
 
-  /** The set: one endpoint per identity, however many keys name it; the newest key's attributes count. */
+  /** The set: one endpoint per identity, however many keys name it, with the attributes of the newest key. */
   get endpoints(): readonly Endpoint[] {
     return this.#endpoints ??= Array.from(this.#byIdentity.values(), (entries) => entries.at(-1)?.endpoint as Endpoint);
   }
 
-  /** Replaces everything by what a list gave. Returns whether the set changed. */
+  /** Replaces all entries with those of a list. Returns whether the set changed. */
   replace(kvs: readonly KeyValue[]): boolean {
     const gone = new Map(this.#entries);
     let changed = false;
@@ -46,7 +46,7 @@ export class Entries {
       const key = keyText(kv.key);
       const known = gone.get(key);
       gone.delete(key);
-      // What is the same stays: nobody is told of a change, or of a skipped value, that is none.
+      // Unchanged entries stay as they are, so that neither a change nor a skipped value is reported again.
       if (known !== undefined && isSame(known, kv)) continue;
       this.#set(key, this.#read(key, kv));
       changed = true;
@@ -55,7 +55,7 @@ export class Entries {
     return changed || gone.size > 0;
   }
 
-  /** Applies events in order. Events that were seen before do no harm. Returns whether the set may have changed. */
+  /** Applies events in order. Repeated events do no harm. Returns whether the set may have changed. */
   apply(events: readonly WatchEvent[]): boolean {
     let changed = false;
     for (const { type, kv } of events) {
@@ -93,7 +93,7 @@ export class Entries {
     let endpoint: Endpoint | undefined;
     try {
       const read = this.#endpoint(key, value);
-      // A new lease is a new start of the server, also where its key was still there.
+      // A new lease means that the server has restarted, even if its key was still there.
       endpoint = read && { ...read, incarnation: `${createRevision}.${lease}` };
     } catch (error) {
       this.#onSkipped(key, asError(error));
@@ -101,7 +101,7 @@ export class Entries {
     return { createRevision, modRevision, lease, endpoint };
   }
 
-  /** Undefined for another service's key, whatever it holds. */
+  /** Undefined for a key of another service, whatever its value. */
   #endpoint(key: string, value: Uint8Array): Endpoint | undefined {
     let text = "", wrong: unknown;
     try {
@@ -119,7 +119,7 @@ function isSame(entry: Entry, kv: KeyValue): boolean {
   return entry.modRevision === kv.modRevision && entry.createRevision === kv.createRevision && entry.lease === kv.lease;
 }
 
-/** A value as text. @throws Error for one that is too large or not UTF-8. */
+/** Decodes a value as text. @throws Error if it is too large or not UTF-8. */
 export function valueText(value: Uint8Array): string {
   if (value.length > MAX_VALUE_BYTES) {
     throw new Error(`its value has ${value.length} bytes, more than ${MAX_VALUE_BYTES}`);
@@ -127,7 +127,7 @@ export function valueText(value: Uint8Array): string {
   return decoder.decode(value);
 }
 
-/** Keys of foreign programs may be no UTF-8; as identities they need to differ, no more. */
+/** Decodes a key as text. Keys of other programs may not be UTF-8; as identities they only need to differ. */
 export function keyText(key: Uint8Array): string {
   try {
     return decoder.decode(key);

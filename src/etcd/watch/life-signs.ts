@@ -2,7 +2,7 @@ import type { EtcdClient } from "../client/client.ts";
 import type { AttemptContext, ResponseHeader, WatchRequest, WatchResponse } from "../driver/driver.ts";
 import type { EtcdError } from "../driver/failure.ts";
 
-/** An answer to a progress request, but for the header. */
+/** A response to a progress request, except for the header. */
 const PROGRESS = {
   watchId: -1n,
   created: false,
@@ -13,62 +13,62 @@ const PROGRESS = {
   events: [],
 } as const;
 
-/** The stream of watches that is asked for signs of life. */
+/** The stream of watches to probe. */
 export interface LifeSignsOptions {
   readonly client: EtcdClient;
   readonly context: AttemptContext;
-  /** Its watches that are open. */
+  /** Its open watches. */
   watches(): Iterable<Pick<WatchRequest, "key" | "startRevision">>;
-  /** Asks it for its progress. Its answer goes to `progress`. */
+  /** Requests its progress. The caller reports the response with `progress`. */
   requestProgress(): void;
   /**
-   * The way to etcd is open: a read was answered, which is passed on as an answer to a progress request, with the header
-   * of the store behind it; or it was refused.
+   * The path to etcd works: a read was answered, and is passed on as the response to a progress request with the header
+   * of the store behind it; or the read was refused.
    */
   heard(progress?: WatchResponse): void;
-  /** etcd takes the stream's token no more. */
+  /** etcd no longer accepts the stream's token. */
   failed(cause: EtcdError): void;
 }
 
 /**
- * How a stream of watches is asked whether it is alive: by its progress, or by a read where that is left without an
- * answer. etcd's grpc-proxy never answers it. Newer versions of etcd (3.5.35, 3.6.16 and 3.7.3 among them) don't while a
- * watch begins at a revision that is still to come, that is until something is written after its list.
+ * Probes whether a stream of watches is alive: with progress requests, or with a read if those go unanswered. etcd's
+ * grpc-proxy never answers them. Newer versions of etcd (3.5.35, 3.6.16 and 3.7.3 among them) don't while any watch
+ * starts at a future revision, that is, until something is written after its list.
  */
 export class LifeSigns {
   readonly #options: LifeSignsOptions;
-  /** The newest revision that was heard of. */
+  /** The newest revision seen. */
   #revision = 0n;
-  /** Whether the server says its progress also to watches that have not begun. */
+  /** Whether the server also reports progress to watches that have not begun. */
   #answersEarly = false;
 
   constructor(options: LifeSignsOptions) {
     this.#options = options;
   }
 
-  /** A response of the stream came. */
+  /** A response arrived on the stream. */
   seen({ revision }: ResponseHeader): void {
     if (revision > this.#revision) this.#revision = revision;
   }
 
-  /** The stream said its progress. */
+  /** The stream reported its progress. */
   progress(): void {
     this.#answersEarly ||= !this.#begun;
   }
 
-  /** Asks etcd itself; `times` counts how often that was since it was heard last. */
+  /** Probes etcd itself; `times` counts the probes since the last sign of life. */
   ask(times: number): void {
     this.#options.requestProgress();
     if (times > 1 && !this.#answersEarly && !this.#begun) this.read();
   }
 
-  /** Reads a key that a watch may read. */
+  /** Reads a key that one of the watches may read. */
   read(): void {
     const { client, context, watches, heard, failed } = this.#options;
     const [watch] = watches();
     if (watch === undefined) return;
     client.driver.range({ key: watch.key }, context).then(({ header }) => {
-      // If the watches have begun by now, the next answer has to be their own.
+      // If this shows that the watches have begun, the next sign of life must be their own progress.
       this.seen(header);
       heard({ ...PROGRESS, header });
     }, (error) => {

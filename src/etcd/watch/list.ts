@@ -3,7 +3,7 @@ import type { EtcdClient } from "../client/client.ts";
 import type { Entries } from "./entries.ts";
 import { keyRange } from "./position.ts";
 
-/** Reads the keys of a prefix once: one try on each etcd endpoint. Rejects with the last one's EtcdError. */
+/** Reads the keys of a prefix once, trying each etcd endpoint once. Rejects with the last EtcdError. */
 export async function listService(
   client: EtcdClient,
   prefix: string,

@@ -1,26 +1,26 @@
 import type { ResponseHeader, WatchResponse } from "../driver/driver.ts";
 import { Relist } from "./relist.ts";
 
-/** The keys that begin with a prefix, in etcd's terms: up to the first that doesn't. */
+/** The range of keys with a prefix, as etcd encodes it: up to the first key without the prefix. */
 export function keyRange(prefix: string): { readonly key: Uint8Array; readonly rangeEnd: Uint8Array } {
   const key = new TextEncoder().encode(prefix);
-  // A prefix ends with "/", so its last byte can always be raised by one.
+  // A prefix ends with "/", so its last byte can always be incremented.
   const rangeEnd = key.slice();
   rangeEnd[rangeEnd.length - 1]! += 1;
   return { key, rangeEnd };
 }
 
-/** Where in etcd's history a watch is, and of which history. */
+/** A watch's position in etcd's history, and which history it is. */
 export class Position {
   #next: bigint | undefined;
   #seen: ResponseHeader | undefined;
 
-  /** The revision to watch from. Undefined: the list has to be read first. */
+  /** The revision to watch from. Undefined: the list must be read first. */
   get next(): bigint | undefined {
     return this.#next;
   }
 
-  /** A list is what the watch goes on from, whatever was before. */
+  /** A list sets the position, whatever it was before. */
   list(header: ResponseHeader): void {
     this.#seen = header;
     this.#next = header.revision + 1n;
@@ -32,11 +32,11 @@ export class Position {
   }
 
   /**
-   * Looks, when a watch was opened, whether it shows the history that we follow. A store that was wiped, or restored from
-   * an older copy, has another cluster id, a lower revision, or began its raft terms anew. A header that etcd's
-   * grpc-proxy made up, for a watch that it joins to another, has no ids and says nothing.
+   * Checks, when a watch is opened, that it follows the same history. A store that was wiped, or restored from an older
+   * copy, has another cluster id, a lower revision, or restarted raft terms. A header that etcd's grpc-proxy made up,
+   * for a watch that it merges into another, has no ids and proves nothing.
    *
-   * @throws Relist if not.
+   * @throws Relist if it follows another history.
    */
   check({ header, created }: WatchResponse): void {
     if (header.clusterId === 0n) return;
@@ -45,7 +45,7 @@ export class Position {
     if (header.raftTerm !== 0n && header.raftTerm < raftTerm) {
       throw new Relist(`etcd's raft term went back from ${raftTerm} to ${header.raftTerm}`);
     }
-    // Within a stream the store is the same, and answers to progress requests may overtake events.
+    // Within a stream the store stays the same, and responses to progress requests may overtake events.
     if (created && header.revision < revision) {
       throw new Relist(`etcd's revision went back from ${revision} to ${header.revision}`);
     }
@@ -53,12 +53,12 @@ export class Position {
   }
 
   /**
-   * Goes on behind a response's last event. Its header carries the store's revision, which in the midst of catching up
-   * is far ahead of its events: it counts only for a notification that is this watch's own. (Answers to progress requests
-   * may overtake events in etcd before 3.4.25 and 3.5.8: they are signs of life only.)
+   * Advances past a response's last event. The header carries the store's revision, which during a catch-up is far
+   * ahead of the events, so it counts only in a progress notification for this watch alone. (Responses to progress
+   * requests may overtake events in etcd before 3.4.25 and 3.5.8: they are only signs of life.)
    */
   advance({ header, watchId, created, fragment, events }: WatchResponse): void {
-    // The rest of a revision's events may be in the next fragment.
+    // The remaining events of a revision may be in the next fragment.
     if (fragment) return;
     const last = events.at(-1);
     const reached = last !== undefined ? last.kv.modRevision : !created && watchId >= 0n ? header.revision : 0n;

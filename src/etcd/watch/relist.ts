@@ -1,14 +1,14 @@
 import type { WatchResponse } from "../driver/driver.ts";
 import { EtcdError, kindOfText } from "../driver/failure.ts";
 
-/** The history that a watch follows can't be followed any further: the list has to be read again. */
+/** The history that a watch follows can't be continued: the list must be read again. */
 export class Relist extends Error {
   override readonly name = "Relist";
 }
 
 /**
- * Why etcd canceled a watch. Only the text says that it refused the user; everything else means that the history can't be
- * followed.
+ * Why etcd canceled a watch. Only the text shows that the user was refused; anything else means that the history can't
+ * be continued.
  */
 export function cancellation({ compactRevision, cancelReason }: WatchResponse): Error {
   const kind = kindOfText(cancelReason);

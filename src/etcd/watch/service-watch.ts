@@ -13,17 +13,20 @@ import { keyRange, Position } from "./position.ts";
 import { Relist } from "./relist.ts";
 import type { OpenWatch, WatchStreams } from "./watch-streams.ts";
 
-/** How soon the list is read again after a cut, in milliseconds: at random in between, to spread the load on etcd. */
+/**
+ * The delay before the list is read again after a cut, in milliseconds: random in this range, to spread the load on
+ * etcd.
+ */
 const DOUBTED_MS = { least: 1_000, most: 5_000 } as const;
-/** How soon the list is read again where a proxy may have lost the watch without a word, in milliseconds. */
+/** The delay before the list is read again behind a proxy, which may silently lose watches, in milliseconds. */
 const PROXIED_MS = { least: 30_000, most: 60_000 } as const;
 
 /**
- * One service's set of endpoints, kept up to date while anyone consumes it: list, watch from the list's revision + 1,
- * and after a cut from where the watch was.
+ * One service's set of endpoints, kept up to date while it has consumers: lists, watches from the list's revision + 1,
+ * and after a cut resumes where the watch was.
  *
- * What goes wrong leads to one of three: the list again (the history is gone, or is another), the watch again on another
- * etcd endpoint, or a long wait (the user was refused). Meanwhile the last set stands, and is told as stale.
+ * Every failure leads to one of three actions: list again (the history is gone, or is another), watch again on another
+ * etcd endpoint, or wait for long (the user was refused). Meanwhile the last set remains, marked as stale.
  */
 export class ServiceWatch {
   readonly #client: EtcdClient;
@@ -39,17 +42,18 @@ export class ServiceWatch {
   #cursor: Cursor | undefined;
   #started = false;
   #listed = false;
-  /** The set has changed, or was never told. In the midst of a response that comes in fragments it waits to be whole. */
+  /** The set has changed, or was never delivered. It is not delivered between the fragments of one response. */
   #untold = true;
   /**
-   * The list is to be read again before long. Since the last one there was a cut, behind which etcd may have been restored
-   * or wiped: that can't be told from its headers once its revision is past ours again. Or the watch goes through a proxy.
+   * The list must be read again soon. Either the watch was cut since the last list, and etcd may have been restored or
+   * wiped meanwhile, which its headers can't show once its revision is past ours again; or the watch goes through a
+   * proxy.
    */
   #doubted = false;
   #stale: Staleness | undefined;
   #ask: (() => void) | undefined;
 
-  /** `onIdle` is told when its last consumer has gone; it has stopped then, for good. */
+  /** Calls `onIdle` when its last consumer has gone; it has then stopped for good. */
   constructor(
     streams: WatchStreams,
     service: string,
@@ -77,12 +81,12 @@ export class ServiceWatch {
     return this.#latest.consume(signal);
   }
 
-  /** Looks whether the watch is alive, sooner than it would by itself. The next try is never far off anyway. */
+  /** Probes now whether the watch is alive, if it is open. Otherwise the next attempt is never far off. */
   refresh(): void {
     this.#ask?.();
   }
 
-  /** Ends for all consumers, who keep the last set as stale. */
+  /** Ends it for all consumers, which keep the last set, marked as stale. */
   close(cause: Error): void {
     this.#stop.abort();
     this.#becomeStale(cause);
@@ -122,7 +126,7 @@ export class ServiceWatch {
     this.#tell();
   }
 
-  /** Returns when the watch is to be created anew, as planned; throws when it was cut. */
+  /** Returns when the watch has to be recreated as planned; throws when it was cut. */
   async #watch(cursor: Cursor, signal: AbortSignal): Promise<void> {
     try {
       await this.#streams.read(cursor, signal, {
@@ -142,7 +146,7 @@ export class ServiceWatch {
     if (this.#doubted) this.#position.forget();
   }
 
-  /** Returns how long the watch is wanted, in milliseconds: until the list is to be read again, if it is. */
+  /** Returns how long the watch should live, in milliseconds: until the list must be read again, or indefinitely. */
   #opened({ direct, ask }: OpenWatch): number {
     this.#ask = ask;
     const { least, most } = this.#doubted ? DOUBTED_MS : PROXIED_MS;
@@ -159,7 +163,7 @@ export class ServiceWatch {
     } else {
       this.#becomeStale(cause);
       this.#doubted = true;
-      // If no watch can be had there, the set can: by a list at each try.
+      // If watches can't be created there, each attempt can still get the set from a list.
       if (thrown instanceof WatchTimeout) this.#position.forget();
       this.#cursor?.next();
       const retry = this.#pace.failed(thrown);

@@ -2,33 +2,36 @@ import type { Clock, Timer } from "../../time/clock.ts";
 import { EtcdError, WatchTimeout } from "../driver/failure.ts";
 
 /**
- * How often a stream of watches is asked for a sign of life, in milliseconds. One that was asked twice in vain is dead,
- * so a dead one is found within three times as long.
+ * The interval between probes of a stream of watches, in milliseconds. After two unanswered probes it is dead, so a
+ * dead stream is detected within three intervals.
  */
 const PROGRESS_MS = 2_500;
-/** How many times `requestTimeoutMs` a watch waits to be created, at most, while events of others come. */
+/** How many times `requestTimeoutMs` a watch may wait to be created while events of other watches arrive. */
 const MOST_WAITS = 10;
 
-/** What a stream of watches is asked by, and told. */
+/** What probes a stream of watches, and what is reported. */
 export interface LivenessOptions {
   readonly clock: Clock;
-  /** The endpoint's, for errors. */
+  /** The endpoint's address, for error messages. */
   readonly address: string;
   /** How long a watch may wait to be created, in milliseconds. */
   readonly requestTimeoutMs: number;
-  /** Asks the server for a sign of life; `times` is 1 for the first time since the last one. Undefined: it can't be asked. */
+  /**
+   * Probes the server; `times` is 1 for the first probe since the last sign of life. Undefined: the server can't be
+   * probed.
+   */
   readonly ask: ((times: number) => void) | undefined;
-  /** The stream is dead; says of what. */
+  /** Called when the stream is dead, with the cause. */
   readonly dead: (cause: EtcdError) => void;
 }
 
 /** Tells a dead stream of watches from a quiet one. */
 export class WatchLiveness {
   readonly #options: LivenessOptions;
-  /** How often it was asked since the last sign of life. */
+  /** How many probes were sent since the last sign of life. */
   #asked = 0;
   #next: Timer | undefined;
-  /** Runs while a watch waits to be created. */
+  /** Runs while a watch is waiting to be created. */
   #creation: Timer | undefined;
   #awaitsSinceMs = 0;
   #stopped = false;
@@ -37,26 +40,26 @@ export class WatchLiveness {
     this.#options = options;
   }
 
-  /** The server answered something. */
+  /** The server sent a response. */
   heard(): void {
     this.#asked = 0;
   }
 
-  /** A watch waits to be created, and those that waited before go on waiting. */
+  /** A watch is waiting to be created. Does not extend the time of those that already wait. */
   awaitsCreation(): void {
     if (this.#creation !== undefined || this.#stopped) return;
     this.#awaitsSinceMs = this.#options.clock.now();
     this.#creation = this.#creationTimer();
   }
 
-  /** A watch was created, or refused. The time of those that still wait, so many, begins. */
+  /** A watch was created, or refused. Restarts the timer for the remaining `waiting` watches. */
   created(waiting: number): void {
     this.#creation?.cancel();
     this.#creation = undefined;
     if (waiting > 0) this.awaitsCreation();
   }
 
-  /** Events came. What is waited for may be behind many of them, but not for ever. */
+  /** Events arrived. The response that is waited for may be queued behind many of them, but not indefinitely. */
   events(): void {
     const { clock, requestTimeoutMs } = this.#options;
     if (this.#creation === undefined || clock.now() - this.#awaitsSinceMs >= MOST_WAITS * requestTimeoutMs) return;
@@ -64,12 +67,12 @@ export class WatchLiveness {
     this.#creation = this.#creationTimer();
   }
 
-  /** There is a watch whose silence may be the stream's. */
+  /** A watch is open, so silence may mean that the stream is dead. */
   begin(): void {
     if (this.#options.ask !== undefined && !this.#stopped) this.#next ??= this.#wait();
   }
 
-  /** Asks now, unless an answer is due anyway. The answer may take as long as any other. */
+  /** Probes now, unless a response is due anyway. The usual timeout applies. */
   ask(): void {
     if (this.#asked > 0 || this.#next === undefined || this.#stopped) return;
     this.#next.cancel();
@@ -84,7 +87,7 @@ export class WatchLiveness {
 
   #wait(): Timer {
     const { clock, address, requestTimeoutMs, dead } = this.#options;
-    // An etcd that may take longer over its answers is asked less often.
+    // An etcd that is allowed longer response times is probed less often.
     const progressMs = Math.max(PROGRESS_MS, requestTimeoutMs / 2);
     return clock.timer(progressMs, () => {
       if (this.#asked === 2) {

@@ -6,30 +6,33 @@ import { LifeSigns } from "./life-signs.ts";
 import { cancellation } from "./relist.ts";
 import { WatchLiveness } from "./watch-liveness.ts";
 
-/** One of the watches of a stream. */
+/** The consumer of one watch on a stream. */
 export interface Watcher {
   readonly request: Omit<WatchRequest, "watchId">;
-  /** Gets each response but refusals, in order, the first with `created`. What it throws ends the watch alone. */
+  /**
+   * Receives every response except refusals, in order, the first with `created`. An error it throws ends this watch
+   * only.
+   */
   onResponse(response: WatchResponse): void;
-  /** The watch is over, and why. Not called for a watch that has left. */
+  /** The watch has ended, with the cause. Not called for a watch that was left. */
   onEnd(cause: unknown): void;
 }
 
-/** A watcher's place on a stream. */
+/** A watcher's state on a stream. */
 interface Place {
   readonly watcher: Watcher;
-  /** The id that was asked for, then the one that the server gave. */
+  /** The id that was requested, then the one that the server gave. */
   id: bigint;
   state: "waiting" | "sent" | "open" | "left";
 }
 
 /**
- * One stream of etcd's Watch service with any number of watches on it, told apart by ids. What ends one of them, such as
- * a compaction or a missing permission, leaves the others alone; they share the stream's end and its signs of life.
+ * One stream of etcd's Watch service with any number of watches on it, told apart by ids. What ends one of them, such
+ * as a compaction or a missing permission, leaves the others alone; they share the stream's end and its signs of life.
  *
- * Watches ask for ids of this side's choice, so that they can be created all at once. etcd's grpc-proxy (and etcd before
- * 3.4) chooses ids itself and answers in an order of its own: there one is created after the other. The first watch goes
- * ahead alone, to tell which it is.
+ * Watches request ids chosen by this side, so that they can all be created at once. etcd's grpc-proxy (and etcd before
+ * 3.4) chooses the ids itself and answers in an order of its own, so there watches are created one at a time. The first
+ * watch is created alone, to find out which kind of server it is.
  */
 export class WatchStream {
   readonly endpoint: Endpoint;
@@ -42,13 +45,13 @@ export class WatchStream {
   readonly #own = new AbortController();
   readonly #open = new Map<bigint, Place>();
   #waiting: Place[] = [];
-  /** Sent and not answered, in order. */
+  /** Requested but not yet answered, in order. */
   #sent: Place[] = [];
   #lastId = 0n;
-  /** Whether the server takes the ids that it is asked for. Undefined: not known yet. */
+  /** Whether the server uses the requested ids. Undefined: not known yet. */
   #takesIds: boolean | undefined;
 
-  /** Opens it. `onClosed` is told when it is over, whoever ended it. */
+  /** Opens the stream. Calls `onClosed` when it is closed, by whichever side. */
   constructor(client: EtcdClient, endpoint: Endpoint, token: string | undefined, onClosed: () => void) {
     const { driver, clock, requestTimeoutMs } = client;
     this.endpoint = endpoint;
@@ -82,20 +85,20 @@ export class WatchStream {
     void this.#read();
   }
 
-  /** How many watches are on it, or are to be. */
+  /** How many watches it has, including those not yet created. */
   get size(): number {
     return this.#open.size + this.#sent.length + this.#waiting.length;
   }
 
   /**
-   * Whether the server is etcd itself, as far as can be told. A proxy in between may lose a watch without a word, and
-   * does not answer when it is asked for progress: some versions of etcd's grpc-proxy crash.
+   * Whether the server is etcd itself, as far as can be told. A proxy in between may silently lose a watch, and does
+   * not answer progress requests: some versions of etcd's grpc-proxy crash on one.
    */
   get direct(): boolean {
     return this.#takesIds !== false;
   }
 
-  /** Creates a watch on it. Returns how to leave it. */
+  /** Creates a watch on the stream. Returns a function that removes it. */
   add(watcher: Watcher): () => void {
     const place: Place = { watcher, id: 0n, state: "waiting" };
     this.#waiting.push(place);
@@ -103,7 +106,7 @@ export class WatchStream {
     return () => this.#leave(place);
   }
 
-  /** Asks for a sign of life, sooner than it does by itself. */
+  /** Probes for a sign of life now. */
   ask(): void {
     this.#liveness.ask();
   }
@@ -162,19 +165,19 @@ export class WatchStream {
 
   #canceled(response: WatchResponse): void {
     const { watchId } = response;
-    // One that names no watch is for all.
+    // A cancellation without a watch id applies to all.
     if (watchId < 0n) return this.#end(cancellation(response));
     const place = this.#open.get(watchId);
     if (place === undefined) return;
     this.#open.delete(watchId);
-    // etcd and its proxy keep a compacted watch until it is canceled from here, too.
+    // etcd and its proxy keep a compacted watch until the client cancels it as well.
     this.#stream.cancel(watchId);
     this.#finish(place, cancellation(response));
     this.#closeIfEmpty();
   }
 
   #tell(place: Place | undefined, response: WatchResponse): void {
-    // It may have left while others were told.
+    // It may have left during another watcher's callback.
     if (place?.state !== "open") return;
     try {
       place.watcher.onResponse(response);
@@ -199,7 +202,7 @@ export class WatchStream {
     if (state === "left") return;
     place.state = "left";
     if (state === "waiting") this.#waiting = this.#waiting.filter((other) => other !== place);
-    // One that is sent keeps its place in the order of answers.
+    // A requested one keeps its place in the order of answers.
     if (state === "open") {
       this.#open.delete(id);
       this.#stream.cancel(id);

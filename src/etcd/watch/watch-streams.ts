@@ -7,24 +7,24 @@ import type { WatchResponse } from "../driver/driver.ts";
 import { Relist } from "./relist.ts";
 import { type Watcher, WatchStream } from "./watch-stream.ts";
 
-/** What is done with a watch while it is open. */
+/** The consumer of one watch. */
 export interface WatchReader {
   readonly request: Watcher["request"];
-  /** It was created. Returns how long it is wanted, in milliseconds. */
+  /** The watch was created. Returns how long it should live, in milliseconds. */
   onOpen(watch: OpenWatch): number;
-  /** Gets each response but refusals, in order. What it throws ends the watch. */
+  /** Receives every response except refusals, in order. An error it throws ends the watch. */
   onResponse(response: WatchResponse): void;
 }
 
-/** A watch that was created. */
+/** An open watch. */
 export interface OpenWatch {
   /** See {@link WatchStream.direct}. */
   readonly direct: boolean;
-  /** Asks for a sign of life, sooner than it is asked for by itself. */
+  /** Probes for a sign of life now. */
   ask(): void;
 }
 
-/** A registry's watches: all of one etcd endpoint share a stream, as far as the driver's streams can carry them. */
+/** A registry's watches. All watches on one etcd endpoint share a stream, as far as the driver allows. */
 export class WatchStreams {
   readonly client: EtcdClient;
   readonly #streams = new Set<WatchStream>();
@@ -34,11 +34,11 @@ export class WatchStreams {
   }
 
   /**
-   * Creates one watch on the cursor's endpoint and reads it. Returns when it has lived as long as the driver's streams
-   * may, or as it is wanted.
+   * Creates one watch on the cursor's endpoint and reads it. Returns when the watch has reached the age that `onOpen`
+   * returned or the maximum age of the driver's streams.
    *
-   * @throws EtcdError when the stream failed, ended or fell silent, or the watch was refused; what the reader throws; the
-   * signal's reason.
+   * @throws EtcdError when the stream failed, ended or fell silent, or the watch was refused; what the reader throws;
+   * the signal's reason.
    */
   async read(cursor: Cursor, signal: AbortSignal, { request, onOpen, onResponse }: WatchReader): Promise<void> {
     const { client } = this;
@@ -75,7 +75,10 @@ export class WatchStreams {
     }
   }
 
-  /** One with room on the endpoint. A renewed token is for new streams: etcd looks at the one that a stream began with. */
+  /**
+   * A stream with room on the endpoint. A renewed token needs a new stream: etcd checks the token that a stream began
+   * with.
+   */
   #stream({ endpoint }: Cursor, token: string | undefined): WatchStream {
     const { watchesPerStream = Infinity } = this.client.driver.capabilities;
     const identity = endpointIdentity(endpoint);

@@ -38,13 +38,13 @@ import { Sessions } from "../sessions.ts";
 import { ConnectSession } from "./connect-session.ts";
 import { MessageQueue } from "./message-queue.ts";
 
-/** The etcd driver over Connect's generated clients and the links of a connector. */
+/** Creates the etcd driver over Connect's generated clients and the links of a connector. */
 export function createConnectDriver(connector: Connector): EtcdDriver {
   const sessions = new Sessions((endpoint, events) => new ConnectSession(connector, endpoint, events));
   const ending = new EndingStreams();
   const transport = async ({ endpoint, signal }: AttemptContext): Promise<Transport> =>
     await sessions.session(endpoint).transport(signal);
-  /** A watch has no timeout, and so would hold a session that was given up. */
+  /** A watch has no timeout, and would otherwise keep a session open that was given up. */
   const untilRetired = (context: AttemptContext): AttemptContext => {
     return { ...context, signal: AbortSignal.any([context.signal, sessions.retirement(context.endpoint)]) };
   };
@@ -134,7 +134,7 @@ function watch(transport: Promise<Transport>, context: AttemptContext): WatchStr
       requests.end();
     }
   }
-  // The caller may never read the responses; the transport's failure is told to those who do.
+  // The caller may never read the responses; those who do get the transport's failure.
   transport.catch(() => {});
   return {
     responses: responses(),
@@ -152,7 +152,9 @@ function classify(error: unknown): FailureKind {
   return error.code === Code.PermissionDenied ? "refused" : "transient";
 }
 
-/** `leader`: a member that has lost its cluster refuses the call, and ends its stream; without it, it stays silent. */
+/**
+ * `leader`: a member that has lost its cluster then refuses the call and ends its stream, rather than staying silent.
+ */
 function callOptions(context: AttemptContext, { leader = false } = {}): {
   signal: AbortSignal;
   headers: Record<string, string>;

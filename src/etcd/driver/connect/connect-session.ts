@@ -5,14 +5,14 @@ import type { Endpoint } from "../../../endpoint.ts";
 import { untilAborted } from "../../../time/until-aborted.ts";
 import type { Session, SessionEvents } from "../sessions.ts";
 
-/** A link to one etcd endpoint: opened when first used, and again when it was lost. */
+/** A link to one etcd endpoint: opened on first use, and reopened after it was lost. */
 export class ConnectSession implements Session {
   readonly #link: Link;
   readonly #events: SessionEvents;
   /** Set while the link is open or being opened. */
   #opened: Promise<void> | undefined;
   #open = false;
-  /** Ends an opening that nobody waits for any more. */
+  /** Aborts a connection attempt that no caller waits for any more. */
   readonly #abandon = new AbortController();
 
   constructor(connector: Connector, endpoint: Endpoint, events: SessionEvents) {
@@ -21,7 +21,7 @@ export class ConnectSession implements Session {
     this.#link = connector(endpoint, { draining: lost, lost, pingsNeedCalls: true });
   }
 
-  /** The link's transport, once that is open. Rejects when it can't be opened or `signal` aborts. */
+  /** The link's transport, once it is open. Rejects when it can't be opened or `signal` aborts. */
   async transport(signal: AbortSignal): Promise<Transport> {
     const { connect, transport } = this.#link;
     if (connect !== undefined) {
@@ -37,7 +37,7 @@ export class ConnectSession implements Session {
 
   async retire(): Promise<void> {
     this.#leave();
-    // However long they take: each call has a caller who gives it up in time.
+    // However long they take: every call has a caller that cancels it in time.
     await this.#link.close(Infinity);
   }
 
@@ -51,7 +51,7 @@ export class ConnectSession implements Session {
     this.#lost();
   }
 
-  /** What was opened counts until it fails to open or is lost. */
+  /** The promise is kept until opening fails or the link is lost. */
   #opening(opening: Promise<void>): Promise<void> {
     const opened: Promise<void> = opening.then(() => {
       if (this.#opened !== opened) return;

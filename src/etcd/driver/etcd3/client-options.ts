@@ -2,7 +2,7 @@ import type { Etcd3, IOptions } from "etcd3";
 import { quoted } from "../../../option.ts";
 import type { Etcd3Source } from "./etcd3-session.ts";
 
-/** What a client of the package was made with, for clients of the registry's own. */
+/** The options that a client of the package was created with, reused for the registry's own clients. */
 export interface ClientOptions {
   readonly source: Etcd3Source;
   readonly endpoints: readonly string[];
@@ -11,12 +11,12 @@ export interface ClientOptions {
 }
 
 /**
- * Reads where etcd is, and how it is spoken to, from a client of the user's.
+ * Reads where etcd is, and how it is reached, from the user's client.
  *
- * @throws TypeError for what is no client, or if options are given that the client has already.
+ * @throws TypeError if it is not a client, or if an option is given that the client already has.
  */
 export function sourceOf(client: Etcd3, others: object): ClientOptions {
-  // The package keeps them on its clients; to its types they are protected.
+  // The package keeps them on its clients, where its types say protected.
   const options = (client as unknown as { readonly options?: IOptions } | null)?.options;
   if (typeof options !== "object" || options === null || !("watchClient" in client)) {
     throw new TypeError(`option client is ${quoted(client)}: expected an instance of the etcd3 package's class Etcd3`);

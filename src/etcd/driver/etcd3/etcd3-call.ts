@@ -2,7 +2,7 @@ import type { Etcd3 } from "etcd3";
 import type { AttemptContext } from "../driver.ts";
 import type { Etcd3Session } from "./etcd3-session.ts";
 
-/** What the package's raw clients take beside the request: grpc-js's call options. */
+/** What the package's raw clients take besides the request: grpc-js's call options. */
 export type CallOptions = NonNullable<Parameters<Etcd3["kv"]["range"]>[1]>;
 type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
 type Call = ReturnType<Interceptor>;
@@ -24,8 +24,9 @@ export class StatusError extends Error {
 }
 
 /**
- * One call through a raw client of the package. An interceptor does what those have no arguments for: it adds the
- * metadata, ends the call when the signal aborts or the session is given up, and keeps the status that the server sent.
+ * One call through a raw client of the package. An interceptor does what the raw clients have no arguments for: it adds
+ * metadata, cancels the call when the signal aborts or the session is closed, and keeps the status that the server
+ * sent.
  */
 export class Etcd3Call {
   readonly options: CallOptions = { interceptors: [(options, nextCall) => this.#intercept(nextCall(options) as Call)] };
@@ -38,7 +39,9 @@ export class Etcd3Call {
   /** Runs before the call is cancelled. */
   onCancel: (() => void) | undefined;
 
-  /** `leader`: a member that has lost its cluster refuses the call, and ends its stream; without it, it stays silent. */
+  /**
+   * `leader`: a member that has lost its cluster then refuses the call and ends its stream, rather than staying silent.
+   */
   constructor(session: Etcd3Session, { signal, token }: AttemptContext, { leader = false }: { leader?: boolean } = {}) {
     this.#session = session;
     this.#signal = signal;
@@ -51,12 +54,12 @@ export class Etcd3Call {
     if (signal.aborted) this.#cancel();
   }
 
-  /** Throws what the server said, rather than what the package made of it, if the call ended with another status than OK. */
+  /** If the call ended with a status other than OK, throws that status rather than the package's own error. */
   throwIfFailed(): void {
     if (this.#status !== undefined && this.#status.code !== 0) throw new StatusError(this.#status);
   }
 
-  /** The call has ended, or is to end. */
+  /** Ends the call, if it is still in progress. */
   end(): void {
     this.#session.end(this.#cancel);
     this.#signal.removeEventListener("abort", this.#cancel);
@@ -71,7 +74,7 @@ export class Etcd3Call {
   };
 
   #intercept(call: Call): Call {
-    // The package repeats a call for ever that is refused for its token, which is not the package's to renew.
+    // The package repeats a call indefinitely if its token is refused, and can't renew tokens that are ours.
     const repeated = this.#call !== undefined;
     this.#call = call;
     const start = call.start.bind(call);

@@ -18,8 +18,8 @@ import {
 } from "./message.ts";
 
 /**
- * The etcd driver over the `etcd3` package, through its raw clients alone: its leases, watchers and retries lose what
- * the registry must not lose. The package is loaded by the first call.
+ * Creates the etcd driver over the `etcd3` package. It uses only the package's raw clients: the package's own leases,
+ * watchers and retries lose what the registry must not lose. The package is loaded by the first call.
  */
 export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
   const sessions = new Sessions((endpoint, events) => new Etcd3Session(source, endpoint, events));
@@ -113,18 +113,18 @@ async function keepAlive(
 }
 
 function watch(sessions: Sessions<Etcd3Session>, context: AttemptContext): WatchStream {
-  /** What is sent before the stream is open. */
+  /** Requests sent before the stream is open. */
   const early: IWatchRequest[] = [];
   let send = (request: IWatchRequest) => void early.push(request);
   async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
     const session = sessions.session(context.endpoint);
     const client = await untilAborted(session.client(), context.signal);
-    // A watch has no timeout, and so would hold a session that was given up.
+    // A watch has no timeout, and would otherwise keep a session open that was given up.
     const signal = AbortSignal.any([context.signal, sessions.retirement(context.endpoint)]);
     const own = new Etcd3Call(session, { ...context, signal }, { leader: true });
     try {
       const stream = await client.watchClient.watch(own.options);
-      // An end of our own before the cancellation: else the package would take its host for failed.
+      // End the stream ourselves before the cancellation: otherwise the package would consider its host failed.
       own.onCancel = () => {
         send = () => {};
         stream.end();

@@ -2,58 +2,63 @@ import type { Etcd3, IOptions } from "etcd3";
 import type { Endpoint } from "../../../endpoint.ts";
 import type { Session, SessionEvents } from "../sessions.ts";
 
-/** What sessions are opened with: the class of the etcd3 package, and the credentials that its clients get. */
+/** What sessions are opened with: the class of the etcd3 package, and its clients' credentials. */
 export interface Etcd3Source {
   /** Defaults to the installed package's. */
   readonly Etcd3?: new (options: IOptions) => Etcd3;
-  /** For TLS. Undefined: the system's CAs, where an endpoint is secure. */
+  /** For TLS. Undefined: the system's CAs, if an endpoint is secure. */
   readonly credentials?: IOptions["credentials"] | undefined;
-  /** Channel options beside those that the driver needs. */
+  /** Channel options besides those that the driver needs. */
   readonly grpcOptions?: IOptions["grpcOptions"] | undefined;
 }
 
 type FaultHandling = NonNullable<IOptions["faultHandling"]>;
 
 /**
- * The package's own retries and circuit breakers stay out of it: retries are the registry's, and a breaker shared by all
- * services of a host would keep an etcd that is back locked out.
+ * Disables the package's own retries and circuit breakers: the registry does the retries, and a breaker shared by all
+ * services of a host would keep blocking an etcd that has recovered.
  */
 const once = { execute: async (attempt: () => unknown) => await attempt() } as unknown as NonNullable<
   FaultHandling["global"]
 >;
 
 const CHANNEL: NonNullable<IOptions["grpcOptions"]> = {
-  // etcd answers a ping more often than every 5 s, or without a stream, by ending the connection.
+  // etcd closes the connection if pings come more often than every 5 s, or without a stream.
   "grpc.keepalive_time_ms": 10_000,
-  // One whose cores are busy with passwords answers late.
+  // An etcd whose cores are busy checking passwords answers late.
   "grpc.keepalive_timeout_ms": 20_000,
   "grpc.keepalive_permit_without_calls": 0,
-  // grpc-js's own limit is 4 MiB; a list of a large service is longer.
+  // grpc-js's own limit is 4 MiB; the list of a large service can be longer.
   "grpc.max_receive_message_length": -1,
   "grpc.enable_retries": 0,
-  // The registry paces its tries itself.
+  // The registry paces its own attempts.
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 1_000,
-  // No look-up of TXT records.
+  // No lookup of TXT records.
   "grpc.service_config_disable_resolution": 1,
 };
 
-/** How many sessions were opened in this process. */
+/** How many sessions this process has opened. */
 let opened = 0;
 
 /**
- * The clients of grpc-js under the package's, which it keeps to itself: nothing else tells of a connection that ends
- * while no call is on it. Read with care, though the package has been at rest since 2023.
+ * The package's private grpc-js clients: the only way to learn that a connection ended while no call was on it. Every
+ * access is guarded, although the package has not changed since 2023.
  */
 interface Hidden {
   readonly pool?: { readonly hosts?: readonly Host[] };
 }
 interface Host {
   getServiceClient?(name: "Lease"): { getChannel(): Channel };
-  /** Closes the connection. The package does so after a call that failed or was given up, and when it is closed itself. */
+  /**
+   * Closes the connection. The package calls it after a call that failed or was cancelled, and when it is closed
+   * itself.
+   */
   resetAllServices?(): void;
 }
-/** grpc-js's Channel, as far as it is needed, and its connectivity states (gRPC's connectivity-semantics-and-api.md). */
+/**
+ * The part of grpc-js's Channel that is needed, and its connectivity states (gRPC's connectivity-semantics-and-api.md).
+ */
 interface Channel {
   getConnectivityState(connect: boolean): number;
   watchConnectivityState(from: number, deadline: number, callback: () => void): void;
@@ -62,9 +67,9 @@ const READY = 2, SHUTDOWN = 4;
 
 const hostOf = (client: Etcd3): Host | undefined => (client as unknown as Hidden).pool?.hosts?.[0];
 
-/** One client of the package for one etcd endpoint, and the calls on it. */
+/** One client of the package for one etcd endpoint, and its calls. */
 export class Etcd3Session implements Session {
-  /** How to end each call that is in flight. */
+  /** Functions that cancel the calls in flight. */
   readonly #calls = new Set<() => void>();
   readonly #source: Etcd3Source;
   readonly #endpoint: Endpoint;
@@ -72,7 +77,7 @@ export class Etcd3Session implements Session {
   #client: Promise<Etcd3> | undefined;
   #watched: Channel | undefined;
   #closed = false;
-  /** Set once it is retired: settles with the end of the last call. */
+  /** Set once it is retired: called when the last call ends. */
   #whenIdle: (() => void) | undefined;
 
   constructor(source: Etcd3Source, endpoint: Endpoint, events: SessionEvents) {
@@ -88,7 +93,10 @@ export class Etcd3Session implements Session {
     return client;
   }
 
-  /** Tells when the connection is open, and of its end, also that by grpc-js itself after 30 minutes without calls. */
+  /**
+   * Reports when the connection opens and when it ends, including when grpc-js closes it after 30 minutes without
+   * calls.
+   */
   #watch(client: Etcd3): void {
     const channel = hostOf(client)?.getServiceClient?.("Lease").getChannel();
     if (channel === undefined || channel === this.#watched) return;
@@ -104,12 +112,12 @@ export class Etcd3Session implements Session {
     watch(channel.getConnectivityState(true));
   }
 
-  /** A call begins, which `cancel` ends. */
+  /** Registers a call, which `cancel` ends. */
   begin(cancel: () => void): void {
     this.#calls.add(cancel);
   }
 
-  /** That call has ended. */
+  /** The call has ended. */
   end(cancel: () => void): void {
     this.#calls.delete(cancel);
     if (this.#calls.size === 0) this.#whenIdle?.();
@@ -129,7 +137,7 @@ export class Etcd3Session implements Session {
     this.#closed = true;
     for (const cancel of [...this.#calls]) cancel();
     await this.#client?.then((client) => {
-      // The package's own again.
+      // Restore the package's own.
       delete hostOf(client)?.resetAllServices;
       client.close();
     }, () => {});
@@ -143,24 +151,24 @@ export class Etcd3Session implements Session {
       const client = new Client({
         hosts: `${secure ? "https" : "http"}://${this.#endpoint.address}`,
         ...(secure && credentials !== undefined ? { credentials } : {}),
-        // grpc-js shares connections between clients whose options are equal: a new session must not get one that was
-        // given up, here or by another driver.
+        // grpc-js shares connections between clients with equal options: a new session must not get a connection that
+        // was given up, here or by another driver.
         grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.session": ++opened },
         faultHandling: { global: once, host: () => once },
       });
-      // One call that is given up must not end the connection that others use, or wait for.
+      // Cancelling one call must not close the connection that other calls use or wait for.
       const host = hostOf(client);
       if (host !== undefined) host.resetAllServices = () => {};
       return client;
     } catch (error) {
-      // A package that is not there may be by the next try.
+      // A missing package may be installed by the next attempt.
       this.#client = undefined;
       throw error;
     }
   }
 }
 
-/** It reads its .proto files from the disk when it is imported, so it is imported only when it is used. */
+/** The package reads its .proto files from disk on import, so it is imported only when it is used. */
 async function load(): Promise<typeof import("etcd3")> {
   try {
     return await import("etcd3");

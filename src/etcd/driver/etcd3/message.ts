@@ -27,7 +27,7 @@ import type {
 
 type Bytes = NonNullable<IRangeRequest["key"]>;
 
-/** The package's types ask for Buffers; its encoder takes any bytes. */
+/** The package's types require Buffers; its encoder takes any bytes. */
 const bytes = (array: Uint8Array): Bytes => array as Bytes;
 /** A plain view of a Buffer. */
 const plain = ({ buffer, byteOffset, length }: Bytes): Uint8Array => new Uint8Array(buffer, byteOffset, length);
