@@ -9,21 +9,22 @@ import type { EndpointAttributes, ListedService, RegisterOptions, Registration, 
 
 /** Options of {@link createMemoryRegistry}. */
 export interface MemoryRegistryOptions {
-  /** Defaults to the runtime's. */
+  /** The clock of its timers. Defaults to the runtime's. */
   readonly clock?: Clock;
 }
 
 const OPTIONS: Checks<MemoryRegistryOptions> = { clock: aClock };
 
-/** There are no keys, and it stands in for registries of any layout. */
+/** It has no keys, and substitutes for registries of any layout. */
 const NAMES = { slashes: true };
 
 /**
- * A registry within one process, for tests and demonstrations: what registers is resolved at once, and nothing expires.
+ * A registry within one process, for tests and demonstrations: registrations are resolved immediately, and nothing
+ * expires.
  *
- * Its registrations go to `registered` in a microtask and stay there until they are closed.
+ * Its registrations become `registered` in a microtask and stay so until they are closed.
  *
- * @throws TypeError for an option that is not what it must be, or that there is none of.
+ * @throws TypeError for an invalid or unknown option.
  */
 export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Registry {
   checkOptions("createMemoryRegistry()", options, OPTIONS);
@@ -86,7 +87,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
         async close() {
           if (!life.to("closed")) return;
           registrations.delete(registration);
-          // The last writer stands.
+          // The last writer wins.
           if (endpoints.get(identity)?.incarnation !== incarnation) return;
           endpoints.delete(identity);
           service(name).latest.changed();

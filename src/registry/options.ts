@@ -4,10 +4,10 @@ import type { EndpointAttributes, RegisterOptions } from "./registry.ts";
 
 /** In seconds; see `RegisterOptions.ttlSeconds`. */
 const DEFAULT_TTL_SECONDS = 10;
-/** The longest lease that etcd grants, in seconds. */
+/** The longest TTL that etcd grants, in seconds. */
 const MAX_TTL_SECONDS = 9_000_000_000;
 
-/** What `register` was given, checked, with its defaults. */
+/** The options of `register`, checked and with defaults. */
 export interface CheckedRegistration extends EndpointAttributes {
   readonly service: string;
   readonly address: string;
@@ -15,15 +15,15 @@ export interface CheckedRegistration extends EndpointAttributes {
   readonly onState: RegisterOptions["onState"];
 }
 
-/** What a registry's keys allow in the names of services. */
+/** What a registry's keys allow in service names. */
 export interface ServiceNames {
-  /** Whether a "/" may part a name. Defaults to false. */
+  /** Whether a name may contain "/". Defaults to false. */
   readonly slashes?: boolean;
 }
 
 /**
- * Checks a service's name: a non-empty string of at most 255 characters without white space and control characters, and
- * with "/" only where the registry's keys allow it, and not at its end; no part of it is "." or "..".
+ * Checks a service name: a non-empty string of at most 255 characters without white space or control characters. It may
+ * contain "/" only if the registry's keys allow it, and not at its end; no part of it is "." or "..".
  *
  * @throws TypeError that names the value and what is expected.
  */
@@ -48,14 +48,14 @@ const ATTRIBUTES: Checks<EndpointAttributes> = {
 
 const REGISTER: Checks<RegisterOptions> = {
   ...ATTRIBUTES,
-  // Checked by functions of their own, below.
+  // Checked by their own functions, below.
   service: required(anything),
   address: required(anything),
   ttlSeconds: wholeNumber(1, MAX_TTL_SECONDS, "seconds"),
   onState: fn("a function, (state, cause) => void"),
 };
 
-/** Checks what `register` is given. @throws TypeError or RangeError that names the value and what is expected. */
+/** Checks the options of `register`. @throws TypeError or RangeError that names the value and what is expected. */
 export function checkRegisterOptions(options: RegisterOptions, names?: ServiceNames): CheckedRegistration {
   checkOptions("register()", options, REGISTER);
   const { service, address, ttlSeconds = DEFAULT_TTL_SECONDS, onState } = options;
@@ -70,13 +70,13 @@ export function checkRegisterOptions(options: RegisterOptions, names?: ServiceNa
   return { service, address, ttlSeconds, onState, ...attributesOf(options) };
 }
 
-/** Checks what `update` is given. @throws TypeError or RangeError that names what is wrong. */
+/** Checks the attributes passed to `update`. @throws TypeError or RangeError that names what is wrong. */
 export function checkAttributes(attributes: EndpointAttributes): EndpointAttributes {
   checkOptions("update()", attributes, ATTRIBUTES);
   return attributesOf(attributes);
 }
 
-/** Takes weight, zone and metadata out of an object. */
+/** Picks weight, zone and metadata from an object. */
 function attributesOf({ weight, zone, metadata }: EndpointAttributes): EndpointAttributes {
   return {
     ...(weight === undefined ? {} : { weight }),

@@ -1,7 +1,7 @@
 import { type Clock, MAX_DELAY_MS, type Timer } from "../time/clock.ts";
 import type { RegistrationState } from "./registry.ts";
 
-/** From which state a registration can go where. */
+/** The states that each state of a registration can change to. */
 const TRANSITIONS: Readonly<Record<RegistrationState, readonly RegistrationState[]>> = {
   pending: ["registered", "closed"],
   registered: ["suspect", "lost", "closed"],
@@ -11,8 +11,8 @@ const TRANSITIONS: Readonly<Record<RegistrationState, readonly RegistrationState
 };
 
 /**
- * The life of a registration, in whatever registry: its state, which goes only where {@link TRANSITIONS} allows, the
- * listener of its changes, and `ready`.
+ * The life of a registration in any kind of registry: its state, which changes only as {@link TRANSITIONS} allows, the
+ * listener of these changes, and `ready`.
  */
 export class RegistrationLife {
   readonly #clock: Clock;
@@ -38,13 +38,13 @@ export class RegistrationLife {
     return this.#state;
   }
 
-  /** Reading it while the registration is pending holds the process until it is settled. */
+  /** Reading it while the registration is pending keeps the process alive until it settles. */
   get ready(): Promise<void> {
     if (this.#state === "pending") this.#hold ??= this.#clock.timer(MAX_DELAY_MS, () => {}, true);
     return this.#ready;
   }
 
-  /** Goes to a state if the present one leads there, and tells so. Returns whether it did. */
+  /** Changes to a state if the current one allows it, and calls the listener. Returns whether it did. */
   to(state: RegistrationState, cause?: Error): boolean {
     if (!TRANSITIONS[this.#state].includes(state)) return false;
     const first = this.#state === "pending";

@@ -3,74 +3,74 @@ import type { Resolver } from "../resolver/resolver.ts";
 /**
  * Where servers register under a service's name, and clients find them.
  *
- * To write one, keep a server's entry until its registration is closed (`RegistrationLife` has the states), yield from
- * `resolver` the whole set of endpoints each time it changes (`LatestValue` gives each consumer the newest one), and
- * check what is passed in with `checkRegisterOptions` and `checkServiceName`. `memory.ts` is the example.
+ * To write one, keep a server's entry until its registration is closed (`RegistrationLife` has the states), yield the
+ * whole set of endpoints from `resolver` each time it changes (`LatestValue` gives each consumer the newest one), and
+ * check arguments with `checkRegisterOptions` and `checkServiceName`. `memory.ts` is the example.
  */
 export interface Registry extends AsyncDisposable {
   /**
-   * The endpoints of a service. Nothing starts before the first consumer reads; all consumers of one service share what
+   * The endpoints of a service. Nothing starts before the first consumer reads; all consumers of a service share what
    * the registry sends.
    *
-   * @throws TypeError if the name can't be a service's: it has no white space, no control characters, and a "/" only in
-   * layouts that take it.
+   * @throws TypeError for an invalid service name: names contain no white space or control characters, and "/" only if
+   * the layout allows it.
    */
   resolver(service: string): Resolver;
   /**
-   * Registers a server and keeps it registered until `close()`: starts at once, and goes on trying while the registry
-   * can't be reached. Call it once the server listens.
+   * Registers a server and keeps it registered until `close()`. Starts immediately, and keeps trying while the registry
+   * can't be reached. Call it once the server is listening.
    *
-   * @throws TypeError or RangeError if an option is not what it must be; never because the registry is away.
+   * @throws TypeError or RangeError for an invalid option; never because the registry can't be reached.
    */
   register(options: RegisterOptions): Registration;
   /**
-   * Reads once which services have entries, in the order of their names. Rejects when the registry can't be read, or its
-   * layout can't tell the services (it has no `root` and `serviceOf`).
+   * Reads once which services have entries, sorted by name. Rejects when the registry can't be read, or when its layout
+   * can't tell which services there are (it has no `root` and `serviceOf`).
    */
   list(signal: AbortSignal): Promise<readonly ListedService[]>;
-  /** Ends its registrations (at most 2 s) and its resolvers, which leave their consumers the last set as stale. */
+  /** Closes its registrations (within 2 s) and its resolvers, whose consumers keep the last set, marked as stale. */
   close(): Promise<void>;
 }
 
 /** A service that has entries in a registry. */
 export interface ListedService {
   readonly service: string;
-  /** How many endpoints they make; 0 if none of them can be read. */
+  /** How many endpoints its entries yield; 0 if none of them can be read. */
   readonly endpoints: number;
-  /** How many entries it has: more than endpoints, if some can't be read or several name the same one. */
+  /** How many entries it has: more than endpoints if some can't be read or several name the same endpoint. */
   readonly entries: number;
 }
 
-/** What a policy may want to know of an endpoint, as far as the registry's layout has a place for it. */
+/** What policies may use of an endpoint, as far as the registry's layout can store it. */
 export interface EndpointAttributes {
-  /** The share of calls relative to others, above 0. */
+  /** The share of calls relative to other endpoints, above 0. */
   readonly weight?: number;
-  /** Where the server stands. */
+  /** The zone where the server runs. */
   readonly zone?: string;
-  /** Whatever else clients shall see; JSON. */
+  /** Anything else that clients should see, as JSON. */
   readonly metadata?: unknown;
 }
 
-/** What to register. */
+/** The options of `register`. */
 export interface RegisterOptions extends EndpointAttributes {
-  /** The service's name: no white space, and a "/" only in layouts that take it. */
+  /** The service's name: no white space, and "/" only if the layout allows it. */
   readonly service: string;
-  /** `host:port` as clients reach it; a wildcard host such as `0.0.0.0` is refused. */
+  /** `host:port` as clients reach it; a wildcard host such as `0.0.0.0` is rejected. */
   readonly address: string;
   /**
-   * How long the entry outlives a server that died, in whole seconds above 0. Defaults to 10. etcd raises what is less
-   * than one and a half of its election timeouts (2 s as it comes).
+   * How long the entry outlives a server that crashed, in whole seconds above 0. Defaults to 10. etcd's minimum is 1.5
+   * election timeouts (2 s by default); it raises anything less.
    */
   readonly ttlSeconds?: number;
-  /** Told of every change of the registration's state, with its cause where there is one. */
+  /** Called at every change of the registration's state, with the cause if there is one. */
   readonly onState?: (state: RegistrationState, cause?: Error) => void;
 }
 
 /**
  * - `pending`: not registered yet;
- * - `registered`: the entry stands;
- * - `suspect`: nothing succeeded for a TTL, so the entry may be gone; only the registry knows;
- * - `lost`: the registry said that the entry is gone, or another server took it; it is being registered again;
+ * - `registered`: the entry exists;
+ * - `suspect`: nothing has succeeded for a TTL, so the entry may be gone; only the registry knows;
+ * - `lost`: the registry reported that the entry is gone, or another server took it; it is being registered again;
  * - `closed`.
  */
 export type RegistrationState = "pending" | "registered" | "suspect" | "lost" | "closed";
@@ -78,23 +78,23 @@ export type RegistrationState = "pending" | "registered" | "suspect" | "lost" | 
 /** One server's entry in a registry. */
 export interface Registration extends AsyncDisposable {
   /**
-   * Resolves when the entry stands for the first time, however long the registry is away; rejects if the registration
-   * is closed before. The process is held while it is waited for.
+   * Resolves when the entry first exists, however long the registry can't be reached; rejects if the registration is
+   * closed before that. Reading it keeps the process alive until it settles.
    */
   readonly ready: Promise<void>;
-  /** What it is going through; see {@link RegistrationState}. */
+  /** The current state; see {@link RegistrationState}. */
   readonly state: RegistrationState;
   /**
-   * Renews the entry now, for hosts without timers of their own (a cron, an alarm). Rejects if that did not succeed
-   * within 10 s, with the reason; the registration goes on trying.
+   * Renews the entry now, for hosts that can't run timers (a cron job, an alarm). Rejects with the reason if that did
+   * not succeed within 10 s; the registration keeps trying.
    */
   renew(): Promise<void>;
   /**
-   * Replaces weight, zone and metadata in place. Resolves when the registry has them.
+   * Replaces weight, zone and metadata in place. Resolves when the registry has stored them.
    *
-   * @throws TypeError or RangeError if an attribute is not what it must be.
+   * @throws TypeError or RangeError for an invalid attribute.
    */
   update(attributes: EndpointAttributes): Promise<void>;
-  /** Takes the entry out of the registry. Takes 2 s at most, never rejects, and may be called twice. */
+  /** Removes the entry from the registry. Takes at most 2 s, never rejects, and may be called twice. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { quoted } from "../../option.ts";
 import type { EndpointAttributes } from "../registry.ts";
 import { goMap } from "./go-json.ts";
 
-/** Refuses attributes that a layout would have to drop. @throws TypeError that names the attribute. */
+/** Rejects attributes that a layout would have to drop. @throws TypeError that names the attribute. */
 export function refuseAttributes(
   layout: string,
   attributes: EndpointAttributes,
@@ -37,7 +37,7 @@ export function stringMap(layout: string, { zone, metadata }: EndpointAttributes
   return Object.keys(map).length === 0 ? null : goMap(map);
 }
 
-/** Go reads these weights as integers. @throws RangeError for others. */
+/** Go reads these weights as integers. @throws RangeError for any other number. */
 export function checkWholeWeight(layout: string, weight: number | undefined): void {
   if (weight === undefined || Number.isSafeInteger(weight)) return;
   throw new RangeError(`weight ${weight}: the layout ${layout} takes whole numbers`);

@@ -12,17 +12,17 @@ export interface EtcdNamingOptions {
 const OPTIONS: Checks<EtcdNamingOptions> = { prefix: text };
 
 /**
- * etcd's own client/v3/naming, which grpc-go resolves as `etcd:///<service>`:
- * `<service>/<host:port>` → `{"Op":0,"Addr":"10.0.0.5:8080","Metadata":null}`. With a prefix, `foo/bar` say, it is
+ * etcd's own client/v3/naming, which grpc-go resolves as `etcd:///<service>`: `<service>/<host:port>` →
+ * `{"Op":0,"Addr":"10.0.0.5:8080","Metadata":null}`. With a prefix, for example `foo/bar`, it is
  * `etcd:///foo/bar/<service>`.
  *
- * Names may have a "/" in them. As in grpc-go's resolver, a service's endpoints are all those whose keys begin with its
- * name and a "/", also those of services below it: don't name one service `foo` and another one `foo/bar`.
+ * Names may contain "/". As in grpc-go's resolver, a service's endpoints are all those whose keys begin with its name
+ * and a "/", including those of services below it: don't name one service `foo` and another one `foo/bar`.
  *
- * Metadata is any JSON. Weight and zone have no other place than an object there, and old versions of grpc-go crash on
- * an object: leave weight and zone out, and give null or a string, where such clients read.
+ * Metadata is any JSON. Weight and zone can only be stored in an object there, and old versions of grpc-go crash on an
+ * object: if such clients read the keys, omit weight and zone, and set metadata to null or a string.
  *
- * @throws TypeError if the prefix is no text.
+ * @throws TypeError if the prefix is not a string.
  */
 export function etcdNaming(options: EtcdNamingOptions = {}): Layout {
   checkOptions("etcdNaming()", options, OPTIONS);

@@ -2,8 +2,8 @@
 const ESCAPED = /[<>&\u2028\u2029]/g;
 
 /**
- * JSON as Go's `encoding/json` writes it, byte for byte. Objects stand for Go's structs: their fields keep their order.
- * Go's maps are to be wrapped in {@link goMap}.
+ * Encodes JSON as Go's `encoding/json` does, byte for byte. Objects are encoded like Go's structs: their fields keep
+ * their order. Wrap Go's maps in {@link goMap}.
  */
 export function goJson(value: unknown): string {
   if (value instanceof GoMap) {
@@ -17,9 +17,9 @@ export function goJson(value: unknown): string {
   return typeof value === "string" ? quote(value) : JSON.stringify(value ?? null);
 }
 
-/** Any JSON value, its objects as Go's maps: with their keys in the order of their bytes. */
+/** Any JSON value, with its objects encoded like Go's maps: keys in byte order. */
 export function goMap(value: unknown): unknown {
-  // By way of JSON: `toJSON` methods, undefined fields and the like are dealt with as everywhere.
+  // Through JSON, so that `toJSON` methods, undefined fields and the like are handled as usual.
   return wrap(JSON.parse(JSON.stringify(value) ?? "null"));
 }
 
@@ -44,7 +44,7 @@ function quote(text: string): string {
   );
 }
 
-/** By code points, which is the order of UTF-8's bytes; JavaScript's own is by UTF-16 units. */
+/** By code point, which is the byte order of UTF-8; JavaScript compares UTF-16 code units. */
 function byteOrder(a: string, b: string): number {
   const left = [...a], right = [...b];
   for (let i = 0; i < left.length && i < right.length; i++) {

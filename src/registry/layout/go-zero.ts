@@ -5,7 +5,7 @@ import { nameBeforeId, readEntry } from "./read.ts";
 
 /** Options of {@link goZero}. */
 export interface GoZeroOptions {
-  /** What a server's key ends with. Defaults to the lease's number. */
+  /** The last part of a server's key. Defaults to the lease id. */
   readonly id?: string | number;
 }
 
@@ -14,14 +14,14 @@ const OPTIONS: Checks<GoZeroOptions> = {
 };
 
 /**
- * go-zero's: `<service>/<id>` → `10.0.0.5:8080`, where the id is the lease's in decimal unless one is given. Without a
- * given one, a server has another key after each lost lease; clients count it once, as its address stays.
- * It has no place for weight, zone or metadata.
+ * go-zero's: `<service>/<id>` → `10.0.0.5:8080`, where the id defaults to the lease id in decimal. Without a fixed id,
+ * a server has a new key after each lost lease; clients count it once, as its address stays the same. It has no place
+ * for weight, zone or metadata.
  *
- * Names may have a "/" in them (`/service/hello.rpc`). As in go-zero, a service's endpoints are all those whose keys begin
- * with its name and a "/", also those of services below it.
+ * Names may contain "/" (`/service/hello.rpc`). As in go-zero, a service's endpoints are all those whose keys begin
+ * with its name and a "/", including those of services below it.
  *
- * @throws TypeError if the id is no text.
+ * @throws TypeError if the id is neither a string nor a number.
  */
 export function goZero(options: GoZeroOptions = {}): Layout {
   checkOptions("goZero()", options, OPTIONS);

@@ -5,7 +5,7 @@ import { nameBeforeId, readEntry } from "./read.ts";
 
 /** Options of {@link grpclb}. */
 export interface GrpclbOptions {
-  /** What all keys begin with. Defaults to "/grpclb". */
+  /** The beginning of all keys. Defaults to "/grpclb". */
   readonly prefix?: string;
 }
 
@@ -14,11 +14,11 @@ const OPTIONS: Checks<GrpclbOptions> = { prefix: text };
 /**
  * The plain spelling, and the default: `/grpclb/<service>/<host:port>` → `<host:port>`.
  *
- * With another prefix it is that of wothing/wonaming (`/wonamingv3`) and wwcd/grpc-lb (`/etcdv3_resolver`).
- * It has no place for weight, zone or metadata. Names have no "/": readers of this family take what is behind a service's
- * prefix for an address. Keys with a further "/" there are another's, and left out.
+ * With another prefix it is that of wothing/wonaming (`/wonamingv3`) and wwcd/grpc-lb (`/etcdv3_resolver`). It has no
+ * place for weight, zone or metadata. Names contain no "/": readers of this family take whatever follows a service's
+ * prefix for an address. Keys with a further "/" there belong to other services, and are left out.
  *
- * @throws TypeError if the prefix is no text.
+ * @throws TypeError if the prefix is not a string.
  */
 export function grpclb(options: GrpclbOptions = {}): Layout {
   checkOptions("grpclb()", options, OPTIONS);

@@ -13,14 +13,14 @@ const ROOT = "kitex/registry-etcd/";
  * `{"network":"tcp","address":"10.0.0.5:8888","weight":10,"tags":null}`. Zone and metadata are its tags, which hold
  * strings only. It has no options.
  *
- * @throws TypeError if there are any.
+ * @throws TypeError if any are passed.
  */
 export function kitex(options: Readonly<Record<string, never>> = {}): Layout {
   checkOptions("kitex()", options, {});
   return {
     root: ROOT,
     prefix: (service) => `${ROOT}${service}/`,
-    // Names have no "/", and what is behind a further one is seen by the service before it.
+    // Names contain no "/"; an entry with a further "/" is visible to the service before it.
     serviceOf: (key) => nameBeforeId(key, ROOT)?.split("/", 1)[0],
     write(entry) {
       checkWholeWeight("kitex", entry.weight);

@@ -4,9 +4,9 @@ import { goJson } from "./go-json.ts";
 import type { Layout } from "./layout.ts";
 import { nameBeforeId, readEntry } from "./read.ts";
 
-/** What go-kratos writes beside the address. */
+/** What go-kratos writes besides the address. */
 export interface KratosOptions {
-  /** Names the server among those of its service. Defaults to its address. */
+  /** Identifies the server within its service. Defaults to its address. */
   readonly id?: string;
   /** The service's version. Defaults to "". */
   readonly version?: string;
@@ -19,10 +19,11 @@ const OPTIONS: Checks<KratosOptions> = { id: text, version: or("", text), secure
 const ROOT = "/microservices/";
 
 /**
- * go-kratos's: `/microservices/<service>/<id>` → JSON with the endpoints as URLs. Weight and zone stand in its metadata,
- * which holds strings only. Names may have a "/" in them: as in go-kratos, the `name` in a value says whose it is.
+ * go-kratos's: `/microservices/<service>/<id>` → JSON with the endpoints as URLs. Weight and zone are stored in its
+ * metadata, which holds strings only. Names may contain "/": as in go-kratos, the `name` in a value says which service
+ * it belongs to.
  *
- * @throws TypeError if an option is no text.
+ * @throws TypeError if an option has the wrong type.
  */
 export function kratos(options: KratosOptions = {}): Layout {
   checkOptions("kratos()", options, OPTIONS);
@@ -53,14 +54,14 @@ function servicePrefix(service: string): string {
   return `${ROOT}${service}/`;
 }
 
-/** The name in the value says whose it is, as an id may have a "/", too. */
+/** The service is named by the value, as an id may contain "/" too. */
 function serviceOf(key: string, value: string): string | undefined {
   const name = nameIn(value);
   if (name === undefined) return nameBeforeId(key, ROOT);
   return key.startsWith(servicePrefix(name)) ? name : undefined;
 }
 
-/** The service's name as go-kratos writes it; undefined for a value of another spelling, or that is none. */
+/** The service's name as go-kratos writes it; undefined for a value of another spelling or an invalid one. */
 function nameIn(value: string): string | undefined {
   try {
     const { name } = JSON.parse(value) as { name?: unknown };

@@ -6,13 +6,13 @@ const MAX_DEPTH = 32;
 type JsonObject = { readonly [name: string]: unknown };
 
 /**
- * Reads an entry of any of the known spellings; the layouts share it, so that a service may be registered by programs
- * that don't agree.
+ * Parses an entry in any of the known spellings. The layouts share it, so that programs which disagree on the spelling
+ * can register under one service.
  *
  * - A value that begins with `{` is JSON with `Addr`, or `address`, or `endpoints[]` (URLs), or `nodes[0].address`, or
  *   `Host` and `Port`.
- * - Another value is `host:port` or a URL.
- * - An empty one stands for the last segment of its key, URL-encoded or not.
+ * - Any other value is `host:port` or a URL.
+ * - An empty value stands for the last segment of its key, URL-encoded or not.
  *
  * @throws Error for an entry that is none of these, or names anything but a plain host and port.
  */
@@ -23,8 +23,8 @@ export function readEntry(key: string, value: string): Endpoint {
 }
 
 /**
- * The part of a key between a layout's root and its last "/": the service's name, where a key ends with `/<id>` and names
- * may have a "/". Undefined for a key that is not of that form.
+ * The part of a key between a layout's root and its last "/": the service's name, if keys end with `/<id>` and names
+ * may contain "/". Undefined for a key of another form.
  */
 export function nameBeforeId(key: string, root: string): string | undefined {
   const end = key.lastIndexOf("/");
@@ -69,7 +69,7 @@ function readJsonTarget(json: JsonObject, node: JsonObject | undefined): Endpoin
   throw new Error("its JSON holds no address");
 }
 
-/** gRPC's first: a server of Connect's speaks it on any of its ports, one of another kind on that one only. */
+/** A gRPC URL first: a Connect server speaks gRPC on any of its ports, other servers only on that one. */
 function preferredUrl(urls: readonly unknown[]): string {
   const texts = urls.filter((url): url is string => typeof url === "string");
   const chosen = texts.find((url) => /^grpcs?:/i.test(url)) ?? texts.find((url) => /^https?:/i.test(url)) ?? texts[0];
@@ -77,7 +77,7 @@ function preferredUrl(urls: readonly unknown[]): string {
   return chosen;
 }
 
-/** `host:port`, or a URL of which scheme, host, port and `isSecure` count. */
+/** Parses `host:port`, or a URL, of which scheme, host, port and `isSecure` count. */
 function readTarget(text: string): Endpoint {
   const url = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)[^?#]*(?:\?([^#]*))?/.exec(text);
   const [, scheme = "", authority = "", query = ""] = url ?? [];
@@ -87,7 +87,7 @@ function readTarget(text: string): Endpoint {
   return { address };
 }
 
-/** The first finite number above 0, also as text; undefined: the default weight. */
+/** The first finite number above 0, possibly given as text; undefined means the default weight. */
 function readWeight(...values: readonly unknown[]): number | undefined {
   for (const value of values) {
     const weight = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
@@ -104,7 +104,7 @@ function attribute(object: unknown, name: string): unknown {
   return isObject(object) ? field(object, name) : undefined;
 }
 
-/** Own fields only: what the prototype has is not in the registry. */
+/** Own fields only: properties of the prototype are not in the registry. */
 function field(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
@@ -118,7 +118,7 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Metadata goes to users, who may copy it or walk through it. */
+/** Metadata is passed to users, who may copy or traverse it. */
 function checkHarmless(value: unknown, depth: number): void {
   if (typeof value !== "object" || value === null) return;
   if (depth > MAX_DEPTH) throw new Error(`its JSON is nested deeper than ${MAX_DEPTH} levels`);
