@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** What etcd refuses. */
+/** The errors that the in-memory etcd answers with, by name. */
 export type ErrorName =
   | "emptyKey"
   | "keyNotFound"
@@ -17,7 +17,7 @@ export type ErrorName =
   | "authNotEnabled"
   | "stopped";
 
-/** etcd's errors, with the codes and texts that its gRPC API answers with: clients tell some of them apart by text. */
+/** etcd's errors, with the codes and texts of its gRPC API: clients tell some of them apart by their text. */
 const errors: Record<ErrorName, readonly [Code, string]> = {
   emptyKey: [Code.InvalidArgument, "key is not provided"],
   keyNotFound: [Code.InvalidArgument, "key not found"],
@@ -35,7 +35,7 @@ const errors: Record<ErrorName, readonly [Code, string]> = {
   stopped: [Code.Unavailable, "server stopped"],
 };
 
-/** An error as etcd answers it. */
+/** Creates an error as etcd would send it. */
 export function etcdError(name: ErrorName): ConnectError {
   const [code, text] = errors[name];
   return new ConnectError(`etcdserver: ${text}`, code);

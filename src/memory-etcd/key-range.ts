@@ -1,33 +1,31 @@
-/**
- * A key as a string with one character per byte: such strings compare as their bytes do, and can be the keys of a map.
- */
+/** A key as a string with one character per byte: such strings compare like their bytes, and can be map keys. */
 export type Key = string;
 
-/** The keys from `start` on: before `end`, or all of them (`end` undefined). */
+/** The keys from `start` on, up to but not including `end`; without an upper bound if `end` is undefined. */
 export interface KeyRange {
   readonly start: Key;
   readonly end: Key | undefined;
 }
 
-/** The bytes of a key, as a {@link Key}. */
+/** Converts a key's bytes to a {@link Key}. */
 export function keyOf(bytes: Uint8Array): Key {
   let key = "";
   for (const byte of bytes) key += String.fromCharCode(byte);
   return key;
 }
 
-/** The bytes that a {@link Key} stands for. */
+/** Converts a {@link Key} back to bytes. */
 export function bytesOf(key: Key): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(key, (character) => character.charCodeAt(0));
 }
 
 /**
- * The keys that a request's `key` and `range_end` mean to etcd: without an end the one key, with the end "\0" all from
- * the key on, otherwise those from the key to before the end.
+ * The range that a request's `key` and `range_end` mean in etcd: without an end, the single key; with the end "\0", all
+ * keys from `key` on; otherwise those from `key` up to but not including the end.
  */
 export function keyRange(key: Uint8Array, rangeEnd: Uint8Array): KeyRange {
   const start = keyOf(key);
-  // No key lies between a key and the same key with a zero byte after it.
+  // No key sorts between a key and the same key followed by a zero byte.
   if (rangeEnd.length === 0) return { start, end: start + "\0" };
   return { start, end: rangeEnd.length === 1 && rangeEnd[0] === 0 ? undefined : keyOf(rangeEnd) };
 }

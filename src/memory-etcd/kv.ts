@@ -17,19 +17,19 @@ import type { Store, Write } from "./store.ts";
 /** Whether a lease exists. */
 export type LeaseLookup = (id: bigint) => boolean;
 
-/** Throws if a request can't be meant, whatever the store holds. */
+/** Throws if a request is invalid regardless of what the store holds. */
 export function checkRange(request: RangeRequest | DeleteRangeRequest): void {
   if (request.key.length === 0) throw etcdError("emptyKey");
 }
 
-/** Throws if a request can't be meant, whatever the store holds. */
+/** Throws if a request is invalid regardless of what the store holds. */
 export function checkPut(request: PutRequest): void {
   if (request.key.length === 0) throw etcdError("emptyKey");
   if (request.ignoreValue && request.value.length > 0) throw etcdError("valueProvided");
   if (request.ignoreLease && request.lease !== 0n) throw etcdError("leaseProvided");
 }
 
-/** Throws if the store as it stands can't take a put. */
+/** Throws if a put can't be applied to the store in its current state. */
 export function checkPutApplies(store: Store, leases: LeaseLookup, request: PutRequest): void {
   if (request.ignoreValue || request.ignoreLease) {
     if (store.read(keyRange(request.key, new Uint8Array())).length === 0) throw etcdError("keyNotFound");
@@ -37,7 +37,7 @@ export function checkPutApplies(store: Store, leases: LeaseLookup, request: PutR
   if (request.lease !== 0n && !leases(request.lease)) throw etcdError("leaseNotFound");
 }
 
-/** Applies a put that was checked. */
+/** Applies a put that has been checked. */
 export function put(store: Store, write: Write, request: PutRequest): MessageInitShape<typeof PutResponseSchema> {
   const [previous] = store.read(keyRange(request.key, new Uint8Array()));
   write.put(
@@ -51,7 +51,7 @@ export function put(store: Store, write: Write, request: PutRequest): MessageIni
   };
 }
 
-/** Applies a deletion that was checked. */
+/** Applies a deletion that has been checked. */
 export function deleteRange(
   write: Write,
   request: DeleteRangeRequest,
@@ -64,7 +64,7 @@ export function deleteRange(
   };
 }
 
-/** Answers a range request; `newest` is the revision that counts as the present. */
+/** Answers a range request; `newest` is the revision that counts as the current one. */
 export function range(
   store: Store,
   request: RangeRequest,
@@ -72,7 +72,7 @@ export function range(
 ): MessageInitShape<typeof RangeResponseSchema> {
   store.check(request.revision, newest);
   const all = store.read(keyRange(request.key, request.rangeEnd), request.revision);
-  // The count is of all keys in the range: neither the limit nor the filters lower it.
+  // The count covers all keys in the range, regardless of limit and filters.
   const answer = { header: { revision: newest }, count: BigInt(all.length) };
   if (request.countOnly) return answer;
 
@@ -86,7 +86,7 @@ export function range(
   };
 }
 
-/** A bound of 0 is none. */
+/** A bound of 0 means no bound. */
 function inBounds(kv: KeyValue, bounds: RangeRequest): boolean {
   return (bounds.maxModRevision === 0n || kv.modRevision <= bounds.maxModRevision) &&
     (bounds.minModRevision === 0n || kv.modRevision >= bounds.minModRevision) &&
@@ -94,7 +94,7 @@ function inBounds(kv: KeyValue, bounds: RangeRequest): boolean {
     (bounds.minCreateRevision === 0n || kv.createRevision >= bounds.minCreateRevision);
 }
 
-/** Sorts as etcd does: by another target than the key also when no order is asked for, then ascending. */
+/** Sorts as etcd does: a sort target other than the key applies, ascending, even if no order is requested. */
 function sort(kvs: KeyValue[], { sortOrder, sortTarget }: RangeRequest): KeyValue[] {
   const rank = ranks[sortTarget];
   if (rank !== undefined) {

@@ -3,7 +3,7 @@ import { etcdError } from "./error.ts";
 import type { Key } from "./key-range.ts";
 import type { Store } from "./store.ts";
 
-/** The least TTL that etcd grants: one and a half election timeouts (1 s by default), in whole seconds. */
+/** The shortest TTL that etcd grants: 1.5 election timeouts (1 s by default), in whole seconds. */
 const MIN_TTL_SECONDS = 2n;
 /** The longest TTL that etcd grants. */
 const MAX_TTL_SECONDS = 9_000_000_000n;
@@ -15,7 +15,7 @@ interface Lease {
   timer: Timer;
 }
 
-/** Leases: each is kept until its TTL has passed without a renewal, then its keys are deleted in one revision. */
+/** The leases: each lives until its TTL has passed without a renewal; then its keys are deleted in one revision. */
 export class Leases {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -30,7 +30,7 @@ export class Leases {
     return this.#leases.has(id);
   }
 
-  /** Grants a lease; `id` 0 lets the server choose. */
+  /** Grants a lease; with `id` 0 the server chooses the id. */
   grant(id: bigint, ttlSeconds: bigint): { id: bigint; ttlSeconds: bigint } {
     if (ttlSeconds > MAX_TTL_SECONDS) throw etcdError("leaseTtlTooLarge");
     if (this.#leases.has(id)) throw etcdError("leaseExists");
@@ -45,7 +45,7 @@ export class Leases {
     return { id: chosen, ttlSeconds: ttl };
   }
 
-  /** Starts the TTL anew and gives it; 0 for a lease that is gone. */
+  /** Restarts the TTL and returns it; 0 if the lease is gone. */
   renew(id: bigint): bigint {
     const lease = this.#leases.get(id);
     if (lease === undefined) return 0n;
@@ -67,7 +67,7 @@ export class Leases {
     this.#leases.delete(id);
   }
 
-  /** What is left of a lease, in whole seconds; undefined for one that is gone. */
+  /** The remaining time of a lease, in whole seconds; undefined if the lease is gone. */
   timeToLive(id: bigint): { ttlSeconds: bigint; grantedSeconds: bigint; keys: readonly Key[] } | undefined {
     const lease = this.#leases.get(id);
     if (lease === undefined) return undefined;
@@ -79,12 +79,12 @@ export class Leases {
     };
   }
 
-  /** The ids of all leases, the one that expires first first. */
+  /** The ids of all leases, in order of expiry. */
   list(): readonly bigint[] {
     return [...this.#leases.values()].sort((a, b) => a.expiresMs - b.expiresMs).map((lease) => lease.id);
   }
 
-  /** Ends the timers; the leases stay as they are. */
+  /** Stops the timers; the leases stay as they are. */
   close(): void {
     for (const lease of this.#leases.values()) lease.timer.cancel();
   }
@@ -93,7 +93,7 @@ export class Leases {
     return this.#clock.timer(expiresMs - this.#clock.now(), () => {
       const lease = this.#leases.get(id);
       if (lease === undefined) return;
-      // A timer may fire a little early, and much earlier when the delay was above what a timer takes.
+      // A timer may fire slightly early, and much earlier if the delay exceeds the maximum of a timer.
       if (this.#clock.now() < expiresMs) lease.timer = this.#expiry(id, expiresMs);
       else this.revoke(id);
     });

@@ -21,55 +21,52 @@ import { Store } from "./store.ts";
 import { txn } from "./txn.ts";
 import { WatchStream } from "./watch-stream.ts";
 
-/** What it says to `etcdctl endpoint status`: the etcd whose behaviour it follows. */
+/** The version reported to `etcdctl endpoint status`: that of the etcd whose behaviour it follows. */
 const VERSION = "3.4.23+memory";
 /** etcd's default for `--max-request-bytes`. */
 const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
-/** A single member is elected once. */
+/** A single member is elected only once. */
 const RAFT_TERM = 2n;
 
 /** Options of {@link createMemoryEtcd}. */
 export interface MemoryEtcdOptions {
-  /** Where the time of leases comes from. Default: the runtime's monotonic clock. */
+  /** The clock for leases. Defaults to the runtime's monotonic clock. */
   readonly clock?: Clock;
   /**
-   * How many of the newest revisions can be read and watched at least; older ones are compacted now and then. Default
-   * 10,000. etcd's counterpart is `--auto-compaction-mode=revision --auto-compaction-retention=…`.
+   * The minimum number of newest revisions that can be read and watched; older ones are compacted from time to time.
+   * Defaults to 10,000. etcd's counterpart is `--auto-compaction-mode=revision --auto-compaction-retention=…`.
    */
   readonly keepRevisions?: number;
 }
 
 const OPTIONS: Checks<MemoryEtcdOptions> = { clock: aClock, keepRevisions: wholeNumber(1) };
 
-/**
- * An etcd in memory, for development and tests: see {@link createMemoryEtcd}.
- */
+/** An etcd in memory, for development and tests; see {@link createMemoryEtcd}. */
 export interface MemoryEtcd extends AsyncDisposable {
   /**
    * Adds etcd's services to a Connect router, to serve them on a port: for Node, Bun and Deno
-   * `http2.createServer(connectNodeAdapter({ routes: etcd.routes }))`. `etcdctl` and every other client of etcd's gRPC
-   * API can then use it.
+   * `http2.createServer(connectNodeAdapter({ routes: etcd.routes }))`. Then `etcdctl` and every other client of etcd's
+   * gRPC API can use it.
    */
   readonly routes: (router: ConnectRouter) => void;
   /** A transport that reaches it within the process, without a port. */
   transport(): Transport;
   /**
-   * Ends its watches and timers; calls after that fail with `Unavailable`, "etcdserver: server stopped". Safe to call
-   * twice.
+   * Ends its watches and timers; later calls fail with `Unavailable`, "etcdserver: server stopped". Safe to call twice.
    */
   close(): Promise<void>;
 }
 
 /**
- * Creates an etcd in memory, **for development and tests**: a single member that forgets everything when the process
- * ends, without authentication, and no replacement for etcd.
+ * Creates an etcd in memory, **for development and tests**: a single member without authentication that forgets
+ * everything when the process ends. It is no replacement for etcd.
  *
  * It serves etcd's v3 gRPC API as far as service discovery needs it, with etcd 3.4's answers and errors: Range, Put,
  * DeleteRange, Txn and Compact; Watch with start revisions, compaction, filters, fragments and progress; leases that
- * expire; Maintenance.Status, and Maintenance.Alarm without any. Auth answers that authentication is not enabled; other
- * services and the JSON gateway are not there. As with etcd's defaults, no lease has a TTL of less than 2 seconds.
+ * expire; Maintenance.Status, and Maintenance.Alarm, which never reports one. Auth answers that authentication is not
+ * enabled; other services and the JSON gateway are missing. As with etcd's defaults, TTLs are at least 2 seconds.
  *
- * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
+ * @throws TypeError or RangeError for an invalid option; the message names it and its value.
  */
 export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
   checkOptions("createMemoryEtcd()", options, OPTIONS);
@@ -79,7 +76,7 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
   const exists = (id: bigint) => leases.has(id);
   const closed = new AbortController();
 
-  // Chosen at the first call: a fresh one is another cluster, which clients tell by its id.
+  // Chosen at the first call. A new instance is another cluster, which clients recognise by its id.
   let ids: { clusterId: bigint; memberId: bigint } | undefined;
   const header = (revision: bigint): ResponseHeader => {
     if (ids === undefined) {
@@ -147,7 +144,7 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
       async *leaseKeepAlive(requests) {
         for await (const { ID } of requests) {
           refuseWhenClosed();
-          // The header is from before the renewal: a keepalive must not seem to have succeeded after a revocation.
+          // The header predates the renewal: a keepalive must not seem to have succeeded after a revocation.
           const before = now();
           yield { header: before, ID, TTL: leases.renew(ID) };
         }
@@ -173,7 +170,7 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
     }, whileOpen);
 
     router.service(Maintenance, {
-      // `etcdctl endpoint health` of etcd 3.5 and newer asks for the alarms.
+      // `etcdctl endpoint health` of etcd 3.5 and newer queries the alarms.
       alarm: () => ({ header: now() }),
       status() {
         const all = store.read(keyRange(new Uint8Array(1), new Uint8Array(1)));

@@ -3,29 +3,29 @@ import { type Event, Event_EventType, EventSchema, type KeyValue, KeyValueSchema
 import { etcdError } from "./error.ts";
 import { bytesOf, type Key, keyOf, type KeyRange } from "./key-range.ts";
 
-/** The life of one key since the last compaction, oldest version first; a version without `kv` says it was deleted. */
+/** The history of one key since the last compaction, oldest version first; a version without `kv` is a deletion. */
 type Versions = { readonly revision: bigint; readonly kv: KeyValue | undefined }[];
 
-/** One change: what a watch tells, and what it tells beside it when asked for the previous value. */
+/** One change: the event for watches, and the previous value for those that request it. */
 export interface Change {
   readonly key: Key;
   readonly event: Event;
   readonly previous: KeyValue | undefined;
 }
 
-/** What a write may do; see {@link Store.write}. */
+/** The operations within a write; see {@link Store.write}. */
 export interface Write {
-  /** The revision that this write makes, or the store's if it has changed nothing so far. */
+  /** The revision that this write creates, or the store's while it has not changed anything. */
   readonly revision: bigint;
   put(key: Uint8Array, value: Uint8Array, lease: bigint): void;
-  /** Deletes the keys of a range and gives what they held, in order of the keys. */
+  /** Deletes the keys of a range and returns their previous contents, in key order. */
   deleteRange(range: KeyRange): readonly KeyValue[];
 }
 
 /**
- * Keys and values under revisions, as etcd's MVCC store keeps them: every write that changes something makes the next
- * revision, older ones can be read until they are compacted, and the changes since then are kept for watches. All
- * KeyValues that it hands out are shared and must not be changed.
+ * Keys and values by revision, like etcd's MVCC store: every write that changes something creates the next revision,
+ * older revisions can be read until they are compacted, and the changes since then are kept for watches. All KeyValues
+ * that it returns are shared and must not be modified.
  */
 export class Store {
   #revision = 1n;
@@ -33,14 +33,14 @@ export class Store {
   /** Keys that have versions, sorted. */
   #keys: Key[] = [];
   readonly #versions = new Map<Key, Versions>();
-  /** Changes by revision without a gap: `#log[i]` are those of revision `#logStart + i`. */
+  /** Changes by revision without gaps: `#log[i]` holds those of revision `#logStart + i`. */
   readonly #log: (readonly Change[])[] = [];
   #logStart = 2n;
   readonly #keysByLease = new Map<bigint, Set<Key>>();
   readonly #listeners = new Set<() => void>();
   readonly #keepRevisions: bigint;
 
-  /** Revisions older than the last `keepRevisions` are compacted now and then. */
+  /** Revisions older than the last `keepRevisions` are compacted from time to time. */
   constructor(keepRevisions: number) {
     this.#keepRevisions = BigInt(keepRevisions);
   }
@@ -61,13 +61,13 @@ export class Store {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Throws unless a revision can be read; 0 and below stand for the newest. */
+  /** Throws if a revision can't be read; 0 and below mean the newest. */
   check(revision: bigint, newest: bigint = this.#revision): void {
     if (revision > newest) throw etcdError("futureRevision");
     if (revision > 0n && revision < this.#compactRevision) throw etcdError("compacted");
   }
 
-  /** What the keys of a range hold at a revision (default: the newest), in order of the keys. */
+  /** The contents of a range of keys at a revision (by default the newest), in key order. */
   read(range: KeyRange, revision = 0n): KeyValue[] {
     const found: KeyValue[] = [];
     for (let i = this.#indexOf(range.start); i < this.#keys.length; i++) {
@@ -80,12 +80,12 @@ export class Store {
     return found;
   }
 
-  /** The keys that are attached to a lease, in order. */
+  /** The keys attached to a lease, in order. */
   keysOf(lease: bigint): readonly Key[] {
     return [...this.#keysByLease.get(lease) ?? []].sort();
   }
 
-  /** Runs `act` as one write: all its changes share one revision, and listeners are told once. */
+  /** Runs `act` as one write: all its changes share one revision, and listeners are called once. */
   write<T>(act: (write: Write) => T): T {
     const changes: Change[] = [];
     const next = this.#revision + 1n;
@@ -104,19 +104,19 @@ export class Store {
     if (changes.length > 0) {
       this.#revision = next;
       this.#log.push(changes);
-      // Twice what is kept, so that the cost of going through all keys is spread over as many writes.
+      // At twice the number to keep, so that the cost of visiting all keys is spread over as many writes.
       if (next - this.#compactRevision > 2n * this.#keepRevisions) this.compact(next - this.#keepRevisions);
       else this.#tell();
     }
     return result;
   }
 
-  /** The changes of one revision; none for a revision that is compacted or to come. */
+  /** The changes of one revision; empty for a compacted or future revision. */
   changes(revision: bigint): readonly Change[] {
     return revision < this.#logStart ? [] : this.#log[Number(revision - this.#logStart)] ?? [];
   }
 
-  /** Forgets what was overwritten or deleted before or at a revision. */
+  /** Discards what was overwritten or deleted at or before a revision. */
   compact(revision: bigint): void {
     if (revision <= this.#compactRevision) throw etcdError("compacted");
     if (revision > this.#revision) throw etcdError("futureRevision");
@@ -143,7 +143,7 @@ export class Store {
     const key = keyOf(keyBytes);
     const previous = this.#versions.get(key)?.at(-1)?.kv;
     const kv = create(KeyValueSchema, {
-      // Copies: what a message holds may be a piece of a much larger buffer, which would then be kept.
+      // Copies: a message's bytes may be a view of a much larger buffer, which would then be retained.
       key: keyBytes.slice(),
       value: value.slice(),
       createRevision: previous?.createRevision ?? revision,
@@ -184,7 +184,7 @@ export class Store {
     this.#keysByLease.set(to, keys.add(key));
   }
 
-  /** The place of the first key that is not before `key`. */
+  /** The index of the first key that is not less than `key`. */
   #indexOf(key: Key): number {
     let low = 0;
     let high = this.#keys.length;

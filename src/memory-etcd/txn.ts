@@ -17,7 +17,7 @@ import type { Store, Write } from "./store.ts";
 /** etcd's default for `--max-txn-ops`. */
 const MAX_OPS = 128;
 
-/** Runs a transaction: all of the operations that its compares choose, or an error and none. */
+/** Runs a transaction: executes all operations that its compares select, or throws without executing any. */
 export function txn(
   store: Store,
   leases: LeaseLookup,
@@ -26,7 +26,7 @@ export function txn(
   checkTxn(request, MAX_OPS);
   checkOverlap(request.success);
   checkOverlap(request.failure);
-  // Nested transactions choose by what stood before the first change too.
+  // Nested transactions too are decided by the state before the first change.
   const plan = choose(store, request);
   checkPlan(store, leases, plan);
   return store.write((write) => {
@@ -35,7 +35,7 @@ export function txn(
   });
 }
 
-/** A transaction whose compares are decided. */
+/** A transaction whose compares have been evaluated. */
 interface Plan {
   readonly succeeded: boolean;
   readonly ops: readonly (Exclude<RequestOp["request"], { case: "requestTxn" }> | { case: "plan"; value: Plan })[];
@@ -49,14 +49,16 @@ function choose(store: Store, request: TxnRequest): Plan {
   return { succeeded, ops };
 }
 
-/** Throws if the store as it stands can't take one of the operations: first of all puts, then of all ranges. */
+/**
+ * Throws if an operation can't be applied to the store in its current state; all puts are checked before all ranges.
+ */
 function checkPlan(store: Store, leases: LeaseLookup, plan: Plan): void {
   const ops = operations(plan);
   for (const op of ops) if (op.case === "requestPut") checkPutApplies(store, leases, op.value);
   for (const op of ops) if (op.case === "requestRange") store.check(op.value.revision);
 }
 
-/** The operations of a plan and of those nested in it, in order. */
+/** The operations of a plan and of its nested plans, in order. */
 function operations(plan: Plan): RequestOp["request"][] {
   return plan.ops.flatMap((op) => op.case === "plan" ? operations(op.value) : [op]);
 }
@@ -75,17 +77,17 @@ function apply(store: Store, write: Write, plan: Plan): MessageInitShape<typeof 
         return { response: { case: "responseTxn", value: { header: {}, succeeded: op.value.succeeded, responses } } };
       }
       default:
-        // checkTxn() refused it.
+        // checkTxn() has rejected it.
         return {};
     }
   });
 }
 
-/** A compare over a range holds if it does for each of its keys; one over no key looks at a key of version 0. */
+/** A compare over a range holds if it holds for every key in it; without any key, it compares a key of version 0. */
 function holds(store: Store, compare: Compare): boolean {
   const found = store.read(keyRange(compare.key, compare.rangeEnd));
   if (found.length > 0) return found.every((kv) => holdsFor(kv, compare));
-  // A key that isn't there has no value, which is not the same as an empty one.
+  // A missing key has no value, which differs from an empty value.
   return compare.target !== Compare_CompareTarget.VALUE && holdsFor(create(KeyValueSchema), compare);
 }
 
@@ -127,7 +129,9 @@ function numberOf(kv: KeyValue, target: Compare["target"]): bigint {
   }
 }
 
-/** Throws if a transaction can't be meant, whatever the store holds; nested ones may use the operations left over. */
+/**
+ * Throws if a transaction is invalid regardless of what the store holds; nested ones may use the remaining operations.
+ */
 function checkTxn(request: TxnRequest, maxOps: number): void {
   const ops = Math.max(request.compare.length, request.success.length, request.failure.length);
   if (ops > maxOps) throw etcdError("tooManyOps");
@@ -141,8 +145,8 @@ function checkTxn(request: TxnRequest, maxOps: number): void {
 }
 
 /**
- * Throws if a key is put twice, or put and deleted, by one list of operations: one revision holds one change of a key.
- * The two branches of a nested transaction exclude each other, so they may put the same key.
+ * Throws if one list of operations puts a key twice, or puts and deletes it: a revision holds one change per key. The
+ * two branches of a nested transaction exclude each other, so both may put the same key.
  */
 function checkOverlap(ops: readonly RequestOp[]): { puts: Set<Key>; deletes: KeyRange[] } {
   const puts = new Set<Key>();

@@ -11,13 +11,13 @@ import { keyRange } from "./key-range.ts";
 import type { Store } from "./store.ts";
 import { type Header, Watch } from "./watch.ts";
 
-/** A watch that asked for fragments gets no response above this, unless one event alone is larger (etcd's default). */
+/** A watch that requested fragments gets no larger response, unless a single event is larger (etcd's default). */
 const FRAGMENT_BYTES = 2 * 1024 * 1024;
-/** etcd's default for how often a quiet watch that asked for progress hears of it. */
+/** etcd's default interval of progress notifications for quiet watches that requested them. */
 const PROGRESS_INTERVAL_MS = 10 * 60_000;
-/** The id in responses that belong to no watch. */
+/** The watch id of responses that belong to no watch. */
 const NO_WATCH = -1n;
-/** Requests are read no further while this many answers wait to be taken. */
+/** Requests are not read while this many answers are waiting to be consumed. */
 const MAX_ANSWERS = 16;
 
 /** One stream of the Watch service, which carries any number of watches. */
@@ -28,7 +28,7 @@ export class WatchStream {
   readonly #watches = new Map<bigint, Watch>();
   readonly #answers: WatchResponse[] = [];
   #progressRequests = 0;
-  /** What is left of a response that was split. */
+  /** The remaining pieces of a response that was split. */
   #fragments: WatchResponse[] = [];
   #nextId = 0n;
   #progress: Timer | undefined;
@@ -41,8 +41,9 @@ export class WatchStream {
   }
 
   /**
-   * Answers requests with responses until `signal` aborts. That the requests end does not end the watches. Nothing is
-   * made before it is taken: a slow reader costs no memory, and misses nothing unless its past is compacted.
+   * Answers requests with responses until `signal` aborts. The end of the requests does not end the watches. Responses
+   * are created only when they are consumed: a slow reader costs no memory, and misses nothing unless its past is
+   * compacted.
    */
   async *run(requests: AsyncIterable<WatchRequest>, signal: AbortSignal): AsyncGenerator<WatchResponse> {
     const wake = () => this.#wakeUp();
@@ -89,7 +90,7 @@ export class WatchStream {
   }
 
   #create(request: WatchCreateRequest): void {
-    // No key means the least one; with an end, that is all keys up to it.
+    // An empty key means the smallest key; with an end, all keys before that.
     const range = keyRange(request.key.length > 0 ? request.key : new Uint8Array(1), request.rangeEnd);
     const revision = this.#store.revision;
     const refusal = range.end !== undefined && range.start >= range.end
@@ -123,7 +124,7 @@ export class WatchStream {
     this.#answers.push(create(WatchResponseSchema, { ...response, header: this.#header(revision) }));
   }
 
-  /** The next response, made at the moment it is asked for. */
+  /** The next response, created when it is requested. */
   #next(): WatchResponse | undefined {
     const fragment = this.#fragments.shift() ?? this.#answers.shift();
     if (fragment !== undefined) {
@@ -133,14 +134,14 @@ export class WatchStream {
     for (const watch of this.#watches.values()) {
       const response = watch.next();
       if (response === undefined) continue;
-      // To the back of the queue: a watch with a long past must not keep the others of its stream waiting.
+      // To the back of the queue: a watch with a long catch-up must not block the other watches of its stream.
       this.#watches.delete(watch.id);
       this.#watches.set(watch.id, watch);
       if (!watch.request.fragment) return response;
       this.#fragments = split(response);
       return this.#fragments.shift();
     }
-    // Progress says that all before it was told, so it comes when no watch has anything left to tell.
+    // Progress confirms that everything before it was sent, so it is sent once no watch has anything pending.
     if (this.#progressRequests === 0) return undefined;
     this.#progressRequests--;
     this.#wakeUp();
@@ -156,7 +157,7 @@ export class WatchStream {
   }
 }
 
-/** Splits a response that is too large; all pieces but the last say that more follow. */
+/** Splits a response that is too large; all pieces but the last are marked as fragments. */
 function split(response: WatchResponse): WatchResponse[] {
   const pieces: Event[][] = [[]];
   let size = 0;

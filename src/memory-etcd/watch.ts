@@ -10,15 +10,15 @@ import {
 import { contains, type KeyRange } from "./key-range.ts";
 import type { Store } from "./store.ts";
 
-/** How many revisions etcd sends at once to a watch that begins in the past. */
+/** How many revisions etcd sends at once to a watch that starts in the past. */
 const CATCH_UP_REVISIONS = 1_000n;
 
-/** Makes the header of a response for a revision. */
+/** Creates a response header for a revision. */
 export type Header = (revision: bigint) => ResponseHeader;
 
 /**
- * One watch: a place in the store's log of changes. It queues nothing, as what it has not told yet is read from the log
- * when its stream has room.
+ * One watch: a position in the store's log of changes. It queues nothing: pending events are read from the log when its
+ * stream has room.
  */
 export class Watch {
   readonly id: bigint;
@@ -26,15 +26,15 @@ export class Watch {
   readonly #range: KeyRange;
   readonly #store: Store;
   readonly #header: Header;
-  /** The first revision that was not told yet. */
+  /** The first revision that has not been sent. */
   #next: bigint;
-  /** Whether all up to the present was told once: from then on each revision has a response of its own. */
+  /** Whether it has caught up once: from then on each revision has its own response. */
   #synced: boolean;
-  /** It was told that its past is compacted away, and is dead. */
+  /** It was cancelled because its start was compacted. */
   #compacted = false;
-  /** Nothing was told since a progress notification was last due. */
+  /** Nothing has been sent since a progress notification was last due. */
   #quiet = true;
-  /** A progress notification is due, once there is nothing else to tell. */
+  /** A progress notification is due, once nothing else is pending. */
   #due = false;
 
   constructor(id: bigint, range: KeyRange, request: WatchCreateRequest, store: Store, header: Header) {
@@ -48,14 +48,14 @@ export class Watch {
     this.#next = startRevision === 0n ? store.revision + 1n : startRevision;
   }
 
-  /** Says that another interval of progress notifications has passed: one is due if nothing was told in it. */
+  /** Called at each interval of progress notifications: one becomes due if nothing was sent during the interval. */
   interval(): void {
     if (!this.request.progressNotify) return;
     this.#due = this.#quiet;
     this.#quiet = true;
   }
 
-  /** What it has to tell at this moment. */
+  /** The next response, if anything is pending. */
   next(): WatchResponse | undefined {
     const present = this.#store.revision;
     if (this.#compacted) return undefined;
@@ -63,7 +63,7 @@ export class Watch {
     if (this.#next < this.#store.compactRevision) {
       this.#compacted = true;
       return create(WatchResponseSchema, {
-        // etcd tells no revision here.
+        // etcd sends no revision here.
         header: this.#header(0n),
         watchId: this.id,
         canceled: true,
@@ -85,7 +85,7 @@ export class Watch {
       }
     }
     this.#next = revision;
-    // The header of a catch-up carries the present revision, beyond that of its last event.
+    // The header of a catch-up carries the current revision, which is beyond that of its last event.
     const told = this.#synced ? revision - 1n : present;
     if (revision > present) this.#synced = true;
     if (events.length === 0) return this.#progress();
@@ -101,14 +101,14 @@ export class Watch {
         ? WatchCreateRequest_FilterType.NOPUT
         : WatchCreateRequest_FilterType.NODELETE;
       if (!contains(this.#range, key) || this.request.filters.includes(filter)) continue;
-      // The previous value is that of the revision before, which may be compacted already.
+      // The previous value belongs to the revision before, which may already be compacted.
       const tell = this.request.prevKv && previous !== undefined && revision > this.#store.compactRevision;
       events.push(tell ? create(EventSchema, { ...event, prevKv: previous }) : event);
     }
     return events;
   }
 
-  /** A notification that all up to the present was told, if one is due. */
+  /** A notification that everything up to the current revision was sent, if one is due. */
   #progress(): WatchResponse | undefined {
     if (!this.#due || !this.#synced) return undefined;
     this.#due = false;
