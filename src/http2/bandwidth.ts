@@ -1,23 +1,23 @@
 import type { Clock } from "../time/clock.ts";
 import type { FrameWriter } from "./wire/frame-writer.ts";
 
-/** The pings that measure; keepalive's hold zeros. */
+/** The payload of the PINGs that measure; keepalive's is all zeros. */
 const PAYLOAD: Uint8Array = new TextEncoder().encode("bdp-ping");
-/** After a measurement that showed nothing new: the pause before the next, doubled each time, … */
+/** The pause after a measurement that changed nothing, doubled each time. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
-/** … and after so long without need of one, what was measured is forgotten. */
+/** After this long without a need to measure, the estimate is dropped. */
 const IDLE_MS = 10_000;
-/** What is left of the best rate after a round trip that filled the window and was slower. */
+/** The factor by which the best rate decays after a slower round trip that filled the window. */
 const FADE = 0.9;
 
 /**
- * How many bytes are on their way to this side at a time: bandwidth × delay, measured as gRPC's other clients do, by what
- * comes between a PING and its answer. Servers count pings, but none that answers DATA: so one is sent only as DATA comes,
- * one at a time, and only while a stream's window is used up by halves.
+ * Estimates the bandwidth-delay product as gRPC's other clients do: by the bytes that arrive between a PING and its
+ * acknowledgement. Servers limit PINGs, but don't count those in response to DATA: so a PING is sent only when DATA
+ * arrives, one at a time, and only while a stream uses up half of its window.
  */
 export class Bandwidth {
-  /** Twice what came in the best round trip, so that a window of so many bytes never empties; 0: unknown. */
+  /** Twice the bytes of the best round trip, so that a window of this size never runs empty; 0 if unknown. */
   bytes = 0;
   readonly #clock: Clock;
   readonly #writer: FrameWriter;
@@ -35,7 +35,7 @@ export class Bandwidth {
     this.#writer = writer;
   }
 
-  /** DATA came: a measurement that is wanted begins with it, so that what follows it in the same window is seen. */
+  /** DATA arrived. A measurement that is due starts with it, so that the rest of the same window is counted. */
   received(bytes: number): void {
     if (this.#asking) {
       this.#sample += bytes;
@@ -48,7 +48,7 @@ export class Bandwidth {
     }
   }
 
-  /** A stream used half of its window: the next DATA is measured, unless some was lately. */
+  /** A stream used half of its window: the next DATA is measured, unless some was recently. */
   use(): void {
     const now = this.#clock.now();
     if (now - this.#usedAt > IDLE_MS) {
@@ -62,21 +62,21 @@ export class Bandwidth {
     this.#wanted = !this.#asking && now >= this.#nextAt;
   }
 
-  /** Whether an acknowledged PING is the one that was sent. */
+  /** Whether an acknowledged PING is the one that was sent; if so, updates the estimate. */
   answered(payload: Uint8Array, start: number): boolean {
     if (!this.#asking || !PAYLOAD.every((byte, i) => payload[start + i] === byte)) return false;
     this.#asking = false;
     const now = this.#clock.now();
     const rate = this.#sample / Math.max(now - this.#sentAt, 0.01);
-    // Else the window was not what held the server back.
+    // Otherwise the window was not what limited the server.
     const filled = 3 * this.#sample >= 2 * this.bytes;
-    // A longer round trip also brings more: only a faster path is worth a larger window.
+    // A longer round trip also carries more bytes: only a higher rate justifies a larger window.
     if (filled && rate >= this.#most && 2 * this.#sample > this.bytes) {
       this.bytes = 2 * this.#sample;
       this.#most = rate;
       this.#pauseMs = 0;
     } else {
-      // A single round trip may have been slow because this side, or the server, was busy: the best one fades.
+      // A single round trip may be slow because this side or the server was busy: the best rate only decays.
       if (filled) this.#most *= FADE;
       this.#pauseMs = filled ? FIRST_PAUSE_MS : Math.min(Math.max(FIRST_PAUSE_MS, 2 * this.#pauseMs), LONGEST_PAUSE_MS);
     }

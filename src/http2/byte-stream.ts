@@ -1,32 +1,32 @@
 /**
- * What HTTP/2 runs over: an ordered, reliable stream of bytes both ways, that is already open. `src/node/socket.ts`
- * makes it from a TCP, TLS or Unix socket, or from another duplex stream; tests make it from two arrays.
+ * What HTTP/2 runs over: an open, ordered, reliable stream of bytes in both directions. `src/node/socket.ts` makes one
+ * from a TCP, TLS or Unix socket, or from another duplex stream; tests make one from two arrays.
  */
 export interface ByteStream {
-  /** Starts the flow: events may come from now on, never before, and never from within `start` itself. */
+  /** Starts reading: events may fire from now on, but never before, and never within `start` itself. */
   start(events: ByteStreamEvents): void;
   /**
-   * Queues bytes, which the stream may keep until they left: the caller doesn't change them afterwards. False: enough is
-   * queued, wait for `writable`. Bytes written after `end` or `destroy` are dropped.
+   * Queues bytes. The stream may keep them until they are sent, so the caller must not change them. Returns false if
+   * enough is queued: wait for `writable`. Bytes written after `end` or `destroy` are dropped.
    */
   write(bytes: Uint8Array): boolean;
-  /** Half-closes: nothing follows what was written. */
+  /** Half-closes: nothing more will be written. */
   end(): void;
-  /** Drops the stream at once, with whatever was not sent. `closed` follows unless it already came. */
+  /** Destroys the stream immediately, along with anything unsent. `closed` follows unless it already fired. */
   destroy(): void;
-  /** Whether the stream keeps the process alive. Streams of runtimes without such a notion ignore it. */
+  /** Sets whether the stream keeps the process alive. Ignored on runtimes without such a notion. */
   hold(on: boolean): void;
 }
 
-/** What a byte stream tells its owner. None of these may throw. */
+/** The events of a byte stream. Handlers must not throw. */
 export interface ByteStreamEvents {
-  /** Bytes came; the receiver may keep them. */
+  /** Bytes arrived; the receiver may keep them. */
   data(chunk: Uint8Array): void;
-  /** After `write` returned false, never from within it: there is room again. */
+  /** There is room again after `write` returned false. Never fires within `write`. */
   writable(): void;
   /** The peer half-closed: no more `data`. */
   end(): void;
-  /** The last event, once: the stream is gone; with a cause unless it ended as both sides wanted. */
+  /** The last event, fired once: the stream is gone. There is no cause if both sides ended it cleanly. */
   closed(cause?: Error): void;
 }
 

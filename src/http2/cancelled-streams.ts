@@ -1,16 +1,16 @@
-/** How many cancelled streams are remembered: as many as a client may have in flight and give up at once. */
+/** How many cancelled streams are remembered: as many as a client may have in flight and cancel at the same time. */
 const MAX_CANCELLED = 10_000;
-/** What the headers and trailers of a stream may take, as {@link CancelledStreams} counts. */
+/** What a stream's headers and trailers may take, in bytes as {@link CancelledStreams} counts them. */
 const CANCELLED_FRAMES_BYTES = 64 * 1024;
 
 /**
- * The streams that this side reset lately. Until the server hears of it, it goes on sending (RFC 9113 section 5.1,
- * "closed"): as much as the stream's window still allows is honest, and what is more is noise.
+ * The streams that this side reset recently. Until the server learns of the reset it keeps sending (RFC 9113 section
+ * 5.1, "closed"): what the stream's remaining window allows is legitimate, and anything beyond is noise.
  */
 export class CancelledStreams {
-  /** By id: how many bytes may still come. */
+  /** By id, how many bytes may still arrive. */
   readonly #bytesLeft = new Map<number, number>();
-  /** The ids as they came, around and around: the oldest is forgotten first. */
+  /** A ring buffer of the ids: the oldest is forgotten first. */
   readonly #ids: number[] = [];
   #next = 0;
 
@@ -21,7 +21,10 @@ export class CancelledStreams {
     this.#next = (this.#next + 1) % MAX_CANCELLED;
   }
 
-  /** Whether a frame of so many bytes may still be on its way on a closed stream. `last`: it is the stream's last. */
+  /**
+   * Whether a frame of this size on a closed stream may have been sent before the reset arrived. `last`: it ends the
+   * stream.
+   */
   expects(id: number, bytes: number, last: boolean): boolean {
     const left = this.#bytesLeft.get(id);
     if (left === undefined) return false;

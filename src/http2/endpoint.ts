@@ -14,22 +14,25 @@ import type { ScheduleFlush } from "./wire/frame-writer.ts";
 import { HpackEncoder } from "./wire/hpack-encoder.ts";
 import { PeerSettings } from "./wire/settings.ts";
 
-/** Settings of a connection, at either end. */
+/** Options of a connection, at either end. */
 export interface EndpointOptions {
   limits?: Http2Limits | undefined;
   /** Defaults to the runtime's. */
   clock?: Clock | undefined;
-  /** When what was buffered is written. Defaults to a microtask; `node/flush-scheduler.ts` gathers more into one write. */
+  /**
+   * Schedules the flush of buffered frames. Defaults to a microtask; `node/flush-scheduler.ts` batches more into one
+   * write.
+   */
   scheduleFlush?: ScheduleFlush | undefined;
 }
 
-/** What differs between the ends in what both do. */
+/** Which end of a connection an {@link Endpoint} is. */
 export type Role = "client" | "server";
 
 /**
- * One end of an HTTP/2 connection: the parts that a client's and a server's are both made of, and what they do alike.
- * Which streams there are, who opens them and how the connection ends is for each role to add: `client/connection.ts` is
- * the example. (A base class rather than a part, so that a small call reaches writer and sender in one step.)
+ * One end of an HTTP/2 connection: the parts that clients and servers share, and the behaviour common to both. Each
+ * role adds which streams there are, who opens them and how the connection ends: `client/connection.ts` is the example.
+ * (A base class rather than a part, so that a small call reaches writer and sender in one step.)
  */
 export abstract class Endpoint<S extends Stream> {
   readonly clock: Clock;
@@ -41,7 +44,7 @@ export abstract class Endpoint<S extends Stream> {
   readonly lender: Lender;
   /** The streams that count against MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2), by id. */
   readonly streams: StreamTable<S> = new StreamTable();
-  /** What the other end is called in errors. */
+  /** How errors refer to the other end. */
   readonly peerName: Role;
   protected readonly bytes: ByteStream;
   #held = false;
@@ -56,7 +59,7 @@ export abstract class Endpoint<S extends Stream> {
     this.lender = new Lender(this.limits, this.clock, this.writer);
   }
 
-  /** Whether the process is held; the first stream holds it, and the end of the last lets it go. */
+  /** Whether the connection keeps the process alive: from the first stream until the last one ends. */
   protected get held(): boolean {
     return this.#held;
   }
@@ -65,7 +68,7 @@ export abstract class Endpoint<S extends Stream> {
     this.bytes.hold(on);
   }
 
-  /** Answers that pile up for a peer that doesn't read them are a flood (section 10.5). */
+  /** Replies that pile up for a peer that doesn't read them are a flood (section 10.5). */
   protected checkControlBytes(): void {
     if (!this.writer.blocked || this.writer.waitingControlBytes <= MAX_WAITING_CONTROL_BYTES) return;
     const why = `the ${this.peerName} doesn't read the answers to its own frames`;

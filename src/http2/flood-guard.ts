@@ -1,20 +1,20 @@
 import type { Clock } from "../time/clock.ts";
 
-/** How many bytes of answers (acknowledgements, window updates) may wait for a peer that doesn't read. */
+/** How many bytes of replies (acknowledgements, window updates) may be buffered for a peer that doesn't read. */
 export const MAX_WAITING_CONTROL_BYTES: number = 64 * 1024;
 
-/** The flood limit: at most so many frames that serve no call, … */
+/** Flood limit: at most this many frames that serve no call … */
 const MAX_FRAMES = 10_000;
-/** … per so many milliseconds, … */
+/** … in this many milliseconds … */
 const PERIOD_MS = 10_000;
-/** … unless at least so many useful frames passed meanwhile. */
+/** … unless at least this many useful frames passed in the same time. */
 const ENOUGH_USEFUL = MAX_FRAMES / 2;
 
 /**
- * Tells a flood (RFC 9113 section 10.5) from honest traffic: PING, acknowledgements, PRIORITY, DATA without content, frames of
- * closed streams and of unknown types all cost work and serve no call. An honest server sends some with each call, and
- * gRPC servers one PING per round trip in which content came or went, to measure the bandwidth; so they count against
- * the useful frames of the same time, whichever side sent those.
+ * Tells a flood (RFC 9113 section 10.5) from legitimate traffic. PING, acknowledgements, PRIORITY, empty DATA, frames
+ * on closed streams and frames of unknown types all cost work and serve no call. A well-behaved server sends a few with
+ * each call, and gRPC servers send one PING per round trip with content, to measure the bandwidth; so these frames are
+ * weighed against the useful frames of the same time, whichever side sent those.
  */
 export class FloodGuard {
   readonly #clock: Clock;
@@ -24,7 +24,7 @@ export class FloodGuard {
   #since: number | undefined;
   #sentBefore = 0;
 
-  /** `sent` counts the DATA frames with content that this side ever sent. */
+  /** `sent.dataFrames` counts the DATA frames with content that this side has sent so far. */
   constructor(clock: Clock, sent: { readonly dataFrames: number }) {
     this.#clock = clock;
     this.#sent = sent;
@@ -35,7 +35,7 @@ export class FloodGuard {
     this.#useful++;
   }
 
-  /** Counts a frame that serves none; false: it is a flood. */
+  /** Counts a frame that serves no call. Returns false if it is a flood. */
   useless(): boolean {
     if (this.#useless++ === 0) this.#since = this.#clock.now();
     if (this.#useless < MAX_FRAMES) return true;
@@ -50,8 +50,9 @@ export class FloodGuard {
 }
 
 /**
- * Bounds the rate of SETTINGS and GOAWAY, which useful frames don't excuse: they concern all streams at once, and no amount
- * of calls needs many. gRPC's C servers, which change their windows as they measure the bandwidth, send some ten a second.
+ * Limits the rate of SETTINGS and GOAWAY, whatever the number of useful frames: they concern all streams at once, and
+ * no number of calls needs many. gRPC's C-core servers, which adjust their windows as they measure the bandwidth, send
+ * about ten a second.
  */
 export class RateGuard {
   readonly #clock: Clock;
@@ -62,7 +63,7 @@ export class RateGuard {
     this.#clock = clock;
   }
 
-  /** Counts a frame, which may cost as much as several; false: there were too many in too short a time. */
+  /** Counts a frame, at the cost of one or more. Returns false if there were too many in too short a time. */
   count(cost: number): boolean {
     if (this.#count === 0) this.#since = this.#clock.now();
     this.#count += cost;

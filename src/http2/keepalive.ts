@@ -3,25 +3,27 @@ import type { Clock, Timer } from "../time/clock.ts";
 import type { FrameWriter } from "./wire/frame-writer.ts";
 import { ErrorCode, Http2Error } from "./wire/error.ts";
 
-/** When a silent connection is asked whether it lives (gRPC's keepalive, gRFC A8). */
+/** When a silent connection is probed with PINGs (gRPC's keepalive, gRFC A8). */
 export interface KeepaliveOptions {
   /**
-   * After how much silence of the server a PING is sent, in milliseconds: at once if calls are open, else with the next
-   * call, which then waits for the answer before it is sent. Defaults to 30,000.
+   * How long the server may be silent before a PING is sent, in milliseconds: immediately if calls are open, otherwise
+   * with the next call, which waits for the acknowledgement before it is sent. Defaults to 30,000.
    */
   intervalMs?: number | undefined;
-  /** How long the answer may take before the connection counts as lost; in milliseconds. Defaults to 10,000. */
+  /**
+   * How long the acknowledgement may take before the connection counts as lost, in milliseconds. Defaults to 10,000.
+   */
   timeoutMs?: number | undefined;
   /**
-   * Pings while no call is open, too, which keeps the connection in the memory of a NAT or firewall (A8's
-   * `permit_without_stream`). Servers must allow it: others end the connection. Defaults to false.
+   * Also pings while no call is open, which keeps NATs and firewalls from forgetting the connection (A8's
+   * `permit_without_stream`). The server must allow it: servers that don't close the connection. Defaults to false.
    */
   withoutCalls?: boolean | undefined;
 }
 
-/** {@link KeepaliveOptions}, and what the owner of the connection knows of its server. */
+/** {@link KeepaliveOptions}, plus what the connection's owner knows about its server. */
 export interface KeepaliveSettings extends KeepaliveOptions {
-  /** The server takes a ping for abuse while no request is open: none is sent then, whatever the options say. */
+  /** The server treats pings without open requests as abuse: none are sent then, whatever the options say. */
   pingsNeedCalls?: boolean | undefined;
 }
 
@@ -32,34 +34,34 @@ export const KEEPALIVE_OPTIONS: Checks<KeepaliveOptions> = {
   withoutCalls: flag,
 };
 
-/** What a keepalive needs of its connection. */
+/** What {@link Keepalive} needs from its connection. */
 export interface KeepaliveHost {
   readonly clock: Clock;
   readonly writer: Pick<FrameWriter, "ping">;
-  /** Whether streams are open, or wait to be. */
+  /** Whether streams are open or waiting to open. */
   readonly inUse: boolean;
-  /** The connection is lost. */
+  /** Reports the connection as lost. */
   fail(error: Error): void;
 }
 
 const PAYLOAD = new Uint8Array(8);
 
 /**
- * Pings a connection on which nothing comes. One timer at most, and none for each request. While a PING waits for its
- * answer, requests that are not sent yet wait, too: on a path that is dead they would be lost.
+ * Pings a connection on which nothing arrives. There is at most one timer, and none per request. While a PING is
+ * unacknowledged, unsent requests wait too: on a dead path they would be lost.
  */
 export class Keepalive {
-  /** Whether a PING waits for its answer; whatever comes counts as one. */
+  /** Whether a PING is unacknowledged; anything received counts as its acknowledgement. */
   asking = false;
   readonly #host: KeepaliveHost;
   readonly #intervalMs: number;
   readonly #timeoutMs: number;
   readonly #withoutCalls: boolean;
   readonly #pingsNeedCalls: boolean;
-  /** Whether the peer's first SETTINGS came. */
+  /** Whether the peer's first SETTINGS arrived. */
   #started = false;
   #heardAt = 0;
-  /** With `pingsNeedCalls`: when the first request was made since something came. */
+  /** With `pingsNeedCalls`: when the first request was made since something was last received. */
   #unansweredSince: number | undefined;
   #timer: Timer | undefined;
 
@@ -71,14 +73,14 @@ export class Keepalive {
     this.#withoutCalls = !this.#pingsNeedCalls && (withoutCalls ?? false);
   }
 
-  /** The server is there. */
+  /** The peer's first SETTINGS arrived. */
   start(): void {
     this.#started = true;
     this.heard();
     if (this.#withoutCalls || this.#host.inUse) this.#wait();
   }
 
-  /** Something came; true if a PING waited for it. */
+  /** Something was received. Returns true if a PING was unacknowledged. */
   heard(): boolean {
     this.#heardAt = this.#host.clock.now();
     this.#unansweredSince = undefined;
@@ -90,7 +92,7 @@ export class Keepalive {
     return true;
   }
 
-  /** There is a request again. */
+  /** A request was made on an idle connection. */
   busy(): void {
     if (this.asking || !this.#started) return;
     if (this.#pingsNeedCalls) this.#unansweredSince ??= this.#host.clock.now();
@@ -126,7 +128,7 @@ export class Keepalive {
     this.asking = true;
     writer.ping(PAYLOAD);
     this.#timer?.cancel();
-    // The answer may have come while the process was busy or stopped: what has come is read before the verdict.
+    // The acknowledgement may have arrived while the process was busy or stopped: read what is there before giving up.
     this.#timer = clock.timer(this.#timeoutMs, () => this.#timer = clock.timer(0, () => this.#unanswered()));
   }
 

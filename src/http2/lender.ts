@@ -4,28 +4,29 @@ import type { ResolvedHttp2Limits } from "./limits.ts";
 import type { StreamWindow } from "./wire/flow.ts";
 import type { FrameWriter } from "./wire/frame-writer.ts";
 
-/** What the lender needs of a stream. */
+/** What the lender needs from a stream. */
 export interface Borrower {
   readonly id: number;
   readonly receiveWindow: StreamWindow | undefined;
   readonly endReceived: boolean;
-  /** What it holds on loan after its end, until that is read. */
+  /** What it still holds on loan after it ended, until that is read. */
   unreadLoan: UnreadLoan | undefined;
 }
 
-/** What all connections of this process have lent. */
+/** Bytes lent by all connections of this process. */
 export const processLoans: { bytes: number } = { bytes: 0 };
 
-/** A smaller loan isn't worth its frame unless it is all that is asked for. */
+/** A smaller loan isn't worth its frame unless it is all that is needed. */
 const LEAST_LOAN_BYTES = 16 * 1024;
 
 type LenderLimits = Pick<ResolvedHttp2Limits, "maxLentBytes" | "maxProcessLentBytes">;
 
 /**
- * The windows of a connection's streams. Each stream may always send its own, small one. More is lent to those that are
- * read as fast as they come, as much as bandwidth × delay wants, and to those of which a whole message is waited for; up
- * to a bound of the connection and one of the process. A loan comes back as its bytes are read: the peer is then allowed
- * no more for them. It is never lost: what a stream that has ended still holds counts until it is read or collected.
+ * Sizes the receive windows of a connection's streams. Each stream has a small base window. More is lent, up to a limit
+ * per connection and one per process, to streams that are read as fast as data arrives (as much as the bandwidth-delay
+ * product requires) and to streams whose reader waits for a whole message. A loan is repaid as its bytes are read: the
+ * peer gets no further credit for them. It is never lost: what an ended stream still holds counts until it is read or
+ * collected.
  */
 export class Lender {
   readonly #limits: LenderLimits;
@@ -44,7 +45,7 @@ export class Lender {
     return this.#lent;
   }
 
-  /** DATA came. */
+  /** DATA arrived. */
   received(bytes: number): void {
     this.#bandwidth.received(bytes);
   }
@@ -54,14 +55,14 @@ export class Lender {
     return this.#bandwidth.answered(payload, start);
   }
 
-  /** A stream's reader took bytes: its window grows again when half of it was taken (RFC 9113 section 6.9). */
+  /** A stream's reader took bytes: its window is renewed once half of it was taken (RFC 9113 section 6.9). */
   consumed(stream: Borrower, bytes: number): void {
     const window = stream.receiveWindow;
     if (window === undefined || !window.take(bytes) || stream.endReceived) return;
     let loan = 0;
     if (this.#limits.maxLentBytes > 0) {
       this.#bandwidth.use();
-      // No more than twice what its reader took yet: a stream that is opened and left gets nothing.
+      // At most twice what its reader has taken so far: a stream that is opened and never read gets nothing.
       loan = this.#allowed(window, Math.min(this.#bandwidth.bytes - window.base, 2 * window.read));
     }
     const before = window.loan;
@@ -70,7 +71,7 @@ export class Lender {
     if (increment > 0) this.#writer.windowUpdate(stream.id, increment);
   }
 
-  /** The reader waits for a message of which so many bytes are missing: they may come at once. */
+  /** The reader waits for a message of which this many bytes are missing: they may arrive at once. */
   expects(stream: Borrower, bytes: number): void {
     const window = stream.receiveWindow;
     if (window === undefined || stream.endReceived || bytes <= window.left) return;
@@ -81,7 +82,7 @@ export class Lender {
     this.#writer.windowUpdate(stream.id, window.lend(loan));
   }
 
-  /** The stream has ended: what it has on loan comes back, but for what its reader has not taken. */
+  /** The stream ended: its loan is repaid, except for what its reader has not taken. */
   closed(stream: Borrower): void {
     const window = stream.receiveWindow;
     if (window === undefined || window.loan === 0) return;
@@ -90,13 +91,13 @@ export class Lender {
     if (unread > base) stream.unreadLoan = new UnreadLoan(this, stream, unread, base);
   }
 
-  /** Counts a loan; negative: one that came back. */
+  /** Counts a loan, or a repayment if negative. */
   count(bytes: number): void {
     this.#lent += bytes;
     processLoans.bytes += bytes;
   }
 
-  /** How much of a loan a stream may have: up to half of what it has and what is left, so that others get some, too. */
+  /** How large a stream's loan may become: up to half of what it has and what is left, so that others get a share. */
   #allowed({ loan }: StreamWindow, wanted: number): number {
     const { maxLentBytes, maxProcessLentBytes } = this.#limits;
     const left = Math.min(maxLentBytes - this.#lent, maxProcessLentBytes - processLoans.bytes);
@@ -104,12 +105,12 @@ export class Lender {
   }
 }
 
-/** Ends the loans of streams that ended, were not read to the end, and that nobody can read any more. */
+/** Repays the loans of ended streams that were not read to the end and that nothing can read any more. */
 const collected = typeof FinalizationRegistry === "undefined"
   ? undefined
   : new FinalizationRegistry<UnreadLoan>((loan) => loan.read(Infinity));
 
-/** What an ended stream holds beyond the window that every stream has. */
+/** What an ended stream holds beyond its base window. */
 export class UnreadLoan {
   readonly #lender: Lender;
   readonly #base: number;

@@ -1,30 +1,30 @@
 import { bytes, checkOptions, type Checks } from "../option.ts";
 
-/** What a connection allows its peer, and itself; all have defaults that fit gRPC. */
+/** Limits of a connection, for its peer and for itself. All have defaults that suit gRPC. */
 export interface Http2Limits {
   /**
-   * How many bytes each stream may receive beyond what its reader took. Defaults to 64 KiB, and more where it is lent. A
-   * value of one's own also sets `maxLentBytes` to 0: windows are then fixed, and the bandwidth isn't measured (as with
-   * grpc-go's `WithInitialWindowSize`).
+   * How many bytes each stream may receive ahead of its reader. Defaults to 64 KiB, plus what is lent. If set,
+   * `maxLentBytes` defaults to 0: windows are then fixed, and the bandwidth isn't measured (as with grpc-go's
+   * `WithInitialWindowSize`).
    */
   streamWindowBytes?: number | undefined;
-  /** How many bytes the connection may receive beyond what it has parsed. Defaults to 16 MiB. */
+  /** How many bytes the connection may receive ahead of what it has parsed. Defaults to 16 MiB. */
   connectionWindowBytes?: number | undefined;
   /**
-   * How much more the streams of the connection may have at a time, all together, in bytes: it is lent to streams that are
-   * read as fast as they come, by bandwidth × delay (measured with PINGs, as gRPC's other clients do), and to calls that
-   * wait for a large message. Defaults to 16 MiB; 0: nothing is lent and no such PING is sent.
+   * How many bytes more may be lent to all streams of the connection together: to streams that are read as fast as data
+   * arrives, by the bandwidth-delay product (measured with PINGs, as gRPC's other clients do), and to calls that wait
+   * for a large message. Defaults to 16 MiB; with 0, nothing is lent and no such PINGs are sent.
    */
   maxLentBytes?: number | undefined;
-  /** Nothing is lent while all connections of the process have lent so many bytes together. Defaults to 128 MiB. */
+  /** Nothing is lent while all connections of the process together have lent this many bytes. Defaults to 128 MiB. */
   maxProcessLentBytes?: number | undefined;
-  /** The largest header section that is received, counted as RFC 7541 section 4.1 does. Defaults to 64 KiB. */
+  /** The largest header section accepted, in bytes as RFC 7541 section 4.1 counts them. Defaults to 64 KiB. */
   maxHeaderListBytes?: number | undefined;
   /**
-   * The largest header section that is sent, counted in the same way: the lengths of name and value, and 32, of each
-   * field. A larger one fails its call with ResourceExhausted, and no other server is tried. The server's own limit
-   * (SETTINGS_MAX_HEADER_LIST_SIZE) holds where it is smaller. Defaults to 60 KiB: many servers end a connection, with
-   * all its calls, at 64 KiB, and don't announce it.
+   * The largest header section sent, counted the same way: the lengths of name and value plus 32 for each field. A call
+   * with a larger one fails with ResourceExhausted, and no other server is tried. The server's own limit
+   * (SETTINGS_MAX_HEADER_LIST_SIZE) applies where it is smaller. Defaults to 60 KiB: many servers close a connection,
+   * with all its calls, at 64 KiB without announcing it.
    */
   maxRequestHeaderListBytes?: number | undefined;
 }
@@ -39,7 +39,7 @@ export interface ResolvedHttp2Limits {
   readonly maxRequestHeaderListBytes: number;
 }
 
-/** The most that HTTP/2 can express of a window. */
+/** The largest window that HTTP/2 can express. */
 const MAX_BYTES = 0x7fff_ffff;
 
 /** The checks of {@link Http2Limits}. */

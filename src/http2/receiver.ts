@@ -11,9 +11,9 @@ import { HpackDecoder } from "./wire/hpack-decoder.ts";
 const HEADER_TABLE_BYTES = 4_096;
 
 /**
- * What the frames mean that concern a whole connection, and any stream's window, at either end: SETTINGS, PING,
- * WINDOW_UPDATE, frames of no use (RFC 9113 sections 5 and 6). What breaks the connection is thrown. HEADERS, DATA,
- * RST_STREAM and GOAWAY are for each role to add: `client/receiver.ts` is the example.
+ * Handles the frames that concern a whole connection or a stream's window, alike at either end: SETTINGS, PING,
+ * WINDOW_UPDATE and ignored frames (RFC 9113 sections 5 and 6). Throws connection errors. Each role adds HEADERS, DATA,
+ * RST_STREAM and GOAWAY: `client/receiver.ts` is the example.
  */
 export abstract class Receiver<S extends Stream> {
   protected readonly flood: FloodGuard;
@@ -21,7 +21,7 @@ export abstract class Receiver<S extends Stream> {
   readonly #endpoint: Endpoint<S>;
   readonly #window: ReceiveWindow;
   readonly #control: RateGuard;
-  /** What the connection's window grows by when its WINDOW_UPDATE has left, and how many writes there were before. */
+  /** The increment of a connection-level WINDOW_UPDATE that is not written yet, and the number of writes before it. */
   #granted = 0;
   #writesBefore = 0;
   #settled = false;
@@ -37,18 +37,18 @@ export abstract class Receiver<S extends Stream> {
     this.flood = new FloodGuard(clock, writer);
   }
 
-  /** The stream that a WINDOW_UPDATE is for; undefined where it means nothing any more. @throws Http2Error */
+  /** The stream of a WINDOW_UPDATE; undefined where it no longer has any effect. @throws Http2Error */
   protected abstract updated(id: number): S | undefined;
   /** A stream error (section 5.4.2). */
   protected abstract fail(stream: S, code: number, why: string): void;
-  /** SETTINGS came and were acknowledged; whether they are the first. */
+  /** SETTINGS arrived and were acknowledged. `first`: they are the first. */
   protected abstract settled(first: boolean): void;
   /** This side's SETTINGS were acknowledged. */
   protected abstract acknowledged(): void;
 
   /**
-   * Section 6.9: the connection's window counts what is parsed, not what is read, so that a stream that nobody reads
-   * doesn't hold up the others; its own window bounds it. Frames of closed streams count too.
+   * Section 6.9: the connection's window counts what is parsed, not what is read, so that an unread stream doesn't
+   * stall the others; its own window bounds it. Frames on closed streams count too.
    */
   protected receive(flowLength: number): void {
     const { lender, peerName, writer } = this.#endpoint;
@@ -126,7 +126,7 @@ export abstract class Receiver<S extends Stream> {
     throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, why);
   }
 
-  /** A frame that changes the whole connection: no call makes more of them honest. */
+  /** Counts a frame that affects the whole connection: no number of calls justifies many. */
   protected controlled(cost = 1): void {
     this.onIgnored();
     if (this.#control.count(cost)) return;

@@ -4,40 +4,40 @@ import { ErrorCode, Http2Error } from "./wire/error.ts";
 import { MAX_WINDOW } from "./wire/frame.ts";
 import type { PeerSettings } from "./wire/settings.ts";
 
-/** What is needed here of an end of a connection. */
+/** What {@link SendWindows} needs from its endpoint. */
 interface Sending {
   readonly peer: PeerSettings;
   readonly sender: Sender;
   readonly streams: { mostSendCredit(): number };
 }
 
-/** So many crumbs cost as much as a frame of SETTINGS. */
+/** This many crumbs cost as much as one SETTINGS frame. */
 const CRUMBS_PER_FRAME = 5;
-/** What a look at the windows of all streams costs, in such frames. */
+/** The cost of looking at the windows of all streams, in SETTINGS frames. */
 const LOOK_COST = 10;
 
 /**
- * What SETTINGS_INITIAL_WINDOW_SIZE does to all streams' send windows at once (RFC 9113 section 6.9.2), and what that
- * costs beyond the frame itself.
+ * Applies SETTINGS_INITIAL_WINDOW_SIZE to all streams' send windows at once (RFC 9113 section 6.9.2), and counts what
+ * that costs beyond the frame itself.
  */
 export class SendWindows {
   readonly #endpoint: Sending;
-  /** No stream's {@link Stream.sendCredit} is larger. */
+  /** An upper bound of all streams' {@link Stream.sendCredit}. */
   #mostCredit = 0;
-  /** How many of the sender's crumbs were counted, or are a WINDOW_UPDATE's. */
+  /** How many of the sender's crumbs were already counted, or are due to a WINDOW_UPDATE. */
   #counted = 0;
 
   constructor(endpoint: Sending) {
     this.#endpoint = endpoint;
   }
 
-  /** WINDOW_UPDATE let a stream send more: a crumb at least, which is no more work than the frame. */
+  /** A WINDOW_UPDATE lets a stream send more: at least a crumb, which is no more work than the frame. */
   grew(stream: Stream): void {
     this.#counted++;
     this.#mostCredit = Math.max(this.#mostCredit, stream.sendCredit);
   }
 
-  /** The cost of the crumbs since the last SETTINGS: one frame can have every stream that waits send a byte. */
+  /** The cost of the crumbs since the last SETTINGS: a single frame can make every waiting stream send one byte. */
   crumbsCost(): number {
     const { crumbs } = this.#endpoint.sender;
     const cost = Math.max(0, crumbs - this.#counted) / CRUMBS_PER_FRAME;
@@ -46,10 +46,10 @@ export class SendWindows {
   }
 
   /**
-   * No window may become larger than 2³¹−1. The streams are looked at only where the bound of all their credits can't
-   * tell; that takes a stream which had more credit than any has now.
+   * Checks that no window exceeds 2³¹−1. The streams are looked at only if an upper bound of their windows does,
+   * which requires a stream that once had more credit than any has now.
    *
-   * @returns what it cost
+   * @returns the cost of the check
    * @throws Http2Error FLOW_CONTROL_ERROR
    */
   check(): number {

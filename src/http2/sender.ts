@@ -6,27 +6,27 @@ import { StalledStreams } from "./stalled-streams.ts";
 import type { Stream } from "./stream.ts";
 import { StreamQueue } from "./stream-queue.ts";
 
-/** How many bytes may wait in a stream before {@link Sender.write} asks its writer to stop. */
+/** How many bytes a stream may buffer before {@link Sender.write} returns false. */
 const SEND_BUFFER_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 /** Larger frames are allowed by some servers, but would keep the other streams waiting and gain nothing. */
 const LARGEST_FRAME_BYTES = 64 * 1024;
-/** A smaller frame that isn't a stream's last says that the peer lets it have no more: a crumb. */
+/** A smaller frame that isn't a stream's last is a crumb: the peer's windows allow it no more. */
 const CRUMB_BYTES = 1024;
 
 /**
- * Sends content under flow control (RFC 9113 section 5.2): at once where both windows and the byte stream have room,
- * else from a queue in which the streams take turns, a frame each.
+ * Sends content under flow control (RFC 9113 section 5.2): immediately if both windows and the byte stream have room,
+ * otherwise from a queue in which the streams take turns, one frame each.
  */
 export class Sender {
   readonly window: SendWindow = new SendWindow();
-  /** How many crumbs waiting streams ever sent. */
+  /** How many crumbs waiting streams have sent so far. */
   crumbs = 0;
   readonly #writer: FrameWriter;
   readonly #peer: PeerSettings;
-  /** Streams that have something to send and had a window to send it in; the first is next. */
+  /** Streams with content to send, which had window left when they were queued; the first is next. */
   readonly #queue = new StreamQueue<Stream>();
-  /** Streams that have something to send and no window of their own. */
+  /** Streams with content to send but no window of their own. */
   readonly #stalled = new StalledStreams<Stream>();
 
   constructor(writer: FrameWriter, peer: PeerSettings) {
@@ -34,12 +34,15 @@ export class Sender {
     this.#peer = peer;
   }
 
-  /** How much the peer takes of a stream now (section 6.9.2); below 0 when its SETTINGS made the window smaller. */
+  /** How much the peer accepts on a stream now (section 6.9.2); negative if its SETTINGS shrank the window. */
   windowOf(stream: Stream): number {
     return this.#peer.initialWindowSize + stream.sendCredit;
   }
 
-  /** Sends two pieces, of which `head` is copied at once and `body` may be kept. False: enough waits in the stream. */
+  /**
+   * Sends two pieces: `head` is copied immediately, `body` may be kept. Returns false if the stream has buffered
+   * enough.
+   */
   write(stream: Stream, head: Uint8Array, body: Uint8Array, end: boolean): boolean {
     const length = head.length + body.length;
     if (stream.outgoing === undefined && stream.id !== 0 && !this.#writer.blocked && this.#fits(stream, length)) {
@@ -61,20 +64,20 @@ export class Sender {
     return false;
   }
 
-  /** Ends a stream behind what it has to send. */
+  /** Ends a stream after its buffered content. */
   end(stream: Stream): void {
     if (stream.outgoing === undefined && stream.id !== 0) this.#end(stream);
     else this.write(stream, NOTHING, NOTHING, true);
   }
 
-  /** END_STREAM alone, which takes no window (section 6.9.1) and so waits for none. */
+  /** Sends END_STREAM alone, which needs no window (section 6.9.1) and so waits for none. */
   #end(stream: Stream): void {
     stream.outgoing = undefined;
     this.#writer.endStream(stream.id);
     stream.endedLocally();
   }
 
-  /** The stream was opened, its own window grew, or there is more to send: it takes its turn. */
+  /** Queues a stream that was opened, whose own window grew, or that has more to send. */
   enqueue(stream: Stream): void {
     if (stream.outgoing === undefined || stream.id === 0) return;
     if (stream.outgoingBytes > 0) this.#await(stream);
@@ -82,15 +85,15 @@ export class Sender {
     else stream.outgoing = undefined;
   }
 
-  /** The stream is closed: what it had to send is dropped. */
+  /** The stream is closed: drops its buffered content. */
   drop(stream: Stream): void {
     this.#queue.delete(stream);
     this.#stalled.delete(stream);
   }
 
   /**
-   * Sends what the windows and the byte stream have room for. The cost grows with the frames that leave, never with the
-   * streams that wait: those without a window of their own wait apart and come into the queue one with each frame.
+   * Sends what the windows and the byte stream have room for. The cost grows with the frames sent, never with the
+   * streams that wait: those without a window of their own are kept apart and enter the queue one per frame.
    */
   pump(): void {
     for (this.#wake(); !this.#writer.blocked && this.window.left > 0; this.#wake()) {
@@ -100,7 +103,7 @@ export class Sender {
       const { outgoingBytes } = stream, window = this.windowOf(stream);
       const length = Math.min(outgoingBytes, this.#frameBytes, window, this.window.left);
       if (length === window && length < outgoingBytes && length < CRUMB_BYTES) this.crumbs++;
-      // SETTINGS made its window smaller since it was put here.
+      // SETTINGS may have shrunk its window since it was queued.
       if (length > 0) this.#frame(stream, stream.outgoing!, length);
       if (stream.outgoing !== undefined) this.#await(stream);
       if (stream.wantsRoom && stream.outgoingBytes < SEND_BUFFER_BYTES) {
@@ -110,7 +113,7 @@ export class Sender {
     }
   }
 
-  /** Behind the others of the queue or, without a window of its own, until it has one. */
+  /** Queues the stream behind the others or, without a window of its own, parks it until it has one. */
   #await(stream: Stream): void {
     if (stream.queue !== undefined) return;
     if (this.windowOf(stream) > 0) {
@@ -121,7 +124,7 @@ export class Sender {
     }
   }
 
-  /** Queues the stalled stream with the largest window, if that is one again. */
+  /** Queues the stalled stream with the largest window, if that is above 0 again. */
   #wake(): void {
     const stream = this.#stalled.first;
     if (stream !== undefined && this.windowOf(stream) > 0) this.#await(stream);

@@ -1,4 +1,4 @@
-/** What a stream lends {@link StalledStreams}: its place there, or -1, and what it is ordered by. */
+/** The fields of a stream that {@link StalledStreams} uses: its index there, or -1, and its sort key. */
 export interface Stalled {
   stalledAt: number;
   readonly sendCredit: number;
@@ -6,13 +6,13 @@ export interface Stalled {
 
 /**
  * Streams whose content waits for a window of their own: a heap with the largest {@link Stalled.sendCredit} on top.
- * SETTINGS_INITIAL_WINDOW_SIZE moves the windows of all streams by the same (RFC 9113 section 6.9.2), so that it never
- * changes their order, and those that may send again are found from the top, without a look at the others.
+ * SETTINGS_INITIAL_WINDOW_SIZE moves the windows of all streams by the same amount (RFC 9113 section 6.9.2), so it
+ * never changes their order, and those that may send again are found from the top without looking at the others.
  */
 export class StalledStreams<S extends Stalled> {
   readonly #heap: S[] = [];
 
-  /** The one with the largest window. */
+  /** The stream with the largest window. */
   get first(): S | undefined {
     return this.#heap[0];
   }
@@ -26,7 +26,7 @@ export class StalledStreams<S extends Stalled> {
     this.#rise(stream, stream.stalledAt);
   }
 
-  /** Takes a stream out, if it is there. */
+  /** Removes a stream, if it is there. */
   delete(stream: S): void {
     const at = stream.stalledAt;
     if (at < 0) return;

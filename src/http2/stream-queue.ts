@@ -1,4 +1,4 @@
-/** What a stream lends a {@link StreamQueue}: the links of the one queue that it is in. */
+/** The fields of a stream that {@link StreamQueue} uses: the links of the one queue it is in. */
 export interface Queued {
   queue: object | undefined;
   before: Queued | undefined;
@@ -6,9 +6,9 @@ export interface Queued {
 }
 
 /**
- * Streams in the order in which they came. The links are the streams' own: a stream is in one queue at most, and adding,
- * taking out and finding the first cost the same however many there are. (A `Set` whose first element is taken out again
- * and again walks over the places of those that were there before it.)
+ * Streams in order of arrival, as a linked list through the streams themselves: a stream is in one queue at most, and
+ * adding, removing and finding the first take constant time. (Repeatedly removing the first element of a `Set` walks
+ * over the slots of those removed before it.)
  */
 export class StreamQueue<S extends Queued> implements Iterable<S> {
   #first: S | undefined = undefined;
@@ -22,7 +22,7 @@ export class StreamQueue<S extends Queued> implements Iterable<S> {
     return this.#size;
   }
 
-  /** Adds a stream behind all others, unless it is in the queue. */
+  /** Appends a stream, unless it is already in the queue. */
   add(stream: S): void {
     if (stream.queue === this) return;
     stream.queue = this;
@@ -33,10 +33,10 @@ export class StreamQueue<S extends Queued> implements Iterable<S> {
     this.#size++;
   }
 
-  /** Takes a stream out, if it is in the queue. */
+  /** Removes a stream, if it is in the queue. */
   delete(stream: S): void {
     if (stream.queue !== this) return;
-    // The neighbours are in this queue, too.
+    // The neighbours are in this queue too.
     const before = stream.before as S | undefined, after = stream.after as S | undefined;
     if (before === undefined) this.#first = after;
     else before.after = after;
@@ -46,7 +46,7 @@ export class StreamQueue<S extends Queued> implements Iterable<S> {
     this.#size--;
   }
 
-  /** Those that are in it now, first to last. */
+  /** The queued streams, first to last. */
   *[Symbol.iterator](): Generator<S> {
     for (let stream = this.#first; stream !== undefined; stream = stream.after as S | undefined) yield stream;
   }

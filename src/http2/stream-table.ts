@@ -1,4 +1,4 @@
-/** What a {@link StreamTable} needs of a stream. */
+/** What a {@link StreamTable} needs from a stream. */
 export interface Tabled {
   readonly id: number;
   /** WINDOW_UPDATEs minus bytes sent. */
@@ -8,14 +8,14 @@ export interface Tabled {
 const FIRST_SLOTS = 16;
 
 /**
- * The streams of a connection by id: a hash table with open addressing. A `Map` that streams come into and leave all the
- * time keeps a quarter of them alive into V8's old generation, because each table that it outgrows points to the next;
+ * The streams of a connection by id: a hash table with open addressing. In a `Map` that streams enter and leave all the
+ * time, a quarter of them survive into V8's old generation, because each table that it outgrows points to the next;
  * that was a fifth of what a small call cost.
  */
 export class StreamTable<S extends Tabled> implements Iterable<S> {
-  /** As many slots as a power of two, half of them empty at least. */
+  /** A power of two in length, and at least half empty. */
   #slots: (S | undefined)[] = empty(FIRST_SLOTS);
-  /** By how many bits a hash is cut to a slot's number. */
+  /** By how many bits a hash is shifted to give a slot's index. */
   #shift = shiftFor(FIRST_SLOTS);
   #size = 0;
 
@@ -27,7 +27,7 @@ export class StreamTable<S extends Tabled> implements Iterable<S> {
     return this.#slots[this.#slotOf(id)];
   }
 
-  /** Adds a stream that has an id, which is not in the table yet. */
+  /** Adds a stream whose id is set and not in the table yet. */
   add(stream: S): void {
     if (2 * this.#size >= this.#slots.length) this.#grow();
     this.#slots[this.#slotOf(stream.id)] = stream;
@@ -39,7 +39,7 @@ export class StreamTable<S extends Tabled> implements Iterable<S> {
     let hole = this.#slotOf(id);
     if (slots[hole] === undefined) return;
     this.#size--;
-    // What stands behind it up to the next empty slot may have been meant for it: no gap may come before a stream.
+    // Streams between here and the next empty slot may belong in this one: a lookup stops at the first gap.
     for (let at = hole;;) {
       at = (at + 1) & mask;
       const stream = slots[at];
@@ -57,15 +57,15 @@ export class StreamTable<S extends Tabled> implements Iterable<S> {
     this.#size = 0;
   }
 
-  /** The streams as they are now, by ascending id. */
+  /** A snapshot of the streams, by ascending id. */
   [Symbol.iterator](): ArrayIterator<S> {
     const streams = this.#slots.filter((stream) => stream !== undefined);
     return streams.sort((a, b) => a.id - b.id).values();
   }
 
   /**
-   * The streams with ids above one and up to another, by ascending id. It looks at each of those ids, or at each slot where
-   * these are fewer, and so never at more than the ids that were used.
+   * The streams with ids above `above` and up to `upTo`, by ascending id. Looks at each of those ids or at each slot,
+   * whichever are fewer, and so never at more than the ids that were used.
    */
   between(above: number, upTo: number): S[] {
     if (upTo - above > 2 * this.#slots.length) {
@@ -79,14 +79,14 @@ export class StreamTable<S extends Tabled> implements Iterable<S> {
     return found;
   }
 
-  /** The largest {@link Tabled.sendCredit}, 0 at least. */
+  /** The largest {@link Tabled.sendCredit}, at least 0. */
   mostSendCredit(): number {
     let most = 0;
     for (const stream of this.#slots) if (stream !== undefined) most = Math.max(most, stream.sendCredit);
     return most;
   }
 
-  /** Where the stream is, or the empty slot where it would be. */
+  /** The slot of the stream, or the empty slot where it would go. */
   #slotOf(id: number): number {
     const slots = this.#slots, mask = slots.length - 1;
     let at = this.#homeOf(id);
@@ -94,7 +94,7 @@ export class StreamTable<S extends Tabled> implements Iterable<S> {
     return at;
   }
 
-  /** Multiplied by 2³² ÷ φ, ids that follow each other land far apart, so that what stays in the way stays short. */
+  /** Multiplication by 2³² ÷ φ spreads consecutive ids far apart, which keeps probe sequences short. */
   #homeOf(id: number): number {
     return Math.imul(id, 0x9e37_79b1) >>> this.#shift;
   }

@@ -15,56 +15,56 @@ import type { Blame } from "./stream-error.ts";
 import type { ClientStream } from "./stream.ts";
 
 /**
- * The life of a connection. Requests may be made in all states but the last two: they wait until it is `ready`.
+ * The states of a connection. Requests may be made in all but the last two; they wait until it is `ready`.
  *
  *     connecting ──► ready ──► draining ──► lost
  *
- * `ready`: the server's SETTINGS came, the first proof that an HTTP/2 server is there. `draining`: no new requests, since
- * the server sent GOAWAY, the stream ids ran out or this side closes. `lost`: the byte stream is gone.
+ * `ready`: the server's SETTINGS arrived, the first proof that it speaks HTTP/2. `draining`: no new requests, because
+ * the server sent GOAWAY, the stream ids ran out or this side is closing. `lost`: the byte stream is gone.
  */
 export type ConnectionState = "connecting" | "ready" | "draining" | "lost";
 
-/** How long the streams that a GOAWAY with an error code leaves may still take, in milliseconds. */
+/** How long streams may go on after a GOAWAY with an error code, in milliseconds. */
 const AFTER_ERROR_MS = 1_000;
 
-/** What a connection tells its owner. */
+/** What a connection reports to its owner. */
 export interface ConnectionEvents {
   ready?(): void;
-  /** It takes no new requests; those in flight go on. */
+  /** The connection takes no new requests; those in flight go on. */
   draining?(): void;
-  /** The end, once. No cause: it drained, or this side closed it. */
+  /** The connection ended; called once. Without a cause, it had drained or was closed by this side. */
   lost?(cause?: Error): void;
   /**
-   * There was no room for requests, and there is again. Where this is given, requests without a place fail with
-   * `NoRoomError`, for their maker to take elsewhere; else they wait for one.
+   * There is room for requests again. If this is given, requests beyond MAX_CONCURRENT_STREAMS fail with `NoRoomError`,
+   * so that the caller can send them elsewhere; otherwise they wait.
    */
   room?(): void;
-  /** There is no room for requests any more. */
+  /** There is no more room for requests. */
   full?(): void;
 }
 
-/** Settings of a connection. */
+/** Options of {@link Http2Connection}. */
 export interface ConnectionOptions extends EndpointOptions {
-  /** Pings when the server is silent; undefined: none. */
+  /** Pings when the server is silent. Defaults to no pings. */
   keepalive?: KeepaliveSettings | undefined;
   /** The id of the first stream, for tests of ids running out. Defaults to 1. */
   firstStreamId?: number | undefined;
 }
 
-/** An HTTP/2 connection as a client has it (RFC 9113) over a byte stream. */
+/** The client's end of an HTTP/2 connection (RFC 9113) over a byte stream. */
 export class Http2Connection extends Endpoint<ClientStream> implements ByteStreamEvents {
   readonly requests: Requests;
-  /** Why it drains, if something is wrong. */
+  /** Why the connection drains, if because of an error. */
   whyDraining: Error | undefined;
   readonly #events: ConnectionEvents;
   readonly #reader: FrameReader;
   readonly #keepalive: Keepalive | undefined;
   #state: ConnectionState = "connecting";
-  /** What was sent last before a GOAWAY that a request may have caused. */
+  /** The stream whose request was sent last before a GOAWAY that a request may have caused. */
   #blamed: number | undefined;
   /** The smallest last stream id of the peer's GOAWAYs. */
   #lastStreamId: number = MAX_STREAM_ID;
-  /** A GOAWAY came. */
+  /** Whether a GOAWAY was received. */
   #wentAway = false;
   readonly #closeTimers: Timer[] = [];
 
@@ -86,23 +86,23 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
   get state(): ConnectionState {
     return this.#state;
   }
-  /** Whether a request that is made now can be sent. */
+  /** Whether new requests are accepted. */
   get usable(): boolean {
     return this.#state === "connecting" || this.#state === "ready";
   }
-  /** Whether requests that find no place under MAX_CONCURRENT_STREAMS fail instead of waiting. */
+  /** Whether requests beyond MAX_CONCURRENT_STREAMS fail instead of waiting. */
   get declinesWhenFull(): boolean {
     return this.#events.room !== undefined;
   }
-  /** Whether requests can be sent now: it is ready, and the server does not owe the answer to a keepalive ping. */
+  /** Whether requests can be sent now: the connection is ready, and no keepalive ping is unacknowledged. */
   get sending(): boolean {
     return this.#state === "ready" && this.#keepalive?.asking !== true;
   }
-  /** Whether requests are in flight or wait. */
+  /** Whether requests are in flight or waiting. */
   get inUse(): boolean {
     return !this.requests.none;
   }
-  /** The server's first SETTINGS came. */
+  /** The server's first SETTINGS arrived. */
   becameReady(): void {
     this.#state = "ready";
     this.#keepalive?.start();
@@ -110,7 +110,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
     this.requests.startWaiting();
   }
 
-  /** Takes no new requests, and ends when those in flight have. */
+  /** Stops taking requests, and ends the connection once those in flight have ended. */
   drain(cause?: Error): void {
     if (this.#state === "lost") return;
     this.whyDraining ??= cause;
@@ -123,8 +123,8 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
   }
 
   /**
-   * Takes no new requests; lets those in flight finish for `graceMs` milliseconds (long-lived ones for `streamGraceMs`;
-   * Infinity: however long they take), then ends them.
+   * Stops taking requests, gives those in flight `graceMs` milliseconds to finish (long-lived ones `streamGraceMs`;
+   * Infinity: no limit), then ends them.
    */
   close(graceMs: number, streamGraceMs: number): void {
     this.drain();
@@ -146,14 +146,14 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
     endAfter(Math.max(graceMs, streamGraceMs), () => this.#end(undefined, why));
   }
 
-  /** A connection error (section 5.4.1): says so to the peer and ends everything. */
+  /** A connection error (section 5.4.1): sends GOAWAY and ends everything. */
   fail(error: Error): void {
     if (this.#state === "lost") return;
     this.writer.goaway(error instanceof Http2Error ? error.code : ErrorCode.INTERNAL_ERROR, error.message);
     this.#end(error, error);
   }
 
-  /** Requests that were not sent yet fail, for their makers to send them elsewhere. */
+  /** Fails the requests that were not sent yet, so that their callers can send them elsewhere. */
   giveBack(): void {
     this.requests.failWaiting(new Error("its endpoint left the set"));
     if (this.requests.none) this.idle();
@@ -164,7 +164,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
     if (this.usable) this.#events.room?.();
   }
 
-  /** There is no room for requests any more. */
+  /** There is no more room for requests. */
   isFull(): void {
     this.#events.full?.();
   }
@@ -176,9 +176,9 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
   }
 
   /**
-   * Ends the connection behind what the byte stream takes of what was buffered. Section 6.8 would have a GOAWAY before each
-   * end, for the other side to know what became of the streams that it opened; servers open none here. So there is one
-   * for errors only: Deno's servers die of a client's GOAWAY at times (an assertion in their HTTP/2 library, after large
+   * Flushes what the byte stream still accepts, then ends the connection. Section 6.8 asks for a GOAWAY first, so that
+   * the other side learns what became of the streams it opened; servers open none here. So GOAWAY is sent only on
+   * errors: Deno's servers sometimes crash on a client's GOAWAY (an assertion in their HTTP/2 library, after large
    * messages).
    */
   #end(cause: Error | undefined, why: Error | undefined = cause): void {
@@ -202,45 +202,45 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
     this.requests.failActive(why, unsent, (stream) => this.#blame(stream));
   }
 
-  /** A GOAWAY (section 6.8): streams above its last id were not and will not be processed. */
+  /** Handles GOAWAY (section 6.8): streams above its last id were not and will not be processed. */
   goaway(lastStreamId: number, code: number, debug: string): void {
     const said = `the server sent GOAWAY ${errorCodeText(code)}${debug === "" ? "" : `: ${debug}`}`;
     const cause = code === ErrorCode.NO_ERROR ? undefined : new Http2Error(code, said);
     if (blamesRequests(code, debug)) this.#blamed ??= this.writer.lastSent;
-    // First: what ends now may make new requests at once.
+    // First: a stream that ends below may trigger a new request immediately.
     this.drain(cause);
     if (!this.#wentAway) this.requests.takeBack(code, said);
     this.#wentAway = true;
-    // The last id may only fall (section 6.8): what did not change concerns no stream, and no other is looked at.
+    // The last id may only decrease (section 6.8): only streams between the new and the previous one are affected.
     const before = Math.min(this.#lastStreamId, this.requests.nextId - 2);
     this.#lastStreamId = Math.min(this.#lastStreamId, lastStreamId);
     for (const stream of this.requests.active.between(lastStreamId, before)) {
-      // Of a stream that was answered the server says what can't be.
+      // A stream that the server has answered can't be unprocessed, whatever GOAWAY says.
       const processed = stream.headReceived ? "maybe" : "refused";
       const error = new StreamError(code, said, processed, "connection");
       error.blame = this.#blame(stream);
       this.requests.fail(stream, error);
     }
-    // Section 5.4.1: a server that says an error code closes the connection. One that doesn't must not hold calls up.
+    // Section 5.4.1: a server that sends an error code closes the connection. One that doesn't must not stall calls.
     if (cause !== undefined && this.whyDraining === cause && this.requests.active.size > 0) {
       this.#closeTimers.push(this.clock.timer(AFTER_ERROR_MS, () => this.fail(cause)));
     }
   }
 
-  /** What a request had to do with a GOAWAY: the server can't bear one that it answered. */
+  /** How far a request is to blame for a GOAWAY; not at all if the server had begun to answer it. */
   #blame(stream: ClientStream): Blame | undefined {
     if (this.#blamed === undefined || stream.headReceived) return undefined;
     return stream.id === this.#blamed ? "cause" : "perhaps";
   }
 
-  /** There is a request: the process is held until all are done. */
+  /** A request was made: keeps the process alive until all are done. */
   busy(): void {
     if (this.held) return;
     this.held = true;
     this.#keepalive?.busy();
   }
 
-  // What the byte stream says
+  // Events of the byte stream
 
   data(chunk: Uint8Array): void {
     if (this.#state === "lost") return;

@@ -12,16 +12,16 @@ const MAX_INFORMATIONAL = 16;
 /** A whole WINDOW_UPDATE frame. */
 const WINDOW_UPDATE_BYTES = FRAME_HEADER_BYTES + 4;
 
-/** What a receiver tells its connection. */
+/** What a receiver reports to its connection. */
 export interface ReceiverEvents {
-  /** The server's first SETTINGS came. */
+  /** The server's first SETTINGS arrived. */
   becameReady(): void;
   goaway(lastStreamId: number, code: number, debug: string): void;
 }
 
 /**
- * What each frame from the server means to the connection and its streams (RFC 9113 sections 5, 6 and 8). What breaks the
- * connection is thrown; what breaks one stream ends that stream.
+ * Handles the frames from the server (RFC 9113 sections 5, 6 and 8). A connection error is thrown; a stream error ends
+ * that stream alone.
  */
 export class ResponseReceiver extends Receiver<ClientStream> implements FrameSink {
   readonly #endpoint: ClientEndpoint;
@@ -58,7 +58,7 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
 
   onHeaders(id: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
     const stream = this.#stream(id);
-    // Section 4.3: a block is decoded even when nobody wants it, as it changes the table.
+    // Section 4.3: a block is decoded even if nothing needs it, as it changes the dynamic table.
     const block = this.hpack.decode(bytes, start, end);
     if (stream === undefined) return this.#afterEnd(id, block.bytes, endStream);
     this.flood.useful();
@@ -71,7 +71,7 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
     else this.#head(stream, block, endStream);
   }
 
-  /** Section 8.1: any number of informational responses, then one that is final. */
+  /** Section 8.1: any number of informational responses, then a final one. */
   #head(stream: ClientStream, block: HeaderBlock, endStream: boolean): void {
     const { status } = block;
     if (status === 0) return this.#malformed(stream, "the response has no :status");
@@ -110,9 +110,9 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
   onReset(id: number, code: number): void {
     const stream = this.#stream(id);
     if (stream === undefined) return this.#closed(id, 0, true);
-    // Section 8.7: REFUSED_STREAM says that nothing was done; after a response that can't be true.
+    // Section 8.7: REFUSED_STREAM means that nothing was processed; after a response that can't be true.
     const processed = code === ErrorCode.REFUSED_STREAM && !stream.headReceived ? "refused" : "maybe";
-    // What servers on nghttp2, such as Node's, say when they can't send a header section of their own.
+    // Servers on nghttp2, such as Node's, send this when they can't send a header section of their own.
     const hint = code === ErrorCode.FRAME_SIZE_ERROR
       ? ": is a header section of the response larger than it can send?"
       : "";
@@ -140,7 +140,7 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
     return stream;
   }
 
-  /** The stream of a frame; undefined if it is closed. Section 5.1: a frame on an idle stream breaks the connection. */
+  /** The stream of a frame; undefined if it is closed. Section 5.1: a frame on an idle stream is a connection error. */
   #stream(id: number): ClientStream | undefined {
     const stream = this.#endpoint.streams.get(id);
     if (stream === undefined && (id % 2 === 0 || id >= this.#requests.nextId)) {
@@ -149,18 +149,18 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
     return stream;
   }
 
-  /** A frame of a closed stream: on its way when this side reset it, or noise. */
+  /** A frame on a closed stream: sent before this side's reset arrived, or noise. */
   #closed(id: number, bytes: number, last: boolean): void {
     if (!this.#requests.cancelled.expects(id, bytes, last)) this.onIgnored();
   }
 
   /**
-   * DATA or HEADERS of a closed stream. Section 5.1: what was on its way when this side reset the stream is passed over.
-   * Sections 5.1 and 6.1: where the server had ended it itself, that is a stream error STREAM_CLOSED.
+   * DATA or HEADERS on a closed stream. Section 5.1: what was sent before this side's reset arrived is ignored.
+   * Sections 5.1 and 6.1: if the server itself had ended the stream, it is a stream error STREAM_CLOSED.
    */
   #afterEnd(id: number, bytes: number, last: boolean): void {
     const expected = this.#requests.cancelled.expects(id, bytes, last);
-    // Without content DATA takes nothing of the stream's window, and could go on indefinitely.
+    // Empty DATA takes nothing of the stream's window and could go on indefinitely.
     if (!expected || (bytes === 0 && !last)) this.onIgnored();
     if (!expected) this.#endpoint.writer.streamClosed(id);
   }

@@ -10,47 +10,47 @@ import type { ClientStream } from "./stream.ts";
 import { StreamQueue } from "../stream-queue.ts";
 import type { StreamTable } from "../stream-table.ts";
 
-/** The client's end of a connection, as far as it is like any end. */
+/** The client's end of a connection, without what only a client has. */
 export type ClientEndpoint = Endpoint<ClientStream>;
 
-/** What requests need of their connection beyond that, and tell it. */
+/** What {@link Requests} needs from its connection beyond that, and what it reports to it. */
 export interface RequestsHost {
-  /** Whether a request that is made now can be sent, maybe later. */
+  /** Whether new requests are accepted, to be sent now or later. */
   readonly usable: boolean;
-  /** Whether requests can be sent now: the server is there, and does not owe the answer to a keepalive ping. */
+  /** Whether requests can be sent now: the connection is ready, and no keepalive ping is unacknowledged. */
   readonly sending: boolean;
-  /** Whether requests that find no place under MAX_CONCURRENT_STREAMS fail instead of waiting. */
+  /** Whether requests beyond MAX_CONCURRENT_STREAMS fail instead of waiting. */
   readonly declinesWhenFull: boolean;
-  /** Why it drains, if something is wrong. */
+  /** Why the connection drains, if because of an error. */
   readonly whyDraining: Error | undefined;
-  /** There is a request. */
+  /** A request was made. */
   busy(): void;
   /** All requests are done. */
   idle(): void;
   /** There is room for requests again. */
   hasRoom(): void;
-  /** There is no room for requests any more. */
+  /** There is no more room for requests. */
   isFull(): void;
-  /** Takes no new requests: the stream ids ran out. */
+  /** The stream ids ran out: the connection must take no new requests. */
   drain(): void;
 }
 
-/** The requests of a connection: those that wait for a place, and those that are in flight. */
+/** The requests of a connection: those waiting for room and those in flight. */
 export class Requests {
   /** The streams that count against MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2), by id. */
   readonly active: StreamTable<ClientStream>;
-  /** The streams that this side reset, whose frames may still come. */
+  /** The streams that this side reset, whose frames may still arrive. */
   readonly cancelled: CancelledStreams = new CancelledStreams();
   readonly #endpoint: ClientEndpoint;
   readonly #host: RequestsHost;
   readonly #waiting = new StreamQueue<ClientStream>();
   #nextId: number;
   #startingSoon = false;
-  /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows hold. */
+  /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows apply. */
   #acknowledged = false;
-  /** Places of requests that are about to come. */
+  /** Places reserved for requests that are about to be made. */
   #reserved = 0;
-  /** The server's MAX_CONCURRENT_STREAMS as of its newest SETTINGS. */
+  /** The server's MAX_CONCURRENT_STREAMS as of its latest SETTINGS. */
   #allowed = Infinity;
 
   constructor(endpoint: ClientEndpoint, host: RequestsHost, firstStreamId: number) {
@@ -60,27 +60,27 @@ export class Requests {
     this.#nextId = firstStreamId;
   }
 
-  /** The id that the next stream gets; every odd id below it was used. */
+  /** The id of the next stream; every odd id below it was used. */
   get nextId(): number {
     return this.#nextId;
   }
-  /** How many wait. */
+  /** How many requests wait. */
   get waiting(): number {
     return this.#waiting.size;
   }
-  /** How many more the server allows; those that wait for the byte stream count as in flight. */
+  /** How many more requests the server allows; those that wait for the byte stream count as in flight. */
   get room(): number {
     return this.#endpoint.peer.maxConcurrentStreams - this.#used;
   }
   get #used(): number {
     return this.active.size + this.#waiting.size + this.#reserved;
   }
-  /** Whether none is in flight and none waits. */
+  /** Whether no request is in flight or waiting. */
   get none(): boolean {
     return this.active.size === 0 && this.#waiting.size === 0;
   }
 
-  /** Sends a stream's request, or lets it wait. */
+  /** Sends a stream's request, or queues it. */
   open(stream: ClientStream): void {
     if (!this.#host.usable) {
       stream.close();
@@ -93,26 +93,26 @@ export class Requests {
     }
     stream.state = "waiting";
     this.#host.busy();
-    // After a long silence, the first request puts the connection in doubt.
+    // After a long silence, the first request makes keepalive ping first, and waits for the answer.
     if (place && this.#host.sending) this.#start(stream);
     else this.#waiting.add(stream);
   }
 
-  /** Gives a request up, without a word to it. */
+  /** Cancels a request without calling it back. */
   cancel(stream: ClientStream, code: number): void {
-    // Servers count resets and end the connection of who sends many, so none is sent that says nothing.
+    // Servers count resets and close connections that send many, so a reset that changes nothing is not sent.
     if (stream.endReceived) return this.finish(stream);
     if (stream.id !== 0) this.#reset(stream, code);
     this.forget(stream);
   }
 
-  /** The response is complete, and with it the exchange: a request that isn't is cut off (section 8.1). */
+  /** The response is complete, which ends the exchange: an incomplete request is cut off (section 8.1). */
   finish(stream: ClientStream): void {
     if (stream.state === "open") this.#endpoint.writer.reset(stream.id, ErrorCode.NO_ERROR);
     this.forget(stream);
   }
 
-  /** Ends a stream with an error of its own; the connection goes on (section 5.4.2). */
+  /** Fails a single stream; the connection goes on (section 5.4.2). */
   fail(stream: ClientStream, error: StreamError): void {
     if (stream.closed) return;
     if (stream.id !== 0 && error.by === "stream") this.#reset(stream, error.code);
@@ -120,7 +120,7 @@ export class Requests {
     stream.onFailed(error);
   }
 
-  /** Lets go of a stream that is done, and gives its place to the next. */
+  /** Releases a stream that is done, and gives its place to the next. */
   forget(stream: ClientStream): void {
     if (stream.closed) return;
     if (stream.outgoing !== undefined) this.#endpoint.sender.drop(stream);
@@ -132,7 +132,7 @@ export class Requests {
     else if (this.active.size === 0) this.#host.idle();
   }
 
-  /** Sends requests that wait, as far as there are places. */
+  /** Sends waiting requests, as far as there is room. */
   startWaiting(): void {
     for (let stream; (stream = this.#waiting.first) !== undefined && this.#hasPlace();) {
       this.#waiting.delete(stream);
@@ -143,7 +143,7 @@ export class Requests {
     this.#limitChanged();
   }
 
-  /** Keeps a place for a request that is about to come; what it returns gives the place back, once. */
+  /** Reserves a place for a request that is about to be made. The function that it returns releases the place, once. */
   reserve(): () => void {
     let reserved = true;
     this.#reserved++;
@@ -155,7 +155,7 @@ export class Requests {
     };
   }
 
-  /** The newest SETTINGS may allow more streams, or fewer than wait for the byte stream. */
+  /** The latest SETTINGS may allow more streams, or fewer than wait for the byte stream. */
   #limitChanged(): void {
     const { maxConcurrentStreams } = this.#endpoint.peer;
     const wasFull = this.#used >= this.#allowed;
@@ -177,7 +177,7 @@ export class Requests {
     for (const stream of this.active) stream.receiveWindow?.resize(streamWindowBytes);
   }
 
-  /** Ends those that wait. */
+  /** Fails the waiting requests. */
   failWaiting(cause: Error | undefined): void {
     const waiting = [...this.#waiting];
     for (const stream of waiting) this.#waiting.delete(stream);
@@ -188,8 +188,8 @@ export class Requests {
   }
 
   /**
-   * Ends those whose HEADERS have not left, and keeps them from the peer: a server that has sent GOAWAY may answer what it
-   * gets behind it, as C-core does with CANCELLED while it shuts down.
+   * Fails the requests whose HEADERS have not been written, and never sends them: a server that sent GOAWAY may answer
+   * what arrives after it, as C-core does with CANCELLED while it shuts down.
    */
   takeBack(code: number, why: string): void {
     const { sender, writer } = this.#endpoint;
@@ -204,8 +204,8 @@ export class Requests {
   }
 
   /**
-   * Ends those that are in flight, without a word to the peer. `unsent`: the ids of those whose HEADERS never left;
-   * `blame` says what each of the others had to do with it.
+   * Fails the requests in flight without notifying the peer. `unsent`: the ids of those whose HEADERS were never
+   * written; `blame` gives the part that each of the others had in it.
    */
   failActive(
     cause: Error | undefined,
@@ -218,7 +218,7 @@ export class Requests {
       const notSent = unsent.has(stream.id) && !stream.headReceived;
       const error = connectionEnded(notSent ? "not-sent" : "maybe", cause);
       if (!notSent) error.blame = blame(stream);
-      // Else the connection, which what the stream still holds on loan refers to, would keep it for good.
+      // Otherwise the connection, which the stream's unread loan refers to, would retain it for good.
       this.#endpoint.sender.drop(stream);
       stream.close();
       stream.onFailed(error);
@@ -230,7 +230,7 @@ export class Requests {
     stream.onFailed(new NoRoomError(this.#endpoint.peer.maxConcurrentStreams));
   }
 
-  /** Not at once: what ended one request may be about to end those that wait, such as a signal they share. */
+  /** Deferred: what ended one request, such as a shared signal, may be about to end those that wait. */
   #startSoon(): void {
     if (this.#startingSoon) return;
     this.#startingSoon = true;
@@ -249,7 +249,8 @@ export class Requests {
     const { encoder, limits: { maxRequestHeaderListBytes, streamWindowBytes }, peer, writer } = this.#endpoint;
     const template = stream.template!;
     const bytes = stream.extra === undefined ? template.bytes : template.bytes + fieldListBytes(stream.extra);
-    // Section 10.5.1: the server's limit is advisory, but it would refuse the request, or end the connection for it.
+    // Section 10.5.1: the server's limit is advisory, but a server may refuse a larger request, or close the
+    // connection.
     if (bytes > maxRequestHeaderListBytes || bytes > peer.maxHeaderListSize) return this.#tooLarge(stream, bytes);
     const id = this.#nextId;
     this.#nextId += 2;

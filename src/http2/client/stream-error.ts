@@ -1,25 +1,26 @@
 import { ErrorCode, Http2Error } from "../wire/error.ts";
 
 /**
- * Whether the server can have processed a request: `not-sent`: nothing of it left; `refused`: the server says that it
- * did not (REFUSED_STREAM, a GOAWAY with a smaller last stream id; RFC 9113 section 8.7); `maybe`: nobody can tell.
+ * Whether the server may have processed a request. `not-sent`: nothing of it was sent; `refused`: the server says that
+ * it did not (REFUSED_STREAM, a GOAWAY with a smaller last stream id; RFC 9113 section 8.7); `maybe`: unknown.
  */
 export type Processed = "not-sent" | "refused" | "maybe";
 
 /**
- * What a request had to do with the end of its connection, if that can be told: `cause`: it was the last thing that was
- * sent before the peer ended the connection for something like it; `perhaps`: it was one of several that were in flight.
+ * How far a request is to blame for the end of its connection, if that can be known. `cause`: it was the last thing
+ * sent before the peer ended the connection with an error that requests cause; `perhaps`: it was one of several in
+ * flight.
  */
 export type Blame = "cause" | "perhaps";
 
-/** The error codes with which servers end a connection for a request that they can't bear. */
+/** The error codes with which servers close a connection because of a request they can't handle. */
 const BLAMING: ReadonlySet<number> = new Set([
   ErrorCode.PROTOCOL_ERROR,
   ErrorCode.COMPRESSION_ERROR,
   ErrorCode.ENHANCE_YOUR_CALM,
 ]);
 
-/** Whether a GOAWAY may have been caused by a request. Too many pings are this side's, and no request's (gRFC A8). */
+/** Whether a request may have caused a GOAWAY. Too many pings are this side's fault, not a request's (gRFC A8). */
 export function blamesRequests(code: number, debug: string): boolean {
   return BLAMING.has(code) && !debug.includes("too_many_pings");
 }
@@ -28,7 +29,7 @@ export function blamesRequests(code: number, debug: string): boolean {
 export class StreamError extends Http2Error {
   override readonly name: string = "StreamError";
   readonly processed: Processed;
-  /** Who ended it: the peer's RST_STREAM, this side for what the stream did, or the end of the connection. */
+  /** What ended it: the peer's RST_STREAM, this side because of what the stream did, or the end of the connection. */
   readonly by: "reset" | "stream" | "connection";
   blame: Blame | undefined = undefined;
 
@@ -45,7 +46,7 @@ export class StreamError extends Http2Error {
   }
 }
 
-/** The server's MAX_CONCURRENT_STREAMS leaves no room for a request, which its maker wants back rather than let it wait. */
+/** The server's MAX_CONCURRENT_STREAMS leaves no room for a request that its caller would rather send elsewhere. */
 export class NoRoomError extends StreamError {
   override readonly name = "NoRoomError";
 

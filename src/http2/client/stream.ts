@@ -8,8 +8,9 @@ import type { HeaderTemplate } from "../wire/hpack-encoder.ts";
 import type { StreamError } from "./stream-error.ts";
 
 /**
- * The states of a request's stream (RFC 9113 section 5.1, as a client sees them). `waiting` is before `idle` ends: for
- * the server's SETTINGS or a keepalive's answer, for a place under MAX_CONCURRENT_STREAMS, or for room in the byte stream.
+ * The states of a request's stream (RFC 9113 section 5.1, as a client sees them). A `waiting` stream is still `idle` to
+ * the RFC: it waits for the server's SETTINGS, for a keepalive ping's answer, for room under MAX_CONCURRENT_STREAMS, or
+ * for room in the byte stream.
  *
  *     new ──► waiting ──► open ──► half-closed (local) ──► closed
  *                │          │                                ▲
@@ -19,7 +20,7 @@ import type { StreamError } from "./stream-error.ts";
  */
 export type StreamState = "new" | "waiting" | "open" | "half-closed (local)" | "closed";
 
-/** What a stream needs of its connection. */
+/** What a stream needs from its connection. */
 export interface StreamConnection {
   readonly sender: Sender;
   readonly lender: Lender;
@@ -30,18 +31,18 @@ export interface StreamConnection {
 }
 
 /**
- * One request and its response. A protocol above derives from it and gets the response through the `on…` methods, which
- * are called from within the connection and must not throw. After `onEnd` or `onFailed` none is called any more.
+ * One request and its response. A protocol on top extends it and receives the response through the `on…` methods, which
+ * the connection calls and which must not throw. None is called after `onEnd` or `onFailed`.
  */
 export abstract class ClientStream extends Stream {
   state: StreamState = "new";
   connection: StreamConnection | undefined = undefined;
-  /** Whether it may take as long as its user likes, so that a connection that closes gives it more time. */
+  /** Whether it may last as long as its user likes: a closing connection gives it more time. */
   readonly longLived: boolean = false;
   // The request's header section, until it is sent.
   template: HeaderTemplate | undefined = undefined;
   extra: readonly string[] | undefined = undefined;
-  // What came so far.
+  // What has been received so far.
   headReceived = false;
   informational = 0;
   contentLeft = -1;
@@ -55,12 +56,12 @@ export abstract class ClientStream extends Stream {
   /** There will be no complete response. */
   abstract onFailed(error: StreamError): void;
 
-  /** Whether nothing can come or go any more. */
+  /** Whether nothing more can be sent or received. */
   get closed(): boolean {
     return this.state === "closed";
   }
 
-  /** Sends the request's header section, now or as soon as the connection has a place for it. */
+  /** Sends the request's header section, now or as soon as the connection has room for it. */
   open(connection: StreamConnection, template: HeaderTemplate, extra: readonly string[] | undefined): void {
     this.connection = connection;
     this.template = template;
@@ -69,8 +70,8 @@ export abstract class ClientStream extends Stream {
   }
 
   /**
-   * Sends content in two pieces, of which `head` is copied at once and `body` may be kept; `end` says that it is the last.
-   * False: enough waits, go on after `onWritable`.
+   * Sends content in two pieces: `head` is copied immediately, `body` may be kept; `end` marks the last. Returns false
+   * if enough is buffered: continue after `onWritable`.
    */
   write(head: Uint8Array, body: Uint8Array, end: boolean): boolean {
     if (this.state !== "open" && this.state !== "waiting") return true;
@@ -82,32 +83,32 @@ export abstract class ClientStream extends Stream {
     if (this.state === "open" || this.state === "waiting") this.connection!.sender.end(this);
   }
 
-  /** Says that the reader took bytes of what `onData` gave, so that the peer may send as many more. */
+  /** The reader took bytes that `onData` delivered: the peer may send as many more. */
   consumed(bytes: number): void {
     if (this.state !== "closed") this.connection?.lender.consumed(this, bytes);
     else this.unreadLoan?.read(bytes);
   }
 
-  /** Says that the reader waits for a message of which so many bytes are missing, so that they may come at once. */
+  /** The reader waits for a message of which this many bytes are missing: the peer may send them at once. */
   expects(bytes: number): void {
     if (this.state !== "closed") this.connection?.lender.expects(this, bytes);
   }
 
-  /** Gives the request up: RST_STREAM if the server has to do with it. No `on…` method is called any more. */
+  /** Cancels the request, with RST_STREAM if the server needs to know. No `on…` method is called afterwards. */
   cancel(code: number = ErrorCode.CANCEL): void {
     if (this.state === "closed") return;
     if (this.connection === undefined) this.state = "closed";
     else this.connection.requests.cancel(this, code);
   }
 
-  /** Whether nothing of the request left this side. */
+  /** Whether nothing of the request was sent. */
   get unsent(): boolean {
     return this.id === 0;
   }
 
-  // Transitions; only the connection and its sender call them.
+  // Transitions, called only by the connection and its sender.
 
-  /** HEADERS are sent. */
+  /** HEADERS were sent. */
   opened(id: number, receiveWindow: StreamWindow): void {
     this.id = id;
     this.receiveWindow = receiveWindow;
@@ -116,12 +117,12 @@ export abstract class ClientStream extends Stream {
     this.state = "open";
   }
 
-  /** END_STREAM is sent. */
+  /** END_STREAM was sent. */
   endedLocally(): void {
     this.state = "half-closed (local)";
   }
 
-  /** Nothing more comes or goes. */
+  /** Nothing more is sent or received. */
   close(): void {
     this.state = "closed";
     this.outgoing = undefined;

@@ -1,4 +1,4 @@
-// Numbers in network order, and short copies: what frames and gRPC's messages are read and written with.
+// Reads and writes the integers of frames and gRPC messages, in network byte order, and copies short ranges.
 
 /** Writes 32 bits in network order. */
 export function writeUint32(into: Uint8Array, at: number, value: number): void {

@@ -1,7 +1,7 @@
 import { ErrorCode, Http2Error } from "./error.ts";
 import { DEFAULT_WINDOW, MAX_WINDOW } from "./frame.ts";
 
-/** The connection's window that the peer may send into (RFC 9113 section 6.9): shrinks with what comes, grows when that was taken. */
+/** The connection's receive window (RFC 9113 section 6.9): shrinks as bytes arrive, grows as they are taken. */
 export class ReceiveWindow {
   #size: number;
   #left: number;
@@ -17,13 +17,16 @@ export class ReceiveWindow {
     return this.#left;
   }
 
-  /** Counts a frame's flow-controlled length; false: the peer sent more than it was allowed to. */
+  /** Counts a frame's flow-controlled length. Returns false if the peer exceeded the window. */
   receive(bytes: number): boolean {
     this.#left -= bytes;
     return this.#left >= 0;
   }
 
-  /** Counts bytes as taken and returns the WINDOW_UPDATE to send, and to `grow` by: 0 until half of the window is due. */
+  /**
+   * Counts bytes as taken and returns the increment to send in a WINDOW_UPDATE, and to `grow` by: 0 until half of the
+   * window is due.
+   */
   take(bytes: number): number {
     this.#taken += bytes;
     if (this.#taken * 2 < this.#size) return 0;
@@ -38,10 +41,13 @@ export class ReceiveWindow {
   }
 }
 
-/** A stream's window: one that every stream has, its base, and what is lent to it beyond. */
+/** A stream's receive window: the base that every stream has, and what is lent to it beyond that. */
 export class StreamWindow {
   #base: number;
-  /** Base and loan: what may come, what came and was not taken, and what was taken and not given back yet. */
+  /**
+   * Base and loan: the sum of what may still arrive, what arrived but was not taken, and what was taken but not
+   * credited.
+   */
   #size: number;
   #left: number;
   #taken = 0;
@@ -62,29 +68,32 @@ export class StreamWindow {
   get left(): number {
     return this.#left;
   }
-  /** How many bytes its reader ever took. */
+  /** How many bytes its reader has taken in total. */
   get read(): number {
     return this.#read;
   }
-  /** How many came and were not taken. */
+  /** How many bytes arrived and were not taken. */
   get unread(): number {
     return this.#size - this.#left - this.#taken;
   }
 
-  /** Counts a frame's flow-controlled length; false: the peer sent more than it was allowed to. */
+  /** Counts a frame's flow-controlled length. Returns false if the peer exceeded the window. */
   receive(bytes: number): boolean {
     this.#left -= bytes;
     return this.#left >= 0;
   }
 
-  /** Counts bytes as taken; whether half of the window is due. */
+  /** Counts bytes as taken. Returns whether half of the window is due. */
   take(bytes: number): boolean {
     this.#taken += bytes;
     this.#read += bytes;
     return this.#taken * 2 >= this.#size;
   }
 
-  /** Brings the window to a size and returns the WINDOW_UPDATE to send; 0 if it is larger, and has only shrunk by now. */
+  /**
+   * Resizes the window and returns the increment to send in a WINDOW_UPDATE; 0 if the window is still larger than
+   * `size`, and only shrinks by what was taken.
+   */
   renew(size: number): number {
     const increment = Math.max(0, this.#taken + size - this.#size);
     this.#size += increment - this.#taken;
@@ -93,7 +102,7 @@ export class StreamWindow {
     return increment;
   }
 
-  /** Lends so many bytes more and returns the WINDOW_UPDATE to send. */
+  /** Lends more bytes and returns the increment to send in a WINDOW_UPDATE. */
   lend(bytes: number): number {
     return this.renew(this.#size + bytes);
   }
@@ -106,7 +115,7 @@ export class StreamWindow {
   }
 }
 
-/** The window of the whole connection that this side sends into. */
+/** The send window of the whole connection. */
 export class SendWindow {
   left: number = DEFAULT_WINDOW;
 

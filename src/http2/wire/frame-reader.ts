@@ -3,11 +3,11 @@ import { ErrorCode, Http2Error } from "./error.ts";
 import { DEFAULT_MAX_FRAME_SIZE, Flag, FRAME_HEADER_BYTES, FrameType, isFrameLength } from "./frame.ts";
 import { HeaderFragments } from "./header-fragments.ts";
 
-/** What a {@link FrameReader} found. Offsets are into the chunk or buffer handed along, which may be kept. */
+/** Receives what a {@link FrameReader} finds. Offsets are into the chunk or buffer passed along, which may be kept. */
 export interface FrameSink {
   /**
    * A piece of a DATA frame. `flowLength` is the whole frame's length with its padding (section 6.9.1) on the first
-   * piece and -1 on further ones; `endStream` stands on the last.
+   * piece and -1 on later ones; `endStream` is set on the last.
    */
   onData(
     streamId: number,
@@ -17,7 +17,7 @@ export interface FrameSink {
     flowLength: number,
     endStream: boolean,
   ): void;
-  /** A DATA frame had padding: so many bytes of its `flowLength` are no content. */
+  /** A DATA frame had padding: this many bytes of its `flowLength` are not content. */
   onPadding(streamId: number, bytes: number): void;
   /** A complete header block, from HEADERS and any CONTINUATION. */
   onHeaders(streamId: number, block: Uint8Array, start: number, end: number, endStream: boolean): void;
@@ -28,29 +28,29 @@ export interface FrameSink {
   onPingAck(payload: Uint8Array, start: number): void;
   onGoaway(lastStreamId: number, code: number, debug: Uint8Array): void;
   onWindowUpdate(streamId: number, increment: number): void;
-  /** A frame that says nothing here: PRIORITY, or of an unknown type (section 5.5). */
+  /** A frame without meaning here: PRIORITY, or one of an unknown type (section 5.5). */
   onIgnored(): void;
 }
 
 const NOTHING = new Uint8Array(0);
 
 /**
- * Bytes in, frames out (RFC 9113 sections 4 and 6), for any cut of the bytes into chunks. DATA is handed on in the pieces
- * it comes in, and everything else once it is whole; a frame that lies in one chunk is not copied.
+ * Parses bytes into frames (RFC 9113 sections 4 and 6), however they are split into chunks. DATA is passed on in the
+ * pieces in which it arrives, everything else once complete; a frame that lies in one chunk is not copied.
  */
 export class FrameReader {
   readonly #sink: FrameSink;
-  // A payload other than DATA, or a frame header, that is cut by chunks: so many bytes of it came.
+  // A frame header, or a payload other than DATA, that is split across chunks, and how many bytes of it arrived.
   #partial: Uint8Array = NOTHING;
   #partialBytes = 0;
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES);
-  // The frame that is being read.
+  // The frame being read.
   #inPayload = false;
   #length = 0;
   #type = 0;
   #flags = 0;
   #streamId = 0;
-  // Of DATA: what is left of it and its padding; whether its first piece was handed on.
+  // For DATA: what is left of it and its padding, and whether its first piece was passed on.
   #dataLeft = 0;
   #padding = -1;
   #dataBegun = false;
@@ -63,14 +63,14 @@ export class FrameReader {
     this.#fragments = new HeaderFragments(maxBlockBytes);
   }
 
-  /** Hands nothing on any more, even from within {@link read}. */
+  /** Passes nothing on any more, even from within {@link read}. */
   stop(): void {
     this.#stopped = true;
     this.#partial = NOTHING;
     this.#fragments.clear();
   }
 
-  /** @throws Http2Error for what breaks the connection. */
+  /** @throws Http2Error for a connection error */
   read(chunk: Uint8Array): void {
     const { length } = chunk;
     let at = 0;
@@ -165,8 +165,8 @@ export class FrameReader {
     const take = Math.min(this.#dataLeft, chunk.length - at);
     this.#dataLeft -= take;
     const last = this.#dataLeft === 0;
-    // What is left of the frame after this piece may be padding only: that is no reason to hold END_STREAM back, but
-    // the frame's end is, so that pieces and their order stay simple.
+    // If only padding is left after this piece, END_STREAM could be passed on already; it waits for the end of the
+    // frame, which keeps the pieces and their order simple.
     const payload = Math.max(0, take - Math.max(0, this.#padding - this.#dataLeft));
     const flowLength = this.#dataBegun ? -1 : this.#length;
     this.#dataBegun = true;

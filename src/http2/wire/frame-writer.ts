@@ -8,15 +8,16 @@ const FIRST_SLAB_BYTES = 4 * 1024;
 const LARGEST_SLAB_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 
-/** Where frames go: a byte stream, as far as the writer needs it. */
+/** Where frames go: the part of a byte stream that the writer needs. */
 export interface FrameOutput {
-  /** False: enough is queued, wait for {@link FrameWriter.drained}. The bytes don't change afterwards. */
+  /** Returns false if enough is queued: wait for {@link FrameWriter.drained}. The bytes don't change afterwards. */
   write(bytes: Uint8Array): boolean;
 }
 
 /**
  * Schedules `flush` once for the end of the current turn of the event loop, however often it is called before that, so
- * that everything buffered in the turn leaves in one write. It may also run `flush` at once, for what was buffered before.
+ * that everything buffered in the turn leaves in one write. It may also run `flush` immediately, for what was buffered
+ * before.
  */
 export type ScheduleFlush = (flush: () => void) => void;
 
@@ -26,9 +27,9 @@ interface FullSlab {
 }
 
 /**
- * Frames going out. They are buffered in a slab of memory one after another, and what is buffered in a turn of the event
- * loop leaves in one write: a write is what costs most in a small call. A slab is never written twice, as the byte
- * stream may still hold it.
+ * Serializes outgoing frames. They are buffered one after another in a slab of memory, and everything buffered in a
+ * turn of the event loop leaves in one write, as writes are what costs most in a small call. No part of a slab is
+ * written twice, as the byte stream may still hold it.
  */
 export class FrameWriter {
   readonly #output: FrameOutput;
@@ -36,24 +37,24 @@ export class FrameWriter {
   #slab: Uint8Array = NOTHING;
   #start = 0;
   #end = 0;
-  /** Full slabs' contents that wait for the next write, each with what `#lastBuffered` was at its end. */
+  /** The contents of full slabs that wait for the next write, each with the value of `#lastBuffered` at its end. */
   #full: FullSlab[] = [];
   #fullBytes = 0;
   #closed = false;
-  /** Where the flags of the newest frame stand if that is DATA of `#lastData` and has not left yet. */
+  /** The offset of the newest frame's flags, if that is DATA of `#lastData` and not written yet. */
   #lastDataFlags = 0;
   #lastData = 0;
-  /** The byte stream is full: what is buffered waits for {@link drained}. */
+  /** Whether the byte stream is full: what is buffered waits for {@link drained}. */
   blocked = false;
-  /** Bytes of answers to the peer's frames that wait. */
+  /** Buffered bytes of replies to the peer's frames. */
   waitingControlBytes = 0;
-  /** How many writes there were to the byte stream. */
+  /** How many times the byte stream was written to. */
   writes = 0;
   /** How many DATA frames with content were buffered. */
   dataFrames = 0;
-  /** The stream whose request the last frames that left belong to; 0: something else left last. */
+  /** The stream of the request that the last written frames belong to; 0 if something else was written last. */
   lastSent = 0;
-  /** The same of the frames that were buffered last. */
+  /** The same for the frames that were buffered last. */
   #lastBuffered = 0;
 
   constructor(output: FrameOutput, scheduleFlush: ScheduleFlush) {
@@ -61,12 +62,12 @@ export class FrameWriter {
     this.#scheduleFlush = scheduleFlush;
   }
 
-  /** Bytes buffered and not handed to the byte stream yet. */
+  /** Bytes buffered and not passed to the byte stream yet. */
   get waitingBytes(): number {
     return this.#fullBytes + this.#end - this.#start;
   }
 
-  /** RFC 9113 section 3.4: the preface with its SETTINGS, and the connection's window beyond the default. */
+  /** Sends the preface and SETTINGS (RFC 9113 section 3.4), and enlarges the connection's window beyond the default. */
   preface(settings: readonly (readonly [id: number, value: number])[], windowIncrement: number): void {
     const at = this.#reserve(CONNECTION_PREFACE.length);
     this.#slab.set(CONNECTION_PREFACE, at);
@@ -84,33 +85,33 @@ export class FrameWriter {
     this.#control(0, FrameType.SETTINGS, Flag.ACK, 0);
   }
 
-  /** Asks the peer with 8 bytes of one's own. */
+  /** Sends a PING with a payload of 8 bytes. */
   ping(payload: Uint8Array): void {
     const at = this.#control(8, FrameType.PING, 0, 0);
     this.#lastBuffered = 0;
     copy(payload, 0, 8, this.#slab, at);
   }
 
-  /** Answers the peer's PING with its 8 bytes. */
+  /** Acknowledges the peer's PING with its own 8 bytes. */
   pingAck(payload: Uint8Array, start: number): void {
     const at = this.#control(8, FrameType.PING, Flag.ACK, 0);
     copy(payload, start, start + 8, this.#slab, at);
   }
 
   windowUpdate(streamId: number, increment: number): void {
-    // First the room, which may be in a new slab.
+    // Make room first: it may be in a new slab.
     const at = this.#control(4, FrameType.WINDOW_UPDATE, 0, streamId);
     writeUint32(this.#slab, at, increment);
   }
 
   reset(streamId: number, code: number): void {
-    // No answer that a peer could provoke at will: there is one at most for each stream that this side opened.
+    // Not a reply that a peer could provoke at will: there is at most one for each stream that this side opened.
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     this.#lastBuffered = 0;
     writeUint32(this.#slab, at, code);
   }
 
-  /** The answer to DATA or HEADERS of a closed stream. */
+  /** The reply to DATA or HEADERS on a closed stream. */
   streamClosed(streamId: number): void {
     const at = this.#control(4, FrameType.RST_STREAM, 0, streamId);
     writeUint32(this.#slab, at, ErrorCode.STREAM_CLOSED);
@@ -124,7 +125,7 @@ export class FrameWriter {
     this.#slab.set(text, at + 8);
   }
 
-  /** Section 6.2 and 6.10: HEADERS, and CONTINUATION for what is above the peer's frame size. */
+  /** Sections 6.2 and 6.10: HEADERS, and CONTINUATION for what exceeds the peer's frame size. */
   headers(streamId: number, template: Uint8Array, literals: readonly Uint8Array[], maxFrameSize: number): void {
     let length = template.length;
     for (let i = 0; i < literals.length; i++) length += literals[i]!.length;
@@ -153,7 +154,9 @@ export class FrameWriter {
     copy(body, 0, body.length, this.#slab, copy(head, 0, head.length, this.#slab, at));
   }
 
-  /** Room for one DATA frame's payload: the slab, to be filled at once from the offset that is returned. */
+  /**
+   * Makes room for the payload of one DATA frame in {@link slab}, to be filled immediately from the returned offset.
+   */
   dataFrame(streamId: number, length: number, end: boolean): number {
     const at = this.#frame(length, FrameType.DATA, end ? Flag.END_STREAM : 0, streamId);
     this.#lastBuffered = streamId;
@@ -163,18 +166,18 @@ export class FrameWriter {
     return at;
   }
 
-  /** The slab that {@link dataFrame} gave an offset in. */
+  /** The slab that the offset from {@link dataFrame} refers to. */
   get slab(): Uint8Array {
     return this.#slab;
   }
 
-  /** Ends a stream: on its last DATA frame if that has not left, else with an empty one. */
+  /** Ends a stream: on its last DATA frame if that is not written yet, otherwise with an empty one. */
   endStream(streamId: number): void {
     if (this.#lastData === streamId) this.#slab[this.#lastDataFlags] = Flag.END_STREAM;
     else this.dataFrame(streamId, 0, true);
   }
 
-  /** Writes everything buffered so far to the byte stream, unless that is full. */
+  /** Writes everything buffered so far to the byte stream, unless the stream is full. */
   readonly flush = (): void => {
     this.#writeFull();
     if (this.blocked || this.#closed) return;
@@ -208,15 +211,15 @@ export class FrameWriter {
     this.flush();
   }
 
-  /** The requests that are buffered and have not been handed to the byte stream. */
+  /** The requests that are buffered and have not been passed to the byte stream. */
   unsent(): UnsentRequests {
     return findUnsent([...this.#full.map(({ bytes }) => bytes), this.#slab.subarray(this.#start, this.#end)]);
   }
 
   /**
-   * Takes the frames of {@link unsent} requests out of what waits. Only for a connection that opens no more streams: the
-   * header sections that are dropped may have put fields into this side's dynamic table that the peer's will lack (RFC
-   * 7541 section 2.2).
+   * Removes the frames of {@link unsent} requests from the buffer. Only for a connection that opens no more streams:
+   * the dropped header sections may have added fields to this side's dynamic table that the peer's will lack (RFC 7541
+   * section 2.2).
    */
   takeBack(): UnsentRequests {
     const unsent = this.unsent();
@@ -229,7 +232,7 @@ export class FrameWriter {
     return unsent;
   }
 
-  /** Drops what waits; nothing is buffered any more. */
+  /** Drops what is buffered; nothing is buffered afterwards. */
   close(): void {
     this.#closed = true;
     this.#full = [];
@@ -243,7 +246,7 @@ export class FrameWriter {
     return this.#frame(length, type, flags, streamId);
   }
 
-  /** Lays a frame's header and returns where its payload stands. */
+  /** Writes a frame's header to the slab and returns the offset of its payload. */
   #frame(length: number, type: number, flags: number, streamId: number): number {
     const at = this.#reserve(FRAME_HEADER_BYTES + length);
     writeFrameHeader(this.#slab, at, length, type, flags, streamId);

@@ -25,15 +25,15 @@ export const Flag = {
 
 /** Section 4.1: every frame begins with length (24 bits), type, flags and stream id (31 bits). */
 export const FRAME_HEADER_BYTES = 9;
-/** Section 6.5.2: SETTINGS_MAX_FRAME_SIZE before the peer says otherwise, and the least it may say. */
+/** Section 6.5.2: the default of SETTINGS_MAX_FRAME_SIZE, and its smallest value. */
 export const DEFAULT_MAX_FRAME_SIZE = 16_384;
-/** Section 6.5.2: the most that SETTINGS_MAX_FRAME_SIZE may say. */
+/** Section 6.5.2: the largest value of SETTINGS_MAX_FRAME_SIZE. */
 export const LARGEST_MAX_FRAME_SIZE = 0xff_ffff;
 /** Section 5.1.1: ids have 31 bits. */
 export const MAX_STREAM_ID = 0x7fff_ffff;
 /** Section 6.9.1: the largest flow-control window. */
 export const MAX_WINDOW = 0x7fff_ffff;
-/** Section 6.9.2: windows before any SETTINGS or WINDOW_UPDATE. */
+/** Section 6.9.2: the initial window before any SETTINGS or WINDOW_UPDATE. */
 export const DEFAULT_WINDOW = 65_535;
 
 /** Section 3.4: what a client sends before its first frame. */
@@ -56,7 +56,7 @@ export function writeFrameHeader(
   writeUint32(into, at + 5, streamId);
 }
 
-/** Whether a frame may have a length: section 6 says it for most types, exactly or at least. */
+/** Whether a frame may have this length: section 6 sets an exact or a least length for most types. */
 export function isFrameLength(type: number, flags: number, length: number): boolean {
   switch (type) {
     case FrameType.HEADERS:

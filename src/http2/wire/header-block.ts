@@ -1,8 +1,8 @@
 import type { Field } from "./hpack-table.ts";
 
 /**
- * A received header section, decoded and judged by RFC 9113 section 8. Equal blocks in a row share one object, so
- * nothing may change it.
+ * A received header section, decoded and checked against RFC 9113 section 8. Consecutive equal blocks share one object,
+ * so nothing may change it.
  */
 export class HeaderBlock {
   /** Name, value, name, value …, without pseudo-header fields. */
@@ -15,7 +15,7 @@ export class HeaderBlock {
   malformed: string | undefined = undefined;
   /** Larger than SETTINGS_MAX_HEADER_LIST_SIZE allows: `fields` is empty. */
   tooLarge = false;
-  /** Its size as RFC 7541 section 4.1 counts. */
+  /** Its size as RFC 7541 section 4.1 counts it. */
   bytes = 0;
   /** What the layer above derived from it; kept here because equal blocks share an object. */
   memo: unknown = undefined;
@@ -54,7 +54,7 @@ export class HeaderBlock {
   }
 }
 
-/** A field with what the rules say of it, found once when it is decoded. */
+/** A field and what kind it is, determined once when it is decoded. */
 export interface ReceivedField extends Field {
   readonly kind: "plain" | "status" | "length" | "malformed";
 }
@@ -63,7 +63,7 @@ export interface ReceivedField extends Field {
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 // RFC 9113 section 8.2.1 and RFC 9110 section 5.5: no control characters, no white space at either end.
 const VALUE = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*$/;
-/** RFC 9113 section 8.2.2: fields that speak of an HTTP/1.1 connection. */
+/** RFC 9113 section 8.2.2: the connection-specific fields of HTTP/1.1. */
 const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -72,16 +72,17 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Judges a field of a response. */
+/** Classifies a field of a response. */
 export function receivedField(entry: Field): ReceivedField {
   const { name } = entry;
-  // RFC 9113 section 8.2.1 forbids white space around a value. But gRPC allows spaces in a `grpc-message`, and grpc-go's
-  // servers send it as it is: that is no reason to lose a status. RFC 9110 section 5.5 would exclude it anyway.
+  // RFC 9113 section 8.2.1 forbids white space around a value. But gRPC allows spaces in a `grpc-message`, and
+  // grpc-go's servers send them unencoded: that is no reason to lose a status. RFC 9110 section 5.5 would strip them
+  // anyway.
   const value = name.startsWith(":") ? entry.value : withoutWhiteSpaceAround(entry.value);
   return { ...entry, value, kind: kindOf(name, value) };
 }
 
-/** No regular expression: one that looks for white space at the end takes quadratic time on white space elsewhere. */
+/** Not a regular expression: one that matches white space at the end takes quadratic time on white space elsewhere. */
 function withoutWhiteSpaceAround(value: string): string {
   let start = 0, end = value.length;
   while (start < end && isWhiteSpace(value.charCodeAt(start))) start++;
@@ -94,24 +95,24 @@ function isWhiteSpace(code: number): boolean {
 }
 
 function kindOf(name: string, value: string): ReceivedField["kind"] {
-  // Above 599 it means nothing (RFC 9110 section 15), which is for the layer above to say.
+  // Values above 599 mean nothing (RFC 9110 section 15), which the layer above reports.
   if (name === ":status") return /^[1-9][0-9][0-9]$/.test(value) ? "status" : "malformed";
   if (!isFieldName(name) || !isFieldValue(value) || isConnectionSpecific(name)) return "malformed";
   if (name === "content-length") return /^[0-9]{1,15}$/.test(value) ? "length" : "malformed";
   return "plain";
 }
 
-/** Whether a name may stand in HTTP/2: a token in lower case. */
+/** Whether a name is valid in HTTP/2: a token in lower case. */
 export function isFieldName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** Whether a value may stand in a field: one character per octet, no control characters, no white space around it. */
+/** Whether a value is valid in a field: one character per octet, no control characters, no white space around it. */
 export function isFieldValue(value: string): boolean {
   return VALUE.test(value) && !/[\t ]$/.test(value);
 }
 
-/** Whether a field belongs to HTTP/1.1's connections and must not be sent. */
+/** Whether a field is specific to HTTP/1.1 connections and must not be sent. */
 export function isConnectionSpecific(name: string): boolean {
   return CONNECTION_SPECIFIC.has(name);
 }

@@ -4,11 +4,11 @@ import { DEFAULT_MAX_FRAME_SIZE } from "./frame.ts";
 const NOTHING = new Uint8Array(0);
 
 /**
- * A header block over several frames: HEADERS, then CONTINUATION (RFC 9113 section 6.10). It is bounded in frames and
- * bytes: otherwise a peer could send one header block without end.
+ * A header block split across frames: HEADERS, then CONTINUATION (RFC 9113 section 6.10). It is bounded in frames and
+ * bytes: otherwise a peer could send one endless header block.
  */
 export class HeaderFragments {
-  /** The stream whose block is incomplete, or 0 if none is. */
+  /** The stream whose block is incomplete, or 0. */
   streamId = 0;
   /** Whether the block's HEADERS had END_STREAM. */
   endStream = false;
@@ -24,14 +24,14 @@ export class HeaderFragments {
     this.#maxFrames = Math.max(64, 4 * Math.ceil(maxBytes / DEFAULT_MAX_FRAME_SIZE));
   }
 
-  /** HEADERS without END_HEADERS came. */
+  /** HEADERS without END_HEADERS arrived. */
   begin(streamId: number, endStream: boolean): void {
     this.streamId = streamId;
     this.endStream = endStream;
     this.#length = this.#frames = 0;
   }
 
-  /** Takes a frame's part of the block. @throws Http2Error ENHANCE_YOUR_CALM above the bounds. */
+  /** Adds a frame's part of the block. @throws Http2Error ENHANCE_YOUR_CALM above the bounds. */
   add(from: Uint8Array, start: number, end: number): void {
     const length = this.#length + end - start;
     if (++this.#frames > this.#maxFrames || length > this.#maxBytes) {
@@ -46,14 +46,14 @@ export class HeaderFragments {
     this.#length = length;
   }
 
-  /** The block is complete: gives its bytes and is free for the next. */
+  /** The block is complete: returns its bytes and is free for the next. */
   take(): Uint8Array {
     const block = this.#bytes.subarray(0, this.#length);
     this.clear();
     return block;
   }
 
-  /** Drops what came. */
+  /** Drops what arrived. */
   clear(): void {
     this.#bytes = NOTHING;
     this.streamId = 0;

@@ -15,7 +15,7 @@ interface Remembered {
   readonly block: HeaderBlock;
 }
 
-/** RFC 7541's decoder: header blocks in, header sections out. One for a connection, as it holds the dynamic table. */
+/** RFC 7541's decoder: header blocks in, header sections out. One per connection, as it holds the dynamic table. */
 export class HpackDecoder {
   readonly #table: DynamicTable<ReceivedField>;
   readonly #maxTableBytes: number;
@@ -42,7 +42,7 @@ export class HpackDecoder {
   /**
    * Decodes one complete header block.
    *
-   * @throws Http2Error COMPRESSION_ERROR: the table is then no longer the peer's, and the connection can't go on.
+   * @throws Http2Error COMPRESSION_ERROR: the table then no longer matches the peer's, and the connection can't go on.
    */
   decode(bytes: Uint8Array, start: number, end: number): HeaderBlock {
     const generation = this.#table.generation;

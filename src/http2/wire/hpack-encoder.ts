@@ -1,7 +1,9 @@
 import { DynamicTable, field, FIELD_OVERHEAD, FIRST_DYNAMIC_INDEX, STATIC_TABLE } from "./hpack-table.ts";
 import type { Field } from "./hpack-table.ts";
 
-/** How much of the peer's table is used at most, in bytes; HTTP/2's default and enough for some 40 constant fields. */
+/**
+ * How much of the peer's table is used at most, in bytes; HTTP/2's default, and enough for about 40 constant fields.
+ */
 const MAX_TABLE_BYTES = 4_096;
 /** How many names of varying fields keep their last encoding. */
 const REMEMBERED_LITERALS = 64;
@@ -10,7 +12,7 @@ const REMEMBERED_LENGTH = 512;
 
 const NO_LITERALS: readonly Uint8Array[] = [];
 
-/** Fields that no proxy on the way should put into a table, where an attacker could guess them (section 7.1.3). */
+/** Fields that no proxy on the way should add to a table, where an attacker could guess them (section 7.1.3). */
 const SECRET: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization"]);
 
 /** Fields that many requests have in common: they go to the dynamic table, and their encoding is remembered. */
@@ -45,11 +47,11 @@ interface Indexed extends Field {
 }
 
 /**
- * RFC 7541's encoder. One for a connection, as it holds the dynamic table.
+ * RFC 7541's encoder. One per connection, as it holds the dynamic table.
  *
- * It never evicts: a template's field that doesn't fit any more goes as a literal. So a template's encoding stays valid
- * until another template adds to the table, and the usual request costs one copy. Strings aren't Huffman-encoded: the
- * constant ones are sent once a connection, and the varying ones cost more time than they save bytes.
+ * It never evicts: a template's field that no longer fits is sent as a literal. So a template's encoding stays valid
+ * until another template adds to the table, and the usual request costs one copy. Strings aren't Huffman-encoded:
+ * constant ones are sent once per connection, and for varying ones it takes more time than the saved bytes are worth.
  */
 export class HpackEncoder {
   #table: DynamicTable<Indexed> = new DynamicTable(MAX_TABLE_BYTES);
@@ -94,7 +96,7 @@ export class HpackEncoder {
     return bytes;
   }
 
-  /** The encoding of a varying field, which leaves the table alone (section 6.2.2; secrets: 6.2.3). */
+  /** The encoding of a varying field, which leaves the table unchanged (section 6.2.2; secrets: 6.2.3). */
   literal(name: string, value: string): Uint8Array {
     const known = this.#literals.get(name);
     if (known !== undefined && known.value === value) return known.bytes;

@@ -41,15 +41,15 @@ export function field(name: string, value: string): Field {
 }
 
 /**
- * A dynamic table (RFC 7541 section 2.3.2): first in, first out, bounded in bytes. Entries are kept in the order they
- * came, so that adding one is a push; the front is cut off now and then.
+ * A dynamic table (RFC 7541 section 2.3.2): first in, first out, bounded in bytes. Entries are kept oldest first, so
+ * that adding one is a push; the front is trimmed now and then.
  */
 export class DynamicTable<F extends Field> {
   #entries: (F | undefined)[] = [];
   #first = 0;
   #bytes = 0;
   #maxBytes: number;
-  /** Counts additions and evictions: while it stands, an encoded block means the same. */
+  /** Counts additions and evictions: while it is unchanged, an encoded block keeps its meaning. */
   generation = 0;
 
   constructor(maxBytes: number) {
@@ -66,7 +66,7 @@ export class DynamicTable<F extends Field> {
     return this.#entries.length - this.#first;
   }
 
-  /** The entry at an index counted from 0, the newest. */
+  /** The entry at an index; 0 is the newest. */
   at(index: number): F | undefined {
     return index < this.length ? this.#entries[this.#entries.length - 1 - index] : undefined;
   }

@@ -2,7 +2,7 @@ import { ErrorCode, Http2Error } from "./error.ts";
 
 /**
  * RFC 7541 Appendix B, as code lengths in bits by symbol: the code is canonical (codes of one length are consecutive in
- * the order of their symbols), so the lengths say it all.
+ * the order of their symbols), so the lengths define it.
  */
 // deno-fmt-ignore
 const LENGTHS = [
@@ -53,7 +53,7 @@ function buildTables(): Int32Array {
 /**
  * Decodes a Huffman-encoded string literal (RFC 7541 section 5.2) to a string of one character per octet.
  *
- * @throws Http2Error COMPRESSION_ERROR if it holds EOS, or if its padding is longer than 7 bits or not of ones.
+ * @throws Http2Error COMPRESSION_ERROR if it contains EOS, or if its padding is longer than 7 bits or not all ones.
  */
 export function huffmanDecode(bytes: Uint8Array, start: number, end: number): string {
   tables ??= buildTables();

@@ -12,10 +12,10 @@ export const Setting = {
   MAX_HEADER_LIST_SIZE: 6,
 } as const;
 
-/** What the peer announced; before it did, the defaults of section 6.5.2. */
+/** What the peer announced; until then, the defaults of section 6.5.2. */
 export class PeerSettings {
   headerTableSize = 4_096;
-  /** The smallest of those that the newest SETTINGS said one after another (RFC 7541 section 4.2). */
+  /** The smallest of the values in the latest SETTINGS (RFC 7541 section 4.2). */
   leastHeaderTableSize = 4_096;
   maxConcurrentStreams: number = Infinity;
   initialWindowSize: number = DEFAULT_WINDOW;
@@ -23,7 +23,7 @@ export class PeerSettings {
   maxHeaderListSize: number = Infinity;
 
   /**
-   * Takes in a SETTINGS frame's payload, in order (section 6.5.3).
+   * Applies a SETTINGS frame's payload, in order (section 6.5.3).
    *
    * @throws Http2Error for a value that section 6.5.2 forbids; unknown settings are ignored.
    */
@@ -36,7 +36,7 @@ export class PeerSettings {
           this.headerTableSize = value;
           this.leastHeaderTableSize = Math.min(value, this.leastHeaderTableSize);
           break;
-        case Setting.ENABLE_PUSH: // A server may only say 0.
+        case Setting.ENABLE_PUSH: // A server may only send 0.
           if (value !== 0) {
             throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `SETTINGS: a server sent ENABLE_PUSH ${value}`);
           }

@@ -1,7 +1,7 @@
 import { readUint24, readUint32 } from "./bytes.ts";
 import { FRAME_HEADER_BYTES, FrameType } from "./frame.ts";
 
-/** Requests whose frames are buffered and have not left. */
+/** Requests whose frames are buffered and not written yet. */
 export interface UnsentRequests {
   /** The ids of their streams. */
   readonly ids: ReadonlySet<number>;
@@ -10,8 +10,8 @@ export interface UnsentRequests {
 }
 
 /**
- * Finds requests whose HEADERS are among these frames. Pieces are of whole frames, in the order in which they leave.
- * (Before the preface has left there is none: streams are opened once the server's SETTINGS came.)
+ * Finds the requests whose HEADERS are among these frames. Pieces consist of whole frames, in the order in which they
+ * are sent. (There are none until the preface is written: streams are opened after the server's SETTINGS arrived.)
  */
 export function findUnsent(pieces: readonly Uint8Array[]): UnsentRequests {
   const ids = new Set<number>();
@@ -19,7 +19,7 @@ export function findUnsent(pieces: readonly Uint8Array[]): UnsentRequests {
   for (const piece of pieces) {
     for (let at = 0; at < piece.length; at = frameEnd(piece, at)) {
       const type = piece[at + 3];
-      // A client sends HEADERS once a stream: gRPC's requests have no trailers.
+      // A client sends HEADERS once per stream: gRPC's requests have no trailers.
       if (type === FrameType.HEADERS) ids.add(streamId(piece, at));
       else if (type === FrameType.DATA && ids.has(streamId(piece, at))) contentBytes += readUint24(piece, at);
     }
@@ -27,7 +27,7 @@ export function findUnsent(pieces: readonly Uint8Array[]): UnsentRequests {
   return { ids, contentBytes };
 }
 
-/** Takes the frames of these streams out of a piece, in place; returns what is left of it. */
+/** Removes the frames of these streams from a piece, in place; returns what is left of it. */
 export function without(piece: Uint8Array, ids: ReadonlySet<number>): Uint8Array {
   let left = 0;
   for (let at = 0, next: number; at < piece.length; at = next) {
