@@ -28,7 +28,7 @@ async function connected(
     ...options,
   });
   t.after(() => transport.close());
-  await transport.connect();
+  await transport.connect({ timeoutMs: 10_000 });
   const states = () => transport.snapshot().endpoints!.map(({ state }) => state);
   await eventually("all are ready", () => states().every((state) => state === "ready"));
   return { transport, client: createClient(Simple, transport) };
