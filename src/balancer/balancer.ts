@@ -15,7 +15,7 @@ import type { PendingCall, PickerSource } from "./picker-source.ts";
 import { PolicyHost } from "./policy-host.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
-/** What a balancer is made of. */
+/** Options of {@link Balancer}. */
 export interface BalancerOptions {
   readonly resolver: Resolver;
   readonly connector: Connector;
@@ -28,7 +28,7 @@ export interface BalancerOptions {
   readonly onEvent: ((event: BalancerEvent) => void) | undefined;
   readonly backoff: BackoffOptions;
   readonly removedStreamGraceMs: number | undefined;
-  /** How long without a call until everything is let go, in milliseconds. */
+  /** How long without a call until resolving stops and connections are closed, in milliseconds. */
   readonly idleTimeoutMs: number;
 }
 
@@ -36,12 +36,12 @@ export interface BalancerOptions {
 export type Knowledge =
   /** Nothing yet. */
   | "unknown"
-  /** A set, maybe an empty one. */
+  /** A set, possibly empty. */
   | "known";
 
 /**
- * Joins resolver, pool and policy: sets come in, and calls get connections out. It does nothing before `start`, and
- * again after a long time without calls (gRPC's channel idleness).
+ * Joins resolver, pool and policy: sets of endpoints come in, and calls get connections. It does nothing before
+ * `start`, and stops after a long time without calls (gRPC's channel idleness).
  */
 export class Balancer implements PickerSource {
   readonly target: string;
@@ -49,19 +49,19 @@ export class Balancer implements PickerSource {
   readonly onOutcome: PickerSource["onOutcome"];
   readonly #options: BalancerOptions;
   readonly #calls = new WaitingCalls();
-  /** When a ready connection was lost or removed the last time. */
+  /** When a ready connection was last lost or removed. */
   #lostReadyMs = -Infinity;
   #closed = false;
-  /** Ends the resolving that is under way. */
+  /** Stops the current resolving. */
   #running: AbortController | undefined;
   #idleCheck: Timer | undefined;
   readonly #policy: PolicyHost;
   readonly #health: HealthHost;
-  /** Undefined while it does nothing, or has no set yet. */
+  /** Undefined while the balancer is stopped, or has no set yet. */
   picker: Picker | undefined;
   knowledge: Knowledge = "unknown";
   stale: Staleness | undefined;
-  /** Why an endpoint of the set was left out, if one was. */
+  /** Why an endpoint of the set was skipped, if one was. */
   leftOut: Error | undefined;
 
   constructor(options: BalancerOptions) {
@@ -122,7 +122,7 @@ export class Balancer implements PickerSource {
     return this.#calls.serving;
   }
 
-  /** Begins to resolve, unless it does already. */
+  /** Starts resolving, unless it already does. */
   start(): void {
     if (this.#running !== undefined || this.#closed) return;
     const { resolver, clock, random, onEvent } = this.#options;
@@ -150,7 +150,7 @@ export class Balancer implements PickerSource {
     this.pool.update(endpoints);
   }
 
-  /** A resolver that can't be consumed will not mend by waiting: calls that don't wait for readiness fail and say why. */
+  /** Waiting does not fix a resolver that can't be consumed: calls that don't wait for readiness fail and say why. */
   #failIfHopeless(stale: Staleness | undefined): void {
     if (this.picker !== undefined || !(stale?.cause instanceof BadResolution)) return;
     const none = new Error("there are no endpoints");
@@ -179,15 +179,15 @@ export class Balancer implements PickerSource {
   }
 
   /**
-   * How long a call that got no connection within `waitTimeoutMs` goes on waiting. A server that is there and busy is
-   * waited for without limit; one that went away meanwhile, for `waitTimeoutMs` from then on.
+   * How much longer a call that got no connection within `waitTimeoutMs` waits: without limit for a server that is up
+   * and busy, and for `waitTimeoutMs` after the loss of a ready connection.
    */
   moreTimeMs(waitTimeoutMs: number): number {
     if (this.pool.connections.some((connection) => connection.full)) return waitTimeoutMs;
     return this.#lostReadyMs + waitTimeoutMs - this.#options.clock.now();
   }
 
-  /** What a person wants to know when a call got no connection. */
+  /** The state of the service, for the error of a call that got no connection. */
   describe(): string {
     return describeBalancer(this, this.#options.clock.now());
   }
@@ -203,7 +203,7 @@ export class Balancer implements PickerSource {
   }
 
   #rebuild(connections: readonly EndpointConnection[]): void {
-    // Links without states are ready from the beginning, without a change.
+    // Stateless links are ready from the start, without a state change.
     for (const connection of connections) this.#health.look(connection);
     try {
       this.picker = this.#policy.build(connections);
@@ -215,7 +215,7 @@ export class Balancer implements PickerSource {
     this.#calls.retryAll();
   }
 
-  /** Looks now and then whether there were calls; looking costs calls nothing. */
+  /** Checks periodically whether there were calls, at no cost to the calls themselves. */
   #watchIdleness(picksBefore: number): void {
     const { clock, idleTimeoutMs } = this.#options;
     if (idleTimeoutMs === Infinity) return;

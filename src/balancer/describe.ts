@@ -2,7 +2,7 @@ import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { textOf } from "../error-text.ts";
 import type { Staleness } from "../resolver/resolver.ts";
 
-/** What of a balancer is described. */
+/** The parts of a balancer that are described. */
 export interface Described {
   readonly target: string;
   readonly pool: { readonly connections: readonly EndpointConnection[] };
@@ -11,12 +11,13 @@ export interface Described {
   readonly leftOut: Error | undefined;
 }
 
-/** How many endpoints an error text lists one by one. */
+/** How many endpoints an error message lists one by one. */
 const MOST_LISTED = 3;
 
 /**
- * One line on the state of a service: how many endpoints in which states, the last errors, how stale the set is.
- * For example `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); can't connect to 10.0.0.5:8000: no answer`.
+ * One line on the state of a service: how many endpoints are in which states, the last errors, how stale the set is.
+ * For example `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); can't connect to 10.0.0.5:8000: no
+ * answer`.
  */
 export function describeBalancer(balancer: Described, nowMs: number): string {
   const { target, pool: { connections }, stale, knowledge, leftOut } = balancer;

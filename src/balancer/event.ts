@@ -1,7 +1,7 @@
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
 
-/** What a balanced transport tells its `onEvent` listener. */
+/** What a balanced transport reports to its `onEvent` listener. */
 export type BalancerEvent =
   /** The set of endpoints changed. */
   | {
@@ -11,15 +11,15 @@ export type BalancerEvent =
     readonly removed: readonly Endpoint[];
     readonly total: number;
   }
-  /** What a resolver gave as an endpoint is none, and is left out of the set; `cause` says why. */
+  /** The resolver yielded an invalid endpoint; it is skipped. `cause` says why. */
   | { readonly type: "endpoint-skipped"; readonly target: string; readonly endpoint: unknown; readonly cause: Error }
-  /** The policy threw, or returned no picker: the picker before it stays in use. */
+  /** The policy threw, or returned no picker; the previous picker stays in use. */
   | { readonly type: "policy-failed"; readonly target: string; readonly cause: Error }
-  /** The source of endpoints can't be reached: the last set stays in use. */
+  /** The source of endpoints can't be reached; the last set stays in use. */
   | { readonly type: "endpoints-stale"; readonly target: string; readonly cause: Error }
-  /** The source of endpoints is back. */
+  /** The source of endpoints can be reached again. */
   | { readonly type: "endpoints-fresh"; readonly target: string }
-  /** Health checks hold a ready connection back, or don't any more; `cause` says why if it counts as failing. */
+  /** Health checks hold a ready connection back, or no longer do; `cause` says why if it counts as failing. */
   | {
     readonly type: "connection-health";
     readonly target: string;
@@ -27,7 +27,7 @@ export type BalancerEvent =
     readonly health: "serving" | "unknown" | "failing";
     readonly cause?: Error;
   }
-  /** A connection changed its state. */
+  /** A connection's state changed. */
   | {
     readonly type: "connection-state";
     readonly target: string;

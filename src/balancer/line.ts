@@ -1,13 +1,13 @@
 import type { PendingCall } from "./picker-source.ts";
 
 /**
- * Calls in the order in which they came. What leaves is passed over later, so that joining and leaving cost the same
- * however many wait (a `Set` passes over all that ever left its front, each time).
+ * Waiting calls in order of arrival. Removed calls are only skipped later, so that adding and deleting cost the same
+ * however many wait (iterating a `Set` skips everything ever deleted from its front, each time).
  */
 export class Line implements Iterable<PendingCall> {
   readonly #members = new Set<PendingCall>();
   #order: PendingCall[] = [];
-  /** Where the first that may still be here stands. */
+  /** The index of the first call that may still be waiting. */
   #first = 0;
 
   get size(): number {
@@ -31,7 +31,7 @@ export class Line implements Iterable<PendingCall> {
     this.#first = 0;
   }
 
-  /** Those who join meanwhile come last; those who leave are not visited. */
+  /** Calls added during the iteration come last; calls deleted during it are not visited. */
   *[Symbol.iterator](): Generator<PendingCall, void> {
     for (let order = this.#order, at = this.#first; at < order.length; at++) {
       const call = order[at]!;

@@ -3,47 +3,47 @@ import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { Picker } from "../policy/policy.ts";
 
 /**
- * All that a call wants of a balancer: the present picker, and to hear when to look again.
+ * All that a call needs from a balancer: the current picker, and a notification when to look again.
  *
- * `Balancer` (balancer.ts) is one that lives beside its calls: it keeps resolving, and pushes what changes. Another, such
- * as one that resolves only when a call asks for it, implements this and needs no change in `call/`.
+ * `Balancer` (balancer.ts) runs independently of calls: it keeps resolving and pushes changes. Another kind, such as
+ * one that resolves only when a call asks for it, can implement this interface without changes in `call/`.
  */
 export interface PickerSource {
   /** What is resolved: usually the service's name. */
   readonly target: string;
-  /** Calls fail from now on. */
+  /** Whether it was closed: calls fail from then on. */
   readonly closed: boolean;
-  /** Undefined while it does nothing, or knows no endpoints yet. */
+  /** Undefined while it is stopped, or knows no endpoints yet. */
   readonly picker: Picker | undefined;
-  /** Wants to know how attempts end. Undefined: nobody does. */
+  /** Called with the outcome of each attempt. Undefined if no listener needs it. */
   readonly onOutcome: ((connection: Connection, outcome: Outcome) => void) | undefined;
-  /** Whether there is room that calls in line are about to be given: a new call goes behind them. */
+  /** Whether waiting calls are about to be given room; a new call then queues behind them. */
   readonly serving: boolean;
-  /** Begins to resolve, unless it does already. */
+  /** Starts resolving, unless it already does. */
   start(): void;
   /**
-   * Has the call look now, and whenever the picker changes, a connection has room again or all is closed, until `forget`.
+   * Calls the call's `retry` now, and whenever the picker changes, a connection has room again or the balancer is
+   * closed, until `forget`.
    */
   await(call: PendingCall): void;
-  /** The call waits no more. */
+  /** The call no longer waits. */
   forget(call: PendingCall): void;
-  /** A place on the connection is free again: calls in line get it. */
+  /** The connection has room again: waiting calls get it. */
   hasRoom(connection: EndpointConnection): void;
   /**
-   * How much longer to wait, in milliseconds, for a call that got no connection within `waitTimeoutMs`. 0 or less: no
-   * longer.
+   * How much longer a call that got no connection within `waitTimeoutMs` waits, in milliseconds; 0 or less: no longer.
    */
   moreTimeMs(waitTimeoutMs: number): number;
-  /** One line on the endpoints and their states, for error texts. */
+  /** One line on the endpoints and their states, for error messages. */
   describe(): string;
 }
 
-/** A call that waits: for a connection, or before its next attempt. */
+/** A call that waits for a connection, or before its next attempt. */
 export interface PendingCall {
-  /** Whether it was given a connection before and came back: it is older than those that were not. */
+  /** Whether it was given a connection before and came back, so that it is older than calls that were not. */
   readonly returned: boolean;
-  /** Whether it waits for a connection, and not for time to pass. */
+  /** Whether it waits for a connection rather than for time to pass. */
   readonly wantsConnection: boolean;
-  /** Something changed, or the transport was closed. It must not throw. */
+  /** Called when something changed or the transport was closed. It must not throw. */
   retry(): void;
 }

@@ -4,17 +4,19 @@ import type { Picker, Policy, PolicyEnvironment } from "../policy/policy.ts";
 import type { Clock } from "../time/clock.ts";
 import { TimerGroup } from "../time/timer-group.ts";
 
-/** One policy at work for one transport: its environment, its newest picker, and its timers, which end with it. */
+/**
+ * Runs one policy for one transport: holds its environment, its newest picker, and its timers, which end with the host.
+ */
 export class PolicyHost {
   readonly #policy: Policy;
   readonly #environment: PolicyEnvironment;
   readonly #timers: TimerGroup;
   #previous: Picker | undefined;
-  /** The policy wants to be called, and `onUpdate` has yet to run. */
+  /** The policy asked for an update, and `onUpdate` has not run yet. */
   #asked = false;
   #closed = false;
 
-  /** `onUpdate`: the policy asks for a new picker. It is called outside of all that the policy does. */
+  /** `onUpdate`: the policy asks for a new picker. It is never called from within the policy's own code. */
   constructor(policy: Policy, clock: Clock, random: () => number, onUpdate: () => void) {
     this.#policy = policy;
     const timers = this.#timers = new TimerGroup(clock, "a policy");
@@ -24,7 +26,7 @@ export class PolicyHost {
       update: () => {
         if (this.#asked || this.#closed) return;
         this.#asked = true;
-        // A picker may ask while calls in line are looking at it.
+        // A picker may ask while waiting calls are using it.
         queueMicrotask(() => {
           this.#asked = false;
           if (!this.#closed) onUpdate();
@@ -34,7 +36,7 @@ export class PolicyHost {
     };
   }
 
-  /** @throws Error that says what the policy did wrong; the picker before stays its newest. */
+  /** @throws Error that says what the policy did wrong; the previous picker stays the newest. */
   build(connections: readonly Connection[]): Picker {
     try {
       const picker = this.#policy(connections, this.#previous, this.#environment);

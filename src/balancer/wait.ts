@@ -1,28 +1,28 @@
 import type { Clock, Timer } from "../time/clock.ts";
 import type { PendingCall, PickerSource } from "./picker-source.ts";
 
-/** What a wait looks at, and what it ends with. Each may throw: then the wait rejects. */
+/** What a wait checks, and what it ends with. Each method may throw: then the wait rejects. */
 export interface Wait<T extends object> {
   readonly signal: AbortSignal | undefined;
-  /** How long to wait at first, in milliseconds. */
+  /** The initial limit, in milliseconds. */
   readonly limitMs: number;
   /** See {@link PendingCall}; both default to false. */
   readonly returned?: boolean;
   readonly wantsConnection?: boolean;
   /**
-   * Looks at the start and whenever the picker has changed, a connection has room again or the transport was closed;
-   * undefined: go on waiting.
+   * Called at the start and whenever the picker changes, a connection has room again or the transport is closed;
+   * undefined: keep waiting.
    */
   poll(): T | undefined;
-  /** The limit has passed. A number: wait for so many milliseconds more. */
+  /** The limit has passed. A number: wait that many more milliseconds. */
   expired(): T | number;
   /** The signal has aborted. */
   aborted(): T;
 }
 
 /**
- * Waits until `poll` returns a value, the limit passes or the signal aborts. Every wait of a call goes through here: it is
- * bounded, and one timer holds the process while it lasts.
+ * Waits until `poll` returns a value, the limit passes or the signal aborts. Every wait of a call goes through here: it
+ * is bounded, and one timer keeps the process alive while it lasts.
  */
 export function waitFor<T extends object>(source: PickerSource, clock: Clock, wait: Wait<T>): Promise<T> {
   const { signal, limitMs } = wait;

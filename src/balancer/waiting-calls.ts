@@ -2,14 +2,14 @@ import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { Line } from "./line.ts";
 import type { PendingCall } from "./picker-source.ts";
 
-/** The calls that wait at a balancer, first come, first served; and the room that has come up for them. */
+/** The calls that wait at a balancer, first come, first served, and the connections that have room for them. */
 export class WaitingCalls {
-  /** Calls that were given a connection before go first, since they came earlier. */
+  /** Calls that were given a connection before; they go first, since they arrived earlier. */
   readonly #returned = new Line();
   readonly #line = new Line();
-  /** Connections that have room again, until calls were given it. */
+  /** Connections that have room again, until it is given to calls. */
   #withRoom: EndpointConnection[] = [];
-  /** Calls that came meanwhile. */
+  /** Calls that arrived while room is about to be given. */
   #latecomers: PendingCall[] = [];
 
   get size(): number {
@@ -21,7 +21,7 @@ export class WaitingCalls {
     return this.#withRoom.length > 0;
   }
 
-  /** Has the call look now, and at each `retryAll`, until it is deleted. */
+  /** Retries the call now and at each `retryAll`, until it is deleted. */
   add(call: PendingCall): void {
     this.#lineOf(call).add(call);
     if (this.serving && call.wantsConnection) this.#latecomers.push(call);
@@ -36,15 +36,15 @@ export class WaitingCalls {
     return call.returned ? this.#returned : this.#line;
   }
 
-  /** A call that finds nothing stays. */
+  /** Calls that find no connection stay. */
   retryAll(): void {
     for (const call of this.#returned) call.retry();
     for (const call of this.#line) call.retry();
   }
 
   /**
-   * Calls in line are given the room, not at once: what ended one call may be about to end those that wait, such as a
-   * signal that they share, and several may end together.
+   * Gives the room to waiting calls, but not immediately: whatever ended one call, such as a shared signal, may be
+   * about to end the waiting ones, and several may end together.
    */
   hasRoom(connection: EndpointConnection): void {
     if (this.size === 0) return;
@@ -58,11 +58,11 @@ export class WaitingCalls {
     this.#latecomers = [];
     this.#give(this.#returned, withRoom);
     this.#give(this.#line, withRoom);
-    // For these there may be room elsewhere.
+    // There may be room elsewhere for these.
     for (const call of latecomers) if (this.#lineOf(call).has(call)) call.retry();
   }
 
-  /** Serves a line as far as the room goes: who stands further back in a long one is not even looked at. */
+  /** Serves a line until the room is used up; calls further back are not even visited. */
   #give(line: Line, withRoom: EndpointConnection[]): void {
     for (const call of line) {
       while (withRoom.length > 0 && !withRoom.at(-1)!.available) withRoom.pop();
