@@ -1,23 +1,26 @@
 import { quoted } from "./option.ts";
 
 /**
- * An address that can serve calls, with what a policy may want to know of it.
+ * An address that can serve calls, with attributes for policies.
  *
- * Its identity is `address` + `secure` + `authority`: two endpoints that agree in these are the same endpoint, and the
- * other fields change in place. A new `incarnation` means that the server behind it was started again.
+ * Its identity is `address` + `secure` + `authority`: two endpoints with the same values are the same endpoint, and the
+ * other fields change in place. A new `incarnation` means that the server was restarted.
  */
 export interface Endpoint {
-  /** `host:port`; an IPv6 host stands in brackets, maybe with a zone: `[::1]:8000`, `[fe80::1%eth0]:8000`. With a link for Node, also `unix:/path/of/socket`. */
+  /**
+   * `host:port`; an IPv6 host is in brackets, optionally with a zone: `[::1]:8000`, `[fe80::1%eth0]:8000`. With Node's
+   * links, also `unix:/path/of/socket`.
+   */
   readonly address: string;
-  /** Whether the server speaks TLS. Undefined: as the connector is configured. */
+  /** Whether the server uses TLS. If undefined, the connector's configuration decides. */
   readonly secure?: boolean;
-  /** The name that the server is called by (`:authority`, TLS server name). Undefined: the address. */
+  /** The name to call the server by (`:authority`, TLS server name). If undefined, the address. */
   readonly authority?: string;
-  /** Changes when the server registered anew (etcd: the key's create revision); its back-off is then reset. */
+  /** Changes when the server registers anew (etcd: the key's create revision); its backoff is then reset. */
   readonly incarnation?: string;
-  /** The share of calls relative to others, above 0; for policies that weigh. */
+  /** Its share of calls relative to other endpoints, above 0; for weighted policies. */
   readonly weight?: number;
-  /** Where the server stands; for policies that prefer near ones. */
+  /** Where the server is located; for policies that prefer nearby servers. */
   readonly zone?: string;
   /** Whatever else the registry holds. */
   readonly metadata?: unknown;
@@ -36,16 +39,18 @@ const FIELDS: Record<keyof Endpoint, true> = {
 /** The names of an endpoint's fields. */
 export const ENDPOINT_FIELDS: readonly string[] = Object.keys(FIELDS);
 
-/** The two parts of an address; an IPv6 host is without brackets here. */
+/** The two parts of an address; an IPv6 host has no brackets here. */
 export interface HostAndPort {
   readonly host: string;
   readonly port: number;
 }
 
-/** A DNS name of at most 253 characters, or an IPv4 address: letters, digits, `_` and inner `-`, parted by dots. */
+/** A DNS name of at most 253 characters, or an IPv4 address: letters, digits, `_` and inner `-`, separated by dots. */
 const NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$/;
 const IPV6 = /^[0-9A-Fa-f:.]{2,45}$/;
-/** The interface of this machine that a link-local address belongs to (RFC 4007 section 11): its name or number. */
+/**
+ * The network interface of this machine that a link-local address belongs to (RFC 4007 section 11): its name or number.
+ */
 const ZONE = /%[A-Za-z0-9._~-]{1,64}$/;
 const PORT = /^[1-9][0-9]{0,4}$/;
 const EXPECTED = `"host:port", for example "10.0.0.5:8000" or "[::1]:8000"`;
@@ -53,7 +58,7 @@ const EXPECTED = `"host:port", for example "10.0.0.5:8000" or "[::1]:8000"`;
 /**
  * Splits `host:port`.
  *
- * @throws TypeError if it is no string of that form, RangeError if the port is not between 1 and 65535; the message
+ * @throws TypeError if it is not a string of that form, RangeError if the port is not between 1 and 65535; the message
  * names the value and what is expected.
  */
 export function parseAddress(address: string): HostAndPort {
@@ -88,20 +93,20 @@ export function parseAddress(address: string): HostAndPort {
   return { host, port: Number(port) };
 }
 
-/** What a Unix socket's address begins with, for links that can open one. */
+/** The prefix of a Unix socket's address, for links that can open one. */
 const UNIX = "unix:";
 
-/** The path of a `unix:/path/of/socket` address, or undefined if it is none. */
+/** The path of a `unix:/path/of/socket` address, or undefined for any other address. */
 export function unixPath(address: string): string | undefined {
   return address.startsWith(UNIX) && address.length > UNIX.length ? address.slice(UNIX.length) : undefined;
 }
 
-/** Checks an address that the program itself gives: `host:port` or `unix:/path`. Throws as {@link parseAddress} does. */
+/** Checks an address supplied by the program itself: `host:port` or `unix:/path`. Throws like {@link parseAddress}. */
 export function checkEndpointAddress(address: string): void {
   if (typeof address !== "string" || unixPath(address) === undefined) parseAddress(address);
 }
 
-/** A host, maybe with a port, and nothing that could mean another place in a URL or end a header. */
+/** A host, optionally with a port, without characters that could point elsewhere in a URL or end a header. */
 const AUTHORITY = /^[A-Za-z0-9_.:\[\]-]+$/;
 
 /**
@@ -134,18 +139,18 @@ export function checkEndpoint(endpoint: unknown): asserts endpoint is Endpoint {
   }
 }
 
-/** The URL parser knows the whole of RFC 4291's grammar, and nothing of zones. */
+/** The URL parser implements all of RFC 4291's grammar, but no zones. */
 function isIPv6(host: string): boolean {
   const ip = withoutZone(host);
   return IPV6.test(ip) && URL.canParse(`http://[${ip}]/`);
 }
 
-/** An IPv6 address without its zone id, which no other machine understands; any other host as it is. */
+/** Strips an IPv6 address of its zone id, which means nothing to other machines; returns any other host unchanged. */
 export function withoutZone(host: string): string {
   return host.replace(ZONE, "");
 }
 
-/** Whether a host means "every interface": a server can listen on it, a client can't call it. */
+/** Whether a host means "every interface": a server can listen on it, but a client can't call it. */
 export function isWildcardHost(host: string): boolean {
   return /^0+(\.0+){0,3}$/.test(host) || (isIPv6(host) && /^\[(::|::0\.0\.0\.0)\]$/.test(canonicalIPv6(host)));
 }
@@ -154,7 +159,7 @@ function canonicalIPv6(host: string): string {
   return new URL(`http://[${withoutZone(host)}]/`).hostname;
 }
 
-/** A string that is the same for two endpoints exactly if they are one: address, secure and authority. */
+/** A string that is equal for two endpoints if and only if they are the same one: address, secure and authority. */
 export function endpointIdentity(endpoint: Endpoint): string {
   return `${endpoint.address} ${endpoint.secure ?? ""} ${endpoint.authority ?? ""}`;
 }

@@ -1,5 +1,5 @@
 /**
- * A registry in etcd, for Node, Bun and Deno: servers register under a lease that is kept alive, clients watch.
+ * A registry in etcd, for Node, Bun and Deno: servers register under a lease that is kept alive, and clients watch.
  *
  * ```ts
  * import { createBalancedTransport } from "connect-lb";
@@ -21,31 +21,31 @@ import { tlsSource } from "./node/tls-options.ts";
 import { checkOptions, type Checks, makes } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
 
-/** A list of a large service, or a batch of a watch that catches up, can be far above gRPC's usual 4 MiB. */
+/** The list of a large service, or a batch of a watch that catches up, can far exceed gRPC's usual 4 MiB. */
 const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 
-/** Those who wait for a connection leave earlier if they have less patience. */
+/** An upper bound: callers with a shorter timeout stop waiting earlier. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** An etcd whose cores are busy with passwords answers pings late. */
+/** An etcd whose cores are busy hashing passwords answers pings late. */
 const KEEPALIVE = { timeoutMs: 20_000 } as const;
-/** Fixed: etcd counts pings that come within 5 s of each other, also those that measure the bandwidth. */
+/** Fixed: etcd counts pings that arrive within 5 s of each other, including those that probe the bandwidth. */
 const WINDOW_BYTES = 1024 * 1024;
 
-/** What {@link createEtcdRegistry} takes. */
+/** Options of {@link createEtcdRegistry}. */
 export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
-  /** How `https://` endpoints are trusted, and the client's certificate if etcd asks for one. */
+  /** How `https://` endpoints are verified, and the client's certificate if etcd requires one. */
   readonly tls?: TlsSource;
   /**
-   * Another way to reach etcd than directly over sockets: `grpcConnector({ proxy, tls, connectTimeoutMs, readMaxBytes })`,
-   * or, for tests, `transportConnector(() => memoryEtcd.transport())`. Not together with `tls`.
+   * A way to reach etcd other than directly over sockets: `grpcConnector({ proxy, tls, connectTimeoutMs, readMaxBytes
+   * })`, or, for tests, `transportConnector(() => memoryEtcd.transport())`. Not together with `tls`.
    */
   readonly connector?: Connector;
 }
 
 /**
- * A registry in etcd, reached over gRPC. It does nothing until its first resolver is read or its first `register`.
+ * A registry in etcd, reached over gRPC. It does nothing until its first resolver is consumed or `register` is called.
  *
- * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
+ * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
 export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry {
   checkOptions("createEtcdRegistry()", options, OPTIONS);
@@ -68,7 +68,7 @@ const OPTIONS: Checks<CreateEtcdRegistryOptions> = {
   connector: makes("a connector, such as transportConnector(…)", (value) => typeof value === "function"),
 };
 
-/** Whoever gives `tls` believes that it is on. */
+/** A caller who passes `tls` expects it to be used. */
 function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): void {
   const plain = Array.isArray(endpoints) ? endpoints.find((url) => /^http:/i.test(url)) : undefined;
   if (plain !== undefined) throw new TypeError(`option tls is given, but ${plain} is without TLS: expected https://…`);

@@ -1,6 +1,6 @@
 /**
- * A registry in etcd over the `etcd3` package, for Node, Bun and Deno: for programs that have that package already. It
- * is the same registry as that of `connect-lb/etcd`, which needs no package beside its own peers.
+ * A registry in etcd over the `etcd3` package, for Node, Bun and Deno: for programs that already use that package. It
+ * is the same registry as that of `connect-lb/etcd`, which needs no package other than its own peers.
  *
  * ```ts
  * import { createEtcd3Registry } from "connect-lb/etcd3";
@@ -10,8 +10,8 @@
  * const another = createEtcd3Registry({ client: new Etcd3({ hosts: ["127.0.0.1:2379"] }) });
  * ```
  *
- * The package is an optional peer, loaded by the first call to etcd. It reads files of its own when it is loaded, so it
- * can't be part of a bundle.
+ * The package is an optional peer dependency, loaded by the first call to etcd. It reads its own files when it is
+ * loaded, so it can't be part of a bundle.
  *
  * @module
  */
@@ -23,12 +23,12 @@ import { type Etcd3TlsOptions, grpcCredentials } from "./node/grpc-credentials.t
 import { anything, checkOptions, type Checks, givenOf, kind } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
 
-/** What {@link createEtcd3Registry} takes: where etcd is, or a client of the package that knows it. */
+/** Options of {@link createEtcd3Registry}: where etcd is, or a client of the package that knows. */
 export type CreateEtcd3RegistryOptions = Etcd3EndpointsOptions | Etcd3ClientOptions;
 
 /** Where etcd is, with the options of any etcd registry. */
 export interface Etcd3EndpointsOptions extends EtcdRegistryOptions {
-  /** How `https://` endpoints are trusted, and the client's certificate if etcd asks for one. */
+  /** How `https://` endpoints are verified, and the client's certificate if etcd requires one. */
   readonly tls?: Etcd3TlsOptions;
   readonly client?: undefined;
 }
@@ -36,8 +36,9 @@ export interface Etcd3EndpointsOptions extends EtcdRegistryOptions {
 /** A client of the package that knows where etcd is, with the other options of an etcd registry. */
 export interface Etcd3ClientOptions extends Omit<EtcdRegistryOptions, "endpoints" | "username" | "password"> {
   /**
-   * A client of yours. The registry takes its hosts, credentials, user and channel options for clients of its own; this
-   * one is neither called nor closed, because its retries and circuit breakers would come between etcd and the registry.
+   * Your own client. The registry creates its own clients with this one's hosts, credentials, user and channel options;
+   * this one is neither called nor closed, because its retries and circuit breakers would come between etcd and the
+   * registry.
    */
   readonly client: Etcd3;
 }
@@ -46,7 +47,7 @@ type AnyOptions = Record<keyof Etcd3EndpointsOptions | keyof Etcd3ClientOptions,
 
 const OPTIONS: Checks<AnyOptions> = {
   ...ETCD_REGISTRY_OPTIONS,
-  // Missing where there is a client, whose they are.
+  // Absent if there is a client, which has them.
   endpoints: anything,
   tls: kind("an object, { ca, cert, key, servername }", (value) => typeof value === "object" && value !== null),
   // Read by `sourceOf`.
@@ -54,13 +55,13 @@ const OPTIONS: Checks<AnyOptions> = {
 };
 
 /**
- * A registry in etcd, reached through the `etcd3` package. It does nothing until its first resolver is read or its first
- * `register`. An open watch holds the process until it is closed.
+ * A registry in etcd, reached through the `etcd3` package. It does nothing until its first resolver is consumed or
+ * `register` is called. An open watch keeps the process alive until it is closed.
  *
- * If the package is not installed, the registry is as one whose etcd is away: lists reject and events tell what to
- * install.
+ * If the package is not installed, the registry behaves as if etcd were unreachable: lists reject, and events say what
+ * to install.
  *
- * @throws TypeError or RangeError for an option that is not what it must be; the message names it and the value.
+ * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
 export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Registry {
   checkOptions("createEtcd3Registry()", options as unknown as AnyOptions, OPTIONS);

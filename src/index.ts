@@ -1,9 +1,9 @@
 /**
- * Client-side load balancing for Connect clients: each call, not each connection, picks an endpoint.
+ * Client-side load balancing for Connect clients: an endpoint is picked for each call, not for each connection.
  *
- * A {@link Resolver} tells the endpoints of a service, a {@link Connector} opens a link to each, a {@link Policy}
- * chooses one for every call, and {@link createBalancedTransport} joins them into a Connect transport. This entry runs
- * everywhere; links and registries have entries of their own.
+ * A {@link Resolver} yields the endpoints of a service, a {@link Connector} opens a link to each, a {@link Policy}
+ * chooses one for every call, and {@link createBalancedTransport} combines them into a Connect transport. This entry
+ * runs on every runtime; links and registries have their own entries.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * Calls a listener so that what it throws can't reach the library's own loops; such an error is printed instead.
+ * Calls an event listener. An error that it throws is printed and can't reach the library's own loops.
  *
- * So that `onEvent: console.log` reads well, an event prints the message of its `cause` as `reason`, and not the error
- * itself with all its stacks; the error is there to be read.
+ * So that `onEvent: console.log` reads well, an event prints the message of its `cause` as `reason` instead of the
+ * error with all its stacks; `cause` itself can still be read.
  */
 export function emit<E extends object>(listener: ((event: E) => void) | undefined, event: E): void {
   if (listener === undefined) return;
@@ -14,7 +14,9 @@ export function emit<E extends object>(listener: ((event: E) => void) | undefine
   notify("onEvent", listener, told as unknown as E);
 }
 
-/** Calls a user's listener. What it throws, or an async one rejects with, is printed and does no harm. */
+/**
+ * Calls a user's listener. Errors that it throws, or that an async one rejects with, are printed and otherwise ignored.
+ */
 export function notify<T>(name: string, listener: (value: T) => unknown, value: T): void {
   const print = (error: unknown) => console.error(`connect-lb: an ${name} listener threw`, error);
   try {

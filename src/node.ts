@@ -1,5 +1,5 @@
 /**
- * What runs on Node, Bun and Deno alone: the gRPC connector, a resolver of DNS names and the end of a server.
+ * What needs Node, Bun or Deno: the gRPC connector, a DNS resolver and draining of servers.
  *
  * @module
  */

@@ -1,22 +1,22 @@
 /**
- * What options must be, and the one way to say that one is not: `option ttlSeconds is "5": expected whole seconds …`. A
- * wrong type or an unknown name is a TypeError, a value out of range a RangeError.
+ * The check of one option. All checks report errors in the same form: `option ttlSeconds is "5": expected whole seconds
+ * …`. A wrong type or an unknown name is a TypeError, a value out of range is a RangeError.
  */
 export interface Check {
-  /** Throws unless the value is right. `name` is the option's, with what it is in: `retry.maxAttempts`. */
+  /** Throws unless the value is valid. `name` is the option's full name: `retry.maxAttempts`. */
   (name: string, value: unknown): void;
-  /** Whether the option can't be left out. */
+  /** Whether the option must be given. */
   readonly required?: true;
 }
 
-/** The checks of all options that a factory documents: one that is missing here doesn't compile. */
+/** The checks of all options of a factory: a missing one doesn't compile. */
 export type Checks<Options extends object> = { readonly [Name in keyof Required<Options>]: Check };
 
 /**
- * Checks what a factory was given. An option that is undefined counts as left out.
+ * Checks the options passed to a factory. An undefined option counts as omitted.
  *
- * @param taker whose options they are, for the message: `grpcConnector()`
- * @param within what comes before the names of options in options: `retry.`
+ * @param taker the factory, for the message: `grpcConnector()`
+ * @param within the prefix of the names of nested options: `retry.`
  * @throws TypeError or RangeError that names the option, its value and what is expected
  */
 export function checkOptions<Options extends object>(
@@ -30,7 +30,7 @@ export function checkOptions<Options extends object>(
     const with_ = needed.length === 0 ? "" : ` with ${needed.join(" and ")}`;
     throw new TypeError(`${taker} takes an options object${with_}, not ${quoted(options)}`);
   }
-  // Once per call of a balanced transport, maybe: no list of names is made unless something is wrong.
+  // This may run once per call of a balanced transport, so no list of names is made unless something is wrong.
   for (const name in options) {
     if (options[name] !== undefined && !Object.hasOwn(checks, name) && Object.hasOwn(options, name)) {
       refuseUnknown(taker, options, Object.keys(checks), within);
@@ -43,15 +43,15 @@ export function checkOptions<Options extends object>(
 }
 
 /**
- * What is given of these options, as a plain object that can be spread and handed on: it has those, too, that are inherited
- * or getters, and none that is undefined.
+ * The options that are set, as a plain object that can be spread and passed on: it includes inherited ones and getters,
+ * and omits undefined ones.
  */
 export function givenOf<Options extends object>(options: Options, names: readonly string[]): Options {
   const given = names.map((name) => [name, options[name as keyof Options]] as const);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as Options;
 }
 
-/** Refuses options whose names are none of `names`. @throws TypeError that says which name may be meant. */
+/** Rejects options whose names are not in `names`. @throws TypeError that suggests the name that may be meant. */
 export function refuseUnknown(taker: string, options: object, names: readonly string[], within = ""): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || names.includes(name)) continue;
@@ -61,7 +61,7 @@ export function refuseUnknown(taker: string, options: object, names: readonly st
   }
 }
 
-/** The error that an option's value is not what it must be. */
+/** The error for an invalid value of an option. */
 export function wrongOption(
   name: string,
   value: unknown,
@@ -71,7 +71,7 @@ export function wrongOption(
   return new Kind(`option ${name} is ${quoted(value)}: expected ${expected}`);
 }
 
-/** A value as messages show it: text in quotes and cut, and of an object only what it is. */
+/** A value as error messages show it: strings are quoted and truncated, objects are only named by kind. */
 export function quoted(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
   if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
@@ -82,7 +82,7 @@ export function quoted(value: unknown): string {
   return Object.keys(value).length === 0 ? "{}" : "an object";
 }
 
-/** What is no options object, although it is an object: an `await` or a conversion is missing. */
+/** Objects that can't be options objects: an `await` or a conversion is missing. */
 const BUILT_IN = /^\[object (\w*Array|Promise|Map|Set|Date|RegExp|Error|Number|String|Boolean|URL)\]$/;
 
 function builtIn(value: object): string | undefined {
@@ -95,26 +95,26 @@ function isObject(value: unknown): value is object {
 
 // The checks
 
-/** An option that can't be left out. */
+/** An option that must be given. */
 export function required(check: Check): Check {
   return Object.assign((name: string, value: unknown) => check(name, value), { required: true as const });
 }
 
-/** A value that `is` accepts; whatever else is of the wrong type. */
+/** A value that `is` accepts; anything else is of the wrong type. */
 export function kind(expected: string, is: (value: unknown) => boolean): Check {
   return (name, value) => {
     if (!is(value)) throw wrongOption(name, value, expected);
   };
 }
 
-/** A value of which is expected what nobody should read in an error: a password, a private key. */
+/** A value that must not appear in an error: a password, a private key. */
 export function secret(expected: string, is: (value: unknown) => boolean): Check {
   return (name, value) => {
     if (!is(value)) throw new TypeError(`option ${name} is a ${typeof value} that can't be used: expected ${expected}`);
   };
 }
 
-/** Nothing to check here: somebody else does. */
+/** Checked elsewhere. */
 export const anything: Check = () => {};
 
 /** A function. `expected` shows its signature. */
@@ -123,8 +123,8 @@ export function fn(expected: string): Check {
 }
 
 /**
- * What a factory of this library makes, as `grpcConnector()` makes a connector. A factory that is given itself, uncalled,
- * is told so; {@link made} notes which functions those are.
+ * What a factory of this library returns, such as the connector of `grpcConnector()`. If the factory itself is passed
+ * instead, uncalled, the error says so; {@link made} records which functions are factories.
  */
 export function makes(expected: string, is: (value: unknown) => boolean): Check {
   return (name, value) => {
@@ -138,7 +138,7 @@ export function makes(expected: string, is: (value: unknown) => boolean): Check 
 
 const factories = new WeakSet<object>();
 
-/** Notes that a function makes what an option takes, so that {@link makes} can tell it from that. */
+/** Records that a function returns what an option takes, so that {@link makes} can tell the two apart. */
 export function made(...makers: readonly object[]): void {
   for (const maker of makers) factories.add(maker);
 }
@@ -146,7 +146,7 @@ export function made(...makers: readonly object[]): void {
 /** True or false. */
 export const flag: Check = kind("true or false", (value) => typeof value === "boolean");
 
-/** Text that is not empty, without control characters. */
+/** Non-empty text without control characters. */
 export const text: Check = kind(
   "text that is not empty, without control characters",
   (value) => typeof value === "string" && value !== "" && !/\p{Cc}/u.test(value),
@@ -163,10 +163,10 @@ export function listOf(expected: string, is: (item: unknown) => boolean): Check 
   return kind(expected, (value) => Array.isArray(value) && Array.from(value).every((item) => is(item)));
 }
 
-/** What is run around calls. */
+/** Connect interceptors. */
 export const interceptors: Check = listOf("an array of Connect interceptors", (item) => typeof item === "function");
 
-/** Options in options. */
+/** Nested options. */
 export function group<Options extends object>(expected: string, taker: string, checks: Checks<Options>): Check {
   return (name, value) => {
     if (!isObject(value)) throw wrongOption(name, value, expected);
@@ -174,14 +174,14 @@ export function group<Options extends object>(expected: string, taker: string, c
   };
 }
 
-/** Such as `fn("…")`, or this value. */
+/** Either the value `other`, or what `check` accepts. */
 export function or(other: unknown, check: Check): Check {
   return (name, value) => {
     if (value !== other) check(name, value);
   };
 }
 
-/** A number that is in range; what is no number is of the wrong type. */
+/** A number in range; anything but a number is of the wrong type. */
 export function number(expected: string, inRange: (value: number) => boolean): Check {
   return (name, value) => {
     if (typeof value !== "number") throw wrongOption(name, value, expected);
@@ -194,7 +194,7 @@ export const milliseconds: Check = time("milliseconds above 0", (value) => value
 /** A time of 0 or more, or Infinity. */
 export const millisecondsFrom0: Check = time("milliseconds from 0", (value) => value >= 0);
 
-/** A time in milliseconds that is in range; NaN is no number of them. */
+/** A time in milliseconds in range; NaN is of the wrong type. */
 export function time(expected: string, inRange: (value: number) => boolean): Check {
   return (name, value) => {
     if (Number.isNaN(value)) throw wrongOption(name, value, expected);
@@ -202,7 +202,7 @@ export function time(expected: string, inRange: (value: number) => boolean): Che
   };
 }
 
-/** A whole number, of `unit` if that is said. */
+/** A whole number, optionally of a `unit`. */
 export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER, unit?: string): Check {
   const what = unit === undefined ? "a whole number" : `whole ${unit}`;
   const to = most === Number.MAX_SAFE_INTEGER ? "" : ` to ${most}`;
@@ -214,16 +214,16 @@ export function bytes(least: number, most?: number): Check {
   return wholeNumber(least, most, "bytes");
 }
 
-/** A clock, as tests give one. */
+/** A clock, such as a test's. */
 export const clock: Check = kind("a clock: { now(), timer(delayMs, callback, hold) }", (value) => {
   const { now, timer } = (value ?? {}) as { now?: unknown; timer?: unknown };
   return typeof now === "function" && typeof timer === "function";
 });
 
-/** A source of chance. */
+/** A source of random numbers. */
 export const random: Check = fn("a function that gives numbers from 0 up to, but not including, 1");
 
-/** The name that is most like another, if any is like it at all. */
+/** The name most similar to another, if any is similar at all. */
 function nearest(name: string, names: readonly string[]): string | undefined {
   const wanted = name.slice(0, 50).toLowerCase();
   let best: string | undefined, least = Infinity;
@@ -237,7 +237,7 @@ function nearest(name: string, names: readonly string[]): string | undefined {
   return best;
 }
 
-/** How many letters are to be put in, taken out or replaced to make one word of the other (Levenshtein). */
+/** How many letters must be inserted, deleted or replaced to turn one word into the other (Levenshtein). */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

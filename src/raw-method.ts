@@ -11,14 +11,14 @@ import {
   FileDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 
-/** The methods that {@link rawMethod} made. */
+/** The methods made by {@link rawMethod}. */
 const raw = new WeakSet<DescMethod>();
 
 /**
- * A method of which only the path is known, for relays and tools: its messages are bytes, sent and received as they are,
- * in the `value` of a `BytesValue`. Call it with a transport: `transport.unary(method, …, { value: bytes })`.
+ * A method without a schema, known only by its path, for relays and tools: its messages are bytes, sent and received as
+ * they are, in the `value` of a `BytesValue`. Call it with a transport: `transport.unary(method, …, { value: bytes })`.
  *
- * Links of `grpcConnector()` carry such calls; others refuse them. Keep the method for the next call of the same path:
+ * Links of `grpcConnector()` carry such calls; others reject them. Reuse the method for further calls of the same path:
  * making one costs more than a call.
  *
  * @throws TypeError for a path that is not `/service/method`, or an unknown kind.
