@@ -20,7 +20,7 @@ const abortSignal: Check = kind(
 
 const CONNECT: Checks<ConnectOptions> = { timeoutMs: milliseconds, signal: abortSignal };
 
-/** Starts the balancer and resolves when some connection is ready; see `BalancedTransport.connect` for what it throws. */
+/** Starts the balancer and resolves when a connection is ready; see `BalancedTransport.connect` for what it throws. */
 export async function connect(
   balancer: Balancer,
   clock: Clock,

@@ -8,9 +8,9 @@ import { UnaryCall } from "../call/unary-call.ts";
 import { deadlinesOf } from "../time/deadline.ts";
 
 /**
- * Calls with interceptors around them, once per call and not per attempt. Connect's own runners give interceptors what
- * they expect: full messages, one signal, headers to change. They cost as much as a whole call, so that calls without
- * interceptors don't come here.
+ * Runs interceptors around calls, once per call and not per attempt. Connect's own runners give interceptors what they
+ * expect: complete messages, one signal, mutable headers. They cost as much as a whole call, so calls without
+ * interceptors bypass them.
  */
 export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor[]): Transport {
   const baseUrl = baseUrlOf(env.balancer.target);
@@ -30,28 +30,28 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
           contextValues: contextValues ?? createContextValues(),
           message: input,
         },
-        // The call as the interceptors left it, with the time that they left.
+        // The call as the interceptors modified it, with the time they left.
         next: async ({ signal, header, message, contextValues }) =>
           await new UnaryCall(env, method, signal, call.timeLeft(), header, message, contextValues).start(),
       });
     },
     async stream(method, signal, timeoutMs, header, input, contextValues) {
       const call = new BoundedCall(env, method, signal, timeoutMs, header, contextValues);
-      // Throws if they are none: before there is anything to let go of.
+      // Throws if they are invalid, before there is anything to release.
       const headers = call.header;
-      // The runner ends what it reads; a view keeps it away from the caller's iterable.
+      // The runner ends the iterable it reads; a view shields the caller's from it.
       const messages = new ReplayBuffer(input);
       messages.commit();
-      // The runner does not learn of a reader that is gone, and would stay on the caller's signal.
+      // The runner does not notice that a reader is gone, and would keep listening to the caller's signal.
       const abort = new AbortController();
       const onAbort = () => abort.abort(signal?.reason);
       signal?.addEventListener("abort", onAbort);
-      // The runner would also keep the deadline when the response is complete and has only its reader to wait for.
+      // The runner would also enforce the deadline when the response is complete and only waits to be read.
       const { timeoutMs: limitMs } = call;
       const deadline = limitMs === undefined ? undefined : deadlinesOf(env.clock).add(limitMs, {
         onDeadline: () => abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded)),
       });
-      // The runner aborts its signal at every end of a call, also of one that an interceptor ends.
+      // The runner aborts its signal whenever a call ends, even if an interceptor ends it.
       const end = () => {
         signal?.removeEventListener("abort", onAbort);
         deadline?.cancel();
@@ -78,7 +78,7 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
           next: async ({ signal, header, message, contextValues }) => {
             const response = await new StreamCall(env, method, signal, call.timeLeft(), header, message, contextValues)
               .start((error) => abort.abort(error));
-            // From here on the attempt keeps it.
+            // From here on the attempt enforces it.
             deadline?.cancel();
             return response;
           },
@@ -91,10 +91,13 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
   };
 }
 
-/** To be the outermost: the runner leaves its timer and its signal's listener behind where an interceptor throws. */
+/**
+ * Must be outermost: turns a throw into a rejection, because the runner leaks its timer and signal listener if an
+ * interceptor throws.
+ */
 const rejecting: Interceptor = (next) => async (request) => await next(request);
 
-/** A URL that interceptors can parse, whatever the target is called: no endpoint is chosen yet. */
+/** A URL that interceptors can parse, whatever the target's name; no endpoint has been picked yet. */
 function baseUrlOf(target: string): string {
   const url = `http://${target.replaceAll(/[^\w.-]+/g, "-")}`;
   return URL.canParse(url) ? url : "http://service";

@@ -33,42 +33,44 @@ export interface BalancedTransportOptions {
   readonly connector: Connector;
   /** How a connection is chosen for each call. Defaults to `roundRobin()`. */
   readonly policy?: Policy;
-  /** Hold connections back whose servers should get no calls. Defaults to none. */
+  /** Checks that hold back connections whose servers should get no calls. Defaults to none. */
   readonly health?: readonly HealthCheck[];
   /**
-   * Below which share of serving connections among the ready ones health checks are ignored, from 0 to 1: many servers
-   * that look ill are better than few that are overrun (Envoy's panic threshold). Defaults to 0: never.
+   * The share of ready connections, from 0 to 1, that must be serving. Below it, health checks are ignored: many
+   * servers that look unhealthy are better than a few that are overloaded (Envoy's panic threshold). Defaults to 0:
+   * never.
    */
   readonly panicShare?: number;
-  /** Run once per call, around all its attempts; the connector's own run once per attempt. */
+  /** Run once per call, around all its attempts; the connector's interceptors run once per attempt. */
   readonly interceptors?: readonly Interceptor[];
-  /** The timeout of calls that bring none, in milliseconds. Defaults to none, like Connect's transports. */
+  /** The timeout of calls without one, in milliseconds. Defaults to none, like Connect's transports. */
   readonly defaultTimeoutMs?: number;
   /**
-   * How long a call waits for a connection, in milliseconds, unless its own timeout is shorter. A call that waits for
-   * readiness and has a timeout waits as long as that, and so does one that waits for room, because servers that are
-   * there have as many calls in flight as they allow (MAX_CONCURRENT_STREAMS). Defaults to 10,000.
+   * How long a call waits for a connection, in milliseconds, unless its own timeout is shorter. A call with a timeout
+   * waits until its deadline if it waits for readiness, or for room because the servers that are up have as many calls
+   * in flight as they allow (MAX_CONCURRENT_STREAMS). Defaults to 10,000.
    */
   readonly waitTimeoutMs?: number;
   /**
-   * Whether calls wait for a connection to become ready instead of failing at once when every endpoint is failing or
-   * there is none. Defaults to false. gRPC's wait-for-ready; a call can say otherwise with `balance({ waitForReady })`.
+   * Whether calls wait for a connection to become ready instead of failing immediately when every endpoint is failing
+   * or there are none. Defaults to false. gRPC's wait-for-ready; a call can override it with `balance({ waitForReady
+   * })`.
    */
   readonly waitForReady?: boolean;
   /**
-   * When calls of methods that the schema marks as `IDEMPOTENT` or `NO_SIDE_EFFECTS` (or that `methods` lists) are made
-   * again after an answer like Unavailable, or after a connection was lost with the call in flight; `false`: never.
-   * Defaults to `{}`. Attempts that were surely not processed go to another endpoint in any case.
+   * When calls of methods that the schema marks as `IDEMPOTENT` or `NO_SIDE_EFFECTS` (or that `methods` lists) are
+   * retried after an answer such as Unavailable, or after the connection was lost with the call in flight; `false`:
+   * never. Defaults to `{}`. Attempts that were certainly not processed go to another endpoint in any case.
    */
   readonly retry?: RetryOptions | false;
   /**
-   * How long to wait before an endpoint that could not be reached is tried again. Defaults, each for itself, to 1 s,
-   * growing by 1.6 to 120 s, with a jitter of 0.2 (gRPC's connection-backoff.md).
+   * How long to wait before reconnecting to an endpoint that could not be reached. Each field has its own default: 1 s,
+   * growing by a factor of 1.6 to 120 s, with a jitter of 0.2 (gRPC's connection-backoff.md).
    */
   readonly backoff?: Partial<BackoffOptions>;
   /**
-   * How long streams may go on at an endpoint that left the set, in milliseconds. Defaults to Infinity; unary calls have
-   * 30 s in any case.
+   * How long streams may continue on an endpoint that was removed from the set, in milliseconds. Defaults to Infinity;
+   * unary calls have 30 s in any case.
    */
   readonly removedStreamGraceMs?: number;
   /**
@@ -76,22 +78,22 @@ export interface BalancedTransportOptions {
    * Defaults to 1,800,000 (30 minutes, as in gRPC); Infinity: never.
    */
   readonly idleTimeoutMs?: number;
-  /** Hears of changes of the set and of connections. What it throws is printed and does no harm. */
+  /** Called when the set or a connection changes. Errors it throws are printed and otherwise ignored. */
   readonly onEvent?: (event: BalancerEvent) => void;
-  /** Hears of every attempt of every call when it has ended. What it throws is printed and does no harm. */
+  /** Called at the end of every attempt of every call. Errors it throws are printed and otherwise ignored. */
   readonly onAttempt?: (attempt: Attempt) => void;
-  /** Learn of every attempt of every call when it begins and when it ends: for spans and metrics. Defaults to none. */
+  /** Called at the beginning and the end of every attempt of every call: for spans and metrics. Defaults to none. */
   readonly observers?: readonly CallObserver[];
-  /** Where time comes from. Defaults to the runtime's. */
+  /** The source of time. Defaults to the runtime's clock. */
   readonly clock?: Clock;
-  /** Where chance comes from: numbers from 0 up to, but not including, 1. Defaults to `Math.random`. */
+  /** The source of random numbers in [0, 1). Defaults to `Math.random`. */
   readonly random?: () => number;
 }
 
 const from1 = number("a number from 1", (value) => value >= 1 && value < Infinity);
 const jitter = number('a number from 0 to 1, or "full"', (value) => value >= 0 && value <= 1);
 
-/** Those of `backoff`. */
+/** The checks of `backoff`. */
 export const BACKOFF: Checks<BackoffOptions> = {
   initialMs: milliseconds,
   maxMs: milliseconds,

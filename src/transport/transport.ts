@@ -14,7 +14,7 @@ import { interceptedCalls } from "./intercepted.ts";
 import { BACKOFF, type BalancedTransportOptions, checkTransportOptions } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
 
-/** A Connect transport that gives each call to one of a service's endpoints. */
+/** A Connect transport that balances calls over a service's endpoints. */
 export interface BalancedTransport extends Transport, AsyncDisposable {
   /**
    * Resolves and opens connections ahead of the first call; resolves when one is ready. It is optional: the first call
@@ -22,30 +22,31 @@ export interface BalancedTransport extends Transport, AsyncDisposable {
    *
    * @throws ConnectError with code Unavailable when none is ready within `timeoutMs` (default: `waitTimeoutMs`), with
    * Canceled when `signal` aborts, with FailedPrecondition when the transport is closed. TypeError or RangeError for
-   * options of the wrong type or range. (It rejects with these.)
+   * options of the wrong type or range. (All of these are rejections.)
    */
   connect(options?: ConnectOptions): Promise<void>;
-  /** What is known at this moment, for health pages and tests. */
+  /** The current state, for health pages and tests. */
   snapshot(): TransportSnapshot;
   /**
-   * Stops resolving, fails the calls that wait, and closes all connections; calls in flight may finish for `graceMs`
-   * (default 0). Later calls fail with FailedPrecondition. Safe to call twice: a second call may shorten the time of the
-   * first. Never rejects but with a TypeError or RangeError for a `graceMs` that is no number from 0, and then closes
-   * nothing.
+   * Stops resolving, fails waiting calls, and closes all connections; calls in flight have `graceMs` (default 0) to
+   * finish. Later calls fail with FailedPrecondition. Safe to call twice: a second call may shorten the grace period of
+   * the first. Rejects only with a TypeError or RangeError for a `graceMs` that is not a number of at least 0, and then
+   * closes nothing.
    */
   close(graceMs?: number): Promise<void>;
 }
 
 /**
  * A Connect transport that resolves a service's endpoints, keeps a connection to each, and picks one for every call.
- * Creating it does nothing: it begins with the first call or `connect()`.
+ * Creating it does nothing: it starts with the first call or `connect()`.
  *
  * A call whose attempt was not sent, or was declined by the server, goes to another endpoint; one that may have been
- * processed is made again only where the schema marks the method as idempotent (or without side effects), as `retry` says.
+ * processed is retried only if the schema marks the method as idempotent (or without side effects), as configured by
+ * `retry`.
  *
- * A timeout of 0 or below means that no time is left: the call fails with DeadlineExceeded and makes no attempt.
+ * A timeout of 0 or below means that no time is left: the call fails with DeadlineExceeded without making an attempt.
  *
- * @throws TypeError or RangeError at once if an option is invalid.
+ * @throws TypeError or RangeError immediately if an option is invalid.
  */
 export function createBalancedTransport(options: BalancedTransportOptions): BalancedTransport {
   checkTransportOptions(options);
@@ -111,7 +112,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
   };
 }
 
-/** @throws TypeError or RangeError unless the value is a number of milliseconds from 0. */
+/** @throws TypeError or RangeError unless the value is a number of milliseconds of at least 0. */
 function checkGrace(graceMs: number): void {
   if (typeof graceMs !== "number" || Number.isNaN(graceMs)) {
     throw new TypeError(`close() takes a number of milliseconds, not ${String(graceMs)}`);
