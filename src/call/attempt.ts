@@ -12,35 +12,35 @@ import { type Attempt, type AttemptStart, startAttempt } from "./observer.ts";
 import type { BalanceSettings } from "./options.ts";
 import { type AttemptResult, outcomeOf, tellListeners, tellPicker } from "./tell.ts";
 
-/** What an attempt needs of its call. */
+/** What an attempt needs from its call. */
 export interface AttemptedCall<A> extends CallInfo {
   readonly env: CallEnvironment;
   readonly settings: BalanceSettings | undefined;
   /** As the caller gave them. */
   readonly headerInit: HeadersInit | undefined;
-  /** How many attempts before were answered, or may have been. */
+  /** How many earlier attempts were answered, or may have been. */
   readonly retried: number;
-  /** One more attempt begins, or one that had begun never was; returns how many there were. */
+  /** Counts an attempt that begins, or takes one back that was never made; returns how many there have been. */
   count(change: 1 | -1): number;
-  /** The attempt has failed: resolves with the answer of another one, or rejects with what the caller should see. */
+  /** The attempt failed: resolves with another one's answer, or rejects with the error for the caller. */
   failed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
 }
 
 /**
- * One try of a call on the connection that was picked for it. It counts on that connection from `take` on, begins with
- * `begin` and ends once, with `ended` or `takeBack`, whatever other attempts its call makes.
+ * One attempt of a call on the connection picked for it. The connection counts it from `take` on; it begins with
+ * `begin` and ends once, with `ended` or `takeBack`, independently of the call's other attempts.
  */
 export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   readonly connection: EndpointConnection;
   readonly #call: AttemptedCall<A>;
   readonly #picker: Picker;
-  /** What the picker gave: the connection or a view of it. */
+  /** What the picker returned: the connection or a view of it. */
   readonly #given: Connection;
   readonly #pickHeader: Headers | undefined;
   #header: Headers | undefined;
-  /** Whether its call came out of the line for a place that is kept for it. */
+  /** Whether its call waited in line and room is reserved for it. */
   #promised = false;
-  /** When it began, if somebody wants to know; and when its server began to answer, of a stream. */
+  /** When it began, if anyone measures it; and for a stream, how long until the response headers. */
   #startMs: number | undefined;
   #headerMs: number | undefined;
   #onEnd: readonly ((attempt: Attempt) => void)[] | undefined;
@@ -77,8 +77,8 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   }
 
   /**
-   * What it sends: with what the picker adds, and gRFC A6 has servers know how many attempts were answered, or may have
-   * been, before it.
+   * The headers to send: the caller's, the picker's and, as gRFC A6 requires, the number of earlier attempts that were
+   * answered, or may have been.
    *
    * @throws TypeError if the caller's headers are invalid
    */
@@ -96,20 +96,20 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     return header;
   }
 
-  /** Its connection counts it from here on, so that calls which are given connections in one go see each other. */
+  /** Its connection counts it from here on, so that several calls that pick in the same turn see each other. */
   take(): this {
     this.connection.begin();
     return this;
   }
 
-  /** The same, for a call that waited in line: a place is kept for it. */
+  /** The same for a call that waited in line: room is reserved for it. */
   takePromised(): this {
     this.#promised = true;
     this.connection.promised++;
     return this.take();
   }
 
-  /** It is about to be sent. Must follow `take`. */
+  /** Must follow `take`, right before the attempt is sent. */
   begin(): void {
     const { env, settings } = this.#call;
     if (this.#promised) this.#redeem();
@@ -121,14 +121,14 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (timed) this.#startMs = clock.now();
   }
 
-  /** Whether the attempt makes use of its place shows within this turn; if not, the next in line has it. */
+  /** Whether the attempt uses its reserved room shows within this turn; if not, the next call in line gets it. */
   #redeem(): void {
     this.#promised = false;
     this.connection.promised--;
     this.#call.env.balancer.hasRoom(this.connection);
   }
 
-  /** The server has begun to answer an attempt that goes on: a stream. */
+  /** The server began to answer, and the attempt continues: a stream. */
   answering(): void {
     this.connection.answered();
     if (this.#startMs !== undefined) this.#headerMs = this.#call.env.clock.now() - this.#startMs;
@@ -139,12 +139,15 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     this.ended("answered", undefined, answer as AttemptResult["response"]);
   }
 
-  /** A unary attempt has failed. */
+  /** A unary attempt failed. */
   failed(error: unknown): Promise<A> {
     return this.#call.failed(this, error);
   }
 
-  /** It has ended, with or without an error: gives its connection free and tells who wants to know. */
+  /**
+   * It ended, with or without an error: frees its place on the connection and notifies pickers, observers and
+   * listeners.
+   */
   ended(end: AttemptEnd, error: unknown, response: AttemptResult["response"]): void {
     const { env } = this.#call;
     this.connection.end(end, error);
@@ -159,7 +162,10 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (this.#onEnd !== undefined) this.#tell(this.#onEnd, end, latencyMs, error);
   }
 
-  /** The connection was full when it came: there was no attempt. Pickers and observers heard of it, and hear of its end. */
+  /**
+   * The connection turned out to be full: no attempt was made. Pickers and observers saw it begin, and are notified of
+   * its end.
+   */
   takeBack(error: unknown): void {
     this.connection.takeBack();
     this.#call.count(-1);

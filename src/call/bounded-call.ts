@@ -6,7 +6,7 @@ import { callFailure } from "./failure.ts";
 import type { FailedAttempts } from "./failed-attempts.ts";
 import { balanceKey, type BalanceSettings } from "./options.ts";
 
-/** What a call asks for, what time it has left, and the errors that end it when there is none. */
+/** A call's request and its deadline: how much time is left, and the errors for when there is none. */
 export class BoundedCall<M extends DescMethod = DescMethod> {
   readonly method: M;
   readonly signal: AbortSignal | undefined;
@@ -20,14 +20,14 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   readonly #deadlineMs: number | undefined;
   #timeoutMs: number | undefined;
   protected failures: FailedAttempts | undefined;
-  /** How many attempts there were. */
+  /** How many attempts were made. */
   protected number = 0;
-  /** Whether it was given a connection before, so that it is older than calls that wait for their first. */
+  /** Whether it was given a connection before, and so is older than calls waiting for their first. */
   protected returned = false;
   #header: Headers | undefined;
   #contextValues: ContextValues | undefined;
 
-  /** @throws ConnectError if the caller has aborted, has no time left, or gave a timeout that is no number. */
+  /** @throws ConnectError if the caller has aborted, has no time left, or gave a timeout that is not a number. */
   constructor(
     env: CallEnvironment,
     method: M,
@@ -61,12 +61,12 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     return this.#contextValues ??= this.contextValuesInit ?? createContextValues();
   }
 
-  /** What is left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
+  /** The time left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
   get timeoutMs(): number | undefined {
     return this.#timeoutMs;
   }
 
-  /** What is left of the call's time right now, for whoever goes on with it; see `timeoutMs`. */
+  /** The call's remaining time as of now, for a call that continues this one; see `timeoutMs`. */
   timeLeft(): number | undefined {
     this.checkTime();
     return this.#timeoutMs;
@@ -80,7 +80,7 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     return this.#deadlineMs === undefined ? Infinity : this.#deadlineMs - this.env.clock.now();
   }
 
-  /** Brings `timeoutMs` up to date; throws when the caller has aborted, all is closed, or no time is left. */
+  /** Updates `timeoutMs`; throws if the caller has aborted, the balancer is closed, or no time is left. */
   protected checkTime(): void {
     if (this.signal?.aborted) throw this.aborted();
     if (this.env.balancer.closed) throw this.closed();

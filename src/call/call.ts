@@ -8,20 +8,20 @@ import { callFailure, codeOf, endedConnection, endOf, lastAttemptText } from "./
 import { FailedAttempts } from "./failed-attempts.ts";
 import { PickingCall } from "./picking-call.ts";
 
-/** The most attempts that one call makes; each was refused or not sent, so more would hardly help. */
+/** The most attempts one call makes if all are refused or not sent; more would hardly help. */
 const MOST_ATTEMPTS = 16;
 
 /**
- * A call that judges its failed attempts: whether another follows, when, and what the caller sees when none does.
+ * A call that decides what follows a failed attempt: whether and when to make another, or which error the caller sees.
  * Subclasses make the attempts.
  */
 export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
-  /** How often a link declined it that has room. */
+  /** How often a link that reported room declined it. */
   #declined = 0;
 
   /**
-   * The attempt has failed: rejects with what the caller should see, or resolves with the next one.
-   * `replayable`: whether the request can be sent again.
+   * The attempt failed: resolves with the next one, or rejects with the error for the caller. `replayable`: whether the
+   * request can be sent again.
    */
   protected async afterFailure(
     attempt: CallAttempt<A>,
@@ -41,10 +41,11 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
     return await this.nextAttempt();
   }
 
-  /** The connection was full when the attempt came to it: the call waits for room. */
+  /** The connection turned out to be full: the call waits for room. */
   async #fromFull(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
     attempt.takeBack(error);
-    // A link that hides its room, as one does that is wrapped by halves, is asked again after a pause, not in a busy loop.
+    // A link that hides that it is full, such as an incomplete wrapper, is asked again after a pause, not in a busy
+    // loop.
     if (attempt.connection.available && this.#declined++ > 0) {
       (this.failures ??= new FailedAttempts()).exclude(attempt.connection);
     }
@@ -52,7 +53,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
     return await this.nextAttempt();
   }
 
-  /** What the caller sees when the attempt was the last one. */
+  /** The error for the caller if the attempt was the last one. */
   protected failure(attempt: CallAttempt<A>, end: AttemptEnd, error: unknown): unknown {
     if (this.signal?.aborted) {
       const aborted = this.aborted();
@@ -61,10 +62,10 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
     if (end === "answered") return error;
     const failed = this.failures ??= new FailedAttempts();
     failed.add(attempt.connection, end, error);
-    // The server, or whatever broke the connection, may have been faster than the link's timer; a server that keeps the
-    // deadline itself cancels the attempt when it passes.
+    // The server, or whatever broke the connection, may have been faster than the link's timer; a server that enforces
+    // the deadline itself cancels the attempt when it passes.
     if (this.timeLeftMs() <= (codeOf(error) === Code.Canceled ? EARLY_MS : 0)) return this.deadlineExceeded();
-    // Unavailable would ask the caller to try again what does harm.
+    // Unavailable would invite the caller to retry a call that does harm.
     const code = endedConnection(error) ? Code.Internal : end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
     return callFailure(`${this.name}: ${lastAttemptText(failed.list)}`, failed.list, code);
   }
@@ -75,7 +76,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
     if (isNoted(error, "suspect") && failed.suspected++ > 0) return undefined;
     if (end === "not-sent" || end === "refused") return this.number < MOST_ATTEMPTS ? 0 : undefined;
     const pauseMs = this.env.retry?.next(this.method, ++failed.retried, end, error);
-    // A server may ask for any pause.
+    // A server's pushback may be arbitrarily long.
     if (pauseMs === undefined || pauseMs > this.env.waitTimeoutMs || pauseMs >= this.timeLeftMs()) return undefined;
     return pauseMs;
   }

@@ -12,8 +12,8 @@ export interface CallEnvironment {
   readonly waitTimeoutMs: number;
   readonly waitForReady: boolean;
   readonly onAttempt: ((attempt: Attempt) => void) | undefined;
-  /** Undefined: nobody observes, and attempts are not timed for it. */
+  /** Undefined: there are no observers, and attempts are not timed for them. */
   readonly observers: readonly CallObserver[] | undefined;
-  /** Undefined: calls are repeated only where that is always safe. */
+  /** Undefined: calls are retried only where that is always safe. */
   readonly retry: RetryPolicy | undefined;
 }

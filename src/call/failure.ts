@@ -4,7 +4,7 @@ import { isNoted } from "../connection/note.ts";
 import { textOf } from "../error-text.ts";
 import type { FailedAttempt } from "./failed-attempts.ts";
 
-/** How the last of a call's attempts ended, when none follows. */
+/** Describes how a call's last attempt ended. */
 export function lastAttemptText(attempts: readonly FailedAttempt[]): string {
   const { address, end, error } = attempts.at(-1)!;
   const which = attempts.length === 1 ? "the attempt" : `the last of ${attempts.length} attempts`;
@@ -13,20 +13,20 @@ export function lastAttemptText(attempts: readonly FailedAttempt[]): string {
   return `${which}, on ${address}, ${how}: ${textOf(error)}${why}`;
 }
 
-/** Whether an attempt failed because it made the server end its connection. */
+/** Whether an attempt failed because it made the server end the connection. */
 export function endedConnection(error: unknown): boolean {
   return codeOf(error) === Code.Unavailable && isNoted(error, "final");
 }
 
-/** Collects the errors of a call's attempts as the cause of the one that the caller sees. */
+/** Collects the errors of a call's attempts, as the cause of the error the caller sees. */
 export function attemptsCause(attempts: readonly FailedAttempt[]): AggregateError {
   const list = attempts.map(({ address, end }, i) => `${i + 1}. ${address} ${end}`).join(", ");
   return new AggregateError(attempts.map(({ error }) => error), `attempts: ${list}`);
 }
 
 /**
- * What the caller sees when a call failed for another reason than the server's answer. Its cause are the attempts, or
- * `cause` where there were none.
+ * The error for a call that failed for a reason other than the server's answer. Its cause is the attempts' errors, or
+ * `cause` if there were no attempts.
  */
 export function callFailure(
   text: string,
@@ -40,17 +40,20 @@ export function callFailure(
   return new ConnectError(text, code, metadata, undefined, attemptsCause(attempts));
 }
 
-/** The code of an error, as Connect sees it. */
+/** The Connect code of an error. */
 export function codeOf(error: unknown): Code {
   return error instanceof ConnectError ? error.code : Code.Unknown;
 }
 
-/** What calls get after `close()`. */
+/** The error of calls after `close()`. */
 export function transportClosed(): ConnectError {
   return new ConnectError("the transport is closed", Code.FailedPrecondition);
 }
 
-/** How an attempt ended: as its link marked it; else a server's own answer, or nobody knows. */
+/**
+ * How an attempt ended: as its link marked it; otherwise `answered` for an error the server sent, and `maybe-processed`
+ * for any other.
+ */
 export function endOf(error: unknown): AttemptEnd {
   const mark = readMark(error);
   if (mark !== undefined) return mark;

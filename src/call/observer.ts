@@ -4,20 +4,20 @@ import type { AttemptEnd } from "../connection/mark.ts";
 import type { Endpoint } from "../endpoint.ts";
 
 /**
- * Learns of each attempt of each call when it begins and when it ends: for spans, metrics and logs. What it throws is
- * printed and does no harm. `onAttempt` is its short form, which hears of ends alone.
+ * Observes the beginning and the end of every attempt of every call: for spans, metrics and logs. Errors it throws are
+ * printed and otherwise ignored. `onAttempt` is the short form, for ends only.
  *
- * To write one: return an object with `attemptStarted`; what belongs to one attempt lives in the function that it returns.
+ * To write one: return an object with `attemptStarted`; keep an attempt's state in the function it returns.
  */
 export interface CallObserver {
   /**
-   * An attempt begins; its request has not been sent. The function that is returned is called once, when it has ended;
-   * for a stream, when its last message was read.
+   * An attempt begins; its request has not been sent yet. The returned function is called once, when the attempt has
+   * ended; for a stream, when its last message was read.
    */
   attemptStarted(start: AttemptStart): ((attempt: Attempt) => void) | void;
 }
 
-/** One try of a call on one connection, when it begins. */
+/** One attempt of a call on one connection, at its beginning. */
 export interface AttemptStart {
   /** Where it goes. */
   readonly endpoint: Endpoint;
@@ -25,12 +25,12 @@ export interface AttemptStart {
   readonly method: DescMethod;
   /** 1 for the first attempt of a call. */
   readonly number: number;
-  /** The attempt's request headers, made when read. What is added to them now, such as a trace context, is sent. */
+  /** The attempt's request headers, created when read. Headers added now, such as a trace context, are sent. */
   readonly header: Headers;
   readonly contextValues: ContextValues;
 }
 
-/** One try of a call on one connection, when it has ended. */
+/** One attempt of a call on one connection, after its end. */
 export interface Attempt {
   /** Where it went. */
   readonly endpoint: Endpoint;
@@ -38,9 +38,9 @@ export interface Attempt {
   readonly method: DescMethod;
   /** 1 for the first attempt of a call. */
   readonly number: number;
-  /** How it ended, in terms of what may be done about it. */
+  /** How it ended, and so whether it may be retried. */
   readonly end: AttemptEnd;
-  /** The code of the error it ended with; undefined for success. Canceled for a stream that its reader gave up. */
+  /** The code of the error it ended with; undefined for success. Canceled for a stream abandoned by its reader. */
   readonly code?: Code;
   /** The error it ended with; undefined for success. */
   readonly error?: unknown;
@@ -48,7 +48,7 @@ export interface Attempt {
   readonly latencyMs: number;
 }
 
-/** Tells observers that an attempt begins; returns whom to tell of its end. */
+/** Notifies observers that an attempt begins; returns the functions to call at its end. */
 export function startAttempt(observers: readonly CallObserver[], start: AttemptStart): ((attempt: Attempt) => void)[] {
   const ends: ((attempt: Attempt) => void)[] = [];
   for (const observer of observers) {

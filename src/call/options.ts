@@ -8,11 +8,11 @@ import {
 import { checkOptions, type Checks, flag, fn, givenOf, quoted } from "../option.ts";
 import type { Attempt } from "./observer.ts";
 
-/** What one call asks of the balancer. */
+/** Settings of one call for the balancer. */
 export interface BalanceSettings {
   /**
    * Whether the call waits for a connection to become ready, as long as its timeout and the transport's `waitTimeoutMs`
-   * allow, instead of failing at once when every endpoint is failing or there is none. Defaults to the transport's
+   * allow, instead of failing immediately when every endpoint is failing or there are none. Defaults to the transport's
    * setting. gRPC's wait-for-ready.
    */
   readonly waitForReady?: boolean;
@@ -20,7 +20,7 @@ export interface BalanceSettings {
   readonly onAttempt?: (attempt: Attempt) => void;
 }
 
-/** The one context key through which a call's settings reach the balancer. */
+/** The context key that carries a call's settings to the balancer. */
 export const balanceKey: ContextKey<BalanceSettings | undefined> = createContextKey<BalanceSettings | undefined>(
   undefined,
   { description: "connect-lb: settings of one call" },
@@ -29,11 +29,11 @@ export const balanceKey: ContextKey<BalanceSettings | undefined> = createContext
 const SETTINGS: Checks<BalanceSettings> = { waitForReady: flag, onAttempt: fn("a function, (attempt) => void") };
 
 /**
- * Call options with settings for the balancer: `client.route(request, balance({ waitForReady: true }, { timeoutMs: 500 }))`.
- * Options, context values and settings of the balancer in `callOptions` are kept, and not changed; where both say
- * something, `settings` wins.
+ * Call options with settings for the balancer: `client.route(request, balance({ waitForReady: true }, { timeoutMs: 500
+ * }))`. Options, context values and balancer settings already in `callOptions` are kept, and `callOptions` is not
+ * modified; where both set a value, `settings` wins.
  *
- * @throws TypeError for settings of the wrong type, or that there are none of.
+ * @throws TypeError for settings of the wrong type, or unknown ones.
  */
 export function balance(settings: BalanceSettings, callOptions: CallOptions = {}): CallOptions {
   checkOptions("balance()", settings, SETTINGS);

@@ -11,13 +11,13 @@ import { type AttemptedCall, CallAttempt } from "./attempt.ts";
 import { BoundedCall } from "./bounded-call.ts";
 import { readPick } from "./read-pick.ts";
 
-/** What a wait can end with beside an attempt: all that could be picked were tried, or its time is over. */
+/** What a wait can end with other than an attempt: every connection the picker has was tried, or a pause is over. */
 const TRIED = { tried: true } as const;
 const OVER = { over: true } as const;
 
 /**
- * A call that gets connections for its attempts: picks, waits in line while there is none, and asks those that declined
- * again after a pause. `A` is what the call answers.
+ * A call that gets connections for its attempts: it picks, waits in line while none is available, and after a pause
+ * retries those that declined. `A` is the type of the call's answer.
  */
 export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M>
   implements CallInfo, AttemptedCall<A> {
@@ -37,24 +37,26 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   }
 
   /**
-   * The next attempt, if a connection is there at once. The connection counts it from here on: `begin` must follow.
+   * The next attempt, if a connection is available right now. The connection counts it from here on: `begin` must
+   * follow.
    *
-   * @throws ConnectError with code Internal if the picker throws or gives what is none; with the drop's if it drops the call.
+   * @throws ConnectError with code Internal if the picker throws or returns no valid pick; with the drop's code if it
+   * drops the call.
    */
   protected attemptNow(): CallAttempt<A> | undefined {
     if (this.env.balancer.serving) return undefined;
     const picked = this.#pick();
-    // A policy of the user's own may not look at `available`: its calls take nobody's place either.
+    // A user's policy may ignore `available`: its calls must not jump the queue either.
     return picked instanceof CallAttempt && !picked.connection.full ? picked.take() : undefined;
   }
 
-  /** The same as soon as there is a connection. Rejects with what the caller should see. */
+  /** The next attempt, as soon as there is a connection. Rejects with the error for the caller. */
   protected async nextAttempt(): Promise<CallAttempt<A>> {
     for (;;) {
       const found = await this.#wait();
       if (found instanceof CallAttempt) return found;
-      // Every endpoint that the picker knows was tried and declined, maybe for a moment only. After a pause there may be
-      // a picker that knows another; if not, begin again with those.
+      // Every endpoint the picker knows was tried and declined, perhaps only briefly. After a pause, there may be a
+      // picker that knows another one; if not, start over with these.
       const failed = this.failures!;
       await this.pause(Math.min(PACE_MS + failed.pauseMs(this.env.random), this.timeLeftMs()));
       this.checkTime();
@@ -88,7 +90,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     throw this.unavailable(textOf(picked), picked instanceof ConnectError ? picked.code : Code.Unavailable, picked);
   }
 
-  /** A pick that is no bare connection. */
+  /** Reads a pick other than a bare connection. */
   #read(picker: Picker, picked: unknown): CallAttempt<A> {
     try {
       const { connection, given, header } = readPick(picked);
@@ -98,7 +100,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     }
   }
 
-  /** Ends early when the caller aborts or the transport is closed: `checkTime` then throws. */
+  /** Ends early if the caller aborts or the transport is closed: `checkTime` then throws. */
   protected async pause(ms: number): Promise<void> {
     const { balancer, clock } = this.env;
     const over = () => OVER;
@@ -112,13 +114,13 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   }
 
   /**
-   * Resolves with an attempt, or with `TRIED` when only those are left that were tried. Servers that are there and
-   * have no room are no reason to fail: the wait for one ends with the call's own time alone.
+   * Resolves with an attempt, or with `TRIED` if every connection left was tried. Servers that are up but full are no
+   * reason to fail: only the call's own deadline ends the wait for them.
    */
   #wait(): Promise<CallAttempt<A> | typeof TRIED> {
     const { balancer, clock, waitTimeoutMs } = this.env;
     const waitForReady = this.settings?.waitForReady ?? this.env.waitForReady;
-    // A call that waits for readiness has its own timeout, if it has one, to say how long.
+    // A call that waits for readiness waits until its own deadline, if it has one.
     const leftMs = this.timeLeftMs();
     const limitMs = waitForReady && leftMs < Infinity ? leftMs : Math.min(leftMs, waitTimeoutMs);
     let untilDeadline = limitMs === leftMs;

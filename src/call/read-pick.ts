@@ -3,15 +3,15 @@ import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { PickResult } from "../policy/policy.ts";
 import { connectionBehind } from "../policy/view.ts";
 
-/** A {@link PickResult}, checked. */
+/** A validated {@link PickResult}. */
 export interface ReadPick {
   readonly connection: EndpointConnection;
-  /** The object that the picker gave. */
+  /** The object that the picker returned. */
   readonly given: Connection;
   readonly header: Headers | undefined;
 }
 
-/** @throws TypeError for what is no pick, or for metadata that no request can carry. */
+/** @throws TypeError for anything but a pick, or for metadata that a request can't carry. */
 export function readPick(picked: unknown): ReadPick {
   const { connection: given, header } = (picked ?? {}) as Partial<PickResult>;
   const connection = connectionBehind(given);

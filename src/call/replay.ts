@@ -1,27 +1,27 @@
-/** A call keeps at most this many request messages for another attempt; beyond it there is none. */
+/** The most request messages a call keeps for another attempt; beyond that, there is no other attempt. */
 const MOST_KEPT = 16;
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * The request messages of one call, which each attempt reads through a view of its own.
+ * Buffers the request messages of one call; each attempt reads them through its own view.
  *
- * Connect ends the request iterable of an attempt that fails; were it the caller's own, the next attempt would succeed
- * with no messages. So views pass neither `return` nor `throw` on: the call alone ends the caller's iterable. Messages
- * are kept until the call is committed: when response headers arrived, or more than 16 are held.
+ * Connect ends the request iterable of a failed attempt; if that were the caller's own, the next attempt would succeed
+ * with no messages. So views forward neither `return` nor `throw`: only the call ends the caller's iterable. Messages
+ * are kept until the call is committed: when response headers arrive, or more than 16 messages are kept.
  */
 export class ReplayBuffer<T> {
   readonly #iterable: AsyncIterable<T>;
   #source: AsyncIterator<T> | undefined;
-  /** Messages taken from the source that a new attempt would need; those before `#dropped` are gone. */
+  /** Messages read from the source that a new attempt would need; the first `#dropped` messages are gone. */
   readonly #kept: T[] = [];
   #dropped = 0;
-  /** Taking the next message into `#kept`. */
+  /** The pending read of the next message into `#kept`. */
   #pull: Promise<void> | undefined;
   #exhausted = false;
   #committed = false;
   #view: View<T> | undefined;
-  /** What the caller's iterable threw: then the call fails with it, and no attempt is made again. */
+  /** What the caller's iterable threw: the call fails with it and makes no further attempt. */
   #failure: { readonly error: unknown } | undefined;
 
   constructor(source: AsyncIterable<T>) {
@@ -33,14 +33,14 @@ export class ReplayBuffer<T> {
     return !this.#committed && this.#failure === undefined;
   }
 
-  /** The messages from the first on, for a new attempt; the view before it reads no more. */
+  /** All messages from the first on, for a new attempt; closes the previous view. */
   view(): AsyncIterable<T> {
     this.#view?.close();
     const view = this.#view = new View(this);
     return { [Symbol.asyncIterator]: () => view };
   }
 
-  /** No attempt will follow: messages are not kept any longer than until they are read. */
+  /** No attempt will follow: messages are dropped once they are read. */
   commit(): void {
     this.#committed = true;
     this.#trim(this.#view?.index ?? 0);
@@ -52,11 +52,11 @@ export class ReplayBuffer<T> {
     this.commit();
     if (this.#exhausted) return;
     this.#exhausted = true;
-    // A source that was never started has nothing to end; a generator that is waiting settles this when it wakes.
+    // A source that was never started has nothing to end; a generator that is suspended settles this when it resumes.
     try {
       Promise.resolve(this.#source?.return?.()).catch(() => {});
     } catch {
-      // What a caller's iterable throws when it is ended concerns nobody any more.
+      // The call is over: an error that the caller's iterable throws when it is ended is irrelevant.
     }
   }
 
@@ -72,7 +72,7 @@ export class ReplayBuffer<T> {
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
     if (this.#exhausted) return Promise.resolve(DONE);
-    // Once committed, messages pass through; the detour over `#kept` costs as much as the rest of a message.
+    // Once committed, messages pass straight through; the detour through `#kept` would double the cost of a message.
     if (this.#committed && this.#pull === undefined && this.#source !== undefined) {
       return this.#source.next().then(this.#onPassed, this.#onFailed);
     }
@@ -118,7 +118,7 @@ export class ReplayBuffer<T> {
   }
 }
 
-/** An attempt's own reading of the sequence. */
+/** One attempt's position in the sequence of messages. */
 class View<T> implements AsyncIterator<T> {
   readonly #buffer: ReplayBuffer<T>;
   closed = false;
@@ -137,7 +137,7 @@ class View<T> implements AsyncIterator<T> {
     return Promise.resolve(DONE);
   }
 
-  /** Resolves like `return`: whoever ends a failed attempt this way does not look at the answer. */
+  /** Resolves like `return`: code that ends a failed attempt this way ignores the result. */
   throw(): Promise<IteratorResult<T>> {
     return this.return();
   }

@@ -5,30 +5,39 @@ import type { AttemptEnd } from "../connection/mark.ts";
 import { type Checks, group, listOf, milliseconds, number, wholeNumber } from "../option.ts";
 import { codeOf } from "./failure.ts";
 
-/** When a call that may have been processed, or was answered with an error, is made again (gRFC A6). */
+/** When a call that may have been processed, or was answered with an error, is retried (gRFC A6). */
 export interface RetryOptions {
-  /** The most attempts that one call makes because of its answers, the first included. Defaults to 4 (gRFC A6's example). */
+  /**
+   * The most attempts per call that are answered or may have been processed, including the first. Defaults to 4 (gRFC
+   * A6's example).
+   */
   readonly maxAttempts?: number;
-  /** The codes after which a call is made again. Defaults to Unavailable alone. */
+  /** The codes after which a call is retried. Defaults to Unavailable only. */
   readonly codes?: readonly Code[];
   /**
-   * Methods that are safe to repeat although the schema does not mark them so: `"proto.Simple/Route"`, or
+   * Methods that are safe to retry although the schema does not mark them as such: `"proto.Simple/Route"`, or
    * `"proto.Simple"` for a whole service.
    */
   readonly methods?: readonly string[];
-  /** The longest pause before the second attempt, in milliseconds; the pause is random below it. Defaults to 100. */
+  /**
+   * The longest pause before the second attempt, in milliseconds; the actual pause is random, between 0 and this.
+   * Defaults to 100.
+   */
   readonly initialBackoffMs?: number;
   /** The longest pause before any attempt, in milliseconds. Defaults to 1,000. */
   readonly maxBackoffMs?: number;
   /** How much the longest pause grows from attempt to attempt. Defaults to 2. */
   readonly backoffMultiplier?: number;
-  /** A token bucket shared by all calls of the transport, so that repeating can't drown servers in trouble. */
+  /** A token bucket shared by all calls of the transport, so that retries can't overwhelm servers in trouble. */
   readonly budget?: RetryBudget;
 }
 
-/** gRFC A6's retry throttling: below half of `maxTokens` nothing is repeated. */
+/** gRFC A6's retry throttling: nothing is retried unless more than half of `maxTokens` is left. */
 export interface RetryBudget {
-  /** How many tokens there are at most, and at first; each failed attempt takes one. Defaults to 1,000 (A6's most). */
+  /**
+   * The capacity of the bucket, which starts full; each failed attempt takes one token. Defaults to 1,000 (A6's
+   * maximum).
+   */
   readonly maxTokens?: number;
   /** How many tokens each successful call gives back. Defaults to 0.1. */
   readonly tokenRatio?: number;
@@ -51,12 +60,13 @@ export const RETRY: Checks<RetryOptions> = {
 };
 
 /**
- * Servers say with it when a call may be made again, in milliseconds, or that it may not (a negative number). A call
- * whose own time, or the transport's `waitTimeoutMs`, is shorter than that is not made again.
+ * The trailer in which a server says after how many milliseconds a call may be retried, or that it must not be (a
+ * negative number). A call is not retried if the pushback exceeds its remaining time or the transport's
+ * `waitTimeoutMs`.
  */
 const PUSHBACK = "grpc-retry-pushback-ms";
 
-/** Decides which failed attempts of idempotent methods are followed by another. */
+/** Decides which failed attempts of idempotent methods are retried, and when. */
 export class RetryPolicy {
   readonly #maxAttempts: number;
   readonly #codes: ReadonlySet<Code>;
@@ -81,14 +91,14 @@ export class RetryPolicy {
     this.#random = random;
   }
 
-  /** A call has succeeded. */
+  /** A call succeeded. */
   succeeded(): void {
     if (this.#tokens < this.#maxTokens) this.#tokens = Math.min(this.#maxTokens, this.#tokens + this.#tokenRatio);
   }
 
   /**
-   * An attempt that was answered, or may have been processed, has failed; it was the `number`th of its call to end so.
-   * Returns how long to wait before another one, or undefined if there must be none.
+   * An attempt that was answered, or may have been processed, failed; it was its call's `number`th to end this way.
+   * Returns how many milliseconds to wait before the next one, or undefined if there must be none.
    */
   next(method: DescMethod, number: number, end: AttemptEnd, error: unknown): number | undefined {
     if (!this.#codes.has(codeOf(error))) return undefined;
@@ -96,7 +106,7 @@ export class RetryPolicy {
     const pushback = error instanceof ConnectError ? error.metadata.get(PUSHBACK) : null;
     if (number >= this.#maxAttempts || this.#tokens <= this.#maxTokens / 2 || !this.#isSafe(method)) return undefined;
     if (pushback !== null) return /^[0-9]{1,9}$/.test(pushback) ? Number(pushback) : undefined;
-    // A lost connection says nothing of the other endpoints, so that the first of them is asked at once.
+    // A lost connection says nothing about the other endpoints, so the first of them is tried immediately.
     if (end === "maybe-processed" && number === 1) return 0;
     return this.#random() * Math.min(this.#maxMs, this.#initialMs * this.#multiplier ** (number - 1));
   }

@@ -7,11 +7,11 @@ import { codeOf, endOf } from "./failure.ts";
 import { ReplayBuffer } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";
 
-/** A streaming call; it is committed to the attempt that brings response headers. */
+/** A streaming call; it is committed to the first attempt that receives response headers. */
 export class StreamCall<I extends DescMessage, O extends DescMessage>
   extends Call<DescMethodStreaming<I, O>, StreamResponse<I, O>> {
   readonly #replay: ReplayBuffer<MessageInitShape<I>>;
-  /** Ends the present attempt. */
+  /** Ends the current attempt. */
   readonly #abort = new AbortController();
   readonly #onAbort = () => {
     this.#abort.abort(this.signal!.reason);
@@ -34,8 +34,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
   }
 
   /**
-   * Makes its attempts, one after another. `onGivenUp` is called when nobody reads the response any more, and when its
-   * deadline has passed, read or not.
+   * Makes its attempts, one after another. `onGivenUp` is called when the reader abandons the response, and when the
+   * deadline passes, whether or not it is being read.
    */
   async start(onGivenUp?: (error: unknown) => void): Promise<StreamResponse<I, O>> {
     this.#onGivenUp = onGivenUp;
@@ -74,7 +74,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     const onGivenUp = this.#onGivenUp;
     this.#replay.commit();
     attempt.answering();
-    // Outlives the response's iterator, and must not refer to it: see `trackResponse`.
+    // Outlives the response's iterator, so it must not refer to it: see `trackResponse`.
     const end = this.#end = new StreamEnd(this.#abort, (error, abandoned) => {
       this.#release();
       const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
@@ -87,7 +87,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     });
     try {
       const tracked = trackResponse(response, end);
-      // The caller may have aborted since the response's headers came.
+      // The caller may have aborted since the response headers arrived.
       if (this.signal?.aborted) this.#tellAbort();
       return tracked;
     } catch (error) {
@@ -95,12 +95,12 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     }
   }
 
-  /** Ends the attempt if the link did not: its reader may be at work, or gone, and ask for nothing more. */
+  /** Ends the attempt if the link did not: the reader may be busy, or gone, and never call `next` again. */
   #tellAbort(): void {
     this.#end?.aborted(ConnectError.from(this.signal!.reason, Code.Canceled));
   }
 
-  /** Lets the caller's signal and iterable go. */
+  /** Releases the caller's signal and iterable. */
   #release(): void {
     this.signal?.removeEventListener("abort", this.#onAbort);
     this.#replay.end();

@@ -3,15 +3,15 @@ import type { StreamResponse } from "@connectrpc/connect";
 import type { EndReportingMessages } from "../connection/end-reporting.ts";
 
 /**
- * The end of one response stream, which comes once: its last message was read, it threw, its caller aborted, its reader
- * gave it up, or its reader was collected.
+ * The end of one response stream, reported once: its last message was read, it threw, its caller aborted, or its reader
+ * abandoned it or was garbage-collected.
  */
 export class StreamEnd {
   readonly #abort: AbortController;
   #failure: unknown;
   #onEnd: ((error: unknown, abandoned: boolean) => unknown) | undefined;
 
-  /** `onEnd` gets the error, if there was one, and returns what the caller should see in its place. */
+  /** `onEnd` is called with the error, if there was one, and returns the error for the caller. */
   constructor(abort: AbortController, onEnd: (error: unknown, abandoned: boolean) => unknown) {
     this.#abort = abort;
     this.#onEnd = onEnd;
@@ -21,22 +21,22 @@ export class StreamEnd {
     this.#end(undefined, false);
   }
 
-  /** Returns what the caller should see. */
+  /** Returns the error for the caller. */
   failed(error: unknown): unknown {
     return this.#end(error, false) ?? this.#failure ?? error;
   }
 
-  /** The caller's signal aborted, and the link did not say so: its reader may be at work, or gone. */
+  /** The caller's signal aborted and the link did not report it: the reader may be busy, or gone. */
   aborted(error: unknown): void {
     if (this.#onEnd !== undefined) this.#failure = this.failed(error);
   }
 
-  /** What all reads end with from then on, whatever the link says. */
+  /** The error that all further reads reject with, whatever the link yields. */
   get failure(): unknown {
     return this.#failure;
   }
 
-  /** Nobody reads any more: the attempt is ended at the server too. */
+  /** The reader is gone: the attempt is cancelled at the server too. */
   abandoned(): void {
     if (this.#onEnd === undefined) return;
     this.#end(undefined, true);
@@ -51,14 +51,15 @@ export class StreamEnd {
 }
 
 /**
- * Connect's client hides `return()` from a reader that breaks out of its loop, so that only the collection of the
- * iterator tells that nobody will read on. Nothing that outlives the iterator may refer to it, or it is never collected.
+ * Connect's client hides `return()` from a reader that breaks out of its loop, so only garbage collection of the
+ * iterator shows that reading has stopped. Nothing that outlives the iterator may refer to it, or it is never
+ * collected.
  */
 const collected: FinalizationRegistry<StreamEnd> | undefined = typeof FinalizationRegistry === "undefined"
   ? undefined
   : new FinalizationRegistry((end) => end.abandoned());
 
-/** The same response, with the end of its messages told. Links make headers when they are read; so does this. */
+/** The same response, with the end of its messages reported to `end`. Headers stay lazy, as in links' responses. */
 export function trackResponse<I extends DescMessage, O extends DescMessage>(
   response: StreamResponse<I, O>,
   end: StreamEnd,
@@ -94,7 +95,10 @@ function trackMessages<T>(messages: AsyncIterable<T>, end: StreamEnd): AsyncIter
   return tracked;
 }
 
-/** `next` with the end told. A function of its own, because its closures outlive the iterator that `collected` knows. */
+/**
+ * `next` with the end reported. A separate function, because its closures outlive the iterator that is registered in
+ * `collected`.
+ */
 function nextOf<T>(iterator: AsyncIterator<T>, end: StreamEnd): () => Promise<IteratorResult<T>> {
   if (reportsEnd(iterator)) {
     iterator.reportEndTo((error) => (error === undefined ? end.finished() : end.failed(error)));

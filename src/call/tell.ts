@@ -6,18 +6,18 @@ import type { CallInfo, Picker } from "../policy/policy.ts";
 import { codeOf } from "./failure.ts";
 import type { Attempt } from "./observer.ts";
 
-/** What is known of an attempt that has ended. */
+/** What is known about an attempt that has ended. */
 export interface AttemptResult {
   readonly end: AttemptEnd;
   readonly latencyMs: number;
   readonly headerMs: number | undefined;
   /** Undefined for success. */
   readonly error: unknown;
-  /** Undefined where none came. */
+  /** Undefined if there was none. */
   readonly response: { readonly trailer: Headers } | undefined;
 }
 
-/** Tells a picker how an attempt that it, or one before it, gave to a connection has ended. */
+/** Reports to a picker how an attempt ended that was picked by it or by one of its predecessors. */
 export function tellPicker(
   picker: Picker | undefined,
   connection: Connection,
@@ -32,7 +32,7 @@ export function tellPicker(
   }
 }
 
-/** The same for the health checks of a transport. */
+/** The result as pickers and health checks see it. */
 export function outcomeOf({ end, latencyMs, headerMs, error, response }: AttemptResult): Outcome {
   return {
     end,
@@ -46,7 +46,7 @@ export function outcomeOf({ end, latencyMs, headerMs, error, response }: Attempt
   };
 }
 
-/** Tells those who listen of an attempt that has ended. */
+/** Notifies listeners of an attempt that has ended. */
 export function tellListeners(
   listeners: readonly (((attempt: Attempt) => void) | undefined)[],
   attempt: Attempt,

@@ -5,7 +5,7 @@ import type { CallAttempt } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
 
-/** A unary call. Its attempts hear themselves how they end, which saves a promise and two functions for each. */
+/** A unary call. Attempts are themselves the listeners for their end, which saves a promise and two closures each. */
 export class UnaryCall<I extends DescMessage, O extends DescMessage>
   extends Call<DescMethodUnary<I, O>, UnaryResponse<I, O>> {
   readonly #input: MessageInitShape<I>;
@@ -26,7 +26,7 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
   /** Makes its attempts, one after another. */
   start(): Promise<UnaryResponse<I, O>> {
     const now = this.attemptNow();
-    // The usual case takes no detour over a promise.
+    // The common case avoids an extra promise.
     if (now !== undefined) return this.#send(now);
     return this.nextAttempt().then((attempt) => this.#send(attempt));
   }
