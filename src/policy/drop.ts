@@ -1,8 +1,9 @@
 const drops = new WeakSet<Error>();
 
 /**
- * Marks an error that a picker returns as final: the call fails with it at once, even if it waits for readiness, and is
- * not tried again (gRPC's drop, for load shedding). The call's error has the code of a `ConnectError`, else Unavailable.
+ * Marks an error that a picker returns as final: the call fails with it immediately, even if it waits for readiness,
+ * and is not retried (gRPC's drop, for load shedding). The call fails with the code of a `ConnectError`, otherwise with
+ * Unavailable.
  *
  * @throws TypeError if `error` is not an Error.
  */
@@ -12,7 +13,7 @@ export function drop<E extends Error>(error: E): E {
   return error;
 }
 
-/** Whether the error was marked. */
+/** Whether the error was marked by {@link drop}. */
 export function isDrop(error: Error): boolean {
   return drops.has(error);
 }

@@ -4,8 +4,8 @@ import type { Connection } from "../connection/connection.ts";
 import type { CallInfo } from "./policy.ts";
 
 /**
- * A call as the picker of a decorated policy is to see it: it excludes more connections, because they are of the wrong
- * version, say, or because only some calls may go to a canary.
+ * Presents a call to the picker of a decorated policy with more connections excluded, for example because their servers
+ * run the wrong version, or because only some calls may go to a canary.
  */
 export function excluding(call: CallInfo, excludes: (connection: Connection) => boolean): CallInfo {
   return new ExcludingCall(call, excludes);

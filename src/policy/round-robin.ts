@@ -6,9 +6,9 @@ import { type CallInfo, type Picker, type Policy, unavailable } from "./policy.t
 /**
  * Each call goes to the next endpoint in cyclic address order; gRPC's `round_robin`.
  *
- * While nothing changes, any n consecutive picks hit each of n endpoints once. Across changes no endpoint that stays is
- * picked twice before every other one that stays was picked once, because the place in the circle is kept as an address.
- * The first pick is at a random place, so that many clients do not begin with the same server. It has no options.
+ * While nothing changes, any n consecutive picks hit each of n endpoints once. Across changes, no endpoint that stays
+ * is picked twice before every other one that stays has been picked once, because the position in the circle is kept as
+ * an address. The first pick is random, so that many clients do not start with the same server. It takes no options.
  *
  * @throws TypeError if there are any.
  */
@@ -16,8 +16,8 @@ export function roundRobin(options: Readonly<Record<string, never>> = {}): Polic
   checkOptions("roundRobin()", options, {});
   return (connections, previous, env) => {
     for (const connection of connections) if (connection.state === "idle") connection.connect();
-    // Those that are being opened get calls from the moment they are ready, before the next picker; failing ones don't
-    // stand in the way.
+    // Connections that are opening get calls as soon as they are ready, even before the next picker; failing ones are
+    // left out.
     const circle = connections.filter((connection) => connection.available || connection.failure === undefined);
     const last = previous instanceof RoundRobinPicker ? previous.last : undefined;
     const start = last === undefined ? Math.floor(env.random() * circle.length) : indexAfter(circle, last);
@@ -27,7 +27,7 @@ export function roundRobin(options: Readonly<Record<string, never>> = {}): Polic
 
 made(roundRobin);
 
-/** The place of the first connection behind `last` in the circle. */
+/** The index of the first connection after `last` in the circle. */
 function indexAfter(connections: readonly Connection[], last: Connection): number {
   const identity = endpointIdentity(last.endpoint);
   let low = 0, high = connections.length;

@@ -3,21 +3,21 @@ import { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
 
-/** What a view shows instead of the connection's own. Read at each look, so that getters may answer anew each time. */
+/** What a view overrides. Read on every access, so getters may return a new value each time. */
 export interface ConnectionChange {
   /** `false` holds the connection back. It can't make one available that is not. */
   readonly available?: boolean;
-  /** Other attributes, such as a weight. Address, `secure` and `authority` must stay. */
+  /** Other attributes, such as a weight. Address, `secure` and `authority` must stay the same. */
   readonly endpoint?: Endpoint;
 }
 
-/** What each view stands for. */
+/** The connection behind each view. */
 const viewed = new WeakMap<object, Connection>();
 
 /**
- * A connection as a decorated policy is to see it: with some changes. Its picker may pick it, and hears of the end of
- * the attempt with this object. Keep the view of a connection for as long as it is of use, rather than making another for
- * each picker: policies may note things by connection.
+ * Presents a connection to a decorated policy with some changes. That policy's picker may pick the view, and its `done`
+ * is called with the view. Reuse a connection's view rather than creating one for each picker: policies may keep state
+ * by connection.
  */
 export function view(connection: Connection, change: ConnectionChange): Connection {
   return new ConnectionView(connection, change);
@@ -58,7 +58,7 @@ class ConnectionView implements Connection {
   }
 }
 
-/** The pool's connection that is meant: itself, or what a view, or a view of a view, stands for. */
+/** The pool's connection behind what was picked: itself, or that of a view, however deeply nested. */
 export function connectionBehind(picked: unknown): EndpointConnection | undefined {
   for (let at = picked; at !== undefined; at = viewed.get(at as object)) {
     if (at instanceof EndpointConnection) return at;
