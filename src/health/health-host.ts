@@ -4,25 +4,28 @@ import type { Clock } from "../time/clock.ts";
 import { TimerGroup } from "../time/timer-group.ts";
 import type { HealthCheck, HealthWatch } from "./health.ts";
 
-/** What a host of health checks needs. */
+/** Options of {@link HealthHost}. */
 export interface HealthHostOptions {
   readonly checks: readonly HealthCheck[];
-  /** Below this share of serving connections among the ready ones, none is held back: panic. */
+  /** Panic threshold: if less than this share of the ready connections is serving, none is held back. */
   readonly panicShare: number;
   readonly clock: Clock;
   readonly random: () => number;
-  /** What is to be done about a connection has changed. */
+  /** A connection's health has changed. */
   onHealth(connection: EndpointConnection): void;
 }
 
-/** The health checks of one transport: tells them of connections, joins what they report, and panics. */
+/**
+ * Runs the health checks of one transport: notifies them of connections, combines their reports, and applies the panic
+ * threshold.
+ */
 export class HealthHost {
   readonly #options: HealthHostOptions;
   readonly #watches: readonly HealthWatch[];
   readonly #timers: TimerGroup;
-  /** What each check reported, of the connections that are ready; undefined stands for serving. */
+  /** What each check reported for each ready connection; undefined means serving. */
   readonly #reports = new Map<Connection, (Health | undefined)[]>();
-  /** Undefined: no check wants to know. */
+  /** Undefined if no check uses outcomes. */
   readonly onOutcome: ((connection: Connection, outcome: Outcome) => void) | undefined;
   #closed = false;
 
@@ -44,7 +47,7 @@ export class HealthHost {
     };
   }
 
-  /** A connection may have become ready, or may be ready no more. */
+  /** A connection may have become ready, or may no longer be ready. */
   look(connection: EndpointConnection): void {
     if (this.#watches.length === 0 || this.#closed) return;
     const ready = connection.state === "ready";
@@ -89,7 +92,7 @@ export class HealthHost {
   }
 }
 
-/** All have to say that it serves. */
+/** A connection is serving only if all checks say so. */
 function joined(reports: readonly (Health | undefined)[]): Health {
   return reports.find((health) => health instanceof Error) ?? reports.find((health) => health === "unknown") ??
     "serving";
