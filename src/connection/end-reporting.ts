@@ -1,21 +1,21 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 
-/** Learns how a unary attempt ended before the caller does. */
+/** Is notified how a unary attempt ended before the caller is. */
 export interface UnaryEndListener<Answer> {
   answered(answer: Answer): void;
-  /** What it returns is what the caller gets. */
+  /** The caller gets what it returns. */
   failed(error: unknown): Promise<Answer>;
 }
 
 /**
- * A transport whose unary calls report their end themselves. A link that has one spares the balancer a promise and two
- * functions for each call.
+ * A transport whose unary calls report their end to a listener. A link with such a transport saves the balancer a
+ * promise and two closures per call.
  */
 export interface EndReportingTransport extends Transport {
   /**
-   * As Connect's `unary`, with its parameters, but what it returns is settled only after `listener` was called, once, and as
-   * it says.
+   * Like Connect's `unary`, but the returned promise settles only after `listener` was called, once, and as the
+   * listener decides.
    */
   unaryReporting<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
@@ -29,13 +29,14 @@ export interface EndReportingTransport extends Transport {
 }
 
 /**
- * Messages of a response that report their end themselves. A link whose streams do so spares the balancer a look at every
- * message, which costs a fifth of a small one.
+ * Response messages that report their end to a listener. A link with such streams saves the balancer from inspecting
+ * every message, which costs a fifth of a small one.
  */
 export interface EndReportingMessages {
   /**
-   * `listener` is called once, before the reader learns of the end, with the error or undefined; what it returns for an
-   * error is what the reader gets. A call that this side gave up (signal, deadline) reports it at once, read or not.
+   * `listener` is called once, before the reader sees the end, with the error or undefined; the reader gets what it
+   * returns for an error. A call that this side cancelled (signal, deadline) reports its end immediately, whether or
+   * not it is being read.
    */
   reportEndTo(listener: (error: unknown) => unknown): void;
 }

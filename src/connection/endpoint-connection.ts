@@ -8,39 +8,39 @@ import type { Connector, Link } from "./link.ts";
 import { giveBack } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
 
-/** What a connection needs from the pool it stands in. */
+/** What a connection needs from its pool. */
 export interface ConnectionHost {
   readonly clock: Clock;
   readonly random: () => number;
   readonly connector: Connector;
   readonly backoff: BackoffOptions;
-  /** Runs `open` when one more connection may be opening; its promise says when that is over. */
+  /** Runs `open` when another connection may be opened; its promise settles when the opening is over. */
   admit(open: () => Promise<void> | undefined): void;
   /** A state changed; `cause` says why when something failed. */
   changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void;
-  /** Whether it is available changed, and its state did not. */
+  /** Its availability changed, but not its state. */
   touched(connection: EndpointConnection): void;
-  /** Its link was full and is not any more. */
+  /** Its link was full and no longer is. */
   room(connection: EndpointConnection): void;
 }
 
 /** Whether a connection's endpoint is in the set. */
 type Membership =
   | { readonly is: "in the set" }
-  /** It was removed while attempts are in flight, and can be taken back until `close`. */
+  /** It was removed while attempts are in flight, and can be restored until `close`. */
   | { readonly is: "draining"; readonly close: () => void; timer: Timer | undefined }
   | { readonly is: "closed" };
 
 /**
- * One endpoint's place in the pool: what connections have in common, whatever the kind of their link. It counts attempts,
- * and knows whether its endpoint is in the set:
+ * One endpoint's place in the pool: what all connections have in common, whatever their link. It counts attempts, and
+ * tracks whether its endpoint is in the set:
  *
  *     in the set ──remove()──► draining ──last attempt ended, grace is over──► closed
  *          ▲                       │
  *          └──────restore()────────┘
  *
- * The other half of its state is its link's, and the subclasses': see `stateful-connection.ts` and
- * `stateless-connection.ts`. What is not in the set is `shutdown` to the outside, whatever its link does.
+ * The other half of its state is the link's, kept by the subclasses: see `stateful-connection.ts` and
+ * `stateless-connection.ts`. A connection that is not in the set appears as `shutdown`, whatever its link does.
  */
 export abstract class EndpointConnection implements Connection {
   readonly identity: string;
@@ -48,18 +48,18 @@ export abstract class EndpointConnection implements Connection {
   inFlight = 0;
   /** Attempts ever begun on it. */
   picks = 0;
-  /** How many attempts were promised to it that have yet to begin: calls that come out of their line. */
+  /** How many attempts have reserved room but not begun yet: those of calls that waited in line. */
   promised = 0;
-  /** The newest failure of an opening or loss of a link, kept for people to read. */
+  /** The most recent failure to open the link, or its loss; for diagnostics. */
   lastError: Error | undefined;
-  /** Whether its link has no states of its own (fetch). */
+  /** Whether its link has no states (fetch). */
   abstract readonly stateless: boolean;
 
   protected readonly host: ConnectionHost;
   protected readonly link: Link;
   protected readonly backoff: Backoff;
   #membership: Membership = { is: "in the set" };
-  /** What health checks say. */
+  /** What health checks reported. */
   #health: Health = "serving";
 
   constructor(endpoint: Endpoint, link: Link, host: ConnectionHost) {
@@ -75,16 +75,16 @@ export abstract class EndpointConnection implements Connection {
   protected abstract get linkFailure(): Error | undefined;
   /** The link's state, as if the endpoint were in the set. */
   protected abstract get linkState(): Exclude<ConnectivityState, "shutdown">;
-  /** Whether the link takes an attempt, as far as its state tells. */
+  /** Whether the link's state allows an attempt. */
   protected abstract get takesAttempts(): boolean;
   abstract connect(): void;
-  /** The link was lost, for the cause if there is one, or drains. */
+  /** The link was lost, with the cause if there is one, or is draining. */
   abstract linkEnded(cause: Error | undefined): void;
-  /** If it is failing, it is tried again now. */
+  /** Ends the backoff if it is failing. */
   protected abstract retry(): void;
-  /** Gives up whatever the link waits for. */
+  /** Cancels a pending opening or backoff. */
   protected abstract stop(): void;
-  /** An attempt was answered, or has ended otherwise. */
+  /** An attempt was answered or ended; the link's state may follow from it. */
   protected abstract learn(how: AttemptEnd, error: unknown): void;
 
   // Derived from both halves
@@ -101,7 +101,7 @@ export abstract class EndpointConnection implements Connection {
     return this.#health;
   }
 
-  /** Returns whether it is another than before. */
+  /** Returns whether it changed. */
   setHealth(health: Health): boolean {
     if (this.#health === health) return false;
     this.#health = health;
@@ -109,7 +109,7 @@ export abstract class EndpointConnection implements Connection {
     return true;
   }
 
-  /** In the set, ready, not held back, and not waiting for a probe's outcome. */
+  /** Whether it is in the set, ready, not held back, and not waiting for the result of a probe. */
   get usable(): boolean {
     return this.inSet && this.takesAttempts && this.#health === "serving";
   }
@@ -118,7 +118,7 @@ export abstract class EndpointConnection implements Connection {
     return this.usable && !this.#isFull();
   }
 
-  /** Usable, but its server allows no further call for now. */
+  /** Whether it is usable, but its server allows no more calls for now. */
   get full(): boolean {
     return this.usable && this.#isFull();
   }
@@ -136,7 +136,7 @@ export abstract class EndpointConnection implements Connection {
     return this.#membership.is === "closed";
   }
 
-  /** Whether attempts are gRPC calls, as far as its link says. */
+  /** Whether attempts are gRPC calls, according to its link. */
   get grpc(): boolean {
     return this.link.protocol === "grpc";
   }
@@ -148,20 +148,20 @@ export abstract class EndpointConnection implements Connection {
 
   // Attempts
 
-  /** An attempt begins. Every call of it is followed by one of `end` or `takeBack`. */
+  /** An attempt begins. Must be followed by one call of `end` or `takeBack`. */
   begin(): void {
     this.inFlight++;
     this.picks++;
   }
 
-  /** The link had no room for an attempt that had begun: it never was. */
+  /** The link had no room for an attempt that had begun: it is not counted. */
   takeBack(): void {
     this.picks--;
     this.inFlight--;
     this.#closeIfUnused();
   }
 
-  /** The server has begun to answer an attempt that goes on: a stream. */
+  /** The server began to answer an attempt that continues: a stream. */
   answered(): void {
     this.learn("answered", undefined);
   }
@@ -179,7 +179,7 @@ export abstract class EndpointConnection implements Connection {
 
   // Transitions between in the set, draining and closed
 
-  /** Takes new attributes of the same endpoint; a new incarnation means a restarted server, which is tried at once. */
+  /** Updates the endpoint's attributes; a new incarnation means that the server was restarted, so its backoff ends. */
   update(endpoint: Endpoint): void {
     const restarted = endpoint.incarnation !== this.endpoint.incarnation;
     this.endpoint = endpoint;
@@ -190,12 +190,13 @@ export abstract class EndpointConnection implements Connection {
   }
 
   /**
-   * Out of the set: no new attempts. Its link closes when the last attempt has ended; unary calls have `graceMs` for it,
-   * and streams `streamGraceMs`. `onClosing` gets the end of the link's closing: from then on it can't be taken back.
+   * Removes it from the set: it gets no new attempts. Its link closes when the last attempt has ended; unary calls have
+   * `graceMs` to finish, and streams `streamGraceMs`. `onClosing` is called when the closing begins, with a promise of
+   * its end; from then on the connection can't be restored.
    */
   remove(graceMs: number, streamGraceMs: number, onClosing: (closed: Promise<void>) => void): void {
     const from = this.state;
-    // What the shorter of the two leaves of the other is the link's business, which knows what is a stream.
+    // The link enforces the rest of the longer period, since it knows which calls are streams.
     const firstMs = Math.min(graceMs, streamGraceMs);
     const close = () => onClosing(this.#close(graceMs - firstMs, streamGraceMs - firstMs));
     const draining: Membership = { is: "draining", close, timer: undefined };
@@ -204,11 +205,11 @@ export abstract class EndpointConnection implements Connection {
     if (this.#membership !== draining) return;
     if (this.inFlight === 0) return close();
     giveBack(this.link);
-    // The calls that it gave back may have been the last.
+    // The calls it gave back may have been the last ones.
     if (this.#membership === draining) draining.timer = this.host.clock.timer(firstMs, close);
   }
 
-  /** Back in the set while it was draining: it goes on where it was, and at once if it was failing. */
+  /** Its endpoint is back in the set while it drains: it keeps its state, except that a backoff ends. */
   restore(endpoint: Endpoint): void {
     if (this.#membership.is === "draining") this.#membership.timer?.cancel();
     this.#membership = { is: "in the set" };
@@ -217,7 +218,7 @@ export abstract class EndpointConnection implements Connection {
     this.retry();
   }
 
-  /** Ends the link, whatever is in flight. */
+  /** Closes the link; calls in flight have `graceMs` to finish. */
   close(graceMs: number): Promise<void> {
     const from = this.state;
     const closed = this.#close(graceMs, graceMs);
@@ -236,12 +237,12 @@ export abstract class EndpointConnection implements Connection {
     }
   }
 
-  /** The wait before a failing link is tried again. One that drains is not: it may never be taken back. */
+  /** Starts the backoff of a failing link; not while it is draining, since it may never be restored. */
   protected backOff(): Timer | undefined {
     return this.inSet ? this.host.clock.timer(this.backoff.next(), () => this.retry()) : undefined;
   }
 
-  /** Tells the pool that the state is not what it was, if so. */
+  /** Notifies the pool if the state differs from `from`. */
   protected tellFrom(from: ConnectivityState, cause: Error | undefined): void {
     if (this.state !== from) this.host.changed(this, from, cause);
   }

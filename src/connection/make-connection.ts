@@ -4,9 +4,9 @@ import { makeLink } from "./make-link.ts";
 import { StatefulConnection } from "./stateful-connection.ts";
 import { StatelessConnection } from "./stateless-connection.ts";
 
-/** The connection to an endpoint: with states if the connector's link can be opened, otherwise without. */
+/** Creates the connection to an endpoint: stateful if the connector's link has `connect`, otherwise stateless. */
 export function makeConnection(endpoint: Endpoint, host: ConnectionHost): EndpointConnection {
-  // A connector that breaks its contract may call these before its link is there.
+  // A connector that breaks its contract may call these before it returns its link.
   let connection: EndpointConnection | undefined;
   const link = makeLink(host.connector, endpoint, {
     draining: () => connection?.linkEnded(undefined),

@@ -3,8 +3,8 @@ import type { Connector, Link, LinkEvents } from "./link.ts";
 import { markAttempt } from "./mark.ts";
 
 /**
- * The connector's link to an endpoint. A connector that throws, or returns no link, is no reason to do without the other
- * endpoints: then it is a link that can't be opened and says why.
+ * Creates the connector's link to an endpoint. A connector that throws, or returns no link, must not affect the other
+ * endpoints: this endpoint then gets a link that can't be opened and says why.
  */
 export function makeLink(connector: Connector, endpoint: Endpoint, events: LinkEvents): Link {
   try {
@@ -30,7 +30,7 @@ function isLink(link: Partial<Link> | undefined): boolean {
   return typeof link.transport?.unary === "function" && typeof link.transport.stream === "function";
 }
 
-/** What a link has not sent yet goes elsewhere. */
+/** Returns the calls that a link has not sent yet, so that they go elsewhere. */
 export function giveBack(link: Link): void {
   try {
     link.giveBack?.();

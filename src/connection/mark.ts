@@ -1,11 +1,11 @@
 /**
- * How an attempt ended, in terms of what may be done about it:
+ * How an attempt ended, and so whether it may be retried:
  *
- * - `answered`: the server replied, whatever it said;
- * - `not-sent`: the request never left, so it is safe to try elsewhere;
- * - `refused`: the server says that it did nothing with it (REFUSED_STREAM, a GOAWAY with a smaller stream id), so it is
+ * - `answered`: the server replied, with whatever result;
+ * - `not-sent`: the request was never sent, so it is safe to try elsewhere;
+ * - `refused`: the server says that it did not process it (REFUSED_STREAM, a GOAWAY with a smaller stream id), so it is
  *   safe to try elsewhere;
- * - `maybe-processed`: nobody can tell; safe to repeat only where the method is idempotent.
+ * - `maybe-processed`: unknown; safe to retry only if the method is idempotent.
  */
 export type AttemptEnd = "answered" | "not-sent" | "refused" | "maybe-processed";
 
@@ -14,10 +14,10 @@ const ENDS: readonly AttemptEnd[] = ["answered", "not-sent", "refused", "maybe-p
 const marks = new WeakMap<object, AttemptEnd>();
 
 /**
- * Notes on an error how the attempt that failed with it ended, and returns the error. Links call it; the balancer reads
- * the mark, also where the error is the cause of another.
+ * Records on an error how the attempt that failed with it ended, and returns the error. Links call it; the balancer
+ * reads the mark, even if the error is the cause of another.
  *
- * @throws TypeError if `error` is no object, or `end` none of the four.
+ * @throws TypeError if `error` is not an object, or `end` is not one of the four.
  */
 export function markAttempt<E extends object>(error: E, end: AttemptEnd): E {
   if (typeof error !== "object" || error === null) {
@@ -28,7 +28,7 @@ export function markAttempt<E extends object>(error: E, end: AttemptEnd): E {
   return error;
 }
 
-/** The mark on an error or on one of its causes, the outermost first. */
+/** The mark on an error or on one of its causes; the outermost wins. */
 export function readMark(error: unknown): AttemptEnd | undefined {
   // Bounded, because a cause chain may be a loop.
   for (let depth = 0, e = error; depth < 16 && typeof e === "object" && e !== null; depth++) {

@@ -1,16 +1,16 @@
 /**
- * What a link says of a failed attempt beside its mark:
+ * What a link reports about a failed attempt in addition to its mark:
  *
- * - `full`: the link had no room and sent nothing. The call waits for room as if it had never been picked;
- * - `final`: no other connection would make the call succeed, and it could do harm there: it is never attempted again;
- * - `suspect`: it was in flight, with others, when a server ended the connection because of one of them: it is attempted
- *   once more at most, so that it can't end one connection after the other.
+ * - `full`: the link had no room and sent nothing. The call waits for room as if the link had never been picked;
+ * - `final`: the call would not succeed on any other connection, and could do harm there: it is never retried;
+ * - `suspect`: it was in flight, with others, when a server ended the connection because of one of them: it is retried
+ *   at most once, so that it can't end one connection after another.
  */
 export type Note = "full" | "final" | "suspect";
 
 const notes = new WeakMap<object, Note>();
 
-/** Notes something on an error and returns the error. */
+/** Adds a note to an error and returns the error. */
 export function note<E extends object>(error: E, what: Note): E {
   notes.set(error, what);
   return error;

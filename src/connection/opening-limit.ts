@@ -1,9 +1,9 @@
-/** Opens something now; undefined if there is nothing to open any more. */
+/** Starts an opening; returns undefined if it is no longer needed. */
 type Open = () => Promise<void> | undefined;
 
 /**
- * Lets so many openings happen at the same time; the others wait their turn. Otherwise a client of a thousand servers
- * would dial them all at once, and time out on most.
+ * Limits how many openings are in progress at the same time; the others wait their turn. Otherwise a client of a
+ * thousand servers would dial them all at once, and time out on most.
  */
 export class OpeningLimit {
   readonly #most: number;
@@ -15,13 +15,18 @@ export class OpeningLimit {
     this.#most = most;
   }
 
-  /** Runs `open` as soon as its turn has come, maybe at once. Its promise says when it is over, and must not reject. */
+  /**
+   * Runs `open` when its turn comes, possibly immediately. Its promise settles when the opening is over, and must not
+   * reject.
+   */
   admit(open: Open): void {
     this.#waiting.push(open);
     this.#start();
   }
 
-  /** Those that were removed while they waited are over at once: a loop, because thousands of them would be too deep. */
+  /**
+   * Openings no longer needed are over immediately: a loop, because recursion over thousands of them would be too deep.
+   */
   #start(): void {
     if (this.#starting) return;
     this.#starting = true;

@@ -4,9 +4,8 @@ import { PACE_MS } from "../time/pace.ts";
 type Requested = "nothing" | "a run" | "an urgent run";
 
 /**
- * Runs something once for a burst of changes: at once for the first, then every {@link PACE_MS} at most. An urgent change
- * does not wait for that. What is requested while it runs (it may cause changes itself) is done after it, as a run of its
- * own.
+ * Runs something once for a burst of changes: immediately for the first, then at most every {@link PACE_MS}. An urgent
+ * change does not wait. A request during a run (which may cause changes itself) leads to another run after it.
  */
 export class Pacer {
   readonly #clock: Clock;
@@ -24,7 +23,9 @@ export class Pacer {
     this.#run = run;
   }
 
-  /** Something changed: runs now if nothing ran for {@link PACE_MS}, otherwise when that is over. */
+  /**
+   * Something changed: runs now if the last run was at least {@link PACE_MS} ago, otherwise when that time has passed.
+   */
   request(): void {
     if (this.#stopped) return;
     if (this.#running) {
@@ -43,13 +44,13 @@ export class Pacer {
     else this.#runNow();
   }
 
-  /** Runs no more, whatever is or was requested, until `restart`. */
+  /** Stops running, whatever is or was requested, until `restart`. */
   stop(): void {
     this.#stopped = true;
     this.#cancelTimer();
   }
 
-  /** Begins anew: the next request is the first. */
+  /** Starts over: the next request runs immediately. */
   restart(): void {
     this.#stopped = false;
     this.#lastRunMs = -Infinity;

@@ -9,7 +9,7 @@ import { makeConnection } from "./make-connection.ts";
 import { OpeningLimit } from "./opening-limit.ts";
 import { Pacer } from "./pacer.ts";
 
-/** How long links without states stay in use after the set became empty. */
+/** How long stateless links stay in use after the set became empty. */
 const EMPTY_GRACE_MS = 30_000;
 
 /** How long the unary calls in flight on a removed connection may take to finish. */
@@ -18,46 +18,47 @@ const REMOVED_GRACE_MS = 30_000;
 /** How many connections are opened at the same time; the others wait their turn. */
 const MAX_OPENING = 64;
 
-/** What a pool needs, and whom it tells. */
+/** Options of {@link Pool}, and the listeners it notifies. */
 export interface PoolOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly connector: Connector;
   readonly backoff?: BackoffOptions;
-  /** How long streams on a removed connection may go on, in milliseconds. Defaults to Infinity. */
+  /** How long streams on a removed connection may continue, in milliseconds. Defaults to Infinity. */
   readonly removedStreamGraceMs?: number;
   /** The connections or their states changed, in address order. Called at most every 20 ms; see {@link Pool}. */
   onChange(connections: readonly EndpointConnection[]): void;
   onSet?(added: readonly Endpoint[], removed: readonly Endpoint[], total: number): void;
   onState?(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void;
-  /** A connection has become available, or has room again; told at once, since it takes no new picker. */
+  /** A connection became available, or has room again; called immediately, since no new picker is needed. */
   onRoom?(connection: EndpointConnection): void;
 }
 
 /**
- * One connection per endpoint. A new set is reconciled with the present one: who stays keeps connection, statistics and
- * place; who goes finishes its calls; who comes back before that is taken back.
+ * Keeps one connection per endpoint. A new set is reconciled with the current one: an endpoint that stays keeps its
+ * connection, statistics and place; a removed one finishes its calls; one that returns before that is restored.
  *
- * It is the pacer of everything above it: the first change is told at once, and those of the next 20 ms together. Only
- * the first connection that becomes available when none was is told at once in any case, because calls wait for it.
+ * It sets the pace of everything above it: the first change is reported immediately, and those of the next 20 ms
+ * together. Only the first connection that becomes usable when none was is always reported immediately, because calls
+ * wait for it.
  */
 export class Pool {
   readonly #options: PoolOptions;
   readonly #host: ConnectionHost;
   /** In use, by identity, sorted by it (an identity begins with the address). */
   #connections: readonly EndpointConnection[] = [];
-  /** Those of `#connections` that are not in the set any more: it is empty, and they are the last resort. */
+  /** Those of `#connections` that are no longer in the set: it is empty, and they are the last resort. */
   readonly #lastResort = new Set<EndpointConnection>();
-  /** Removed, with calls still in flight; they can be taken back. */
+  /** Removed, with calls still in flight; they can be restored. */
   readonly #draining = new Map<string, EndpointConnection>();
-  /** Removed for good: their links are closing, and streams may go on for as long as they were given. */
+  /** Removed for good: their links are closing, and streams may use the rest of their grace period. */
   readonly #closing = new Set<EndpointConnection>();
   #byIdentity = new Map<string, EndpointConnection>();
   #pending: readonly Endpoint[] | undefined;
-  /** Whether the listener knows of a usable connection, or is about to be told of it. */
+  /** Whether the listener knows of a usable connection, or is about to be notified. */
   #hadUsable = false;
   #emptyGrace: Timer | undefined;
-  /** The set has been empty for so long that links without states go. */
+  /** The set has been empty for so long that stateless links are dropped. */
   #emptyGraceOver = false;
   readonly #openings = new OpeningLimit(MAX_OPENING);
   /** Runs `#flush`. */
@@ -90,12 +91,12 @@ export class Pool {
     this.#pacer.request();
   }
 
-  /** The listener wants to be told of the present connections, as if one of them had changed. */
+  /** Notifies the listener of the current connections, as if one of them had changed. */
   touch(): void {
     this.#pacer.request();
   }
 
-  /** Lets every connection go, as if the pool had just been made; the listener hears nothing of it. */
+  /** Releases every connection, as if the pool had just been created; the listener is not notified. */
   reset(): void {
     const all = this.#connections;
     this.#pacer.stop();
@@ -108,7 +109,7 @@ export class Pool {
     this.#pacer.restart();
   }
 
-  /** Closes all links; calls in flight may finish for `graceMs`. */
+  /** Closes all links; calls in flight have `graceMs` to finish. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     this.#pacer.stop();
@@ -139,18 +140,18 @@ export class Pool {
   #flush(): void {
     this.#hadUsable = true;
     const removed = this.#reconcile();
-    // A listener that hears of the change may have closed the pool.
+    // A listener notified of the change may have closed the pool.
     if (this.#closed) {
       for (const connection of [...this.#connections, ...removed]) void connection.close(0);
       return;
     }
     this.#hadUsable = this.#connections.some((connection) => connection.usable);
     this.#options.onChange(this.#connections);
-    // The new picker is in use before an old connection is let go.
+    // The new picker is in use before an old connection is released.
     for (const connection of removed) this.#release(connection);
   }
 
-  /** Makes `#connections` what the pending set says; returns those that are out. */
+  /** Applies the pending set to `#connections`; returns the removed ones. */
   #reconcile(): EndpointConnection[] {
     const endpoints = this.#pending;
     this.#pending = undefined;
@@ -183,7 +184,7 @@ export class Pool {
     return removed;
   }
 
-  /** An empty set may be a fault of the registry: connections that work are kept as the last resort. */
+  /** An empty set may be the registry's fault: working connections are kept as a last resort. */
   #emptied(): EndpointConnection[] {
     const removed: EndpointConnection[] = [];
     for (const connection of this.#connections) {

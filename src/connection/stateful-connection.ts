@@ -4,10 +4,10 @@ import { EndpointConnection } from "./endpoint-connection.ts";
 import { asError, endedEarly } from "./failure.ts";
 import type { AttemptEnd } from "./mark.ts";
 
-/** A link that stayed open this long was healthy: what ends it later is a new story. */
+/** A link that stayed open this long was healthy: its end does not count as a failure to open it. */
 const HEALTHY_MS = 10_000;
 
-/** What the link does. `failure` stays until it is ready again (gRFC A62's sticky TRANSIENT_FAILURE). */
+/** The state of the link. `failure` stays until it is ready again (gRFC A62's sticky TRANSIENT_FAILURE). */
 type Phase =
   | { readonly state: "idle"; readonly failure: Error | undefined }
   | Connecting
@@ -15,23 +15,23 @@ type Phase =
     readonly state: "ready";
     readonly failure: undefined;
     readonly sinceMs: number;
-    /** Whether an attempt was answered meanwhile. */
+    /** Whether an attempt has been answered since. */
     productive: boolean;
   }
-  /** Without a timer where it failed while it drained: then it is tried again when it is taken back. */
+  /** Without a timer if it failed while draining: then it is retried when it is restored. */
   | { readonly state: "transient_failure"; readonly failure: Error; readonly backoff: Timer | undefined };
 
 interface Connecting {
   readonly state: "connecting";
   readonly failure: Error | undefined;
-  /** Gives the opening up. */
+  /** Cancels the opening. */
   readonly opening: AbortController;
-  /** Why the link ended, or began to drain, before `connect()` of the link settled. */
+  /** Why the link ended, or began to drain, before its `connect()` settled. */
   ended: Error | undefined;
 }
 
 /**
- * The connection of a link that is opened:
+ * A connection whose link is opened explicitly:
  *
  *     idle ──connect()──► connecting ──link is ready──► ready ──draining, lost──► idle
  *                             │                          │
@@ -39,7 +39,7 @@ interface Connecting {
  *                             ▼                          ▼
  *                        transient_failure ──backoff──► idle
  *
- * Nothing but a policy that calls `connect()` leaves `idle`.
+ * Only a policy that calls `connect()` moves it out of `idle`.
  */
 export class StatefulConnection extends EndpointConnection {
   readonly stateless = false;
@@ -73,7 +73,7 @@ export class StatefulConnection extends EndpointConnection {
     this.host.admit(() => this.#admitted(connecting));
   }
 
-  /** Its turn to be opened has come; who was removed meanwhile is idle again, should it be taken back. */
+  /** Its turn to open has come; if it was removed in the meantime, it becomes idle, in case it is restored. */
   #admitted(connecting: Connecting): Promise<void> | undefined {
     if (this.inSet) return this.#open(connecting);
     this.#become({ state: "idle", failure: connecting.failure });
@@ -97,8 +97,10 @@ export class StatefulConnection extends EndpointConnection {
     this.#become({ state: "ready", failure: undefined, sinceMs: this.host.clock.now(), productive: false });
   }
 
-  /** ready → idle, or → transient_failure if the link ended before it did anything: otherwise such a server would be
-   * dialled in a busy loop. */
+  /**
+   * ready → idle, or → transient_failure if the link ended before it answered anything: otherwise such a server would
+   * be dialled in a busy loop.
+   */
   linkEnded(cause: Error | undefined): void {
     if (this.closed) return;
     if (cause !== undefined) this.lastError = cause;
@@ -117,7 +119,7 @@ export class StatefulConnection extends EndpointConnection {
     this.#become({ state: "transient_failure", failure, backoff: this.backOff() }, failure);
   }
 
-  /** transient_failure → idle: a policy that wants it opens it. */
+  /** transient_failure → idle, from where a policy that wants it opens it. */
   protected retry(): void {
     if (!this.inSet || this.#phase.state !== "transient_failure") return;
     this.#phase.backoff?.cancel();

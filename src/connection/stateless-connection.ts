@@ -4,26 +4,26 @@ import { EndpointConnection } from "./endpoint-connection.ts";
 import { asError } from "./failure.ts";
 import type { AttemptEnd } from "./mark.ts";
 
-/** What is known of the link. `failure` stays until an attempt was answered. */
+/** What is known about the link. `failure` stays until an attempt is answered. */
 type Phase =
   | { readonly is: "ready"; readonly failure: undefined }
   /** The next attempt is a probe. */
   | { readonly is: "to be probed"; readonly failure: Error }
-  /** An attempt is under way that decides; no other is sent meanwhile. */
+  /** The probe is in flight; no other attempt is sent until it ends. */
   | { readonly is: "probing"; readonly failure: Error }
-  /** Without a timer where it failed while it drained: then it is probed when it is taken back. */
+  /** Without a timer if it failed while draining: then it is probed when it is restored. */
   | { readonly is: "failing"; readonly failure: Error; readonly backoff: Timer | undefined };
 
 /**
- * The connection of a link without states (fetch), which opens its connections itself, unseen. What becomes of attempts
- * says whether it can be reached:
+ * A connection whose link has no states (fetch), because it opens its connections itself, invisibly. The results of
+ * attempts show whether the server can be reached:
  *
  *     ready ──not sent──► failing ──backoff──► to be probed ──an attempt begins──► probing
  *       ▲                    ▲                     ▲                                 │
  *       └──────answered──────│─────────────────────└─────────proved nothing──────────┤
  *                            └──────────────────not sent─────────────────────────────┘
  *
- * To the outside it is `transient_failure` while it is failing, and `ready` otherwise.
+ * It appears as `transient_failure` while it is failing, and as `ready` otherwise.
  */
 export class StatelessConnection extends EndpointConnection {
   readonly stateless = true;
@@ -81,7 +81,7 @@ export class StatelessConnection extends EndpointConnection {
     if (this.inSet) this.host.touched(this);
   }
 
-  /** Any but failing → failing. */
+  /** Any other phase → failing. */
   #fail(failure: Error): void {
     this.lastError = failure;
     this.#become({ is: "failing", failure, backoff: this.backOff() }, failure);

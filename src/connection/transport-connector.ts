@@ -12,22 +12,22 @@ import { classifyTransportError } from "./transport-error.ts";
 /** Options of {@link transportConnector}. */
 export interface TransportConnectorOptions {
   /**
-   * Says of a transport's error how the attempt ended; undefined where it doesn't know, which counts as
-   * `maybe-processed`. It is asked about failures before a response only, and not about calls that the caller aborted.
-   * Defaults to {@link classifyTransportError}. What it calls `not-sent` or `refused` is sent again to another server,
-   * whether the method is idempotent or not.
+   * Classifies a transport's error: how the attempt ended; undefined if unknown, which counts as `maybe-processed`. It
+   * is only called for failures before a response, and not for calls that the caller aborted. Defaults to
+   * {@link classifyTransportError}. Attempts that it classifies as `not-sent` or `refused` are retried on another
+   * server, whether or not the method is idempotent.
    */
   classify?: (error: unknown) => AttemptEnd | undefined;
-  /** Frees what a transport holds. Called once, when its endpoint is gone and its calls have ended. */
+  /** Releases a transport's resources. Called once, when its endpoint has been removed and its calls have ended. */
   close?: (transport: Transport, endpoint: Endpoint) => void | Promise<void>;
 }
 
 /**
  * Balances over any Connect transport: connect-node's, connect-web's, a router transport.
  *
- * Such a transport opens its connections itself, unseen. So its link has no states: it counts as ready until an attempt
- * is not sent, then the balancer backs off and probes it with one call. `create` is called with the endpoint's first
- * call. For gRPC on Node, Bun and Deno prefer `grpcConnector`, which notices more and earlier.
+ * Such a transport opens its connections itself, invisibly, so its link has no states: it counts as ready until an
+ * attempt is not sent; then the balancer backs off and probes it with one call. `create` is called at the endpoint's
+ * first call. For gRPC on Node, Bun and Deno, prefer `grpcConnector`, which detects more failures, and earlier.
  *
  * ```ts
  * import { createConnectTransport } from "@connectrpc/connect-node";
@@ -36,9 +36,9 @@ export interface TransportConnectorOptions {
  * transportConnector((endpoint) => createConnectTransport({ baseUrl: `http://${endpoint.address}`, httpVersion: "1.1" }))
  * ```
  *
- * An endpoint whose transport `create` can't make (it throws) counts as one that can't be reached.
+ * If `create` throws, the endpoint counts as unreachable.
  *
- * @throws TypeError if `create` is no function, or an option is of the wrong type.
+ * @throws TypeError if `create` is not a function, or an option is of the wrong type.
  */
 export function transportConnector(
   create: (endpoint: Endpoint) => Transport,
@@ -60,12 +60,12 @@ const OPTIONS: Checks<TransportConnectorOptions> = {
 
 type CallKind = "unary" | "stream";
 
-/** A call in flight: it ends with its caller's signal or with the link. */
+/** A call in flight, which its caller's signal or the link's closing can end. */
 interface LinkCall {
   readonly transport: Transport;
   readonly abort: AbortController;
   readonly kind: CallKind;
-  /** It is over; may be called twice. */
+  /** The call is over; may be called twice. */
   end(): void;
 }
 
@@ -120,7 +120,7 @@ function transportLink(
     return call;
   };
 
-  /** The error of a call that had no response, marked with what it tells. */
+  /** Marks the error of a call without a response with how the attempt ended. */
   const judged = ({ abort }: LinkCall, error: unknown): unknown => {
     if (abort.signal.aborted || typeof error !== "object" || error === null) return error;
     try {
@@ -189,7 +189,7 @@ function transportLink(
   };
 }
 
-/** Connect's transports would wrap the bytes of a call without a schema into a message. */
+/** Connect's transports would wrap the bytes of a call without a schema in a message. */
 function refuseRaw(method: DescMethod): void {
   if (!isRawMethod(method)) return;
   const text = "a method of rawMethod() needs links of grpcConnector(), not of transportConnector()";

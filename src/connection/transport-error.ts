@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { AttemptEnd } from "./mark.ts";
 
-/** What the system reports when a connection can't be opened, and never about one that is open. */
+/** Error codes for a connection that can't be opened, never reported for an open one. */
 const NEVER_OPENED: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
@@ -17,22 +17,22 @@ const NEVER_OPENED: ReadonlySet<unknown> = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ]);
 
-/** reqwest's text in Deno's fetch, which has no codes: hyper failed in its "Connect" stage, before the request. */
+/** reqwest's message in Deno's fetch, which has no codes: hyper failed in its "Connect" stage, before the request. */
 const DENO_CONNECT = /^error sending request for url \(.*\): client error \(Connect\)/;
 
 /**
- * How an attempt ended, read from an error of connect-node's transports or of fetch on Node, Bun and Deno.
+ * Derives how an attempt ended from an error of connect-node's transports, or of fetch on Node, Bun and Deno.
  *
- * It looks along the chain of causes for what the runtime said. Only what proves that no server processed the request is
- * `not-sent` or `refused`: a connection that was refused, a name that was not found, a certificate that was not
+ * It searches the chain of causes for the runtime's error. Only errors that prove that no server processed the request
+ * are `not-sent` or `refused`: a connection that was refused, a name that was not found, a certificate that was not
  * trusted; a stream reset with REFUSED_STREAM or above the last id of a GOAWAY (RFC 9113, 6.8 and 8.7). A connection
- * that died, a time-out, a bare Connect code and every message a server wrote say nothing: undefined.
+ * that was lost, a timeout, a bare Connect code and any message from a server prove nothing: undefined.
  */
 export function classifyTransportError(error: unknown): AttemptEnd | undefined {
   // Bounded, because a cause chain may be a loop.
   for (let depth = 0, e = error; depth < 8 && e instanceof Error; depth++, e = e.cause) {
     if (e instanceof ConnectError) {
-      // An answer may quote the server's own failures ("connect ECONNREFUSED …"), so texts of these are never read.
+      // An answer may quote the server's own failures ("connect ECONNREFUSED …"), so its text is never parsed.
       if ((e as { isWireError?: boolean }).isWireError) return "answered";
       continue;
     }
@@ -45,7 +45,7 @@ export function classifyTransportError(error: unknown): AttemptEnd | undefined {
 function classifyRuntimeError(error: Error): AttemptEnd | undefined {
   const { code, syscall, errors } = error as { code?: unknown; syscall?: unknown; errors?: unknown };
   if (NEVER_OPENED.has(code) || syscall === "connect" || syscall === "getaddrinfo") return "not-sent";
-  // Several addresses were tried at once (RFC 8305): not sent only if none of them could be.
+  // Several addresses were tried at once (RFC 8305): not sent only if every one of them failed to connect.
   if (Array.isArray(errors) && errors.length > 0) {
     const ends = errors.map((e) => e instanceof Error ? classifyRuntimeError(e) : undefined);
     return ends.every((end) => end === "not-sent") ? "not-sent" : undefined;
