@@ -1,6 +1,6 @@
 /**
- * Hands the newest value to any number of consumers: each has one slot, and the latest wins. The value is read when a
- * consumer asks for it, so whoever asks rarely costs little however often it changes.
+ * Hands the newest value to any number of consumers: each has one slot, and the latest value wins. The value is read
+ * when a consumer asks for it, so a slow consumer costs little, however often the value changes.
  */
 export class LatestValue<T> {
   readonly #read: () => T;
@@ -10,7 +10,7 @@ export class LatestValue<T> {
   #consumers = 0;
   #ended = false;
 
-  /** `onConsumers` is told how many consumers there are each time one comes or goes. */
+  /** `onConsumers` is called with the number of consumers whenever one is added or removed. */
   constructor(read: () => T, onConsumers: (count: number) => void = () => {}) {
     this.#read = read;
     this.#onConsumers = onConsumers;
@@ -22,13 +22,13 @@ export class LatestValue<T> {
     for (const wake of [...this.#wake]) wake();
   }
 
-  /** There will be no more values: consumers get the newest one if they had it not yet, then the end. */
+  /** There will be no more values: consumers get the newest one if they have not had it yet, then the end. */
   end(): void {
     this.#ended = true;
     for (const wake of [...this.#wake]) wake();
   }
 
-  /** Yields the newest value as soon as there is one, then each time it changed, until the signal aborts. */
+  /** Yields the newest value as soon as there is one, then after every change, until the signal aborts. */
   async *consume(signal: AbortSignal): AsyncGenerator<T, void, undefined> {
     let seen = 0;
     this.#onConsumers(++this.#consumers);

@@ -19,10 +19,10 @@ import { LatestValue } from "./latest-value.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
 /**
- * A resolver of a source that can be read but not watched: DNS, an HTTP API, a file. `poll` reads the full set; the rest
- * is here, once for all such resolvers. The source is polled while anyone consumes the resolver, however many do, and
- * sooner than at the interval when a connection fails. While polls fail, the last set stays in use, marked as stale.
- * `node/dns/resolver.ts` is the example.
+ * A resolver of a source that can be read but not watched: DNS, an HTTP API, a file. `poll` reads the full set; the
+ * rest is shared by all such resolvers. The source is polled while the resolver has consumers, once for all of them,
+ * and before the interval has passed if a connection fails. While polls fail, the last set stays in use, marked as
+ * stale. `node/dns/resolver.ts` is the example.
  *
  * ```ts
  * import { pollingResolver } from "connect-lb";
@@ -38,7 +38,7 @@ import type { Resolution, Resolver } from "./resolver.ts";
  * });
  * ```
  *
- * @throws TypeError or RangeError for an option that is not what it must be; the message names it.
+ * @throws TypeError or RangeError for an invalid option; the message names it.
  */
 export function pollingResolver(options: PollingResolverOptions): Resolver {
   checkOptions("pollingResolver()", options, OPTIONS);
@@ -58,32 +58,33 @@ export function pollingResolver(options: PollingResolverOptions): Resolver {
 
 /** Options of {@link pollingResolver}. */
 export interface PollingResolverOptions {
-  /** What it resolves, for error texts: usually the service's name. */
+  /** What it resolves, for error messages: usually the service's name. */
   readonly target: string;
   /**
-   * Reads the full set once; rejects when it can't. `signal` aborts when `timeoutMs` is over, or when nobody waits for the
-   * set any more. The order of the endpoints doesn't matter, one that stands there twice counts once, and consumers are
-   * told only of a set that differs from the last, compared as JSON.
+   * Reads the full set once; rejects when it can't. `signal` aborts after `timeoutMs`, or when the last consumer has
+   * left. The order of the endpoints doesn't matter, duplicates count once, and consumers are only notified of a set
+   * that differs from the last one, compared as JSON.
    */
   poll(signal: AbortSignal): Promise<PolledSet>;
   /** How often the source is polled, in milliseconds. At least `minIntervalMs`; defaults to 30,000. */
   readonly intervalMs?: number;
   /**
-   * The least time between the beginnings of two polls, in milliseconds, whatever asks for one. Defaults to 5,000. While
-   * polls fail, the time between them grows from this to `intervalMs`. gRPC: `grpc.dns_min_time_between_resolutions_ms`.
+   * The minimum time between the starts of two polls, in milliseconds, whatever requests them. Defaults to 5,000. While
+   * polls fail, the time between them grows from this to `intervalMs`. gRPC:
+   * `grpc.dns_min_time_between_resolutions_ms`.
    */
   readonly minIntervalMs?: number;
-  /** How long a poll may take until it counts as failed, in milliseconds. Defaults to 10,000. */
+  /** How long a poll may take before it counts as failed, in milliseconds. Defaults to 10,000. */
   readonly timeoutMs?: number;
   /** What a poll is called in errors, such as `the DNS lookup of api.example.com`. Defaults to `the poll of <target>`. */
   readonly label?: string;
   /** Defaults to the runtime's. */
   readonly clock?: Clock;
-  /** A number from 0 up to but without 1, for the jitter of the backoff. Defaults to `Math.random`. */
+  /** Returns a random number in [0, 1), for the jitter of the backoff. Defaults to `Math.random`. */
   readonly random?: () => number;
 }
 
-/** What a poll found: a resolution that is fresh. */
+/** The result of a poll: a fresh resolution. */
 export interface PolledSet extends Omit<Resolution, "stale"> {
   /** The full set; an empty one says that there are no servers. */
   readonly endpoints: readonly Endpoint[];
@@ -100,14 +101,14 @@ const OPTIONS: Checks<PollingResolverOptions> = {
   random: aRandom,
 };
 
-/** One source, polled while anyone consumes it. */
+/** One source, polled while it has consumers. */
 class PolledSource {
   readonly #options: Required<PollingResolverOptions>;
   readonly #backoff: Backoff;
   readonly #latest: LatestValue<Resolution>;
   #resolution: Resolution = { endpoints: undefined };
   #polledMs = -Infinity;
-  /** Ends the loop that polls. */
+  /** Stops the polling loop. */
   #stop: AbortController | undefined;
   /** Ends the wait for the next interval. */
   #wake: AbortController | undefined;
@@ -170,7 +171,7 @@ class PolledSource {
     this.#latest.changed();
   }
 
-  /** One poll: the endpoints in the order of their addresses, each once. */
+  /** Polls once; returns the endpoints in address order, without duplicates. */
   async poll(signal: AbortSignal): Promise<PolledSet> {
     const { clock, label, poll, timeoutMs } = this.#options;
     signal.throwIfAborted();
@@ -196,7 +197,7 @@ class PolledSource {
   }
 }
 
-/** By identity, each once. What is no endpoint at all stays, so that the consumer can report it. */
+/** Sorted by identity, without duplicates. Invalid endpoints are kept, so that the consumer can report them. */
 function inOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   const identityOf = (endpoint: Endpoint) => endpoint instanceof Object ? endpointIdentity(endpoint) : String(endpoint);
   const unique = new Map(endpoints.map((endpoint) => [identityOf(endpoint), endpoint]));
@@ -207,7 +208,7 @@ function sameJson(a: unknown, b: unknown): boolean {
   try {
     return JSON.stringify(a) === JSON.stringify(b);
   } catch {
-    // Metadata of the user's that JSON can't say.
+    // The user's metadata can't be represented as JSON.
     return false;
   }
 }

@@ -1,20 +1,20 @@
 /**
- * A resolver says which endpoints serve a service, now and each time that changes. It is the first of the seams: what
- * comes after it (pool, policy, calls) knows endpoints only from what a resolver yields.
+ * A resolver says which endpoints serve a service, now and each time that changes. It is the first extension point:
+ * everything after it (pool, policy, calls) knows endpoints only from what a resolver yields.
  *
- * To write one: yield the **full** set from `resolve`, again at each change, until the signal aborts. There is no need to
- * compare sets, to retry or to limit the pace: the consumer (`watch.ts`) reconciles sets, restarts a resolver that throws
- * with backoff, keeps the last set meanwhile, and reads no faster than it can use. A source that can only be read, not
- * watched, takes a `poll` function and {@link pollingResolver} (`polling.ts`; `node/dns/resolver.ts` is the example). A
- * source that tells its changes hands them to its consumers through a `LatestValue` (`latest-value.ts`;
- * `registry/memory.ts` is the example). The smallest resolver of all is `static.ts`. A decorator takes a resolver and
- * yields what it makes of its sets.
+ * To write one: yield the **full** set from `resolve`, again at each change, until the signal aborts. There is no need
+ * to compare sets, to retry or to limit the rate: the consumer (`watch.ts`) reconciles sets, restarts a resolver that
+ * throws, with backoff, keeps the last set in the meantime, and reads no faster than it can use. For a source that can
+ * only be read, not watched, write a `poll` function for {@link pollingResolver} (`polling.ts`; `node/dns/resolver.ts`
+ * is the example). A source that pushes changes passes them to its consumers through a `LatestValue`
+ * (`latest-value.ts`; `registry/memory.ts` is the example). The smallest resolver is `static.ts`. A decorator takes a
+ * resolver and yields transformed sets.
  *
  * @module
  */
 import type { Endpoint } from "../endpoint.ts";
 
-/** What is known of a service's endpoints at one moment. */
+/** What is known about a service's endpoints at one moment. */
 export interface Resolution {
   /** The full set. Undefined: nothing is known yet; see `stale` for why. */
   readonly endpoints: readonly Endpoint[] | undefined;
@@ -34,16 +34,16 @@ export interface Staleness {
 
 /** Yields the full set of endpoints each time it changes. */
 export interface Resolver {
-  /** What it resolves, for error texts: usually the service's name. */
+  /** What it resolves, for error messages: usually the service's name. */
   readonly target?: string;
   /**
-   * Starts resolving until `signal` aborts. Each `next()` gives the newest resolution at that moment: there is one slot
-   * per consumer, and the latest wins. When it throws or ends, the consumer marks its set stale and starts again with
-   * back-off.
+   * Resolves until `signal` aborts. Each `next()` yields the newest resolution at that moment: there is one slot per
+   * consumer, and the latest value wins. When it throws or ends, the consumer marks its set stale and restarts it with
+   * backoff.
    */
   resolve(signal: AbortSignal): AsyncIterable<Resolution>;
   /** Reads the set once, for callers that can't watch. Rejects when the source can't be read. */
   list?(signal: AbortSignal): Promise<Resolution>;
-  /** A hint that the set may be out of date (a connection failed); the resolver may look again, at its own pace. */
+  /** A hint that the set may be out of date (a connection failed); the resolver may resolve again, at its own pace. */
   refresh?(): void;
 }

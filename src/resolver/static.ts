@@ -2,14 +2,15 @@ import { checkEndpoint, type Endpoint, ENDPOINT_FIELDS } from "../endpoint.ts";
 import { givenOf, quoted, refuseUnknown } from "../option.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
-/** How many endpoints its target names one by one. */
+/** How many endpoints the target lists by name. */
 const MOST_NAMED = 3;
 
 /**
  * A set of endpoints that never changes: `staticResolver(["a:1", "b:2"])`. Addresses are `host:port`, or
  * `unix:/path/of/socket` for links that can open one.
  *
- * @throws TypeError or RangeError at once for an endpoint that is none; the message names the value and what is expected.
+ * @throws TypeError or RangeError immediately for an invalid endpoint; the message names the value and what is
+ * expected.
  */
 export function staticResolver(endpoints: readonly (string | Endpoint)[]): Resolver {
   if (!Array.isArray(endpoints)) {

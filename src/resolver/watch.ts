@@ -5,21 +5,21 @@ import type { Clock } from "../time/clock.ts";
 import { PACE_MS } from "../time/pace.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
-/** How soon a resolver that threw or ended is started again. */
+/** The backoff before a resolver that threw or ended is restarted. */
 const RESTART: BackoffOptions = { initialMs: 1_000, maxMs: 30_000 };
 
-/** Whom a consumed resolver is told to; neither method may throw. */
+/** Receives what a consumed resolver yields; its methods must not throw. */
 export interface ResolverListener {
-  /** The newest set, or that it is stale. `leftOut`: why an endpoint of it was left out, if one was. */
+  /** Called with each new resolution, fresh or stale. `leftOut`: why an endpoint of it was skipped, if one was. */
   told(resolution: Resolution, leftOut?: Error): void;
-  /** An endpoint of a set is none, and is left out. */
+  /** An endpoint of a set is invalid, and is skipped. */
   skipped(endpoint: unknown, cause: Error): void;
 }
 
 /**
- * Consumes a resolver until `signal` aborts, starting it again with back-off whenever it throws or ends; until it
- * yields again, the last set is told as stale. What it yields is checked: a resolution that is none counts as if it had
- * thrown, an endpoint that is none is left out. Never rejects.
+ * Consumes a resolver until `signal` aborts, restarting it with backoff whenever it throws or ends; until it yields
+ * again, the last set is reported as stale. Its output is validated: an invalid resolution counts as if it had thrown,
+ * and an invalid endpoint is skipped. Never rejects.
  */
 export async function watchResolver(
   resolver: Resolver,
@@ -44,7 +44,7 @@ export async function watchResolver(
         });
         last = { ...resolution, endpoints };
         listener.told(last, leftOut);
-        // A source that changes fast is read no faster than the pool tells it on; the newest set waits there.
+        // A fast-changing source is read no faster than the pool passes sets on; the newest set waits there.
         await sleep(clock, PACE_MS, signal);
       }
       cause = new Error("the resolver ended");
@@ -58,7 +58,10 @@ export async function watchResolver(
   }
 }
 
-/** What a resolver yields that is no resolution: a mistake in the program, which no other try will mend. */
+/**
+ * The error for a resolver that yields something other than a resolution: a bug in the program, which retrying won't
+ * fix.
+ */
 export class BadResolution extends TypeError {
   override readonly name = "TypeError";
 }
@@ -93,7 +96,7 @@ function checkResolution(resolution: Resolution): void {
   }
 }
 
-/** Says what is wrong with an endpoint, if it is none. Each object is looked at, and reported, once. */
+/** Returns a function that says what is wrong with an invalid endpoint. Each object is checked, and reported, once. */
 function endpointJudge({ skipped }: ResolverListener): (endpoint: Endpoint) => Error | undefined {
   const seen = new WeakMap<Endpoint, Error | "good">();
   return (endpoint) => {
