@@ -1,21 +1,21 @@
 import type { Clock } from "./clock.ts";
 
-/** How long to wait between tries: `initialMs × factor^n`, at most `maxMs`, spread by `jitter`. */
+/** How long to wait between retries: `initialMs × factor^n`, at most `maxMs`, randomized by `jitter`. */
 export interface BackoffOptions {
   /** The first delay in milliseconds. */
   readonly initialMs: number;
   /** The longest delay in milliseconds, before jitter. */
   readonly maxMs: number;
-  /** How much each delay grows over the one before it. Defaults to 1.6 (gRPC's connection-backoff.md). */
+  /** The factor from each delay to the next. Defaults to 1.6 (gRPC's connection-backoff.md). */
   readonly factor?: number;
   /**
-   * How far a delay strays from its base, from 0 to 1, or `"full"` for anything between 0 and the base. Defaults to 0.2
-   * (gRPC's connection-backoff.md).
+   * How far a delay may deviate from its base, as a fraction from 0 to 1, or `"full"` for anything between 0 and the
+   * base. Defaults to 0.2 (gRPC's connection-backoff.md).
    */
   readonly jitter?: number | "full";
 }
 
-/** The one back-off of the library: counts tries, says how long to wait before the next. */
+/** Exponential backoff with jitter: counts retries, and computes the delay before the next one. */
 export class Backoff {
   readonly #initialMs: number;
   readonly #maxMs: number;
@@ -32,7 +32,7 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** How many delays were handed out since the last reset. */
+  /** How many delays were returned since the last reset. */
   get tries(): number {
     return this.#tries;
   }
@@ -50,7 +50,7 @@ export class Backoff {
   }
 }
 
-/** Resolves after `delayMs`, or at once when `signal` aborts; it never rejects: look at the signal afterwards. */
+/** Resolves after `delayMs`, or as soon as `signal` aborts; never rejects: check the signal afterwards. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal | undefined, hold = false): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {

@@ -1,30 +1,33 @@
-/** A pending timer, as {@link Clock.timer} gives it. */
+/** A pending timer, as returned by {@link Clock.timer}. */
 export interface Timer {
-  /** Ends the timer; its callback will not run any more. Safe to call twice and after it fired. */
+  /** Cancels the timer, so that its callback does not run. Safe to call twice, and after it fired. */
   cancel(): void;
-  /** Changes whether it keeps the process alive. Clocks of tests need not have it. */
+  /** Changes whether it keeps the process alive. Test clocks need not implement it. */
   hold?(on: boolean): void;
 }
 
-/**
- * Where all time comes from: a monotonic "now" and timers. Tests inject their own and turn it by hand.
- */
+/** The source of all time: a monotonic "now" and timers. Tests inject their own and advance it manually. */
 export interface Clock {
   /** Milliseconds on a monotonic scale with an arbitrary zero; may have a fraction. */
   now(): number;
   /**
    * Runs `callback` once after `delayMs` milliseconds (values above 2³¹−1, the most that a runtime's timer takes, are
-   * clamped; below 0 they count as 0).
+   * clamped; negative ones count as 0).
    *
    * A timer does not keep the process alive unless `hold` is true: waiting keeps a process alive, housekeeping doesn't.
    */
   timer(delayMs: number, callback: () => void, hold?: boolean): Timer;
 }
 
-/** The longest delay that timers of all runtimes take, in milliseconds (2³¹ − 1; a longer one would fire at once). */
+/**
+ * The longest delay that the timers of all runtimes support, in milliseconds (2³¹ − 1; a longer one would fire
+ * immediately).
+ */
 export const MAX_DELAY_MS = 0x7fff_ffff;
 
-/** What a runtime may offer to let a timer not hold the process: Node and Bun on the handle, Deno as functions. */
+/**
+ * How a runtime lets a timer not keep the process alive: Node and Bun with methods of the handle, Deno with functions.
+ */
 interface Refs {
   ref?(): void;
   unref?(): void;

@@ -1,32 +1,32 @@
 import { systemClock } from "./clock.ts";
 import type { Clock, Timer } from "./clock.ts";
 
-/** A pending deadline, as {@link Deadlines.add} gives it. */
+/** A pending deadline, as returned by {@link Deadlines.add}. */
 export interface Deadline {
-  /** Ends it; its target isn't told any more. Safe to call twice and after it was due. */
+  /** Cancels it, so that its target is not notified. Safe to call twice, and after it was due. */
   cancel(): void;
-  /** What is left of it, in milliseconds; 0 or less once it has passed, whether its target was told or not. */
+  /** The time left, in milliseconds; 0 or less once it has passed, whether or not its target was notified. */
   leftMs(): number;
 }
 
-/** What is told that its deadline is due. */
+/** Is notified when its deadline is due. */
 export interface DeadlineTarget {
-  /** Its time has come. */
+  /** The deadline has passed. */
   onDeadline(): void;
 }
 
 /**
- * A peer that was sent the deadline may keep it this much early, in milliseconds: its timers count from the start of its
- * event loop's turn, and in whole milliseconds.
+ * A peer that was sent the deadline may enforce it this many milliseconds early: its timers count from the start of its
+ * event-loop turn, and in whole milliseconds.
  */
 export const EARLY_MS = 5;
 
-/** Deadlines within so many milliseconds share a slot; a deadline is due up to this much late, never early. */
+/** Deadlines within this many milliseconds share a slot; a deadline fires up to this much late, never early. */
 const SLOT_MS = 4;
 
 /**
- * The deadlines of many calls on one timer, so that a call that ends in time costs no timer. The timer stands at the
- * earliest slot, is left standing when that empties, and holds the process while any deadline is pending.
+ * The deadlines of many calls on one timer, so that a call that ends in time costs no timer. The timer is set for the
+ * earliest slot, is left running when that becomes empty, and keeps the process alive while any deadline is pending.
  */
 export class Deadlines {
   readonly #clock: Clock;
@@ -37,7 +37,7 @@ export class Deadlines {
   #timer: Timer | undefined;
   #timerSlot = Infinity;
 
-  /** Deadlines of their own; {@link deadlinesOf} gives those that everyone shares. */
+  /** Creates a separate set of deadlines; {@link deadlinesOf} returns the shared one. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
@@ -47,7 +47,7 @@ export class Deadlines {
     return this.#pending;
   }
 
-  /** Tells `target` after `delayMs` milliseconds, unless cancelled. */
+  /** Notifies `target` after `delayMs` milliseconds, unless cancelled. */
   add(delayMs: number, target: DeadlineTarget): Deadline {
     const atMs = this.#clock.now() + Math.max(0, delayMs);
     const number = Math.ceil(atMs / SLOT_MS);
@@ -55,7 +55,7 @@ export class Deadlines {
     if (slot === undefined || slot.number !== number) {
       slot = this.#slots.get(number);
       if (slot === undefined) this.#slots.set(number, slot = new Slot(number));
-      // A slot that emptied is kept while it is the newest: calls one after another would make it again and again.
+      // An empty slot is kept while it is the newest: otherwise sequential calls would create it again and again.
       const previous = this.#newest;
       this.#newest = slot;
       if (previous !== undefined && previous.first === undefined) this.#slots.delete(previous.number);
@@ -93,7 +93,7 @@ export class Deadlines {
     if (next < this.#timerSlot) this.#arm(next);
   }
 
-  /** How long until a time on the clock's scale, in milliseconds. */
+  /** The milliseconds until a time on the clock's scale. */
   until(atMs: number): number {
     return atMs - this.#clock.now();
   }
@@ -105,7 +105,7 @@ export class Deadlines {
   }
 }
 
-/** The entries of one slot, linked both ways so that each can leave. */
+/** The entries of one slot, doubly linked so that each can be removed. */
 class Slot {
   readonly number: number;
   first: Entry | undefined = undefined;
@@ -151,7 +151,7 @@ class Entry implements Deadline {
 
 const byClock = new WeakMap<Clock, Deadlines>();
 
-/** The deadlines of a clock: everyone who uses the clock shares them. */
+/** The deadlines of a clock, shared by all users of the clock. */
 export function deadlinesOf(clock: Clock = systemClock): Deadlines {
   let deadlines = byClock.get(clock);
   if (deadlines === undefined) byClock.set(clock, deadlines = new Deadlines(clock));

@@ -1,19 +1,19 @@
 import type { Clock, Timer } from "./clock.ts";
 
-/** Timers of code that a user wrote: they end together, and what their callbacks throw is printed. */
+/** The timers of user-written code: they are cancelled together, and errors that their callbacks throw are printed. */
 export class TimerGroup {
   readonly #clock: Clock;
   readonly #whose: string;
   readonly #timers = new Set<Timer>();
   #closed = false;
 
-  /** `whose`: for what is printed, such as "a policy". */
+  /** `whose`: for the printed errors, such as "a policy". */
   constructor(clock: Clock, whose: string) {
     this.#clock = clock;
     this.#whose = whose;
   }
 
-  /** A timer that does not hold the process. After `close`, none. */
+  /** Starts a timer that does not keep the process alive. Does nothing after `close`. */
   add(delayMs: number, callback: () => void): Timer {
     if (this.#closed) return { cancel() {} };
     const timer = this.#clock.timer(delayMs, () => {
