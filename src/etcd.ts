@@ -36,8 +36,8 @@ export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
   /** How `https://` endpoints are verified, and the client's certificate if etcd requires one. */
   readonly tls?: TlsSource;
   /**
-   * A way to reach etcd other than directly over sockets: `grpcConnector({ proxy, tls, connectTimeoutMs, readMaxBytes
-   * })`, or, for tests, `transportConnector(() => memoryEtcd.transport())`. Not together with `tls`.
+   * A connector to use instead of direct sockets: `grpcConnector({ proxy, tls, connectTimeoutMs, readMaxBytes })`, or,
+   * for tests, `transportConnector(() => memoryEtcd.transport())`. Not together with `tls`.
    */
   readonly connector?: Connector;
 }

@@ -1,6 +1,7 @@
 /**
- * The check of one option. All checks report errors in the same form: `option ttlSeconds is "5": expected whole seconds
- * …`. A wrong type or an unknown name is a TypeError, a value out of range is a RangeError.
+ * The check of one option. All checks throw errors of the same form:
+ * `option ttlSeconds is "5": expected whole seconds …`. A wrong type or an unknown name is a TypeError, a value out of
+ * range is a RangeError.
  */
 export interface Check {
   /** Throws unless the value is valid. `name` is the option's full name: `retry.maxAttempts`. */

@@ -15,9 +15,9 @@ export interface Described {
 const MOST_LISTED = 3;
 
 /**
- * One line on the state of a service: how many endpoints are in which states, the last errors, how stale the set is.
- * For example `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); can't connect to 10.0.0.5:8000: no
- * answer`.
+ * One line on the state of a service: how many endpoints are in which states, the last errors, and how stale the set
+ * is. For example
+ * `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); can't connect to 10.0.0.5:8000: no answer`.
  */
 export function describeBalancer(balancer: Described, nowMs: number): string {
   const { target, pool: { connections }, stale, knowledge, leftOut } = balancer;

@@ -29,9 +29,10 @@ export const balanceKey: ContextKey<BalanceSettings | undefined> = createContext
 const SETTINGS: Checks<BalanceSettings> = { waitForReady: flag, onAttempt: fn("a function, (attempt) => void") };
 
 /**
- * Call options with settings for the balancer: `client.route(request, balance({ waitForReady: true }, { timeoutMs: 500
- * }))`. Options, context values and balancer settings already in `callOptions` are kept, and `callOptions` is not
- * modified; where both set a value, `settings` wins.
+ * Adds settings for the balancer to call options:
+ * `client.route(request, balance({ waitForReady: true }, { timeoutMs: 500 }))`. Options, context values and balancer
+ * settings already in `callOptions` are kept, and `callOptions` is not modified; where both set a value, `settings`
+ * wins.
  *
  * @throws TypeError for settings of the wrong type, or unknown ones.
  */

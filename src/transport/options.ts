@@ -53,8 +53,7 @@ export interface BalancedTransportOptions {
   readonly waitTimeoutMs?: number;
   /**
    * Whether calls wait for a connection to become ready instead of failing immediately when every endpoint is failing
-   * or there are none. Defaults to false. gRPC's wait-for-ready; a call can override it with `balance({ waitForReady
-   * })`.
+   * or there are none. Defaults to false. gRPC's wait-for-ready; a call overrides it with `balance({ waitForReady })`.
    */
   readonly waitForReady?: boolean;
   /**
