@@ -14,7 +14,7 @@ import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { isRawMethod } from "../raw-method.ts";
 
-/** Messages to bytes and back, for one method. */
+/** Encodes and decodes the messages of one method. */
 export interface Codec<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
   /** @throws ConnectError Internal; ResourceExhausted above `writeMaxBytes` */
   serialize(message: MessageInitShape<I>): Uint8Array;
@@ -27,11 +27,14 @@ export interface CodecOptions {
   readonly useBinaryFormat: boolean;
   readonly binaryOptions: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
   readonly jsonOptions: Partial<JsonReadOptions & JsonWriteOptions>;
-  /** The largest message that is sent. */
+  /** The largest message sent. */
   readonly writeMaxBytes: number;
 }
 
-/** Bytes fields are views of what they are parsed from: messages up to this size are copied out of their chunk first. */
+/**
+ * Bytes fields are views of the bytes they are parsed from: messages up to this size are copied out of their chunk
+ * first.
+ */
 const COPIED_BYTES = 16 * 1024;
 
 /** The codec of a method. */
@@ -52,7 +55,7 @@ export function createCodec<I extends DescMessage, O extends DescMessage>(
   };
 }
 
-/** The codec of a method without a schema: its messages are the bytes. */
+/** The codec of a method without a schema: its messages are plain bytes. */
 function rawCodec(writeMaxBytes: number): Codec<typeof BytesValueSchema, typeof BytesValueSchema> {
   return {
     serialize: ({ value }) => checkSize(value ?? new Uint8Array(), writeMaxBytes),
@@ -118,7 +121,7 @@ function text(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether a message can hold a bytes field, at any depth. */
+/** Whether a message can contain a bytes field, at any depth. */
 function hasBytes(schema: DescMessage, seen: Set<DescMessage>): boolean {
   if (seen.has(schema)) return false;
   seen.add(schema);

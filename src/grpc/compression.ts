@@ -5,14 +5,15 @@ import type { Envelope } from "./envelope.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** gzip by the web's streams, as every runtime has them. */
+/** gzip by the Compression Streams API, which every runtime has. */
 export const gzip: Compression = webCompression("gzip", "gzip");
 /** gRPC's `deflate`: zlib's format (RFC 1950). */
 export const deflate: Compression = webCompression("deflate", "deflate");
 
 /**
- * What is accepted unless the user says otherwise. Not Brotli: a few bytes of it can hold 16 MiB (RFC 7932 section 5), which
- * a decoder keeps as its window whatever the limit is, and Deno inflates all of it before anything can be read.
+ * The compressions accepted by default. Brotli is not among them: a few bytes of it can expand to 16 MiB (RFC 7932
+ * section 5), which a decoder keeps as its window whatever the limit is, and Deno inflates all of it before anything
+ * can be read.
  */
 export const defaultCompressions: readonly Compression[] = [gzip];
 
@@ -32,15 +33,18 @@ function webCompression(name: string, format: string): Compression {
   };
 }
 
-/** A byte of gzip or deflate holds at most so many (RFC 1951: matches of 258 bytes in 2 bits). */
+/** A byte of gzip or deflate expands to at most this many (RFC 1951: matches of 258 bytes in 2 bits). */
 const MOST_RATIO = 1_032;
 /** How far beyond the limit is inflated at most. */
 const MOST_BEYOND_BYTES = 1024 * 1024;
 const LARGEST_SLICE_BYTES = 16 * 1024;
-/** Two of them may be under way, the second of which is not read. */
+/** Two slices may be in progress, the second of which is not read. */
 const SMALLEST_SLICE_BYTES = Math.floor(MOST_BEYOND_BYTES / MOST_RATIO / 2);
 
-/** Pumps bytes through a stream, and stops as soon as more than `maxBytes` come out: a few bytes can hold gigabytes. */
+/**
+ * Pipes bytes through a stream, and stops as soon as more than `maxBytes` come out: a few bytes can expand to
+ * gigabytes.
+ */
 async function collect(
   bytes: Uint8Array,
   through: { readable: ReadableStream<Bytes>; writable: WritableStream<BufferSource> },
@@ -49,7 +53,7 @@ async function collect(
   const reader = through.readable.getReader();
   const chunks: Bytes[] = [];
   let length = 0;
-  // What goes wrong there also comes out on the other side.
+  // An error there also surfaces on the readable side.
   feed(through.writable, bytes, () => maxBytes - length).catch(() => {});
   for (;;) {
     const { done, value } = await reader.read();
@@ -74,8 +78,8 @@ async function collect(
 }
 
 /**
- * Writes a slice when the one before was taken. Some runtimes inflate all of a slice before any of it can be read, so that
- * a slice is no larger than what it and the one before may hold at most: what is `left` until the limit, and little more.
+ * Writes a slice once the previous one was taken. Some runtimes inflate a whole slice before any of it can be read, so
+ * a slice is limited by what it and the previous one can expand to: what is `left` until the limit, and little more.
  */
 async function feed(into: WritableStream<BufferSource>, bytes: Uint8Array, left: () => number): Promise<void> {
   const writer = into.getWriter();

@@ -14,40 +14,40 @@ export interface Envelope {
 
 const prefix = new Uint8Array(PREFIX_BYTES);
 
-/** The prefix of a message, in an array that is used again: copy it at once. */
+/** The prefix of a message, in an array that is reused: copy it immediately. */
 export function messagePrefix(flags: number, length: number): Uint8Array {
   prefix[0] = flags;
   writeUint32(prefix, 1, length);
   return prefix;
 }
 
-/** Pieces below this size are copied together while they wait: a view of each would keep its chunk of up to 64 KiB. */
+/** Waiting pieces below this size are copied together: a view of each would retain its chunk of up to 64 KiB. */
 const SMALL_PIECE_BYTES = 4 * 1024;
 const BLOCK_BYTES = 16 * 1024;
-/** How much more memory than bytes may be kept by what waits, beyond the newest chunk: then it is copied together. */
+/** How much more memory than bytes waiting pieces may retain, beyond the newest chunk, before they are copied. */
 const MOST_WASTED_BYTES = 64 * 1024;
 
-/** A run of bytes that waits. Numbers, and not a view each: views cost more than all the rest of a small message. */
+/** A run of bytes that waits. Numbers rather than a view: views cost more than everything else in a small message. */
 interface Piece {
   readonly memory: Uint8Array;
   start: number;
   end: number;
-  /** What this side allocated for it holds nothing else. */
+  /** Whether it lies in memory that this side allocated, which holds nothing else. */
   readonly own: boolean;
 }
 
-/** Puts messages together from pieces of any size. Large ones that wait stay in the chunks that they came in. */
+/** Assembles messages from pieces of any size. Large pieces that wait stay in the chunks in which they arrived. */
 export class EnvelopeReader {
   readonly #maxBytes: number;
   #pieces: Piece[] = [];
-  /** The block that small pieces are copied to. Its used part is never written again, as views of it are handed out. */
+  /** The block that small pieces are copied to. Its used part is never overwritten, as views of it are handed out. */
   #block: Uint8Array | undefined;
   #blockUsed = 0;
   #first = 0;
   #bytes = 0;
-  /** Bytes of the chunks before the newest that pieces may keep in memory. */
+  /** Bytes of the chunks before the newest that waiting pieces may retain. */
   #kept = 0;
-  /** The message that is being read, once its prefix is taken. */
+  /** The current message, once its prefix was read. */
   #flags = 0;
   #length = -1;
 
@@ -55,18 +55,18 @@ export class EnvelopeReader {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes that came and were not taken out. */
+  /** Bytes received and not taken yet. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** In how many pieces they lie. */
+  /** How many pieces they are in. */
   get pieces(): number {
     return this.#pieces.length - this.#first;
   }
 
   push(memory: Uint8Array, start = 0, end: number = memory.length): void {
-    // Mostly nothing waits, and what comes is taken out at once.
+    // Usually nothing waits, and what arrives is taken immediately.
     if (this.#bytes === 0) this.#kept = 0;
     else if (end - start >= SMALL_PIECE_BYTES) this.#newChunk(memory);
     if (this.#bytes > 0 && end - start < SMALL_PIECE_BYTES) this.#pushSmall(memory, start, end);
@@ -74,7 +74,7 @@ export class EnvelopeReader {
     this.#bytes += end - start;
   }
 
-  /** A chunk holds what other streams got, too: a stream that isn't read must not keep many for a few bytes of each. */
+  /** A chunk also holds other streams' data: an unread stream must not retain many chunks for a few bytes of each. */
   #newChunk(memory: Uint8Array): void {
     const last = this.#pieces[this.#pieces.length - 1]!;
     if (last.own || last.memory === memory) return;
@@ -107,7 +107,7 @@ export class EnvelopeReader {
     else this.#pieces.push({ memory: block, start: from, end: this.#blockUsed, own: true });
   }
 
-  /** How many bytes of the message that has begun are missing; 0 while its length isn't known. */
+  /** How many bytes of the current message are missing; 0 while its length isn't known. */
   get missing(): number {
     return this.#length < 0 ? 0 : this.#length - this.#bytes;
   }
@@ -117,7 +117,7 @@ export class EnvelopeReader {
     return this.#bytes > 0 || this.#length >= 0;
   }
 
-  /** The next complete message. @throws ConnectError if one is announced that is larger than allowed. */
+  /** The next complete message. @throws ConnectError if the announced message is larger than allowed. */
   next(): Envelope | undefined {
     if (this.#length < 0) {
       if (this.#bytes < PREFIX_BYTES) return undefined;
@@ -130,7 +130,7 @@ export class EnvelopeReader {
     return { flags: this.#flags, bytes };
   }
 
-  /** Drops what came. */
+  /** Drops what has been received. */
   clear(): void {
     this.#pieces = [];
     this.#block = undefined;
@@ -166,7 +166,7 @@ export class EnvelopeReader {
     return whole;
   }
 
-  /** Bytes at the start of the first piece are taken. */
+  /** Marks bytes at the start of the first piece as taken. */
   #skip(piece: Piece, bytes: number): void {
     this.#bytes -= bytes;
     piece.start += bytes;

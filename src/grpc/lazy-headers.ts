@@ -1,14 +1,14 @@
 import type { HeaderBlock } from "../http2/wire/header-block.ts";
 
 /**
- * A `Headers` that is made when it is read: most callers never look at a response's headers and trailers, and making them
- * would cost more than the rest of a small call.
+ * A `Headers` that is built when it is first read: most callers never look at a response's headers and trailers, and
+ * building them would cost more than the rest of a small call.
  */
 export function lazyHeaders(block?: HeaderBlock): LazyHeaders {
   return new LazyHeadersImplementation(block) as unknown as LazyHeaders;
 }
 
-/** Trailers are filled in when they come; whoever holds the object sees them then. */
+/** Trailers are filled in when they arrive, and then seen by everything that holds the object. */
 export interface LazyHeaders extends Headers {
   fill(block: HeaderBlock | undefined): void;
 }
@@ -75,7 +75,7 @@ class LazyHeadersImplementation {
   [Symbol.iterator](): IterableIterator<[string, string]> {
     return this.#made.entries();
   }
-  // The runtimes' own ways to print a Headers read its inside, which isn't here.
+  // The runtimes' own ways to print a Headers read its internals, which aren't here.
   [Symbol.for("nodejs.util.inspect.custom")](): Headers {
     return this.#made;
   }

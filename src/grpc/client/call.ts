@@ -10,14 +10,17 @@ import type { Method } from "./method.ts";
 import { headersOf } from "../lazy-headers.ts";
 import { brokenReply, isDeadlines, notGrpc, sectionInfo, streamFailure, timedOut, unreadable } from "./status.ts";
 
-/** What unary and streaming calls share: deadline, cancellation, the response's first header section, one end. */
+/**
+ * What unary and streaming calls share: the deadline, cancellation, the response's first header section and a single
+ * end.
+ */
 export abstract class GrpcCall<D extends DescMethod = DescMethod> extends ClientStream implements DeadlineTarget {
   protected readonly method: Method<D>;
   protected head: HeaderBlock | undefined = undefined;
   protected compression: Compression | undefined = undefined;
   /** Whether the call has its result. */
   protected settled = false;
-  /** Whether this side ended the call: its signal or its deadline. */
+  /** Whether this side ended the call, because of its signal or its deadline. */
   protected gaveUp = false;
   #signal: AbortSignal | undefined = undefined;
   #deadline: Deadline | undefined = undefined;
@@ -27,10 +30,12 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
     this.method = method;
   }
 
-  /** The call's result is an error; called once. */
+  /** The call failed; called once. */
   protected abstract failed(error: ConnectError): void;
 
-  /** Watches the caller's signal and deadline until the call settles; false: the signal was aborted before. */
+  /**
+   * Watches the caller's signal and deadline until the call settles. Returns false if the signal is already aborted.
+   */
   protected watchCancellation(signal: AbortSignal | undefined, timeoutMs: number | undefined): boolean {
     if (signal !== undefined) {
       this.#signal = signal;
@@ -44,7 +49,7 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
     return true;
   }
 
-  /** The signal aborted: as an event listener, an object needs no closure. */
+  /** The signal aborted. An object as event listener needs no closure. */
   handleEvent(): void {
     if (this.#signal !== undefined) this.#aborted(this.#signal);
   }
@@ -60,11 +65,11 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
   #giveUp(error: ConnectError): void {
     if (this.settled) return;
     this.gaveUp = true;
-    // A reason that the caller made is left alone: other calls may end with the same object.
+    // A reason given by the caller is left unmarked: other calls may end with the same object.
     this.fail(this.unsent && error !== this.#signal?.reason ? markAttempt(error, "not-sent") : error);
   }
 
-  /** Ends the call with an error, and the stream if it is open. */
+  /** Fails the call, and cancels the stream if it is open. */
   protected fail(error: ConnectError): void {
     if (this.settled) return;
     this.settle();
@@ -72,7 +77,7 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
     this.failed(error);
   }
 
-  /** Ends the call because of what the server replied. */
+  /** Fails the call because of what the server replied. */
   protected failAnswered(error: unknown): void {
     this.fail(unreadable(error));
   }
@@ -97,7 +102,7 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
     this.began(head);
   }
 
-  /** The response's header section is there and is gRPC's. */
+  /** The response's header section arrived and is gRPC's. */
   protected began(_head: HeaderBlock): void {}
 
   /** The server, or whatever broke the connection, may have been faster than the deadline's timer. */

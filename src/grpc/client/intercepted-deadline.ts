@@ -3,9 +3,8 @@ import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts
 import { timedOut } from "./status.ts";
 
 /**
- * The deadline of a call that has interceptors around it. Connect's runners would keep it themselves, but they know
- * neither this library's clock nor when a response is complete: they would end a stream that has only its reader to
- * wait for.
+ * The deadline of a call with interceptors around it. Connect's runners would enforce it themselves, but they know
+ * neither this library's clock nor when a response is complete: they would end a stream that only waits for its reader.
  */
 export class InterceptedDeadline implements DeadlineTarget {
   /** Aborts with the caller's signal, and when the deadline passes. */
@@ -18,14 +17,16 @@ export class InterceptedDeadline implements DeadlineTarget {
     this.#deadline = deadlines.add(timeoutMs, this);
   }
 
-  /** To be the outermost: the runner aborts the request's signal however the call ends, but not where one throws. */
+  /**
+   * Must be outermost: the runner aborts the request's signal however the call ends, except when an interceptor throws.
+   */
   readonly interceptor: Interceptor = (next) => async (request) => {
     if (request.signal.aborted) this.end();
     else request.signal.addEventListener("abort", () => this.end());
     return await next(request);
   };
 
-  /** What interceptors have left of the time. @throws ConnectError DeadlineExceeded if that is nothing. */
+  /** The time that interceptors have left. @throws ConnectError DeadlineExceeded if there is none. */
   leftMs(): number {
     const leftMs = this.#deadline.leftMs();
     if (leftMs <= 0) throw timedOut();

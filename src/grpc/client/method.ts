@@ -5,14 +5,14 @@ import { createCodec } from "../codec.ts";
 import type { Codec } from "../codec.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 
-/** A request's header section: what many requests have in common, and the fields of this one. */
+/** A request's header section: the fields that many requests share, and those of this one. */
 export interface HeaderSection {
   readonly template: HeaderTemplate;
   /** Name, value, name, value … */
   readonly extra: readonly string[] | undefined;
 }
 
-/** What all calls of one method have in common. */
+/** What all calls of one method share. */
 export interface Method<D extends DescMethod = DescMethod> {
   readonly desc: D;
   readonly options: ResolvedGrpcOptions;
@@ -20,22 +20,22 @@ export interface Method<D extends DescMethod = DescMethod> {
   readonly url: string;
   /** The usual request header section, without timeout and metadata. */
   readonly usual: HeaderSection;
-  /** The pseudo-header fields alone, for calls whose fields are all given. */
+  /** The pseudo-header fields alone, for calls that bring all other fields. */
   readonly pseudo: HeaderTemplate;
   readonly codec: Codec;
 }
 
-/** Who the requests go to. */
+/** The server that requests are addressed to. */
 export interface Target {
   /** `:authority`: the host, with the port if it isn't the scheme's default. */
   readonly authority: string;
   readonly scheme: "http" | "https";
 }
 
-/** What the client is called unless a caller names its own program. */
+/** The `user-agent` unless a caller names its own program. */
 export const USER_AGENT = "connect-lb";
 
-/** Makes {@link Method} of a method (gRPC's PROTOCOL-HTTP2, "Requests"). */
+/** Creates the {@link Method} of a method descriptor (gRPC's PROTOCOL-HTTP2, "Requests"). */
 export function createMethod<D extends DescMethod>(
   desc: D,
   target: Target,
@@ -71,7 +71,7 @@ export function protocolFields(options: ResolvedGrpcOptions): string[] {
     "content-type",
     useBinaryFormat ? "application/grpc+proto" : "application/grpc+json",
     "te",
-    "trailers", // It finds proxies that would lose the trailers.
+    "trailers", // It detects proxies that would lose the trailers.
     "user-agent",
     USER_AGENT,
   ];

@@ -4,34 +4,34 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { bytes, type Checks, flag, interceptors, kind, listOf, milliseconds } from "../../option.ts";
 import { defaultCompressions } from "../compression.ts";
 
-/** How calls are made; the fields mean what they mean in connect-node's `createGrpcTransport`. */
+/** How calls are made. The fields have the same meaning as in connect-node's `createGrpcTransport`. */
 export interface GrpcOptions {
   /** Run around every call, the last one innermost. */
   interceptors?: Interceptor[] | undefined;
   /** Whether messages are binary; false: JSON (`application/grpc+json`). Defaults to true. */
   useBinaryFormat?: boolean | undefined;
-  /** For JSON. Unknown fields are ignored unless this says otherwise. */
+  /** Options for JSON. Unknown fields are ignored unless set otherwise. */
   jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
-  /** For the binary format. */
+  /** Options for the binary format. */
   binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
   /**
-   * Compressions the server may use, the most liked first. Defaults to gzip, which is inflated no more than 1 MiB beyond
-   * `readMaxBytes`. Brotli can't be stopped so early: a few bytes of it take up to 20 MiB a call. Where servers are trusted,
-   * connect-node's `compressionBrotli` can be given here.
+   * Compressions the server may use, in order of preference. Defaults to gzip, which is inflated at most 1 MiB beyond
+   * `readMaxBytes`. Brotli can't be stopped so early: a few bytes of it take up to 20 MiB a call. If the servers are
+   * trusted, connect-node's `compressionBrotli` can be given here.
    */
   acceptCompression?: Compression[] | undefined;
-  /** Compresses requests. Defaults to none, since not every server can read it. */
+  /** Compresses requests. Defaults to none, since not every server supports it. */
   sendCompression?: Compression | undefined;
-  /** Smaller messages are sent uncompressed, in bytes. Defaults to 1024. */
+  /** Messages smaller than this are sent uncompressed, in bytes. Defaults to 1024. */
   compressMinBytes?: number | undefined;
   /**
-   * The largest message that is received, in bytes. Defaults to 4 MiB, gRPC's usual limit (connect-node's is 2³²−1, the
-   * most that gRPC can express): a server that goes wrong could otherwise fill the memory.
+   * The largest message accepted, in bytes. Defaults to 4 MiB, gRPC's usual limit (connect-node's is 2³²−1, the most
+   * that gRPC can express): a faulty server could otherwise exhaust the memory.
    */
   readMaxBytes?: number | undefined;
-  /** The largest message that is sent, in bytes. Defaults to 2³²−1. */
+  /** The largest message sent, in bytes. Defaults to 2³²−1. */
   writeMaxBytes?: number | undefined;
-  /** The timeout of calls that have none of their own, in milliseconds. Defaults to none. */
+  /** The timeout of calls without one of their own, in milliseconds. Defaults to none. */
   defaultTimeoutMs?: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** How many messages, or how many bytes of them, are read one after another from what was there already. */
+/** How many messages, or bytes of them, are read in a row without yielding to the event loop. */
 const MOST_MESSAGES = 1_000;
 const MOST_BYTES = 1024 * 1024;
 
@@ -8,9 +8,9 @@ let messages = 0;
 let bytes = 0;
 
 /**
- * The promise of a result that was there already. A loop that reads nothing else runs in microtasks alone, which would
- * hold up timers, sockets and all other calls of the process for as long as there are messages: so now and then a result
- * comes in the next turn of the event loop.
+ * The promise of a result that is already there. A loop that reads only such results runs in microtasks, which would
+ * block timers, sockets and all other calls of the process for as long as there are messages: so every now and then a
+ * result is delivered in the next turn of the event loop.
  */
 export function afterTurn<T>(result: T | Promise<T>, size: number): Promise<T> {
   if (result instanceof Promise) return result;

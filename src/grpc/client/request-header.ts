@@ -5,9 +5,9 @@ import type { HeaderSection, Method } from "./method.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 
 /**
- * Fields that are not the caller's to set, beside pseudo-header fields and those of HTTP/1.1's connections. They are left
- * out of what a caller or an interceptor gives, as grpc-java and grpc-go do, and never sent: some would make a server
- * end the connection with everyone's calls, the others say what only this side knows.
+ * Fields that callers may not set, besides pseudo-header fields and the connection-specific ones of HTTP/1.1. They are
+ * dropped from what a caller or an interceptor gives, as in grpc-java and grpc-go, and never sent: some would make a
+ * server close the connection with everyone's calls, the others state what only this side knows.
  */
 const RESERVED: ReadonlySet<string> = new Set([
   "accept-encoding",
@@ -27,23 +27,23 @@ const RESERVED: ReadonlySet<string> = new Set([
   "trailer",
 ]);
 
-/** A field's name as it is sent, and what its value may be. */
+/** A field's name as it is sent, and what values it may have. */
 interface FieldName {
   readonly name: string;
   readonly kind: "plain" | "binary" | "user-agent" | "reserved";
 }
 
-/** Names that were judged before, as the caller spelled them: few in any program, and the judgement is not free. */
+/** Names checked before, as callers spelled them: any program has few, and checking is not free. */
 const knownNames = new Map<string, FieldName>();
 const REMEMBERED_NAMES = 256;
-/** A longer one is judged each time rather than kept. */
+/** A longer name is checked each time rather than remembered. */
 const REMEMBERED_NAME_LENGTH = 128;
 
 /**
  * The fields of a caller's metadata as name, value, name, value …, without reserved ones: names in lower case, values
- * without white space around them. A `user-agent` of its own comes first: it takes the place of a usual field.
+ * without white space around them. A `user-agent` among them comes first: it replaces the usual one.
  *
- * @throws ConnectError Internal for a name or value that can't stand in a header
+ * @throws ConnectError Internal for a name or value that is invalid in a header
  */
 export function metadataFields(header: HeadersInit): string[] {
   const fields: string[] = [];
@@ -61,7 +61,7 @@ export function metadataFields(header: HeadersInit): string[] {
 /**
  * The header section of a request with a timeout and metadata.
  *
- * @throws ConnectError Internal for a name or value that can't stand in a header
+ * @throws ConnectError Internal for a name or value that is invalid in a header
  */
 export function requestSection(
   method: Method,
@@ -79,7 +79,7 @@ export function requestSection(
   return { template: usual.template, extra: fields };
 }
 
-/** Whether what {@link metadataFields} gave names the caller's program. */
+/** Whether the result of {@link metadataFields} names the caller's program. */
 function hasUserAgent(fields: readonly string[]): boolean {
   return fields[0] === "user-agent";
 }
@@ -117,7 +117,10 @@ function known(spelled: unknown): FieldName {
   return found;
 }
 
-/** What is not plainly good: a text as `Headers` would make it of any value, without white space around it. */
+/**
+ * For values that are not valid as they are: the text that `Headers` would make of any value, without white space
+ * around it.
+ */
 function repaired(name: string, value: unknown): string {
   const text = String(value).replace(/^[\t\n\r ]+/, "");
   let end = text.length;
@@ -132,9 +135,11 @@ function unfit(name: string, why: string): ConnectError {
   return new ConnectError(`the value of the header field "${name.slice(0, 100)}" can't be sent: ${why}`, Code.Internal);
 }
 
-/** Values of one name may be joined by commas (gRPC's PROTOCOL-HTTP2, "Custom-Metadata"); padding may be left out. */
+/**
+ * Values of one name may be joined by commas (gRPC's PROTOCOL-HTTP2, "Custom-Metadata"), and padding may be omitted.
+ */
 function isBase64(values: string): boolean {
-  // Spaces are trimmed apart: an expression that passes over them at both ends takes quadratic time where it fails.
+  // Spaces are trimmed separately: an expression that skips them at both ends takes quadratic time where it fails.
   if (!/^[A-Za-z0-9+/=, ]*$/.test(values)) return false;
   for (const value of values.split(",")) {
     const [, digits, padding] = /^([A-Za-z0-9+/]*)(={0,2})$/.exec(value.trim()) ?? [];
@@ -145,9 +150,9 @@ function isBase64(values: string): boolean {
 }
 
 /**
- * The whole header section of a request, as interceptors see it. What they change of reserved fields is not sent.
+ * The whole header section of a request, as interceptors see it. Their changes to reserved fields are not sent.
  *
- * @throws ConnectError Internal for a name or value that can't stand in a header
+ * @throws ConnectError Internal for a name or value that is invalid in a header
  */
 export function requestHeaders(
   options: ResolvedGrpcOptions,
@@ -162,7 +167,7 @@ export function requestHeaders(
   return headers;
 }
 
-/** The usual fields and a caller's, whose `user-agent` takes the place of the usual one. */
+/** The usual fields and a caller's, whose `user-agent` replaces the usual one. */
 function sectionFields(options: ResolvedGrpcOptions, fields: readonly string[]): string[] {
   const all: string[] = [];
   const usual = protocolFields(options);
@@ -173,7 +178,7 @@ function sectionFields(options: ResolvedGrpcOptions, fields: readonly string[]):
   return all;
 }
 
-/** gRPC's TimeoutValue has at most 8 digits; what is longer in milliseconds is said in seconds, rounded up. */
+/** gRPC's TimeoutValue has at most 8 digits; what needs more in milliseconds is sent in seconds, rounded up. */
 export function timeoutField(timeoutMs: number): string {
   const ms = Math.ceil(timeoutMs);
   return ms < 100_000_000 ? `${ms}m` : `${Math.min(99_999_999, Math.ceil(ms / 1000))}S`;

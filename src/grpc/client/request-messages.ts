@@ -6,15 +6,15 @@ import type { ResolvedGrpcOptions } from "./options.ts";
 
 type Message = MessageInitShape<DescMessage>;
 
-/** Where a request's messages go: its stream, as far as they need it. */
+/** Where a request's messages go: the part of its stream that they need. */
 export interface RequestStream {
   readonly closed: boolean;
-  /** False: enough waits, go on after {@link RequestMessages.room}. */
+  /** Returns false if enough is buffered: continue after {@link RequestMessages.room}. */
   write(head: Uint8Array, body: Uint8Array, end: boolean): boolean;
   end(): void;
 }
 
-/** The caller's messages on their way out: one after another, no faster than there is room for them. */
+/** Sends the caller's messages, one after another and no faster than there is room for them. */
 export class RequestMessages {
   #input: AsyncIterator<Message> | undefined;
   #roomWanted: (() => void) | undefined = undefined;
@@ -24,7 +24,7 @@ export class RequestMessages {
     this.#input = input[Symbol.asyncIterator]();
   }
 
-  /** Sends the messages until there are no more or the stream is closed. Rejects with what prevents it. */
+  /** Sends the messages until there are no more or the stream is closed. Rejects with whatever prevents it. */
   async sendTo(stream: RequestStream, codec: Codec, options: ResolvedGrpcOptions): Promise<void> {
     const { compressMinBytes, sendCompression } = options;
     const input = this.#input;
@@ -56,7 +56,7 @@ export class RequestMessages {
     wanted?.();
   }
 
-  /** Tells the caller's iterable that it isn't read any more: with `throw` if the call failed, and with `return`. */
+  /** Ends the caller's iterable, which is no longer read: with `throw` if the call failed, otherwise with `return`. */
   finish(error: ConnectError | undefined): void {
     const input = this.#input;
     this.#input = undefined;

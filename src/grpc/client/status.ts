@@ -9,20 +9,20 @@ import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { EARLY_MS } from "../../time/deadline.ts";
 import { headersOf } from "../lazy-headers.ts";
 
-/** What gRPC reads from a header section; found once for equal sections. */
+/** What gRPC reads from a header section; determined once for equal sections. */
 export interface SectionInfo {
-  /** Whether it carries a status, and whether that is plainly OK. */
+  /** Whether it carries a status, and whether that is simply OK. */
   readonly status: "none" | "ok" | "other";
   /** Whether it begins a gRPC response: status 200 and a content type of gRPC. */
   readonly response: boolean;
-  /** `grpc-encoding`, unless that is identity. */
+  /** `grpc-encoding`, unless it is identity. */
   readonly encoding: string | undefined;
 }
 
 /**
- * A content type of gRPC: `application/grpc`, with any message format behind a "+" and any parameters behind a ";", in
- * upper or lower case (gRPC's PROTOCOL-HTTP2, "Responses"; RFC 9110 section 8.3.1). This is what grpc-go and grpc-java
- * take. A message in another format than the call's is one that can't be parsed.
+ * A gRPC content type: `application/grpc`, with any message format after a "+" and any parameters after a ";", in upper
+ * or lower case (gRPC's PROTOCOL-HTTP2, "Responses"; RFC 9110 section 8.3.1), as grpc-go and grpc-java accept it. A
+ * message in a format other than the call's fails to parse.
  */
 const CONTENT_TYPE = /^application\/grpc(?:$|[+; \t])/i;
 
@@ -42,7 +42,7 @@ function readSection(block: HeaderBlock): SectionInfo {
   };
 }
 
-/** Why a response's header section begins no gRPC response; call it when `response` is false. */
+/** Why a response's header section does not begin a gRPC response; for use when `response` is false. */
 export function notGrpc(head: HeaderBlock): ConnectError {
   if (head.status !== 200) {
     const hint = head.status === 404 ? ": the server doesn't have this service or method" : "";
@@ -52,14 +52,14 @@ export function notGrpc(head: HeaderBlock): ConnectError {
   return answered(new ConnectError(`unsupported content type ${type}`, Code.Unknown));
 }
 
-/** The error that a header section carries as a gRPC status (trailers-only responses), if it is one. */
+/** The error that a header section carries as a gRPC status (trailers-only responses), if any. */
 export function headError(head: HeaderBlock): ConnectError | undefined {
   if (sectionInfo(head).status === "none") return undefined;
   const headers = headersOf(head);
   return caught(headers, () => findTrailerError(headers));
 }
 
-/** The error that a response's trailers carry, or that they miss a status; undefined if all is well. */
+/** The error that a response's trailers carry, or that they lack a status; undefined if all is well. */
 export function trailerError(head: HeaderBlock, trailers: HeaderBlock | undefined): ConnectError | undefined {
   if (trailers !== undefined && sectionInfo(trailers).status === "ok") return undefined;
   const trailer = headersOf(trailers);
@@ -75,20 +75,20 @@ function caught(section: Headers, read: () => ConnectError | undefined): Connect
     return error === undefined ? undefined : answered(error);
   } catch (error) {
     if (error instanceof ConnectError) return answered(error);
-    // A grpc-message with a broken percent-encoding stands for itself (gRPC's PROTOCOL-HTTP2, "Responses").
+    // A grpc-message with invalid percent-encoding is used as it is (gRPC's PROTOCOL-HTTP2, "Responses").
     const code = Number.parseInt(section.get("grpc-status") ?? "", 10);
     return answered(new ConnectError(section.get("grpc-message") ?? "", code in Code ? code : Code.Unknown, section));
   }
 }
 
-/** Marks an error of a call whose reply came. */
+/** Marks the error of a call that the server replied to. */
 export function answered(error: ConnectError): ConnectError {
   return markAttempt(error, "answered");
 }
 
 /**
- * The error of a response that can't be read. Connect's codecs and compressions call bytes that they can't read an
- * invalid argument, which they are in a request; in a response they are the server's fault.
+ * The error of a response that can't be read. Connect's codecs and compressions report bytes that they can't read as an
+ * invalid argument, which is right for a request; in a response they are the server's fault.
  */
 export function unreadable(error: unknown): ConnectError {
   const failure = ConnectError.from(error, Code.Internal);
@@ -96,14 +96,14 @@ export function unreadable(error: unknown): ConnectError {
   return answered(new ConnectError(failure.rawMessage, Code.Internal, undefined, undefined, failure.cause));
 }
 
-/** The error of a response that ends inside a message: what its status says, if that is an error, tells more. */
+/** The error of a response that ends inside a message: its status, if that is an error, says more. */
 export function incomplete(head: HeaderBlock, trailers: HeaderBlock | undefined): ConnectError {
   const said = trailers === undefined ? undefined : headError(trailers);
   if (said !== undefined) return trailerError(head, trailers) ?? said;
   return brokenReply("protocol error: incomplete envelope", Code.Internal);
 }
 
-/** A response that breaks gRPC's rules. */
+/** The error of a response that breaks gRPC's rules. */
 export function brokenReply(message: string, code: Code, metadata?: Headers): ConnectError {
   return answered(new ConnectError(message, code, metadata));
 }
@@ -126,16 +126,16 @@ const BY_RESET: Record<number, Code> = {
 };
 
 /**
- * Whether a stream failed by its call's deadline, of which so many milliseconds are left. A server that keeps the
- * deadline itself resets the stream with CANCEL when it passes (grpc-go, grpc-java, C-core), and may be the first to
- * notice. grpc-go's client asks its clock alike.
+ * Whether a stream failed because of its call's deadline, of which this many milliseconds are left. A server that
+ * enforces the deadline too resets the stream with CANCEL when it passes (grpc-go, grpc-java, C-core), and may be the
+ * first to notice. grpc-go's client checks its clock in the same way.
  */
 export function isDeadlines(error: StreamError, leftMs: number): boolean {
   if (error.by === "reset" && error.code === ErrorCode.CANCEL) return leftMs <= EARLY_MS;
   return error.by !== "stream" && leftMs <= 0;
 }
 
-/** The error of a call whose deadline has passed; of its stream, if that ended before the timer told. */
+/** The error of a call whose deadline has passed, caused by its stream's if that ended before the timer fired. */
 export function timedOut(cause?: StreamError): ConnectError {
   const error = new ConnectError("the operation timed out", Code.DeadlineExceeded, undefined, undefined, cause);
   return cause === undefined || cause.processed === "maybe" ? error : markAttempt(error, cause.processed);
@@ -143,9 +143,9 @@ export function timedOut(cause?: StreamError): ConnectError {
 
 /**
  * The error of a call whose stream failed. A lost connection is `unavailable`, whatever broke it. What this side found
- * wrong with the request or the response has no mark: another server would not like the same request any better. A
- * request that seems to have cost the connection its life would do that to the next one, too, although the server says
- * that it did nothing with it.
+ * wrong with the request or the response has no mark: another server would not accept the same request either. A
+ * request that seems to have broken its connection would break the next one too, even if the server says that it did
+ * not process it.
  */
 export function streamFailure(error: StreamError): ConnectError {
   const code = error.by === "connection" ? Code.Unavailable : BY_RESET[error.code] ?? Code.Unknown;

@@ -25,8 +25,8 @@ interface Reader {
 const DONE: Result = { done: true, value: undefined };
 
 /**
- * One streaming call of any kind. It is the response's iterable itself: messages are parsed when they are asked for, and
- * what isn't asked for fills the stream's window, which holds the server back.
+ * One streaming call of any kind. It is itself the response's iterable: messages are parsed when they are read, and
+ * what isn't read fills the stream's window, which holds the server back.
  */
 export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
   implements AsyncIterableIterator<Message>, EndReportingMessages {
@@ -37,9 +37,9 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
   readonly #envelopes: EnvelopeReader;
   readonly #readers: Reader[] = [];
   #trailer: LazyHeaders | undefined = undefined;
-  /** Bytes that came and that the stream's window was not yet given back for. */
+  /** Bytes received for which the stream's window was not credited yet. */
   #uncredited = 0;
-  /** How the response ended, once it did: without a value, well. */
+  /** How the response ended, once it did; without an error, it succeeded. */
   #end: { error: unknown } | undefined = undefined;
   #endListener: ((error: unknown) => unknown) | undefined = undefined;
   #complete = false;
@@ -113,7 +113,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
   }
 
   protected failed(error: ConnectError): void {
-    // A server's error comes after its messages; giving up comes at once.
+    // A server's error comes after its messages; cancellation takes effect immediately.
     if (this.#end === undefined) this.#end = { error };
     if (this.gaveUp) this.#drop();
     this.#reject(error);
@@ -122,7 +122,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     if (this.gaveUp) this.#tellGivenUp();
   }
 
-  /** `listener` is called when the response is complete, read or not. */
+  /** Calls `listener` when the response is complete, read or not. */
   whenComplete(listener: () => void): void {
     if (this.#complete) listener();
     else this.#completeListener = listener;
@@ -139,7 +139,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     if (this.gaveUp) this.#tellGivenUp();
   }
 
-  /** Nothing will be read any more: a reader that is at work, or gone, must not hold up who listens. */
+  /** Nothing more will be read: the listener must not wait for a reader that is busy, or gone. */
   #tellGivenUp(): void {
     const error = this.#end?.error;
     if (error !== undefined && this.#endListener !== undefined) this.#end = { error: this.#ended(error) };
@@ -168,7 +168,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     return Promise.resolve(DONE);
   }
 
-  /** Gives waiting readers what there is. */
+  /** Serves waiting readers with what has arrived. */
   #serve(): void {
     for (let reader = this.#readers.shift(); reader !== undefined; reader = this.#readers.shift()) {
       try {
@@ -184,7 +184,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     }
   }
 
-  /** The next message; undefined if it isn't there yet. @throws how the response ended, if badly. */
+  /** The next message; undefined if it hasn't arrived. @throws the error that ended the response, if any. */
   #take(): Result | Promise<Result> | undefined {
     let envelope;
     try {
@@ -200,7 +200,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
       return this.#broken(error);
     }
     if (this.#end === undefined) {
-      // Someone waits for a message that may be larger than the window.
+      // A reader waits for a message that may be larger than the window.
       this.#credit(this.#uncredited);
       if (this.#envelopes.missing > 0) this.expects(this.#envelopes.missing);
       return undefined;
@@ -221,21 +221,21 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     this.#envelopes.clear();
     this.#end = { error: undefined };
     const broken = unreadable(error);
-    // Before others who read are told of the end, which for them is a good one.
+    // Before other readers see the end, which to them is a normal one.
     const seen = this.#ended(broken);
     this.fail(broken);
     this.#drop();
     throw seen;
   }
 
-  /** Tells who listens; returns what the reader gets. */
+  /** Reports the end to the listener; returns what the reader gets. */
   #ended(error: unknown): unknown {
     const listener = this.#endListener;
     this.#endListener = undefined;
     return listener?.(error) ?? error;
   }
 
-  /** What came is not read any more. */
+  /** Drops what has arrived: it is no longer read. */
   #drop(): void {
     this.#envelopes.clear();
     this.#credit(this.#uncredited);

@@ -37,18 +37,18 @@ export interface GrpcTransportOptions extends GrpcOptions, Target {
 }
 
 /**
- * gRPC over an HTTP/2 connection of this library as a Connect Transport (gRPC's PROTOCOL-HTTP2).
+ * gRPC over one of this library's HTTP/2 connections as a Connect Transport (gRPC's PROTOCOL-HTTP2).
  *
- * What is wrong with a call itself (a message that can't be encoded or is too large, a header field that HTTP/2 forbids)
- * fails it without a mark, since no other connection would make it right.
+ * A call that is itself at fault (a message that can't be encoded or is too large, a header field that HTTP/2 forbids)
+ * fails without a mark, since no other connection would change that.
  *
- * @param connection gives the connection for a call. What it throws becomes the call's error, with the mark it has.
+ * @param connection returns the connection for a call. What it throws becomes the call's error, with its mark.
  */
 export function createGrpcTransport(connection: () => Http2Connection, options: GrpcTransportOptions): Transport {
   return new GrpcTransport(connection, options);
 }
 
-/** What a caller gave a call, with the timeout that holds. */
+/** A caller's request, with the timeout that applies. */
 interface Request<Input> {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number | undefined;
@@ -56,7 +56,7 @@ interface Request<Input> {
   readonly input: Input;
 }
 
-/** Goes outermost where there is no deadline: Connect's runner cleans nothing up where an interceptor throws. */
+/** Outermost where there is no deadline: Connect's runner cleans nothing up if an interceptor throws. */
 const rejecting: Interceptor = (next) => async (request) => await next(request);
 
 class GrpcTransport implements EndReportingTransport {
@@ -65,7 +65,7 @@ class GrpcTransport implements EndReportingTransport {
   readonly #options: ResolvedGrpcOptions;
   readonly #deadlines: Deadlines;
   readonly #methods = new Map<DescMethod, Method>();
-  /** Those without a schema come and go. */
+  /** Methods without a schema are created and dropped by callers. */
   readonly #rawMethods = new WeakMap<DescMethod, Method>();
 
   constructor(connection: () => Http2Connection, options: GrpcTransportOptions) {
@@ -174,12 +174,12 @@ class GrpcTransport implements EndReportingTransport {
     }
   }
 
-  /** Keeps a place for a call while interceptors take their time; what it returns gives the place back. */
+  /** Reserves a place for a call while its interceptors run. The function that it returns releases the place. */
   #reserve(): () => void {
     try {
       return this.#connection().requests.reserve();
     } catch {
-      return () => {}; // Interceptors run all the same; what they end with fails then.
+      return () => {}; // Interceptors run anyway; the call inside them fails then.
     }
   }
 
@@ -228,7 +228,7 @@ class GrpcTransport implements EndReportingTransport {
     return method as Method<D>;
   }
 
-  /** As Connect has it: 0 and less mean no timeout. */
+  /** As in Connect, 0 and less mean no timeout. */
   #timeout(timeoutMs: number | undefined): number | undefined {
     if (timeoutMs === undefined) return this.#options.defaultTimeoutMs;
     return timeoutMs > 0 ? timeoutMs : undefined;
@@ -243,7 +243,7 @@ class GrpcTransport implements EndReportingTransport {
     return [deadline?.interceptor ?? rejecting, ...interceptors];
   }
 
-  /** What interceptors see. */
+  /** The parts of a request that interceptors see. */
   #interceptable(
     { desc, url }: Method,
     { timeoutMs, header }: Request<unknown>,

@@ -19,7 +19,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
   readonly #resolve: (response: UnaryResponse | Promise<UnaryResponse>) => void;
   readonly #reject: (error: ConnectError) => void;
   readonly #listener: UnaryEndListener<UnaryResponse> | undefined;
-  /** The message where it came in one piece, as it mostly does. */
+  /** The message, if it arrived in one piece, as it usually does. */
   #whole: Uint8Array | undefined = undefined;
   #wholeFlags = 0;
   #reader: EnvelopeReader | undefined = undefined;
@@ -99,7 +99,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
     }
     this.#reader.push(chunk, start, end);
     this.#envelope ??= this.#reader.next();
-    // A message that follows isn't waited for: it would be held beside the first one.
+    // A following message isn't awaited: it would be held in memory beside the first.
     if (this.#envelope !== undefined && this.#reader.incomplete) {
       throw new ConnectError("protocol error: received extra output message for unary method", Code.Unimplemented);
     }
@@ -112,7 +112,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
       if (this.#reader?.incomplete) return this.fail(incomplete(this.head!, trailers));
       let envelope = this.#envelope;
       if (this.#whole !== undefined && envelope === undefined) {
-        // The usual path: one message, plain, and a status that says OK.
+        // The usual path: one uncompressed message, and a status of OK.
         if (this.#wholeFlags === 0) return this.#finish(trailers, this.method.codec.parse(this.#whole));
         envelope = { flags: this.#wholeFlags, bytes: this.#whole };
       }
@@ -144,7 +144,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
     this.#resolve(answer);
   }
 
-  /** A status in the header section stands for "no message"; its absence for one. */
+  /** A status in the header section means that there is no message; without one, there must be a message. */
   #mismatch(head: HeaderBlock, trailers: HeaderBlock | undefined, message: unknown): ConnectError | undefined {
     if (message !== undefined && sectionInfo(head).status === "none") return undefined;
     const error = headError(head);
