@@ -22,7 +22,7 @@ export interface Endpoint {
   readonly weight?: number;
   /** Where the server is located; for policies that prefer nearby servers. */
   readonly zone?: string;
-  /** Whatever else the registry holds. */
+  /** Anything else that the registry stores. */
   readonly metadata?: unknown;
 }
 

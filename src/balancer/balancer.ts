@@ -32,7 +32,7 @@ export interface BalancerOptions {
   readonly idleTimeoutMs: number;
 }
 
-/** What the balancer knows of its service's endpoints. */
+/** What the balancer knows about its service's endpoints. */
 export type Knowledge =
   /** Nothing yet. */
   | "unknown"

@@ -45,7 +45,7 @@ export class FailedAttempts {
     this.#excluded = undefined;
   }
 
-  /** The pause before that, in milliseconds. */
+  /** The pause before `readmit`, in milliseconds. */
   pauseMs(random: () => number): number {
     this.#backoff ??= new Backoff(REFUSED_BACKOFF, random);
     return this.#backoff.next();

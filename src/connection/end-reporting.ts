@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 
-/** Is notified how a unary attempt ended before the caller is. */
+/** Is notified of a unary attempt's end before the caller is. */
 export interface UnaryEndListener<Answer> {
   answered(answer: Answer): void;
   /** The caller gets what it returns. */
