@@ -86,7 +86,7 @@ export class Tokens {
     return await untilAborted(this.#asking, signal) || undefined;
   }
 
-  /** The endpoint refused this token; another one that came meanwhile is kept. */
+  /** The endpoint refused this token. Does nothing if a newer token has arrived in the meantime. */
   refused(token: string | undefined, endpoint: Endpoint): void {
     if (this.#token !== (token ?? "")) return;
     if (this.#refusedAt.size === 0) {
