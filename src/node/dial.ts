@@ -2,24 +2,24 @@ import type { Duplex } from "node:stream";
 import type { Endpoint } from "../endpoint.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 
-/** What is to be dialled: a host and a port, or the path of a Unix socket. */
+/** What to dial: a host and a port, or the path of a Unix socket. */
 export interface DialTarget {
   readonly endpoint: Endpoint;
   /** A name or an IP address, without brackets. */
   readonly host?: string;
   readonly port?: number;
-  /** Of an endpoint like `unix:/path/of/socket`. */
+  /** The path of an endpoint like `unix:/path/of/socket`. */
   readonly path?: string;
 }
 
 /**
- * Opens a connection in a way of your own: through a SOCKS proxy, an SSH tunnel, in memory. What it gives is an open
- * duplex stream of Node's, such as a `net.Socket`; TLS, where it is on, runs inside. Undefined: dialled as usual. It should
- * give up when `signal` aborts.
+ * Opens connections in your own way: through a SOCKS proxy, an SSH tunnel, in memory. Returns an open duplex stream of
+ * Node's, such as a `net.Socket`; TLS, if on, runs inside it. If it returns undefined, the target is dialled as usual.
+ * It should give up when `signal` aborts.
  */
 export type Dial = (target: DialTarget, signal: AbortSignal) => Duplex | undefined | Promise<Duplex | undefined>;
 
-/** What `dial` opened; what it gives after `signal` aborted is closed. */
+/** Awaits what `dial` opens; a stream that arrives after `signal` aborted is closed. */
 export async function dialled(dial: Dial, target: DialTarget, signal: AbortSignal): Promise<Duplex | undefined> {
   const opening = Promise.resolve(dial(target, signal));
   try {

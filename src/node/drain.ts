@@ -1,23 +1,23 @@
 import { checkOptions, type Checks, kind, millisecondsFrom0 } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
 
-/** The part of a server of `node:http2`, `node:http` or `node:https` that ends it. */
+/** The part of a server of `node:http2`, `node:http` or `node:https` that closes it. */
 export interface Closable {
   close(done?: (error?: Error) => void): unknown;
-  /** `node:http` and `node:https` have it: cuts what is still open. */
+  /** Closes all remaining connections; `node:http` and `node:https` have it. */
   closeAllConnections?(): void;
 }
 
 /** Options of {@link shutdown}. */
 export interface ShutdownOptions {
-  /** The server's entry in the registry: it is taken out first. */
+  /** The server's entry in the registry, which is removed first. */
   registration?: { close(): Promise<void> };
   /**
-   * How long to go on taking calls after that, in milliseconds, so that clients notice. Defaults to 500: about what a
-   * watch event takes on a bad day. Clients that did not notice send their calls elsewhere when they are refused.
+   * How long to go on accepting calls after that, in milliseconds, so that clients notice. Defaults to 500, about as
+   * long as a slow watch event takes. Clients that did not notice send their calls elsewhere when they are refused.
    */
   settleMs?: number;
-  /** How long calls in flight may take to end, in milliseconds. Defaults to 10,000. */
+  /** How long calls in flight may take to finish, in milliseconds. Defaults to 10,000. */
   drainMs?: number;
 }
 
@@ -31,11 +31,11 @@ const OPTIONS: Checks<ShutdownOptions> = {
 };
 
 /**
- * Ends a server so that no call fails: deregisters, waits for clients to notice, then stops listening, tells the
- * connected ones to go elsewhere (GOAWAY, RFC 9113, 6.8) and lets calls in flight finish.
+ * Stops a server without failing a call: deregisters it, waits for clients to notice, then stops listening, sends
+ * connected clients elsewhere (GOAWAY, RFC 9113 section 6.8) and lets calls in flight finish.
  *
- * Resolves true when all of them did, false when `drainMs` was over before: exit the process then, which cuts the rest.
- * A registry that is away can't keep a server from stopping, and its lease ends the entry.
+ * Resolves to true when all of them have finished, or to false when `drainMs` passed first: then exit the process, which
+ * aborts the rest. An unreachable registry can't keep a server from stopping: the entry ends with its lease.
  *
  * ```ts
  * import { shutdown } from "connect-lb/node";
@@ -46,8 +46,8 @@ const OPTIONS: Checks<ShutdownOptions> = {
  * });
  * ```
  *
- * @throws TypeError or RangeError, before it does anything, if `server` or `registration` has no `close`, or for an option
- * that is not what it must be.
+ * @throws TypeError or RangeError, before it does anything, if `server` or `registration` has no `close`, or if an option
+ * is invalid.
  */
 export async function shutdown(server: Closable, options: ShutdownOptions = {}): Promise<boolean> {
   if (typeof server?.close !== "function") {
@@ -62,7 +62,7 @@ export async function shutdown(server: Closable, options: ShutdownOptions = {}):
       server.closeAllConnections?.();
       resolve(false);
     }, true);
-    // It stops listening at once, so the port is free for a successor while calls still run.
+    // It stops listening immediately, so the port is free for a successor while calls still run.
     server.close(() => {
       deadline.cancel();
       resolve(true);

@@ -2,19 +2,20 @@ import { setImmediate } from "node:timers";
 import type { ScheduleFlush } from "../http2/wire/frame-writer.ts";
 
 /**
- * How many microtasks long a burst is where a turn's end can't be told. A streaming call's headers, first message and end
- * come up to 7 apart, by way of the caller's generators and promises: that makes one write of three.
+ * How many microtasks a burst lasts where the end of a turn can't be detected. A streaming call's headers, first
+ * message and end come up to 7 microtasks apart, by way of the caller's generators and promises: this makes one write
+ * of three.
  */
 const BURST_MICROTASKS = 8;
 
 /**
- * Node and Deno read all sockets that have something before they run immediates, so the calls that several servers'
- * answers set off share their writes: a third more small calls a second over three connections. Bun's immediates come too
- * late for answers to answers (a fifth less), and workerd's are timers.
+ * Node and Deno read all readable sockets before they run immediates, so the calls triggered by several servers'
+ * responses share their writes: a third more small calls per second over three connections. Bun's immediates run too
+ * late for calls triggered by responses (a fifth fewer), and workerd's are timers.
  */
 const IMMEDIATES_END_TURNS = !("Bun" in globalThis) && globalThis.navigator?.userAgent !== "Cloudflare-Workers";
 
-/** How long what was buffered may wait, in milliseconds, where a turn takes long: servers would idle meanwhile. */
+/** How long buffered frames may wait in a long turn, in milliseconds: servers would be idle meanwhile. */
 const LONGEST_WAIT_MS = 1;
 
 /** Flushes what was buffered in one turn of the event loop, for all connections together. */
@@ -30,8 +31,8 @@ export class FlushScheduler {
   }
 
   /**
-   * Runs `flush` once when what came in together has been handled. Called again, for the same or another one, after so
-   * long a wait that what is due should wait no more, it runs that at once.
+   * Runs `flush` once at the end of the current turn. Called again, with the same or another function, after what is
+   * due has waited long enough, it runs that immediately.
    */
   schedule(flush: () => void): void {
     const due = this.#due;

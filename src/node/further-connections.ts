@@ -3,19 +3,19 @@ import type { Http2Connection } from "../http2/client/connection.ts";
 import { Backoff } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 
-/** What further connections need of their link. */
+/** What {@link FurtherConnections} needs from its link. */
 export interface FurtherHost {
   /** Opens a connection and waits until it is ready. */
   open(signal: AbortSignal): Promise<Http2Connection>;
-  /** Whether all that are open are full. */
+  /** Whether all open connections are full. */
   wanted(): boolean;
-  /** A call that waits may be given to a new connection. */
+  /** There is room for calls that wait. */
   room(): void;
 }
 
 /**
- * The connections that a link has beside its first (gRFC A105). While all are full another is opened, one at a time and
- * ahead of the next call; one that can't be opened is tried again after a backoff.
+ * The connections that a link has besides its first (gRFC A105). While all are full, another is opened, one at a time
+ * and ahead of the next call; after a failure it is tried again with a backoff.
  */
 export class FurtherConnections {
   readonly #most: number;
@@ -23,7 +23,7 @@ export class FurtherConnections {
   readonly #maxAgeMs: number | undefined;
   readonly #host: FurtherHost;
   readonly #backoff = new Backoff(DEFAULT_CONNECT_BACKOFF, Math.random);
-  /** With the timer of its age, the oldest first. */
+  /** The open connections with the timers of their age, oldest first. */
   readonly #open = new Map<Http2Connection, Timer | undefined>();
   readonly #abort = new AbortController();
   #opening = false;
@@ -40,7 +40,7 @@ export class FurtherConnections {
     this.#host = host;
   }
 
-  /** How many more calls their server allows for now. */
+  /** How many more calls their server currently allows. */
   get room(): number {
     let room = 0;
     for (const { requests } of this.#open.keys()) room += Math.max(0, requests.room);
@@ -51,13 +51,13 @@ export class FurtherConnections {
     return this.#open.has(connection);
   }
 
-  /** The oldest with room, so that the newest are the first to fall idle. */
+  /** The oldest with room, so that the newest are the first to become idle. */
   withRoom(): Http2Connection | undefined {
     for (const connection of this.#open.keys()) if (connection.requests.room > 0) return connection;
     return undefined;
   }
 
-  /** Takes the oldest away. */
+  /** Removes and returns the oldest. */
   shift(): Http2Connection | undefined {
     for (const connection of this.#open.keys()) {
       this.delete(connection);
@@ -66,13 +66,13 @@ export class FurtherConnections {
     return undefined;
   }
 
-  /** It takes no more calls. */
+  /** The connection takes no more calls. */
   delete(connection: Http2Connection): void {
     this.#open.get(connection)?.cancel();
     this.#open.delete(connection);
   }
 
-  /** Opens another if it is wanted and allowed. */
+  /** Opens another connection if one is wanted and allowed. */
   look(): void {
     if (this.#opening || this.#retry !== undefined || this.#open.size >= this.#most) return;
     if (this.#abort.signal.aborted || !this.#host.wanted()) return;
@@ -99,7 +99,7 @@ export class FurtherConnections {
     }
   }
 
-  /** It goes when it is old; whether it is missed shows when all are full. */
+  /** A connection is retired at its maximum age; another replaces it only once all are full. */
   #ageOf(connection: Http2Connection): Timer | undefined {
     if (this.#maxAgeMs === undefined) return undefined;
     return this.#clock.timer(this.#maxAgeMs * (0.9 + 0.2 * Math.random()), () => {
@@ -109,7 +109,7 @@ export class FurtherConnections {
     });
   }
 
-  /** Opens no more; the link closes those that are open. */
+  /** Stops opening connections; the link closes those that are open. */
   close(): void {
     this.#abort.abort(new Error("the link was closed"));
     this.#retry?.cancel();

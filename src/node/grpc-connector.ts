@@ -27,50 +27,50 @@ export type { Dial, DialTarget, KeepaliveOptions, ProxySource, TlsOptions, TlsSo
 /** Options of {@link grpcConnector}. */
 export interface GrpcConnectorOptions extends GrpcOptions {
   /**
-   * TLS for endpoints that don't say `secure: false`. Undefined: plaintext, except for `secure: true`. A function is asked
-   * at each opening, for certificates that change.
+   * TLS for endpoints that don't say `secure: false`. Undefined: plaintext, except for `secure: true`. A function is
+   * called for each new connection, for certificates that change.
    */
   tls?: TlsSource | undefined;
   /**
-   * An HTTP proxy through which servers are reached (CONNECT), as a URL like `http://user:password@proxy:3128`, or a
-   * function that chooses one for each server: `proxyFromEnvironment()`. The proxy resolves the servers' names, and TLS,
-   * where it is on, runs inside the tunnel. Defaults to none.
+   * The HTTP proxy through which servers are reached (CONNECT), as a URL like `http://user:password@proxy:3128`, or a
+   * function that chooses one for each server: `proxyFromEnvironment()`. The proxy resolves the servers' names, and
+   * TLS, if on, runs inside the tunnel. Defaults to none.
    */
   proxy?: string | URL | ProxySource | undefined;
-  /** Opens connections in a way of your own; not together with `proxy`. Defaults to TCP and Unix sockets. */
+  /** Opens connections in your own way; can't be combined with `proxy`. Defaults to TCP and Unix sockets. */
   dial?: Dial | undefined;
   /**
-   * Pings when nothing comes, to notice peers that vanished without a word; false: none. Defaults to 30 s of silence and
-   * 10 s for the answer, and none while no call is open. A server that finds them too many is pinged half as often from
-   * then on (gRFC A8).
+   * Pings when nothing arrives, to detect peers that vanished silently; false: no pings. Defaults to a ping after 30 s
+   * of silence, 10 s for the acknowledgement, and no pings while no call is open. A server that complains of too many
+   * pings is pinged half as often from then on (gRFC A8).
    */
   keepalive?: KeepaliveOptions | false | undefined;
-  /** How long opening may take until the server's SETTINGS are there, in milliseconds. Defaults to 20,000 (gRPC). */
+  /** How long connecting may take until the server's SETTINGS arrive, in milliseconds. Defaults to 20,000 (gRPC). */
   connectTimeoutMs?: number | undefined;
   /**
-   * How old a connection may become, in milliseconds, give or take a tenth: then another is opened, and when that is
-   * ready, the old one takes no new calls and ends with its last. For certificates that change, and balancers in between.
-   * Defaults to none.
+   * The maximum age of a connection, in milliseconds, give or take a tenth: then another is opened and, once that is
+   * ready, the old one takes no new calls and ends with its last. For certificates that change, and load balancers in
+   * between. Defaults to none.
    */
   maxAgeMs?: number | undefined;
   /**
-   * How many connections to one endpoint there may be. While all that are open have as many calls in flight as the
-   * server allows (MAX_CONCURRENT_STREAMS), another is opened, for long-lived streams that fill them (gRFC A105).
-   * Defaults to 1.
+   * The maximum number of connections to one endpoint. While all open ones have as many calls in flight as the server
+   * allows (MAX_CONCURRENT_STREAMS), another is opened, for long-lived streams that fill them (gRFC A105). Defaults to
+   * 1.
    */
   maxConnectionsPerEndpoint?: number | undefined;
-  /** What the connection allows the server, and itself. */
+  /** Limits of each connection, for the server and for itself. */
   limits?: Http2Limits | undefined;
   /** Defaults to the runtime's. */
   clock?: Clock | undefined;
 }
 
 /**
- * gRPC over HTTP/2 of this library's own for Node, Bun and Deno: one connection per endpoint (or more: see
+ * This library's own gRPC over HTTP/2 for Node, Bun and Deno: one connection per endpoint (or more: see
  * `maxConnectionsPerEndpoint`), opened ahead of calls, over plaintext or TLS.
  *
- * An endpoint's address is `host:port` or `unix:/path`; its `authority`, if any, is what the server is called by
- * (`:authority`, and TLS server name unless `tls.servername` is given), whatever the address.
+ * An endpoint's address is `host:port` or `unix:/path`. Its `authority`, if any, is the server's name whatever the
+ * address: `:authority`, and the TLS server name unless `tls.servername` is set.
  *
  * Calls on a link that isn't open are not sent: the balanced transport opens links and waits for them.
  *

@@ -15,7 +15,7 @@ import { FurtherConnections } from "./further-connections.ts";
 import { whyNot } from "./socket-error.ts";
 import type { Destination } from "./socket.ts";
 
-/** What a link needs to know of the connector's options. */
+/** The part of the connector's options that a link needs. */
 export interface LinkSettings extends GrpcOptions {
   readonly limits?: Http2Limits | undefined;
   readonly maxAgeMs?: number | undefined;
@@ -26,7 +26,7 @@ export interface LinkSettings extends GrpcOptions {
 }
 
 /**
- * A link over one connection at a time, and further ones where that is full and more are allowed; connections that drain
+ * A link over one connection at a time, and further ones while that is full and more are allowed; draining connections
  * live on beside them.
  */
 export class GrpcLink implements Link {
@@ -37,18 +37,18 @@ export class GrpcLink implements Link {
   readonly #settings: LinkSettings;
   readonly #events: LinkEvents;
   readonly #connections = new Set<Http2Connection>();
-  /** What calls go to. */
+  /** The connection that calls go to. */
   #current: Http2Connection | undefined;
-  /** The connection whose end the owner of the link is to hear of: the one that is, or drains after being, current. */
+  /** The connection whose end is reported to the link's owner: the current one, or the last one while it drains. */
   #announced: Http2Connection | undefined;
-  /** Where more than one connection is allowed. */
+  /** Set if more than one connection is allowed. */
   readonly #further: FurtherConnections | undefined;
   #connecting: Promise<void> | undefined;
   readonly #openings = new Set<AbortController>();
   #closed = false;
   #pingIntervalFactor = 1;
   #age: Timer | undefined;
-  /** Settled when the link is closed and its last connection has ended. */
+  /** Settles when the link is closed and its last connection has ended. */
   #empty: Promise<void> | undefined;
   #whenEmpty: (() => void) | undefined;
 
@@ -110,14 +110,14 @@ export class GrpcLink implements Link {
     this.#age = clock.timer(maxAgeMs * (0.9 + 0.2 * Math.random()), () => void this.#replace(connection));
   }
 
-  /** Opens another connection beside an aged one; only when it is ready does the old one take no new calls. */
+  /** Opens another connection beside an aged one, which takes new calls until the other is ready. */
   async #replace(old: Http2Connection): Promise<void> {
     if (this.#closed || this.#current !== old) return;
     let connection: Http2Connection;
     try {
       connection = await this.#dial(new AbortController().signal);
     } catch {
-      // The old one still works: try again at the next age.
+      // The old one still works: try again after another `maxAgeMs`.
       if (this.#current === old) this.#use(old);
       return;
     }
@@ -183,7 +183,7 @@ export class GrpcLink implements Link {
           reject(cause ?? new Error("the server closed the connection"));
           this.#lost(connection, cause);
         },
-        // A link that is used alone has calls wait at their connection.
+        // On a link that is used alone, calls wait at their connection.
         ...this.#events.room !== undefined && { room: () => this.#hasRoom(connection) },
         ...this.#further !== undefined && { full: () => this.#further?.look() },
       }, {
@@ -207,7 +207,7 @@ export class GrpcLink implements Link {
     if (this.#current === connection || this.#further?.has(connection)) this.#events.room?.();
   }
 
-  /** Another connection takes the place of the one that calls went to, so that nobody needs to hear of its end. */
+  /** Lets another connection take the place of the current one, if there is one: its end is then not reported. */
   #goesOn(): boolean {
     const next = this.#closed ? undefined : this.#further?.shift();
     if (next !== undefined) this.#use(next);

@@ -4,9 +4,9 @@ import { closedWhileOpened, socketError } from "./socket-error.ts";
 import type { SocketProgress } from "./socket-error.ts";
 
 /**
- * Waits until a socket says that it is open, and gives it to `use` within the same event, so that none of its events is
- * missed. Rejects when it can't be opened, when `use` throws, or when `signal` aborts; the socket, and the one `under` it,
- * is destroyed then.
+ * Waits until a socket is open, and passes it to `use` within the same event, so that none of its events is missed.
+ * Rejects when it can't be opened, when `use` throws, or when `signal` aborts; the socket, and the one `under` it, is
+ * then destroyed.
  */
 export function opened<S extends Socket, T>(
   connect: () => S,
@@ -31,7 +31,7 @@ export function opened<S extends Socket, T>(
     const connected = () => progress = "handshake";
     const giveUp = (reason: unknown) => {
       done();
-      // Errors that come after the first have nobody to tell.
+      // Errors after the first have no one to go to.
       socket.on("error", () => {});
       socket.destroy();
       under?.destroy();

@@ -10,23 +10,24 @@ import type { ProxySource } from "./proxy.ts";
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The proxy that the environment names, for `grpcConnector({ proxy: proxyFromEnvironment() })`; it is read when this is
- * called, and never otherwise. (Deno asks for permission: `--allow-env`.)
+ * The proxy that the environment names, for `grpcConnector({ proxy: proxyFromEnvironment() })`. The environment is read
+ * by this call only. (Deno asks for permission: `--allow-env`.)
  *
- * The first of `grpc_proxy`, `https_proxy` and `http_proxy` that isn't empty is used for all calls, with or without TLS, as
- * in grpc-js and gRPC's C core; each counts in capitals, too, except `HTTP_PROXY` in a CGI program (`REQUEST_METHOD` is
- * set), where a client could have set it. `no_grpc_proxy`, or else `no_proxy`, lists what is dialled directly, with
- * commas between:
+ * The first of `grpc_proxy`, `https_proxy` and `http_proxy` that isn't empty is used for all calls, with or without
+ * TLS, as in grpc-js and gRPC's C-core. Each may also be in upper case, except `HTTP_PROXY` in a CGI program
+ * (`REQUEST_METHOD` is set), where a client could have set it. `no_grpc_proxy`, or else `no_proxy`, lists what is
+ * dialled directly, separated by commas:
  *
- * - `example.com`: that host and all under it; `.example.com` or `*.example.com`: those under it alone;
- * - `10.0.0.5`, `fd00::1`: an IP address; `10.0.0.0/8`, `fd00::/8`: all in that block, if the endpoint's address is an IP
- *   address: names are not resolved for this;
+ * - `example.com`: that host and all under it; `.example.com` or `*.example.com`: only those under it;
+ * - `10.0.0.5`, `fd00::1`: an IP address; `10.0.0.0/8`, `fd00::/8`: all in that block, if the endpoint's address is an
+ *   IP address: names are not resolved for this;
  * - any of these but a block with a port: only that port, as in `example.com:8000`, `[fd00::1]:8000`;
  * - `*`: everything.
  *
- * Local addresses are no exception: list `localhost,127.0.0.1` if they are to be. Unix sockets never go through a proxy.
+ * Local addresses are no exception: list `localhost,127.0.0.1` to dial them directly. Unix sockets never go through a
+ * proxy.
  *
- * @throws TypeError for a proxy that is no `http://` URL; the message names the variable, and no credentials.
+ * @throws TypeError for a proxy that is not an `http://` URL; the message names the variable, and no credentials.
  */
 export function proxyFromEnvironment(env: ProxyEnvironment = process.env): ProxySource {
   const proxies = [
@@ -49,7 +50,7 @@ type Rule = (target: DialTarget) => boolean;
 
 const NEVER: Rule = () => false;
 
-/** What one entry of `no_proxy` matches; what can't be read matches nothing. */
+/** What one entry of `no_proxy` matches; an invalid entry matches nothing. */
 function ruleOf(entry: string): Rule {
   if (entry === "*") return () => true;
   const block = /^(.+)\/([0-9]{1,3})$/.exec(entry);

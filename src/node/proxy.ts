@@ -5,12 +5,12 @@ import { type Check, makes } from "../option.ts";
 import type { Dial, DialTarget } from "./dial.ts";
 import { opened } from "./opened.ts";
 
-/** Says which proxy a target is reached through, as a URL like `http://user:password@proxy:3128`; undefined: none. */
+/** Chooses the proxy for a target, as a URL like `http://user:password@proxy:3128`; undefined: no proxy. */
 export type ProxySource = (target: DialTarget) => string | URL | undefined;
 
 const EXPECTED = `a URL such as "http://proxy.example:3128"`;
 
-/** The check of an option like `proxy`. Its value is not shown: a URL may hold a password. */
+/** The check of an option like `proxy`. Its value is not shown: a URL may contain a password. */
 export const proxySource: Check = (name, value) => {
   const expected = `${EXPECTED}, or a function that gives one, such as proxyFromEnvironment()`;
   makes(expected, (value) => typeof value === "function" || typeof value === "string" || value instanceof URL)(
@@ -20,16 +20,16 @@ export const proxySource: Check = (name, value) => {
   if (typeof value !== "function") parseProxy(`option ${name}`, value);
 };
 
-/** A proxy as it is dialled. Its credentials are kept apart, for no text to name them. */
+/** A proxy to dial. Its credentials are kept apart, so that no text contains them. */
 interface Proxy {
   readonly host: string;
   readonly port: number;
-  /** `host:port`, for people to read. */
+  /** `host:port`, for messages. */
   readonly name: string;
   readonly authorization: string | undefined;
 }
 
-/** An answer to CONNECT may have a header section so large, in bytes. */
+/** The largest header section of a response to CONNECT, in bytes. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
@@ -46,12 +46,12 @@ export function proxyDial(source: string | URL | ProxySource): Dial {
   };
 }
 
-/** @throws TypeError that says what `what` must be, and shows nothing of its user information. */
+/** @throws TypeError that says what `what` must be, without its user information */
 export function parseProxy(what: string, value: unknown): Proxy {
   const wrong = (why: string) => new TypeError(`${what} ${why}: expected ${EXPECTED}`);
   if (typeof value !== "string" && !(value instanceof URL)) throw wrong("is no URL");
   const text = String(value);
-  // As curl reads it: a host and a port alone mean http.
+  // Like curl, takes a host and a port alone to mean http.
   const whole = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text) ? text : `http://${text}`;
   if (!URL.canParse(whole)) throw wrong("is no URL");
   const { protocol, hostname, port, username, password } = new URL(whole);
@@ -93,14 +93,14 @@ async function tunnel(proxy: Proxy, authority: string, signal: AbortSignal): Pro
   }
 }
 
-/** Asks for a tunnel and reads the answer; what came behind that stays in the socket. Its errors follow "the proxy …". */
+/** Requests a tunnel and reads the response; bytes after it stay in the socket. Its errors continue "the proxy …". */
 function connect(socket: net.Socket, proxy: Proxy, authority: string, signal: AbortSignal): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0);
     const done = () => {
       signal.removeEventListener("abort", abort);
       socket.off("data", data).off("end", ended).off("close", ended).off("error", fail);
-      // Until its next owner listens.
+      // Until its next owner listens for errors.
       socket.on("error", () => {});
     };
     const fail = (error: unknown) => {
@@ -133,13 +133,13 @@ function connect(socket: net.Socket, proxy: Proxy, authority: string, signal: Ab
   });
 }
 
-/** Why there is no tunnel; undefined for any status from 200 to 299. */
+/** Why the tunnel was refused; undefined for any status from 200 to 299. */
 function refusal(header: string, authority: string): string | undefined {
   const [, status, reason = ""] = /^HTTP\/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?/.exec(header) ?? [];
   if (status === undefined) return "doesn't speak HTTP/1.1";
   if (status.startsWith("2")) return undefined;
   const said = reason.slice(0, 100).replace(/[^\x20-\x7e]/g, "?");
-  // Some proxies say 401 where 407 is meant.
+  // Some proxies send 401 instead of 407.
   const hint = status === "407" || status === "401" ? ": look at the user and the password in the proxy's URL" : "";
   return `answered CONNECT ${authority} with ${status}${said === "" ? "" : ` ${said}`}${hint}`;
 }

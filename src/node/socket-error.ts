@@ -1,22 +1,22 @@
-/** What a TLS server is told to lack that speaks something else. */
+/** The error for a TLS server that did not negotiate HTTP/2. */
 export const NO_HTTP2 = "the server didn't choose HTTP/2 (ALPN h2) over TLS";
 
-/** What most often is wrong when TLS doesn't come about. */
+/** The most frequent reason for TLS to fail. */
 const BOTH_OR_NEITHER = "is TLS on at both ends or at neither?";
 
-/** How far a socket got: dialled, connected but without TLS as yet, or open. */
+/** How far a socket got: dialling, connected but still without TLS, or open. */
 export type SocketProgress = "dialling" | "handshake" | "open";
 
 /**
- * An error of a socket in words that say what to do. The runtimes' own texts for TLS are OpenSSL's, BoringSSL's and
- * rustls's: long, and different everywhere.
+ * Describes a socket's error in words that say what to do. The runtimes' own texts for TLS are OpenSSL's, BoringSSL's
+ * and rustls's: long, and different everywhere.
  */
 export function socketError(error: Error, progress: SocketProgress): Error {
   const text = textOf(error, progress);
   return text === error.message ? error : new Error(text, { cause: error });
 }
 
-/** The other side closed the connection before it was open. */
+/** The error for a peer that closed the connection before it was open. */
 export function closedWhileOpened(progress: SocketProgress): Error {
   return new Error(
     progress === "handshake"
@@ -40,9 +40,9 @@ function textOf(error: Error, progress: SocketProgress): string {
   return `TLS failed: ${words(reason)}`;
 }
 
-/** The name of the alert (RFC 8446 section 6) that the server sent; undefined if this side found something wrong. */
+/** The name of the alert (RFC 8446 section 6) that the server sent; undefined if this side found the fault. */
 function alertOf(code: string, message: string): string | undefined {
-  // rustls spells alerts in camel case; to its other errors Deno gives the code of some alert.
+  // rustls spells alerts in camel case; Deno gives rustls's other errors the code of some alert.
   const rustls = /^received fatal alert: (\w+)$/.exec(message);
   if (rustls !== null) return rustls[1]!.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   const openssl = /_ALERT_(\w+)$/.exec(code);
@@ -53,7 +53,7 @@ function meaningOf(alert: string): string {
   switch (alert) {
     case "certificate required":
       return "the server requires a client certificate: give tls.cert and tls.key";
-    // Sent for a missing certificate, too: in TLS 1.2, and by older releases of Go.
+    // Also sent for a missing certificate: in TLS 1.2, and by older releases of Go.
     case "bad certificate":
       return "the server requires a client certificate, tls.cert and tls.key, or doesn't accept the one it got";
     case "unsupported certificate":
@@ -76,17 +76,17 @@ function words(name: string): string {
   return /^[A-Z0-9_]+$/.test(name) ? name.toLowerCase().replaceAll("_", " ") : name;
 }
 
-/** What a user reads of a connection that could not be opened. */
+/** Describes to users why a connection could not be opened. */
 export function whyNot(error: unknown, scheme: "http" | "https"): string {
   let message = error instanceof Error ? error.message : String(error);
   if (isReset(error)) message = "the server reset the connection before its SETTINGS";
   if (!message.endsWith(" before its SETTINGS")) return message;
-  // Over TLS the server chose HTTP/2, and TLS 1.3 lets it look at the client's certificate only afterwards.
+  // The server chose HTTP/2 over TLS, and with TLS 1.3 it checks the client's certificate only afterwards.
   const question = scheme === "https" ? "does it require a client certificate?" : BOTH_OR_NEITHER;
   return `${message}: is it an HTTP/2 server, and ${question}`;
 }
 
-/** Whether a connection that was there was reset; errors of one that couldn't be made name an address. */
+/** Whether an open connection was reset; the errors of one that couldn't be opened contain an address. */
 function isReset(error: unknown): boolean {
   return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE") &&
     !("address" in error);

@@ -5,16 +5,16 @@ import { systemClock } from "../time/clock.ts";
 import type { Timer } from "../time/clock.ts";
 import { socketError } from "./socket-error.ts";
 
-/** How long what was written before `destroy` may take to leave, in milliseconds. */
+/** How long bytes written before `destroy` may take to be sent, in milliseconds. */
 const LINGER_MS = 1_000;
 
 /** What sockets have beyond a plain duplex stream. */
 type SocketLike = Duplex & Partial<Pick<Socket, "setNoDelay" | "ref" | "unref" | "destroySoon">>;
 
-/** An open socket of Node's, Bun's or Deno's, or another duplex stream, as a byte stream. */
+/** An open socket of Node, Bun or Deno, or another duplex stream, as a byte stream. */
 export class SocketStream implements ByteStream {
   readonly #socket: SocketLike;
-  /** The tunnel or stream of the user's that TLS runs over. */
+  /** The tunnel, or the user's stream, that TLS runs over. */
   readonly #under: SocketLike | undefined;
   #events: ByteStreamEvents | undefined;
   #cause: Error | undefined;
@@ -24,7 +24,7 @@ export class SocketStream implements ByteStream {
   constructor(socket: SocketLike, under?: SocketLike) {
     this.#socket = socket;
     this.#under = under;
-    // Before `start` too: an error that nobody listens for ends the process.
+    // Before `start` too: an error without a listener ends the process.
     socket.on("error", (error: Error) => this.#gone(error));
     socket.on("close", () => this.#gone());
     (under ?? socket).setNoDelay?.(true);
@@ -37,24 +37,25 @@ export class SocketStream implements ByteStream {
     this.#events = events;
     this.#socket.on("drain", () => events.writable());
     this.#socket.on("end", () => events.end());
-    // Plain, because `bytes` fields are views of it: a Buffer's slice() is not a copy as a Uint8Array's is.
+    // A plain Uint8Array, because `bytes` fields are views of it: a Buffer's slice() doesn't copy as a Uint8Array's
+    // does.
     this.#socket.on("data", (chunk: Uint8Array) => {
       if (!this.#closed) events.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     });
-    // A socket that something was read from before, such as a proxy's answer, is paused.
+    // A socket that was read from before, such as for a proxy's response, is paused.
     this.#socket.resume();
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#socket.writable) return this.#socket.write(bytes, this.#written);
-    // Unless this side ended it, it is broken: that is told when the writer is done with this write.
+    // Unless this side ended it, the socket is broken, which is reported once the writer is done with this write.
     if (!this.#socket.writableEnded) {
       queueMicrotask(() => this.#gone(this.#socket.errored ?? new Error("the socket can't be written to any more")));
     }
     return true;
   }
 
-  /** workerd tells in this way alone that a socket can't be used. */
+  /** On workerd, this is the only report that a socket is unusable. */
   readonly #written = (error?: Error | null): void => {
     if (error) this.#gone(error);
   };
@@ -65,7 +66,8 @@ export class SocketStream implements ByteStream {
 
   destroy(): void {
     if (this.#closed || this.#linger !== undefined) return;
-    // A peer that doesn't read could keep the socket for ever; one that goes on to send, its idle time-out.
+    // A peer that doesn't read could keep the socket open forever, and one that goes on sending could keep resetting
+    // its idle timeout.
     this.#linger = systemClock.timer(LINGER_MS, () => this.#socket.destroy());
     if (this.#socket.destroySoon !== undefined) this.#socket.destroySoon();
     else this.#socket.end(() => this.#socket.destroy());
@@ -78,7 +80,9 @@ export class SocketStream implements ByteStream {
     }
   }
 
-  /** An error is the end: after one in an open TLS connection, Node leaves the socket open and `close` never comes. */
+  /**
+   * An error ends the stream: after one in an open TLS connection, Node leaves the socket open and `close` never fires.
+   */
   #gone(cause?: Error): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -13,12 +13,12 @@ import { denoSocket, needsDenoSocket } from "./zoned.ts";
 import { readTlsOptions, type TlsSource } from "./tls-options.ts";
 
 /**
- * Whether TLS can negotiate HTTP/2 (ALPN, RFC 9113 section 3.2). workerd's `node:tls` can't: servers that insist on it are
- * out of reach there, the others have to speak HTTP/2 without being asked.
+ * Whether TLS can negotiate HTTP/2 (ALPN, RFC 9113 section 3.2). workerd's `node:tls` can't: servers that insist on it
+ * can't be reached from there, and the others must speak HTTP/2 without negotiation.
  */
 const CAN_NEGOTIATE = globalThis.navigator?.userAgent !== "Cloudflare-Workers";
 
-/** Where an endpoint is dialled and what it is called. */
+/** How an endpoint is dialled and named. */
 export interface Destination {
   readonly scheme: "http" | "https";
   readonly authority: string;
@@ -26,10 +26,9 @@ export interface Destination {
 }
 
 /**
- * Where an endpoint is dialled, over plaintext or TLS, and what it is called. `dial` may open the connection in its own
- * way.
+ * How an endpoint is dialled, over plaintext or TLS, and named. `dial` may open the connection in its own way.
  *
- * @throws TypeError or RangeError for an address or authority that can't be called
+ * @throws TypeError or RangeError for an invalid address or authority
  */
 export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined, dial?: Dial): Destination {
   const { address } = endpoint;
@@ -61,8 +60,8 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
     };
   }
   const alpn = CAN_NEGOTIATE ? { ALPNProtocols: ["h2"] } : {};
-  // A server name is for names only, without a dot at their end (RFC 6066 section 3). An IP address is verified against
-  // the certificate's own: the dialled one by the runtime, any other here.
+  // A server name must be a name, without a trailing dot (RFC 6066 section 3). An IP address is checked against those
+  // in the certificate: by the runtime if it is the dialled one, otherwise here.
   const ip = hostname.replace(/^\[|\]$/g, "");
   const isName = net.isIP(ip) === 0;
   const serverName = isName ? hostname.replace(/\.$/, "") : undefined;
@@ -91,14 +90,17 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
   };
 }
 
-/** Only a link-local address means something else in another zone (RFC 4007 section 6); Deno can dial no other with one. */
+/**
+ * Drops the zone of all but link-local addresses, which alone need it (RFC 4007 section 6); Deno can't dial others with
+ * one.
+ */
 function whereIs({ host, port }: HostAndPort): HostAndPort {
   return { host: /^fe[89ab]/i.test(host) ? host : withoutZone(host), port };
 }
 
 /**
- * RFC 9113 section 9.2.1. Node and Bun renegotiate TLS 1.2 unasked, and tell of it as of a handshake; Deno's TLS refuses,
- * and TLS 1.3 has no such thing.
+ * RFC 9113 section 9.2.1. Node and Bun renegotiate TLS 1.2 unasked, and report it like a handshake; Deno's TLS refuses,
+ * and TLS 1.3 has no renegotiation.
  */
 function refuseRenegotiation(socket: tls.TLSSocket): void {
   socket.on("secureConnect", () => {
@@ -107,7 +109,7 @@ function refuseRenegotiation(socket: tls.TLSSocket): void {
   });
 }
 
-/** What a server is called that is called by its address. */
+/** The name of a server that is known by its address. */
 function nameOf({ host, port }: HostAndPort): string {
   return host.includes(":") ? `[${withoutZone(host)}]:${port}` : `${host}:${port}`;
 }

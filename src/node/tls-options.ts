@@ -2,20 +2,23 @@ import type tls from "node:tls";
 import { type Check, checkOptions, type Checks, flag, fn, givenOf, quoted, secret } from "../option.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 
-/** How to speak TLS; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
+/** TLS options; the fields are those of `tls.connect` in `node:tls`. An empty object: the runtime's own CAs. */
 export type TlsOptions = Pick<
   tls.ConnectionOptions,
   "ca" | "cert" | "key" | "passphrase" | "servername" | "rejectUnauthorized" | "checkServerIdentity"
 >;
 
-/** TLS options that are asked for at each opening, so that certificates can change while the process runs. */
+/**
+ * TLS options, or a function that is called for each new connection, so that certificates can change while the process
+ * runs.
+ */
 export type TlsSource = TlsOptions | (() => TlsOptions | Promise<TlsOptions>);
 
-/** PEM or bytes. A string without PEM is often a file's path, which `node:tls` ignores on Node and Deno. */
+/** PEM or bytes. A string that isn't PEM is often a file's path, which `node:tls` ignores on Node and Deno. */
 export const isPem = (value: unknown): boolean =>
   typeof value === "string" ? value.includes("-----BEGIN ") : ArrayBuffer.isView(value);
 const isPemOrMany = (value: unknown) => Array.isArray(value) ? value.every(isPem) : isPem(value);
-/** `node:tls` takes keys with passphrases of their own as objects. */
+/** `node:tls` takes keys with their own passphrases as objects. */
 const isKey = (value: unknown) => isPem(value) || (typeof value === "object" && value !== null && "pem" in value);
 
 const pem = secret("PEM as a string or bytes (a file's content, not its path), or an array of such", isPemOrMany);
@@ -34,24 +37,24 @@ const TLS_OPTIONS: Checks<TlsOptions> = {
 };
 
 /**
- * Checks what is handed on to `tls.connect`. Where and how to connect is the endpoint's to say, and what `node:tls` knows
- * beyond these, no runtime but Node does.
+ * Checks what is passed on to `tls.connect`. Where and how to connect is up to the endpoint, and what else `node:tls`
+ * supports, only Node does.
  *
- * @throws TypeError that names the option, and never its value
+ * @throws TypeError that names the option, but never its value
  */
 function checkTlsOptions(options: TlsOptions): void {
   checkOptions("tls", options, TLS_OPTIONS, "tls.");
   checkKeyPair(options);
 }
 
-/** A certificate without its key is not sent, and no runtime says so. */
+/** A certificate without its key is not sent, and no runtime reports that. */
 export function checkKeyPair({ cert, key }: { readonly cert?: unknown; readonly key?: unknown }): void {
   if ((cert === undefined) !== (key === undefined)) {
     throw new TypeError("tls.cert and tls.key belong together: give both or none");
   }
 }
 
-/** The options as they are now; none where there is no source. Throws as {@link checkTlsOptions} does. */
+/** The current options; empty without a source. Throws as {@link checkTlsOptions} does. */
 export async function readTlsOptions(source: TlsSource | undefined, signal: AbortSignal): Promise<TlsOptions> {
   const options = typeof source === "function" ? await untilAborted(Promise.resolve(source()), signal) : source;
   if (options === undefined) return {};
@@ -59,7 +62,7 @@ export async function readTlsOptions(source: TlsSource | undefined, signal: Abor
   return givenOf(options, Object.keys(TLS_OPTIONS));
 }
 
-/** TLS options, or the function that gives them. */
+/** Checks TLS options, or the function that returns them. */
 export const tlsSource: Check = (name, value) => {
   if (typeof value === "function") return;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

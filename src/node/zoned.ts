@@ -4,7 +4,7 @@ import type { HostAndPort } from "../endpoint.ts";
 import { withoutZone } from "../endpoint.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 
-/** What of Deno's own sockets is used here. */
+/** The part of Deno's own sockets that is used here. */
 interface DenoSocket {
   readonly readable: unknown;
   readonly writable: unknown;
@@ -17,12 +17,12 @@ interface Deno {
 }
 const deno = (globalThis as { Deno?: Deno }).Deno;
 
-/** Whether a link-local address has a zone, which Deno's `node:net` would lose. */
+/** Whether an address has a zone, which Deno's `node:net` would lose. */
 export function needsDenoSocket({ host }: HostAndPort): boolean {
   return deno !== undefined && net.isIPv6(host) && host !== withoutZone(host);
 }
 
-/** Dials by a socket of Deno's own. */
+/** Dials with one of Deno's own sockets. */
 export async function denoSocket({ host, port }: HostAndPort, signal: AbortSignal): Promise<Duplex> {
   const dialling = deno!.connect({ hostname: host, port });
   try {

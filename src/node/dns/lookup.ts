@@ -2,7 +2,9 @@ import dns from "node:dns";
 import { isIP } from "node:net";
 import { quoted } from "../../option.ts";
 
-/** How names are looked up; a test gives its own. Both reject with the `code` that `node:dns` uses, or any other error. */
+/**
+ * How names are looked up; tests supply their own. Both reject with a `code` of `node:dns`, or with any other error.
+ */
 export interface DnsLookup {
   /** The IP addresses of a host: A and AAAA records. */
   addresses(host: string): Promise<readonly string[]>;
@@ -12,16 +14,16 @@ export interface DnsLookup {
 
 /** One SRV record (RFC 2782). */
 export interface SrvRecord {
-  /** The host; "." says that there is no such service. */
+  /** The host; "." means that the service does not exist. */
   readonly name: string;
   readonly port: number;
-  /** Only the records with the lowest one count while there are any. */
+  /** Only the records with the lowest priority are used, while there are any. */
   readonly priority: number;
   /** The share of calls among records of one priority. */
   readonly weight: number;
 }
 
-/** How long one query may take, in milliseconds, and how often it is sent. */
+/** How long one query may take, in milliseconds, and how many times it is sent. */
 const QUERY = { timeout: 2_000, tries: 2 };
 
 /**
@@ -39,9 +41,9 @@ export function systemLookup(): DnsLookup {
 }
 
 /**
- * Asks these DNS servers and nothing else.
+ * Queries these DNS servers and nothing else.
  *
- * @throws TypeError for what are no DNS servers.
+ * @throws TypeError for invalid server addresses
  */
 export function serverLookup(servers: readonly string[]): DnsLookup {
   const resolver = new dns.promises.Resolver(QUERY);
@@ -57,7 +59,7 @@ export function serverLookup(servers: readonly string[]): DnsLookup {
       const both = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
       const found = both.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
       const [first, second] = both;
-      // Many hosts have records of one kind only, and some servers fail for the other.
+      // Many hosts have only one kind of record, and some servers fail for the other.
       if (found.length === 0 && first.status === "rejected") {
         throw isNotFound(first.reason) && second.status === "rejected" ? second.reason : first.reason;
       }
@@ -67,7 +69,7 @@ export function serverLookup(servers: readonly string[]): DnsLookup {
   };
 }
 
-/** Whether the DNS said that there is nothing, rather than failing to say anything. */
+/** Whether the DNS said that there are no records, rather than failing to answer. */
 export function isNotFound(error: unknown): boolean {
   const code = (error as { readonly code?: unknown } | undefined)?.code;
   return code === "ENOTFOUND" || code === "ENODATA";

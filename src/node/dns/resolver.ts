@@ -15,7 +15,7 @@ import type { Resolver } from "../../resolver/resolver.ts";
 import type { Clock } from "../../time/clock.ts";
 import { type DnsLookup, isNotFound, serverLookup, type SrvRecord, systemLookup } from "./lookup.ts";
 
-/** The least time between two lookups of a resolver, in milliseconds, whatever asks for one. */
+/** The minimum time between two lookups of a resolver, in milliseconds, whatever triggers them. */
 const MIN_INTERVAL_MS = 5_000;
 /** How long a lookup may take, in milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -25,31 +25,31 @@ export interface DnsResolverOptions {
   /** How often the name is looked up, in milliseconds. At least 5,000; defaults to 30,000. */
   readonly intervalMs?: number;
   /**
-   * Reads SRV records (RFC 2782), which name ports, weights and priorities: true for `_grpc._tcp.<name>`, or what stands
-   * in place of `_grpc._tcp`. Defaults to false: A and AAAA records.
+   * Reads SRV records (RFC 2782), which name ports, weights and priorities: true for `_grpc._tcp.<name>`, or a string
+   * to use instead of `_grpc._tcp`. Defaults to false: A and AAAA records.
    */
   readonly srv?: boolean | string;
-  /** DNS servers to ask, such as `127.0.0.1:8600` for Consul's. Defaults to the system's lookup, with /etc/hosts. */
+  /** DNS servers to query, such as `127.0.0.1:8600` for Consul's. Defaults to the system's lookup, with /etc/hosts. */
   readonly servers?: readonly string[];
-  /** Looks names up in place of the system. */
+  /** Looks names up instead of the system. */
   readonly lookup?: DnsLookup;
   /** Defaults to the runtime's. */
   readonly clock?: Clock;
-  /** A number from 0 up to but without 1. Defaults to `Math.random`. */
+  /** Returns a number in [0, 1). Defaults to `Math.random`. */
   readonly random?: () => number;
 }
 
 /**
- * Resolves a name in the DNS: `dnsResolver("api.example.com:8000")`, or, with SRV records that tell the ports,
- * `dnsResolver("api.example.com", { srv: true })`. Each IP address is an endpoint, whose authority is the name it was
+ * Resolves a DNS name: `dnsResolver("api.example.com:8000")`, or, with SRV records that give the ports,
+ * `dnsResolver("api.example.com", { srv: true })`. Each IP address is an endpoint whose authority is the name it was
  * found under, so that TLS certificates and servers see the name.
  *
- * The name is looked up at an interval, and sooner when a connection fails, but never twice within 5 s. When it can't be
- * looked up, or has no records any more, the last set stays in use, marked as stale. Of SRV records only those of the
- * lowest priority are used; their weights become the endpoints', shared by the addresses of a target (a weight of 0
- * counts as 1).
+ * The name is looked up at an interval, and sooner when a connection fails, but never twice within 5 s. When the lookup
+ * fails or finds no more records, the last set stays in use, marked as stale. Of SRV records, only those of the lowest
+ * priority are used; their weights become the endpoints', shared by the addresses of a target (a weight of 0 counts as
+ * 1).
  *
- * @throws TypeError or RangeError for a target or an option that is not what it must be; the message names it.
+ * @throws TypeError or RangeError for an invalid target or option; the message names it.
  */
 export function dnsResolver(target: string | HostAndPort, options: DnsResolverOptions = {}): Resolver {
   checkOptions("dnsResolver()", options, OPTIONS);
@@ -62,7 +62,7 @@ export function dnsResolver(target: string | HostAndPort, options: DnsResolverOp
     label: `the DNS lookup of ${name}`,
     async poll() {
       const endpoints = await read();
-      // Servers that were there may be there still: an empty answer is no reason to let them go.
+      // Servers that were there may still be: an empty response is no reason to drop them.
       if (endpoints.length === 0) throw new Error("there are no records");
       return { endpoints };
     },
@@ -109,7 +109,7 @@ function serviceReader(target: string | HostAndPort, srv: true | string, lookup:
   if (typeof target !== "string" || target.includes(":")) {
     throw new TypeError(`target ${quoted(target)}: expected a name without a port, which SRV records tell`);
   }
-  // Any port, to have the name checked.
+  // With any port, to check the name.
   parseAddress(`${target}:1`);
   return async () => {
     const records = await lookup.services(`${prefix}.${target}`);
@@ -123,7 +123,7 @@ async function targets({ name, port, weight }: SrvRecord, lookup: DnsLookup): Pr
   const host = name.replace(/\.$/, "");
   const authority = `${bracketed(host)}:${port}`;
   if (!isAddress(authority)) return [];
-  // A record without addresses is left out; one that can't be looked up must not take its servers out of the set.
+  // A record without addresses is skipped; one whose lookup fails must not remove its servers from the set.
   const ips = await lookup.addresses(host).catch((error: unknown) => {
     if (isNotFound(error)) return [];
     throw error;
@@ -135,7 +135,7 @@ async function targets({ name, port, weight }: SrvRecord, lookup: DnsLookup): Pr
   }));
 }
 
-/** Records are written by anyone: what can't be called, such as "." or port 0, is left out. */
+/** Records can contain anything: those that can't be dialled, such as "." or port 0, are skipped. */
 function isAddress(address: string): boolean {
   try {
     parseAddress(address);
