@@ -1,3 +1,5 @@
+// Compressing and decompressing messages, within limits.
+
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { COMPRESSED } from "./envelope.ts";

@@ -1,3 +1,5 @@
+// Estimating the bandwidth-delay product of a connection.
+
 import type { Clock } from "../time/clock.ts";
 import type { FrameWriter } from "./wire/frame-writer.ts";
 

@@ -1,3 +1,5 @@
+// Remembering the streams that this side reset, whose frames may still arrive.
+
 /** How many cancelled streams are remembered: as many as a client may have in flight and cancel at the same time. */
 const MAX_CANCELLED = 10_000;
 /** What a stream's headers and trailers may take, in bytes as {@link CancelledStreams} counts them. */

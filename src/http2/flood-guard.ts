@@ -1,3 +1,5 @@
+// Detecting floods of frames that serve no call (RFC 9113 section 10.5).
+
 import type { Clock } from "../time/clock.ts";
 
 /** How many bytes of replies (acknowledgements, window updates) may be buffered for a peer that doesn't read. */

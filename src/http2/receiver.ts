@@ -1,3 +1,5 @@
+// Receiving the frames that both ends of a connection handle alike.
+
 import type { Endpoint } from "./endpoint.ts";
 import { FloodGuard, RateGuard } from "./flood-guard.ts";
 import { SendWindows } from "./send-windows.ts";

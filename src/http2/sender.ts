@@ -1,3 +1,5 @@
+// Sending content under flow control (RFC 9113 section 5.2).
+
 import { SendWindow } from "./wire/flow.ts";
 import { copy } from "./wire/bytes.ts";
 import type { FrameWriter } from "./wire/frame-writer.ts";

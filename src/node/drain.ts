@@ -1,3 +1,5 @@
+// Graceful shutdown of a server.
+
 import { checkOptions, type Checks, kind, millisecondsFrom0 } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
 

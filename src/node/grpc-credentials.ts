@@ -1,3 +1,5 @@
+// TLS options as the credentials of the `etcd3` package.
+
 import { Buffer } from "node:buffer";
 import { checkOptions, type Checks, secret } from "../option.ts";
 import { checkKeyPair, isPem } from "./tls-options.ts";

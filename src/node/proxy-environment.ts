@@ -1,3 +1,5 @@
+// Proxy settings from environment variables, as gRPC reads them.
+
 import net from "node:net";
 import process from "node:process";
 import { withoutZone } from "../endpoint.ts";

@@ -1,3 +1,5 @@
+// Dialling through an HTTP proxy.
+
 import { Buffer } from "node:buffer";
 import net from "node:net";
 import { withoutZone } from "../endpoint.ts";

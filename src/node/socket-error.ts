@@ -1,3 +1,5 @@
+// Errors of sockets, in words that say what to do.
+
 /** The error for a TLS server that did not negotiate HTTP/2. */
 export const NO_HTTP2 = "the server didn't choose HTTP/2 (ALPN h2) over TLS";
 

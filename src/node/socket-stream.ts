@@ -1,3 +1,5 @@
+// Sockets as byte streams.
+
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { ByteStream, ByteStreamEvents } from "../http2/byte-stream.ts";

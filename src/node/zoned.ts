@@ -1,3 +1,5 @@
+// Dialling IPv6 addresses with a zone on Deno.
+
 import net from "node:net";
 import { Duplex } from "node:stream";
 import type { HostAndPort } from "../endpoint.ts";

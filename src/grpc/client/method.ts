@@ -1,3 +1,5 @@
+// What all calls of one method share, prepared once.
+
 import type { DescMethod } from "@bufbuild/protobuf";
 import { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
 import type { Deadlines } from "../../time/deadline.ts";

@@ -1,3 +1,5 @@
+// Reading many messages without blocking the event loop.
+
 /** How many messages, or bytes of them, are read in a row without yielding to the event loop. */
 const MOST_MESSAGES = 1_000;
 const MOST_BYTES = 1024 * 1024;

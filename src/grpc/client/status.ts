@@ -1,3 +1,5 @@
+// How a call ended: statuses, broken responses and failed streams as Connect errors.
+
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus, findTrailerError, validateTrailer } from "@connectrpc/connect/protocol-grpc";
 import { markAttempt } from "../../connection/mark.ts";

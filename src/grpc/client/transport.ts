@@ -56,7 +56,7 @@ interface Request<Input> {
   readonly input: Input;
 }
 
-/** Outermost where there is no deadline: Connect's runner cleans nothing up if an interceptor throws. */
+/** Outermost where there is no deadline: Connect's runner does no cleanup if an interceptor throws. */
 const rejecting: Interceptor = (next) => async (request) => await next(request);
 
 class GrpcTransport implements EndReportingTransport {

@@ -1,3 +1,5 @@
+// Receiving a server's frames.
+
 import { Receiver } from "../receiver.ts";
 import { ErrorCode, errorCodeText, Http2Error } from "../wire/error.ts";
 import { FRAME_HEADER_BYTES } from "../wire/frame.ts";

@@ -1,3 +1,5 @@
+// Opening, queueing and ending the requests of a connection.
+
 import type { Endpoint } from "../endpoint.ts";
 import { ErrorCode, Http2Error } from "../wire/error.ts";
 import { NoRoomError, StreamError } from "./stream-error.ts";

@@ -1,3 +1,5 @@
+// Flow-control windows (RFC 9113 sections 5.2 and 6.9).
+
 import { ErrorCode, Http2Error } from "./error.ts";
 import { DEFAULT_WINDOW, MAX_WINDOW } from "./frame.ts";
 

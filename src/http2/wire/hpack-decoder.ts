@@ -1,3 +1,5 @@
+// HPACK decoding (RFC 7541).
+
 import { ErrorCode, Http2Error } from "./error.ts";
 import { HeaderBlock, receivedField } from "./header-block.ts";
 import type { ReceivedField } from "./header-block.ts";

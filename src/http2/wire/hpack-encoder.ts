@@ -1,3 +1,5 @@
+// HPACK encoding (RFC 7541).
+
 import { DynamicTable, field, FIELD_OVERHEAD, FIRST_DYNAMIC_INDEX, STATIC_TABLE } from "./hpack-table.ts";
 import type { Field } from "./hpack-table.ts";
 

@@ -1,3 +1,5 @@
+// HPACK's static and dynamic tables (RFC 7541 section 2.3).
+
 /** One header field with its size as RFC 7541 section 4.1 counts it. */
 export interface Field {
   readonly name: string;

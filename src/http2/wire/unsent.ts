@@ -1,3 +1,5 @@
+// Finding and removing requests whose frames are buffered and not written yet.
+
 import { readUint24, readUint32 } from "./bytes.ts";
 import { FRAME_HEADER_BYTES, FrameType } from "./frame.ts";
 

@@ -1,3 +1,5 @@
+// Resolving names in the DNS.
+
 import { isIPv6 } from "node:net";
 import { type Endpoint, type HostAndPort, parseAddress } from "../../endpoint.ts";
 import {
