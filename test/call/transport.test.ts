@@ -384,6 +384,37 @@ describe("createBalancedTransport", () => {
       await assert.rejects(client.route({ data: "x" }, { timeoutMs: NaN }), codeOf(Code.InvalidArgument));
       assert.equal(seen.length, 5);
     });
+
+    it("is over for a call whose connection is lost, or that its server cancels, as the deadline passes", async () => {
+      for (
+        const [afterMs, failed, seen] of [
+          [1_000, Code.Unavailable, Code.DeadlineExceeded],
+          [999, Code.Unavailable, Code.Unavailable],
+          // A server that keeps the deadline itself may cancel a little early.
+          [995, Code.Canceled, Code.DeadlineExceeded],
+          [900, Code.Canceled, Code.Canceled],
+        ] as const
+      ) {
+        let fail = (_: ConnectError) => {};
+        const { connector } = fakeConnector({
+          auto: true,
+          transport: () => ({
+            ...createRouterTransport(simpleRoutes({ name: "a" })),
+            unary: () => new Promise((_, reject) => fail = reject),
+          }),
+        });
+        const { client, clock, transport } = setUp({ connector, retry: false });
+        const connected = transport.connect();
+        await clock.advance(40);
+        await connected;
+        const call = client.route({ data: "x" }, { timeoutMs: 1_000 });
+        const code = call.then(() => undefined, (error) => (error as ConnectError).code);
+        await clock.advance(afterMs);
+        fail(new ConnectError("lost", failed));
+        assert.equal(await code, seen, `${Code[failed]} after ${afterMs} ms`);
+        await transport.close();
+      }
+    });
   });
 
   describe("interceptors", () => {
