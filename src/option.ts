@@ -145,10 +145,10 @@ export function made(...makers: readonly object[]): void {
 }
 
 /** True or false. */
-export const flag: Check = kind("true or false", (value) => typeof value === "boolean");
+export const flag: Check = /* @__PURE__ */ kind("true or false", (value) => typeof value === "boolean");
 
 /** Non-empty text without control characters. */
-export const text: Check = kind(
+export const text: Check = /* @__PURE__ */ kind(
   "text that is not empty, without control characters",
   (value) => typeof value === "string" && value !== "" && !/\p{Cc}/u.test(value),
 );
@@ -165,7 +165,10 @@ export function listOf(expected: string, is: (item: unknown) => boolean): Check 
 }
 
 /** Connect interceptors. */
-export const interceptors: Check = listOf("an array of Connect interceptors", (item) => typeof item === "function");
+export const interceptors: Check = /* @__PURE__ */ listOf(
+  "an array of Connect interceptors",
+  (item) => typeof item === "function",
+);
 
 /** Nested options. */
 export function group<Options extends object>(expected: string, taker: string, checks: Checks<Options>): Check {
@@ -191,9 +194,9 @@ export function number(expected: string, inRange: (value: number) => boolean): C
 }
 
 /** A time above 0, or Infinity. */
-export const milliseconds: Check = time("milliseconds above 0", (value) => value > 0);
+export const milliseconds: Check = /* @__PURE__ */ time("milliseconds above 0", (value) => value > 0);
 /** A time of 0 or more, or Infinity. */
-export const millisecondsFrom0: Check = time("milliseconds from 0", (value) => value >= 0);
+export const millisecondsFrom0: Check = /* @__PURE__ */ time("milliseconds from 0", (value) => value >= 0);
 
 /** A time in milliseconds in range; NaN is of the wrong type. */
 export function time(expected: string, inRange: (value: number) => boolean): Check {
@@ -215,14 +218,17 @@ export function bytes(least: number, most?: number): Check {
   return wholeNumber(least, most, "bytes");
 }
 
+/** An object with settings that are checked by whoever reads them. */
+export const object: Check = /* @__PURE__ */ kind("an object", (value) => typeof value === "object" && value !== null);
+
 /** A clock, such as a test's. */
-export const clock: Check = kind("a clock: { now(), timer(delayMs, callback, hold) }", (value) => {
+export const clock: Check = /* @__PURE__ */ kind("a clock: { now(), timer(delayMs, callback, hold) }", (value) => {
   const { now, timer } = (value ?? {}) as { now?: unknown; timer?: unknown };
   return typeof now === "function" && typeof timer === "function";
 });
 
 /** A source of random numbers. */
-export const random: Check = fn("a function that gives numbers from 0 up to, but not including, 1");
+export const random: Check = /* @__PURE__ */ fn("a function that gives numbers from 0 up to, but not including, 1");
 
 /** The name most similar to another, if any is similar at all. */
 function nearest(name: string, names: readonly string[]): string | undefined {

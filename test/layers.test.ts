@@ -60,7 +60,7 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/http2/wire": [],
   "src/http2": ["src/time", "src/option.ts", "src/http2/wire"],
   "src/http2/client": ["src/time", "src/option.ts", "src/http2", "src/http2/wire"],
-  "src/grpc": ["src/http2/wire", "src/raw-method.ts"],
+  "src/grpc": ["src/http2/wire", "src/raw-method.ts", "src/error-text.ts"],
   "src/grpc/client": ["src/time", "src/option.ts", "src/raw-method.ts", "src/connection", "src/grpc", "src/http2"],
   "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [

@@ -1,16 +1,20 @@
+import type { JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
 import type { Connector } from "../connection/link.ts";
 import { GRPC_OPTIONS, type GrpcOptions } from "../grpc/client/options.ts";
+import { jsonFormat } from "../grpc/json-format.ts";
 import { KEEPALIVE_OPTIONS, type KeepaliveOptions } from "../http2/keepalive.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "../http2/limits.ts";
 import {
   checkOptions,
   type Checks,
   clock,
+  flag,
   fn,
   givenOf,
   group,
   made,
   milliseconds,
+  object,
   or,
   wholeNumber,
 } from "../option.ts";
@@ -26,6 +30,10 @@ export type { Dial, DialTarget, KeepaliveOptions, ProxySource, TlsOptions, TlsSo
 
 /** Options of {@link grpcConnector}. */
 export interface GrpcConnectorOptions extends GrpcOptions {
+  /** Whether messages are binary; false: JSON (`application/grpc+json`). Defaults to true. */
+  useBinaryFormat?: boolean | undefined;
+  /** Options for JSON. Unknown fields are ignored unless set otherwise. */
+  jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
   /**
    * TLS for endpoints that don't say `secure: false`. Undefined: plaintext, except for `secure: true`. A function is
    * called for each new connection, for certificates that change.
@@ -81,6 +89,7 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
   const { keepalive = {} } = options;
   const settings: LinkSettings = {
     ...givenOf(options, Object.keys(OPTIONS)),
+    format: options.useBinaryFormat === false ? jsonFormat(options.jsonOptions) : undefined,
     clock: options.clock ?? systemClock,
     connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
     maxConnectionsPerEndpoint: options.maxConnectionsPerEndpoint ?? 1,
@@ -101,6 +110,8 @@ made(grpcConnector);
 
 const OPTIONS: Checks<GrpcConnectorOptions> = {
   ...GRPC_OPTIONS,
+  useBinaryFormat: flag,
+  jsonOptions: object,
   tls: tlsSource,
   proxy: proxySource,
   dial: fn("a function, ({ host, port, path, endpoint }, signal) => an open duplex stream"),

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Link, LinkEvents } from "../connection/link.ts";
 import { markAttempt } from "../connection/mark.ts";
 import type { Endpoint } from "../endpoint.ts";
-import type { GrpcOptions } from "../grpc/client/options.ts";
+import type { FormatOption, GrpcOptions } from "../grpc/client/options.ts";
 import { createGrpcTransport } from "../grpc/client/transport.ts";
 import type { ByteStream } from "../http2/byte-stream.ts";
 import { Http2Connection } from "../http2/client/connection.ts";
@@ -16,7 +16,7 @@ import { whyNot } from "./socket-error.ts";
 import type { Destination } from "./socket.ts";
 
 /** The part of the connector's options that a link needs. */
-export interface LinkSettings extends GrpcOptions {
+export interface LinkSettings extends GrpcOptions, FormatOption {
   readonly limits?: Http2Limits | undefined;
   readonly maxAgeMs?: number | undefined;
   readonly maxConnectionsPerEndpoint: number;

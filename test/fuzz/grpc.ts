@@ -4,6 +4,7 @@ import { Simple } from "../../gen/simple_pb.ts";
 import type { EndReportingTransport } from "../../src/connection/end-reporting.ts";
 import { deflate, gzip } from "../../src/grpc/compression.ts";
 import { createGrpcTransport } from "../../src/grpc/client/transport.ts";
+import { jsonFormat } from "../../src/grpc/json-format.ts";
 import { deadlinesOf } from "../../src/time/deadline.ts";
 import { END_HEADERS_STREAM, frame, pair } from "../http2/memory.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -139,7 +140,7 @@ export async function grpcCase(seed: number): Promise<void> {
     scheme: "http",
     clock,
     acceptCompression: [gzip, deflate],
-    useBinaryFormat: random(4) > 0,
+    format: random(4) > 0 ? undefined : jsonFormat(),
     readMaxBytes,
   }) as EndReportingTransport;
   const { method } = Simple;

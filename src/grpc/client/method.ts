@@ -68,10 +68,10 @@ export function createMethod<D extends DescMethod>(
 
 /** The fields that every request has. */
 export function protocolFields(options: ResolvedGrpcOptions): string[] {
-  const { acceptCompression, sendCompression, useBinaryFormat } = options;
+  const { acceptCompression, sendCompression, format } = options;
   const fields = [
     "content-type",
-    useBinaryFormat ? "application/grpc+proto" : "application/grpc+json",
+    `application/grpc+${format.name}`,
     "te",
     "trailers", // It detects proxies that would lose the trailers.
     "user-agent",

@@ -1,17 +1,14 @@
-import type { BinaryReadOptions, BinaryWriteOptions, JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
+import type { BinaryReadOptions, BinaryWriteOptions } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { bytes, type Checks, flag, interceptors, kind, listOf, milliseconds } from "../../option.ts";
+import { bytes, type Checks, interceptors, kind, listOf, milliseconds, object } from "../../option.ts";
 import { defaultCompressions } from "../compression.ts";
+import { binaryFormat, type MessageFormat } from "../message-format.ts";
 
 /** How calls are made. The fields have the same meaning as in connect-node's `createGrpcTransport`. */
 export interface GrpcOptions {
   /** Run around every call, the last one innermost. */
   interceptors?: Interceptor[] | undefined;
-  /** Whether messages are binary; false: JSON (`application/grpc+json`). Defaults to true. */
-  useBinaryFormat?: boolean | undefined;
-  /** Options for JSON. Unknown fields are ignored unless set otherwise. */
-  jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
   /** Options for the binary format. */
   binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
   /**
@@ -35,12 +32,16 @@ export interface GrpcOptions {
   defaultTimeoutMs?: number | undefined;
 }
 
+/** How messages are written. */
+export interface FormatOption {
+  /** Defaults to the binary format. */
+  readonly format?: MessageFormat | undefined;
+}
+
 /** {@link GrpcOptions} with all defaults in place. */
 export interface ResolvedGrpcOptions {
   readonly interceptors: Interceptor[];
-  readonly useBinaryFormat: boolean;
-  readonly jsonOptions: Partial<JsonReadOptions & JsonWriteOptions>;
-  readonly binaryOptions: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
+  readonly format: MessageFormat;
   readonly acceptCompression: readonly Compression[];
   readonly sendCompression: Compression | undefined;
   readonly compressMinBytes: number;
@@ -54,14 +55,11 @@ const MAX_MESSAGE_BYTES = 0xffff_ffff;
 const DEFAULT_READ_MAX_BYTES = 4 * 1024 * 1024;
 
 const compression = kind("a compression, { name, compress, decompress }", isCompression);
-const settings = kind("an object", (value) => typeof value === "object" && value !== null);
 
 /** The checks of {@link GrpcOptions}. */
 export const GRPC_OPTIONS: Checks<GrpcOptions> = {
   interceptors,
-  useBinaryFormat: flag,
-  jsonOptions: settings,
-  binaryOptions: settings,
+  binaryOptions: object,
   acceptCompression: listOf("an array of compressions, { name, compress, decompress }", isCompression),
   sendCompression: compression,
   compressMinBytes: bytes(0),
@@ -75,13 +73,11 @@ function isCompression(value: unknown): boolean {
   return typeof name === "string" && typeof compress === "function" && typeof decompress === "function";
 }
 
-/** Fills in defaults. */
-export function resolveGrpcOptions(options: GrpcOptions): ResolvedGrpcOptions {
+/** Fills in defaults. `format` defaults to the binary one. */
+export function resolveGrpcOptions(options: GrpcOptions & FormatOption): ResolvedGrpcOptions {
   return {
     interceptors: options.interceptors ?? [],
-    useBinaryFormat: options.useBinaryFormat ?? true,
-    jsonOptions: { ignoreUnknownFields: true, ...options.jsonOptions },
-    binaryOptions: options.binaryOptions,
+    format: options.format ?? binaryFormat(options.binaryOptions),
     acceptCompression: options.acceptCompression ?? defaultCompressions,
     sendCompression: options.sendCompression,
     compressMinBytes: options.compressMinBytes ?? 1024,

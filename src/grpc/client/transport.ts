@@ -25,13 +25,13 @@ import { InterceptedDeadline } from "./intercepted-deadline.ts";
 import { createMethod } from "./method.ts";
 import type { Method, Target } from "./method.ts";
 import { resolveGrpcOptions } from "./options.ts";
-import type { GrpcOptions, ResolvedGrpcOptions } from "./options.ts";
+import type { FormatOption, GrpcOptions, ResolvedGrpcOptions } from "./options.ts";
 import { requestHeaders, requestSection } from "./request-header.ts";
 import { GrpcStreamCall } from "./stream.ts";
 import { GrpcUnaryCall } from "./unary.ts";
 
 /** Options of {@link createGrpcTransport}. */
-export interface GrpcTransportOptions extends GrpcOptions, Target {
+export interface GrpcTransportOptions extends GrpcOptions, FormatOption, Target {
   /** Defaults to the runtime's. */
   clock?: Clock | undefined;
 }

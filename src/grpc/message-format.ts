@@ -1,0 +1,59 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { BinaryReadOptions, BinaryWriteOptions, DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { ScalarType } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { textOf } from "../error-text.ts";
+
+/** How messages are written as bytes. */
+export interface MessageFormat {
+  /** What the content type says after `application/grpc+`. */
+  readonly name: "proto" | "json";
+  /** @throws ConnectError Internal */
+  encode(schema: DescMessage, message: MessageShape<DescMessage>): Uint8Array;
+  /** Returns the function that parses messages of a schema, which throws ConnectError Internal. */
+  decoder(schema: DescMessage): (bytes: Uint8Array) => MessageShape<DescMessage>;
+}
+
+/**
+ * Bytes fields are views of the bytes they are parsed from: messages up to this size are copied out of their chunk
+ * first.
+ */
+export const COPIED_BYTES: number = 16 * 1024;
+
+/** The binary format. */
+export function binaryFormat(options?: Partial<BinaryReadOptions & BinaryWriteOptions>): MessageFormat {
+  return {
+    name: "proto",
+    encode(schema, message) {
+      try {
+        return toBinary(schema, message, options);
+      } catch (error) {
+        throw new ConnectError(`serialize binary: ${textOf(error)}`, Code.Internal);
+      }
+    },
+    decoder(schema) {
+      const copies = hasBytes(schema, new Set());
+      return (bytes) => {
+        try {
+          return fromBinary(schema, copies && bytes.length <= COPIED_BYTES ? bytes.slice() : bytes, options);
+        } catch (error) {
+          throw new ConnectError(`parse binary: ${textOf(error)}`, Code.Internal);
+        }
+      };
+    },
+  };
+}
+
+/** Whether a message can contain a bytes field, at any depth. */
+function hasBytes(schema: DescMessage, seen: Set<DescMessage>): boolean {
+  if (seen.has(schema)) return false;
+  seen.add(schema);
+  return schema.fields.some((field) => {
+    const scalar = field.fieldKind === "scalar" ||
+        (field.fieldKind === "list" && field.listKind === "scalar") ||
+        (field.fieldKind === "map" && field.mapKind === "scalar")
+      ? field.scalar
+      : undefined;
+    return scalar === ScalarType.BYTES || (field.message !== undefined && hasBytes(field.message, seen));
+  });
+}
