@@ -1,0 +1,1 @@
+export { createBalancedTransport, staticResolver, transportConnector } from "../../../../src/index.ts";

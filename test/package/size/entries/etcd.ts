@@ -1,0 +1,3 @@
+export { createBalancedTransport, staticResolver, transportConnector } from "../../../../src/index.ts";
+export { grpcConnector } from "../../../../src/node.ts";
+export { createEtcdRegistry } from "../../../../src/etcd.ts";

@@ -1,0 +1,2 @@
+export { createBalancedTransport, staticResolver, transportConnector } from "../../../../src/index.ts";
+export { grpcConnector } from "../../../../src/node.ts";
