@@ -31,6 +31,14 @@ type Membership =
   | { readonly is: "draining"; readonly close: () => void; timer: Timer | undefined }
   | { readonly is: "closed" };
 
+/** A backoff that ends with a timer. */
+export interface RunningBackoff {
+  readonly delayMs: number;
+  /** On the clock's scale. */
+  readonly untilMs: number;
+  cancel(): void;
+}
+
 /**
  * One endpoint's place in the pool: what all connections have in common, whatever their link. It counts attempts, and
  * tracks whether its endpoint is in the set:
@@ -238,8 +246,11 @@ export abstract class EndpointConnection implements Connection {
   }
 
   /** Starts the backoff of a failing link; not while it is draining, since it may never be restored. */
-  protected backOff(): Timer | undefined {
-    return this.inSet ? this.host.clock.timer(this.backoff.next(), () => this.retry()) : undefined;
+  protected backOff(): RunningBackoff | undefined {
+    if (!this.inSet) return undefined;
+    const { clock } = this.host, delayMs = this.backoff.next();
+    const timer = clock.timer(delayMs, () => this.retry());
+    return { delayMs, untilMs: clock.now() + delayMs, cancel: () => timer.cancel() };
   }
 
   /** Notifies the pool if the state differs from `from`. */

@@ -1,3 +1,7 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { textOf } from "../error-text.ts";
+import { markAttempt, readMark } from "./mark.ts";
+
 /**
  * The failure of a link that was lost, or began to drain, before it answered a call: it counts as one that can't be
  * opened.
@@ -9,4 +13,26 @@ export function endedEarly(cause: Error | undefined): Error {
 /** Converts whatever was thrown to an Error. */
 export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
+}
+
+/** What browsers say of any failure of fetch: they keep the reason from the page. */
+const BROWSER = /^(Failed to fetch|NetworkError when|Load failed)/;
+const HINT =
+  ". A browser does not tell a page why; its console does: does the server allow the page's origin (CORS), " +
+  "and does a page loaded over https call https only?";
+
+/**
+ * The error of a call whose connection was lost, or, where the platform does not tell the two apart, could not be
+ * opened: Unavailable, and marked `maybe-processed`. A connection without states backs off because of it.
+ */
+export function connectionLost(address: string, cause: unknown): ConnectError {
+  const why = textOf(cause), hint = BROWSER.test(why) ? HINT : "";
+  const metadata = cause instanceof ConnectError ? cause.metadata : undefined;
+  const text = `the connection to ${address} failed: ${why}${hint}`;
+  return markAttempt(new ConnectError(text, Code.Unavailable, metadata, undefined, cause), "maybe-processed");
+}
+
+/** Whether an attempt failed because its connection was lost, according to its link. */
+export function isLost(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.Unavailable && readMark(error) === "maybe-processed";
 }

@@ -54,7 +54,8 @@ export interface Link {
    * Opens the link; resolves when the server accepts calls. Called again after `draining` or `lost`. Rejects when it
    * can't be opened or when `signal` aborts; the link limits how long it may take.
    *
-   * A link without `connect` has no states (fetch): it counts as ready until an attempt is not sent.
+   * A link without `connect` has no states (fetch): it counts as ready until an attempt is not sent, or loses its
+   * connection: its error is marked `maybe-processed` and has the code Unavailable.
    */
   connect?(signal: AbortSignal): Promise<void>;
   /**

@@ -1,6 +1,5 @@
 import type { ConnectivityState } from "../connectivity.ts";
-import type { Timer } from "../time/clock.ts";
-import { EndpointConnection } from "./endpoint-connection.ts";
+import { EndpointConnection, type RunningBackoff } from "./endpoint-connection.ts";
 import { asError, endedEarly } from "./failure.ts";
 import type { AttemptEnd } from "./mark.ts";
 
@@ -19,7 +18,7 @@ type Phase =
     productive: boolean;
   }
   /** Without a timer if it failed while draining: then it is retried when it is restored. */
-  | { readonly state: "transient_failure"; readonly failure: Error; readonly backoff: Timer | undefined };
+  | { readonly state: "transient_failure"; readonly failure: Error; readonly backoff: RunningBackoff | undefined };
 
 interface Connecting {
   readonly state: "connecting";

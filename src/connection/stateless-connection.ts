@@ -1,7 +1,6 @@
 import type { ConnectivityState } from "../connectivity.ts";
-import type { Timer } from "../time/clock.ts";
-import { EndpointConnection } from "./endpoint-connection.ts";
-import { asError } from "./failure.ts";
+import { EndpointConnection, type RunningBackoff } from "./endpoint-connection.ts";
+import { asError, isLost } from "./failure.ts";
 import type { AttemptEnd } from "./mark.ts";
 
 /** What is known about the link. `failure` stays until an attempt is answered. */
@@ -9,25 +8,31 @@ type Phase =
   | { readonly is: "ready"; readonly failure: undefined }
   /** The next attempt is a probe. */
   | { readonly is: "to be probed"; readonly failure: Error }
-  /** The probe is in flight; no other attempt is sent until it ends. */
-  | { readonly is: "probing"; readonly failure: Error }
-  /** Without a timer if it failed while draining: then it is probed when it is restored. */
-  | { readonly is: "failing"; readonly failure: Error; readonly backoff: Timer | undefined };
+  /**
+   * The probe is in flight; no other attempt is sent until it ends, or has taken as long as the last backoff: its end
+   * may never be reported, because a Worker's request was cut.
+   */
+  | { readonly is: "probing"; readonly failure: Error; readonly untilMs: number }
+  /** Without a backoff if it failed while draining: then it is probed when it is restored. */
+  | { readonly is: "failing"; readonly failure: Error; readonly backoff: RunningBackoff | undefined };
 
 /**
  * A connection whose link has no states (fetch), because it opens its connections itself, invisibly. The results of
  * attempts show whether the server can be reached:
  *
- *     ready ──not sent──► failing ──backoff──► to be probed ──an attempt begins──► probing
- *       ▲                    ▲                     ▲                                 │
- *       └──────answered──────│─────────────────────└─────────proved nothing──────────┤
- *                            └──────────────────not sent─────────────────────────────┘
+ *     ready ──not sent, lost──► failing ──backoff──► to be probed ──an attempt begins──► probing
+ *       ▲                          ▲                     ▲                                 │
+ *       └─────────answered─────────│─────────────────────└─────────proved nothing──────────┤
+ *                                  └───────────────not sent, lost──────────────────────────┘
  *
- * It appears as `transient_failure` while it is failing, and as `ready` otherwise.
+ * It appears as `transient_failure` while it is failing, and as `ready` otherwise. Its backoff is also over when the
+ * clock says so: in a Worker, timers end with the request in which they were set.
  */
 export class StatelessConnection extends EndpointConnection {
   readonly stateless = true;
   #phase: Phase = { is: "ready", failure: undefined };
+  /** The length of the last backoff; how long a probe may take. */
+  #probeMs = this.host.backoff.initialMs;
 
   protected get linkFailure(): Error | undefined {
     return this.#phase.failure;
@@ -38,7 +43,14 @@ export class StatelessConnection extends EndpointConnection {
   }
 
   protected get takesAttempts(): boolean {
-    return this.#phase.is === "ready" || this.#phase.is === "to be probed";
+    return this.#phase.is === "ready" || this.#mayProbe;
+  }
+
+  get #mayProbe(): boolean {
+    const phase = this.#phase;
+    if (phase.is === "ready" || phase.is === "to be probed") return phase.is !== "ready";
+    const untilMs = phase.is === "probing" ? phase.untilMs : phase.backoff?.untilMs;
+    return untilMs !== undefined && this.host.clock.now() >= untilMs;
   }
 
   /** The one place where the phase changes. */
@@ -58,12 +70,15 @@ export class StatelessConnection extends EndpointConnection {
   /** to be probed → probing. */
   override begin(): void {
     super.begin();
-    if (this.#phase.is === "to be probed") this.#become({ is: "probing", failure: this.#phase.failure });
+    const { failure } = this.#phase;
+    if (failure === undefined || !this.#mayProbe) return;
+    this.stop();
+    this.#become({ is: "probing", failure, untilMs: this.host.clock.now() + this.#probeMs });
   }
 
   protected learn(how: AttemptEnd, error: unknown): void {
     if (this.closed) return;
-    if (how === "not-sent") {
+    if (how === "not-sent" || isLost(error)) {
       if (this.#phase.is !== "failing") this.#fail(asError(error));
     } else if (this.#phase.is === "probing" || this.#phase.is === "to be probed") {
       this.#probed(how, this.#phase.failure);
@@ -84,7 +99,9 @@ export class StatelessConnection extends EndpointConnection {
   /** Any other phase → failing. */
   #fail(failure: Error): void {
     this.lastError = failure;
-    this.#become({ is: "failing", failure, backoff: this.backOff() }, failure);
+    const backoff = this.backOff();
+    if (backoff !== undefined) this.#probeMs = backoff.delayMs;
+    this.#become({ is: "failing", failure, backoff }, failure);
   }
 
   /** failing → to be probed. */

@@ -4,6 +4,7 @@ import type { Endpoint } from "../endpoint.ts";
 import { checkOptions, type Checks, fn, made, quoted } from "../option.ts";
 import { isRawMethod } from "../raw-method.ts";
 import { systemClock, type Timer } from "../time/clock.ts";
+import { connectionLost } from "./failure.ts";
 import type { Connector, Link } from "./link.ts";
 import { type AttemptEnd, markAttempt } from "./mark.ts";
 import { note } from "./note.ts";
@@ -12,10 +13,13 @@ import { classifyTransportError } from "./transport-error.ts";
 /** Options of {@link transportConnector}. */
 export interface TransportConnectorOptions {
   /**
-   * Classifies a transport's error: how the attempt ended; undefined if unknown, which counts as `maybe-processed`. It
-   * is only called for failures before a response, and not for calls that the caller aborted. Defaults to
-   * {@link classifyTransportError}. Attempts that it classifies as `not-sent` or `refused` are retried on another
-   * server, whether or not the method is idempotent.
+   * Classifies a transport's error: how the attempt ended; undefined if unknown. It is not called for calls that the
+   * caller aborted. Defaults to {@link classifyTransportError}.
+   *
+   * - `not-sent`, `refused`: the call is retried on another server, whether or not the method is idempotent. They are
+   *   ignored once a response has begun.
+   * - `not-sent`, `maybe-processed`: the connection could not be opened, or was lost. The endpoint gets no calls until
+   *   its backoff is over, and the call's code becomes Unavailable, after which idempotent methods are retried.
    */
   classify?: (error: unknown) => AttemptEnd | undefined;
   /** Releases a transport's resources. Called once, when its endpoint has been removed and its calls have ended. */
@@ -26,7 +30,7 @@ export interface TransportConnectorOptions {
  * Balances over any Connect transport: connect-node's, connect-web's, a router transport.
  *
  * Such a transport opens its connections itself, invisibly, so its link has no states: it counts as ready until an
- * attempt is not sent; then the balancer backs off and probes it with one call. `create` is called at the endpoint's
+ * attempt is not sent or loses its connection; then the balancer backs off and probes it with one call. `create` is called at the endpoint's
  * first call. For gRPC on Node, Bun and Deno, prefer `grpcConnector`, which detects more failures, and earlier.
  *
  * ```ts
@@ -120,12 +124,13 @@ function transportLink(
     return call;
   };
 
-  /** Marks the error of a call without a response with how the attempt ended. */
-  const judged = ({ abort }: LinkCall, error: unknown): unknown => {
+  /** Marks the error of a call with how the attempt ended; `begun`: a response had begun. */
+  const judged = ({ abort }: LinkCall, error: unknown, { begun }: { begun: boolean }): unknown => {
     if (abort.signal.aborted || typeof error !== "object" || error === null) return error;
     try {
       const how = classify(error);
-      return how === undefined ? error : markAttempt(error, how);
+      if (how === "maybe-processed") return ownEnd(error) ? error : connectionLost(endpoint.address, error);
+      return how === undefined || begun ? error : markAttempt(error, how);
     } catch (thrown) {
       console.error("connect-lb: classify of a transport's error threw", thrown);
       return error;
@@ -163,7 +168,7 @@ function transportLink(
         try {
           return await call.transport.unary(method, call.abort.signal, timeoutMs, header, input, contextValues);
         } catch (error) {
-          throw judged(call, error);
+          throw judged(call, error, { begun: false });
         } finally {
           call.end();
         }
@@ -174,10 +179,11 @@ function transportLink(
         try {
           const { signal } = call.abort;
           const response = await call.transport.stream(method, signal, timeoutMs, header, input, contextValues);
-          return { ...response, message: endingWith(response.message, () => call.end()) };
+          const failed = (error: unknown) => judged(call, error, { begun: true });
+          return { ...response, message: endingWith(response.message, failed, () => call.end()) };
         } catch (error) {
           call.end();
-          throw judged(call, error);
+          throw judged(call, error, { begun: false });
         }
       },
     },
@@ -196,9 +202,21 @@ function refuseRaw(method: DescMethod): void {
   throw note(new ConnectError(text, Code.Unimplemented), "final");
 }
 
-async function* endingWith<T>(messages: AsyncIterable<T>, end: () => void): AsyncGenerator<T, void> {
+/** Whether a transport ended a call itself, by its own deadline or signal. */
+function ownEnd(error: object): boolean {
+  return error instanceof ConnectError && (error.code === Code.DeadlineExceeded || error.code === Code.Canceled);
+}
+
+/** The same messages; `failed` returns the error for the reader. */
+async function* endingWith<T>(
+  messages: AsyncIterable<T>,
+  failed: (error: unknown) => unknown,
+  end: () => void,
+): AsyncGenerator<T, void> {
   try {
     yield* messages;
+  } catch (error) {
+    throw failed(error);
   } finally {
     end();
   }

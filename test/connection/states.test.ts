@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { connectionLost } from "../../src/connection/failure.ts";
 import { makeConnection } from "../../src/connection/make-connection.ts";
+import { markAttempt } from "../../src/connection/mark.ts";
 import { fakeConnector, type FakeLinkOptions } from "../support/fake-links.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
@@ -35,8 +38,12 @@ function setUp(options: FakeLinkOptions & { readonly held?: boolean } = {}) {
     connection.begin();
     connection.end(how, how === "answered" ? undefined : new Error(why));
   };
+  const lose = () => {
+    connection.begin();
+    connection.end("maybe-processed", connectionLost("a:1", new TypeError("Failed to fetch")));
+  };
   const restart = () => connection.update({ address: "a:1", incarnation: "2" });
-  return { clock, connection, link, told, waiting, open, refuse, attempt, restart };
+  return { clock, connection, link, told, waiting, open, refuse, attempt, lose, restart };
 }
 
 describe("a connection with states", () => {
@@ -192,6 +199,62 @@ describe("a connection without states", () => {
     attempt("answered");
     attempt("maybe-processed");
     assert.deepEqual([told, connection.available, connection.failure], [[], true, undefined]);
+  });
+
+  it("backs off when an attempt lost its connection, and again when the probe did", async () => {
+    const { clock, connection, told, lose, attempt } = setUp({ stateless: true });
+    lose();
+    assert.deepEqual([connection.state, connection.available, clock.pending], ["transient_failure", false, [1_000]]);
+    await clock.advance(1_000);
+    assert.deepEqual([connection.state, connection.available], ["ready", true]);
+    lose();
+    assert.deepEqual([connection.state, clock.pending], ["transient_failure", [1_600]]);
+    await clock.advance(1_600);
+    attempt("answered");
+    assert.deepEqual([connection.state, connection.failure], ["ready", undefined]);
+    const out = "ready → transient_failure", back = "transient_failure → ready";
+    assert.deepEqual(told, [out, back, out, back, "touched"]);
+  });
+
+  it("is not lost for an error of the server that says Unavailable, nor for one that nobody marked", () => {
+    const { connection } = setUp({ stateless: true });
+    for (const mark of ["answered", undefined] as const) {
+      const error = new ConnectError("busy", Code.Unavailable);
+      connection.begin();
+      connection.end(mark ?? "maybe-processed", mark === undefined ? error : markAttempt(error, mark));
+    }
+    connection.begin();
+    connection.end("maybe-processed", markAttempt(new ConnectError("reset", Code.Internal), "maybe-processed"));
+    assert.equal(connection.available, true);
+  });
+
+  it("takes a probe when its backoff is over by the clock, although its timer never fires", () => {
+    const { clock, connection, told, lose, attempt } = setUp({ stateless: true });
+    lose();
+    clock.skip(999);
+    assert.equal(connection.available, false);
+    clock.skip(1);
+    assert.equal(connection.available, true);
+    connection.begin();
+    assert.deepEqual([connection.available, clock.pending], [false, []]);
+    connection.end("answered", undefined);
+    attempt("answered");
+    assert.deepEqual([connection.state, connection.available, connection.failure], ["ready", true, undefined]);
+    assert.deepEqual(told, ["ready → transient_failure", "transient_failure → ready", "touched"]);
+  });
+
+  it("takes another probe when one has taken as long as the backoff: its end may never be reported", () => {
+    const { clock, connection, lose } = setUp({ stateless: true });
+    lose();
+    clock.skip(1_000);
+    connection.begin();
+    clock.skip(999);
+    assert.equal(connection.available, false);
+    clock.skip(1);
+    connection.begin();
+    assert.equal(connection.available, false);
+    connection.end("answered", undefined);
+    assert.equal(connection.available, true);
   });
 
   it("counts as failing until a probe was answered, and starts the backoff over then", async () => {

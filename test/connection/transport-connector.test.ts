@@ -84,11 +84,16 @@ describe("transportConnector", () => {
         assert.equal(await markOf(read(simple.routeServerStream({}))), "not-sent");
       });
 
-      it("marks nothing when the server hangs up on a request", async (t) => {
-        const { address } = name.endsWith("HTTP/2") ? await hangingUp(t) : await http1(t, true);
+      // Over HTTP/2, connect-node reports the same as for a stream that the server cancelled.
+      const known = !name.endsWith("HTTP/2");
+      it(`${known ? "reports a lost connection" : "marks nothing"} when the server hangs up on a request`, async (t) => {
+        const { address } = known ? await http1(t, true) : await hangingUp(t);
         const { simple } = link(make, address);
-        assert.equal(await markOf(simple.route({})), undefined);
-        assert.equal(await markOf(read(simple.routeServerStream({}))), undefined);
+        for (const call of [() => simple.route({}), () => read(simple.routeServerStream({}))]) {
+          const error = await call().then(() => assert.fail("it was answered"), (error) => ConnectError.from(error));
+          if (known) assert.deepEqual([Code[error.code], readMark(error)], ["Unavailable", "maybe-processed"]);
+          else assert.ok([undefined, "maybe-processed"].includes(readMark(error)), `it is marked ${readMark(error)}`);
+        }
       });
 
       it("never takes a server's own words for a failure to connect", async (t) => {
@@ -351,21 +356,56 @@ describe("classifyTransportError", () => {
       const cause of [
         undefined,
         "ECONNREFUSED",
-        system("ECONNRESET", { syscall: "read" }),
-        system("ETIMEDOUT", { syscall: "read" }),
-        system("EPIPE", { syscall: "write" }),
         system("ERR_HTTP2_STREAM_CANCEL"),
         system("ERR_HTTP2_STREAM_ERROR"),
-        system("ERR_HTTP2_SESSION_ERROR"),
-        system("ERR_STREAM_PREMATURE_CLOSE"),
-        system("UND_ERR_SOCKET"),
-        new AggregateError([system("ECONNREFUSED"), system("ECONNRESET", { syscall: "read" })]),
         new TypeError(
           "error sending request for url (http://a/client error (Connect)): client error (SendRequest): gone",
         ),
+        // These come from interceptors, from headers and from fetch itself before it sends anything.
+        new TypeError("Cannot read properties of undefined (reading 'fetch')"),
+        new TypeError("Invalid header name: 'a b'"),
+        new TypeError('Headers.append: "a b" is an invalid header name.'),
+        new TypeError("Failed to construct 'Request': Failed to fetch"),
+        new Error("Failed to fetch"),
         new ConnectError("connect ECONNREFUSED 10.0.0.1:5432", Code.Unavailable),
         loop,
       ]
     ) assert.equal(classifyTransportError(failed(cause)), undefined, String(cause));
+  });
+
+  it("knows a lost connection", () => {
+    for (
+      const cause of [
+        system("ECONNRESET", { syscall: "read" }),
+        system("ETIMEDOUT", { syscall: "read" }),
+        system("EPIPE", { syscall: "write" }),
+        system("ERR_HTTP2_SESSION_ERROR"),
+        system("ERR_STREAM_PREMATURE_CLOSE"),
+        system("UND_ERR_SOCKET"),
+        new AggregateError([system("ECONNREFUSED"), system("ECONNRESET", { syscall: "read" })]),
+        new TypeError("fetch failed", { cause: system("UND_ERR_SOCKET") }),
+      ]
+    ) assert.equal(classifyTransportError(failed(cause)), "maybe-processed", String(cause));
+  });
+
+  it("knows what fetch says on each platform when the connection failed", () => {
+    for (
+      const text of [
+        "Failed to fetch",
+        "Failed to fetch (api.example.com)",
+        "network error",
+        "NetworkError when attempting to fetch resource.",
+        "Error in input stream",
+        "Load failed",
+        "The network connection was lost.",
+        "fetch failed",
+        "terminated",
+        "error reading a body from connection",
+        "Network request failed",
+      ]
+    ) assert.equal(classifyTransportError(failed(new TypeError(text), Code.Unknown)), "maybe-processed", text);
+    for (const text of ["Network connection lost.", "internal error; reference = ebljv7j6m0rbdpl7olu1rnv9"]) {
+      assert.equal(classifyTransportError(failed(new Error(text), Code.Unknown)), "maybe-processed", text);
+    }
   });
 });
