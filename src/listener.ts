@@ -14,15 +14,33 @@ export function emit<E extends object>(listener: ((event: E) => void) | undefine
   notify("onEvent", listener, told as unknown as E);
 }
 
-/**
- * Calls a user's listener. Errors that it throws, or that an async one rejects with, are printed and otherwise ignored.
- */
+/** Calls a user's listener, as {@link guarded} does. */
 export function notify<T>(name: string, listener: (value: T) => unknown, value: T): void {
-  const print = (error: unknown) => console.error(`connect-lb: an ${name} listener threw`, error);
   try {
-    const result = listener(value);
-    if (result instanceof Promise) result.catch(print);
+    printRejection(`an ${name} listener`, listener(value));
   } catch (error) {
-    print(error);
+    print(`an ${name} listener`, error);
   }
+}
+
+/**
+ * Runs code that a user wrote. Errors that it throws, or that it rejects with if it is async, are printed and otherwise
+ * ignored: an unhandled rejection would end the process.
+ */
+export function guarded(what: string, run: () => unknown): void {
+  try {
+    printRejection(what, run());
+  } catch (error) {
+    print(what, error);
+  }
+}
+
+function printRejection(what: string, result: unknown): void {
+  // Not `instanceof Promise`: under Jest, user-written code has another Promise.
+  const { then } = (result ?? {}) as Partial<PromiseLike<unknown>>;
+  if (typeof then === "function") then.call(result, undefined, (error) => print(what, error));
+}
+
+function print(what: string, error: unknown): void {
+  console.error(`connect-lb: ${what} threw`, error);
 }

@@ -1,5 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import { textOf } from "../error-text.ts";
+import { guarded } from "../listener.ts";
 import type { Picker, Policy, PolicyEnvironment } from "../policy/policy.ts";
 import type { Clock } from "../time/clock.ts";
 import { TimerGroup } from "../time/timer-group.ts";
@@ -14,6 +15,7 @@ export class PolicyHost {
   #previous: Picker | undefined;
   /** The policy asked for an update, and `onUpdate` has not run yet. */
   #asked = false;
+  #building = false;
   #closed = false;
 
   /** `onUpdate`: the policy asks for a new picker. It is never called from within the policy's own code. */
@@ -38,6 +40,7 @@ export class PolicyHost {
 
   /** @throws Error that says what the policy did wrong; the previous picker stays the newest. */
   build(connections: readonly Connection[]): Picker {
+    this.#building = true;
     try {
       const picker = this.#policy(connections, this.#previous, this.#environment);
       if (typeof picker?.pick !== "function") {
@@ -49,6 +52,9 @@ export class PolicyHost {
       return this.#previous = picker;
     } catch (error) {
       throw new Error(`the policy failed: ${textOf(error)}`, { cause: error });
+    } finally {
+      this.#building = false;
+      if (this.#closed) this.#closePicker();
     }
   }
 
@@ -56,10 +62,11 @@ export class PolicyHost {
     if (this.#closed) return;
     this.#closed = true;
     this.#timers.close();
-    try {
-      this.#previous?.close?.();
-    } catch (error) {
-      console.error("connect-lb: close of a policy's picker threw", error);
-    }
+    // A policy that closes its transport is about to return the last picker.
+    if (!this.#building) this.#closePicker();
+  }
+
+  #closePicker(): void {
+    guarded("close of a policy's picker", () => this.#previous?.close?.());
   }
 }

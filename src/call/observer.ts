@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Code, ContextValues } from "@connectrpc/connect";
 import type { AttemptEnd } from "../connection/mark.ts";
 import type { Endpoint } from "../endpoint.ts";
+import { guarded } from "../listener.ts";
 
 /**
  * Observes the beginning and the end of every attempt of every call: for spans, metrics and logs. Errors it throws are
@@ -52,12 +53,12 @@ export interface Attempt {
 export function startAttempt(observers: readonly CallObserver[], start: AttemptStart): ((attempt: Attempt) => void)[] {
   const ends: ((attempt: Attempt) => void)[] = [];
   for (const observer of observers) {
-    try {
+    guarded("attemptStarted of an observer", () => {
       const end = observer.attemptStarted(start);
-      if (typeof end === "function") ends.push(end);
-    } catch (thrown) {
-      console.error("connect-lb: attemptStarted of an observer threw", thrown);
-    }
+      if (typeof end !== "function") return end;
+      ends.push(end);
+      return undefined;
+    });
   }
   return ends;
 }

@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Connection, Outcome } from "../connection/connection.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
-import { notify } from "../listener.ts";
+import { guarded, notify } from "../listener.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import { codeOf } from "./failure.ts";
 import type { Attempt } from "./observer.ts";
@@ -25,11 +25,7 @@ export function tellPicker(
   call: CallInfo,
 ): void {
   if (picker?.done === undefined) return;
-  try {
-    picker.done(connection, outcomeOf(result), call);
-  } catch (thrown) {
-    console.error("connect-lb: done of a policy's picker threw", thrown);
-  }
+  guarded("done of a policy's picker", () => picker.done?.(connection, outcomeOf(result), call));
 }
 
 /** The result as pickers and health checks see it. */

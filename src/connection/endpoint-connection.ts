@@ -140,7 +140,8 @@ export abstract class EndpointConnection implements Connection {
     return this.#membership.is === "in the set";
   }
 
-  protected get closed(): boolean {
+  /** Whether its link is closed, or closing. */
+  get closed(): boolean {
     return this.#membership.is === "closed";
   }
 
@@ -166,6 +167,8 @@ export abstract class EndpointConnection implements Connection {
   takeBack(): void {
     this.picks--;
     this.inFlight--;
+    // A probe that was not made proved nothing.
+    this.learn("refused", undefined);
     this.#closeIfUnused();
   }
 

@@ -1,4 +1,5 @@
 import type { Endpoint } from "../endpoint.ts";
+import { guarded } from "../listener.ts";
 import type { Connector, Link, LinkEvents } from "./link.ts";
 import { markAttempt } from "./mark.ts";
 
@@ -32,9 +33,5 @@ function isLink(link: Partial<Link> | undefined): boolean {
 
 /** Returns the calls that a link has not sent yet, so that they go elsewhere. */
 export function giveBack(link: Link): void {
-  try {
-    link.giveBack?.();
-  } catch (error) {
-    console.error("connect-lb: giveBack of a link threw", error);
-  }
+  guarded("giveBack of a link", () => link.giveBack?.());
 }

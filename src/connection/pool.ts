@@ -63,7 +63,10 @@ export class Pool {
   readonly #openings = new OpeningLimit(MAX_OPENING);
   /** Runs `#flush`. */
   readonly #pacer: Pacer;
-  #closed = false;
+  /** How long calls in flight may take to finish; undefined while the pool is open. */
+  #closeGraceMs: number | undefined;
+  /** The closing of connections that `close` could not know. */
+  #closedLate: Promise<void>[] = [];
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -111,11 +114,16 @@ export class Pool {
 
   /** Closes all links; calls in flight have `graceMs` to finish. */
   async close(graceMs: number): Promise<void> {
-    this.#closed = true;
+    this.#closeGraceMs = graceMs;
     this.#pacer.stop();
     this.#endEmptyGrace();
     const all = [...this.#connections, ...this.#draining.values(), ...this.#closing];
     await Promise.all(all.map((connection) => connection.close(graceMs)));
+    await Promise.all(this.#closedLate);
+  }
+
+  get #closed(): boolean {
+    return this.#closeGraceMs !== undefined;
   }
 
   #endEmptyGrace(): void {
@@ -140,15 +148,19 @@ export class Pool {
   #flush(): void {
     this.#hadUsable = true;
     const removed = this.#reconcile();
-    // A listener notified of the change may have closed the pool.
-    if (this.#closed) {
-      for (const connection of [...this.#connections, ...removed]) void connection.close(0);
-      return;
+    if (!this.#closed) {
+      this.#hadUsable = this.#connections.some((connection) => connection.usable);
+      this.#options.onChange(this.#connections);
     }
-    this.#hadUsable = this.#connections.some((connection) => connection.usable);
-    this.#options.onChange(this.#connections);
+    if (this.#closed) return this.#closeLate(removed);
     // The new picker is in use before an old connection is released.
     for (const connection of removed) this.#release(connection);
+  }
+
+  /** A listener or the policy closed the pool during a flush: closes the connections that were new, or removed. */
+  #closeLate(removed: readonly EndpointConnection[]): void {
+    const open = [...this.#connections, ...removed].filter((connection) => !connection.closed);
+    this.#closedLate = open.map((connection) => connection.close(this.#closeGraceMs!));
   }
 
   /** Applies the pending set to `#connections`; returns the removed ones. */
@@ -203,7 +215,9 @@ export class Pool {
 
   #dropSpentLastResort(): EndpointConnection[] {
     if (this.#lastResort.size === 0) return [];
-    const spent = [...this.#lastResort].filter((connection) => !connection.usable || this.#isSpent(connection));
+    const spent = [...this.#lastResort].filter((connection) =>
+      connection.state !== "ready" || this.#isSpent(connection)
+    );
     for (const connection of spent) this.#lastResort.delete(connection);
     this.#without(spent);
     return spent;

@@ -1,5 +1,6 @@
 import type { Connection, Health, Outcome } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import { guarded } from "../listener.ts";
 import type { Clock } from "../time/clock.ts";
 import { TimerGroup } from "../time/timer-group.ts";
 import type { HealthCheck, HealthWatch } from "./health.ts";
@@ -24,7 +25,9 @@ export class HealthHost {
   readonly #watches: readonly HealthWatch[];
   readonly #timers: TimerGroup;
   /** What each check reported for each ready connection; undefined means serving. */
-  readonly #reports = new Map<Connection, (Health | undefined)[]>();
+  readonly #reports = new Map<EndpointConnection, (Health | undefined)[]>();
+  /** How often the reports were applied. */
+  #applied = 0;
   /** Undefined if no check uses outcomes. */
   readonly onOutcome: ((connection: Connection, outcome: Outcome) => void) | undefined;
   #closed = false;
@@ -33,18 +36,18 @@ export class HealthHost {
     this.#options = options;
     const { clock, random } = options;
     const timers = this.#timers = new TimerGroup(clock, "a health check");
-    this.#watches = options.checks.map((check, index) =>
-      check({
+    this.#watches = options.checks.map((check, index) => {
+      const watch: HealthWatch | undefined = check({
         now: () => clock.now(),
         random,
         timer: (delayMs, callback) => timers.add(delayMs, callback),
         report: (connection, health) => this.#report(index, connection, health),
-      })
-    );
+      });
+      if (typeof watch === "object" && watch !== null) return watch;
+      throw new TypeError(`a health check returned ${String(watch)}: expected { ready?, ended?, outcome?, close? }`);
+    });
     if (!this.#watches.some((watch) => watch.outcome !== undefined)) return;
-    this.onOutcome = (connection, outcome) => {
-      for (const watch of this.#watches) attempt("outcome", () => watch.outcome?.(connection, outcome));
-    };
+    this.onOutcome = (connection, outcome) => this.#tell("outcome", (watch) => watch.outcome?.(connection, outcome));
   }
 
   /** A connection may have become ready, or may no longer be ready. */
@@ -54,33 +57,40 @@ export class HealthHost {
     if (ready === this.#reports.has(connection)) return;
     if (ready) {
       this.#reports.set(connection, []);
-      for (const watch of this.#watches) attempt("ready", () => watch.ready?.(connection, connection.transport));
+      this.#tell("ready", (watch) => watch.ready?.(connection, connection.transport));
     } else {
       this.#reports.delete(connection);
       connection.setHealth("serving");
-      for (const watch of this.#watches) attempt("ended", () => watch.ended?.(connection));
+      this.#tell("ended", (watch) => watch.ended?.(connection));
     }
     this.#apply();
+  }
+
+  /** Notifies the watches. The first one may close the transport: then that was the last that the others hear. */
+  #tell(what: string, notify: (watch: HealthWatch) => void): void {
+    for (const watch of this.#watches) if (!this.#closed) guarded(`${what} of a health check`, () => notify(watch));
   }
 
   #report(index: number, connection: Connection, health: Health): void {
     if (health !== "serving" && health !== "unknown" && !(health instanceof Error)) {
       throw new TypeError(`health ${String(health)}: expected "serving", "unknown" or an Error`);
     }
-    const reports = this.#reports.get(connection);
+    const reports = this.#reports.get(connection as EndpointConnection);
     if (reports === undefined || this.#closed || (reports[index] ?? "serving") === health) return;
     reports[index] = health;
     this.#apply();
   }
 
   #apply(): void {
-    const all = [...this.#reports].map(([connection, reports]) =>
-      [connection as EndpointConnection, joined(reports)] as const
-    );
+    const now = ++this.#applied;
+    const all = [...this.#reports].map(([connection, reports]) => [connection, joined(reports)] as const);
     const serving = all.filter(([, health]) => health === "serving").length;
     const panic = serving < all.length * this.#options.panicShare;
     for (const [connection, health] of all) {
-      if (connection.setHealth(panic ? "serving" : health)) this.#options.onHealth(connection);
+      const shown = panic ? "serving" : health;
+      if (connection.setHealth(shown) && connection.health === shown) this.#options.onHealth(connection);
+      // The policy or a listener may have caused another report, which has been applied to all connections.
+      if (this.#applied !== now) return;
     }
   }
 
@@ -88,7 +98,7 @@ export class HealthHost {
     if (this.#closed) return;
     this.#closed = true;
     this.#timers.close();
-    for (const watch of this.#watches) attempt("close", () => watch.close?.());
+    for (const watch of this.#watches) guarded("close of a health check", () => watch.close?.());
   }
 }
 
@@ -96,12 +106,4 @@ export class HealthHost {
 function joined(reports: readonly (Health | undefined)[]): Health {
   return reports.find((health) => health instanceof Error) ?? reports.find((health) => health === "unknown") ??
     "serving";
-}
-
-function attempt(what: string, run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    console.error(`connect-lb: ${what} of a health check threw`, error);
-  }
 }

@@ -1,3 +1,4 @@
+import { guarded } from "../listener.ts";
 import { type Clock, MAX_DELAY_MS, type Timer } from "../time/clock.ts";
 import type { RegistrationState } from "./registry.ts";
 
@@ -54,12 +55,7 @@ export class RegistrationLife {
       if (state === "registered") this.#resolve();
       else this.#reject(new Error("the registration was closed before it succeeded", cause ? { cause } : {}));
     }
-    try {
-      if (cause === undefined) this.#onState?.(state);
-      else this.#onState?.(state, cause);
-    } catch (error) {
-      console.error("connect-lb: an onState listener threw", error);
-    }
+    guarded("an onState listener", () => cause === undefined ? this.#onState?.(state) : this.#onState?.(state, cause));
     return true;
   }
 }

@@ -1,3 +1,4 @@
+import { guarded } from "../listener.ts";
 import type { Clock, Timer } from "./clock.ts";
 
 /** The timers of user-written code: they are cancelled together, and errors that their callbacks throw are printed. */
@@ -18,11 +19,7 @@ export class TimerGroup {
     if (this.#closed) return { cancel() {} };
     const timer = this.#clock.timer(delayMs, () => {
       this.#timers.delete(timer);
-      try {
-        callback();
-      } catch (error) {
-        console.error(`connect-lb: a timer of ${this.#whose} threw`, error);
-      }
+      guarded(`a timer of ${this.#whose}`, callback);
     });
     this.#timers.add(timer);
     return {

@@ -344,6 +344,53 @@ describe("a link's transport", () => {
 
 async function* none() {}
 
+describe("async code in the place of code that is not", () => {
+  it("is printed when it rejects, and ends neither call nor process", async (t) => {
+    const print = t.mock.method(console, "error", () => {});
+    const rejects = (what: string) => (): Promise<never> => Promise.reject(new Error(what));
+    const inner = roundRobin();
+    let builds = 0;
+    const { client, clock, ready, transport } = balanced({
+      resolver: staticResolver(["a:1"]),
+      policy(connections, previous, env) {
+        const picker = inner(connections, previous, env);
+        if (++builds === 1) env.timer(10, rejects("timer of a policy"));
+        return { pick: (call) => picker.pick(call), done: rejects("done"), close: rejects("close of a picker") };
+      },
+      health: [(env) => {
+        env.timer(10, rejects("timer of a health check"));
+        return {
+          ready: rejects("ready"),
+          ended: rejects("ended"),
+          outcome: rejects("outcome"),
+          close: rejects("close of a health check"),
+        };
+      }],
+      observers: [{ attemptStarted: rejects("attemptStarted") as unknown as () => void }],
+      onAttempt: rejects("onAttempt"),
+      idleTimeoutMs: 5_000,
+    });
+    await ready();
+    assert.equal((await client.route({ data: "x" })).code, 200);
+    await clock.advance(15_000);
+    await transport.close();
+    await settled();
+    const printed = print.mock.calls.map(({ arguments: [, error] }) => (error as Error).message);
+    assert.deepEqual(printed.sort(), [
+      "attemptStarted",
+      "close of a health check",
+      "close of a picker",
+      "done",
+      "ended",
+      "onAttempt",
+      "outcome",
+      "ready",
+      "timer of a health check",
+      "timer of a policy",
+    ]);
+  });
+});
+
 describe("a listener", () => {
   it("that throws or rejects harms nothing", async (t) => {
     const print = t.mock.method(console, "error", () => {});

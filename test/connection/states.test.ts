@@ -286,6 +286,17 @@ describe("a connection without states", () => {
     assert.deepEqual(clock.pending, []);
   });
 
+  it("may be probed again when the probe found no room and was not made", async () => {
+    const { clock, connection, told, attempt } = setUp({ stateless: true });
+    attempt("not-sent");
+    await clock.advance(1_000);
+    connection.begin();
+    told.length = 0;
+    connection.takeBack();
+    assert.deepEqual([connection.available, connection.inFlight, connection.picks], [true, 0, 1]);
+    assert.deepEqual(told, ["touched"]);
+  });
+
   it("tells nothing of a probe that ends while it drains", async () => {
     const { clock, connection, told, attempt } = setUp({ stateless: true });
     connection.begin();

@@ -7,6 +7,7 @@ import type { Connection, Health } from "../../src/connection/connection.ts";
 import type { HealthCheck, HealthEnvironment } from "../../src/health/health.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
+import { manualResolver } from "../support/manual-resolver.ts";
 
 /** A check that says what the test says, and writes down what it is told. */
 function manual(first: Health = "serving") {
@@ -184,6 +185,22 @@ describe("health checks", () => {
     await transport.close();
   });
 
+  it("take no connection from an empty set that they only hold back", async () => {
+    const { check, say } = manual();
+    const resolver = manualResolver();
+    const { client, clock, ready, transport } = balanced({ health: [check], resolver });
+    resolver.tell({ endpoints: [{ address: "a:1" }, { address: "b:1" }] });
+    await ready();
+    resolver.tell({ endpoints: [] });
+    await clock.advance(40);
+    for (const address of ["a:1", "b:1"]) say(address, "unknown");
+    await clock.advance(40);
+    say("b:1", "serving");
+    await clock.advance(40);
+    assert.equal((await client.route({ data: "x" })).value, "b:1: hello x");
+    await transport.close();
+  });
+
   it("do no harm when they throw", async (t) => {
     const print = t.mock.method(console, "error", () => {});
     const fail = () => {
@@ -201,6 +218,10 @@ describe("health checks", () => {
   it("are options that are checked", () => {
     assert.throws(() => balanced({ health: [{} as HealthCheck] }), /health/);
     assert.throws(() => balanced({ panicShare: 2 }), RangeError);
+    assert.throws(
+      () => balanced({ health: [(() => undefined) as unknown as HealthCheck] }),
+      /health check returned undefined/,
+    );
     let env: HealthEnvironment | undefined;
     balanced({
       health: [(environment) => {
