@@ -5,10 +5,10 @@ import type { HealthCheck } from "../health/health.ts";
 import { HealthHost } from "../health/health-host.ts";
 import { emit } from "../listener.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
-import type { Resolution, Resolver, Staleness } from "../resolver/resolver.ts";
-import { BadResolution, watchResolver } from "../resolver/watch.ts";
+import type { Resolution, Staleness } from "../resolver/resolver.ts";
+import { BadResolution, type ReadListener } from "../resolver/read.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
-import type { Clock, Timer } from "../time/clock.ts";
+import type { Clock } from "../time/clock.ts";
 import { describeBalancer } from "./describe.ts";
 import type { BalancerEvent } from "./event.ts";
 import type { PendingCall, PickerSource } from "./picker-source.ts";
@@ -17,7 +17,8 @@ import { WaitingCalls } from "./waiting-calls.ts";
 
 /** Options of {@link Balancer}. */
 export interface BalancerOptions {
-  readonly resolver: Resolver;
+  /** What is resolved. */
+  readonly target: string | undefined;
   readonly connector: Connector;
   readonly policy: Policy;
   readonly clock: Clock;
@@ -28,7 +29,7 @@ export interface BalancerOptions {
   readonly onEvent: ((event: BalancerEvent) => void) | undefined;
   readonly backoff: BackoffOptions;
   readonly removedStreamGraceMs: number | undefined;
-  /** How long without a call until resolving stops and connections are closed, in milliseconds. */
+  /** How long without a call until the set is forgotten and connections are closed, in milliseconds. */
   readonly idleTimeoutMs: number;
 }
 
@@ -40,21 +41,18 @@ export type Knowledge =
   | "known";
 
 /**
- * Joins resolver, pool and policy: sets of endpoints come in, and calls get connections. It does nothing before
- * `start`, and stops after a long time without calls (gRPC's channel idleness).
+ * Joins pool, policy and health: sets of endpoints come in, and calls get connections. How the sets are resolved is
+ * decided by the subclasses: `watched.ts` and `pulled.ts`.
  */
-export class Balancer implements PickerSource {
+export abstract class Balancer implements ReadListener {
   readonly target: string;
   readonly pool: Pool;
   readonly onOutcome: PickerSource["onOutcome"];
-  readonly #options: BalancerOptions;
-  readonly #calls = new WaitingCalls();
+  protected readonly options: BalancerOptions;
+  protected readonly calls: WaitingCalls = new WaitingCalls();
   /** When a ready connection was last lost or removed. */
   #lostReadyMs = -Infinity;
   #closed = false;
-  /** Stops the current resolving. */
-  #running: AbortController | undefined;
-  #idleCheck: Timer | undefined;
   readonly #policy: PolicyHost;
   readonly #health: HealthHost;
   /** Undefined while the balancer is stopped, or has no set yet. */
@@ -65,8 +63,8 @@ export class Balancer implements PickerSource {
   leftOut: Error | undefined;
 
   constructor(options: BalancerOptions) {
-    this.#options = options;
-    this.target = options.resolver.target ?? "the service";
+    this.options = options;
+    this.target = options.target ?? "the service";
     const { onEvent } = options;
     this.#policy = new PolicyHost(options.policy, options.clock, options.random, () => {
       if (this.knowledge === "known") this.pool.touch();
@@ -99,7 +97,7 @@ export class Balancer implements PickerSource {
         emit(onEvent, { type: "endpoints-changed", target: this.target, added, removed, total });
       },
       onState: (connection, from, cause) => {
-        if (cause !== undefined) void this.#refresh();
+        if (cause !== undefined) this.connectionFailed();
         if (from === "ready") this.#lostReadyMs = options.clock.now();
         const to = connection.state, { endpoint } = connection;
         emit(onEvent, { type: "connection-state", target: this.target, endpoint, from, to, ...cause && { cause } });
@@ -115,29 +113,23 @@ export class Balancer implements PickerSource {
 
   /** How many calls wait for a connection, or before their next attempt. */
   get waiting(): number {
-    return this.#calls.size;
+    return this.calls.size;
   }
 
   get serving(): boolean {
-    return this.#calls.serving;
+    return this.calls.serving;
   }
 
-  /** Starts resolving, unless it already does. */
-  start(): void {
-    if (this.#running !== undefined || this.#closed) return;
-    const { resolver, clock, random, onEvent } = this.#options;
-    const { signal } = this.#running = new AbortController();
-    this.#watchIdleness(0);
-    void watchResolver(resolver, {
-      told: (resolution, leftOut) => this.#resolved(resolution, leftOut),
-      skipped: (endpoint, cause) => {
-        emit(onEvent, { type: "endpoint-skipped", target: this.target, endpoint, cause });
-      },
-    }, { clock, random, signal });
+  /** A connection failed: the set may be out of date. */
+  protected abstract connectionFailed(): void;
+
+  skipped(endpoint: unknown, cause: Error): void {
+    emit(this.options.onEvent, { type: "endpoint-skipped", target: this.target, endpoint, cause });
   }
 
-  #resolved({ endpoints, stale }: Resolution, leftOut: Error | undefined): void {
-    const { onEvent } = this.#options;
+  /** What is known about the endpoints has changed. */
+  protected resolved({ endpoints, stale }: Resolution, leftOut?: Error): void {
+    const { onEvent } = this.options;
     const wasStale = this.stale !== undefined;
     this.stale = stale;
     if (stale === undefined && wasStale) emit(onEvent, { type: "endpoints-fresh", target: this.target });
@@ -155,27 +147,19 @@ export class Balancer implements PickerSource {
     if (this.picker !== undefined || !(stale?.cause instanceof BadResolution)) return;
     const none = new Error("there are no endpoints");
     this.picker = { pick: () => none };
-    this.#calls.retryAll();
-  }
-
-  async #refresh(): Promise<void> {
-    try {
-      await this.#options.resolver.refresh?.();
-    } catch (error) {
-      console.error("connect-lb: refresh of a resolver threw", error);
-    }
+    this.wakeCalls();
   }
 
   await(call: PendingCall): void {
-    this.#calls.add(call);
+    this.calls.add(call);
   }
 
   forget(call: PendingCall): void {
-    this.#calls.delete(call);
+    this.calls.delete(call);
   }
 
   hasRoom(connection: EndpointConnection): void {
-    this.#calls.hasRoom(connection);
+    this.calls.hasRoom(connection);
   }
 
   /**
@@ -184,22 +168,27 @@ export class Balancer implements PickerSource {
    */
   moreTimeMs(waitTimeoutMs: number): number {
     if (this.pool.connections.some((connection) => connection.full)) return waitTimeoutMs;
-    return this.#lostReadyMs + waitTimeoutMs - this.#options.clock.now();
+    return this.#lostReadyMs + waitTimeoutMs - this.options.clock.now();
   }
 
   /** The state of the service, for the error of a call that got no connection. */
   describe(): string {
-    return describeBalancer(this, this.#options.clock.now());
+    return describeBalancer(this, this.options.clock.now());
   }
 
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
-    this.#running?.abort(new Error("the transport is closed"));
-    this.#idleCheck?.cancel();
-    this.#calls.retryAll();
+    this.calls.retryAll();
     this.#policy.close();
     this.#health.close();
     await this.pool.close(graceMs);
+  }
+
+  /** There were no calls for a long time: starts over with the next one (gRPC's channel idleness). */
+  protected goIdle(): void {
+    this.picker = this.stale = undefined;
+    this.knowledge = "unknown";
+    this.pool.reset();
   }
 
   #rebuild(connections: readonly EndpointConnection[]): void {
@@ -210,24 +199,13 @@ export class Balancer implements PickerSource {
     } catch (error) {
       const cause = error as Error;
       this.picker ??= { pick: () => cause };
-      emit(this.#options.onEvent, { type: "policy-failed", target: this.target, cause });
+      emit(this.options.onEvent, { type: "policy-failed", target: this.target, cause });
     }
-    this.#calls.retryAll();
+    this.wakeCalls();
   }
 
-  /** Checks periodically whether there were calls, at no cost to the calls themselves. */
-  #watchIdleness(picksBefore: number): void {
-    const { clock, idleTimeoutMs } = this.#options;
-    if (idleTimeoutMs === Infinity) return;
-    this.#idleCheck = clock.timer(idleTimeoutMs, () => {
-      const { connections } = this.pool;
-      const picks = connections.reduce((sum, connection) => sum + connection.picks, 0);
-      const busy = this.waiting > 0 || connections.some((connection) => connection.inFlight > 0);
-      if (busy || picks !== picksBefore) return this.#watchIdleness(picks);
-      this.#running?.abort(new Error("there were no calls"));
-      this.#running = this.picker = this.stale = undefined;
-      this.knowledge = "unknown";
-      this.pool.reset();
-    });
+  /** There is a new picker for calls that wait. */
+  protected wakeCalls(): void {
+    this.calls.retryAll();
   }
 }

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Balancer } from "../balancer/balancer.ts";
 import { waitFor } from "../balancer/wait.ts";
+import type { WatchedBalancer } from "../balancer/watched.ts";
 import { transportClosed } from "../call/failure.ts";
 import { type Check, checkOptions, type Checks, kind, milliseconds } from "../option.ts";
 import type { Clock } from "../time/clock.ts";
@@ -22,7 +22,7 @@ const CONNECT: Checks<ConnectOptions> = { timeoutMs: milliseconds, signal: abort
 
 /** Starts the balancer and resolves when a connection is ready; see `BalancedTransport.connect` for what it throws. */
 export async function connect(
-  balancer: Balancer,
+  balancer: WatchedBalancer,
   clock: Clock,
   waitTimeoutMs: number,
   options: ConnectOptions,

@@ -5,7 +5,6 @@ import type { CallEnvironment } from "../call/environment.ts";
 import { ReplayBuffer } from "../call/replay.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { UnaryCall } from "../call/unary-call.ts";
-import { deadlinesOf } from "../time/deadline.ts";
 
 /**
  * Runs interceptors around calls, once per call and not per attempt. Connect's own runners give interceptors what they
@@ -48,9 +47,9 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
       signal?.addEventListener("abort", onAbort);
       // The runner would also enforce the deadline when the response is complete and only waits to be read.
       const { timeoutMs: limitMs } = call;
-      const deadline = limitMs === undefined ? undefined : deadlinesOf(env.clock).add(limitMs, {
-        onDeadline: () => abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded)),
-      });
+      const deadline = limitMs === undefined ? undefined : env.clock.timer(limitMs, () => {
+        abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+      }, true);
       // The runner aborts its signal whenever a call ends, even if an interceptor ends it.
       const end = () => {
         signal?.removeEventListener("abort", onAbort);

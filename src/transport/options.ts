@@ -100,7 +100,7 @@ export const BACKOFF: Checks<BackoffOptions> = {
   jitter: or("full", jitter),
 };
 
-const TRANSPORT: Checks<BalancedTransportOptions> = {
+export const TRANSPORT: Checks<BalancedTransportOptions> = {
   resolver: required(makes(
     "a resolver, such as registry.resolver(service) or staticResolver([…])",
     (value) => typeof (value as { resolve?: unknown } | null | undefined)?.resolve === "function",

@@ -1,17 +1,8 @@
 import type { Transport } from "@connectrpc/connect";
-import { Balancer } from "../balancer/balancer.ts";
-import type { CallEnvironment } from "../call/environment.ts";
-import { transportClosed } from "../call/failure.ts";
-import { RetryPolicy } from "../call/retry.ts";
-import { StreamCall } from "../call/stream-call.ts";
-import { UnaryCall } from "../call/unary-call.ts";
-import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
-import { givenOf } from "../option.ts";
-import { roundRobin } from "../policy/round-robin.ts";
-import { systemClock } from "../time/clock.ts";
+import { WatchedBalancer } from "../balancer/watched.ts";
+import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
-import { interceptedCalls } from "./intercepted.ts";
-import { BACKOFF, type BalancedTransportOptions, checkTransportOptions } from "./options.ts";
+import { type BalancedTransportOptions, checkTransportOptions } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
 
 /** A Connect transport that balances calls over a service's endpoints. */
@@ -50,59 +41,11 @@ export interface BalancedTransport extends Transport, AsyncDisposable {
  */
 export function createBalancedTransport(options: BalancedTransportOptions): BalancedTransport {
   checkTransportOptions(options);
-  const { clock = systemClock, random = Math.random, interceptors = [], waitTimeoutMs = 10_000 } = options;
-  const { resolver, connector, policy = roundRobin(), onEvent } = options;
-  const { removedStreamGraceMs, idleTimeoutMs = 1_800_000 } = options;
-  const balancer = new Balancer({
-    resolver,
-    connector,
-    policy,
-    health: options.health ?? [],
-    panicShare: options.panicShare ?? 0,
-    clock,
-    random,
-    onEvent,
-    backoff: { ...DEFAULT_CONNECT_BACKOFF, ...givenOf(options.backoff ?? {}, Object.keys(BACKOFF)) },
-    removedStreamGraceMs,
-    idleTimeoutMs,
-  });
-  const env: CallEnvironment = {
-    balancer,
-    clock,
-    random,
-    defaultTimeoutMs: options.defaultTimeoutMs,
-    waitTimeoutMs,
-    waitForReady: options.waitForReady ?? false,
-    onAttempt: options.onAttempt,
-    observers: options.observers?.length ? [...options.observers] : undefined,
-    retry: options.retry === false ? undefined : new RetryPolicy(options.retry ?? {}, random),
-  };
-  const intercepted = interceptors.length === 0 ? undefined : interceptedCalls(env, [...interceptors]);
-
+  const balancer = new WatchedBalancer(options.resolver, balancerOptions(options, options.resolver.target));
+  const env = callEnvironment(options, balancer);
   return {
-    unary(method, signal, timeoutMs, header, input, contextValues) {
-      try {
-        if (balancer.closed) throw transportClosed();
-        if (intercepted !== undefined) {
-          return intercepted.unary(method, signal, timeoutMs, header, input, contextValues);
-        }
-        return new UnaryCall(env, method, signal, timeoutMs, header, input, contextValues).start();
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    },
-    stream(method, signal, timeoutMs, header, input, contextValues) {
-      try {
-        if (balancer.closed) throw transportClosed();
-        if (intercepted !== undefined) {
-          return intercepted.stream(method, signal, timeoutMs, header, input, contextValues);
-        }
-        return new StreamCall(env, method, signal, timeoutMs, header, input, contextValues).start();
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    },
-    connect: (connectOptions = {}) => connect(balancer, clock, waitTimeoutMs, connectOptions),
+    ...callsOf(env, options.interceptors),
+    connect: (connectOptions = {}) => connect(balancer, env.clock, env.waitTimeoutMs, connectOptions),
     snapshot: () => snapshotOf(balancer),
     async close(graceMs = 0) {
       checkGrace(graceMs);
@@ -110,12 +53,4 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
     },
     [Symbol.asyncDispose]: () => balancer.close(0),
   };
-}
-
-/** @throws TypeError or RangeError unless the value is a number of milliseconds of at least 0. */
-function checkGrace(graceMs: number): void {
-  if (typeof graceMs !== "number" || Number.isNaN(graceMs)) {
-    throw new TypeError(`close() takes a number of milliseconds, not ${String(graceMs)}`);
-  }
-  if (graceMs < 0) throw new RangeError(`close() takes milliseconds from 0, not ${graceMs}`);
 }

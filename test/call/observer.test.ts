@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { Balancer } from "../../src/balancer/balancer.ts";
+import { WatchedBalancer } from "../../src/balancer/watched.ts";
 import type { CallAttempt } from "../../src/call/attempt.ts";
 import { Call } from "../../src/call/call.ts";
 import type { CallEnvironment } from "../../src/call/environment.ts";
@@ -200,8 +200,8 @@ describe("a call", () => {
           })
         ),
     });
-    const balancer = new Balancer({
-      resolver: staticResolver(["a:1", "b:1"]),
+    const balancer = new WatchedBalancer(staticResolver(["a:1", "b:1"]), {
+      target: undefined,
       connector,
       policy: roundRobin(),
       health: [],

@@ -1,0 +1,66 @@
+import type { Resolver } from "../resolver/resolver.ts";
+import { watchResolver } from "../resolver/watch.ts";
+import type { Timer } from "../time/clock.ts";
+import { Balancer, type BalancerOptions } from "./balancer.ts";
+import type { PickerSource } from "./picker-source.ts";
+
+/**
+ * A balancer that watches its resolver, whether or not there are calls. It does nothing before `start`, and stops after
+ * a long time without calls.
+ */
+export class WatchedBalancer extends Balancer implements PickerSource {
+  readonly #resolver: Resolver;
+  /** Stops the current resolving. */
+  #running: AbortController | undefined;
+  #idleCheck: Timer | undefined;
+
+  constructor(resolver: Resolver, options: BalancerOptions) {
+    super(options);
+    this.#resolver = resolver;
+  }
+
+  /** Starts resolving, unless it already does. */
+  start(): void {
+    if (this.#running !== undefined || this.closed) return;
+    const { clock, random } = this.options;
+    const { signal } = this.#running = new AbortController();
+    this.#watchIdleness(0);
+    void watchResolver(this.#resolver, {
+      told: (resolution, leftOut) => this.resolved(resolution, leftOut),
+      skipped: (endpoint, cause) => this.skipped(endpoint, cause),
+    }, { clock, random, signal });
+  }
+
+  protected connectionFailed(): void {
+    void this.#refresh();
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      await this.#resolver.refresh?.();
+    } catch (error) {
+      console.error("connect-lb: refresh of a resolver threw", error);
+    }
+  }
+
+  override async close(graceMs: number): Promise<void> {
+    this.#running?.abort(new Error("the transport is closed"));
+    this.#idleCheck?.cancel();
+    await super.close(graceMs);
+  }
+
+  /** Checks periodically whether there were calls, at no cost to the calls themselves. */
+  #watchIdleness(picksBefore: number): void {
+    const { clock, idleTimeoutMs } = this.options;
+    if (idleTimeoutMs === Infinity) return;
+    this.#idleCheck = clock.timer(idleTimeoutMs, () => {
+      const { connections } = this.pool;
+      const picks = connections.reduce((sum, connection) => sum + connection.picks, 0);
+      const busy = this.waiting > 0 || connections.some((connection) => connection.inFlight > 0);
+      if (busy || picks !== picksBefore) return this.#watchIdleness(picks);
+      this.#running?.abort(new Error("there were no calls"));
+      this.#running = undefined;
+      this.goIdle();
+    });
+  }
+}

@@ -1,0 +1,87 @@
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { BalancerOptions } from "../balancer/balancer.ts";
+import type { PickerSource } from "../balancer/picker-source.ts";
+import type { CallEnvironment } from "../call/environment.ts";
+import { transportClosed } from "../call/failure.ts";
+import { RetryPolicy } from "../call/retry.ts";
+import { StreamCall } from "../call/stream-call.ts";
+import { UnaryCall } from "../call/unary-call.ts";
+import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
+import { givenOf } from "../option.ts";
+import { roundRobin } from "../policy/round-robin.ts";
+import { systemClock } from "../time/clock.ts";
+import { interceptedCalls } from "./intercepted.ts";
+import { BACKOFF, type BalancedTransportOptions } from "./options.ts";
+
+type CallOptions = Omit<BalancedTransportOptions, "resolver">;
+
+/** The options of a transport's balancer, with their defaults. */
+export function balancerOptions(options: CallOptions, target: string | undefined): BalancerOptions {
+  return {
+    target,
+    connector: options.connector,
+    policy: options.policy ?? roundRobin(),
+    health: options.health ?? [],
+    panicShare: options.panicShare ?? 0,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    onEvent: options.onEvent,
+    backoff: { ...DEFAULT_CONNECT_BACKOFF, ...givenOf(options.backoff ?? {}, Object.keys(BACKOFF)) },
+    removedStreamGraceMs: options.removedStreamGraceMs,
+    idleTimeoutMs: options.idleTimeoutMs ?? 1_800_000,
+  };
+}
+
+/** What the calls of a transport share, with the defaults of its options. */
+export function callEnvironment(options: CallOptions, balancer: PickerSource): CallEnvironment {
+  const { clock = systemClock, random = Math.random } = options;
+  return {
+    balancer,
+    clock,
+    random,
+    defaultTimeoutMs: options.defaultTimeoutMs,
+    waitTimeoutMs: options.waitTimeoutMs ?? 10_000,
+    waitForReady: options.waitForReady ?? false,
+    onAttempt: options.onAttempt,
+    observers: options.observers?.length ? [...options.observers] : undefined,
+    retry: options.retry === false ? undefined : new RetryPolicy(options.retry ?? {}, random),
+  };
+}
+
+/** Starts calls: the Transport that balancing transports have in common. */
+export function callsOf(env: CallEnvironment, interceptors: readonly Interceptor[] = []): Transport {
+  const { balancer } = env;
+  const intercepted = interceptors.length === 0 ? undefined : interceptedCalls(env, [...interceptors]);
+  return {
+    unary(method, signal, timeoutMs, header, input, contextValues) {
+      try {
+        if (balancer.closed) throw transportClosed();
+        if (intercepted !== undefined) {
+          return intercepted.unary(method, signal, timeoutMs, header, input, contextValues);
+        }
+        return new UnaryCall(env, method, signal, timeoutMs, header, input, contextValues).start();
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
+    stream(method, signal, timeoutMs, header, input, contextValues) {
+      try {
+        if (balancer.closed) throw transportClosed();
+        if (intercepted !== undefined) {
+          return intercepted.stream(method, signal, timeoutMs, header, input, contextValues);
+        }
+        return new StreamCall(env, method, signal, timeoutMs, header, input, contextValues).start();
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
+  };
+}
+
+/** @throws TypeError or RangeError unless the value is a number of milliseconds of at least 0. */
+export function checkGrace(graceMs: number): void {
+  if (typeof graceMs !== "number" || Number.isNaN(graceMs)) {
+    throw new TypeError(`close() takes a number of milliseconds, not ${String(graceMs)}`);
+  }
+  if (graceMs < 0) throw new RangeError(`close() takes milliseconds from 0, not ${graceMs}`);
+}
