@@ -6,21 +6,21 @@
  * import { createEtcd3Registry } from "connect-lb/etcd3";
  * import { Etcd3 } from "etcd3";
  *
- * const registry = createEtcd3Registry({ endpoints: ["http://127.0.0.1:2379"] });
+ * const registry = createEtcd3Registry({ Etcd3, endpoints: ["http://127.0.0.1:2379"] });
  * const another = createEtcd3Registry({ client: new Etcd3({ hosts: ["127.0.0.1:2379"] }) });
  * ```
  *
- * The package is an optional peer dependency, loaded by the first call to etcd. It reads its own files when it is
- * loaded, so it can't be part of a bundle.
+ * connect-lb itself doesn't import the package (version 1): your program does, and passes its class or a client. It
+ * reads its own files when it is loaded, so it can't be part of a bundle.
  *
  * @module
  */
-import type { Etcd3 } from "etcd3";
 import { createEtcd3Driver } from "./etcd/driver/etcd3/etcd3-driver.ts";
 import { sourceOf } from "./etcd/driver/etcd3/client-options.ts";
+import type { Etcd3Class, Etcd3Client } from "./etcd/driver/etcd3/package.ts";
 import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
 import { type Etcd3TlsOptions, grpcCredentials } from "./node/grpc-credentials.ts";
-import { anything, checkOptions, type Checks, givenOf, kind } from "./option.ts";
+import { anything, checkOptions, type Checks, givenOf, kind, wrongOption } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
 
 /** Options of {@link createEtcd3Registry}: where etcd is, or a client of the package that knows. */
@@ -28,6 +28,8 @@ export type CreateEtcd3RegistryOptions = Etcd3EndpointsOptions | Etcd3ClientOpti
 
 /** Where etcd is, with the options of any etcd registry. */
 export interface Etcd3EndpointsOptions extends EtcdRegistryOptions {
+  /** The class of the `etcd3` package, with which the registry creates its own clients. */
+  readonly Etcd3: Etcd3Class;
   /** How `https://` endpoints are verified, and the client's certificate if etcd requires one. */
   readonly tls?: Etcd3TlsOptions;
   readonly client?: undefined;
@@ -40,7 +42,8 @@ export interface Etcd3ClientOptions extends Omit<EtcdRegistryOptions, "endpoints
    * this one is neither called nor closed, because its retries and circuit breakers would come between etcd and the
    * registry.
    */
-  readonly client: Etcd3;
+  readonly client: Etcd3Client;
+  readonly Etcd3?: undefined;
 }
 
 type AnyOptions = Record<keyof Etcd3EndpointsOptions | keyof Etcd3ClientOptions, unknown>;
@@ -52,14 +55,13 @@ const OPTIONS: Checks<AnyOptions> = {
   tls: kind("an object, { ca, cert, key, servername }", (value) => typeof value === "object" && value !== null),
   // Read by `sourceOf`.
   client: anything,
+  // Checked below: absent if there is a client.
+  Etcd3: anything,
 };
 
 /**
  * A registry in etcd, reached through the `etcd3` package. It does nothing until its first resolver is consumed or
  * `register` is called. An open watch keeps the process alive until it is closed.
- *
- * If the package is not installed, the registry behaves as if etcd were unreachable: lists reject, and events say what
- * to install.
  *
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
@@ -69,13 +71,19 @@ export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Regist
     const { source, ...where } = sourceOf(options.client, options);
     return createRegistryOver(() => createEtcd3Driver(source), { ...givenOf(options, Object.keys(OPTIONS)), ...where });
   }
+  const { Etcd3 } = options;
+  if (typeof Etcd3 !== "function") {
+    const expected = 'the class of the etcd3 package (import { Etcd3 } from "etcd3"), or client: an instance of it';
+    throw wrongOption("Etcd3", Etcd3, expected);
+  }
   const credentials = options.tls === undefined ? undefined : grpcCredentials(options.tls);
   const grpcOptions = options.tls?.servername === undefined
     ? undefined
     : { "grpc.ssl_target_name_override": options.tls.servername };
-  return createRegistryOver(() => createEtcd3Driver({ credentials, grpcOptions }), options);
+  return createRegistryOver(() => createEtcd3Driver({ Etcd3, credentials, grpcOptions }), options);
 }
 
+export type { Etcd3Class, Etcd3Client } from "./etcd/driver/etcd3/package.ts";
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export type { Etcd3TlsOptions } from "./node/grpc-credentials.ts";

@@ -147,7 +147,7 @@ describe("the layers of src", () => {
     for (const file of files) {
       for (const { from } of importsOf(file)) {
         if (from.startsWith("src/") || from.startsWith("gen/") || isNodeOnly(from)) continue;
-        assert.match(from, /^(@bufbuild\/protobuf|@connectrpc\/connect|etcd3)(\/|$)/, file);
+        assert.match(from, /^(@bufbuild\/protobuf|@connectrpc\/connect)(\/|$)/, file);
       }
     }
   });

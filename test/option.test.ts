@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http2";
 import { describe, it } from "node:test";
+import { Etcd3 } from "etcd3";
 import { createMemoryEtcd, createMemoryRegistry } from "../src/testing.ts";
 import { createEtcdRegistry, etcdNaming, goZero, grpclb, kitex, kratos } from "../src/etcd.ts";
 import { createEtcd3Registry } from "../src/etcd3.ts";
@@ -25,7 +26,7 @@ const factories: Record<string, (more: Anything) => unknown> = {
   "grpcConnector()": (more) => grpcConnector({ tls: {}, ...more }),
   "transportConnector()": (more) => transportConnector(() => createMemoryEtcd().transport(), { ...more }),
   "createEtcdRegistry()": (more) => createEtcdRegistry({ ...etcd, ...more }),
-  "createEtcd3Registry()": (more) => createEtcd3Registry({ ...etcd, ...more }),
+  "createEtcd3Registry()": (more) => createEtcd3Registry({ Etcd3, ...etcd, ...more }),
   "createMemoryRegistry()": (more) => createMemoryRegistry({ ...more }),
   "createMemoryEtcd()": (more) => createMemoryEtcd({ ...more }),
   "dnsResolver()": (more) => dnsResolver("a.test:1", { ...more }),

@@ -1,4 +1,5 @@
 import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { Etcd3 } from "etcd3";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
@@ -15,7 +16,7 @@ const transport = createRouterTransport(({ service }) => {
 export function openConnectLb(driver: "connect" | "etcd3", url: string): RegistryContender {
   const registry = driver === "connect"
     ? createEtcdRegistry({ endpoints: [url] })
-    : createEtcd3Registry({ endpoints: [url] });
+    : createEtcd3Registry({ Etcd3, endpoints: [url] });
   const rebuildsMs: number[] = [];
   let onBuilt = (_addresses: () => Set<string>) => {};
   const choose = roundRobin();

@@ -1,6 +1,7 @@
 // B2: etcd ends connections that are pinged more often than every 5 s, or while no stream is open.
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
+import { Etcd3 } from "etcd3";
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
 import type { EtcdDriver } from "../../src/etcd/driver/driver.ts";
 import { createEtcd3Driver } from "../../src/etcd/driver/etcd3/etcd3-driver.ts";
@@ -83,12 +84,12 @@ describe("pings to etcd", () => {
   });
 
   it("B2: the etcd3 driver's come 6 s after the last sign of life at least, and only while a stream is open", async () => {
-    const idle = await silent(() => createEtcd3Driver());
+    const idle = await silent(() => createEtcd3Driver({ Etcd3 }));
     const ended = idle.watch();
     await streams(idle.server, 1);
     ended.stop();
     await resets(idle.server, 1);
-    const busy = await silent(() => createEtcd3Driver());
+    const busy = await silent(() => createEtcd3Driver({ Etcd3 }));
     busy.watch();
     await streams(busy.server, 1);
     const sinceMs = performance.now();

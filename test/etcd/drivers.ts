@@ -1,5 +1,6 @@
 // The drivers that one and the same suites are run on, and what those need to say of them.
 import assert from "node:assert/strict";
+import { Etcd3 } from "etcd3";
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
 import type {
   AttemptContext,
@@ -21,7 +22,7 @@ export const connectKind: DriverKind = {
   name: "the Connect driver",
   create: () => createConnectDriver(grpcConnector({ readMaxBytes: 2 ** 29 })),
 };
-export const etcd3Kind: DriverKind = { name: "the etcd3 driver", create: () => createEtcd3Driver() };
+export const etcd3Kind: DriverKind = { name: "the etcd3 driver", create: () => createEtcd3Driver({ Etcd3 }) };
 export const driverKinds: readonly DriverKind[] = [connectKind, etcd3Kind];
 
 /** A driver on one etcd endpoint, with little to write around each call. */

@@ -55,27 +55,31 @@ describe("a registry over a client of the user's", () => {
 describe("createEtcd3Registry", () => {
   const endpoints = ["http://127.0.0.1:1"];
   it("does nothing until it is used", async () => {
-    await createEtcd3Registry({ endpoints, tls: { ca, ...certificate } }).close();
+    await createEtcd3Registry({ Etcd3, endpoints, tls: { ca, ...certificate } }).close();
   });
 
   it("says what is wrong with its options", () => {
     const client = new Etcd3({ hosts: endpoints });
     const refused: [message: RegExp, options: unknown][] = [
       [/takes an options object/, undefined],
-      [/endpoints is undefined: expected an array/, {}],
+      [/^option Etcd3 is undefined: expected the class of the etcd3 package \(import \{ Etcd3 \} from "etcd3"\)/, {}],
+      [/^option Etcd3 is an object: expected the class .*, or client: an instance/, { Etcd3: client, endpoints }],
+      [/Etcd3 is the client's: leave out client or Etcd3/, { client, Etcd3 }],
+      [/endpoints is undefined: expected an array/, { Etcd3 }],
       [/expected an instance of the etcd3 package's class Etcd3/, { client: {} }],
       [/expected an instance of the etcd3 package's class Etcd3/, { client: null }],
       [/endpoints is the client's: leave out client or endpoints/, { client, endpoints }],
       [/password is the client's/, { client, password: "x" }],
       [/tls is the client's/, { client, tls: {} }],
-      [/^option tls is true: expected/, { endpoints, tls: true }],
+      [/^option tls is true: expected/, { Etcd3, endpoints, tls: true }],
       [/the etcd3 package .* has no option "tls\.rejectUnauthorized": it takes ca, cert, key, servername/, {
+        Etcd3,
         endpoints,
         tls: { rejectUnauthorized: false },
       }],
-      [/tls\.cert and tls\.key belong together/, { endpoints, tls: { cert: certificate.cert } }],
-      [/^option tls\.ca is a number .*: expected PEM/, { endpoints, tls: { ca: 1 } }],
-      [/^option tls\.ca is a string .*: expected PEM .*not its path/, { endpoints, tls: { ca: "/etc/ca.pem" } }],
+      [/tls\.cert and tls\.key belong together/, { Etcd3, endpoints, tls: { cert: certificate.cert } }],
+      [/^option tls\.ca is a number .*: expected PEM/, { Etcd3, endpoints, tls: { ca: 1 } }],
+      [/^option tls\.ca is a string .*: expected PEM .*not its path/, { Etcd3, endpoints, tls: { ca: "/etc/ca.pem" } }],
     ];
     for (const [message, options] of refused) {
       assert.throws(() => createEtcd3Registry(options as CreateEtcd3RegistryOptions), (error: Error) => {

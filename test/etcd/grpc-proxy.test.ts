@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import process from "node:process";
 import { after, afterEach, before, describe, it } from "node:test";
+import { Etcd3 } from "etcd3";
 import { promisify } from "node:util";
 import type { EtcdRegistryOptions } from "../../src/etcd/registry.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
@@ -48,9 +49,10 @@ describe("behind etcd's grpc-proxy", () => {
     opened.push(behind);
     return behind;
   };
+  const overEtcd3 = (options: EtcdRegistryOptions) => createEtcd3Registry({ ...options, Etcd3 });
   /** Two registries over each driver, behind one proxy. */
   const openAll = (options: EtcdRegistryOptions) =>
-    [createEtcdRegistry, createEtcdRegistry, createEtcd3Registry, createEtcd3Registry].map((createRegistry) =>
+    [createEtcdRegistry, createEtcdRegistry, overEtcd3, overEtcd3].map((createRegistry) =>
       open(createRegistry, options)
     );
   const registered = async (all: readonly Behind[], ttlSeconds: number) => {

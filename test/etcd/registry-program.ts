@@ -1,13 +1,14 @@
 // Opens all that a registry has, as an application would, and says when it has; closes it when told to.
 import process from "node:process";
+import { Etcd3 } from "etcd3";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
 
 const [url = "", mode, over] = process.argv.slice(2);
 // What holds an application is its server, or the calls that it makes: a resolver and a registration don't.
 const server = mode === "ready" ? undefined : setInterval(() => {}, 1_000);
-const createRegistry = over === "etcd3" ? createEtcd3Registry : createEtcdRegistry;
-const registry = createRegistry({ endpoints: [url] });
+const endpoints = [url];
+const registry = over === "etcd3" ? createEtcd3Registry({ Etcd3, endpoints }) : createEtcdRegistry({ endpoints });
 const stop = new AbortController();
 const consumed = (async () => {
   for await (const { endpoints, stale } of registry.resolver("a").resolve(stop.signal)) {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, describe, it } from "node:test";
+import { Etcd3 } from "etcd3";
 import { createServer, type TLSSocket } from "node:tls";
 import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
@@ -38,7 +39,7 @@ interface Over extends DriverKind {
 
 const over: readonly Over[] = [
   { ...connectKind, createRegistry: createEtcdRegistry, all: true },
-  { ...etcd3Kind, createRegistry: createEtcd3Registry, all: false },
+  { ...etcd3Kind, createRegistry: (options) => createEtcd3Registry({ ...options, Etcd3 }), all: false },
 ];
 /** The one that is being tested. */
 let current = over[0] as Over;

@@ -66,5 +66,6 @@ orders.on("close", () => {
 async function open(options: EtcdRegistryOptions): Promise<Registry> {
   if (config.driver === "connect") return createEtcdRegistry(options);
   const { createEtcd3Registry } = await import("../../../src/etcd3.ts");
-  return createEtcd3Registry(options);
+  const { Etcd3 } = await import("etcd3");
+  return createEtcd3Registry({ ...options, Etcd3 });
 }

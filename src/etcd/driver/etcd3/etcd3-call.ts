@@ -1,13 +1,6 @@
-import type { Etcd3 } from "etcd3";
 import type { AttemptContext } from "../driver.ts";
 import type { Etcd3Session } from "./etcd3-session.ts";
-
-/** What the package's raw clients take besides the request: grpc-js's call options. */
-export type CallOptions = NonNullable<Parameters<Etcd3["kv"]["range"]>[1]>;
-type Interceptor = NonNullable<CallOptions["interceptors"]>[number];
-type Call = ReturnType<Interceptor>;
-type Listener = NonNullable<Parameters<Call["start"]>[1]>;
-type Status = Parameters<NonNullable<Listener["onReceiveStatus"]>>[0];
+import type { Call, CallOptions, Status } from "./package.ts";
 
 /** gRPC's codes that matter here (grpc's statuscodes.md). */
 export const CANCELLED = 1, PERMISSION_DENIED = 7, UNAUTHENTICATED = 16;
@@ -17,7 +10,7 @@ export class StatusError extends Error {
   override readonly name = "StatusError";
   readonly code: number;
 
-  constructor({ code, details }: Pick<Status, "code" | "details">) {
+  constructor({ code, details }: Status) {
     super(details);
     this.code = code;
   }
@@ -29,7 +22,7 @@ export class StatusError extends Error {
  * sent.
  */
 export class Etcd3Call {
-  readonly options: CallOptions = { interceptors: [(options, nextCall) => this.#intercept(nextCall(options) as Call)] };
+  readonly options: CallOptions = { interceptors: [(options, nextCall) => this.#intercept(nextCall(options))] };
   readonly #session: Etcd3Session;
   readonly #signal: AbortSignal;
   readonly #metadata: readonly (readonly [string, string])[];

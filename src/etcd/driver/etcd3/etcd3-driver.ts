@@ -1,10 +1,8 @@
-import type { Etcd3, IWatchRequest, IWatchResponse } from "etcd3";
-import { untilAborted } from "../../../time/until-aborted.ts";
 import type { AttemptContext, EtcdDriver, FailureKind, WatchResponse, WatchStream } from "../driver.ts";
 import { EndingStreams } from "../ending-streams.ts";
 import { kindOfText } from "../failure.ts";
 import { Sessions } from "../sessions.ts";
-import { type CallOptions, Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTICATED } from "./etcd3-call.ts";
+import { Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTICATED } from "./etcd3-call.ts";
 import { Etcd3Session, type Etcd3Source } from "./etcd3-session.ts";
 import {
   header,
@@ -16,21 +14,22 @@ import {
   watchRequest,
   watchResponse,
 } from "./message.ts";
+import type { CallOptions, RawClient, RawWatchRequest, RawWatchResponse } from "./package.ts";
 
 /**
  * Creates the etcd driver over the `etcd3` package. It uses only the package's raw clients: the package's own leases,
- * watchers and retries lose what the registry must not lose. The package is loaded by the first call.
+ * watchers and retries lose what the registry must not lose.
  */
-export function createEtcd3Driver(source: Etcd3Source = {}): EtcdDriver {
+export function createEtcd3Driver(source: Etcd3Source): EtcdDriver {
   const sessions = new Sessions((endpoint, events) => new Etcd3Session(source, endpoint, events));
   const ending = new EndingStreams();
 
   async function unary<T>(
     context: AttemptContext,
-    attempt: (client: Etcd3, options: CallOptions) => Promise<T>,
+    attempt: (client: RawClient, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     const session = sessions.session(context.endpoint);
-    const client = await untilAborted(session.client(), context.signal);
+    const client = session.client();
     const own = new Etcd3Call(session, context);
     try {
       const answer = await attempt(client, own.options);
@@ -91,7 +90,7 @@ async function keepAlive(
   context: AttemptContext,
   ending: EndingStreams,
 ): Promise<bigint> {
-  const client = await untilAborted(session.client(), context.signal);
+  const client = session.client();
   const own = new Etcd3Call(session, context, { leader: true });
   let answered = false;
   try {
@@ -114,11 +113,11 @@ async function keepAlive(
 
 function watch(sessions: Sessions<Etcd3Session>, context: AttemptContext): WatchStream {
   /** Requests sent before the stream is open. */
-  const early: IWatchRequest[] = [];
-  let send = (request: IWatchRequest) => void early.push(request);
+  const early: RawWatchRequest[] = [];
+  let send = (request: RawWatchRequest) => void early.push(request);
   async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
     const session = sessions.session(context.endpoint);
-    const client = await untilAborted(session.client(), context.signal);
+    const client = session.client();
     // A watch has no timeout, and would otherwise keep a session open that was given up.
     const signal = AbortSignal.any([context.signal, sessions.retirement(context.endpoint)]);
     const own = new Etcd3Call(session, { ...context, signal }, { leader: true });
@@ -131,7 +130,7 @@ function watch(sessions: Sessions<Etcd3Session>, context: AttemptContext): Watch
       };
       send = (request) => void stream.write(request);
       for (const request of early.splice(0)) send(request);
-      for await (const response of readable<IWatchResponse>(stream)) yield watchResponse(response);
+      for await (const response of readable<RawWatchResponse>(stream)) yield watchResponse(response);
       own.throwIfFailed();
     } catch (error) {
       own.throwIfFailed();

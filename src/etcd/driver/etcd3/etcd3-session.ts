@@ -1,28 +1,23 @@
-import type { Etcd3, IOptions } from "etcd3";
 import type { Endpoint } from "../../../endpoint.ts";
 import type { Session, SessionEvents } from "../sessions.ts";
+import type { Etcd3Class, Policy, RawClient, RawClientOptions } from "./package.ts";
 
 /** What sessions are opened with: the class of the etcd3 package, and its clients' credentials. */
 export interface Etcd3Source {
-  /** Defaults to the installed package's. */
-  readonly Etcd3?: new (options: IOptions) => Etcd3;
+  readonly Etcd3: Etcd3Class;
   /** For TLS. Undefined: the system's CAs, if an endpoint is secure. */
-  readonly credentials?: IOptions["credentials"] | undefined;
+  readonly credentials?: unknown;
   /** Channel options besides those that the driver needs. */
-  readonly grpcOptions?: IOptions["grpcOptions"] | undefined;
+  readonly grpcOptions?: Readonly<Record<string, unknown>> | undefined;
 }
-
-type FaultHandling = NonNullable<IOptions["faultHandling"]>;
 
 /**
  * Disables the package's own retries and circuit breakers: the registry does the retries, and a breaker shared by all
  * services of a host would keep blocking an etcd that has recovered.
  */
-const once = { execute: async (attempt: () => unknown) => await attempt() } as unknown as NonNullable<
-  FaultHandling["global"]
->;
+const once: Policy = { execute: async (attempt) => await attempt() };
 
-const CHANNEL: NonNullable<IOptions["grpcOptions"]> = {
+const CHANNEL = {
   // etcd closes the connection if pings come more often than every 5 s, or without a stream.
   "grpc.keepalive_time_ms": 10_000,
   // An etcd whose cores are busy checking passwords answers late.
@@ -65,7 +60,7 @@ interface Channel {
 }
 const READY = 2, SHUTDOWN = 4;
 
-const hostOf = (client: Etcd3): Host | undefined => (client as unknown as Hidden).pool?.hosts?.[0];
+const hostOf = (client: RawClient): Host | undefined => (client as unknown as Hidden).pool?.hosts?.[0];
 
 /** One client of the package for one etcd endpoint, and its calls. */
 export class Etcd3Session implements Session {
@@ -74,7 +69,7 @@ export class Etcd3Session implements Session {
   readonly #source: Etcd3Source;
   readonly #endpoint: Endpoint;
   readonly #events: SessionEvents;
-  #client: Promise<Etcd3> | undefined;
+  #client: RawClient | undefined;
   #watched: Channel | undefined;
   #closed = false;
   /** Set once it is retired: called when the last call ends. */
@@ -86,9 +81,10 @@ export class Etcd3Session implements Session {
     this.#events = events;
   }
 
-  async client(): Promise<Etcd3> {
-    const client = await (this.#client ??= this.#open());
+  /** The session's client, created on first use. */
+  client(): RawClient {
     if (this.#closed) throw new Error("the session to etcd was given up");
+    const client = this.#client ??= this.#open();
     this.#watch(client);
     return client;
   }
@@ -97,7 +93,7 @@ export class Etcd3Session implements Session {
    * Reports when the connection opens and when it ends, including when grpc-js closes it after 30 minutes without
    * calls.
    */
-  #watch(client: Etcd3): void {
+  #watch(client: RawClient): void {
     const channel = hostOf(client)?.getServiceClient?.("Lease").getChannel();
     if (channel === undefined || channel === this.#watched) return;
     this.#watched = channel;
@@ -133,51 +129,32 @@ export class Etcd3Session implements Session {
     await this.close();
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed = true;
     for (const cancel of [...this.#calls]) cancel();
-    await this.#client?.then((client) => {
+    if (this.#client !== undefined) {
       // Restore the package's own.
-      delete hostOf(client)?.resetAllServices;
-      client.close();
-    }, () => {});
-  }
-
-  async #open(): Promise<Etcd3> {
-    const { credentials, grpcOptions } = this.#source;
-    try {
-      const Client = this.#source.Etcd3 ?? (await load()).Etcd3;
-      const secure = this.#endpoint.secure ?? credentials !== undefined;
-      const client = new Client({
-        hosts: `${secure ? "https" : "http"}://${this.#endpoint.address}`,
-        ...(secure && credentials !== undefined ? { credentials } : {}),
-        // grpc-js shares connections between clients with equal options: a new session must not get a connection that
-        // was given up, here or by another driver.
-        grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.session": ++opened },
-        faultHandling: { global: once, host: () => once },
-      });
-      // Cancelling one call must not close the connection that other calls use or wait for.
-      const host = hostOf(client);
-      if (host !== undefined) host.resetAllServices = () => {};
-      return client;
-    } catch (error) {
-      // A missing package may be installed by the next attempt.
-      this.#client = undefined;
-      throw error;
+      delete hostOf(this.#client)?.resetAllServices;
+      this.#client.close();
     }
+    return Promise.resolve();
   }
-}
 
-/** The package reads its .proto files from disk on import, so it is imported only when it is used. */
-async function load(): Promise<typeof import("etcd3")> {
-  try {
-    return await import("etcd3");
-  } catch (cause) {
-    throw new Error(
-      `connect-lb/etcd3 can't load the package etcd3: install it with "npm install etcd3@1" (Bun: "bun add etcd3@1", ` +
-        `Deno: "deno add npm:etcd3@1"), leave it out of bundles, or use createEtcdRegistry of connect-lb/etcd, ` +
-        `which needs no package beside its own peers`,
-      { cause },
-    );
+  #open(): RawClient {
+    const { credentials, grpcOptions } = this.#source;
+    const Client = this.#source.Etcd3 as unknown as new (options: RawClientOptions) => RawClient;
+    const secure = this.#endpoint.secure ?? credentials !== undefined;
+    const client = new Client({
+      hosts: `${secure ? "https" : "http"}://${this.#endpoint.address}`,
+      ...(secure && credentials !== undefined ? { credentials } : {}),
+      // grpc-js shares connections between clients with equal options: a new session must not get a connection that
+      // was given up, here or by another driver.
+      grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.session": ++opened },
+      faultHandling: { global: once, host: () => once },
+    });
+    // Cancelling one call must not close the connection that other calls use or wait for.
+    const host = hostOf(client);
+    if (host !== undefined) host.resetAllServices = () => {};
+    return client;
   }
 }

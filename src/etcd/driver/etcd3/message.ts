@@ -1,17 +1,4 @@
 import type {
-  ICompare,
-  IEvent,
-  IKeyValue,
-  ILeaseTimeToLiveResponse,
-  IRangeRequest,
-  IRequestOp,
-  IResponseHeader,
-  IStatusResponse,
-  ITxnRequest,
-  IWatchRequest,
-  IWatchResponse,
-} from "etcd3";
-import type {
   Compare,
   EtcdStatus,
   KeyValue,
@@ -24,23 +11,32 @@ import type {
   WatchRequest,
   WatchResponse,
 } from "../driver.ts";
+import type {
+  RawCompare,
+  RawEvent,
+  RawHeader,
+  RawKeyValue,
+  RawOperation,
+  RawRangeRequest,
+  RawStatus,
+  RawTimeToLive,
+  RawTxnRequest,
+  RawWatchRequest,
+  RawWatchResponse,
+} from "./package.ts";
 
-type Bytes = NonNullable<IRangeRequest["key"]>;
-
-/** The package's types require Buffers; its encoder takes any bytes. */
-const bytes = (array: Uint8Array): Bytes => array as Bytes;
 /** A plain view of a Buffer. */
-const plain = ({ buffer, byteOffset, length }: Bytes): Uint8Array => new Uint8Array(buffer, byteOffset, length);
+const plain = ({ buffer, byteOffset, length }: Uint8Array): Uint8Array => new Uint8Array(buffer, byteOffset, length);
 
-export function rangeRequest({ key, rangeEnd, limit }: RangeRequest): IRangeRequest {
+export function rangeRequest({ key, rangeEnd, limit }: RangeRequest): RawRangeRequest {
   return {
-    key: bytes(key),
-    ...(rangeEnd === undefined ? {} : { range_end: bytes(rangeEnd) }),
+    key,
+    ...(rangeEnd === undefined ? {} : { range_end: rangeEnd }),
     ...(limit === undefined ? {} : { limit: String(limit) }),
   };
 }
 
-export function txnRequest({ compare, success, failure }: TxnRequest): ITxnRequest {
+export function txnRequest({ compare, success, failure }: TxnRequest): RawTxnRequest {
   return {
     compare: compare.map(comparison),
     success: success.map(operation),
@@ -48,12 +44,12 @@ export function txnRequest({ compare, success, failure }: TxnRequest): ITxnReque
   };
 }
 
-export function watchRequest({ watchId, key, rangeEnd, startRevision }: WatchRequest): IWatchRequest {
+export function watchRequest({ watchId, key, rangeEnd, startRevision }: WatchRequest): RawWatchRequest {
   return {
     create_request: {
       watch_id: String(watchId),
-      key: bytes(key),
-      range_end: bytes(rangeEnd),
+      key,
+      range_end: rangeEnd,
       start_revision: String(startRevision),
       progress_notify: true,
       fragment: true,
@@ -61,7 +57,7 @@ export function watchRequest({ watchId, key, rangeEnd, startRevision }: WatchReq
   };
 }
 
-export function header(message: IResponseHeader | null): ResponseHeader {
+export function header(message: RawHeader | null): ResponseHeader {
   return {
     clusterId: BigInt(message?.cluster_id ?? 0),
     revision: BigInt(message?.revision ?? 0),
@@ -69,7 +65,7 @@ export function header(message: IResponseHeader | null): ResponseHeader {
   };
 }
 
-export function keyValue({ key, value, create_revision, mod_revision, lease }: IKeyValue): KeyValue {
+export function keyValue({ key, value, create_revision, mod_revision, lease }: RawKeyValue): KeyValue {
   return {
     key: plain(key),
     value: plain(value),
@@ -79,12 +75,12 @@ export function keyValue({ key, value, create_revision, mod_revision, lease }: I
   };
 }
 
-export function timeToLive({ TTL, grantedTTL, keys }: ILeaseTimeToLiveResponse): LeaseTimeToLive | undefined {
+export function timeToLive({ TTL, grantedTTL, keys }: RawTimeToLive): LeaseTimeToLive | undefined {
   const ttlSeconds = BigInt(TTL);
   return ttlSeconds < 0n ? undefined : { ttlSeconds, grantedSeconds: BigInt(grantedTTL), keys: keys.map(plain) };
 }
 
-export function status(message: IStatusResponse): EtcdStatus {
+export function status(message: RawStatus): EtcdStatus {
   return {
     header: header(message.header),
     version: message.version,
@@ -95,7 +91,7 @@ export function status(message: IStatusResponse): EtcdStatus {
   };
 }
 
-export function watchResponse(message: IWatchResponse): WatchResponse {
+export function watchResponse(message: RawWatchResponse): WatchResponse {
   const { created, canceled, fragment } = message;
   return {
     header: header(message.header),
@@ -109,19 +105,19 @@ export function watchResponse(message: IWatchResponse): WatchResponse {
   };
 }
 
-function watchEvent({ type, kv }: IEvent): WatchEvent[] {
+function watchEvent({ type, kv }: RawEvent): WatchEvent[] {
   return kv === null ? [] : [{ type: type === "Delete" ? "delete" : "put", kv: keyValue(kv) }];
 }
 
-function comparison({ target, key, value }: Compare): ICompare {
-  const common = { result: "Equal", key: bytes(key) } as const;
+function comparison({ target, key, value }: Compare): RawCompare {
+  const common = { result: "Equal", key } as const;
   return target === "version"
     ? { ...common, target: "Version", version: String(value) }
     : { ...common, target: "Lease", lease: String(value) };
 }
 
-function operation(op: TxnOperation): IRequestOp {
+function operation(op: TxnOperation): RawOperation {
   if ("range" in op) return { request_range: rangeRequest(op.range) };
   const { key, value, lease } = op.put;
-  return { request_put: { key: bytes(key), value: bytes(value), lease: String(lease) } };
+  return { request_put: { key, value, lease: String(lease) } };
 }
