@@ -9,6 +9,7 @@
  */
 export type { BalancerEvent } from "./balancer/event.ts";
 export type { Attempt, AttemptStart, CallObserver } from "./call/observer.ts";
+export type { ListingResolver } from "./balancer/pulled.ts";
 export { balance } from "./call/options.ts";
 export type { BalanceSettings } from "./call/options.ts";
 export type { RetryBudget, RetryOptions } from "./call/retry.ts";
@@ -39,6 +40,8 @@ export type { BackoffOptions } from "./time/backoff.ts";
 export type { Clock, Timer } from "./time/clock.ts";
 export type { ConnectOptions } from "./transport/connect.ts";
 export type { BalancedTransportOptions } from "./transport/options.ts";
+export { createPullTransport } from "./transport/pull.ts";
+export type { PullTransport, PullTransportOptions, RequestContext } from "./transport/pull.ts";
 export type { EndpointSnapshot, TransportSnapshot } from "./transport/snapshot.ts";
 export { createBalancedTransport } from "./transport/transport.ts";
 export type { BalancedTransport } from "./transport/transport.ts";
