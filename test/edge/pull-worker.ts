@@ -1,0 +1,68 @@
+// A worker whose pull transport stands in global scope: `GET /?registry=URL&calls=N`, with `plain` for calls without
+// `forRequest`, `slow` for a call to a server that does not answer in time. It answers who served each call.
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { Simple } from "../../gen/simple_pb.ts";
+import {
+  createPullTransport,
+  type RequestContext,
+  transportConnector,
+  type TransportSnapshot,
+} from "../../src/index.ts";
+
+/** What the worker answers. */
+export interface PullReport {
+  /** The server of each call, or the code with which it failed. */
+  readonly served: readonly string[];
+  readonly errors: readonly string[];
+  readonly stale: boolean;
+  readonly inFlight: number;
+}
+
+let registry = "";
+const transport = createPullTransport({
+  resolver: {
+    target: "simple",
+    async list(signal) {
+      const response = await fetch(registry, { signal });
+      if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
+      const addresses = await response.json() as string[];
+      return { endpoints: addresses.map((address) => ({ address })) };
+    },
+  },
+  connector: transportConnector(({ address }) =>
+    createConnectTransport({
+      baseUrl: `http://${address}`,
+      fetch: ((input, init) => fetch(input, { ...init, redirect: "manual" })) as typeof fetch,
+    })
+  ),
+  maxAgeMs: 100,
+  defaultTimeoutMs: 5_000,
+});
+
+async function report(over: Transport, query: URLSearchParams): Promise<PullReport> {
+  const client = createClient(Simple, over);
+  const served: string[] = [], errors: string[] = [];
+  for (let i = 0; i < Number(query.get("calls")); i++) {
+    try {
+      const call = query.has("slow") ? client.route({ data: "hang" }, { timeoutMs: 300 }) : client.route({ data: "x" });
+      served.push((await call).value);
+    } catch (error) {
+      served.push(Code[ConnectError.from(error).code]!);
+      errors.push(String(error));
+    }
+  }
+  const { stale, endpoints = [] }: TransportSnapshot = transport.snapshot();
+  const inFlight = endpoints.reduce((sum, endpoint) => sum + endpoint.inFlight, 0);
+  return { served, errors, stale: stale !== undefined, inFlight };
+}
+
+const worker: { fetch(request: Request, env: unknown, ctx: RequestContext): Promise<Response> } = {
+  async fetch(request, _env, ctx) {
+    const { searchParams } = new URL(request.url);
+    registry = searchParams.get("registry")!;
+    const over = searchParams.has("plain") ? transport : transport.forRequest(ctx);
+    return Response.json(await report(over, searchParams));
+  },
+};
+export default worker;
