@@ -62,6 +62,7 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/http2/client": ["src/time", "src/option.ts", "src/http2", "src/http2/wire"],
   "src/grpc": ["src/http2/wire", "src/raw-method.ts", "src/error-text.ts"],
   "src/grpc/client": ["src/time", "src/option.ts", "src/raw-method.ts", "src/connection", "src/grpc", "src/http2"],
+  "src/fetch": ["src/time", "src/option.ts", "src/endpoint.ts", "src/connection", "src/grpc/client"],
   "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [
     "src/time",
@@ -79,7 +80,7 @@ const BRANCHES: Record<string, readonly string[]> = {
 const isNodeOnly = (name: string) => name.startsWith("node:") || name === "@connectrpc/connect-node";
 
 /** What stands above all of them. */
-const ENTRIES = ["src/index.ts", "src/node.ts", "src/etcd.ts", "src/etcd3.ts", "src/testing.ts"];
+const ENTRIES = ["src/index.ts", "src/node.ts", "src/fetch.ts", "src/etcd.ts", "src/etcd3.ts", "src/testing.ts"];
 
 /** The row that a file belongs to: its folder, or itself where it stands in none. */
 const rowOf = (file: string) => (dirname(file) === "src" ? file : dirname(file));

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { Etcd3 } from "etcd3";
 import { createMemoryEtcd, createMemoryRegistry } from "../src/testing.ts";
 import { createEtcdRegistry, etcdNaming, goZero, grpclb, kitex, kratos } from "../src/etcd.ts";
+import { fetchConnector } from "../src/fetch.ts";
 import { createEtcd3Registry } from "../src/etcd3.ts";
 import { balance, createBalancedTransport, roundRobin, staticResolver, transportConnector } from "../src/index.ts";
 import { dnsResolver, grpcConnector, shutdown } from "../src/node.ts";
@@ -25,6 +26,7 @@ const factories: Record<string, (more: Anything) => unknown> = {
   "balance()": (more) => balance({ waitForReady: true, ...more }),
   "grpcConnector()": (more) => grpcConnector({ tls: {}, ...more }),
   "transportConnector()": (more) => transportConnector(() => createMemoryEtcd().transport(), { ...more }),
+  "fetchConnector()": (more) => fetchConnector({ protocol: "connect", ...more }),
   "createEtcdRegistry()": (more) => createEtcdRegistry({ ...etcd, ...more }),
   "createEtcd3Registry()": (more) => createEtcd3Registry({ Etcd3, ...etcd, ...more }),
   "createMemoryRegistry()": (more) => createMemoryRegistry({ ...more }),

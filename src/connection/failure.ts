@@ -21,15 +21,29 @@ const HINT =
   ". A browser does not tell a page why; its console does: does the server allow the page's origin (CORS), " +
   "and does a page loaded over https call https only?";
 
+/** A connection could not be opened, or was lost. */
+export type ConnectionEnd = "not-sent" | "maybe-processed";
+
 /**
- * The error of a call whose connection was lost, or, where the platform does not tell the two apart, could not be
- * opened: Unavailable, and marked `maybe-processed`. A connection without states backs off because of it.
+ * The error of a call whose connection could not be opened (`not-sent`), or was lost, or where the platform does not
+ * tell the two apart (`maybe-processed`). A connection without states backs off because of it.
  */
-export function connectionLost(address: string, cause: unknown): ConnectError {
-  const why = textOf(cause), hint = BROWSER.test(why) ? HINT : "";
+export function connectionFailed(address: string, cause: unknown, how: ConnectionEnd): ConnectError {
+  const why = reasonOf(cause), hint = BROWSER.test(why) ? HINT : "";
   const metadata = cause instanceof ConnectError ? cause.metadata : undefined;
   const text = `the connection to ${address} failed: ${why}${hint}`;
-  return markAttempt(new ConnectError(text, Code.Unavailable, metadata, undefined, cause), "maybe-processed");
+  return markAttempt(new ConnectError(text, Code.Unavailable, metadata, undefined, cause), how);
+}
+
+/** An error's text with those of its causes: "fetch failed: other side closed". */
+function reasonOf(error: unknown): string {
+  let text = textOf(error);
+  // Bounded, because a cause chain may be a loop.
+  for (let depth = 0, e = error; depth < 8 && e instanceof Error; depth++, e = e.cause) {
+    const more = textOf(e);
+    if (!text.includes(more)) text += `: ${more}`;
+  }
+  return text;
 }
 
 /** Whether an attempt failed because its connection was lost, according to its link. */

@@ -4,7 +4,7 @@ import type { Endpoint } from "../endpoint.ts";
 import { checkOptions, type Checks, fn, made, quoted } from "../option.ts";
 import { isRawMethod } from "../raw-method.ts";
 import { systemClock, type Timer } from "../time/clock.ts";
-import { connectionLost } from "./failure.ts";
+import { connectionFailed } from "./failure.ts";
 import type { Connector, Link } from "./link.ts";
 import { type AttemptEnd, markAttempt } from "./mark.ts";
 import { note } from "./note.ts";
@@ -129,8 +129,10 @@ function transportLink(
     if (abort.signal.aborted || typeof error !== "object" || error === null) return error;
     try {
       const how = classify(error);
-      if (how === "maybe-processed") return ownEnd(error) ? error : connectionLost(endpoint.address, error);
-      return how === undefined || begun ? error : markAttempt(error, how);
+      if (how === undefined || (begun && how !== "maybe-processed")) return error;
+      if (how === "maybe-processed" && ownEnd(error)) return error;
+      const failed = how === "not-sent" || how === "maybe-processed";
+      return failed ? connectionFailed(endpoint.address, error, how) : markAttempt(error, how);
     } catch (thrown) {
       console.error("connect-lb: classify of a transport's error threw", thrown);
       return error;
@@ -198,7 +200,7 @@ function transportLink(
 /** Connect's transports would wrap the bytes of a call without a schema in a message. */
 function refuseRaw(method: DescMethod): void {
   if (!isRawMethod(method)) return;
-  const text = "a method of rawMethod() needs links of grpcConnector(), not of transportConnector()";
+  const text = "a method of rawMethod() needs links of grpcConnector()";
   throw note(new ConnectError(text, Code.Unimplemented), "final");
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { connectionLost } from "../../src/connection/failure.ts";
+import { connectionFailed } from "../../src/connection/failure.ts";
 import { makeConnection } from "../../src/connection/make-connection.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { fakeConnector, type FakeLinkOptions } from "../support/fake-links.ts";
@@ -40,7 +40,7 @@ function setUp(options: FakeLinkOptions & { readonly held?: boolean } = {}) {
   };
   const lose = () => {
     connection.begin();
-    connection.end("maybe-processed", connectionLost("a:1", new TypeError("Failed to fetch")));
+    connection.end("maybe-processed", connectionFailed("a:1", new TypeError("Failed to fetch"), "maybe-processed"));
   };
   const restart = () => connection.update({ address: "a:1", incarnation: "2" });
   return { clock, connection, link, told, waiting, open, refuse, attempt, lose, restart };

@@ -50,9 +50,13 @@ export interface ResolvedGrpcOptions {
   readonly defaultTimeoutMs: number | undefined;
 }
 
-const MAX_MESSAGE_BYTES = 0xffff_ffff;
+/** The most that gRPC can express. */
+export const MAX_MESSAGE_BYTES: number = 0xffff_ffff;
 /** The receive limit of grpc-go and grpc-js. */
-const DEFAULT_READ_MAX_BYTES = 4 * 1024 * 1024;
+export const DEFAULT_READ_MAX_BYTES: number = 4 * 1024 * 1024;
+
+/** Smaller messages hardly gain from it. */
+export const DEFAULT_COMPRESS_MIN_BYTES: number = 1024;
 
 const compression = kind("a compression, { name, compress, decompress }", isCompression);
 
@@ -80,7 +84,7 @@ export function resolveGrpcOptions(options: GrpcOptions & FormatOption): Resolve
     format: options.format ?? binaryFormat(options.binaryOptions),
     acceptCompression: options.acceptCompression ?? defaultCompressions,
     sendCompression: options.sendCompression,
-    compressMinBytes: options.compressMinBytes ?? 1024,
+    compressMinBytes: options.compressMinBytes ?? DEFAULT_COMPRESS_MIN_BYTES,
     readMaxBytes: options.readMaxBytes ?? DEFAULT_READ_MAX_BYTES,
     writeMaxBytes: options.writeMaxBytes ?? MAX_MESSAGE_BYTES,
     defaultTimeoutMs: options.defaultTimeoutMs,

@@ -1,0 +1,155 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { asError } from "../connection/failure.ts";
+import { markAttempt } from "../connection/mark.ts";
+import { classifyTransportError } from "../connection/transport-error.ts";
+
+/** What is given to a {@link Fetch}: the part of fetch's `init` that every platform takes. */
+export interface FetchInit {
+  method: string;
+  headers: Headers;
+  body: Uint8Array<ArrayBuffer> | null;
+  signal: AbortSignal | null;
+  /** Calls are not redirected; workerd doesn't know `error`. */
+  redirect: "manual";
+}
+
+/** What is read of a response. */
+export interface FetchResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: ReadableStream<Uint8Array> | null;
+}
+
+/** A function like `fetch`. */
+export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
+
+/** An object with a method like `fetch`, such as a Worker's binding. */
+export interface Fetcher {
+  fetch(url: string, init: FetchInit): Promise<FetchResponse>;
+}
+
+/**
+ * Connect's universal client over fetch. Only this code knows what fetch itself threw, and marks it: the connection
+ * could not be opened, or was lost. Errors of interceptors, of the caller's iterable and of the protocol have no mark.
+ */
+export function fetchClient(fetcher: Fetch | Fetcher | undefined): UniversalClientFn {
+  return async ({ url, method, header, body, signal }) => {
+    const init: FetchInit = {
+      method,
+      headers: requestHeaders(header),
+      body: body === undefined ? null : await collect(body, signal),
+      signal: signal ?? null,
+      redirect: "manual",
+    };
+    const response = await send(fetcher, url, init);
+    refuseRedirect(response);
+    return {
+      status: response.status,
+      header: responseHeaders(response.headers),
+      body: chunks(response.body, signal),
+      trailer: new Headers(),
+    };
+  };
+}
+
+async function send(fetcher: Fetch | Fetcher | undefined, url: string, init: FetchInit): Promise<FetchResponse> {
+  let response: FetchResponse;
+  try {
+    // A function is called without `this`, which browsers and workerd insist on.
+    const call = fetcher ?? fetch;
+    response = await (typeof call === "function" ? call(url, init) : call.fetch(url, init));
+  } catch (error) {
+    throw init.signal?.aborted ? error : failed(error);
+  }
+  // Cloudflare's edge answers with these when it can't reach a server, or lost the connection to it.
+  if (/^5(2[0-7]|30)$/.test(`${response.status}`)) {
+    throw markAttempt(new Error(`HTTP ${response.status}`), "maybe-processed");
+  }
+  return response;
+}
+
+/** Marks what fetch threw. A ConnectError is what a user's own function means to report. */
+function failed(error: unknown): Error {
+  const thrown = asError(error);
+  if (thrown instanceof ConnectError) return thrown;
+  if (/illegal invocation/i.test(thrown.message)) {
+    const hint =
+      "option fetch is a method without its object: give the object, or (url, init) => object.fetch(url, init)";
+    return new ConnectError(hint, Code.Internal, undefined, undefined, thrown);
+  }
+  return markAttempt(thrown, classifyTransportError(thrown) === "not-sent" ? "not-sent" : "maybe-processed");
+}
+
+/** A redirected POST would become a GET; a page sees no more of a redirect than status 0. */
+function refuseRedirect({ status }: FetchResponse): void {
+  if (status !== 0 && (status < 300 || status > 399)) return;
+  const which = status === 0 ? "" : ` (HTTP ${status})`;
+  throw new ConnectError(`the server redirects the call${which}, and calls are not redirected`, Code.Unknown);
+}
+
+/** Without Connect's own user agent: Firefox and Safari would send it, and ask the server first whether they may. */
+function requestHeaders(header: Headers): Headers {
+  const headers = new Headers(header);
+  if (headers.get("user-agent")?.startsWith("connect-es/")) headers.delete("user-agent");
+  return headers;
+}
+
+/** Without what described the body before fetch decompressed it. */
+function responseHeaders(header: Headers): Headers {
+  if (!header.has("content-encoding")) return header;
+  const headers = new Headers(header);
+  headers.delete("content-encoding");
+  headers.delete("content-length");
+  return headers;
+}
+
+/** The whole request: fetch takes no iterables, and sends no stream over HTTP/1.1. */
+async function collect(
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  const iterator = body[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await unlessAborted(iterator.next(), signal);
+    if (done) break;
+    parts.push(value);
+  }
+  if (parts.length === 1) return parts[0] as Uint8Array<ArrayBuffer>;
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** The caller's iterable may never yield again. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+async function* chunks(body: FetchResponse["body"], signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void> {
+  const reader = body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    throw signal?.aborted ? error : markAttempt(asError(error), "maybe-processed");
+  } finally {
+    // Connect's transports end the response with the call's signal; this is for a fetch that ignores it.
+    reader.cancel().catch(() => {});
+  }
+}

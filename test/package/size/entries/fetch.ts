@@ -1,0 +1,2 @@
+export { createBalancedTransport, staticResolver } from "../../../../src/index.ts";
+export { fetchConnector } from "../../../../src/fetch.ts";
