@@ -3,6 +3,15 @@ import type { Http2Connection } from "../http2/client/connection.ts";
 import { Backoff } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 
+/** A connection that ended sooner counts as one that can't be opened: otherwise it would be replaced in a busy loop. */
+const HEALTHY_MS = 10_000;
+
+interface Open {
+  readonly sinceMs: number;
+  /** When it is retired. */
+  readonly age: Timer | undefined;
+}
+
 /** What {@link FurtherConnections} needs from its link. */
 export interface FurtherHost {
   /** Opens a connection and waits until it is ready. */
@@ -23,8 +32,8 @@ export class FurtherConnections {
   readonly #maxAgeMs: number | undefined;
   readonly #host: FurtherHost;
   readonly #backoff = new Backoff(DEFAULT_CONNECT_BACKOFF, Math.random);
-  /** The open connections with the timers of their age, oldest first. */
-  readonly #open = new Map<Http2Connection, Timer | undefined>();
+  /** The open connections, oldest first. */
+  readonly #open = new Map<Http2Connection, Open>();
   readonly #abort = new AbortController();
   #opening = false;
   #retry: Timer | undefined;
@@ -60,15 +69,24 @@ export class FurtherConnections {
   /** Removes and returns the oldest. */
   shift(): Http2Connection | undefined {
     for (const connection of this.#open.keys()) {
-      this.delete(connection);
+      this.#delete(connection);
       return connection;
     }
     return undefined;
   }
 
-  /** The connection takes no more calls. */
-  delete(connection: Http2Connection): void {
-    this.#open.get(connection)?.cancel();
+  /** The connection was lost or is draining: another may take its place. */
+  ended(connection: Http2Connection): void {
+    const open = this.#open.get(connection);
+    if (open === undefined) return;
+    this.#delete(connection);
+    if (this.#clock.now() - open.sinceMs < HEALTHY_MS) return this.#lookLater();
+    this.#backoff.reset();
+    this.look();
+  }
+
+  #delete(connection: Http2Connection): void {
+    this.#open.get(connection)?.age?.cancel();
     this.#open.delete(connection);
   }
 
@@ -84,26 +102,30 @@ export class FurtherConnections {
     try {
       const connection = await this.#host.open(this.#abort.signal);
       this.#opening = false;
-      if (this.#abort.signal.aborted || !connection.usable) return connection.close(0, 0);
-      this.#backoff.reset();
-      this.#open.set(connection, this.#ageOf(connection));
+      if (this.#abort.signal.aborted) return connection.close(0, 0);
+      if (!connection.usable) return this.#lookLater();
+      this.#open.set(connection, { sinceMs: this.#clock.now(), age: this.#ageOf(connection) });
       this.#host.room();
       this.look();
     } catch {
       this.#opening = false;
-      if (this.#abort.signal.aborted) return;
-      this.#retry = this.#clock.timer(this.#backoff.next(), () => {
-        this.#retry = undefined;
-        this.look();
-      });
+      this.#lookLater();
     }
+  }
+
+  #lookLater(): void {
+    if (this.#abort.signal.aborted || this.#retry !== undefined) return;
+    this.#retry = this.#clock.timer(this.#backoff.next(), () => {
+      this.#retry = undefined;
+      this.look();
+    });
   }
 
   /** A connection is retired at its maximum age; another replaces it only once all are full. */
   #ageOf(connection: Http2Connection): Timer | undefined {
     if (this.#maxAgeMs === undefined) return undefined;
     return this.#clock.timer(this.#maxAgeMs * (0.9 + 0.2 * Math.random()), () => {
-      this.delete(connection);
+      this.#delete(connection);
       connection.close(Infinity, Infinity);
       this.look();
     });
@@ -113,6 +135,6 @@ export class FurtherConnections {
   close(): void {
     this.#abort.abort(new Error("the link was closed"));
     this.#retry?.cancel();
-    for (const connection of [...this.#open.keys()]) this.delete(connection);
+    for (const connection of [...this.#open.keys()]) this.#delete(connection);
   }
 }

@@ -173,7 +173,7 @@ export class GrpcLink implements Link {
           resolve(connection);
         },
         draining: () => {
-          this.#further?.delete(connection);
+          this.#further?.ended(connection);
           if (this.#current !== connection || this.#goesOn()) return;
           this.#current = undefined;
           if (!this.#closed) this.#events.draining();
@@ -216,7 +216,7 @@ export class GrpcLink implements Link {
 
   #lost(connection: Http2Connection, cause: Error | undefined): void {
     this.#connections.delete(connection);
-    this.#further?.delete(connection);
+    this.#further?.ended(connection);
     // gRFC A8: the server says that it is pinged too often.
     if (
       cause instanceof Http2Error && cause.code === ErrorCode.ENHANCE_YOUR_CALM && /too_many_pings/.test(cause.message)

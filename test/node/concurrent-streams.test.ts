@@ -11,6 +11,7 @@ import { roundRobin } from "../../src/policy/round-robin.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { failureOf } from "../support/balanced.ts";
 import { eventually } from "../support/eventually.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 import { manualResolver } from "../support/manual-resolver.ts";
 import { limitedServer } from "./limited-server.ts";
 
@@ -254,6 +255,28 @@ describe("an endpoint with several connections", () => {
     for (const data of ["1", "2", "3"]) a.answer(data);
     await Promise.all([first, second, third]);
     assert.deepEqual(states, ["connecting", "ready"]);
+  });
+
+  it("replaces one that ends while the others are full, after a pause if it ended soon", async (t) => {
+    const a = await limitedServer(t, 1);
+    const clock = new ManualClock();
+    const { client } = await connected(t, [a.address], {}, { maxConnectionsPerEndpoint: 2, clock });
+    const first = client.route({ data: "1" });
+    await eventually("another connection is open", () => a.sessions.length === 2);
+    const second = client.route({ data: "2" });
+    await eventually("both are full", () => a.waiting().length === 2);
+    await clock.advance(10_000);
+    a.sessions[1]!.destroy();
+    await eventually("another takes the lost call", () => a.sessions.length === 3 && a.waiting().includes("2"));
+    a.goAway(2);
+    await settled();
+    const third = client.route({ data: "3" });
+    await eventually("the next replacement waits", () => clock.pending.some((ms) => ms >= 800 && ms <= 1_200));
+    assert.equal(a.sessions.length, 3);
+    await clock.advance(1_200);
+    await eventually("another takes the next call", () => a.sessions.length === 4 && a.waiting().includes("3"));
+    for (const data of ["1", "2", "3"]) a.answer(data);
+    await Promise.all([first, second, third]);
   });
 
   it("are all closed with their link", async (t) => {
