@@ -8,6 +8,7 @@ import {
 import {
   type BytesValueSchema,
   file_google_protobuf_wrappers,
+  type FileDescriptorProto,
   FileDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 
@@ -21,7 +22,7 @@ const raw = new WeakSet<DescMethod>();
  * Links of `grpcConnector()` carry such calls; others reject them. Reuse the method for further calls of the same path:
  * making one costs more than a call.
  *
- * @throws TypeError for a path that is not `/service/method`, or an unknown kind.
+ * @throws TypeError for a path that is not `/package.Service/Method`, or an unknown kind.
  */
 export function rawMethod(
   path: string,
@@ -57,9 +58,19 @@ export function rawMethod(path: string, kind: DescMethod["methodKind"]): DescMet
       }],
     }],
   });
-  const method = createFileRegistry(file, () => file_google_protobuf_wrappers).getService(service)!.methods[0]!;
+  const method = methodOf(file, service);
   raw.add(method);
   return method;
+}
+
+function methodOf(file: FileDescriptorProto, service: string): DescMethod {
+  try {
+    const found = createFileRegistry(file, () => file_google_protobuf_wrappers).getService(service);
+    if (found === undefined) throw new Error(`invalid service name "${service}"`);
+    return found.methods[0]!;
+  } catch (cause) {
+    throw new TypeError(`rawMethod() takes a path of Protobuf names: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** Whether a method's messages are bytes. */

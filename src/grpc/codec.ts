@@ -44,6 +44,9 @@ export function createCodec<I extends DescMessage, O extends DescMessage>(
 function rawCodec(schema: typeof BytesValueSchema, writeMaxBytes: number): Codec {
   return {
     serialize({ value }: MessageInitShape<typeof BytesValueSchema>) {
+      if (value !== undefined && !(value instanceof Uint8Array)) {
+        throw new ConnectError("a message of a raw method is { value }, a Uint8Array", Code.Internal);
+      }
       return checkSize(value ?? new Uint8Array(), writeMaxBytes);
     },
     parse: (bytes) => create(schema, { value: bytes.length <= COPIED_BYTES ? bytes.slice() : bytes }),

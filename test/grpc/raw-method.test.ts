@@ -152,6 +152,14 @@ describe("a method without a schema", () => {
     assert.equal((await failureOf(call) as ConnectError).code, Code.ResourceExhausted);
   });
 
+  it("sends nothing but bytes", async (t) => {
+    const link = grpcConnector()({ address: "127.0.0.1:1" }, { draining() {}, lost() {} });
+    t.after(() => link.close());
+    const value = "text" as unknown as Uint8Array<ArrayBuffer>;
+    const call = link.transport.unary(rawMethod("/a.B/C", "unary"), undefined, undefined, undefined, { value });
+    assert.match(String(await failureOf(call)), /is \{ value \}, a Uint8Array/);
+  });
+
   it("is refused by transports that would wrap its bytes, and tried once", async (t) => {
     let attempts = 0;
     const transport = createBalancedTransport({
@@ -168,8 +176,8 @@ describe("a method without a schema", () => {
   });
 
   it("needs a path and a kind", () => {
-    for (const path of ["", "/", "/a", "a/b", "/a/", "//b", "/a b/c", "/a/b\n"]) {
-      assert.throws(() => rawMethod(path, "unary"), TypeError, path);
+    for (const path of ["", "/", "/a", "a/b", "/a/", "//b", "/a b/c", "/a/b\n", "/.x/y", "/x./y", "/a/b/c", "/x/y?z"]) {
+      assert.throws(() => rawMethod(path, "unary"), { name: "TypeError", message: /rawMethod\(\) takes/ }, path);
     }
     assert.throws(() => rawMethod("/a/b", "both" as "unary"), TypeError);
   });
