@@ -1,33 +1,36 @@
 // `npm run mutate`: puts one fault after another into the code and runs the tests that have to notice. A fault that no test
 // notices is printed; those that change nothing anyone can see are listed in equivalent.ts with the reason.
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { equivalents } from "./equivalent.ts";
-import { type Mutant, mutantsOf } from "./operators.ts";
-import { type Part, partNames, partOf } from "./plan.ts";
+import { changeOf, describeFault, type Fault, faultsIn, isEquivalent, urlOf } from "./faults.ts";
+import { type Part, partNames, partOf, programs } from "./plan.ts";
+import { survey, Worker } from "./pool.ts";
+import type { Surveyed, TestId, Verdict } from "./job.ts";
 
-const HELP = `npm run mutate -- [PART …] [--every N] [--file TEXT] [--jobs N]
+const HELP = `npm run mutate -- [PART …] [--every N] [--file TEXT] [--again FILE] [--jobs N]
 
-Puts faults into the code, one at a time, and runs the tests that have to notice. Ends with code 1 when more than 5 % of
-the faults that matter survive.
+Puts faults into the code, one at a time, and runs the tests that reach them. Ends with code 1 when more than 5 % of the
+faults that matter survive, or more than 5 % of all are listed as equivalent.
 
-  PART         ${partNames.join(", ")}; default: all
-  --every N    only each Nth fault of a file, for a quick look; default 1
-  --file TEXT  only files whose path contains it
-  --jobs N     so many at a time; default: as many as there are processors (${availableParallelism()})`;
+  PART          ${partNames.join(", ")}; default: all
+  --every N     only each Nth fault of a file, for a quick look; default 1
+  --file TEXT   only files whose path contains it
+  --again FILE  only the faults that an earlier run, whose output FILE is, found no test for
+  --jobs N      so many at a time; default: as many as there are processors (${availableParallelism()})`;
 
-/** A run of tests may take so many times what it takes without a fault; then the fault made it hang, and counts as noticed. */
+/** A test may take so many times what it takes without a fault, and 5 s more; then the fault made it hang: it is noticed. */
 const PATIENCE = 8;
+/** One that was noticed only by that is tried again with so many times as much, in case that the machine was busy. */
+const MORE_PATIENCE = 3;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     every: { type: "string", default: "1" },
     file: { type: "string", default: "" },
+    again: { type: "string" },
     jobs: { type: "string", default: String(availableParallelism()) },
     help: { type: "boolean", default: false },
   },
@@ -41,126 +44,119 @@ if (!(every! >= 1 && jobs! >= 1 && positionals.every((name) => partNames.include
   console.error(HELP);
   process.exit(2);
 }
+const earlier = values.again === undefined ? undefined : readFileSync(values.again, "utf8");
 
-interface Fault extends Mutant {
-  readonly file: string;
-  readonly line: number;
-  /** The line as it is, and as it is with the fault. */
-  readonly before: string;
-  readonly after: string;
+/** Calls `work` for each item, `jobs` at a time, each time with a worker of its own. */
+async function each<T>(items: readonly T[], work: (item: T, worker: Worker) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  await Promise.all(Array.from({ length: jobs! }, async () => {
+    const worker = new Worker();
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item, worker);
+    worker.end();
+  }));
 }
 
-function faultsIn(file: string): readonly Fault[] {
-  const source = readFileSync(file, "utf8");
-  return mutantsOf(source).filter((_, index) => index % every! === 0).map((mutant) => {
-    const from = source.lastIndexOf("\n", mutant.start - 1) + 1;
-    const to = (source.indexOf("\n", mutant.end) + 1 || source.length + 1) - 1;
-    const after = source.slice(from, mutant.start) + mutant.text + source.slice(mutant.end, to);
-    const trimmed = (text: string) => text.trim().replace(/\s+/g, " ");
-    const line = source.slice(0, from).split("\n").length;
-    return { ...mutant, file, line, before: trimmed(source.slice(from, to)), after: trimmed(after) };
-  });
-}
-
-/** Runs tests with a fault or without one; resolves with the name of the test that failed, or undefined. */
-function failing(tests: readonly string[], fault: Fault | undefined, limitMs: number): Promise<string | undefined> {
-  const env = { ...process.env, NODE_OPTIONS: `--import=${pathToFileURL("test/mutate/hook.ts").href}` };
-  if (fault !== undefined) {
-    const { file, start, end, text } = fault;
-    Object.assign(env, { CONNECT_LB_MUTANT: JSON.stringify({ url: pathToFileURL(file).href, start, end, text }) });
-  }
-  const child = spawn(process.execPath, ["--no-warnings", "test/mutate/run-tests.ts", ...tests], {
-    env,
-    stdio: ["ignore", "pipe", "ignore"],
-    // A group of its own, so that what the tests started ends with them.
-    detached: true,
-  });
-  return new Promise((resolve) => {
-    let output = "";
-    let timedOut = false;
-    child.stdout.setEncoding("utf8").on("data", (text: string) => output = (output + text).slice(-10_000));
-    const endGroup = () => {
-      try {
-        process.kill(-child.pid!, "SIGKILL");
-      } catch {
-        // It has ended.
-      }
-    };
-    const timer = setTimeout(() => {
-      timedOut = true;
-      endGroup();
-    }, limitMs);
-    child.once("close", (code) => {
-      clearTimeout(timer);
-      endGroup();
-      if (timedOut) resolve("(hangs)");
-      else resolve(code === 0 ? undefined : output.trim().split("\n").at(-1) || `(ends with code ${code})`);
-    });
-  });
-}
-
-/** How long tests take without a fault, in milliseconds; throws where they fail. */
-async function timeOf(tests: readonly string[]): Promise<number> {
-  const startMs = performance.now();
-  const name = await failing(tests, undefined, 600_000);
-  if (name !== undefined) throw new Error(`without any fault this test fails: ${name}`);
-  return performance.now() - startMs;
-}
-
-const isEquivalent = ({ file, before, after }: Fault) =>
-  equivalents.some((known) => known.file === file && known.before === before && known.after === after);
-
-interface Score {
-  killed: number;
-  equivalent: number;
-  readonly survived: Fault[];
-}
-
-async function mutatePart(part: Part): Promise<Score> {
-  const limits = { near: 0, far: 0 };
-  for (const which of ["near", "far"] as const) limits[which] = 5_000 + PATIENCE * await timeOf(part[which]);
-  const score: Score = { killed: 0, equivalent: 0, survived: [] };
+const parts = new Map<string, Part>();
+const faults = new Map<string, readonly Fault[]>();
+for (const name of positionals.length > 0 ? positionals : partNames) {
+  const part = partOf(name);
+  parts.set(name, part);
   for (const file of part.sources) {
     if (!file.includes(values.file)) continue;
-    const waiting = [...faultsIn(file)];
-    if (waiting.length === 0) continue;
+    const wanted = faultsIn(file, every).filter((fault) =>
+      earlier === undefined || earlier.includes(describeFault(fault).replace(/^.*/, ` ${fault.operator}`))
+    );
+    if (wanted.length > 0) faults.set(file, wanted);
+  }
+}
+
+interface KnownTest extends Surveyed, TestId {}
+
+/** By test file. */
+const surveyed = new Map<string, readonly KnownTest[]>();
+const positions = Object.fromEntries([...faults].map(([file, all]) => [urlOf(file), all.map(({ reach }) => reach)]));
+const used = [...parts.values()].filter(({ sources }) => sources.some((file) => faults.has(file)));
+await each([...new Set([...used.flatMap(({ near, far }) => [...near, ...far]), ...programs])], async (file) => {
+  const { tests } = await survey({ type: "survey", file, positions });
+  surveyed.set(file, tests.map((test, index) => ({ ...test, file, index })));
+});
+
+/** The tests among `files` that reach a fault, the quickest first. */
+function reaching(files: readonly string[], { file }: Fault, index: number): readonly KnownTest[] {
+  return files.flatMap((name) => surveyed.get(name)!).filter(({ reached }) => reached[urlOf(file)]?.includes(index))
+    .sort((a, b) => a.timeMs - b.timeMs);
+}
+
+async function verdictOn(fault: Fault, index: number, part: Part, worker: Worker): Promise<Verdict> {
+  const known = new Set([
+    ...reaching(part.near, fault, index),
+    ...reaching(part.far, fault, index),
+    ...programs.filter((file) => part.near.includes(file) || part.far.includes(file))
+      .flatMap((file) => surveyed.get(file)!),
+  ]);
+  const attempt = (patience: number) =>
+    worker.try({
+      type: "try",
+      change: changeOf(fault),
+      tests: [...known].map(({ file, index }) => ({ file, index })),
+      limitsMs: [...known].map(({ timeMs }) => patience * (5_000 + PATIENCE * timeMs)),
+    });
+  const verdict = await attempt(1);
+  return verdict.timedOut && verdict.noticed !== "endless loop" ? await attempt(MORE_PATIENCE) : verdict;
+}
+
+interface Score {
+  faults: number;
+  killed: number;
+  /** Of these, by a test that took too long. */
+  timedOut: number;
+  equivalent: number;
+}
+
+async function mutate(part: Part): Promise<Score> {
+  const score: Score = { faults: 0, killed: 0, timedOut: 0, equivalent: 0 };
+  for (const file of part.sources) {
+    const all = faults.get(file) ?? [];
     const survived: Fault[] = [];
+    const late: string[] = [];
     let killed = 0, equivalent = 0;
-    const work = async () => {
-      for (let fault = waiting.shift(); fault !== undefined; fault = waiting.shift()) {
-        if (isEquivalent(fault)) equivalent++;
-        else if (await failing(part.near, fault, limits.near) !== undefined) killed++;
-        else if (await failing(part.far, fault, limits.far) !== undefined) killed++;
-        else survived.push(fault);
-      }
-    };
-    await Promise.all(Array.from({ length: jobs! }, work));
+    await each([...all.entries()], async ([index, fault], worker) => {
+      if (isEquivalent(fault)) return void equivalent++;
+      const { noticed, timedOut } = await verdictOn(fault, index, part, worker);
+      if (noticed === undefined) return void survived.push(fault);
+      killed++;
+      if (timedOut) late.push(`${describeFault(fault)}\n    too slow: ${noticed}`);
+    });
+    if (all.length === 0) continue;
     survived.sort((a, b) => a.start - b.start);
-    console.log(`${file}: ${killed} noticed, ${survived.length} not, ${equivalent} without effect`);
-    for (const { line, operator, before, after } of survived) {
-      console.log(`  ${file}:${line} ${operator}\n    - ${before}\n    + ${after}`);
-    }
+    const { length: slow } = late;
+    console.log(`${file}: ${killed} noticed (${slow} by time), ${survived.length} not, ${equivalent} without effect`);
+    for (const fault of survived) console.log(describeFault(fault));
+    if (slow > 0) console.log(`  by time:\n${late.join("\n").replace(/^/gm, "  ")}`);
+    score.faults += all.length;
     score.killed += killed;
+    score.timedOut += slow;
     score.equivalent += equivalent;
-    score.survived.push(...survived);
   }
   return score;
 }
 
-let killed = 0, survived = 0, equivalent = 0;
-for (const name of positionals.length > 0 ? positionals : partNames) {
-  const startMs = performance.now();
-  const score = await mutatePart(partOf(name));
-  const minutes = ((performance.now() - startMs) / 60_000).toFixed(1);
-  console.log(`── ${name}: ${score.killed} noticed, ${score.survived.length} not, ${minutes} min\n`);
-  killed += score.killed;
-  survived += score.survived.length;
-  equivalent += score.equivalent;
+const rows: (readonly [name: string, score: Score])[] = [];
+for (const [name, part] of parts) rows.push([name, await mutate(part)]);
+const total: Score = { faults: 0, killed: 0, timedOut: 0, equivalent: 0 };
+for (const [, score] of rows) {
+  for (const key of ["faults", "killed", "timedOut", "equivalent"] as const) total[key] += score[key];
 }
-const all = killed + survived + equivalent;
 const share = (part: number, whole: number) => `${(100 * part / Math.max(1, whole)).toFixed(1)} %`;
+const line = (cells: readonly unknown[]) => `| ${cells.join(" | ")} |`;
 console.log(
-  `${all} faults: ${killed} noticed, ${survived} not (${share(survived, killed + survived)}), ` +
-    `${equivalent} without effect (${share(equivalent, all)})`,
+  `\n${line(["part", "faults", "killed", "by time", "survived", "equivalent", "killed of those that matter"])}`,
 );
-process.exitCode = survived > 0.05 * (killed + survived) || equivalent > 0.05 * all ? 1 : 0;
+console.log(line(["---", "---:", "---:", "---:", "---:", "---:", "---:"]));
+for (const [name, { faults, killed, timedOut, equivalent }] of [...rows, ["all", total] as const]) {
+  const matter = faults - equivalent;
+  const figures = [faults, killed, timedOut, matter - killed, `${equivalent} (${share(equivalent, faults)})`];
+  console.log(line([name, ...figures, share(killed, matter)]));
+}
+const matter = total.faults - total.equivalent;
+process.exitCode = total.killed < 0.95 * matter || total.equivalent > 0.05 * total.faults ? 1 : 0;

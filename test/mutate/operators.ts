@@ -7,6 +7,8 @@ import { stripTypeScriptTypes } from "node:module";
 /** One fault: `text` replaces the characters from `start` to `end` of a source file. */
 export interface Mutant {
   readonly operator: string;
+  /** Where the code begins that has to run for the fault to have an effect. */
+  readonly reach: number;
   readonly start: number;
   readonly end: number;
   readonly text: string;
@@ -49,7 +51,14 @@ export function mutantsOf(source: string): readonly Mutant[] {
 }
 
 function* mutate(node: AnyNode, parent: AnyNode | undefined, code: string): Generator<Mutant> {
-  const whole = (operator: string, { start, end }: AnyNode, text: string): Mutant => ({ operator, start, end, text });
+  const { start: reach } = node;
+  const whole = (operator: string, { start, end }: AnyNode, text: string): Mutant => ({
+    operator,
+    reach,
+    start,
+    end,
+    text,
+  });
   switch (node.type) {
     case "BinaryExpression":
     case "LogicalExpression":
@@ -58,16 +67,18 @@ function* mutate(node: AnyNode, parent: AnyNode | undefined, code: string): Gene
       if (node.operator === "??") yield { ...whole("no-default", node, ""), start: node.left.end };
       if (swapped === undefined || isText(node.left) || isText(node.right)) break;
       const start = code.indexOf(node.operator, node.left.end);
-      yield { operator: "swap-operator", start, end: start + node.operator.length, text: swapped };
+      yield { operator: "swap-operator", reach, start, end: start + node.operator.length, text: swapped };
       break;
     }
     case "UpdateExpression": {
       const start = node.prefix ? node.start : node.end - 2;
-      yield { operator: "swap-operator", start, end: start + 2, text: SWAPPED[node.operator]! };
+      yield { operator: "swap-operator", reach, start, end: start + 2, text: SWAPPED[node.operator]! };
       break;
     }
     case "UnaryExpression":
-      if (node.operator === "!") yield { operator: "no-negation", start: node.start, end: node.start + 1, text: "" };
+      if (node.operator === "!") {
+        yield { operator: "no-negation", reach, start: node.start, end: node.start + 1, text: "" };
+      }
       break;
     case "IfStatement":
     case "ConditionalExpression":

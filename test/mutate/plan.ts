@@ -41,6 +41,16 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   etcd: { sources: ["src/etcd/**/*.ts"], near: ETCD, far: ["test/etcd/contract.test.ts"] },
 };
 
+/**
+ * Test files whose programs run the code in another process, so that it isn't seen what they reach: they run for each fault
+ * that the others let pass.
+ */
+export const programs: readonly string[] = [
+  "test/call/abandon.test.ts",
+  "test/etcd/driver-exit.test.ts",
+  "test/node/socket-errors.test.ts",
+];
+
 /** The names of the parts, as they are given on the command line. */
 export const partNames: readonly string[] = Object.keys(PARTS);
 
