@@ -201,7 +201,7 @@ class PolledSource {
 function inOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   const identityOf = (endpoint: Endpoint) => endpoint instanceof Object ? endpointIdentity(endpoint) : String(endpoint);
   const unique = new Map(endpoints.map((endpoint) => [identityOf(endpoint), endpoint]));
-  return [...unique.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+  return [...unique.keys()].sort().map((identity) => unique.get(identity)!);
 }
 
 function sameJson(a: unknown, b: unknown): boolean {

@@ -27,7 +27,7 @@ export function staticResolver(endpoints: readonly (string | Endpoint)[]): Resol
     target: targetOf(set),
     async *resolve(signal) {
       yield resolution;
-      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
     },
     list: () => Promise.resolve(resolution),
   };

@@ -9,4 +9,23 @@ export interface Equivalent {
   readonly reason: string;
 }
 
-export const equivalents: readonly Equivalent[] = [];
+export const equivalents: readonly Equivalent[] = [
+  {
+    file: "src/resolver/latest-value.ts",
+    before: "this.#version++;",
+    after: "this.#version--;",
+    reason: "versions are only compared for being the same",
+  },
+  {
+    file: "src/resolver/polling.ts",
+    before: "if (earlyMs > 0) await sleep(clock, earlyMs, signal);",
+    after: "if (earlyMs >= 0) await sleep(clock, earlyMs, signal);",
+    reason: "sleeping for 0 ms ends in the same millisecond",
+  },
+  {
+    file: "src/resolver/polling.ts",
+    before: "return false;",
+    after: "return undefined;",
+    reason: "it is only asked whether the result is truthy",
+  },
+];

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Connection } from "../../src/connection/connection.ts";
 import type { CallInfo, Picker } from "../../src/policy/policy.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
+import { balanced } from "../support/balanced.ts";
 
 interface Fake extends Connection {
   available: boolean;
@@ -56,6 +57,13 @@ describe("roundRobin", () => {
     assert.deepEqual(picks(second, 3), ["c:1", "d:1", "a:1"]);
   });
 
+  it("goes on with the first endpoint when all lie behind the one picked last", () => {
+    const policy = roundRobin();
+    const first = policy([fake("a:1")], undefined, env());
+    assert.deepEqual(picks(first, 1), ["a:1"]);
+    assert.deepEqual(picks(policy([fake("b:1"), fake("c:1")], first, env()), 2), ["b:1", "c:1"]);
+  });
+
   it("skips what is no longer available, and what the call excludes", () => {
     const [a, b, c] = [fake("a:1"), fake("b:1"), fake("c:1")];
     const picker = roundRobin()([a, b, c], undefined, env());
@@ -71,6 +79,9 @@ describe("roundRobin", () => {
     const picker = roundRobin()([a, b], undefined, env());
     assert.deepEqual([a.connects, b.connects], [1, 1]);
     assert.equal(picker.pick(call()), "wait");
+    const ready = fake("c:1");
+    roundRobin()([ready], undefined, env());
+    assert.equal(ready.connects, 0);
   });
 
   it("gives calls to a connection from the moment it is ready, before the next picker", () => {
@@ -95,6 +106,14 @@ describe("roundRobin", () => {
     assert.deepEqual(picks(first, 1), ["a:1"]);
     const second = policy([], first, env());
     assert.deepEqual(picks(policy(set, second, env()), 1), ["b:1"]);
+  });
+
+  it("takes no options, and says so where it is passed on uncalled", () => {
+    assert.throws(() => roundRobin({ weight: 1 } as never), /^TypeError: roundRobin\(\) has no option "weight"/);
+    assert.throws(
+      () => balanced({ policy: roundRobin as never }),
+      /^TypeError: option policy is the function roundRobin: .*Call it: roundRobin\(…\)$/,
+    );
   });
 
   it("picks no survivor twice before every other survivor once, whatever comes and goes", () => {

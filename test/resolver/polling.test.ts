@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Endpoint } from "../../src/endpoint.ts";
 import { type PolledSet, pollingResolver, type PollingResolverOptions } from "../../src/resolver/polling.ts";
 import type { Resolution } from "../../src/resolver/resolver.ts";
+import { countListeners } from "../support/count-listeners.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
 type Answer = readonly (string | Endpoint)[] | Error | undefined;
@@ -52,6 +53,8 @@ describe("pollingResolver", () => {
     await clock.advance(30_000);
     assert.deepEqual(source.polledAt, [60_000, 90_000]);
     await second.end();
+    await settled();
+    assert.deepEqual(clock.pending, []);
     await clock.advance(60_000);
     assert.deepEqual([source.polledAt.length, clock.pending], [2, []]);
   });
@@ -96,6 +99,40 @@ describe("pollingResolver", () => {
     await clock.advance(1);
     assert.deepEqual(source.polledAt, [0, 7_000, 10_000]);
     await end();
+  });
+
+  it("polls at once for its first consumer", async () => {
+    const { source, follow } = open();
+    const { end } = follow();
+    await settled();
+    assert.deepEqual(source.polledAt, [0]);
+    await end();
+  });
+
+  it("keeps to the least time to the fraction of a millisecond", async () => {
+    const { clock, source, resolver, follow } = open({ intervalMs: 20_000, minIntervalMs: 3_000 });
+    const { end } = follow();
+    await clock.advance(2_999.5);
+    resolver.refresh!();
+    await settled();
+    assert.deepEqual(source.polledAt, [0]);
+    await clock.advance(0.5);
+    assert.deepEqual(source.polledAt, [0, 3_000]);
+    await end();
+  });
+
+  it("does not count a poll that its last consumer didn't wait for", async () => {
+    const { clock, source, resolver, follow } = open();
+    const first = follow();
+    await clock.advance(1_000);
+    resolver.refresh!();
+    await settled();
+    await first.end();
+    await settled();
+    const second = follow();
+    await clock.advance(4_000);
+    assert.deepEqual(source.polledAt, [0, 5_000]);
+    await second.end();
   });
 
   it("gives a new consumer what is known at once, and polls no sooner for it", async () => {
@@ -159,6 +196,15 @@ describe("pollingResolver", () => {
     await end();
   });
 
+  it("gives a poll 10 s by default", async () => {
+    const { clock, source, follow } = open();
+    source.answer = undefined;
+    const { seen, end } = follow();
+    await clock.advance(10_000);
+    assert.equal(seen[0]?.stale?.cause.message, "the poll of users failed: no answer within 10000 ms");
+    await end();
+  });
+
   it("aborts the poll that is going on when its last consumer leaves", async () => {
     const { clock, source, follow } = open();
     source.answer = undefined;
@@ -167,15 +213,23 @@ describe("pollingResolver", () => {
     await end();
     await settled();
     assert.deepEqual([source.signals[0]?.aborted, clock.pending, seen], [true, [], []]);
+    // It says nothing about the source.
+    source.answer = ["a:1"];
+    const next = follow();
+    await clock.advance(5_000);
+    assert.deepEqual(next.seen, [{ endpoints: [{ address: "a:1" }] }]);
+    await next.end();
   });
 
   it("lists once without a consumer, and leaves no timer behind", async () => {
     const { clock, source, resolver } = open();
     const stop = new AbortController();
+    const listeners = countListeners(stop.signal);
     source.answer = ["b:1", "a:1"];
     assert.deepEqual(await resolver.list!(stop.signal), { endpoints: [{ address: "a:1" }, { address: "b:1" }] });
     source.answer = new Error("503");
     await assert.rejects(resolver.list!(stop.signal), /^Error: the poll of users failed: 503$/);
+    assert.equal(listeners(), 0);
     source.answer = undefined;
     const left = resolver.list!(stop.signal);
     stop.abort(new Error("left"));
@@ -219,6 +273,10 @@ describe("pollingResolver", () => {
     refuses(/option target is "": expected text/, { target: "" });
     refuses(/option poll is 1: expected a function/, { poll: 1 });
     refuses(/option intervalMs is Infinity: expected milliseconds above 0/, { intervalMs: Infinity });
+    for (const name of ["intervalMs", "minIntervalMs"]) {
+      const refusal = new RegExp(`option ${name} is .*: expected milliseconds above 0`);
+      for (const wrong of [0, -1, Infinity]) refuses(refusal, { [name]: wrong });
+    }
     refuses(/^RangeError: option intervalMs is 4999: expected milliseconds, at least minIntervalMs \(5000\)/, {
       intervalMs: 4_999,
     });

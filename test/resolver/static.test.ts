@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { staticResolver } from "../../src/resolver/static.ts";
+import { settled } from "../support/manual-clock.ts";
 
 describe("staticResolver", () => {
   it("yields its endpoints once, and ends when its signal aborts", async () => {
@@ -14,6 +15,19 @@ describe("staticResolver", () => {
     const expected = [{ address: "a:1" }, { address: "b:1", weight: 2 }, { address: "unix:/run/c.sock" }];
     assert.deepEqual(sets, [expected]);
     assert.deepEqual((await resolver.list!(abort.signal)).endpoints, expected);
+  });
+
+  it("has nothing more to say until its signal aborts", async () => {
+    const abort = new AbortController();
+    const resolutions = staticResolver(["a:1"]).resolve(abort.signal)[Symbol.asyncIterator]();
+    await resolutions.next();
+    const seen: unknown[] = [];
+    const next = resolutions.next().then((result) => seen.push(result));
+    await settled();
+    assert.deepEqual(seen, []);
+    abort.abort();
+    await next;
+    assert.deepEqual(seen, [{ done: true, value: undefined }]);
   });
 
   it("does not follow changes of what it was given", async () => {
@@ -40,6 +54,12 @@ describe("staticResolver", () => {
       ["null", [null], TypeError, /endpoint null: expected an address or an object/],
       ["an empty object", [{}], TypeError, /address undefined is not a string/],
       ["a URL", ["http://a:1"], TypeError, /is a URL/],
+      [
+        "an unknown field",
+        [{ address: "a:1", wieght: 1 }],
+        TypeError,
+        /\(a:1\) has no option "wieght": did you mean weight/,
+      ],
       ["a port that is none", [{ address: "a:70000" }], RangeError, /port outside 1 to 65535/],
       [
         "a weight of 0",

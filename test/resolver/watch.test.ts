@@ -9,12 +9,17 @@ function watch(t: TestContext, resolver: Resolver) {
   const clock = new ManualClock();
   const abort = new AbortController();
   const told: Resolution[] = [], skipped: string[] = [];
+  /** Why an endpoint of each set was left out. */
+  const leftOut: (string | undefined)[] = [];
   const watching = watchResolver(resolver, {
-    told: (resolution) => void told.push(resolution),
+    told(resolution, cause) {
+      told.push(resolution);
+      leftOut.push(cause?.message);
+    },
     skipped: (_, cause) => void skipped.push(cause.message),
   }, { clock, random: () => 0.5, signal: abort.signal });
   t.after(() => abort.abort());
-  return { clock, abort, told, skipped, watching };
+  return { clock, abort, told, leftOut, skipped, watching };
 }
 
 describe("watchResolver", () => {
@@ -63,6 +68,44 @@ describe("watchResolver", () => {
     assert.equal(starts, 3);
   });
 
+  it("waits no longer than 30 s before it starts one again, and begins anew after a fresh set, not after a stale one", async (t) => {
+    const startedAt: number[] = [];
+    let next: Resolution | undefined;
+    const { clock } = watch(t, {
+      async *resolve() {
+        startedAt.push(clock.now());
+        if (next !== undefined) yield next;
+        next = undefined;
+      },
+    });
+    /** The last `count` times between two starts, after `ms` more. */
+    const waits = async (ms: number, count: number) => {
+      await clock.advance(ms);
+      return startedAt.slice(-count - 1).map((atMs, i, all) => Math.round(all[i + 1]! - atMs)).slice(0, count);
+    };
+    assert.deepEqual(await waits(150_000, 2), [30_000, 30_000]);
+    next = { endpoints: [], stale: { sinceMs: 0, cause: new Error("away") } };
+    assert.deepEqual(await waits(60_020, 2), [30_000, 30_020]);
+    next = { endpoints: [] };
+    assert.deepEqual(await waits(13_000, 3), [30_000, 1_020, 1_600]);
+  });
+
+  it("says what was thrown when that is no error, and since when nothing is known", async (t) => {
+    const { clock, told } = watch(t, {
+      // deno-lint-ignore require-yield -- it fails before
+      async *resolve() {
+        await settled();
+        await new Promise<void>((resolve) => clock.timer(70, resolve));
+        throw "away";
+      },
+    });
+    await settled();
+    await clock.advance(70);
+    const { stale } = told[0]!;
+    assert.ok(stale?.cause instanceof Error);
+    assert.deepEqual([stale.cause.message, stale.sinceMs], ["away", 70]);
+  });
+
   it("says what nothing is known because of", async (t) => {
     const { told } = watch(t, {
       // deno-lint-ignore require-yield -- it fails before
@@ -104,7 +147,7 @@ describe("watchResolver", () => {
 
   it("leaves out endpoints that are none, says which and why, and goes on with the others", async (t) => {
     const resolver = manualResolver();
-    const { told, skipped } = watch(t, resolver);
+    const { told, leftOut, skipped } = watch(t, resolver);
     resolver.tell({
       endpoints: [
         null,
@@ -121,5 +164,22 @@ describe("watchResolver", () => {
     assert.deepEqual(told.at(-1)?.endpoints, [{ address: "b:1" }]);
     assert.equal(skipped.length, 7);
     assert.match(skipped[2]!, /address "http:\/\/a:1" is a URL/);
+    assert.equal(leftOut[0], skipped.at(-1));
+  });
+
+  it("reports an endpoint that it leaves out once, however many sets hold it", async (t) => {
+    const resolver = manualResolver();
+    const { clock, told, leftOut, skipped } = watch(t, resolver);
+    const [good, bad] = [{ address: "a:1" }, { address: "b" }];
+    for (let i = 0; i < 3; i++) {
+      resolver.tell({ endpoints: [good, bad] });
+      await clock.advance(20);
+    }
+    assert.deepEqual(told, [{ endpoints: [good] }, { endpoints: [good] }, { endpoints: [good] }]);
+    assert.equal(skipped.length, 1);
+    assert.deepEqual(leftOut, [skipped[0], skipped[0], skipped[0]]);
+    resolver.tell({ endpoints: [good] });
+    await clock.advance(20);
+    assert.equal(leftOut.at(-1), undefined);
   });
 });

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createContextValues } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
+import type { Connection } from "../../src/connection/connection.ts";
+import { excluding } from "../../src/policy/excluding.ts";
+import type { CallInfo } from "../../src/policy/policy.ts";
+import { view } from "../../src/policy/view.ts";
+
+const connection: Connection = {
+  endpoint: { address: "a:1" },
+  state: "ready",
+  available: true,
+  inFlight: 7,
+  failure: new Error("refused"),
+  connect() {},
+};
+
+describe("view", () => {
+  it("shows the connection as it is, but for what it changes", () => {
+    const seen = view(connection, {});
+    for (const name of ["endpoint", "state", "available", "inFlight", "failure"] as const) {
+      assert.equal(seen[name], connection[name], name);
+    }
+    const weighted = { address: "a:1", weight: 3 };
+    assert.equal(view(connection, { endpoint: weighted }).endpoint, weighted);
+    assert.equal(view(connection, { available: false }).available, false);
+    assert.equal(view({ ...connection, available: false }, { available: true }).available, false);
+  });
+});
+
+describe("excluding", () => {
+  it("shows the call as it is, but for the connections that it leaves out", () => {
+    const other: Connection = { ...connection };
+    const call: CallInfo = {
+      method: Simple.method.route,
+      header: new Headers(),
+      contextValues: createContextValues(),
+      excluded: (one) => one === other,
+    };
+    const seen = excluding(call, (one) => one === connection);
+    for (const name of ["method", "header", "contextValues"] as const) assert.equal(seen[name], call[name], name);
+    assert.deepEqual([connection, other, { ...connection }].map((one) => seen.excluded(one)), [true, true, false]);
+  });
+});
