@@ -178,6 +178,17 @@ export function group<Options extends object>(expected: string, taker: string, c
   };
 }
 
+/** An object whose names `isName` accepts, and whose values `check` does. */
+export function byName(expected: string, isName: (name: string) => boolean, check: Check): Check {
+  return (name, value) => {
+    if (!isObject(value) || !Object.keys(value).every(isName)) {
+      const wrong = isObject(value) ? Object.keys(value).find((key) => !isName(key)) : undefined;
+      throw wrongOption(name, wrong ?? value, expected);
+    }
+    for (const [key, item] of Object.entries(value)) check(`${name}[${JSON.stringify(key)}]`, item);
+  };
+}
+
 /** Either the value `other`, or what `check` accepts. */
 export function or(other: unknown, check: Check): Check {
   return (name, value) => {

@@ -7,6 +7,7 @@ import { emit } from "../listener.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
 import type { Resolution, Staleness } from "../resolver/resolver.ts";
 import { BadResolution, type ReadListener } from "../resolver/read.ts";
+import { lastValidConfig, type ServiceConfig } from "../resolver/service-config.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import { describeBalancer } from "./describe.ts";
@@ -53,10 +54,12 @@ export abstract class Balancer implements ReadListener {
   /** When a ready connection was last lost or removed. */
   #lostReadyMs = -Infinity;
   #closed = false;
+  readonly #configOf: (config: ServiceConfig | undefined) => ServiceConfig | undefined;
   readonly #policy: PolicyHost;
   readonly #health: HealthHost;
   /** Undefined while the balancer is stopped, or has no set yet. */
   picker: Picker | undefined;
+  config: PickerSource["config"] = "unknown";
   knowledge: Knowledge = "unknown";
   stale: Staleness | undefined;
   /** Why an endpoint of the set was skipped, if one was. */
@@ -66,6 +69,9 @@ export abstract class Balancer implements ReadListener {
     this.options = options;
     this.target = options.target ?? "the service";
     const { onEvent } = options;
+    this.#configOf = lastValidConfig((cause) => {
+      emit(onEvent, { type: "config-skipped", target: this.target, cause });
+    });
     this.#policy = new PolicyHost(options.policy, options.clock, options.random, () => {
       if (this.knowledge === "known") this.pool.touch();
     });
@@ -128,7 +134,7 @@ export abstract class Balancer implements ReadListener {
   }
 
   /** What is known about the endpoints has changed. */
-  protected resolved({ endpoints, stale }: Resolution, leftOut?: Error): void {
+  protected resolved({ endpoints, stale, config }: Resolution, leftOut?: Error): void {
     const { onEvent } = this.options;
     const wasStale = this.stale !== undefined;
     this.stale = stale;
@@ -139,6 +145,7 @@ export abstract class Balancer implements ReadListener {
     if (endpoints === undefined) return this.#failIfHopeless(stale);
     this.leftOut = leftOut;
     this.knowledge = "known";
+    this.config = this.#configOf(config);
     this.pool.update(endpoints);
   }
 
@@ -187,7 +194,7 @@ export abstract class Balancer implements ReadListener {
   /** There were no calls for a long time: starts over with the next one (gRPC's channel idleness). */
   protected goIdle(): void {
     this.picker = this.stale = undefined;
-    this.knowledge = "unknown";
+    this.knowledge = this.config = "unknown";
     this.pool.reset();
   }
 

@@ -13,6 +13,8 @@ export type BalancerEvent =
   }
   /** The resolver yielded an invalid endpoint; it is skipped. `cause` says why. */
   | { readonly type: "endpoint-skipped"; readonly target: string; readonly endpoint: unknown; readonly cause: Error }
+  /** The resolver yielded an invalid service config; the last valid one stays in use. `cause` says why. */
+  | { readonly type: "config-skipped"; readonly target: string; readonly cause: Error }
   /** The policy threw, or returned no picker; the previous picker stays in use. */
   | { readonly type: "policy-failed"; readonly target: string; readonly cause: Error }
   /** The source of endpoints can't be reached; the last set stays in use. */

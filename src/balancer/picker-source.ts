@@ -1,6 +1,7 @@
 import type { Connection, Outcome } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { Picker } from "../policy/policy.ts";
+import type { ServiceConfig } from "../resolver/service-config.ts";
 
 /**
  * All that a call needs from a balancer: the current picker, and a notification when to look again.
@@ -15,6 +16,11 @@ export interface PickerSource {
   readonly closed: boolean;
   /** Undefined while it is stopped, or knows no endpoints yet. */
   readonly picker: Picker | undefined;
+  /**
+   * What the resolver says about calls, checked; another object whenever it changes. Undefined: it says nothing.
+   * `"unknown"`: it has not resolved yet.
+   */
+  readonly config: ServiceConfig | "unknown" | undefined;
   /** Called with the outcome of each attempt. Undefined if no listener needs it. */
   readonly onOutcome: ((connection: Connection, outcome: Outcome) => void) | undefined;
   /** Whether waiting calls are about to be given room; a new call then queues behind them. */

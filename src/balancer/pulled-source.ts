@@ -41,6 +41,10 @@ export class PulledSource implements PickerSource {
     return balancer.picker;
   }
 
+  get config(): PickerSource["config"] {
+    return this.#balancer.config;
+  }
+
   get serving(): boolean {
     return this.#balancer.serving;
   }

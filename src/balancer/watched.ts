@@ -26,7 +26,7 @@ export class WatchedBalancer extends Balancer implements PickerSource {
     const { signal } = this.#running = new AbortController();
     this.#watchIdleness(0);
     void watchResolver(this.#resolver, {
-      told: (resolution, leftOut) => this.resolved(resolution, leftOut),
+      resolved: (resolution, leftOut) => this.resolved(resolution, leftOut),
       skipped: (endpoint, cause) => this.skipped(endpoint, cause),
     }, { clock, random, signal });
   }

@@ -151,7 +151,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   ended(end: AttemptEnd, error: unknown, response: AttemptResult["response"]): void {
     const { env } = this.#call;
     this.connection.end(end, error);
-    if (error === undefined) env.retry?.succeeded();
+    if (error === undefined) env.settings.throttle?.succeeded();
     if (this.#startMs === undefined) return;
     const latencyMs = env.clock.now() - this.#startMs;
     const headerMs = this.#headerMs ?? (end === "answered" ? latencyMs : undefined);

@@ -5,6 +5,7 @@ import type { CallEnvironment } from "./environment.ts";
 import { callFailure } from "./failure.ts";
 import type { FailedAttempts } from "./failed-attempts.ts";
 import { balanceKey, type BalanceSettings } from "./options.ts";
+import type { MethodSettings } from "./settings.ts";
 
 /** A call's request and its deadline: how much time is left, and the errors for when there is none. */
 export class BoundedCall<M extends DescMethod = DescMethod> {
@@ -16,8 +17,11 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   protected readonly contextValuesInit: ContextValues | undefined;
   readonly env: CallEnvironment;
   readonly settings: BalanceSettings | undefined;
+  protected methodSettings: MethodSettings;
+  /** Set while the service's config may not be known yet: when the call began, and its own timeout. */
+  #begun: { readonly ms: number; readonly timeoutMs: number | undefined } | undefined;
   /** On the clock's scale. */
-  readonly #deadlineMs: number | undefined;
+  #deadlineMs: number | undefined;
   #timeoutMs: number | undefined;
   protected failures: FailedAttempts | undefined;
   /** How many attempts were made. */
@@ -43,14 +47,38 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     this.contextValuesInit = contextValues;
     this.settings = contextValues?.get(balanceKey);
     if (signal?.aborted) throw this.aborted();
-    timeoutMs ??= env.defaultTimeoutMs;
-    if (timeoutMs === undefined) return;
-    if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
-      throw new ConnectError(`timeoutMs is ${timeoutMs}: expected a number of milliseconds`, Code.InvalidArgument);
+    const ownMs = timeoutMs ?? undefined;
+    if (ownMs !== undefined) {
+      if (typeof ownMs !== "number" || Number.isNaN(ownMs)) {
+        throw new ConnectError(`timeoutMs is ${ownMs}: expected a number of milliseconds`, Code.InvalidArgument);
+      }
+      if (ownMs <= 0) throw this.unavailable(`no time left: timeoutMs is ${ownMs}`, Code.DeadlineExceeded);
     }
-    if (timeoutMs <= 0) throw this.unavailable(`no time left: timeoutMs is ${timeoutMs}`, Code.DeadlineExceeded);
-    this.#timeoutMs = Math.min(Math.ceil(timeoutMs), MAX_DELAY_MS);
-    this.#deadlineMs = env.clock.now() + this.#timeoutMs;
+    const { clock } = env, { config } = env.balancer;
+    this.methodSettings = env.settings.of(method, config);
+    if (config === "unknown") this.#begun = { ms: clock.now(), timeoutMs: ownMs };
+    const limitMs = timeoutOf(ownMs, this.methodSettings);
+    if (limitMs === undefined) return;
+    this.#timeoutMs = limitMs;
+    this.#deadlineMs = clock.now() + limitMs;
+  }
+
+  /**
+   * A call that began before the service's config was known gets its settings as soon as it is; its time counts from
+   * its beginning. Returns whether they changed.
+   */
+  protected configured(): boolean {
+    const begun = this.#begun;
+    if (begun === undefined) return false;
+    const { config } = this.env.balancer;
+    if (config === "unknown") return false;
+    this.#begun = undefined;
+    const before = this.methodSettings;
+    this.methodSettings = this.env.settings.of(this.method, config);
+    if (this.methodSettings === before) return false;
+    this.#timeoutMs = timeoutOf(begun.timeoutMs, this.methodSettings);
+    this.#deadlineMs = this.#timeoutMs === undefined ? undefined : begun.ms + this.#timeoutMs;
+    return true;
   }
 
   get header(): Headers {
@@ -108,4 +136,10 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   protected aborted(): ConnectError {
     return ConnectError.from(this.signal!.reason, Code.Canceled);
   }
+}
+
+/** A call's timeout: its own, or its method's if that is shorter; in whole milliseconds. */
+function timeoutOf(ownMs: number | undefined, { timeoutMs, maxTimeoutMs }: MethodSettings): number | undefined {
+  const limitMs = ownMs === undefined ? timeoutMs : ownMs < maxTimeoutMs ? ownMs : maxTimeoutMs;
+  return limitMs === undefined ? undefined : Math.min(Math.ceil(limitMs), MAX_DELAY_MS);
 }

@@ -75,7 +75,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
     if (!replayable || this.signal?.aborted || this.env.balancer.closed || isNoted(error, "final")) return undefined;
     if (isNoted(error, "suspect") && failed.suspected++ > 0) return undefined;
     if (end === "not-sent" || end === "refused") return this.number < MOST_ATTEMPTS ? 0 : undefined;
-    const pauseMs = this.env.retry?.next(this.method, ++failed.retried, end, error);
+    const pauseMs = this.methodSettings.retry?.next(this.method, ++failed.retried, end, error);
     // A server's pushback may be arbitrarily long.
     if (pauseMs === undefined || pauseMs > this.env.waitTimeoutMs || pauseMs >= this.timeLeftMs()) return undefined;
     return pauseMs;

@@ -11,8 +11,12 @@ import { type AttemptedCall, CallAttempt } from "./attempt.ts";
 import { BoundedCall } from "./bounded-call.ts";
 import { readPick } from "./read-pick.ts";
 
-/** What a wait can end with other than an attempt: every connection the picker has was tried, or a pause is over. */
+/**
+ * What a wait can end with other than an attempt: every connection the picker has was tried, the call's settings
+ * changed, or a pause is over.
+ */
 const TRIED = { tried: true } as const;
+const CONFIGURED = { configured: true } as const;
 const OVER = { over: true } as const;
 
 /**
@@ -52,9 +56,11 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
 
   /** The next attempt, as soon as there is a connection. Rejects with the error for the caller. */
   protected async nextAttempt(): Promise<CallAttempt<A>> {
+    const sinceMs = this.env.clock.now();
     for (;;) {
-      const found = await this.#wait();
+      const found = await this.#wait(sinceMs);
       if (found instanceof CallAttempt) return found;
+      if (found === CONFIGURED) continue;
       // Every endpoint the picker knows was tried and declined, perhaps only briefly. After a pause, there may be a
       // picker that knows another one; if not, start over with these.
       const failed = this.failures!;
@@ -114,23 +120,27 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   }
 
   /**
-   * Resolves with an attempt, or with `TRIED` if every connection left was tried. Servers that are up but full are no
-   * reason to fail: only the call's own deadline ends the wait for them.
+   * Resolves with an attempt, with `TRIED` if every connection left was tried, or with `CONFIGURED` if other limits
+   * apply from now on. Servers that are up but full are no reason to fail: only the call's own deadline ends the wait
+   * for them. `sinceMs`: since when the call has been waiting.
    */
-  #wait(): Promise<CallAttempt<A> | typeof TRIED> {
+  #wait(sinceMs: number): Promise<CallAttempt<A> | typeof TRIED | typeof CONFIGURED> {
     const { balancer, clock, waitTimeoutMs } = this.env;
-    const waitForReady = this.settings?.waitForReady ?? this.env.waitForReady;
+    const waitForReady = this.settings?.waitForReady ?? this.methodSettings.waitForReady;
     // A call that waits for readiness waits until its own deadline, if it has one.
     const leftMs = this.timeLeftMs();
-    const limitMs = waitForReady && leftMs < Infinity ? leftMs : Math.min(leftMs, waitTimeoutMs);
+    const limitMs = waitForReady && leftMs < Infinity
+      ? leftMs
+      : Math.min(leftMs, sinceMs + waitTimeoutMs - clock.now());
     let untilDeadline = limitMs === leftMs;
-    return waitFor<CallAttempt<A> | typeof TRIED>(balancer, clock, {
+    return waitFor<CallAttempt<A> | typeof TRIED | typeof CONFIGURED>(balancer, clock, {
       signal: this.signal,
       limitMs,
       returned: this.returned,
       wantsConnection: true,
       poll: () => {
         if (balancer.closed) throw this.closed();
+        if (this.configured()) return CONFIGURED;
         const picked = this.#pick();
         const skipped = this.failures?.skipped === true;
         if (picked instanceof CallAttempt && picked.connection.full) return undefined;

@@ -13,6 +13,7 @@
  * @module
  */
 import type { Endpoint } from "../endpoint.ts";
+import type { ServiceConfig } from "./service-config.ts";
 
 /** What is known about a service's endpoints at one moment. */
 export interface Resolution {
@@ -23,6 +24,11 @@ export interface Resolution {
    * monotonic scale of the clock; `cause` is what happened.
    */
   readonly stale?: Staleness;
+  /**
+   * What the source says about the service's calls, as of now: undefined if it says nothing, or no longer. An invalid
+   * config is skipped and reported (the event `config-skipped`), and the last valid one stays in use.
+   */
+  readonly config?: ServiceConfig | undefined;
 }
 
 /** Since when and why a set is not fresh. */

@@ -8,7 +8,7 @@ import { RESOLVER_BACKOFF } from "./resolver-backoff.ts";
 /** Receives what a consumed resolver yields; its methods must not throw. */
 export interface ResolverListener extends ReadListener {
   /** Called with each new resolution, fresh or stale. `leftOut`: why an endpoint of it was skipped, if one was. */
-  told(resolution: Resolution, leftOut?: Error): void;
+  resolved(resolution: Resolution, leftOut?: Error): void;
 }
 
 /**
@@ -32,7 +32,7 @@ export async function watchResolver(
         const usable = read(resolution);
         if (resolution.stale === undefined) backoff.reset();
         last = usable.resolution;
-        listener.told(last, usable.leftOut);
+        listener.resolved(last, usable.leftOut);
         // A fast-changing source is read no faster than the pool passes sets on; the newest set waits there.
         await sleep(clock, PACE_MS, signal);
       }
@@ -41,8 +41,8 @@ export async function watchResolver(
       cause = error instanceof Error ? error : new Error(String(error));
     }
     if (signal.aborted) return;
-    last = { endpoints: last.endpoints, stale: { sinceMs: last.stale?.sinceMs ?? clock.now(), cause } };
-    listener.told(last);
+    last = { ...last, stale: { sinceMs: last.stale?.sinceMs ?? clock.now(), cause } };
+    listener.resolved(last);
     await sleep(clock, backoff.next(), signal);
   }
 }

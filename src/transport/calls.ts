@@ -3,7 +3,7 @@ import type { BalancerOptions } from "../balancer/balancer.ts";
 import type { PickerSource } from "../balancer/picker-source.ts";
 import type { CallEnvironment } from "../call/environment.ts";
 import { transportClosed } from "../call/failure.ts";
-import { RetryPolicy } from "../call/retry.ts";
+import { Settings } from "../call/settings.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { UnaryCall } from "../call/unary-call.ts";
 import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
@@ -39,12 +39,10 @@ export function callEnvironment(options: CallOptions, balancer: PickerSource): C
     balancer,
     clock,
     random,
-    defaultTimeoutMs: options.defaultTimeoutMs,
     waitTimeoutMs: options.waitTimeoutMs ?? 10_000,
-    waitForReady: options.waitForReady ?? false,
+    settings: new Settings({ ...options, random }),
     onAttempt: options.onAttempt,
     observers: options.observers?.length ? [...options.observers] : undefined,
-    retry: options.retry === false ? undefined : new RetryPolicy(options.retry ?? {}, random),
   };
 }
 

@@ -22,6 +22,7 @@ import {
 import type { HealthCheck } from "../health/health.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
+import { type ServiceConfig, serviceConfig } from "../resolver/service-config.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 
@@ -62,6 +63,11 @@ export interface BalancedTransportOptions {
    * never. Defaults to `{}`. Attempts that were certainly not processed go to another endpoint in any case.
    */
   readonly retry?: RetryOptions | false;
+  /**
+   * Timeouts, wait-for-ready and retries by method, unless the resolver yields a config (`Resolution.config`). Defaults
+   * to none: the options above apply to all methods. gRPC's default service config.
+   */
+  readonly defaultServiceConfig?: ServiceConfig;
   /**
    * How long to wait before reconnecting to an endpoint that could not be reached. Each field has its own default: 1 s,
    * growing by a factor of 1.6 to 120 s, with a jitter of 0.2 (gRPC's connection-backoff.md).
@@ -114,6 +120,7 @@ export const TRANSPORT: Checks<BalancedTransportOptions> = {
   waitTimeoutMs: milliseconds,
   waitForReady: flag,
   retry: or(false, group("an object or false", "createBalancedTransport()", RETRY)),
+  defaultServiceConfig: serviceConfig,
   backoff: group("an object, { initialMs, maxMs, factor, jitter }", "createBalancedTransport()", BACKOFF),
   removedStreamGraceMs: milliseconds,
   idleTimeoutMs: milliseconds,

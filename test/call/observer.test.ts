@@ -7,6 +7,7 @@ import { WatchedBalancer } from "../../src/balancer/watched.ts";
 import type { CallAttempt } from "../../src/call/attempt.ts";
 import { Call } from "../../src/call/call.ts";
 import type { CallEnvironment } from "../../src/call/environment.ts";
+import { Settings } from "../../src/call/settings.ts";
 import type { Attempt, AttemptStart, CallObserver } from "../../src/call/observer.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { note } from "../../src/connection/note.ts";
@@ -219,12 +220,10 @@ describe("a call", () => {
       balancer,
       clock,
       random: () => 0,
-      defaultTimeoutMs: undefined,
       waitTimeoutMs: 1_000,
-      waitForReady: false,
+      settings: new Settings({ retry: false, random: () => 0 }),
       onAttempt: (attempt) => void ends.push(attempt),
       observers: [{ attemptStarted: (start) => void starts.push(start) }],
-      retry: undefined,
     };
     balancer.start();
     await clock.advance(40);

@@ -2,14 +2,18 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { type RetryOptions, RetryPolicy } from "../../src/call/retry.ts";
+import { type RetryOptions, RetryPolicy, safeMethods } from "../../src/call/retry.ts";
+import { RetryThrottle } from "../../src/call/retry-throttle.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
 import { simpleRoutes } from "../support/simple.ts";
 
 const { route: idempotent, routeServerStream: unmarked } = Simple.method;
 const unavailable = new ConnectError("try later", Code.Unavailable);
 const pushback = (value: string) => new ConnectError("later", Code.Unavailable, { "grpc-retry-pushback-ms": value });
-const policy = (options: RetryOptions = {}) => new RetryPolicy(options, () => 0.5);
+
+function policy(options: RetryOptions = {}, throttle: RetryThrottle = new RetryThrottle(options.budget ?? {})) {
+  return new RetryPolicy(options, safeMethods(options.methods), throttle, () => 0.5);
+}
 
 describe("RetryPolicy", () => {
   it("repeats idempotent methods after Unavailable, with growing pauses, four attempts in all", () => {
@@ -47,10 +51,11 @@ describe("RetryPolicy", () => {
   });
 
   it("stops when half of the budget is gone, and goes on when successes have filled it again", () => {
-    const retry = policy({ budget: { maxTokens: 10, tokenRatio: 0.5 } });
+    const throttle = new RetryThrottle({ maxTokens: 10, tokenRatio: 0.5 });
+    const retry = policy({}, throttle);
     const next = () => retry.next(idempotent, 1, "answered", unavailable) !== undefined;
     assert.deepEqual([next(), next(), next(), next(), next()], [true, true, true, true, false]);
-    for (let i = 0; i < 3; i++) retry.succeeded();
+    for (let i = 0; i < 3; i++) throttle.succeeded();
     assert.equal(next(), true);
     assert.equal(next(), false);
   });

@@ -12,7 +12,7 @@ function watch(t: TestContext, resolver: Resolver) {
   /** Why an endpoint of each set was left out. */
   const leftOut: (string | undefined)[] = [];
   const watching = watchResolver(resolver, {
-    told(resolution, cause) {
+    resolved(resolution, cause) {
       told.push(resolution);
       leftOut.push(cause?.message);
     },

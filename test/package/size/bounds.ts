@@ -14,8 +14,8 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 19_500, allBytes: 27_500 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 21_200, allBytes: 57_500 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 20_300, allBytes: 28_000 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 22_000, allBytes: 58_300 },
   { name: "node", holds: "core, `grpcConnector`", ownBytes: 48_500, allBytes: 78_500 },
   { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 67_000, allBytes: 98_000 },
   {
