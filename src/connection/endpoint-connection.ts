@@ -31,6 +31,8 @@ type Membership =
   | { readonly is: "draining"; readonly close: () => void; timer: Timer | undefined }
   | { readonly is: "closed" };
 
+const IN_SET: Membership = { is: "in the set" };
+
 /** A backoff that ends with a timer. */
 export interface RunningBackoff {
   readonly delayMs: number;
@@ -66,7 +68,7 @@ export abstract class EndpointConnection implements Connection {
   protected readonly host: ConnectionHost;
   protected readonly link: Link;
   protected readonly backoff: Backoff;
-  #membership: Membership = { is: "in the set" };
+  #membership: Membership = IN_SET;
   /** What health checks reported. */
   #health: Health = "serving";
 
@@ -84,7 +86,7 @@ export abstract class EndpointConnection implements Connection {
   /** The link's state, as if the endpoint were in the set. */
   protected abstract get linkState(): Exclude<ConnectivityState, "shutdown">;
   /** Whether the link's state allows an attempt. */
-  protected abstract get takesAttempts(): boolean;
+  protected abstract readonly takesAttempts: boolean;
   abstract connect(): void;
   /** The link was lost, with the cause if there is one, or is draining. */
   abstract linkEnded(cause: Error | undefined): void;
@@ -128,7 +130,7 @@ export abstract class EndpointConnection implements Connection {
 
   /** Whether it is usable, but its server allows no more calls for now. */
   get full(): boolean {
-    return this.usable && this.#isFull();
+    return this.#isFull() && this.usable;
   }
 
   #isFull(): boolean {
@@ -137,7 +139,7 @@ export abstract class EndpointConnection implements Connection {
   }
 
   protected get inSet(): boolean {
-    return this.#membership.is === "in the set";
+    return this.#membership === IN_SET;
   }
 
   /** Whether its link is closed, or closing. */
@@ -223,7 +225,7 @@ export abstract class EndpointConnection implements Connection {
   /** Its endpoint is back in the set while it drains: it keeps its state, except that a backoff ends. */
   restore(endpoint: Endpoint): void {
     if (this.#membership.is === "draining") this.#membership.timer?.cancel();
-    this.#membership = { is: "in the set" };
+    this.#membership = IN_SET;
     this.tellFrom("shutdown", undefined);
     this.update(endpoint);
     this.retry();

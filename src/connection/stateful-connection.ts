@@ -43,6 +43,8 @@ interface Connecting {
 export class StatefulConnection extends EndpointConnection {
   readonly stateless = false;
   #phase: Phase = { state: "idle", failure: undefined };
+  /** Whether the phase is `ready`: a field, since every pick reads it. */
+  protected takesAttempts = false;
 
   protected get linkFailure(): Error | undefined {
     return this.#phase.failure;
@@ -52,14 +54,11 @@ export class StatefulConnection extends EndpointConnection {
     return this.#phase.state;
   }
 
-  protected get takesAttempts(): boolean {
-    return this.#phase.state === "ready";
-  }
-
   /** The one place where the phase changes. */
   #become(phase: Phase, cause?: Error): void {
     const from = this.state;
     this.#phase = phase;
+    this.takesAttempts = phase.state === "ready";
     this.tellFrom(from, cause);
   }
 
