@@ -45,6 +45,7 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/etcd/driver": ["src/time", "src/endpoint.ts"],
   "src/etcd/driver/connect": ["src/time", "src/endpoint.ts", "src/connection", "src/etcd/driver", "gen/etcd"],
   "src/etcd/driver/etcd3": ["src/time", "src/option.ts", "src/endpoint.ts", "src/etcd/driver"],
+  "src/etcd/driver/gateway": ["src/time", "src/endpoint.ts", "src/connection", "src/etcd/driver"],
   "src/etcd/client": ["src/time", "src/endpoint.ts", "src/etcd/driver"],
   "src/etcd/registration": ["src/time", "src/listener.ts", "src/registry", "src/etcd/client", "src/etcd/driver"],
   "src/etcd/watch": [
@@ -80,7 +81,15 @@ const BRANCHES: Record<string, readonly string[]> = {
 const isNodeOnly = (name: string) => name.startsWith("node:") || name === "@connectrpc/connect-node";
 
 /** What stands above all of them. */
-const ENTRIES = ["src/index.ts", "src/node.ts", "src/fetch.ts", "src/etcd.ts", "src/etcd3.ts", "src/testing.ts"];
+const ENTRIES = [
+  "src/index.ts",
+  "src/node.ts",
+  "src/fetch.ts",
+  "src/etcd.ts",
+  "src/etcd3.ts",
+  "src/etcd-gateway.ts",
+  "src/testing.ts",
+];
 
 /** The row that a file belongs to: its folder, or itself where it stands in none. */
 const rowOf = (file: string) => (dirname(file) === "src" ? file : dirname(file));

@@ -6,6 +6,7 @@ import { createMemoryEtcd, createMemoryRegistry } from "../src/testing.ts";
 import { createEtcdRegistry, etcdNaming, goZero, grpclb, kitex, kratos } from "../src/etcd.ts";
 import { fetchConnector } from "../src/fetch.ts";
 import { createEtcd3Registry } from "../src/etcd3.ts";
+import { createGatewayRegistry } from "../src/etcd-gateway.ts";
 import { balance, createBalancedTransport, roundRobin, staticResolver, transportConnector } from "../src/index.ts";
 import { dnsResolver, grpcConnector, shutdown } from "../src/node.ts";
 import { destinationOf } from "../src/node/socket.ts";
@@ -29,6 +30,7 @@ const factories: Record<string, (more: Anything) => unknown> = {
   "fetchConnector()": (more) => fetchConnector({ protocol: "connect", ...more }),
   "createEtcdRegistry()": (more) => createEtcdRegistry({ ...etcd, ...more }),
   "createEtcd3Registry()": (more) => createEtcd3Registry({ Etcd3, ...etcd, ...more }),
+  "createGatewayRegistry()": (more) => createGatewayRegistry({ ...etcd, ...more }),
   "createMemoryRegistry()": (more) => createMemoryRegistry({ ...more }),
   "createMemoryEtcd()": (more) => createMemoryEtcd({ ...more }),
   "dnsResolver()": (more) => dnsResolver("a.test:1", { ...more }),

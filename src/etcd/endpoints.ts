@@ -8,14 +8,17 @@ const EXPECTED = `a URL such as "http://127.0.0.1:2379" or "https://etcd.example
  *
  * @throws TypeError or RangeError if it is not a list of etcd endpoints; the message names the value.
  */
-export function parseEtcdEndpoints(endpoints: unknown): readonly Endpoint[] {
+export function parseEtcdEndpoints(
+  endpoints: unknown,
+  parse: (endpoint: unknown) => Endpoint = parseEtcdEndpoint,
+): readonly Endpoint[] {
   if (!Array.isArray(endpoints) || endpoints.length === 0) {
     const given = Array.isArray(endpoints) ? "an empty array" : quoted(endpoints);
     throw new TypeError(`option endpoints is ${given}: expected an array with ${EXPECTED}`);
   }
   const unique = new Map<string, Endpoint>();
   for (const endpoint of endpoints) {
-    const parsed = parseEtcdEndpoint(endpoint);
+    const parsed = parse(endpoint);
     unique.set(`${parsed.secure} ${parsed.address}`, parsed);
   }
   return [...unique.values()];
@@ -41,4 +44,19 @@ function parseEtcdEndpoint(text: unknown): Endpoint {
   }
   // Without a scheme the connector decides: TLS if `tls` was given.
   return scheme === undefined ? { address } : { address, secure: scheme.toLowerCase() === "https" };
+}
+
+/**
+ * Parses one endpoint of etcd's JSON gateway, which may be behind a proxy: the port may be its scheme's, and the URL may
+ * have a path, which becomes part of the address.
+ */
+export function parseGatewayEndpoint(text: unknown): Endpoint {
+  const [, scheme, host, path = ""] = typeof text === "string"
+    ? /^(https?):\/\/([^/?#]*)(\/[\w.~!$&'()*+,;=:@%\/-]*)?$/i.exec(text) ?? []
+    : [];
+  if (scheme === undefined || host === undefined || !URL.canParse(text as string)) return parseEtcdEndpoint(text);
+  const secure = scheme.toLowerCase() === "https";
+  const port = /:\d*$/.test(host) ? "" : secure ? ":443" : ":80";
+  const { address } = parseEtcdEndpoint(`${scheme}://${host}${port}`);
+  return { address: address + path.replace(/\/+$/, ""), secure };
 }

@@ -1,3 +1,4 @@
+import type { Endpoint } from "../endpoint.ts";
 import { emit } from "../listener.ts";
 import type { RegistryEvent } from "../registry/event.ts";
 import {
@@ -60,11 +61,16 @@ export interface EtcdRegistryOptions {
 /**
  * Creates a registry in etcd over a driver. It does nothing until its first resolver is read or its first `register`.
  * The caller has checked each option by itself ({@link ETCD_REGISTRY_OPTIONS}); combinations are checked here.
+ * `parseEndpoint` is for drivers whose endpoints are other URLs than etcd's own.
  *
  * @throws TypeError or RangeError for invalid endpoints, and for options that can't be combined.
  */
-export function createRegistryOver(createDriver: () => EtcdDriver, options: EtcdRegistryOptions): Registry {
-  return new EtcdRegistry(createDriver, options);
+export function createRegistryOver(
+  createDriver: () => EtcdDriver,
+  options: EtcdRegistryOptions,
+  parseEndpoint?: (endpoint: unknown) => Endpoint,
+): Registry {
+  return new EtcdRegistry(createDriver, options, parseEtcdEndpoints(options.endpoints, parseEndpoint));
 }
 
 class EtcdRegistry implements Registry {
@@ -79,11 +85,10 @@ class EtcdRegistry implements Registry {
   #streams: WatchStreams | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(createDriver: () => EtcdDriver, options: EtcdRegistryOptions) {
+  constructor(createDriver: () => EtcdDriver, options: EtcdRegistryOptions, endpoints: readonly Endpoint[]) {
     checkTogether(options);
     const { prefix, layout = grpclb(prefix === undefined ? {} : { prefix }), username: name, password } = options;
     const { clock = systemClock, random = Math.random, requestTimeoutMs } = options;
-    const endpoints = parseEtcdEndpoints(options.endpoints);
     const user = name === undefined || password === undefined ? undefined : { name, password };
     this.#layout = layout;
     this.#onEvent = options.onEvent;

@@ -13,6 +13,7 @@ const ENTRIES = {
   "connect-lb": "index",
   "connect-lb/etcd": "etcd",
   "connect-lb/etcd3": "etcd3",
+  "connect-lb/etcd-gateway": "etcd-gateway",
   "connect-lb/node": "node",
   "connect-lb/testing": "testing",
 };

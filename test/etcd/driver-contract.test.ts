@@ -8,6 +8,7 @@ import { bytes, driverKinds, onEndpoint, type OpenedDriver, range, text, within 
 const skip = etcdSkipped;
 
 for (const { name, create } of driverKinds) {
+  const { progress, watchesPerStream = Infinity } = create().capabilities;
   describe(`${name} on a real etcd`, () => {
     let etcd: Etcd | undefined;
     const opened: OpenedDriver[] = [];
@@ -131,40 +132,46 @@ for (const { name, create } of driverKinds) {
       assert.deepEqual([status.header.clusterId, header.revision], [header.clusterId, revision]);
     });
 
-    it("watches from a revision on: what was, what comes, and its progress when asked", { skip }, async () => {
-      const { driver, call, put, watch } = open();
-      const first = await put("watch/a", "1");
-      const stream = watch(first, "watch/");
-      const created = await stream.next();
-      assert.deepEqual([created.created, created.canceled, created.events.length], [true, false, 0]);
-      const [was] = (await stream.next()).events;
-      assert.deepEqual({ ...was?.kv, type: was?.type, key: text(was!.kv.key), value: text(was!.kv.value) }, {
-        type: "put",
-        key: "watch/a",
-        value: "1",
-        createRevision: first,
-        modRevision: first,
-        lease: 0n,
-      });
-      await driver.leaseGrant({ id: 93n, ttlSeconds: 60n }, call());
-      const leased = { put: { key: bytes("watch/b"), value: bytes("2"), lease: 93n } };
-      await driver.txn({ compare: [], success: [leased], failure: [] }, call());
-      const came = await stream.next();
-      assert.deepEqual([came.events[0]?.kv.lease, came.header.revision], [93n, first + 1n]);
-      await driver.leaseRevoke(93n, call());
-      const [gone] = (await stream.next()).events;
-      assert.deepEqual([gone?.type, text(gone?.kv.key ?? bytes("")), gone?.kv.modRevision], [
-        "delete",
-        "watch/b",
-        first + 2n,
-      ]);
-      const revision = await put("elsewhere");
-      stream.requestProgress();
-      const progress = await stream.next();
-      assert.deepEqual([progress.events, progress.header.revision, progress.watchId], [[], revision, -1n]);
-    });
+    it(
+      "watches from a revision on: what was, what comes, and its progress when asked, if it can",
+      { skip },
+      async () => {
+        const { driver, call, put, watch } = open();
+        const first = await put("watch/a", "1");
+        const stream = watch(first, "watch/");
+        const created = await stream.next();
+        assert.deepEqual([created.created, created.canceled, created.events.length], [true, false, 0]);
+        const [was] = (await stream.next()).events;
+        assert.deepEqual({ ...was?.kv, type: was?.type, key: text(was!.kv.key), value: text(was!.kv.value) }, {
+          type: "put",
+          key: "watch/a",
+          value: "1",
+          createRevision: first,
+          modRevision: first,
+          lease: 0n,
+        });
+        await driver.leaseGrant({ id: 93n, ttlSeconds: 60n }, call());
+        const leased = { put: { key: bytes("watch/b"), value: bytes("2"), lease: 93n } };
+        await driver.txn({ compare: [], success: [leased], failure: [] }, call());
+        const came = await stream.next();
+        assert.deepEqual([came.events[0]?.kv.lease, came.header.revision], [93n, first + 1n]);
+        await driver.leaseRevoke(93n, call());
+        const [gone] = (await stream.next()).events;
+        assert.deepEqual([gone?.type, text(gone?.kv.key ?? bytes("")), gone?.kv.modRevision], [
+          "delete",
+          "watch/b",
+          first + 2n,
+        ]);
+        const revision = await put("elsewhere");
+        stream.requestProgress();
+        if (!progress) return;
+        const told = await stream.next();
+        assert.deepEqual([told.events, told.header.revision, told.watchId], [[], revision, -1n]);
+      },
+    );
 
-    it("carries many watches on a stream under chosen ids; one ends alone", { skip }, async () => {
+    const one = watchesPerStream === 1 && "its streams have one watch each";
+    it("carries many watches on a stream under chosen ids; one ends alone", { skip: skip || one }, async () => {
       const { driver, call, put } = open();
       const first = await put("many/0/", "");
       const stream = driver.watch(call());

@@ -39,7 +39,7 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
     process.off("unhandledRejection", note);
   });
 
-  for (const { name, create } of driverKinds) {
+  for (const { name, create, seesConnections } of driverKinds) {
     it(`${name}: a session that is open has another number than before`, { skip }, async () => {
       const { driver, call, put } = await open(create);
       const { endpoint } = call();
@@ -78,7 +78,7 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
         driver.reset(endpoint, driver.generation(endpoint));
         path.heal();
         assert.equal((await driver.range(range("hole/"), call())).kvs.length, 1);
-        await eventually("the connections given up are closed", () => path.open === 1);
+        if (seesConnections) await eventually("the connections given up are closed", () => path.open === 1);
       },
     );
 
@@ -89,10 +89,14 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
       for (const stream of streams) assert.equal((await stream.next()).created, true);
       // Held in the proxy, so that the cut finds them unanswered.
       path.blackHole();
-      const calls = [driver.range(range("cut/"), call()), driver.leaseKeepAlive(1n, call())].map(kind);
+      let ended: readonly string[] | undefined;
+      const calls = Promise.all([driver.range(range("cut/"), call()), driver.leaseKeepAlive(1n, call())].map(kind))
+        .then((kinds) => (ended = kinds));
       path.cut();
+      // Their own connections may still be on their way.
+      if (!seesConnections) await eventually("they are cut", () => (path.cut(), ended));
       path.heal();
-      assert.deepEqual(await Promise.all(calls), ["transient", "transient"]);
+      assert.deepEqual(await calls, ["transient", "transient"]);
       for (const stream of streams) assert.equal(driver.classify(await stream.failure()), "transient");
       const revision = await eventually("it is back", () => put("cut/b").catch(() => false as const));
       const again = watch(first + 1n, "cut/");
@@ -101,7 +105,7 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
     });
 
     it(`${name}: the loss of a connection is told, that of none is not`, { skip }, async () => {
-      const { driver, call, path } = await open(create);
+      const { driver, call, watch, path } = await open(create);
       const { endpoint } = call();
       const lost: string[] = [];
       driver.onLost(({ address }) => lost.push(address));
@@ -110,9 +114,14 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
       await path.listen();
       await eventually("it is there", () => driver.range(range("loss/"), call()));
       await driver.leaseKeepAlive(1n, call());
+      if (!seesConnections) {
+        const stream = watch(1n, "loss/");
+        await stream.next();
+        void stream.failure().catch(() => {});
+      }
       assert.deepEqual(lost, []);
       path.cut();
-      await eventually("the loss is told, with no call on the connection", () => lost.length === 1);
+      await eventually("the loss is told, although no call waits for an answer", () => lost.length === 1);
       await eventually("it is back", () => driver.leaseKeepAlive(1n, call()).then(() => true, () => false));
       driver.reset(endpoint, driver.generation(endpoint));
       await eventually("the loss by a reset is told", () => lost.length === 2);
@@ -151,11 +160,15 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
       assert.equal(ended, false);
       driver.reset(endpoint, generation);
       assert.equal(driver.classify(await failure), "transient");
+      // What is idle and dead in the runtime's pool is left by the calls that it does not answer.
+      const alive = () => driver.range(range("half/"), call(AbortSignal.timeout(1_000)));
+      if (!seesConnections) await eventually("a new connection is used", alive);
       // The other loop that shared the session comes second, and must not end the fresh one.
       const again = watch(first, "half/");
       assert.equal((await again.next()).created, true);
       driver.reset(endpoint, generation);
       assert.equal((await again.next()).events.length, 2);
+      if (!driver.capabilities.progress) return;
       again.requestProgress();
       assert.equal((await again.next()).events.length, 0);
     });
@@ -182,7 +195,7 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
         const lengths = await within(Promise.all([...waiting, fresh]), "all answers");
         assert.deepEqual(lengths.map(({ kvs }) => kvs.length), [1, 1, 1]);
         assert.equal(await within(kept, "the keepalive's answer"), 0n);
-        await eventually("the session given up is closed", () => path.open === 1);
+        if (seesConnections) await eventually("the session given up is closed", () => path.open === 1);
       },
     );
 

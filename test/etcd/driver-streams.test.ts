@@ -8,7 +8,7 @@ import { KV, Lease } from "../../gen/etcd/rpc_pb.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
 import { createMemoryEtcd } from "../../src/testing.ts";
 import { eventually } from "../support/eventually.ts";
-import { bytes, driverKinds, onEndpoint } from "./drivers.ts";
+import { bytes, http2Kinds, onEndpoint } from "./drivers.ts";
 import { consume } from "./scripted.ts";
 
 interface Path {
@@ -40,7 +40,7 @@ async function serve(routes: (router: ConnectRouter) => void, maxConcurrentStrea
   return { address: `127.0.0.1:${(server.address() as { port: number }).port}`, streams };
 }
 
-for (const { name, create } of driverKinds) {
+for (const { name, create } of http2Kinds) {
   describe(`streams of ${name}`, () => {
     afterEach(async () => {
       for (const close of opened.splice(0).reverse()) await close();

@@ -10,20 +10,35 @@ import type {
   WatchResponse,
 } from "../../src/etcd/driver/driver.ts";
 import { createEtcd3Driver } from "../../src/etcd/driver/etcd3/etcd3-driver.ts";
+import { createGatewayDriver } from "../../src/etcd/driver/gateway/gateway-driver.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 
 /** A driver by name; each test opens its own. */
 export interface DriverKind {
   readonly name: string;
+  /** Whether it sees its connections, one to an endpoint; else they are the runtime's, one for each call in flight. */
+  readonly seesConnections: boolean;
   create(): EtcdDriver;
 }
 
 export const connectKind: DriverKind = {
   name: "the Connect driver",
+  seesConnections: true,
   create: () => createConnectDriver(grpcConnector({ readMaxBytes: 2 ** 29 })),
 };
-export const etcd3Kind: DriverKind = { name: "the etcd3 driver", create: () => createEtcd3Driver({ Etcd3 }) };
-export const driverKinds: readonly DriverKind[] = [connectKind, etcd3Kind];
+export const etcd3Kind: DriverKind = {
+  name: "the etcd3 driver",
+  seesConnections: true,
+  create: () => createEtcd3Driver({ Etcd3 }),
+};
+export const gatewayKind: DriverKind = {
+  name: "the gateway driver",
+  seesConnections: false,
+  create: () => createGatewayDriver({ random: Math.random }),
+};
+/** Those over HTTP/2, whose streams share a connection that they see. */
+export const http2Kinds: readonly DriverKind[] = [connectKind, etcd3Kind];
+export const driverKinds: readonly DriverKind[] = [...http2Kinds, gatewayKind];
 
 /** A driver on one etcd endpoint, with little to write around each call. */
 export interface OpenedDriver {

@@ -34,7 +34,7 @@ try {
   install(project, pack(temporary));
   copyFileSync(join(root, "test/package/program.mjs"), join(project, "program.mjs"));
   run(project, join(node22, "node_modules/.bin/node"), "program.mjs");
-  const entries = '["", "/node", "/etcd", "/etcd3", "/testing"]';
+  const entries = '["", "/node", "/etcd", "/etcd3", "/etcd-gateway", "/testing"]';
   const load = `for (const entry of ${entries}) require("connect-lb" + entry)`;
   run(project, join(node22, "node_modules/.bin/node"), "--input-type=commonjs", "--eval", load);
   for (const runtime of runtimes) await runServerAndClient(project, runtime, etcd.url);

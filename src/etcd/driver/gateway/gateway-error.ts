@@ -1,0 +1,82 @@
+import { classifyTransportError } from "../../../connection/transport-error.ts";
+import type { FailureKind } from "../driver.ts";
+import { kindOfText } from "../failure.ts";
+import { isRecord, type Json } from "./message.ts";
+
+/** gRPC's codes that matter here (grpc's statuscodes.md). */
+const PERMISSION_DENIED = 7, UNAUTHENTICATED = 16;
+/** The most of a foreign text that an error shows. */
+const MOST_TEXT = 200;
+
+/** A request to the gateway failed: etcd refused it, something else answered, or no answer arrived. */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+  /** The gRPC code of etcd's refusal. */
+  readonly code: number | undefined;
+
+  constructor(message: string, code?: number, cause?: unknown) {
+    super(message, cause === undefined ? {} : { cause });
+    this.code = code;
+  }
+}
+
+/**
+ * The error that an answer holds, if it does. etcd's versions differ: `{ error: TEXT, message, code }` up to 3.5,
+ * `{ message, code }` from 3.6 on, and within streams `{ error: { message, code } }` or, up to 3.5,
+ * `{ error: { message, grpc_code } }`. The HTTP status is not looked at: one and the same refusal has different ones.
+ */
+export function refusalIn(answer: Json): GatewayError | undefined {
+  const { error } = answer;
+  const details = isRecord(error) ? error : answer;
+  const code = details["grpc_code"] ?? details["code"];
+  const message = details["message"] ?? error;
+  if (typeof code !== "number" && typeof message !== "string") return undefined;
+  return new GatewayError(typeof message === "string" ? printable(message) : "etcd gave no reason", Number(code));
+}
+
+/** What to look for if something other than etcd's answer arrives with this HTTP status. */
+const HINTS: Readonly<Record<number, string>> = {
+  404: "is this etcd's JSON gateway? It is served by etcd 3.4 and later, unless it runs with " +
+    "--enable-grpc-gateway=false or with --listen-client-http-urls, which moves it to another port; " +
+    "etcd's grpc-proxy does not serve it",
+  421: "etcd does not expect this host name: see its option --host-whitelist",
+};
+
+/** The error for an answer that is not etcd's. */
+export function unreadable(status: number, body: string): GatewayError {
+  const hint = HINTS[status];
+  return new GatewayError(`HTTP ${status}${hint === undefined ? "" : `: ${hint}`}: ${quoted(body)}`);
+}
+
+const quoted = (text: string) => text === "" ? "an empty answer" : JSON.stringify(printable(text));
+
+/** A foreign text, truncated, without the characters that could change how it is displayed. */
+export function printable(text: string): string {
+  const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.slice(0, MOST_TEXT).replace(/\p{Cc}|\p{Bidi_Control}/gu, escape);
+}
+
+/** The error for a request that was not answered: runtimes name the reason in the chain of causes. */
+export function unanswered(thrown: unknown): GatewayError {
+  if (thrown instanceof GatewayError) return thrown;
+  const texts: string[] = [];
+  // Bounded, because a cause chain may be a loop.
+  for (let depth = 0, e = thrown; depth < 4 && e !== undefined; depth++, e = (e as { cause?: unknown } | null)?.cause) {
+    const text = e instanceof Error ? e.message : String(e);
+    if (text !== "" && !texts.includes(text)) texts.push(text);
+  }
+  return new GatewayError(printable(texts.join(": ")), undefined, thrown);
+}
+
+export function classify(error: unknown): FailureKind {
+  if (!(error instanceof GatewayError) || error.code === undefined) return "transient";
+  const kind = kindOfText(error.message);
+  if (kind !== "transient") return kind;
+  if (error.code === UNAUTHENTICATED) return "token";
+  return error.code === PERMISSION_DENIED ? "refused" : "transient";
+}
+
+/** Whether an error means that the request was never sent. */
+export function unsent(error: unknown): boolean {
+  return classifyTransportError(error) === "not-sent";
+}

@@ -1,0 +1,166 @@
+import { type Endpoint, endpointIdentity } from "../../../endpoint.ts";
+import type { AttemptContext } from "../driver.ts";
+import { refusalIn, unanswered, unreadable } from "./gateway-error.ts";
+import { readLines } from "./lines.ts";
+import { isRecord, type Json } from "./message.ts";
+
+/** The part of the platform's `fetch` that is needed. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/**
+ * The longest line, in characters, and so the longest list: 192 MiB of keys and values. A batch of a watch is sent in
+ * fragments that are not much larger than etcd's largest request.
+ */
+const MOST_LINE = 2 ** 28;
+
+/** What a call needs. */
+export interface GatewayRequest {
+  /** The method's path below `/v3/`. */
+  readonly path: string;
+  readonly body: Json;
+  /** Whether a member that has lost its cluster must refuse the call, rather than stay silent. Defaults to false. */
+  readonly leader?: boolean;
+  /** Whether the call ends when its session is given up. Defaults to false. */
+  readonly endsWithSession?: boolean;
+}
+
+/**
+ * What is known of an endpoint. Its connections are the runtime's, which opens one for each request in flight, and
+ * closes it when the request is aborted.
+ */
+interface Session {
+  readonly endpoint: Endpoint;
+  generation: number;
+  /** The newest answer arrived after the newest loss of a connection. */
+  answers: boolean;
+  /** Ends each call in flight. */
+  readonly calls: Set<(reason: Error) => void>;
+  /** Those that end with the session. */
+  readonly bound: Set<(reason: Error) => void>;
+}
+
+/** The calls of a driver, by endpoint. Nothing here is a promise or a signal that two calls share. */
+export class GatewaySessions {
+  readonly #fetch: Fetch | undefined;
+  readonly #sessions = new Map<string, Session>();
+  #generations = 0;
+  #closed = false;
+  #onLost: ((endpoint: Endpoint) => void) | undefined;
+
+  constructor(fetch: Fetch | undefined) {
+    this.#fetch = fetch;
+  }
+
+  generation(endpoint: Endpoint): number {
+    return this.#session(endpoint).generation;
+  }
+
+  onLost(listener: (endpoint: Endpoint) => void): void {
+    this.#onLost = listener;
+  }
+
+  reset(endpoint: Endpoint, generation: number): void {
+    const session = this.#session(endpoint);
+    if (session.generation !== generation) return;
+    this.#lose(session);
+    for (const end of [...session.bound]) end(new Error("the session to etcd was given up"));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { calls } of this.#sessions.values()) {
+      for (const end of [...calls]) end(new Error("the etcd driver is closed"));
+    }
+  }
+
+  /**
+   * Makes a call; yields its messages as they arrive.
+   *
+   * @throws GatewayError if etcd refuses it, or something else or nothing answers; the reason for which it was ended.
+   */
+  async *call(request: GatewayRequest, context: AttemptContext): AsyncGenerator<Json, void> {
+    if (this.#closed) throw new Error("the etcd driver is closed");
+    const { endpoint, signal } = context;
+    signal.throwIfAborted();
+    const session = this.#session(endpoint);
+    const own = new AbortController();
+    const end = (reason: unknown) => own.abort(reason);
+    const abort = () => end(signal.reason);
+    signal.addEventListener("abort", abort);
+    session.calls.add(end);
+    if (request.endsWithSession) session.bound.add(end);
+    try {
+      const response = await this.#send(request, context, own.signal);
+      let empty = true;
+      for await (const line of response.body === null ? [] : readLines(response.body, MOST_LINE, own.signal)) {
+        const message = messageIn(line, response);
+        if (empty) this.#answered(session);
+        empty = false;
+        yield message;
+      }
+      if (empty) throw unreadable(response.status, "");
+    } catch (thrown) {
+      own.signal.throwIfAborted();
+      const error = unanswered(thrown);
+      if (error.cause !== undefined) this.#lose(session);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+      session.calls.delete(end);
+      session.bound.delete(end);
+    }
+  }
+
+  #send({ path, body, leader = false }: GatewayRequest, context: AttemptContext, signal: AbortSignal) {
+    const { endpoint: { address, secure }, token } = context;
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    // Without "Bearer", which etcd 3.4 does not know.
+    if (token !== undefined) headers["authorization"] = token;
+    // Pages have a location; etcd's CORS headers don't allow them this one.
+    if (leader && globalThis.location === undefined) headers["grpc-metadata-hasleader"] = "true";
+    const init = { method: "POST", headers, body: JSON.stringify(body), redirect: "manual", signal } as const;
+    // Neither kept, as it may be replaced, nor called as a method, which platforms refuse.
+    const fetch = this.#fetch ?? globalThis.fetch;
+    return fetch(`${secure ? "https" : "http"}://${address}/v3/${path}`, init);
+  }
+
+  #session(endpoint: Endpoint): Session {
+    const identity = endpointIdentity(endpoint);
+    let session = this.#sessions.get(identity);
+    if (session === undefined) {
+      session = { endpoint, generation: ++this.#generations, answers: false, calls: new Set(), bound: new Set() };
+      this.#sessions.set(identity, session);
+    }
+    return session;
+  }
+
+  #answered(session: Session): void {
+    if (session.answers) return;
+    session.answers = true;
+    session.generation = ++this.#generations;
+  }
+
+  #lose(session: Session): void {
+    session.generation = ++this.#generations;
+    if (!session.answers) return;
+    session.answers = false;
+    this.#onLost?.(session.endpoint);
+  }
+}
+
+/** The message in a line, which streams wrap in `result`. */
+function messageIn(line: string, { ok, status }: Response): Json {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(line);
+  } catch {
+    throw unreadable(status, line);
+  }
+  if (!isRecord(answer)) throw unreadable(status, line);
+  const refusal = refusalIn(answer);
+  if (refusal !== undefined) throw refusal;
+  const message = answer["result"] ?? answer;
+  // Every message of etcd's has a header. Without one an answer of something else could pass for an empty list.
+  if (!ok || !isRecord(message) || !isRecord(message["header"])) throw unreadable(status, line);
+  return message;
+}
