@@ -52,6 +52,8 @@ export class Requests {
   #acknowledged = false;
   /** Places reserved for requests that are about to be made. */
   #reserved = 0;
+  /** Requests that will never be sent: the owner of one may cancel others, and the server must not learn of them. */
+  #takenBack: ReadonlySet<number> | undefined;
   /** The server's MAX_CONCURRENT_STREAMS as of its latest SETTINGS. */
   #allowed = Infinity;
 
@@ -167,7 +169,7 @@ export class Requests {
     if (!this.#host.declinesWhenFull || this.active.size < maxConcurrentStreams) return;
     for (const stream of [...this.#waiting]) {
       this.#waiting.delete(stream);
-      this.#decline(stream);
+      if (!stream.closed) this.#decline(stream);
     }
   }
 
@@ -184,6 +186,8 @@ export class Requests {
     const waiting = [...this.#waiting];
     for (const stream of waiting) this.#waiting.delete(stream);
     for (const stream of waiting) {
+      // The owner of one may have cancelled others.
+      if (stream.closed) continue;
       stream.close();
       stream.onFailed(connectionEnded("not-sent", cause));
     }
@@ -197,6 +201,7 @@ export class Requests {
     const { sender, writer } = this.#endpoint;
     const { ids, contentBytes } = writer.takeBack();
     sender.window.left += contentBytes;
+    this.#takenBack = ids;
     for (const id of ids) {
       const stream = this.active.get(id);
       if (stream === undefined) continue;
@@ -217,6 +222,7 @@ export class Requests {
     const active = [...this.active];
     this.active.clear();
     for (const stream of active) {
+      if (stream.closed) continue;
       const notSent = unsent.has(stream.id) && !stream.headReceived;
       const error = connectionEnded(notSent ? "not-sent" : "maybe", cause);
       if (!notSent) error.blame = blame(stream);
@@ -274,6 +280,7 @@ export class Requests {
   }
 
   #reset(stream: ClientStream, code: number): void {
+    if (this.#takenBack?.has(stream.id)) return;
     this.cancelled.add(stream.id, Math.max(0, stream.receiveWindow!.left));
     this.#endpoint.writer.reset(stream.id, code);
   }
