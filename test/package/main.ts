@@ -1,24 +1,40 @@
 /**
- * Installs the package as npm would publish it in a new folder, as README.md says, and runs there what users would: a
+ * Installs the package as npm would publish it in a new folder, as README.md says, and does there what users would: a
  * program and `require` on Node 22, the oldest that is supported; README's server and client, and the code blocks of all
- * pages, on each runtime; and on Deno README's programs once more, as installed from JSR. `npm run test:package`.
+ * pages, on each runtime; type checks, bundles and single executables; and on Deno README's programs once more, as
+ * installed from JSR. `npm run test:package`.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { pack, run } from "../docs/as-printed.ts";
 import { startEtcdProcess } from "../examples/etcd-process.ts";
 import { executable, root } from "../support/process.ts";
-import { serveJsr } from "./jsr.ts";
+import { checkBundles } from "./bundles.ts";
+import { checkContents, checkLinks } from "./contents.ts";
+import { checkNeeds, serveJsr } from "./jsr.ts";
 import { runPages } from "./pages.ts";
-import { compile, install, installOnDeno, runServerAndClient, type RuntimeUnderTest } from "./readme.ts";
+import {
+  compile,
+  install,
+  installOnDeno,
+  runServerAndClient,
+  runSingleExecutables,
+  type RuntimeUnderTest,
+} from "./readme.ts";
+import { checkTypes } from "./types.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "connect-lb-package-"));
 const project = join(temporary, "project");
 const node22 = join(temporary, "node22");
 const onDeno = join(temporary, "deno");
 for (const folder of [project, node22, onDeno]) mkdirSync(folder);
+const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: object };
+/** What users import. */
+const entries = Object.keys(exports).filter((name) => name !== "./package.json").map((name) =>
+  `connect-lb${name.slice(1)}`
+);
 const etcd = await startEtcdProcess();
 const jsr = await serveJsr();
 try {
@@ -34,12 +50,20 @@ try {
   install(project, pack(temporary));
   copyFileSync(join(root, "test/package/program.mjs"), join(project, "program.mjs"));
   run(project, join(node22, "node_modules/.bin/node"), "program.mjs");
-  const entries = '["", "/node", "/etcd", "/etcd3", "/etcd-gateway", "/testing"]';
-  const load = `for (const entry of ${entries}) require("connect-lb" + entry)`;
+  const load = `for (const entry of ${JSON.stringify(entries)}) require(entry)`;
   run(project, join(node22, "node_modules/.bin/node"), "--input-type=commonjs", "--eval", load);
   for (const runtime of runtimes) await runServerAndClient(project, runtime, etcd.url);
   compile(project);
+  checkContents(join(project, "node_modules/connect-lb"));
+  checkTypes(project, entries);
+  await checkBundles(project);
+  await runSingleExecutables(project, etcd.url);
   const env = await installOnDeno(onDeno, join(project, "gen"), jsr.url);
+  checkLinks(
+    (path) => [...jsr.files.keys()].some((file) => file === path || file.startsWith(`${path}/`)),
+    (path) => jsr.files.get(path)!,
+  );
+  await checkNeeds(temporary, env);
   await runServerAndClient(
     onDeno,
     { name: "Deno, from JSR", command: "deno", program: executable("deno") },

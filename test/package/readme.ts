@@ -1,9 +1,10 @@
 // README's own path, from its install commands to its programs, as printed.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { block, freePorts, run, runCommands, withPorts } from "../docs/as-printed.ts";
-import { executable, root, start } from "../support/process.ts";
+import { type Child, executable, root, start } from "../support/process.ts";
 
 /** A runtime that README's programs are tried on. */
 export interface RuntimeUnderTest {
@@ -52,10 +53,7 @@ export async function runServerAndClient(
   etcdUrl: string,
   more: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const ports = await freePorts(etcdUrl);
-  for (const [file, name] of [["server.ts", "README.md: A server"], ["client.ts", "README.md: A client"]] as const) {
-    writeFileSync(join(folder, file), withPorts(block(name), ports));
-  }
+  await writePrograms(folder, etcdUrl);
   const kind = start(runtime.program, runtime.command === "deno" ? ["run", "gen/kind_pb.ts"] : ["gen/kind_pb.ts"], {
     cwd: folder,
     env: more,
@@ -65,22 +63,43 @@ export async function runServerAndClient(
   const [, ...args] = commands.find((line) => line.startsWith(`${runtime.command} `))?.split(" ") ?? [];
   assert.ok(args.includes("server.ts"), `README says how to run server.ts with ${runtime.command}`);
   // A permission that is missing is an error rather than a question.
-  const env = { ...more, DENO_NO_PROMPT: "1" };
+  const options = { cwd: folder, env: { ...more, DENO_NO_PROMPT: "1" } };
+  await callServer((program) => {
+    return start(runtime.program, args.map((word) => word === "server.ts" ? `${program}.ts` : word), options);
+  });
+  console.log(`README's server and client, on ${runtime.name}: ${runtime.command} ${args.join(" ")}`);
+}
 
-  const server = start(runtime.program, args, { cwd: folder, env });
+/** The same as single executables, which Bun makes. */
+export async function runSingleExecutables(folder: string, etcdUrl: string): Promise<void> {
+  await writePrograms(folder, etcdUrl);
+  for (const program of ["server", "client"]) {
+    execFileSync(executable("bun"), ["build", "--compile", `${program}.ts`, "--outfile", program], { cwd: folder });
+  }
+  await callServer((program) => start(join(folder, program), [], { cwd: folder }));
+  console.log("README's server and client, as single executables: bun build --compile");
+}
+
+async function writePrograms(folder: string, etcdUrl: string): Promise<void> {
+  const ports = await freePorts(etcdUrl);
+  for (const [file, name] of [["server.ts", "README.md: A server"], ["client.ts", "README.md: A client"]] as const) {
+    writeFileSync(join(folder, file), withPorts(block(name), ports));
+  }
+}
+
+async function callServer(run: (program: "server" | "client") => Child): Promise<void> {
+  const server = run("server");
   try {
     await server.line(/type: ['"]registered['"]/, { timeoutMs: 60_000 });
-    const words = args.map((word) => word === "server.ts" ? "client.ts" : word);
-    const client = start(runtime.program, words, { cwd: folder, env });
+    const client = run("client");
     const { code } = await client.exited;
-    assert.match(client.lines.join("\n"), /code: 200,\s+value: ['"]hello grpc 0['"]/, `the client on ${runtime.name}`);
+    assert.match(client.lines.join("\n"), /code: 200,\s+value: ['"]hello grpc 0['"]/);
     assert.equal(code, 0, client.lines.join("\n"));
     server.signal("SIGTERM");
     assert.equal((await server.exited).code, 0, server.lines.join("\n"));
   } finally {
     await server.kill();
   }
-  console.log(`README's server and client, on ${runtime.name}: ${runtime.command} ${args.join(" ")}`);
 }
 
 /** Compiles README's server and client with its tsconfig.json, and checks their types on Deno. */
