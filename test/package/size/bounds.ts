@@ -19,6 +19,12 @@ export const ENTRIES: readonly Entry[] = [
   { name: "node", holds: "core, `grpcConnector`", ownBytes: 48_500, allBytes: 78_500 },
   { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 67_000, allBytes: 98_000 },
   {
+    name: "gateway",
+    holds: "core, `fetchConnector`, `createGatewayRegistry`",
+    ownBytes: 38_500,
+    allBytes: 76_000,
+  },
+  {
     name: "worker",
     holds: "what a Worker needs: core, the gRPC link, the etcd registry",
     ownBytes: 59_500,

@@ -1,0 +1,3 @@
+export { createBalancedTransport } from "../../../../src/index.ts";
+export { fetchConnector } from "../../../../src/fetch.ts";
+export { createGatewayRegistry } from "../../../../src/etcd-gateway.ts";
