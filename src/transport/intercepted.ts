@@ -5,6 +5,7 @@ import type { CallEnvironment } from "../call/environment.ts";
 import { ReplayBuffer } from "../call/replay.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { UnaryCall } from "../call/unary-call.ts";
+import { EARLY_MS } from "../time/deadline.ts";
 
 /**
  * Runs interceptors around calls, once per call and not per attempt. Connect's own runners give interceptors what they
@@ -47,7 +48,8 @@ export function interceptedCalls(env: CallEnvironment, interceptors: Interceptor
       signal?.addEventListener("abort", onAbort);
       // The runner would also enforce the deadline when the response is complete and only waits to be read.
       const { timeoutMs: limitMs } = call;
-      const deadline = limitMs === undefined ? undefined : env.clock.timer(limitMs, () => {
+      // It comes after the attempt's own deadline, which knows what the server said in time.
+      const deadline = limitMs === undefined ? undefined : env.clock.timer(limitMs + EARLY_MS, () => {
         abort.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
       }, true);
       // The runner aborts its signal whenever a call ends, even if an interceptor ends it.
