@@ -84,7 +84,7 @@ export function parseAddress(address: string): HostAndPort {
     port = address.slice(colon + 1);
     if (host.includes(":")) throw wrong("has an IPv6 host without brackets");
     if (host === "") throw wrong("has no host");
-    if (!NAME.test(host)) throw wrong("has a host that is no name and no IP address");
+    if (!NAME.test(host)) throw wrong("has a host that is neither a name nor an IP address");
   }
   if (!/^[0-9]+$/.test(port)) throw wrong("has no numeric port");
   if (!PORT.test(port) || Number(port) > 65535) {

@@ -71,8 +71,8 @@ const OPTIONS: Checks<CreateEtcdRegistryOptions> = {
 /** A caller who passes `tls` expects it to be used. */
 function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): void {
   const plain = Array.isArray(endpoints) ? endpoints.find((url) => /^http:/i.test(url)) : undefined;
-  if (plain !== undefined) throw new TypeError(`option tls is given, but ${plain} is without TLS: expected https://…`);
-  if (connector !== undefined) throw new TypeError("options tls and connector don't go together");
+  if (plain !== undefined) throw new TypeError(`option tls is set, but ${plain} does not use TLS: expected https://…`);
+  if (connector !== undefined) throw new TypeError("options tls and connector can't be combined");
 }
 
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";

@@ -149,7 +149,7 @@ export const flag: Check = /* @__PURE__ */ kind("true or false", (value) => type
 
 /** Non-empty text without control characters. */
 export const text: Check = /* @__PURE__ */ kind(
-  "text that is not empty, without control characters",
+  "non-empty text without control characters",
   (value) => typeof value === "string" && value !== "" && !/\p{Cc}/u.test(value),
 );
 
@@ -239,7 +239,7 @@ export const clock: Check = /* @__PURE__ */ kind("a clock: { now(), timer(delayM
 });
 
 /** A source of random numbers. */
-export const random: Check = /* @__PURE__ */ fn("a function that gives numbers from 0 up to, but not including, 1");
+export const random: Check = /* @__PURE__ */ fn("a function that returns a number from 0 to below 1");
 
 /** The name most similar to another, if any is similar at all. */
 function nearest(name: string, names: readonly string[]): string | undefined {

@@ -45,7 +45,7 @@ export class PolicyHost {
       const picker = this.#policy(connections, this.#previous, this.#environment);
       if (typeof picker?.pick !== "function") {
         const called = typeof picker === "function"
-          ? "a function (a policy is made by a call: roundRobin())"
+          ? "a function (call it to create the policy: roundRobin())"
           : String(picker);
         throw new TypeError(`it returned ${called}: expected a picker, { pick(call) }`);
       }

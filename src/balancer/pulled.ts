@@ -82,7 +82,7 @@ export class PulledBalancer extends Balancer {
   async list(): Promise<void> {
     const number = this.freshness.began(this.callClock.now());
     const abort = new AbortController();
-    const text = `list() of the resolver gave no answer within ${LIST_TIMEOUT_MS} ms`;
+    const text = `list() of the resolver did not answer within ${LIST_TIMEOUT_MS} ms`;
     const timer = this.callClock.timer(LIST_TIMEOUT_MS, () => abort.abort(new Error(text)));
     let end: () => void;
     try {

@@ -17,11 +17,11 @@ export function readPick(picked: unknown): ReadPick {
   const connection = connectionBehind(given);
   if (given === undefined || connection === undefined) {
     const expected = `a connection that its policy was given, { connection, header }, "wait" or an Error`;
-    throw new TypeError(`gave ${String(picked)}: expected ${expected}`);
+    throw new TypeError(`returned ${String(picked)}: expected ${expected}`);
   }
   try {
     return { connection, given, header: header === undefined ? undefined : new Headers(header) };
   } catch (cause) {
-    throw new TypeError(`gave metadata that a request can't carry: ${(cause as Error).message}`, { cause });
+    throw new TypeError(`returned metadata that a request can't carry: ${(cause as Error).message}`, { cause });
   }
 }

@@ -77,7 +77,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     // Outlives the response's iterator, so it must not refer to it: see `trackResponse`.
     const end = this.#end = new StreamEnd(this.#abort, (error, abandoned) => {
       this.#release();
-      const failure = abandoned ? new ConnectError("the reader gave the stream up", Code.Canceled) : error;
+      const failure = abandoned ? new ConnectError("the reader abandoned the stream", Code.Canceled) : error;
       const how = failure === undefined ? "answered" : this.signal?.aborted ? "maybe-processed" : endOf(failure);
       attempt.ended(how, failure, response);
       const seen = failure === undefined ? undefined : this.failure(attempt, how, failure);

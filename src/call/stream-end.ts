@@ -40,7 +40,7 @@ export class StreamEnd {
   abandoned(): void {
     if (this.#onEnd === undefined) return;
     this.#end(undefined, true);
-    this.#abort.abort(new Error("the stream was given up by its reader"));
+    this.#abort.abort(new Error("the stream was abandoned by its reader"));
   }
 
   #end(error: unknown, abandoned: boolean): unknown {

@@ -11,15 +11,13 @@ export function makeLink(connector: Connector, endpoint: Endpoint, events: LinkE
   try {
     const link = connector(endpoint, events);
     if (!isLink(link)) {
-      const hint = typeof link === "function"
-        ? ", not a function: is that the connector, and what was given is to be called?"
-        : "";
+      const hint = typeof link === "function" ? ", not a function: is the connector what this function returns?" : "";
       throw new TypeError(`expected { transport, connect?, close }${hint}`);
     }
     return link;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    const text = `the connector made no link to ${endpoint.address}: ${why}`;
+    const text = `the connector returned no link to ${endpoint.address}: ${why}`;
     const refuse = () => Promise.reject(markAttempt(new Error(text, { cause }), "not-sent"));
     return { transport: { unary: refuse, stream: refuse }, connect: refuse, close: () => Promise.resolve() };
   }

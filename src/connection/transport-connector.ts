@@ -98,7 +98,10 @@ function transportLink(
       }
       return transport = created;
     } catch (error) {
-      throw notSent(`no transport to ${endpoint.address}: ${error instanceof Error ? error.message : error}`, error);
+      throw notSent(
+        `can't create a transport to ${endpoint.address}: ${error instanceof Error ? error.message : error}`,
+        error,
+      );
     }
   };
 

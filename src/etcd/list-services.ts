@@ -33,7 +33,7 @@ export async function listServices(
 ): Promise<readonly ListedService[]> {
   const { root } = layout;
   if (root === undefined || layout.serviceOf === undefined) {
-    throw new TypeError("the layout can't tell which services there are: give it root and serviceOf");
+    throw new TypeError("the layout can't list services: it needs root and serviceOf");
   }
   const found = new Map<string, Found>();
   const { key: first, rangeEnd } = root === "" ? ALL : keyRange(root);

@@ -178,7 +178,7 @@ export const ETCD_REGISTRY_OPTIONS: Checks<EtcdRegistryOptions> = {
   endpoints: required(anything),
   layout: makes("a layout, such as goZero()", isLayout),
   prefix: text,
-  username: kind("a string that is not empty", (value) => typeof value === "string" && value !== ""),
+  username: kind("a non-empty string", (value) => typeof value === "string" && value !== ""),
   password: secret("a string", (value) => typeof value === "string"),
   requestTimeoutMs: time(
     `milliseconds above 0, at most ${MAX_DELAY_MS}`,
@@ -194,6 +194,6 @@ function checkTogether({ layout, prefix, username, password }: EtcdRegistryOptio
     throw new TypeError("option prefix belongs to the default layout: leave out prefix or layout");
   }
   if ((username === undefined) !== (password === undefined)) {
-    throw new TypeError("options username and password belong together: give both or none");
+    throw new TypeError("options username and password belong together: give both or neither");
   }
 }

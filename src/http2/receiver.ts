@@ -60,7 +60,7 @@ export abstract class Receiver<S extends Stream> {
       this.#granted = 0;
     }
     if (!this.#window.receive(flowLength)) {
-      throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, `the ${peerName} sent more than the connection's window`);
+      throw new Http2Error(ErrorCode.FLOW_CONTROL_ERROR, `the ${peerName} exceeded the connection's window`);
     }
     const increment = this.#window.take(flowLength);
     if (increment === 0) return;
@@ -105,12 +105,12 @@ export abstract class Receiver<S extends Stream> {
   onWindowUpdate(id: number, increment: number): void {
     const { sender } = this.#endpoint;
     if (id === 0) {
-      if (increment === 0) throw new Http2Error(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
+      if (increment === 0) throw new Http2Error(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
       sender.window.grow(increment);
     } else {
       const stream = this.updated(id);
       if (stream === undefined) return;
-      if (increment === 0) return this.fail(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE by 0");
+      if (increment === 0) return this.fail(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
       stream.sendCredit += increment;
       if (sender.windowOf(stream) > MAX_WINDOW) {
         return this.fail(stream, ErrorCode.FLOW_CONTROL_ERROR, "the stream's window overflowed");
@@ -124,7 +124,7 @@ export abstract class Receiver<S extends Stream> {
   /** A frame that serves no call. */
   onIgnored(): void {
     if (this.flood.useless()) return;
-    const why = `the ${this.#endpoint.peerName} floods the connection with frames of no use`;
+    const why = `the ${this.#endpoint.peerName} floods the connection with useless frames`;
     throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, why);
   }
 

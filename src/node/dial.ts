@@ -25,7 +25,7 @@ export async function dialled(dial: Dial, target: DialTarget, signal: AbortSigna
   try {
     const socket: unknown = await untilAborted(opening, signal);
     if (socket === undefined || isDuplex(socket)) return socket;
-    throw new TypeError(`option dial gave ${String(socket)}: expected an open duplex stream, such as a net.Socket`);
+    throw new TypeError(`option dial returned ${String(socket)}: expected an open duplex stream, such as a net.Socket`);
   } catch (error) {
     opening.then((socket) => isDuplex(socket) && socket.on("error", () => {}).destroy(), () => {});
     throw error;

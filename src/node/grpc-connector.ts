@@ -100,7 +100,7 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
     },
   };
   if (options.dial !== undefined && options.proxy !== undefined) {
-    throw new TypeError("options dial and proxy don't go together");
+    throw new TypeError("options dial and proxy can't be combined");
   }
   const dial = options.proxy === undefined ? options.dial : proxyDial(options.proxy);
   return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls, dial), settings, events);

@@ -145,7 +145,7 @@ export class GrpcLink implements Link {
     }, true);
     try {
       const connection = await this.#ready(await this.#destination.open(opening.signal), opening.signal);
-      if (!connection.usable) throw new Error("the server closed the connection at once");
+      if (!connection.usable) throw new Error("the server closed the connection immediately");
       return connection;
     } catch (error) {
       signal.throwIfAborted();

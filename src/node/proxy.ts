@@ -14,7 +14,7 @@ const EXPECTED = `a URL such as "http://proxy.example:3128"`;
 
 /** The check of an option like `proxy`. Its value is not shown: a URL may contain a password. */
 export const proxySource: Check = (name, value) => {
-  const expected = `${EXPECTED}, or a function that gives one, such as proxyFromEnvironment()`;
+  const expected = `${EXPECTED}, or a function that returns one, such as proxyFromEnvironment()`;
   makes(expected, (value) => typeof value === "function" || typeof value === "string" || value instanceof URL)(
     name,
     value,
@@ -51,11 +51,11 @@ export function proxyDial(source: string | URL | ProxySource): Dial {
 /** @throws TypeError that says what `what` must be, without its user information */
 export function parseProxy(what: string, value: unknown): Proxy {
   const wrong = (why: string) => new TypeError(`${what} ${why}: expected ${EXPECTED}`);
-  if (typeof value !== "string" && !(value instanceof URL)) throw wrong("is no URL");
+  if (typeof value !== "string" && !(value instanceof URL)) throw wrong("is not a URL");
   const text = String(value);
   // Like curl, takes a host and a port alone to mean http.
   const whole = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text) ? text : `http://${text}`;
-  if (!URL.canParse(whole)) throw wrong("is no URL");
+  if (!URL.canParse(whole)) throw wrong("is not a URL");
   const { protocol, hostname, port, username, password } = new URL(whole);
   if (protocol !== "http:") throw wrong(`has the scheme "${protocol.slice(0, -1)}", which is not supported`);
   const host = hostname.replace(/^\[|\]$/g, "");
@@ -118,7 +118,7 @@ function connect(socket: net.Socket, proxy: Proxy, authority: string, signal: Ab
       const header = received.toString("latin1", 0, end < 0 ? undefined : end);
       if (!"HTTP/1.".startsWith(header.slice(0, 7))) return fail(new Error("doesn't speak HTTP/1.1"));
       if (end > MAX_HEADER_BYTES || (end < 0 && received.length > MAX_HEADER_BYTES)) {
-        return fail(new Error(`answered CONNECT ${authority} with more than ${MAX_HEADER_BYTES} bytes of header`));
+        return fail(new Error(`answered CONNECT ${authority} with more than ${MAX_HEADER_BYTES} bytes of headers`));
       }
       if (end < 0) return;
       const refused = refusal(header, authority);
@@ -142,6 +142,6 @@ function refusal(header: string, authority: string): string | undefined {
   if (status.startsWith("2")) return undefined;
   const said = reason.slice(0, 100).replace(/[^\x20-\x7e]/g, "?");
   // Some proxies send 401 instead of 407.
-  const hint = status === "407" || status === "401" ? ": look at the user and the password in the proxy's URL" : "";
+  const hint = status === "407" || status === "401" ? ": check the user and the password in the proxy's URL" : "";
   return `answered CONNECT ${authority} with ${status}${said === "" ? "" : ` ${said}`}${hint}`;
 }

@@ -23,7 +23,7 @@ export function closedWhileOpened(progress: SocketProgress): Error {
   return new Error(
     progress === "handshake"
       ? `the server closed the connection during the TLS handshake: ${BOTH_OR_NEITHER}`
-      : "the connection was closed while it was opened",
+      : "the connection was closed while it was being opened",
   );
 }
 
@@ -54,7 +54,7 @@ function alertOf(code: string, message: string): string | undefined {
 function meaningOf(alert: string): string {
   switch (alert) {
     case "certificate required":
-      return "the server requires a client certificate: give tls.cert and tls.key";
+      return "the server requires a client certificate: set tls.cert and tls.key";
     // Also sent for a missing certificate: in TLS 1.2, and by older releases of Go.
     case "bad certificate":
       return "the server requires a client certificate, tls.cert and tls.key, or doesn't accept the one it got";
@@ -69,7 +69,7 @@ function meaningOf(alert: string): string {
     case "handshake failure":
       return "the server refused the TLS handshake: it may require a client certificate, tls.cert and tls.key";
     default:
-      return "the server ended TLS";
+      return "the server closed the TLS session";
   }
 }
 

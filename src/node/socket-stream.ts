@@ -52,7 +52,7 @@ export class SocketStream implements ByteStream {
     if (this.#socket.writable) return this.#socket.write(bytes, this.#written);
     // Unless this side ended it, the socket is broken, which is reported once the writer is done with this write.
     if (!this.#socket.writableEnded) {
-      queueMicrotask(() => this.#gone(this.#socket.errored ?? new Error("the socket can't be written to any more")));
+      queueMicrotask(() => this.#gone(this.#socket.errored ?? new Error("the socket is no longer writable")));
     }
     return true;
   }

@@ -39,7 +39,7 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
   const url = URL.canParse(`${scheme}://${name}`) ? new URL(`${scheme}://${name}`) : undefined;
   if (url === undefined || url.pathname !== "/" || url.username !== "" || url.search !== "" || url.hash !== "") {
     throw new TypeError(
-      `authority ${JSON.stringify(name)} is no host name: expected for example "api.example.com:443"`,
+      `authority ${JSON.stringify(name)} is not a host name: expected for example "api.example.com:443"`,
     );
   }
   const { host: authority, hostname } = url;

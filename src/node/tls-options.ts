@@ -21,7 +21,7 @@ const isPemOrMany = (value: unknown) => Array.isArray(value) ? value.every(isPem
 /** `node:tls` takes keys with their own passphrases as objects. */
 const isKey = (value: unknown) => isPem(value) || (typeof value === "object" && value !== null && "pem" in value);
 
-const pem = secret("PEM as a string or bytes (a file's content, not its path), or an array of such", isPemOrMany);
+const pem = secret("PEM as a string or bytes (a file's content, not its path), or an array of those", isPemOrMany);
 
 const TLS_OPTIONS: Checks<TlsOptions> = {
   ca: pem,
@@ -50,7 +50,7 @@ function checkTlsOptions(options: TlsOptions): void {
 /** A certificate without its key is not sent, and no runtime reports that. */
 export function checkKeyPair({ cert, key }: { readonly cert?: unknown; readonly key?: unknown }): void {
   if ((cert === undefined) !== (key === undefined)) {
-    throw new TypeError("tls.cert and tls.key belong together: give both or none");
+    throw new TypeError("tls.cert and tls.key belong together: give both or neither");
   }
 }
 

@@ -34,15 +34,15 @@ export function checkServiceName(service: unknown, { slashes = false }: ServiceN
   if (typeof service !== "string") throw wrong("is not a string");
   if (service === "") throw wrong("is empty");
   if (service.length > 255) throw wrong(`has ${service.length} characters, more than 255`);
-  if (!slashes && service.includes("/")) throw wrong('has a "/" in it, which this layout has no place for');
+  if (!slashes && service.includes("/")) throw wrong('contains a "/", which this layout does not support');
   if (service.endsWith("/")) throw wrong('ends with a "/"');
   if (service.split("/").some((part) => part === "." || part === "..")) throw wrong("is a path");
-  if (/[\s\p{Cc}\p{Cf}\p{Cs}]/u.test(service)) throw wrong("has white space or a control character in it");
+  if (/[\s\p{Cc}\p{Cf}\p{Cs}]/u.test(service)) throw wrong("contains white space or a control character");
 }
 
 const ATTRIBUTES: Checks<EndpointAttributes> = {
   weight: number("a finite number above 0", (value) => value > 0 && value < Infinity),
-  zone: kind("a string that is not empty", (value) => typeof value === "string" && value !== ""),
+  zone: kind("a non-empty string", (value) => typeof value === "string" && value !== ""),
   metadata: anything,
 };
 

@@ -182,7 +182,7 @@ class PolledSource {
     try {
       const found = await untilAborted(Promise.resolve(poll(polling.signal)), polling.signal);
       if (!Array.isArray(found?.endpoints)) {
-        throw new TypeError(`poll() gave ${quoted(found)}: expected { endpoints }, an array of endpoints`);
+        throw new TypeError(`poll() returned ${quoted(found)}: expected { endpoints }, an array of endpoints`);
       }
       const { endpoints, ...rest } = found;
       return { endpoints: inOrder(endpoints), ...rest };

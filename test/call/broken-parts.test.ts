@@ -30,7 +30,7 @@ describe("a policy", () => {
       [
         "is a function that makes policies",
         () => roundRobin(),
-        /it returned a function \(a policy is made by a call: roundRobin\(\)/,
+        /it returned a function \(call it to create the policy: roundRobin\(\)/,
       ],
     ] as const
   ) {
@@ -74,12 +74,12 @@ describe("a policy", () => {
       [
         "gives nothing",
         () => undefined,
-        /the policy's picker gave undefined: expected a connection that its policy was given/,
+        /the policy's picker returned undefined: expected a connection that its policy was given/,
       ],
       [
         "gives an endpoint",
         () => ({ address: "a:1" }),
-        /the policy's picker gave \[object Object\]: expected a connection/,
+        /the policy's picker returned \[object Object\]: expected a connection/,
       ],
     ] as const
   ) {

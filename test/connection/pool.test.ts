@@ -272,7 +272,7 @@ describe("Pool", () => {
       set("a:1", "b:1");
       await clock.advance(40);
       assert.equal(at("a:1").state, "transient_failure");
-      assert.match(message(at), /the connector made no link to a:1: no such protocol/);
+      assert.match(message(at), /the connector returned no link to a:1: no such protocol/);
       assert.equal(at("b:1").state, "ready");
       set("b:1");
       await clock.advance(40);
@@ -288,7 +288,7 @@ describe("Pool", () => {
         set("a:1");
         await clock.advance(40);
         assert.equal(at("a:1").state, "transient_failure");
-        assert.match(message(at), /the connector made no link to a:1: expected \{ transport, connect\?, close \}/);
+        assert.match(message(at), /the connector returned no link to a:1: expected \{ transport, connect\?, close \}/);
       });
     }
 

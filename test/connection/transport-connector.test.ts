@@ -280,8 +280,8 @@ describe("the link of transportConnector", () => {
       const [create, why] of [
         [() => {
           throw new Error("no certificate");
-        }, /no transport to a:1: no certificate/],
-        [() => undefined, /no transport to a:1: expected a Connect Transport, not undefined/],
+        }, /can't create a transport to a:1: no certificate/],
+        [() => undefined, /can't create a transport to a:1: expected a Connect Transport, not undefined/],
       ] as const
     ) {
       const link = transportConnector(create as () => never)({ address: "a:1" }, events);

@@ -193,7 +193,7 @@ describe("the Connect driver", () => {
     stop.abort(new Error("left"));
     await assert.rejects(left, /left/);
     driver.reset(endpoint, driver.generation(endpoint));
-    await assert.rejects(waiting, /given up/);
+    await assert.rejects(waiting, /abandoned/);
     hang = false;
     await assert.rejects(driver.range({ key: bytes("k") }, call()), /refused/);
     refuse = false;

@@ -103,6 +103,6 @@ describe("the services of a registry in etcd", () => {
   it("need a layout that can tell them", async () => {
     const { root: _, ...layout } = grpclb();
     const { registry } = inMemory(layout);
-    await assert.rejects(registry.list(signal), /TypeError: the layout can't tell .* root and serviceOf/);
+    await assert.rejects(registry.list(signal), /TypeError: the layout can't list services: .* root and serviceOf/);
   });
 });

@@ -23,10 +23,10 @@ describe("createEtcdRegistry", () => {
     const tls = { ca: "-----BEGIN CERTIFICATE-----…" };
     assert.throws(
       () => createEtcdRegistry({ endpoints: ["https://a:1", "http://b:1"], tls }),
-      /http:\/\/b:1 is without TLS/,
+      /http:\/\/b:1 does not use TLS/,
     );
     const connector = transportConnector(() => createMemoryEtcd().transport());
-    assert.throws(() => createEtcdRegistry({ endpoints: ["a:1"], tls, connector }), /don't go together/);
+    assert.throws(() => createEtcdRegistry({ endpoints: ["a:1"], tls, connector }), /can't be combined/);
     const wrong = "grpc" as unknown as typeof connector;
     assert.throws(() => createEtcdRegistry({ endpoints: ["a:1"], connector: wrong }), /option connector/);
   });

@@ -303,7 +303,7 @@ describe("a registration in etcd", () => {
     assert.equal(etcd.keys.get(KEY)?.modRevision, modRevision);
     assert.equal(registration.state, "lost");
     assert.deepEqual(types(), ["registered", "key-taken"]);
-    await assert.rejects(registration.renew(), /held by another/);
+    await assert.rejects(registration.renew(), /held by another program/);
     etcd.expire(99n);
     await clock.advance(6_000);
     assert.deepEqual(states, ["registered", "lost", "registered"]);

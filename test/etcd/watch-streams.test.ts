@@ -333,7 +333,11 @@ describe("watches through a proxy that chooses their ids", () => {
     etcd.put(key("service1", 1), address(1));
     await clock.advance(5_500);
     assert.deepEqual(consumers.map(({ now }) => now), [[], [address(1)]]);
-    assert.ok(events.some((event) => event.type === "watch-restarted" && /no watch within/.test(event.cause.message)));
+    assert.ok(
+      events.some((event) =>
+        event.type === "watch-restarted" && /the watch was not created within/.test(event.cause.message)
+      ),
+    );
     etcd.fault = () => undefined;
     await clock.advance(6_000);
     assert.deepEqual(consumers.map(({ stale }) => stale), [undefined, undefined]);

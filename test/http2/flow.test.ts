@@ -212,7 +212,7 @@ describe("flow control of what is sent", () => {
     server.send(frame.windowUpdate(1, 0));
     assert.deepEqual([stream.error?.code, told], [ErrorCode.protocolError, ["ready"]]);
     server.send(frame.windowUpdate(0, 0));
-    assert.match(told.at(-1)!, /WINDOW_UPDATE by 0/);
+    assert.match(told.at(-1)!, /WINDOW_UPDATE of 0/);
   });
 });
 
@@ -336,7 +336,7 @@ describe("flow control of what is received", () => {
       server.send(frame.data(1, new Uint8Array(16_384)), frame.data(3, new Uint8Array(16_384)));
     }
     assert.equal(connection.state, "lost");
-    assert.match(told.at(-1)!, /more than the connection's window/);
+    assert.match(told.at(-1)!, /exceeded the connection's window/);
     assert.equal(stream.bytes, 51 * 16_384);
     const goaway = server.frames().find(({ type }) => type === FrameType.goaway)!;
     assert.equal(goaway.payload[7], ErrorCode.flowControlError);

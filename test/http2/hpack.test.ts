@@ -300,9 +300,9 @@ describe("a HPACK decoder", () => {
       assert.throws(() => blocks.forEach(decode), (error) => error instanceof Http2Error && error.code === 9);
     });
   refuses("index 0", bytes("80"));
-  refuses("an index that is in no table", bytes("be"));
+  refuses("an index that is in neither table", bytes("be"));
   refuses("an index that was evicted", bytes("40 01 61 01 62"), bytes("20"), bytes("be"));
-  refuses("a literal whose name's index is in no table", bytes("7f 00 01 61"));
+  refuses("a literal whose name's index is in neither table", bytes("7f 00 01 61"));
   refuses("an integer that is cut off", bytes("ff"));
   refuses("an integer that is too large", bytes("ff ff ff ff ff ff 0f"));
   refuses("a string longer than its block", bytes("00 05 61"));

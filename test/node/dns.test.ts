@@ -272,7 +272,7 @@ describe("the DNS resolver", () => {
     refuses(/intervalMs/, "api.test:1", { intervalMs: "30s" });
     refuses(/name without a port/, "api.test:1", { srv: true });
     refuses(/srv is "grpc": expected true, false or a service/, "api.test", { srv: "grpc" });
-    refuses(/a host that is no name/, "a b.test".replace(" ", "!"), { srv: true });
+    refuses(/a host that is neither a name/, "a b.test".replace(" ", "!"), { srv: true });
     refuses(/servers is \["not a server"\]: expected addresses/, "api.test:1", { servers: ["not a server"] });
   });
 });

@@ -125,7 +125,7 @@ describe("a proxy", () => {
     [
       "asks for a password",
       (socket) => socket.end("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n"),
-      /answered CONNECT backend\.test:80 with 407 Proxy Authentication Required: look at the user and the password/,
+      /answered CONNECT backend\.test:80 with 407 Proxy Authentication Required: check the user and the password/,
     ],
     [
       "can't reach the server",
@@ -140,7 +140,7 @@ describe("a proxy", () => {
     [
       "answers without an end",
       (socket) => void socket.write(`HTTP/1.1 200 OK\r\nX: ${"x".repeat(20_000)}`),
-      /with more than 16384 bytes of header/,
+      /with more than 16384 bytes of headers/,
     ],
   ];
   for (const [what, answer, text] of answers) {
@@ -177,7 +177,7 @@ describe("a proxy", () => {
     for (
       const [value, text] of [
         ["socks5://geheim:s3cr3t@proxy:1080", /option proxy has the scheme "socks5", which is not supported: expected/],
-        ["http://geheim:s3cr3t@proxy:99999", /option proxy is no URL: expected a URL such as/],
+        ["http://geheim:s3cr3t@proxy:99999", /option proxy is not a URL: expected a URL such as/],
         ["http://geheim%zz:s3cr3t@proxy", /percent-encoding is broken/],
         [7, /option proxy is 7: expected a URL such as/],
         [
@@ -194,7 +194,7 @@ describe("a proxy", () => {
     }
     assert.throws(
       () => grpcConnector({ proxy: "http://p", dial: () => undefined }),
-      /dial and proxy don't go together/,
+      /dial and proxy can't be combined/,
     );
     assert.throws(() => grpcConnector({ dial: "x" as never }), /option dial is "x": expected a function/);
   });

@@ -80,12 +80,12 @@ describe("a byte that is wrong in a TLS record", () => {
         const second = failure(simple.route({ data: "again" }));
         for (const { error, mark } of await Promise.all([waiting, second])) {
           assert.deepEqual([error.code, mark], [Code.Unavailable, undefined], error.message);
-          assert.match(error.message, /the connection was lost: (TLS failed: |the server ended TLS)/);
+          assert.match(error.message, /the connection was lost: (TLS failed: |the server closed the TLS session)/);
         }
         assert.equal(told.length, 1);
         assert.match(
           told[0]!,
-          /^lost: (TLS failed: .*(decrypt|cipher)|the server ended TLS \(TLS alert: bad record mac)/,
+          /^lost: (TLS failed: .*(decrypt|cipher)|the server closed the TLS session \(TLS alert: bad record mac)/,
         );
         const { error, mark } = await failure(simple.route({}));
         assert.deepEqual([error.code, mark], [Code.Unavailable, "not-sent"]);
@@ -163,11 +163,11 @@ describe("the words of a TLS error", () => {
   const cases: readonly (readonly [Error, string])[] = [
     [
       openssl("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "tlsv13 alert certificate required"),
-      "the server requires a client certificate: give tls.cert and tls.key (TLS alert: certificate required)",
+      "the server requires a client certificate: set tls.cert and tls.key (TLS alert: certificate required)",
     ],
     [
       rustls("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "received fatal alert: CertificateRequired"),
-      "the server requires a client certificate: give tls.cert and tls.key (TLS alert: certificate required)",
+      "the server requires a client certificate: set tls.cert and tls.key (TLS alert: certificate required)",
     ],
     [
       openssl("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "TLSV1_ALERT_UNKNOWN_CA"),

@@ -269,7 +269,7 @@ describe("a pick", () => {
     await ready();
     const error = await failureOf(client.route({}));
     assert.equal((error as ConnectError).code, Code.Internal);
-    assert.match(String(error), /the policy's picker gave metadata that a request can't carry/);
+    assert.match(String(error), /the policy's picker returned metadata that a request can't carry/);
     assert.ok(transport.snapshot().endpoints!.every(({ inFlight, picks }) => inFlight === 0 && picks === 0));
     await transport.close();
   });

@@ -93,7 +93,7 @@ describe("what a registry is given", () => {
     }
     refuses(TypeError, () => registry.register({ ...good, weight: "1" as never }), 'weight is "1"');
     refuses(TypeError, () => registry.register({ ...good, zone: "" }), 'zone is ""');
-    refuses(TypeError, () => registry.register({ ...good, weight: 1 }), "no place for weight");
+    refuses(TypeError, () => registry.register({ ...good, weight: 1 }), "store weight");
     refuses(TypeError, () => registry.register({ ...good, onState: 5 as never }), "onState is 5");
     refuses(TypeError, () => registry.register(undefined as never), "undefined");
   });

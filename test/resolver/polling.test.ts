@@ -244,7 +244,7 @@ describe("pollingResolver", () => {
       const { resolver } = open({ poll: () => wrong as unknown as Promise<PolledSet> });
       await assert.rejects(
         resolver.list!(new AbortController().signal),
-        /^Error: the poll of users failed: poll\(\) gave .*: expected \{ endpoints \}/,
+        /^Error: the poll of users failed: poll\(\) returned .*: expected \{ endpoints \}/,
       );
     }
     const set = { endpoints: [null, { address: "a:1" }], version: 7 } as unknown as PolledSet;
@@ -270,7 +270,7 @@ describe("pollingResolver", () => {
   it("refuses options that are wrong", () => {
     const refuses = (message: RegExp, options: unknown) =>
       assert.throws(() => open(options as PollingResolverOptions), message);
-    refuses(/option target is "": expected text/, { target: "" });
+    refuses(/option target is "": expected non-empty text/, { target: "" });
     refuses(/option poll is 1: expected a function/, { poll: 1 });
     refuses(/option intervalMs is Infinity: expected milliseconds above 0/, { intervalMs: Infinity });
     for (const name of ["intervalMs", "minIntervalMs"]) {

@@ -171,7 +171,7 @@ export class EtcdClient {
     return new Tokens({
       authenticate: (cursor, timeoutMs, signal) =>
         this.#attempt(cursor, signal, { timeoutMs: Math.max(timeoutMs, this.requestTimeoutMs) }, (context) => {
-          if (driver.authenticate === undefined) throw new Error("this etcd driver can't use a password");
+          if (driver.authenticate === undefined) throw new Error("this etcd driver does not support passwords");
           return driver.authenticate(user, context);
         }),
       unsent: ({ cause }) => driver.unsent?.(cause) ?? false,

@@ -59,7 +59,7 @@ export class Sessions<S extends Session> {
     const { session, retirement } = numbered;
     this.#sessions.delete(identity);
     this.#retired.add(session);
-    retirement.abort(new Error("the session to etcd was given up"));
+    retirement.abort(new Error("the session with etcd was abandoned"));
     void session.retire().then(() => this.#retired.delete(session));
   }
 

@@ -42,7 +42,7 @@ export class KeyLook {
 
   /** Cancels it; returns when it has ended. */
   async stop(): Promise<void> {
-    this.#stop.abort(new Error("the look at the key was given up"));
+    this.#stop.abort(new Error("the check of the key was canceled"));
     await this.standing.catch(() => {});
   }
 }

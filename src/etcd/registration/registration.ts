@@ -184,7 +184,7 @@ export class EtcdRegistration implements Registration {
     if (standing === "put-again") this.#lose(new Error(`the key ${key} was deleted by someone else`), "key-missing");
     const taken = standing === "taken";
     if (taken && !this.#taken) {
-      this.#lastFailure = new Error(`the key ${key} is held by another; it is put again once the other is gone`);
+      this.#lastFailure = new Error(`the key ${key} is held by another program; it is put again when that one is gone`);
       this.#lose(this.#lastFailure, "key-taken");
     }
     this.#taken = taken;

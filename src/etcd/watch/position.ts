@@ -41,7 +41,7 @@ export class Position {
   check({ header, created }: WatchResponse): void {
     if (header.clusterId === 0n) return;
     const { clusterId, revision, raftTerm } = this.#seen ?? header;
-    if (header.clusterId !== clusterId) throw new Relist("etcd is another cluster now");
+    if (header.clusterId !== clusterId) throw new Relist("etcd is a different cluster now");
     if (header.raftTerm !== 0n && header.raftTerm < raftTerm) {
       throw new Relist(`etcd's raft term went back from ${raftTerm} to ${header.raftTerm}`);
     }

@@ -91,7 +91,7 @@ export class WatchLiveness {
     const progressMs = Math.max(PROGRESS_MS, requestTimeoutMs / 2);
     return clock.timer(progressMs, () => {
       if (this.#asked === 2) {
-        const silence = `the watch did not say its progress for ${2 * progressMs} ms`;
+        const silence = `the watch reported no progress for ${2 * progressMs} ms`;
         return dead(new EtcdError(`etcd at ${address}: ${silence}`, "transient"));
       }
       this.#askAndWait();
@@ -106,7 +106,8 @@ export class WatchLiveness {
 
   #creationTimer(): Timer {
     const { clock, address, requestTimeoutMs, dead } = this.#options;
-    const late = () => dead(new WatchTimeout(`etcd at ${address}: no watch within ${requestTimeoutMs} ms`));
+    const late = () =>
+      dead(new WatchTimeout(`etcd at ${address}: the watch was not created within ${requestTimeoutMs} ms`));
     return clock.timer(requestTimeoutMs, late);
   }
 }

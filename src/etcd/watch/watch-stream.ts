@@ -143,7 +143,7 @@ export class WatchStream {
   #answered(response: WatchResponse): void {
     const { watchId, canceled } = response;
     if (!canceled && this.#open.has(watchId)) {
-      throw new EtcdError(`etcd gave two watches the id ${watchId}`, "transient");
+      throw new EtcdError(`etcd assigned two watches the id ${watchId}`, "transient");
     }
     const place = this.#sent.splice(Math.max(0, this.#sent.findIndex(({ id }) => id === watchId)), 1)[0];
     if (place === undefined) return;

@@ -89,7 +89,7 @@ function add(fields: string[], spelled: string, value: string): void {
   if (kind === "reserved") return;
   if (typeof value !== "string" || !isFieldValue(value)) value = repaired(name, value);
   if (kind === "binary" && !isBase64(value)) {
-    throw unfit(name, "it is no base64, which fields with -bin hold: use encodeBinaryHeader");
+    throw unfit(name, "it is not base64, as values of -bin fields must be: use encodeBinaryHeader");
   }
   if (kind !== "user-agent") fields.push(name, value);
   else if (hasUserAgent(fields)) fields[1] = value;
@@ -100,7 +100,7 @@ function known(spelled: unknown): FieldName {
   const name = String(spelled).toLowerCase();
   if (!name.startsWith(":") && !isFieldName(name)) {
     const shown = JSON.stringify(name.slice(0, 100));
-    throw new ConnectError(`${shown} is no name of a header field: use letters, digits, "-", "_", "."`, Code.Internal);
+    throw new ConnectError(`${shown} is not a header field name: use letters, digits, "-", "_", "."`, Code.Internal);
   }
   const kind = name.startsWith(":") || RESERVED.has(name) || isConnectionSpecific(name)
     ? "reserved"
@@ -127,7 +127,10 @@ function repaired(name: string, value: unknown): string {
   while (end > 0 && "\t\n\r ".includes(text[end - 1]!)) end--;
   const trimmed = text.slice(0, end);
   if (isFieldValue(trimmed)) return trimmed;
-  throw unfit(name, "it holds a control character, a line break or one above U+00FF: encode it in a field with -bin");
+  throw unfit(
+    name,
+    "it contains a control character, a line break or a character above U+00FF: encode it in a -bin field",
+  );
 }
 
 /** The value is not shown: it may be a secret. */

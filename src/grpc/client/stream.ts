@@ -162,7 +162,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
 
   /** Ends the call early. */
   return(): Promise<Result> {
-    if (!this.settled) this.fail(new ConnectError("the response is not read any more", Code.Canceled));
+    if (!this.settled) this.fail(new ConnectError("the response is no longer read", Code.Canceled));
     this.#drop();
     this.#end = { error: undefined };
     return Promise.resolve(DONE);

@@ -133,7 +133,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
       if (ms > 0) this.#closeTimers.push(this.clock.timer(ms, end));
       else end();
     };
-    const why = new Http2Error(ErrorCode.CANCEL, "the connection was closed by this side");
+    const why = new Http2Error(ErrorCode.CANCEL, "the connection was closed locally");
     if (graceMs < streamGraceMs) {
       endAfter(graceMs, () => {
         for (const stream of [...this.requests.active]) {
@@ -155,7 +155,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
 
   /** Fails the requests that were not sent yet, so that their callers can send them elsewhere. */
   giveBack(): void {
-    this.requests.failWaiting(new Error("its endpoint left the set"));
+    this.requests.failWaiting(new Error("its endpoint was removed from the set"));
     if (this.requests.none) this.idle();
   }
 

@@ -47,11 +47,11 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
     }
     if (stream === undefined) return;
     if (flowLength > 0 && !stream.receiveWindow!.receive(flowLength)) {
-      return this.fail(stream, ErrorCode.FLOW_CONTROL_ERROR, "the server sent more than the stream's window");
+      return this.fail(stream, ErrorCode.FLOW_CONTROL_ERROR, "the server exceeded the stream's window");
     }
-    if (!stream.headReceived) return this.#malformed(stream, "DATA comes before HEADERS");
+    if (!stream.headReceived) return this.#malformed(stream, "DATA before HEADERS");
     if (stream.contentLeft >= 0 && (stream.contentLeft -= end - start) < 0) {
-      return this.#malformed(stream, "there is more content than content-length says");
+      return this.#malformed(stream, "more content than its content-length");
     }
     stream.endReceived = endStream;
     if (end > start) stream.onData(chunk, start, end);
@@ -80,10 +80,10 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
     if (status < 200) {
       // Section 8.6: there is no 101 in HTTP/2.
       if (endStream || status === 101) {
-        return this.#malformed(stream, `an informational response ${status} is no response`);
+        return this.#malformed(stream, `invalid informational response ${status}`);
       }
       if (++stream.informational > MAX_INFORMATIONAL) {
-        this.fail(stream, ErrorCode.ENHANCE_YOUR_CALM, "there are too many informational responses");
+        this.fail(stream, ErrorCode.ENHANCE_YOUR_CALM, "too many informational responses");
       }
       return;
     }
@@ -95,16 +95,16 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
   }
 
   #trailers(stream: ClientStream, block: HeaderBlock, endStream: boolean): void {
-    if (!endStream) return this.#malformed(stream, "there are HEADERS after the response's that don't end it");
+    if (!endStream) return this.#malformed(stream, "trailers without END_STREAM");
     stream.endReceived = true;
-    if (block.status !== 0) return this.#malformed(stream, "the trailers have a :status");
+    if (block.status !== 0) return this.#malformed(stream, "trailers with a :status");
     this.#end(stream, block);
   }
 
   /** The response is complete. */
   #end(stream: ClientStream, trailers: HeaderBlock | undefined): void {
     if (stream.closed) return;
-    if (stream.contentLeft > 0) return this.#malformed(stream, "there is less content than content-length says");
+    if (stream.contentLeft > 0) return this.#malformed(stream, "less content than its content-length");
     this.#requests.finish(stream);
     stream.onEnd(trailers);
   }

@@ -289,7 +289,7 @@ export class Requests {
 /** The error of a stream whose connection ended. */
 export function connectionEnded(processed: Processed, cause: Error | undefined): StreamError {
   const why = cause?.message ?? "it is closed";
-  const text = processed === "maybe" ? `the connection was lost: ${why}` : `the connection takes no requests: ${why}`;
+  const text = processed === "maybe" ? `the connection was lost: ${why}` : `the connection accepts no requests: ${why}`;
   const code = cause instanceof Http2Error ? cause.code : ErrorCode.INTERNAL_ERROR;
   return new StreamError(code, text, processed, "connection", cause === undefined ? {} : { cause });
 }

@@ -124,7 +124,7 @@ export class FrameReader {
     // Section 6.10: nothing may come between the frames of a header block.
     const unfinished = this.#fragments.streamId;
     if (unfinished !== 0 && (type !== FrameType.CONTINUATION || streamId !== unfinished)) {
-      throw protocol("a frame stands inside a header block");
+      throw protocol("another frame inside a header block");
     }
     this.#length = length;
     this.#type = type;

@@ -32,12 +32,12 @@ export class HeaderBlock {
       this.fields.push(name, value);
     } else if (kind === "status") {
       // Section 8.3: pseudo-header fields come first and once.
-      if (this.status !== 0 || this.fields.length > 0) this.malformed ??= ":status comes twice or after other fields";
+      if (this.status !== 0 || this.fields.length > 0) this.malformed ??= ":status appears twice or after other fields";
       this.status = Number(value);
     } else if (kind === "length") {
       const length = Number(value);
       if (this.contentLength >= 0 && this.contentLength !== length) {
-        this.malformed ??= "content-length contradicts itself";
+        this.malformed ??= "conflicting content-length values";
       }
       this.contentLength = length;
       this.fields.push(name, value);

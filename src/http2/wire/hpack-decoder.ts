@@ -76,9 +76,9 @@ export class HpackDecoder {
         block.add(entry, maxListBytes);
       } else if (first >= 0x20) { // Section 6.3: dynamic table size update
         // Section 4.2: only at the start of a block, and never above what was announced.
-        if (!mayResize) throw invalid("a table size update stands after a field");
+        if (!mayResize) throw invalid("a table size update after a field");
         const size = this.#integer(bytes, end, 5);
-        if (size > this.#maxTableBytes) throw invalid(`a table size of ${size} was asked for`);
+        if (size > this.#maxTableBytes) throw invalid(`a table size of ${size} exceeds the limit`);
         this.#table.resize(size);
         continue;
       } else { // Sections 6.2.2 and 6.2.3: literal without indexing, never indexed
@@ -92,7 +92,7 @@ export class HpackDecoder {
   /** Section 2.3.3: one address space over both tables. */
   #field(index: number): ReceivedField {
     const found = index < FIRST_DYNAMIC_INDEX ? STATIC[index] : this.#table.at(index - FIRST_DYNAMIC_INDEX);
-    if (found === undefined || index === 0) throw invalid(`index ${index} is in no table`);
+    if (found === undefined || index === 0) throw invalid(`index ${index} is in neither table`);
     return found;
   }
 
@@ -108,22 +108,22 @@ export class HpackDecoder {
     let value = bytes[this.#at++]! & mask;
     if (value < mask) return value;
     for (let shift = 0; shift <= 21; shift += 7) {
-      if (this.#at >= end) throw invalid("an integer is cut off");
+      if (this.#at >= end) throw invalid("a truncated integer");
       const byte = bytes[this.#at++]!;
       value += (byte & 0x7f) << shift;
       if (byte < 0x80) return value;
     }
-    throw invalid("an integer is too large");
+    throw invalid("an integer that is too large");
   }
 
   /** Section 5.2. */
   #string(bytes: Uint8Array, end: number): string {
-    if (this.#at >= end) throw invalid("a string is missing");
+    if (this.#at >= end) throw invalid("a missing string");
     const huffman = (bytes[this.#at]! & 0x80) !== 0;
     const length = this.#integer(bytes, end, 7);
     const from = this.#at;
     const to = from + length;
-    if (to > end) throw invalid("a string is longer than its block");
+    if (to > end) throw invalid("a string that is longer than its block");
     this.#at = to;
     return huffman ? huffmanDecode(bytes, from, to) : octets(bytes, from, to);
   }

@@ -69,7 +69,7 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number): st
       const entry = tables[table + ((hold >>> (bits - 8)) & 0xff)]!;
       if ((entry & LEAF) !== 0) {
         const symbol = entry & 0xffff;
-        if (symbol === EOS) throw invalid("holds the end-of-string symbol");
+        if (symbol === EOS) throw invalid("contains the end-of-string symbol");
         text += String.fromCharCode(symbol);
         bits -= (entry >>> 16) & 0xf;
         table = 0;

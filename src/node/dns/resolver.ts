@@ -109,7 +109,7 @@ function hostReader(target: string | HostAndPort, lookup: DnsLookup): Read {
 function serviceReader(target: string | HostAndPort, srv: true | string, lookup: DnsLookup): Read {
   const prefix = srv === true ? "_grpc._tcp" : srv;
   if (typeof target !== "string" || target.includes(":")) {
-    throw new TypeError(`target ${quoted(target)}: expected a name without a port, which SRV records tell`);
+    throw new TypeError(`target ${quoted(target)}: expected a name without a port, as SRV records contain it`);
   }
   // With any port, to check the name.
   parseAddress(`${target}:1`);

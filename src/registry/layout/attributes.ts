@@ -11,7 +11,7 @@ export function refuseAttributes(
   for (const name of names) {
     if (attributes[name] === undefined) continue;
     throw new TypeError(
-      `the layout ${layout} has no place for ${name}: use etcdNaming(), kratos() or kitex(), or leave ${name} out`,
+      `the layout ${layout} can't store ${name}: use etcdNaming(), kratos() or kitex(), or leave ${name} out`,
     );
   }
 }

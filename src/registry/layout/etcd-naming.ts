@@ -45,7 +45,7 @@ function metadata({ weight, zone, metadata }: LayoutEntry): unknown {
   if (weight === undefined && zone === undefined) return metadata;
   if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))) {
     throw new TypeError(
-      `metadata ${quoted(metadata)}: beside weight or zone the layout etcdNaming takes an object`,
+      `metadata ${quoted(metadata)}: together with weight or zone, the layout etcdNaming takes an object`,
     );
   }
   return { ...metadata, ...(weight === undefined ? {} : { weight }), ...(zone === undefined ? {} : { zone }) };

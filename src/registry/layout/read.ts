@@ -66,7 +66,7 @@ function readJsonTarget(json: JsonObject, node: JsonObject | undefined): Endpoin
   if (typeof host === "string" && typeof port === "number") {
     return readTarget(host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
   }
-  throw new Error("its JSON holds no address");
+  throw new Error("its JSON contains no address");
 }
 
 /** A gRPC URL first: a Connect server speaks gRPC on any of its ports, other servers only on that one. */

@@ -47,7 +47,7 @@ export class ConnectSession implements Session {
   }
 
   #leave(): void {
-    this.#abandon.abort(new Error("the session to etcd was given up"));
+    this.#abandon.abort(new Error("the session with etcd was abandoned"));
     this.#lost();
   }
 

@@ -30,7 +30,7 @@ export function sourceOf(client: Etcd3Client, others: object): ClientOptions {
     throw new TypeError(`option client is ${quoted(client)}: expected an instance of the etcd3 package's class Etcd3`);
   }
   const both = ["Etcd3", "endpoints", "username", "password", "tls"].find((name) => name in others);
-  if (both !== undefined) throw new TypeError(`option ${both} is the client's: leave out client or ${both}`);
+  if (both !== undefined) throw new TypeError(`option ${both} is set by the client: leave out client or ${both}`);
   const { hosts, auth, credentials, grpcOptions } = options;
   return {
     source: { Etcd3: client.constructor as Etcd3Class, credentials, grpcOptions },

@@ -63,7 +63,7 @@ export class Etcd3Call {
     if (this.#cancelled) return;
     this.#cancelled = true;
     this.onCancel?.();
-    this.#call?.cancelWithStatus(CANCELLED, "the call was given up");
+    this.#call?.cancelWithStatus(CANCELLED, "the call was canceled");
   };
 
   #intercept(call: Call): Call {
@@ -80,7 +80,7 @@ export class Etcd3Call {
           listener?.onReceiveStatus?.(status);
         },
       });
-      if (repeated || this.#cancelled) call.cancelWithStatus(CANCELLED, "the call was given up");
+      if (repeated || this.#cancelled) call.cancelWithStatus(CANCELLED, "the call was canceled");
     };
     return call;
   }

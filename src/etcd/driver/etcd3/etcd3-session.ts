@@ -83,7 +83,7 @@ export class Etcd3Session implements Session {
 
   /** The session's client, created on first use. */
   client(): RawClient {
-    if (this.#closed) throw new Error("the session to etcd was given up");
+    if (this.#closed) throw new Error("the session with etcd was abandoned");
     const client = this.#client ??= this.#open();
     this.#watch(client);
     return client;
