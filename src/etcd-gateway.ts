@@ -48,7 +48,9 @@ const OPTIONS: Checks<CreateGatewayRegistryOptions> = {
 export function createGatewayRegistry(options: CreateGatewayRegistryOptions): Registry {
   checkOptions("createGatewayRegistry()", options, OPTIONS);
   const { fetch, random = Math.random } = options;
-  return createRegistryOver(() => createGatewayDriver({ fetch, random }), options, parseGatewayEndpoint);
+  return createRegistryOver(() => createGatewayDriver({ fetch, random }), options, {
+    parseEndpoint: parseGatewayEndpoint,
+  });
 }
 
 export type { Fetch } from "./etcd/driver/gateway/gateway-sessions.ts";

@@ -14,22 +14,13 @@
  * @module
  */
 import { createConnectDriver } from "./etcd/driver/connect/connect-driver.ts";
+import { etcdLinkOptions } from "./etcd/driver/connect/link-options.ts";
 import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
 import type { Connector } from "./connection/link.ts";
 import { grpcConnector, type TlsSource } from "./node/grpc-connector.ts";
 import { tlsSource } from "./node/tls-options.ts";
 import { checkOptions, type Checks, makes } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
-
-/** The list of a large service, or a batch of a watch that catches up, can far exceed gRPC's usual 4 MiB. */
-const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
-
-/** An upper bound: callers with a shorter timeout stop waiting earlier. */
-const CONNECT_TIMEOUT_MS = 10_000;
-/** An etcd whose cores are busy hashing passwords answers pings late. */
-const KEEPALIVE = { timeoutMs: 20_000 } as const;
-/** Fixed: etcd counts pings that arrive within 5 s of each other, including those that probe the bandwidth. */
-const WINDOW_BYTES = 1024 * 1024;
 
 /** Options of {@link createEtcdRegistry}. */
 export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
@@ -51,14 +42,7 @@ export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry
   checkOptions("createEtcdRegistry()", options, OPTIONS);
   const { tls } = options;
   if (tls !== undefined) checkTlsIsUsed(options);
-  const connectTimeoutMs = Math.max(CONNECT_TIMEOUT_MS, options.requestTimeoutMs ?? 0);
-  const connector = options.connector ?? grpcConnector({
-    connectTimeoutMs,
-    keepalive: KEEPALIVE,
-    readMaxBytes: MAX_ANSWER_BYTES,
-    limits: { streamWindowBytes: WINDOW_BYTES },
-    tls,
-  });
+  const connector = options.connector ?? grpcConnector({ ...etcdLinkOptions(options), tls });
   return createRegistryOver(() => createConnectDriver(connector), options);
 }
 

@@ -60,10 +60,33 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/memory-etcd": ["src/time", "src/option.ts", "gen/etcd"],
   "src/http2/wire": [],
   "src/http2": ["src/time", "src/option.ts", "src/http2/wire"],
+  "src/socket": ["src/time", "src/http2"],
   "src/http2/client": ["src/time", "src/option.ts", "src/http2", "src/http2/wire"],
   "src/grpc": ["src/http2/wire", "src/raw-method.ts", "src/error-text.ts"],
   "src/grpc/client": ["src/time", "src/option.ts", "src/raw-method.ts", "src/connection", "src/grpc", "src/http2"],
   "src/fetch": ["src/time", "src/option.ts", "src/endpoint.ts", "src/connection", "src/grpc/client"],
+  "src/grpc/link": [
+    "src/time",
+    "src/option.ts",
+    "src/endpoint.ts",
+    "src/connection",
+    "src/grpc/client",
+    "src/http2",
+    "src/socket",
+  ],
+  "src/workers": [
+    "src/time",
+    "src/option.ts",
+    "src/endpoint.ts",
+    "src/connection",
+    "src/transport",
+    "src/registry",
+    "src/etcd",
+    "src/http2",
+    "src/grpc/client",
+    "src/grpc/link",
+    "src/socket",
+  ],
   "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [
     "src/time",
@@ -74,6 +97,7 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/connection",
     "src/http2",
     "src/grpc",
+    "src/socket",
   ],
 };
 
@@ -88,6 +112,7 @@ const ENTRIES = [
   "src/etcd.ts",
   "src/etcd3.ts",
   "src/etcd-gateway.ts",
+  "src/workers.ts",
   "src/testing.ts",
 ];
 

@@ -6,7 +6,7 @@
  * To write a connector: return a {@link Link} whose transport marks failed attempts with what it knows about them
  * (`mark.ts`), so that calls that no server processed go elsewhere. A link that can observe its connection has
  * `connect`, and reports through {@link LinkEvents} when it is lost or drains; `grpcConnector`'s is the example
- * (`node/grpc-link.ts`). A link over fetch, or over anything else that opens connections invisibly, omits `connect`,
+ * (`grpc/link/grpc-link.ts`). A link over fetch, or over anything else that opens connections invisibly, omits `connect`,
  * and the results of its attempts show whether its server can be reached; `transport-connector.ts` is the example. When
  * to open, back off and drain is not a link's business.
  *

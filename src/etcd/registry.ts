@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
 import { emit } from "../listener.ts";
 import type { RegistryEvent } from "../registry/event.ts";
@@ -59,21 +60,36 @@ export interface EtcdRegistryOptions {
 }
 
 /**
+ * How long what a registry holds may live: as long as the registry, or, where sockets belong to requests, no longer
+ * than the operation that needs it.
+ */
+export type Lifetime = "object" | "request";
+
+/** What is particular to the registries of one driver. */
+export interface RegistryTraits {
+  /** For drivers whose endpoints are other URLs than etcd's own. */
+  readonly parseEndpoint?: (endpoint: unknown) => Endpoint;
+  /** Defaults to "object". */
+  readonly lifetime?: Lifetime;
+}
+
+/**
  * Creates a registry in etcd over a driver. It does nothing until its first resolver is read or its first `register`.
  * The caller has checked each option by itself ({@link ETCD_REGISTRY_OPTIONS}); combinations are checked here.
- * `parseEndpoint` is for drivers whose endpoints are other URLs than etcd's own.
  *
  * @throws TypeError or RangeError for invalid endpoints, and for options that can't be combined.
  */
 export function createRegistryOver(
   createDriver: () => EtcdDriver,
   options: EtcdRegistryOptions,
-  parseEndpoint?: (endpoint: unknown) => Endpoint,
+  { parseEndpoint, lifetime = "object" }: RegistryTraits = {},
 ): Registry {
-  return new EtcdRegistry(createDriver, options, parseEtcdEndpoints(options.endpoints, parseEndpoint));
+  const endpoints = parseEtcdEndpoints(options.endpoints, parseEndpoint);
+  return new EtcdRegistry(createDriver, options, endpoints, lifetime);
 }
 
 class EtcdRegistry implements Registry {
+  readonly #lifetime: Lifetime;
   readonly #layout: Layout;
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
   readonly #createClient: () => EtcdClient;
@@ -85,11 +101,17 @@ class EtcdRegistry implements Registry {
   #streams: WatchStreams | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(createDriver: () => EtcdDriver, options: EtcdRegistryOptions, endpoints: readonly Endpoint[]) {
+  constructor(
+    createDriver: () => EtcdDriver,
+    options: EtcdRegistryOptions,
+    endpoints: readonly Endpoint[],
+    lifetime: Lifetime,
+  ) {
     checkTogether(options);
     const { prefix, layout = grpclb(prefix === undefined ? {} : { prefix }), username: name, password } = options;
     const { clock = systemClock, random = Math.random, requestTimeoutMs } = options;
     const user = name === undefined || password === undefined ? undefined : { name, password };
+    this.#lifetime = lifetime;
     this.#layout = layout;
     this.#onEvent = options.onEvent;
     this.#createClient = () =>
@@ -102,13 +124,14 @@ class EtcdRegistry implements Registry {
       target: service,
       resolve: (signal) => this.#resolve(service, signal),
       list: async (signal) =>
-        await listService(this.#open(), this.#layout.prefix(service), this.#listed(service), signal),
+        await this.#once((client) => listService(client, this.#layout.prefix(service), this.#listed(service), signal)),
       refresh: () => this.#watches.get(service)?.refresh(),
     };
   }
 
   register(options: RegisterOptions): Registration {
     const checked = checkRegisterOptions(options, this.#layout);
+    this.#refuseInRequest("a registration", "renew it with registry.renew() in a cron trigger");
     const client = this.#open();
     const registration = new EtcdRegistration(client, this.#layout, checked, this.#onEvent, () => {
       this.#registrations.delete(registration);
@@ -118,7 +141,7 @@ class EtcdRegistry implements Registry {
   }
 
   async list(signal: AbortSignal): Promise<readonly ListedService[]> {
-    return await listServices(this.#open(), this.#layout, signal);
+    return await this.#once((client) => listServices(client, this.#layout, signal));
   }
 
   close(): Promise<void> {
@@ -131,6 +154,7 @@ class EtcdRegistry implements Registry {
 
   /** All consumers of a service share one watch. */
   async *#resolve(service: string, signal: AbortSignal): AsyncGenerator<Resolution, void, undefined> {
+    this.#refuseInRequest("a watch", "read the endpoints with list(), as createWorkerTransport() does");
     const client = this.#open();
     const streams = this.#streams ??= new WatchStreams(client);
     let watch = this.#watches.get(service);
@@ -155,8 +179,32 @@ class EtcdRegistry implements Registry {
   }
 
   #open(): EtcdClient {
-    if (this.#closing !== undefined) throw new Error("the registry is closed");
+    this.#checkOpen();
     return this.#client ??= this.#createClient();
+  }
+
+  /** One operation, on a client of its own if nothing may outlive it. */
+  async #once<T>(operation: (client: EtcdClient) => Promise<T>): Promise<T> {
+    if (this.#lifetime === "object") return await operation(this.#open());
+    this.#checkOpen();
+    const client = this.#createClient();
+    try {
+      return await operation(client);
+    } finally {
+      await client.close();
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new Error("the registry is closed");
+  }
+
+  /** What needs a socket for longer would end silently with the request in which it began. */
+  #refuseInRequest(what: string, instead: string): void {
+    if (this.#lifetime === "object") return;
+    const text = `in a Worker, ${what} would end with the request: ${instead}, or keep the registry in a Durable ` +
+      `Object (createBalancerObject, or lifetime: "object")`;
+    throw new ConnectError(text, Code.FailedPrecondition);
   }
 
   async #close(): Promise<void> {

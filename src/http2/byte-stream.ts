@@ -1,6 +1,6 @@
 /**
- * What HTTP/2 runs over: an open, ordered, reliable stream of bytes in both directions. `src/node/socket.ts` makes one
- * from a TCP, TLS or Unix socket, or from another duplex stream; tests make one from two arrays.
+ * What HTTP/2 runs over: an open, ordered, reliable stream of bytes in both directions. `src/socket/duplex-stream.ts`
+ * makes one from a socket of Node's, `src/workers/web-stream.ts` from one of web streams; tests from two arrays.
  */
 export interface ByteStream {
   /** Starts reading: events may fire from now on, but never before, and never within `start` itself. */

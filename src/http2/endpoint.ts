@@ -20,7 +20,7 @@ export interface EndpointOptions {
   /** Defaults to the runtime's. */
   clock?: Clock | undefined;
   /**
-   * Schedules the flush of buffered frames. Defaults to a microtask; `node/flush-scheduler.ts` batches more into one
+   * Schedules the flush of buffered frames. Defaults to a microtask; `flush-scheduler.ts` batches more into one
    * write.
    */
   scheduleFlush?: ScheduleFlush | undefined;

@@ -1,12 +1,6 @@
 import { setImmediate } from "node:timers";
+import { afterBurst, FlushScheduler } from "../http2/flush-scheduler.ts";
 import type { ScheduleFlush } from "../http2/wire/frame-writer.ts";
-
-/**
- * How many microtasks a burst lasts where the end of a turn can't be detected. A streaming call's headers, first
- * message and end come up to 7 microtasks apart, by way of the caller's generators and promises: this makes one write
- * of three.
- */
-const BURST_MICROTASKS = 8;
 
 /**
  * Node and Deno read all readable sockets before they run immediates, so the calls triggered by several servers'
@@ -15,43 +9,6 @@ const BURST_MICROTASKS = 8;
  */
 const IMMEDIATES_END_TURNS = !("Bun" in globalThis) && globalThis.navigator?.userAgent !== "Cloudflare-Workers";
 
-/** How long buffered frames may wait in a long turn, in milliseconds: servers would be idle meanwhile. */
-const LONGEST_WAIT_MS = 1;
-
-/** Flushes what was buffered in one turn of the event loop, for all connections together. */
-export class FlushScheduler {
-  readonly #now: () => number;
-  readonly #atEndOfTurn: (callback: () => void) => void;
-  readonly #due = new Set<() => void>();
-  #sinceMs = 0;
-
-  constructor(now: () => number, atEndOfTurn: (callback: () => void) => void) {
-    this.#now = now;
-    this.#atEndOfTurn = atEndOfTurn;
-  }
-
-  /**
-   * Runs `flush` once at the end of the current turn. Called again, with the same or another function, after what is
-   * due has waited long enough, it runs that immediately.
-   */
-  schedule(flush: () => void): void {
-    const due = this.#due;
-    if (due.size > 0 && this.#now() - this.#sinceMs > LONGEST_WAIT_MS) this.#flush();
-    if (due.size === 0) {
-      this.#sinceMs = this.#now();
-      this.#atEndOfTurn(this.#flush);
-    }
-    due.add(flush);
-  }
-
-  readonly #flush = (): void => {
-    for (const flush of this.#due) {
-      this.#due.delete(flush);
-      flush();
-    }
-  };
-}
-
 const ofProcess = new FlushScheduler(
   () => performance.now(),
   IMMEDIATES_END_TURNS ? (callback) => setImmediate(callback) : afterBurst,
@@ -59,12 +16,3 @@ const ofProcess = new FlushScheduler(
 
 /** Schedules a connection's flush together with those of the process's other connections. */
 export const scheduleFlush: ScheduleFlush = (flush) => ofProcess.schedule(flush);
-
-function afterBurst(callback: () => void): void {
-  let left = BURST_MICROTASKS;
-  const count = () => {
-    if (--left > 0) queueMicrotask(count);
-    else callback();
-  };
-  queueMicrotask(count);
-}

@@ -5,7 +5,7 @@ import net from "node:net";
 import { withoutZone } from "../endpoint.ts";
 import { type Check, makes } from "../option.ts";
 import type { Dial, DialTarget } from "./dial.ts";
-import { opened } from "./opened.ts";
+import { opened } from "../socket/opened.ts";
 
 /** Chooses the proxy for a target, as a URL like `http://user:password@proxy:3128`; undefined: no proxy. */
 export type ProxySource = (target: DialTarget) => string | URL | undefined;

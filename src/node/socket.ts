@@ -2,13 +2,13 @@ import net from "node:net";
 import tls from "node:tls";
 import type { Endpoint } from "../endpoint.ts";
 import { type HostAndPort, parseAddress, unixPath, withoutZone } from "../endpoint.ts";
-import type { OpenByteStream } from "../http2/byte-stream.ts";
+import { type Destination, namesOf } from "../grpc/link/destination.ts";
 import { ErrorCode, Http2Error } from "../http2/wire/error.ts";
+import { DuplexStream } from "../socket/duplex-stream.ts";
+import { opened } from "../socket/opened.ts";
+import { NO_HTTP2 } from "../socket/socket-error.ts";
 import { dialled } from "./dial.ts";
 import type { Dial } from "./dial.ts";
-import { opened } from "./opened.ts";
-import { NO_HTTP2 } from "./socket-error.ts";
-import { SocketStream } from "./socket-stream.ts";
 import { denoSocket, needsDenoSocket } from "./zoned.ts";
 import { readTlsOptions, type TlsSource } from "./tls-options.ts";
 
@@ -17,13 +17,6 @@ import { readTlsOptions, type TlsSource } from "./tls-options.ts";
  * can't be reached from there, and the others must speak HTTP/2 without negotiation.
  */
 const CAN_NEGOTIATE = globalThis.navigator?.userAgent !== "Cloudflare-Workers";
-
-/** How an endpoint is dialled and named. */
-export interface Destination {
-  readonly scheme: "http" | "https";
-  readonly authority: string;
-  readonly open: OpenByteStream;
-}
 
 /**
  * How an endpoint is dialled, over plaintext or TLS, and named. `dial` may open the connection in its own way.
@@ -34,15 +27,8 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
   const { address } = endpoint;
   const path = unixPath(address);
   const where = path === undefined ? whereIs(parseAddress(address)) : { path };
-  const name = endpoint.authority ?? ("host" in where ? nameOf(where) : "localhost");
   const scheme = endpoint.secure ?? source !== undefined ? "https" : "http";
-  const url = URL.canParse(`${scheme}://${name}`) ? new URL(`${scheme}://${name}`) : undefined;
-  if (url === undefined || url.pathname !== "/" || url.username !== "" || url.search !== "" || url.hash !== "") {
-    throw new TypeError(
-      `authority ${JSON.stringify(name)} is not a host name: expected for example "api.example.com:443"`,
-    );
-  }
-  const { host: authority, hostname } = url;
+  const { authority, hostname } = namesOf(endpoint, scheme);
   const dialledBy = async (signal: AbortSignal) => {
     const socket = dial && await dialled(dial, { ...where, endpoint }, signal);
     if (socket !== undefined || !("host" in where) || !needsDenoSocket(where)) return socket;
@@ -52,10 +38,11 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
     return {
       scheme,
       authority,
+      negotiates: CAN_NEGOTIATE,
       async open(signal) {
         const socket = await dialledBy(signal);
-        if (socket !== undefined) return new SocketStream(socket);
-        return await opened(() => net.connect(where), "connect", signal, (socket) => new SocketStream(socket));
+        if (socket !== undefined) return new DuplexStream(socket);
+        return await opened(() => net.connect(where), "connect", signal, (socket) => new DuplexStream(socket));
       },
     };
   }
@@ -68,6 +55,7 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
   return {
     scheme,
     authority,
+    negotiates: CAN_NEGOTIATE,
     async open(signal) {
       const options = await readTlsOptions(source, signal);
       const under = await dialledBy(signal);
@@ -84,7 +72,7 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
         // RFC 9113 section 3.2: without ALPN's "h2" the server speaks something else.
         if (CAN_NEGOTIATE && socket.alpnProtocol !== "h2") throw new Error(NO_HTTP2);
         refuseRenegotiation(socket);
-        return new SocketStream(socket, under);
+        return new DuplexStream(socket, under);
       }, under);
     },
   };
@@ -107,9 +95,4 @@ function refuseRenegotiation(socket: tls.TLSSocket): void {
     if (socket.getProtocol() === "TLSv1.3") return;
     socket.destroy(new Http2Error(ErrorCode.PROTOCOL_ERROR, "the server renegotiated TLS, which HTTP/2 forbids"));
   });
-}
-
-/** The name of a server that is known by its address. */
-function nameOf({ host, port }: HostAndPort): string {
-  return host.includes(":") ? `[${withoutZone(host)}]:${port}` : `${host}:${port}`;
 }

@@ -151,8 +151,12 @@ class Entry implements Deadline {
 
 const byClock = new WeakMap<Clock, Deadlines>();
 
-/** The deadlines of a clock, shared by all users of the clock. */
+/** In workerd a timer belongs to the request that set it, and never fires once that has ended. */
+const TIMERS_BELONG_TO_REQUESTS = globalThis.navigator?.userAgent === "Cloudflare-Workers";
+
+/** The deadlines of a clock, shared by all users of the clock where timers can be shared. */
 export function deadlinesOf(clock: Clock = systemClock): Deadlines {
+  if (TIMERS_BELONG_TO_REQUESTS) return new Deadlines(clock);
   let deadlines = byClock.get(clock);
   if (deadlines === undefined) byClock.set(clock, deadlines = new Deadlines(clock));
   return deadlines;

@@ -12,6 +12,7 @@ import { GIVEN } from "./rules.ts";
 const ENTRIES = {
   "connect-lb": "index",
   "connect-lb/etcd": "etcd",
+  "connect-lb/workers": "workers",
   "connect-lb/etcd3": "etcd3",
   "connect-lb/etcd-gateway": "etcd-gateway",
   "connect-lb/node": "node",

@@ -3,15 +3,16 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Peer, PEERS, startPeer } from "../peers/peer.ts";
 import { FAILURE } from "../peers/servers/answers.ts";
-import type { Report } from "./worker.ts";
+import { startSimpleServer } from "../support/servers/simple.ts";
+import type { Report } from "./four-kinds.ts";
 import { startTlsTerminator } from "./tls-terminator.ts";
 import { startWorkerd, type Workerd } from "./workerd.ts";
 
-describe("in workerd", () => {
+describe("in workerd, with node:net", () => {
   let workerd: Workerd, peers: Peer[], secure: { port: number; stop(): Promise<void> };
   before(async () => {
     [workerd, ...peers] = await Promise.all([
-      startWorkerd("test/edge/worker.ts"),
+      startWorkerd("test/edge/worker.ts", { nodeCompat: true }),
       startPeer(PEERS[0]!),
       startPeer(PEERS[0]!),
     ]);
@@ -21,12 +22,7 @@ describe("in workerd", () => {
     await Promise.all([workerd, secure, ...peers].map((started) => started.stop()));
   });
 
-  async function report(query: string): Promise<Report> {
-    const response = await fetch(`${workerd.url}/?${query}`);
-    const text = await response.text();
-    assert.equal(response.status, 200, `${text}\n${workerd.child.lines.join("\n")}`);
-    return JSON.parse(text) as Report;
-  }
+  const report = (query: string) => workerd.json<Report>(`/?${query}`);
 
   const expected = (calls: number): Report => ({
     unary: calls,
@@ -47,13 +43,27 @@ describe("in workerd", () => {
     for (const each of reports) assert.deepEqual(each, expected(50));
   });
 
-  it("notices at once that the sockets of another request can't be used, and goes on with new ones", async () => {
+  it("fails at once, saying what to do, on the sockets of another request, and goes on with new ones", async () => {
     const addresses = peers.map(({ address }) => address).join();
     for (let request = 0; request < 4; request++) {
-      const ends = await report(`addresses=${addresses}&shared`) as unknown as string[];
-      // A call that was on its way when its socket refused may have been sent; those after it are answered.
+      const ends = await workerd.json<string[]>(`/?addresses=${addresses}&shared`);
       const failed = ends.filter((end) => end !== "answered");
-      assert.ok(failed.length <= peers.length && failed.every((end) => end === "Unavailable"), `${request}: ${ends}`);
+      assert.ok(failed.length <= peers.length && (failed.length > 0) === (request > 0), `${request}: ${ends}`);
+      for (const end of failed) {
+        assert.match(end, /^FailedPrecondition: .*another request: call forRequest\(ctx\).*createBalancerObject/);
+      }
+    }
+  });
+
+  it("keeps deadlines in a request that follows one with an earlier deadline", async () => {
+    const never = await startSimpleServer({ methods: { route: () => new Promise(() => {}) } });
+    try {
+      const address = peers[0]!.address;
+      await report(`addresses=${address}&calls=1`);
+      assert.equal(await workerd.json(`/?addresses=${address}&timeout=1000`), "answered");
+      assert.equal(await workerd.json(`/?addresses=${never.address}&timeout=1500`), "DeadlineExceeded");
+    } finally {
+      await never.close();
     }
   });
 
@@ -65,9 +75,10 @@ describe("in workerd", () => {
     const insisting = await startPeer(PEERS[0]!, "--tls");
     try {
       const port = insisting.address.split(":")[1];
-      const response = await fetch(`${workerd.url}/?addresses=localhost:${port}&calls=1&secure`);
-      assert.equal(response.status, 500);
-      assert.match(await response.text(), /unavailable/);
+      await assert.rejects(
+        workerd.json(`/?addresses=localhost:${port}&calls=1&secure`),
+        /unavailable.*can't negotiate HTTP\/2 \(ALPN\).*TLS terminator/,
+      );
     } finally {
       await insisting.stop();
     }

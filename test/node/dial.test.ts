@@ -4,6 +4,7 @@ import { Duplex } from "node:stream";
 import { describe, it, type TestContext } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
+import { isNoted } from "../../src/connection/note.ts";
 import { type DialTarget, grpcConnector, type GrpcConnectorOptions } from "../../src/node/grpc-connector.ts";
 import { failure } from "../grpc/link.ts";
 import { eventually } from "../support/eventually.ts";
@@ -170,10 +171,22 @@ describe("a connection that the user dials", () => {
     const tunnel = new Tunnel(port);
     const { connect, simple, told } = link(t, "a.test:1", { dial: () => tunnel });
     await connect();
-    tunnel.refuse = new Error("Cannot perform I/O on behalf of a different request");
+    tunnel.refuse = new Error("the cable is cut");
     const { error } = await failure(simple.route({ data: "x" }));
     assert.equal(error.code, Code.Unavailable);
-    assert.deepEqual(told, ["lost: Cannot perform I/O on behalf of a different request"]);
+    assert.deepEqual(told, ["lost: the cable is cut"]);
+  });
+
+  it("of another request of a Worker fails its calls for good, and says what to do", async (t) => {
+    const { port } = await server(t);
+    const tunnel = new Tunnel(port);
+    const { connect, simple } = link(t, "a.test:1", { dial: () => tunnel });
+    await connect();
+    tunnel.refuse = new Error("Cannot perform I/O on behalf of a different request. I/O objects (such as streams …");
+    const { error } = await failure(simple.route({ data: "x" }));
+    assert.equal(error.code, Code.FailedPrecondition);
+    assert.match(error.message, /belongs to another request: call forRequest.*Durable Object/);
+    assert.ok(isNoted(error, "final"));
   });
 
   it("is lost when it can't be written to any more, although the stream says nothing", async (t) => {

@@ -7,7 +7,7 @@ import { Simple } from "../../gen/simple_pb.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import type { TlsOptions } from "../../src/node/grpc-connector.ts";
-import { socketError } from "../../src/node/socket-error.ts";
+import { socketError } from "../../src/socket/socket-error.ts";
 import { failure } from "../grpc/link.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SimpleServer, type SimpleServerOptions, startSimpleServer } from "../support/servers/simple.ts";

@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus, findTrailerError, validateTrailer } from "@connectrpc/connect/protocol-grpc";
 import { markAttempt } from "../../connection/mark.ts";
 import { note } from "../../connection/note.ts";
+import { ForeignSocketError } from "../../http2/foreign-socket.ts";
 import { ErrorCode } from "../../http2/wire/error.ts";
 import { NoRoomError } from "../../http2/client/stream-error.ts";
 import type { StreamError } from "../../http2/client/stream-error.ts";
@@ -147,9 +148,13 @@ export function timedOut(cause?: StreamError): ConnectError {
  * The error of a call whose stream failed. A lost connection is `unavailable`, whatever broke it. What this side found
  * wrong with the request or the response has no mark: another server would not accept the same request either. A
  * request that seems to have broken its connection would break the next one too, even if the server says that it did
- * not process it.
+ * not process it. A socket of another request is the program's fault: no retry may hide it.
  */
 export function streamFailure(error: StreamError): ConnectError {
+  if (error.cause instanceof ForeignSocketError) {
+    const text = `the request failed: ${error.cause.message}`;
+    return note(new ConnectError(text, Code.FailedPrecondition, undefined, undefined, error), "final");
+  }
   const code = error.by === "connection" ? Code.Unavailable : BY_RESET[error.code] ?? Code.Unknown;
   const failure = new ConnectError(error.message, code, undefined, undefined, error);
   if (error instanceof NoRoomError) note(failure, "full");

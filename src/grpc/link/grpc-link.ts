@@ -1,29 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Link, LinkEvents } from "../connection/link.ts";
-import { markAttempt } from "../connection/mark.ts";
-import type { Endpoint } from "../endpoint.ts";
-import type { FormatOption, GrpcOptions } from "../grpc/client/options.ts";
-import { createGrpcTransport } from "../grpc/client/transport.ts";
-import type { ByteStream } from "../http2/byte-stream.ts";
-import { Http2Connection } from "../http2/client/connection.ts";
-import { ErrorCode, Http2Error } from "../http2/wire/error.ts";
-import type { KeepaliveOptions } from "../http2/keepalive.ts";
-import type { Http2Limits } from "../http2/limits.ts";
-import type { Clock, Timer } from "../time/clock.ts";
-import { scheduleFlush } from "./flush-scheduler.ts";
+import type { Link, LinkEvents } from "../../connection/link.ts";
+import { markAttempt } from "../../connection/mark.ts";
+import type { Endpoint } from "../../endpoint.ts";
+import { createGrpcTransport } from "../client/transport.ts";
+import type { ByteStream } from "../../http2/byte-stream.ts";
+import { Http2Connection } from "../../http2/client/connection.ts";
+import { ErrorCode, Http2Error } from "../../http2/wire/error.ts";
+import type { Timer } from "../../time/clock.ts";
+import type { Destination } from "./destination.ts";
 import { FurtherConnections } from "./further-connections.ts";
-import { whyNot } from "./socket-error.ts";
-import type { Destination } from "./socket.ts";
-
-/** The part of the connector's options that a link needs. */
-export interface LinkSettings extends GrpcOptions, FormatOption {
-  readonly limits?: Http2Limits | undefined;
-  readonly maxAgeMs?: number | undefined;
-  readonly maxConnectionsPerEndpoint: number;
-  readonly clock: Clock;
-  readonly connectTimeoutMs: number;
-  readonly keepalive: (KeepaliveOptions & { readonly intervalMs: number }) | undefined;
-}
+import type { LinkSettings } from "./options.ts";
+import { whyNot } from "./why-not.ts";
 
 /**
  * A link over one connection at a time, and further ones while that is full and more are allowed; draining connections
@@ -149,7 +136,7 @@ export class GrpcLink implements Link {
       return connection;
     } catch (error) {
       signal.throwIfAborted();
-      throw new Error(`can't connect to ${address}: ${whyNot(error, this.#destination.scheme)}`, { cause: error });
+      throw new Error(`can't connect to ${address}: ${whyNot(error, this.#destination)}`, { cause: error });
     } finally {
       this.#openings.delete(opening);
       timer.cancel();
@@ -159,7 +146,7 @@ export class GrpcLink implements Link {
 
   /** Starts HTTP/2 on a byte stream and waits for the server's SETTINGS. */
   #ready(bytes: ByteStream, signal: AbortSignal): Promise<Http2Connection> {
-    const { clock, keepalive, limits } = this.#settings;
+    const { clock, keepalive, limits, scheduleFlush } = this.#settings;
     return new Promise((resolve, reject) => {
       bytes.hold(true);
       const abort = () => {

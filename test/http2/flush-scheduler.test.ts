@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { FlushScheduler } from "../../src/node/flush-scheduler.ts";
+import { FlushScheduler } from "../../src/http2/flush-scheduler.ts";
 
 function setUp() {
   const ends: (() => void)[] = [], ran: string[] = [];

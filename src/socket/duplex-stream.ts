@@ -1,29 +1,26 @@
-// Sockets as byte streams.
+// Sockets of Node's kind as byte streams.
 
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { ByteStream, ByteStreamEvents } from "../http2/byte-stream.ts";
+import { namingForeignSocket } from "../http2/foreign-socket.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Timer } from "../time/clock.ts";
+import type { Duplex } from "./duplex.ts";
 import { socketError } from "./socket-error.ts";
 
 /** How long bytes written before `destroy` may take to be sent, in milliseconds. */
 const LINGER_MS = 1_000;
 
-/** What sockets have beyond a plain duplex stream. */
-type SocketLike = Duplex & Partial<Pick<Socket, "setNoDelay" | "ref" | "unref" | "destroySoon">>;
-
 /** An open socket of Node, Bun or Deno, or another duplex stream, as a byte stream. */
-export class SocketStream implements ByteStream {
-  readonly #socket: SocketLike;
+export class DuplexStream implements ByteStream {
+  readonly #socket: Duplex;
   /** The tunnel, or the user's stream, that TLS runs over. */
-  readonly #under: SocketLike | undefined;
+  readonly #under: Duplex | undefined;
   #events: ByteStreamEvents | undefined;
   #cause: Error | undefined;
   #closed = false;
   #linger: Timer | undefined;
 
-  constructor(socket: SocketLike, under?: SocketLike) {
+  constructor(socket: Duplex, under?: Duplex) {
     this.#socket = socket;
     this.#under = under;
     // Before `start` too: an error without a listener ends the process.
@@ -88,7 +85,7 @@ export class SocketStream implements ByteStream {
   #gone(cause?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cause = cause && socketError(cause, "open");
+    this.#cause = cause && namingForeignSocket(socketError(cause, "open"));
     this.#linger?.cancel();
     this.#socket.destroy();
     this.#under?.destroy();

@@ -1,7 +1,7 @@
-import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
-import type { Http2Connection } from "../http2/client/connection.ts";
-import { Backoff } from "../time/backoff.ts";
-import type { Clock, Timer } from "../time/clock.ts";
+import { DEFAULT_CONNECT_BACKOFF } from "../../connection/connect-backoff.ts";
+import type { Http2Connection } from "../../http2/client/connection.ts";
+import { Backoff } from "../../time/backoff.ts";
+import type { Clock, Timer } from "../../time/clock.ts";
 
 /** A connection that ended sooner counts as one that can't be opened: otherwise it would be replaced in a busy loop. */
 const HEALTHY_MS = 10_000;

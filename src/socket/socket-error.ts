@@ -4,7 +4,7 @@
 export const NO_HTTP2 = "the server didn't choose HTTP/2 (ALPN h2) over TLS";
 
 /** The most frequent reason for TLS to fail. */
-const BOTH_OR_NEITHER = "is TLS on at both ends or at neither?";
+export const BOTH_OR_NEITHER = "is TLS on at both ends or at neither?";
 
 /** How far a socket got: dialling, connected but still without TLS, or open. */
 export type SocketProgress = "dialling" | "handshake" | "open";
@@ -76,20 +76,4 @@ function meaningOf(alert: string): string {
 /** `DECRYPTION_FAILED_OR_BAD_RECORD_MAC` as words. */
 function words(name: string): string {
   return /^[A-Z0-9_]+$/.test(name) ? name.toLowerCase().replaceAll("_", " ") : name;
-}
-
-/** Describes to users why a connection could not be opened. */
-export function whyNot(error: unknown, scheme: "http" | "https"): string {
-  let message = error instanceof Error ? error.message : String(error);
-  if (isReset(error)) message = "the server reset the connection before its SETTINGS";
-  if (!message.endsWith(" before its SETTINGS")) return message;
-  // The server chose HTTP/2 over TLS, and with TLS 1.3 it checks the client's certificate only afterwards.
-  const question = scheme === "https" ? "does it require a client certificate?" : BOTH_OR_NEITHER;
-  return `${message}: is it an HTTP/2 server, and ${question}`;
-}
-
-/** Whether an open connection was reset; the errors of one that couldn't be opened contain an address. */
-function isReset(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE") &&
-    !("address" in error);
 }

@@ -1,5 +1,4 @@
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Duplex } from "./duplex.ts";
 import { closedWhileOpened, socketError } from "./socket-error.ts";
 import type { SocketProgress } from "./socket-error.ts";
 
@@ -8,7 +7,7 @@ import type { SocketProgress } from "./socket-error.ts";
  * Rejects when it can't be opened, when `use` throws, or when `signal` aborts; the socket, and the one `under` it, is
  * then destroyed.
  */
-export function opened<S extends Socket, T>(
+export function opened<S extends Duplex, T>(
   connect: () => S,
   event: "connect" | "secureConnect",
   signal: AbortSignal,
