@@ -24,9 +24,9 @@ export function makeLink(connector: Connector, endpoint: Endpoint, events: LinkE
 }
 
 function isLink(link: Partial<Link> | undefined): boolean {
-  if (typeof link?.close !== "function") return false;
-  if (link.connect !== undefined && typeof link.connect !== "function") return false;
-  return typeof link.transport?.unary === "function" && typeof link.transport.stream === "function";
+  const isFunction = (value: unknown) => typeof value === "function";
+  return isFunction(link?.close) && (link?.connect === undefined || isFunction(link.connect)) &&
+    isFunction(link?.transport?.unary) && isFunction(link?.transport?.stream);
 }
 
 /** Returns the calls that a link has not sent yet, so that they go elsewhere. */

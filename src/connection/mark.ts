@@ -1,3 +1,5 @@
+import { inCauses } from "./causes.ts";
+
 /**
  * How an attempt ended, and so whether it may be retried:
  *
@@ -30,11 +32,5 @@ export function markAttempt<E extends object>(error: E, end: AttemptEnd): E {
 
 /** The mark on an error or on one of its causes; the outermost wins. */
 export function readMark(error: unknown): AttemptEnd | undefined {
-  // Bounded, because a cause chain may be a loop.
-  for (let depth = 0, e = error; depth < 16 && typeof e === "object" && e !== null; depth++) {
-    const mark = marks.get(e);
-    if (mark !== undefined) return mark;
-    e = (e as { cause?: unknown }).cause;
-  }
-  return undefined;
+  return inCauses(error, (e) => marks.get(e));
 }

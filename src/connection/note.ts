@@ -1,3 +1,5 @@
+import { inCauses } from "./causes.ts";
+
 /**
  * What a link reports about a failed attempt in addition to its mark:
  *
@@ -18,10 +20,5 @@ export function note<E extends object>(error: E, what: Note): E {
 
 /** Whether an error, or one of its causes, has the note. */
 export function isNoted(error: unknown, what: Note): boolean {
-  // Bounded, because a cause chain may be a loop.
-  for (let depth = 0, e = error; depth < 16 && typeof e === "object" && e !== null; depth++) {
-    if (notes.get(e) === what) return true;
-    e = (e as { cause?: unknown }).cause;
-  }
-  return false;
+  return inCauses(error, (e) => notes.get(e) === what || undefined) !== undefined;
 }

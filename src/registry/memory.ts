@@ -105,10 +105,11 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
       signal.throwIfAborted();
       checkOpen();
       const listed: ListedService[] = [];
-      for (const [service, { endpoints: { size } }] of services) {
+      for (const service of [...services.keys()].sort()) {
+        const { size } = services.get(service)!.endpoints;
         if (size > 0) listed.push({ service, endpoints: size, entries: size });
       }
-      return listed.sort((a, b) => a.service < b.service ? -1 : 1);
+      return listed;
     },
     close: () => closing ??= close(),
     [Symbol.asyncDispose]: () => closing ??= close(),

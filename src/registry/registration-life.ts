@@ -55,7 +55,7 @@ export class RegistrationLife {
       if (state === "registered") this.#resolve();
       else this.#reject(new Error("the registration was closed before it succeeded", cause ? { cause } : {}));
     }
-    guarded("an onState listener", () => cause === undefined ? this.#onState?.(state) : this.#onState?.(state, cause));
+    guarded("an onState listener", () => this.#onState?.(state, cause));
     return true;
   }
 }

@@ -278,17 +278,41 @@ describe("Pool", () => {
       await clock.advance(40);
     });
 
+    it("says what was thrown, also when that is no error", async () => {
+      const { clock, set, at } = setUp({
+        connector() {
+          throw "no such protocol";
+        },
+      });
+      set("a:1");
+      await clock.advance(40);
+      assert.match(message(at), /returned no link to a:1: no such protocol$/);
+    });
+
+    it("guesses that a function was not called", async () => {
+      const { clock, set, at } = setUp({ connector: (() => () => {}) as unknown as Connector });
+      set("a:1");
+      await clock.advance(40);
+      assert.match(message(at), /expected \{ transport, connect\?, close \}, not a function: is that the connector/);
+    });
+
+    const transport = { unary() {}, stream() {} }, close = () => {};
     for (
-      const [what, link] of [["nothing", undefined], ["no transport", { close() {} }], ["no close", {
-        transport: {},
-      }]] as const
+      const [what, link] of [
+        ["nothing", undefined],
+        ["no transport", { close }],
+        ["no close", { transport }],
+        ["a transport without unary", { transport: { stream() {} }, close }],
+        ["a transport without stream", { transport: { unary() {} }, close }],
+        ["a connect that is no function", { transport, close, connect: true }],
+      ] as const
     ) {
       it(`counts an endpoint as failing whose connector returns ${what}`, async () => {
         const { clock, set, at } = setUp({ connector: (() => link) as unknown as Connector });
         set("a:1");
         await clock.advance(40);
         assert.equal(at("a:1").state, "transient_failure");
-        assert.match(message(at), /the connector returned no link to a:1: expected \{ transport, connect\?, close \}/);
+        assert.match(message(at), /the connector returned no link to a:1: expected \{ transport, connect\?, close \}$/);
       });
     }
 
@@ -455,6 +479,20 @@ describe("EndpointConnection", () => {
     assert.equal(link.opened, before + 1);
     await clock.advance(31);
     assert.equal(link.opened, before + 2);
+  });
+
+  it("backs off for no longer than 2 min", async () => {
+    const { clock, set, links } = setUp();
+    set("a:1");
+    const waits: number[] = [];
+    for (let i = 0; i < 15; i++) {
+      links.get("a:1")!.refuse();
+      await settled();
+      const waitMs = clock.pending.at(-1)!;
+      waits.push(waitMs);
+      await clock.advance(waitMs + 20);
+    }
+    assert.deepEqual([waits[0], ...waits.slice(-2)], [1_000, 120_000, 120_000]);
   });
 
   it("counts as failing while it tries again after a failure", async () => {

@@ -2,15 +2,25 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectionFailed } from "../../src/connection/failure.ts";
+import type { Connector } from "../../src/connection/link.ts";
 import { makeConnection } from "../../src/connection/make-connection.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { fakeConnector, type FakeLinkOptions } from "../support/fake-links.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
 /** A connection without a pool: what it tells its host is noted, and a test may hold its opening up. */
-function setUp(options: FakeLinkOptions & { readonly held?: boolean } = {}) {
+interface SetUp extends FakeLinkOptions {
+  readonly held?: boolean;
+  /** Wraps the connector. */
+  readonly wrap?: (connector: Connector) => Connector;
+  /** A listener of its states. */
+  readonly changed?: () => void;
+}
+
+function setUp(options: SetUp = {}) {
   const clock = new ManualClock();
-  const { connector, links } = fakeConnector(options);
+  const { connector: made, links } = fakeConnector(options);
+  const connector = options.wrap?.(made) ?? made;
   const told: string[] = [];
   const waiting: (() => Promise<void> | undefined)[] = [];
   const connection = makeConnection({ address: "a:1", incarnation: "1" }, {
@@ -19,7 +29,10 @@ function setUp(options: FakeLinkOptions & { readonly held?: boolean } = {}) {
     connector,
     backoff: { initialMs: 1_000, maxMs: 120_000 },
     admit: (open) => options.held === true ? void waiting.push(open) : void open(),
-    changed: ({ state }, from) => told.push(`${from} → ${state}`),
+    changed({ state }, from) {
+      told.push(`${from} → ${state}`);
+      options.changed?.();
+    },
     touched: () => told.push("touched"),
     room: () => told.push("room"),
   });
@@ -77,6 +90,19 @@ describe("a connection with states", () => {
     attempt("answered");
     link.events.draining();
     assert.deepEqual([connection.state, connection.lastError?.message], ["idle", "reset"]);
+  });
+
+  it("says that its server ended it early, and makes an error of what is none", async () => {
+    const { clock, connection, link, open } = setUp();
+    await open();
+    link.events.draining();
+    assert.equal(connection.failure?.message, "the server ended the connection before it answered a call");
+    await clock.advance(1_000);
+    connection.connect();
+    link.refuse("away" as unknown as Error);
+    await settled();
+    assert.ok(connection.failure instanceof Error);
+    assert.equal(connection.failure.message, "away");
   });
 
   it("stays idle when its link ends once more, and connecting until the opening is over", async () => {
@@ -318,6 +344,103 @@ describe("a connection of any kind", () => {
     assert.deepEqual([connection.available, connection.full], [true, false]);
     connection.promised = 1;
     assert.deepEqual([connection.available, connection.full], [false, true]);
+  });
+
+  it("is held back while health checks say so, and is told of when that changes, in the set", async () => {
+    const { connection, told, open } = setUp();
+    await open();
+    told.length = 0;
+    const sick = new Error("not serving");
+    const seen = (["serving", "unknown", "unknown", sick, sick, "serving", "serving"] as const).map((health) => {
+      const changed = connection.setHealth(health);
+      assert.equal(connection.health, health);
+      return [changed, connection.available, connection.failure, told.splice(0).length];
+    });
+    assert.deepEqual(seen, [
+      [false, true, undefined, 0],
+      [true, false, undefined, 1],
+      [false, false, undefined, 0],
+      [true, false, sick, 1],
+      [false, false, sick, 0],
+      [true, true, undefined, 1],
+      [false, true, undefined, 0],
+    ]);
+    connection.begin();
+    connection.remove(30_000, Infinity, () => {});
+    told.length = 0;
+    assert.deepEqual([connection.setHealth("unknown"), told], [true, []]);
+  });
+
+  it("says why its link could not be opened, whatever health checks say", async () => {
+    const { connection, refuse } = setUp();
+    connection.setHealth(new Error("not serving"));
+    await refuse("refused");
+    assert.equal(connection.failure?.message, "refused");
+  });
+
+  it("tells that it is removed, closes when its last attempt is taken back, and is told as closed when that is done", async () => {
+    const { connection, link, told, open } = setUp();
+    await open();
+    connection.begin();
+    told.length = 0;
+    const closed: Promise<void>[] = [];
+    connection.remove(30_000, Infinity, (promise) => void closed.push(promise));
+    assert.deepEqual([told, link.closed, closed.length], [["ready → shutdown"], false, 0]);
+    connection.takeBack();
+    assert.deepEqual([told.length, link.closed, closed.length], [1, true, 1]);
+    await closed[0];
+  });
+
+  it("closes once when a listener closes it as it is removed", async () => {
+    const { connection, link, open } = setUp({ changed: () => connection.state === "shutdown" && connection.close(0) });
+    await open();
+    connection.remove(30_000, Infinity, () => assert.fail("it was closed before"));
+    assert.equal(link.closes.length, 1);
+  });
+
+  it("leaves no timer when the calls that its link gives back are its last ones", async () => {
+    const { clock, connection, link, open } = setUp({
+      wrap: (connector) => (endpoint, events) => ({
+        ...connector(endpoint, events),
+        giveBack: () => connection.end("not-sent", new Error("given back")),
+      }),
+    });
+    await open();
+    connection.begin();
+    connection.remove(30_000, Infinity, () => {});
+    assert.deepEqual([link.closes, clock.pending], [[[0, Infinity]], []]);
+  });
+
+  it("takes the newest attributes when it is back in the set", async () => {
+    const { clock, connection, open } = setUp();
+    await open();
+    connection.begin();
+    connection.remove(30_000, Infinity, () => {});
+    connection.restore({ address: "a:1", incarnation: "1", weight: 2 });
+    assert.deepEqual([connection.endpoint.weight, connection.state, clock.pending], [2, "ready", []]);
+  });
+
+  it("is closed when its link is", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { connection } = setUp({ whenClosed: promise });
+    const ended: string[] = [];
+    const closed = connection.close(0).then(() => ended.push("closed"));
+    await settled();
+    assert.deepEqual(ended, []);
+    resolve();
+    await closed;
+  });
+
+  it("takes no notice of a link that tells of itself before it is there", () => {
+    const { told } = setUp({
+      wrap: (connector) => (endpoint, events) => {
+        events.room!();
+        events.lost(new Error("early"));
+        events.draining();
+        return connector(endpoint, events);
+      },
+    });
+    assert.deepEqual(told, []);
   });
 
   it("closes with the last attempt that it had when it was removed, and leaves no timer behind", async () => {

@@ -28,4 +28,22 @@ export const equivalents: readonly Equivalent[] = [
     after: "return undefined;",
     reason: "it is only asked whether the result is truthy",
   },
+  {
+    file: "src/resolver/read.ts",
+    before: 'if (typeof endpoint === "object" && endpoint !== null) seen.set(endpoint, wrong ?? "good");',
+    after: 'if (typeof endpoint === "object" && endpoint !== null) seen.set(endpoint, wrong);',
+    reason: "good endpoints are then checked each time, with the same result",
+  },
+  {
+    file: "src/registry/layout/read.ts",
+    before: "return isObject(item) ? item : undefined;",
+    after: "return true ? item : undefined;",
+    reason: "an item that is no object has none of the fields that are read; the check is for the type",
+  },
+  {
+    file: "src/registry/registration-life.ts",
+    before: "if (first) {",
+    after: "if (true) {",
+    reason: "a promise settles once, and a timer that is cancelled again stays cancelled",
+  },
 ];

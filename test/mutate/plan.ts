@@ -25,7 +25,11 @@ const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
 
 const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: string[] }>> = {
   resolver: { sources: ["src/resolver/*.ts"], near: ["test/resolver/*.test.ts"], far: ["test/call/*.test.ts"] },
-  connection: { sources: ["src/connection/*.ts"], near: CALLS, far: ["test/policy/*.test.ts", "test/node/*.test.ts"] },
+  connection: {
+    sources: ["src/connection/*.ts"],
+    near: CALLS,
+    far: ["test/health/*.test.ts", "test/policy/*.test.ts", "test/node/*.test.ts"],
+  },
   call: { sources: ["src/call/*.ts"], near: CALLS, far: ["test/grpc/*.test.ts", "test/node/*.test.ts"] },
   balancer: {
     sources: ["src/balancer/*.ts", "src/health/*.ts", "src/transport/*.ts"],

@@ -54,6 +54,20 @@ const GOLDEN: readonly [what: string, layout: Layout, entry: LayoutEntry, key: s
     "helloworld/10.0.0.5:9000",
     '{"Op":0,"Addr":"10.0.0.5:9000","Metadata":{"10":1,"9":[null,true,{"a":{},"z":1}],"Z":1e+21,"weight":2.5,"zone":"b","é":""}}',
   ],
+  [
+    "etcdNaming, a weight alone",
+    etcdNaming(),
+    entry({ weight: 2 }),
+    "helloworld/10.0.0.5:9000",
+    '{"Op":0,"Addr":"10.0.0.5:9000","Metadata":{"weight":2}}',
+  ],
+  [
+    "etcdNaming, a zone alone",
+    etcdNaming(),
+    entry({ zone: "b" }),
+    "helloworld/10.0.0.5:9000",
+    '{"Op":0,"Addr":"10.0.0.5:9000","Metadata":{"zone":"b"}}',
+  ],
   ["goZero", goZero(), entry(), "helloworld/7587869123", "10.0.0.5:9000"],
   ["goZero, its own id", goZero({ id: 12 }), entry(), "helloworld/12", "10.0.0.5:9000"],
   [
@@ -110,7 +124,13 @@ describe("layouts", () => {
       assert.throws(() => layout.write(entry({ metadata: { a: 1 } })), /metadata a: 1/);
       assert.throws(() => layout.write(entry({ weight: 1.5 })), RangeError);
     }
-    assert.throws(() => etcdNaming().write(entry({ weight: 1, metadata: "x" })), TypeError);
+    for (const metadata of ["x", null, ["x"]]) {
+      const message = /^TypeError: metadata .*: beside weight or zone the layout etcdNaming takes an object/;
+      assert.throws(() => etcdNaming().write(entry({ weight: 1, metadata })), message);
+    }
+    for (const metadata of [["x"], null]) {
+      assert.throws(() => kratos().write(entry({ metadata })), /^TypeError: metadata .*: the layout kratos takes/);
+    }
   });
 
   it("check their options", () => {
@@ -119,6 +139,7 @@ describe("layouts", () => {
     assert.throws(() => grpclb({ prefix: "/a\n" }), TypeError);
     assert.throws(() => etcdNaming({ prefix: "" }), /prefix is ""/);
     assert.throws(() => goZero({ id: "" }), /id is ""/);
+    assert.throws(() => kitex({ weight: 1 } as never), /^TypeError: kitex\(\) has no option "weight"/);
     assert.throws(() => kratos({ id: "" }), TypeError);
     assert.throws(() => kratos({ version: 5 as unknown as string }), /version is 5/);
   });
@@ -225,6 +246,8 @@ describe("reading an entry", () => {
         '{"address":"10.0.0.5:80"}',
         '{"endpoints":["http://10.0.0.5:8000","grpc://10.0.0.5:80"]}',
         '{"endpoints":["http://10.0.0.5:80"]}',
+        '{"endpoints":["tri://10.0.0.5:8000","http://10.0.0.5:80"]}',
+        '{"endpoints":["tri://10.0.0.5:80","dubbo://10.0.0.5:8000"]}',
         '{"name":"greeter","metadata":null,"endpoints":null,"nodes":[{"id":"g-1","address":"10.0.0.5:80"}]}',
         '{"ID":"x","ServiceName":"a","Host":"10.0.0.5","Port":80,"Enable":true,"Healthy":true}',
       ]
@@ -251,6 +274,8 @@ describe("reading an entry", () => {
       ['{"Host":"a","Port":1,"Weight":6}', 6],
       ['{"nodes":[{"address":"a:1","metadata":{"weight":"7"}}]}', 7],
       ['{"Addr":"a:1","Metadata":{"weight":-1},"weight":8}', 8],
+      ['{"Addr":"a:1","weight":1}', 1],
+      ['{"Addr":"a:1","weight":"0.5"}', 0.5],
       ...["0", '"0"', '""', '" "', '"x"', "null", "1e999", "[1]", "true"].map((weight): [string, undefined] => [
         `{"Addr":"a:1","weight":${weight}}`,
         undefined,
@@ -262,7 +287,7 @@ describe("reading an entry", () => {
       zone: "z",
       metadata: { zone: "z", k: "v" },
     });
-    assert.equal(reads('{"Addr":"a:1","zone":5}').zone, undefined);
+    assert.deepEqual(reads('{"Addr":"a:1","zone":5}'), { address: "a:1" });
     assert.deepEqual(reads('{"Addr":"a:1","Metadata":[1]}').metadata, [1]);
   });
 
@@ -327,6 +352,16 @@ describe("reading an entry", () => {
     });
   }
 
+  it("says that a list of endpoints is empty", () => {
+    assert.throws(() => reads('{"endpoints":[]}'), /^Error: its list of endpoints is empty$/);
+  });
+
+  it("takes JSON that is nested 32 levels deep, and no deeper", () => {
+    const nested = (levels: number) => `{"Addr":"a:1","Metadata":${"[".repeat(levels)}${"]".repeat(levels)}}`;
+    assert.equal(reads(nested(32)).address, "a:1");
+    assert.throws(() => reads(nested(33)), /nested deeper than 32 levels/);
+  });
+
   it("refuses an empty value under a key that ends with no address", () => {
     for (const key of ["/a/", "/a/%", "/a/%00:1", "/a/x%2F%40y:1"]) assert.throws(() => reads("", key), Error, key);
   });
@@ -335,12 +370,23 @@ describe("reading an entry", () => {
     assert.throws(() => reads('{"Metadata":{"__proto__":{"address":"a:1"}}}'));
     assert.equal(({} as { address?: string }).address, undefined);
     assert.throws(() => reads('{"toString":"a:1","constructor":{"address":"a:1"}}'), /contains no address/);
+    const prototype = Object.prototype as { address?: string };
+    try {
+      prototype.address = "a:1";
+      assert.throws(() => reads("{}"), /contains no address/);
+    } finally {
+      delete prototype.address;
+    }
   });
 });
 
 describe("JSON as Go writes it", () => {
   it("keeps the order of structs and sorts maps by their bytes", () => {
     assert.equal(goJson({ b: 1, a: goMap({ b: 1, a: 2, "10": 3, "9": 4 }) }), '{"b":1,"a":{"10":3,"9":4,"a":2,"b":1}}');
+    const sorted = '{"":0,"a":0,"aa":0,"ab":0,"b":0}';
+    for (const keys of ["b ab aa a ", " a aa ab b", "aa  ab b a", "ab a b  aa", "a b  aa ab"]) {
+      assert.equal(goJson(goMap(Object.fromEntries(keys.split(" ").map((key) => [key, 0])))), sorted, keys);
+    }
     // U+FF5E comes before U+1F600 in UTF-8, and after it in UTF-16.
     assert.equal(goJson(goMap({ "\u{1F600}": 1, "\uFF5E": 2 })), '{"\uFF5E":2,"\u{1F600}":1}');
   });
@@ -349,6 +395,7 @@ describe("JSON as Go writes it", () => {
     assert.equal(goJson(goMap(undefined)), "null");
     assert.equal(goJson(goMap({ a: undefined, d: new Date(0) })), '{"d":"1970-01-01T00:00:00.000Z"}');
     assert.equal(goJson("\ud800"), '"\ufffd"');
+    assert.equal(goJson({ a: undefined }), '{"a":null}');
     assert.throws(() => goMap({ n: 1n }), TypeError);
   });
 });

@@ -22,9 +22,22 @@ describe("a registry in memory", () => {
     assert.deepEqual(await endpoints(), []);
     await assert.rejects(registration.update({}), /closed/);
 
+    const left = registry.register({ service: "a", address: "10.0.0.7:80" });
     await registry.close();
+    assert.equal(left.state, "closed");
     assert.equal((await sets.next()).done, true);
+    const { signal } = new AbortController();
+    await assert.rejects(
+      registry.resolver("a").resolve(signal)[Symbol.asyncIterator]().next(),
+      /the registry is closed/,
+    );
+    await assert.rejects(registry.resolver("a").list!(signal), /the registry is closed/);
     assert.throws(() => registry.register({ service: "a", address: "10.0.0.5:80" }), /closed/);
+  });
+
+  it("refuses options and names that are none", () => {
+    assert.throws(() => createMemoryRegistry({ clok: 1 } as never), /no option "clok": did you mean clock/);
+    assert.throws(() => createMemoryRegistry().resolver("a b"), /service name "a b"/);
   });
 
   it("takes names with slashes, as some layouts do", async () => {
@@ -39,16 +52,21 @@ describe("a registry in memory", () => {
     const { signal } = new AbortController();
     registry.resolver("nobody");
     assert.deepEqual(await registry.list(signal), []);
-    const registrations = [["b", 1], ["a", 1], ["a", 2], ["b", 1]].map(([service, host]) =>
+    const registrations = [["b", 1], ["c", 1], ["a", 1], ["a", 2], ["b", 1]].map(([service, host]) =>
       registry.register({ service: String(service), address: `10.0.0.${host}:80` })
     );
     await Promise.all(registrations.map(({ ready }) => ready));
     assert.deepEqual(await registry.list(signal), [
       { service: "a", endpoints: 2, entries: 2 },
       { service: "b", endpoints: 1, entries: 1 },
+      { service: "c", endpoints: 1, entries: 1 },
     ]);
     await registrations[1]?.close();
-    assert.deepEqual((await registry.list(signal))[0], { service: "a", endpoints: 1, entries: 1 });
+    await registrations[2]?.close();
+    assert.deepEqual(await registry.list(signal), [
+      { service: "a", endpoints: 1, entries: 1 },
+      { service: "b", endpoints: 1, entries: 1 },
+    ]);
     await assert.rejects(registry.list(AbortSignal.abort(new Error("enough"))), /enough/);
     await registry.close();
     await assert.rejects(registry.list(signal), /closed/);

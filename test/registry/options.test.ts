@@ -10,6 +10,7 @@ import {
   kratos,
   type RegisterOptions,
 } from "../../src/etcd.ts";
+import { checkAttributes, checkRegisterOptions } from "../../src/registry/options.ts";
 
 const registry = createEtcdRegistry({ endpoints: ["http://127.0.0.1:2379"] });
 const good: RegisterOptions = { service: "a", address: "10.0.0.5:8000" };
@@ -32,7 +33,9 @@ describe("what a registry is given", () => {
     for (const name of [undefined, null, 5]) {
       refuses(TypeError, () => registry.resolver(name as never), String(name));
     }
-    for (const name of ["simple_grpc", "user.rpc", "com.foo.Bar:1.0.0", "grüße"]) registry.resolver(name);
+    for (const name of ["x".repeat(255), "simple_grpc", "user.rpc", "com.foo.Bar:1.0.0", "grüße"]) {
+      registry.resolver(name);
+    }
   });
 
   it("takes names with slashes where the layout does, as paths that end in a name", () => {
@@ -85,6 +88,19 @@ describe("what a registry is given", () => {
       );
     }
     refuses(TypeError, () => registry.register({ ...good, ttlSeconds: "5" as never }), "expected whole seconds");
+    for (const ttlSeconds of [1, 9_000_000_000]) {
+      assert.equal(checkRegisterOptions({ ...good, ttlSeconds }).ttlSeconds, ttlSeconds);
+    }
+    assert.equal(checkRegisterOptions(good).ttlSeconds, 10);
+  });
+
+  it("takes the attributes that are given", () => {
+    for (const attributes of [{ weight: 2 }, { zone: "z" }, { metadata: null }, { metadata: { a: 1 } }]) {
+      const { ttlSeconds: _, onState: __, ...checked } = checkRegisterOptions({ ...good, ...attributes });
+      assert.deepEqual(checked, { ...good, ...attributes });
+      assert.deepEqual(checkAttributes(attributes), attributes);
+    }
+    refuses(TypeError, () => checkAttributes({ wieght: 1 } as never), 'update() has no option "wieght"');
   });
 
   it("refuses attributes that are none, and such that the layout has no place for", () => {

@@ -35,7 +35,9 @@ describe("the life of a registration", () => {
         const life = new RegistrationLife(new ManualClock(), (state) => told.push(state));
         for (const state of PATHS[from]) life.to(state);
         const before = told.length;
-        if (life.to(to)) seen.push(`${from} → ${to}`);
+        const changed: boolean = life.to(to);
+        assert.equal(typeof changed, "boolean");
+        if (changed) seen.push(`${from} → ${to}`);
         assert.equal(life.state, seen.includes(`${from} → ${to}`) ? to : from);
         assert.equal(told.length - before, seen.includes(`${from} → ${to}`) ? 1 : 0);
       }
@@ -51,6 +53,8 @@ describe("the life of a registration", () => {
     life.to("registered");
     await ready;
     assert.equal(clock.held, 0);
+    void life.ready;
+    assert.equal(clock.held, 0);
     life.to("closed");
     await life.ready;
   });
@@ -59,6 +63,9 @@ describe("the life of a registration", () => {
     const life = new RegistrationLife(new ManualClock(), undefined);
     life.to("closed", new Error("etcd was away"));
     await assert.rejects(life.ready, (error: Error) => (error.cause as Error).message === "etcd was away");
+    const other = new RegistrationLife(new ManualClock(), undefined);
+    other.to("closed");
+    await assert.rejects(other.ready, (error: Error) => !("cause" in error));
   });
 
   it("survives a listener that throws", (t) => {

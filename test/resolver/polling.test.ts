@@ -221,6 +221,20 @@ describe("pollingResolver", () => {
     await next.end();
   });
 
+  it("leaves no timer behind, even if its last consumer leaves in the very moment in which a poll is answered", async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      let answer = (_: PolledSet) => {};
+      const { clock, follow } = open({ poll: () => new Promise((resolve) => answer = resolve) });
+      const { end } = follow();
+      await settled();
+      answer({ endpoints: [] });
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      await end();
+      await settled();
+      assert.deepEqual(clock.pending, [], `after ${turns} turns`);
+    }
+  });
+
   it("lists once without a consumer, and leaves no timer behind", async () => {
     const { clock, source, resolver } = open();
     const stop = new AbortController();

@@ -21,7 +21,7 @@ export function kitex(options: Readonly<Record<string, never>> = {}): Layout {
     root: ROOT,
     prefix: (service) => `${ROOT}${service}/`,
     // Names contain no "/"; an entry with a further "/" is visible to the service before it.
-    serviceOf: (key) => nameBeforeId(key, ROOT)?.split("/", 1)[0],
+    serviceOf: (key) => nameBeforeId(key, ROOT)?.split("/")[0],
     write(entry) {
       checkWholeWeight("kitex", entry.weight);
       const value = goJson({
