@@ -11,8 +11,11 @@ export interface Part {
   readonly far: readonly string[];
 }
 
-/** Tests of etcd that need no etcd process and end within seconds. */
+/** Tests of etcd that end within seconds. */
 const ETCD = [
+  "test/etcd/attempts.test.ts",
+  "test/etcd/authentication.test.ts",
+  "test/etcd/watch-streams.test.ts",
   "test/etcd/registration.test.ts",
   "test/etcd/registry.test.ts",
   "test/etcd/driver*.test.ts",

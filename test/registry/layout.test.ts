@@ -113,6 +113,12 @@ describe("layouts", () => {
     });
   }
 
+  it("etcdNaming keeps what metadata says of a weight or a zone beside the other", () => {
+    const metadata = { weight: 5, zone: "z" };
+    assert.match(etcdNaming().write(entry({ weight: 2, metadata })).value, /\{"weight":2,"zone":"z"\}/);
+    assert.match(etcdNaming().write(entry({ zone: "b", metadata })).value, /\{"weight":5,"zone":"b"\}/);
+  });
+
   it("refuse attributes that they have no place for, and name them", () => {
     for (const layout of [grpclb(), goZero()]) {
       assert.throws(() => layout.write(entry({ weight: 1 })), /can't store weight/);

@@ -53,10 +53,16 @@ describe("the life of a registration", () => {
     life.to("registered");
     await ready;
     assert.equal(clock.held, 0);
-    void life.ready;
-    assert.equal(clock.held, 0);
     life.to("closed");
     await life.ready;
+  });
+
+  it("keeps no process alive for who asks when it has been registered", () => {
+    const clock = new ManualClock();
+    const life = new RegistrationLife(clock, undefined);
+    life.to("registered");
+    void life.ready;
+    assert.equal(clock.held, 0);
   });
 
   it("rejects ready when closed before, with the reason", async () => {
