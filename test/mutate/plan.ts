@@ -23,6 +23,7 @@ const ETCD = [
   "test/etcd/options.test.ts",
   "test/etcd/pace.test.ts",
   "test/etcd/list-services.test.ts",
+  "test/etcd/gateway*.test.ts",
 ];
 const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
 

@@ -131,7 +131,7 @@ describe("layouts", () => {
       assert.throws(() => layout.write(entry({ weight: 1.5 })), RangeError);
     }
     for (const metadata of ["x", null, ["x"]]) {
-      const message = /^TypeError: metadata .*: beside weight or zone the layout etcdNaming takes an object/;
+      const message = /^TypeError: metadata .* the layout etcdNaming takes an object/;
       assert.throws(() => etcdNaming().write(entry({ weight: 1, metadata })), message);
     }
     for (const metadata of [["x"], null]) {
