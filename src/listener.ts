@@ -6,12 +6,12 @@
  */
 export function emit<E extends object>(listener: ((event: E) => void) | undefined, event: E): void {
   if (listener === undefined) return;
-  const { cause, ...told } = event as E & { readonly cause?: Error };
+  const { cause, ...shown } = event as E & { readonly cause?: Error };
   if (cause !== undefined) {
-    Object.assign(told, { reason: cause.message });
-    Object.defineProperty(told, "cause", { value: cause, enumerable: false });
+    Object.assign(shown, { reason: cause.message });
+    Object.defineProperty(shown, "cause", { value: cause, enumerable: false });
   }
-  notify("onEvent", listener, told as unknown as E);
+  notify("onEvent", listener, shown as unknown as E);
 }
 
 /** Calls a user's listener, as {@link guarded} does. */

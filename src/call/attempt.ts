@@ -10,7 +10,7 @@ import type { CallEnvironment } from "./environment.ts";
 import { codeOf } from "./failure.ts";
 import { type Attempt, type AttemptStart, startAttempt } from "./observer.ts";
 import type { BalanceSettings } from "./options.ts";
-import { type AttemptResult, outcomeOf, tellListeners, tellPicker } from "./tell.ts";
+import { type AttemptResult, outcomeOf, reportToListeners, reportToPicker } from "./report.ts";
 
 /** What an attempt needs from its call. */
 export interface AttemptedCall<A> extends CallInfo {
@@ -156,10 +156,10 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const latencyMs = env.clock.now() - this.#startMs;
     const headerMs = this.#headerMs ?? (end === "answered" ? latencyMs : undefined);
     const result = { end, latencyMs, headerMs, error, response };
-    tellPicker(this.#picker, this.#given, result, this.#call);
+    reportToPicker(this.#picker, this.#given, result, this.#call);
     env.balancer.onOutcome?.(this.connection, outcomeOf(result));
-    this.#tell([this.#call.settings?.onAttempt, env.onAttempt], end, latencyMs, error);
-    if (this.#onEnd !== undefined) this.#tell(this.#onEnd, end, latencyMs, error);
+    this.#notify([this.#call.settings?.onAttempt, env.onAttempt], end, latencyMs, error);
+    if (this.#onEnd !== undefined) this.#notify(this.#onEnd, end, latencyMs, error);
   }
 
   /**
@@ -170,17 +170,17 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     this.connection.takeBack();
     this.#call.count(-1);
     const result = { end: "not-sent", latencyMs: 0, headerMs: undefined, error, response: undefined } as const;
-    tellPicker(this.#picker, this.#given, result, this.#call);
-    if (this.#onEnd !== undefined) this.#tell(this.#onEnd, "not-sent", 0, error);
+    reportToPicker(this.#picker, this.#given, result, this.#call);
+    if (this.#onEnd !== undefined) this.#notify(this.#onEnd, "not-sent", 0, error);
   }
 
-  #tell(
+  #notify(
     listeners: readonly (((attempt: Attempt) => void) | undefined)[],
     end: AttemptEnd,
     latencyMs: number,
     error: unknown,
   ): void {
-    tellListeners(listeners, {
+    reportToListeners(listeners, {
       endpoint: this.endpoint,
       method: this.method,
       number: this.number,

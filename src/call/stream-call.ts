@@ -15,7 +15,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
   readonly #abort = new AbortController();
   readonly #onAbort = () => {
     this.#abort.abort(this.signal!.reason);
-    this.#tellAbort();
+    this.#reportAbort();
   };
   #end: StreamEnd | undefined;
   #onGivenUp: ((error: unknown) => void) | undefined;
@@ -88,7 +88,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     try {
       const tracked = trackResponse(response, end);
       // The caller may have aborted since the response headers arrived.
-      if (this.signal?.aborted) this.#tellAbort();
+      if (this.signal?.aborted) this.#reportAbort();
       return tracked;
     } catch (error) {
       throw end.failed(error);
@@ -96,7 +96,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
   }
 
   /** Ends the attempt if the link did not: the reader may be busy, or gone, and never call `next` again. */
-  #tellAbort(): void {
+  #reportAbort(): void {
     this.#end?.aborted(ConnectError.from(this.signal!.reason, Code.Canceled));
   }
 

@@ -192,7 +192,7 @@ export class Pool {
     }
     const removed = this.#connections.filter((connection) => !next.has(connection.identity));
     this.#use(next);
-    this.#told(added, removed);
+    this.#reportSet(added, removed);
     return removed;
   }
 
@@ -232,7 +232,7 @@ export class Pool {
     const next = new Map(this.#byIdentity);
     for (const connection of removed) next.delete(connection.identity);
     this.#use(next);
-    this.#told([], removed);
+    this.#reportSet([], removed);
   }
 
   #use(connections: Map<string, EndpointConnection>): void {
@@ -240,7 +240,7 @@ export class Pool {
     this.#connections = [...connections.values()].sort((a, b) => (a.identity < b.identity ? -1 : 1));
   }
 
-  #told(added: readonly Endpoint[], removed: readonly EndpointConnection[]): void {
+  #reportSet(added: readonly Endpoint[], removed: readonly EndpointConnection[]): void {
     if (added.length + removed.length === 0) return;
     this.#options.onSet?.(added, removed.map((connection) => connection.endpoint), this.#connections.length);
   }

@@ -24,7 +24,7 @@ interface Found {
  * the layout has no root of its own, so is every entry that can't be parsed as an endpoint: it belongs to other
  * programs.
  *
- * @throws TypeError if the layout can't tell which services there are; EtcdError, or the signal's reason.
+ * @throws TypeError if the layout can't list services; EtcdError, or the signal's reason.
  */
 export async function listServices(
   client: EtcdClient,

@@ -47,7 +47,7 @@ export class HealthHost {
       throw new TypeError(`a health check returned ${String(watch)}: expected { ready?, ended?, outcome?, close? }`);
     });
     if (!this.#watches.some((watch) => watch.outcome !== undefined)) return;
-    this.onOutcome = (connection, outcome) => this.#tell("outcome", (watch) => watch.outcome?.(connection, outcome));
+    this.onOutcome = (connection, outcome) => this.#notify("outcome", (watch) => watch.outcome?.(connection, outcome));
   }
 
   /** A connection may have become ready, or may no longer be ready. */
@@ -57,18 +57,18 @@ export class HealthHost {
     if (ready === this.#reports.has(connection)) return;
     if (ready) {
       this.#reports.set(connection, []);
-      this.#tell("ready", (watch) => watch.ready?.(connection, connection.transport));
+      this.#notify("ready", (watch) => watch.ready?.(connection, connection.transport));
     } else {
       this.#reports.delete(connection);
       connection.setHealth("serving");
-      this.#tell("ended", (watch) => watch.ended?.(connection));
+      this.#notify("ended", (watch) => watch.ended?.(connection));
     }
     this.#apply();
   }
 
-  /** Notifies the watches. The first one may close the transport: then that was the last that the others hear. */
-  #tell(what: string, notify: (watch: HealthWatch) => void): void {
-    for (const watch of this.#watches) if (!this.#closed) guarded(`${what} of a health check`, () => notify(watch));
+  /** Notifies the watches. The first one may close the transport: then the others hear no more. */
+  #notify(what: string, callback: (watch: HealthWatch) => void): void {
+    for (const watch of this.#watches) if (!this.#closed) guarded(`${what} of a health check`, () => callback(watch));
   }
 
   #report(index: number, connection: Connection, health: Health): void {

@@ -106,7 +106,7 @@ export class Store {
       this.#log.push(changes);
       // At twice the number to keep, so that the cost of visiting all keys is spread over as many writes.
       if (next - this.#compactRevision > 2n * this.#keepRevisions) this.compact(next - this.#keepRevisions);
-      else this.#tell();
+      else this.#notify();
     }
     return result;
   }
@@ -132,10 +132,10 @@ export class Store {
       this.#log.splice(0, Number(revision - this.#logStart));
       this.#logStart = revision;
     }
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 

@@ -86,12 +86,12 @@ export class Watch {
     }
     this.#next = revision;
     // The header of a catch-up carries the current revision, which is beyond that of its last event.
-    const told = this.#synced ? revision - 1n : present;
+    const headerRevision = this.#synced ? revision - 1n : present;
     if (revision > present) this.#synced = true;
     if (events.length === 0) return this.#progress();
     this.#quiet = false;
     this.#due = false;
-    return create(WatchResponseSchema, { header: this.#header(told), watchId: this.id, events });
+    return create(WatchResponseSchema, { header: this.#header(headerRevision), watchId: this.id, events });
   }
 
   #events(revision: bigint): Event[] {
@@ -102,8 +102,8 @@ export class Watch {
         : WatchCreateRequest_FilterType.NODELETE;
       if (!contains(this.#range, key) || this.request.filters.includes(filter)) continue;
       // The previous value belongs to the revision before, which may already be compacted.
-      const tell = this.request.prevKv && previous !== undefined && revision > this.#store.compactRevision;
-      events.push(tell ? create(EventSchema, { ...event, prevKv: previous }) : event);
+      const withPrevious = this.request.prevKv && previous !== undefined && revision > this.#store.compactRevision;
+      events.push(withPrevious ? create(EventSchema, { ...event, prevKv: previous }) : event);
     }
     return events;
   }

@@ -25,7 +25,7 @@ export interface Registry extends AsyncDisposable {
   register(options: RegisterOptions): Registration;
   /**
    * Reads once which services have entries, sorted by name. Rejects when the registry can't be read, or when its layout
-   * can't tell which services there are (it has no `root` and `serviceOf`).
+   * can't list services (it has no `root` and `serviceOf`).
    */
   list(signal: AbortSignal): Promise<readonly ListedService[]>;
   /** Closes its registrations (within 2 s) and its resolvers, whose consumers keep the last set, marked as stale. */

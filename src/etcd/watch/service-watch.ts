@@ -43,7 +43,7 @@ export class ServiceWatch {
   #started = false;
   #listed = false;
   /** The set has changed, or was never delivered. It is not delivered between the fragments of one response. */
-  #untold = true;
+  #unpublished = true;
   /**
    * The list must be read again soon. Either the watch was cut since the last list, and etcd may have been restored or
    * wiped meanwhile, which its headers can't show once its revision is past ours again; or the watch goes through a
@@ -120,10 +120,10 @@ export class ServiceWatch {
     signal.throwIfAborted();
     this.#position.list(header);
     this.#doubted = false;
-    this.#untold = this.#entries.replace(kvs) || this.#untold;
+    this.#unpublished = this.#entries.replace(kvs) || this.#unpublished;
     this.#listed = true;
     this.#becomeFresh();
-    this.#tell();
+    this.#publish();
   }
 
   /** Returns when the watch has to be recreated as planned; throws when it was cut. */
@@ -134,10 +134,10 @@ export class ServiceWatch {
         onOpen: (watch) => this.#opened(watch),
         onResponse: (response) => {
           this.#position.check(response);
-          this.#untold = this.#entries.apply(response.events) || this.#untold;
+          this.#unpublished = this.#entries.apply(response.events) || this.#unpublished;
           this.#position.advance(response);
           if (response.created) this.#becomeFresh();
-          if (!response.fragment) this.#tell();
+          if (!response.fragment) this.#publish();
         },
       });
     } finally {
@@ -174,9 +174,9 @@ export class ServiceWatch {
     await sleep(this.#client.clock, retryInMs, signal);
   }
 
-  #tell(): void {
-    if (!this.#untold) return;
-    this.#untold = false;
+  #publish(): void {
+    if (!this.#unpublished) return;
+    this.#unpublished = false;
     this.#latest.changed();
   }
 

@@ -67,7 +67,7 @@ export class WatchStream {
       requestProgress: () => this.#stream.requestProgress(),
       heard: (progress) => {
         this.#liveness.heard();
-        if (progress !== undefined) this.#tellAll(progress);
+        if (progress !== undefined) this.#deliverToAll(progress);
       },
       failed: (cause) => this.#end(cause),
     });
@@ -132,9 +132,9 @@ export class WatchStream {
     else if (canceled) this.#canceled(response);
     else if (watchId < 0n) {
       this.#signs.progress();
-      this.#tellAll(response);
+      this.#deliverToAll(response);
     } else {
-      this.#tell(this.#open.get(watchId), response);
+      this.#deliver(this.#open.get(watchId), response);
       this.#liveness.events();
     }
   }
@@ -157,7 +157,7 @@ export class WatchStream {
       place.id = watchId;
       this.#open.set(watchId, place);
       this.#liveness.begin();
-      this.#tell(place, response);
+      this.#deliver(place, response);
     }
     this.#send();
     this.#closeIfEmpty();
@@ -176,7 +176,7 @@ export class WatchStream {
     this.#closeIfEmpty();
   }
 
-  #tell(place: Place | undefined, response: WatchResponse): void {
+  #deliver(place: Place | undefined, response: WatchResponse): void {
     // It may have left during another watcher's callback.
     if (place?.state !== "open") return;
     try {
@@ -187,8 +187,8 @@ export class WatchStream {
     }
   }
 
-  #tellAll(response: WatchResponse): void {
-    for (const place of [...this.#open.values()]) this.#tell(place, response);
+  #deliverToAll(response: WatchResponse): void {
+    for (const place of [...this.#open.values()]) this.#deliver(place, response);
   }
 
   #finish(place: Place, cause: unknown): void {

@@ -18,7 +18,7 @@ export interface AttemptResult {
 }
 
 /** Reports to a picker how an attempt ended that was picked by it or by one of its predecessors. */
-export function tellPicker(
+export function reportToPicker(
   picker: Picker | undefined,
   connection: Connection,
   result: AttemptResult,
@@ -43,7 +43,7 @@ export function outcomeOf({ end, latencyMs, headerMs, error, response }: Attempt
 }
 
 /** Notifies listeners of an attempt that has ended. */
-export function tellListeners(
+export function reportToListeners(
   listeners: readonly (((attempt: Attempt) => void) | undefined)[],
   attempt: Attempt,
 ): void {
