@@ -1,11 +1,8 @@
-import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import type { Connector } from "../connection/link.ts";
 import { readMark } from "../connection/mark.ts";
-import { note } from "../connection/note.ts";
 import { transportConnector } from "../connection/transport-connector.ts";
 import { type Endpoint, parseAddress } from "../endpoint.ts";
 import {
@@ -15,6 +12,7 @@ import {
   MAX_MESSAGE_BYTES,
 } from "../grpc/client/options.ts";
 import { checkOptions, givenOf, made } from "../option.ts";
+import { fetchTransport } from "./fetch-transport.ts";
 import { fetchClient } from "./http-client.ts";
 import { FETCH_OPTIONS, type FetchConnectorOptions } from "./options.ts";
 
@@ -45,7 +43,7 @@ import { FETCH_OPTIONS, type FetchConnectorOptions } from "./options.ts";
  */
 export function fetchConnector(options: FetchConnectorOptions): Connector {
   checkOptions("fetchConnector()", options, FETCH_OPTIONS);
-  const { protocol, headers } = options;
+  const { protocol } = options;
   if (options.useHttpGet && protocol !== "connect") throw new TypeError("option useHttpGet needs the Connect protocol");
   const common: Omit<CommonTransportOptions, "baseUrl"> = {
     interceptors: [],
@@ -61,7 +59,7 @@ export function fetchConnector(options: FetchConnectorOptions): Connector {
   const createTransport = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
   const create = (endpoint: Endpoint) => {
     const transport = createTransport({ ...common, baseUrl: baseUrlOf(endpoint, options) });
-    return halfDuplex(headers === undefined ? transport : withHeaders(transport, headers));
+    return fetchTransport(transport, options.headers);
   };
   return transportConnector(create, { classify: readMark });
 }
@@ -85,35 +83,4 @@ function baseUrlOf(endpoint: Endpoint, { secure = pageIsSecure(), pathPrefix = "
 
 function pageIsSecure(): boolean {
   return globalThis.location?.protocol === "https:";
-}
-
-/** Sends the headers that a call doesn't set itself; interceptors see them. */
-function withHeaders(transport: Transport, defaults: HeadersInit): Transport {
-  const merged = (header: HeadersInit | undefined): Headers => {
-    const headers = new Headers(defaults);
-    new Headers(header).forEach((value, name) => headers.set(name, value));
-    return headers;
-  };
-  return {
-    unary: (method, signal, timeoutMs, header, ...rest) =>
-      transport.unary(method, signal, timeoutMs, merged(header), ...rest),
-    stream: (method, signal, timeoutMs, header, ...rest) =>
-      transport.stream(method, signal, timeoutMs, merged(header), ...rest),
-  };
-}
-
-/** Refuses calls that answer while they are being asked. */
-function halfDuplex(transport: Transport): Transport {
-  return {
-    unary: transport.unary,
-    stream(method, ...rest) {
-      return method.methodKind === "bidi_streaming" ? Promise.reject(bidi(method)) : transport.stream(method, ...rest);
-    },
-  };
-}
-
-function bidi(method: DescMethod): ConnectError {
-  const text = `${method.parent.typeName}/${method.name} is a bidirectional stream, which fetch can't carry: ` +
-    "use grpcConnector() of connect-lb/node or connect-lb/workers, or a server stream and unary calls";
-  return note(new ConnectError(text, Code.Unimplemented), "final");
 }

@@ -54,19 +54,25 @@ export function fetchClient(fetcher: Fetch | Fetcher | undefined): UniversalClie
 }
 
 async function send(fetcher: Fetch | Fetcher | undefined, url: string, init: FetchInit): Promise<FetchResponse> {
+  const pending = request(fetcher ?? fetch, url, init);
   let response: FetchResponse;
   try {
-    // A function is called without `this`, which browsers and workerd insist on.
-    const call = fetcher ?? fetch;
-    response = await (typeof call === "function" ? call(url, init) : call.fetch(url, init));
+    response = await unlessAborted(pending, init.signal);
   } catch (error) {
-    throw init.signal?.aborted ? error : failed(error);
+    if (!init.signal?.aborted) throw failed(error);
+    pending.then(({ body }) => body?.cancel()).catch(() => {});
+    throw error;
   }
   // Cloudflare's edge answers with these when it can't reach a server, or lost the connection to it.
   if (/^5(2[0-7]|30)$/.test(`${response.status}`)) {
     throw markAttempt(new Error(`HTTP ${response.status}`), "maybe-processed");
   }
   return response;
+}
+
+/** A function is called without `this`, which browsers and workerd insist on. */
+async function request(fetcher: Fetch | Fetcher, url: string, init: FetchInit): Promise<FetchResponse> {
+  return await (typeof fetcher === "function" ? fetcher(url, init) : fetcher.fetch(url, init));
 }
 
 /** Marks what fetch threw. A ConnectError is what a user's own function means to report. */
@@ -126,9 +132,12 @@ async function collect(
   return whole;
 }
 
-/** The caller's iterable may never yield again. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
+/**
+ * The promise, or the signal's reason: the caller's iterable may never yield again, a fetch of the user's may ignore the
+ * signal, and Deno's does now and then.
+ */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (signal == null) return promise;
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();
@@ -142,14 +151,13 @@ async function* chunks(body: FetchResponse["body"], signal: AbortSignal | undefi
   if (reader === undefined) return;
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unlessAborted(reader.read(), signal);
       if (done) return;
       yield value;
     }
   } catch (error) {
     throw signal?.aborted ? error : markAttempt(asError(error), "maybe-processed");
   } finally {
-    // Connect's transports end the response with the call's signal; this is for a fetch that ignores it.
     reader.cancel().catch(() => {});
   }
 }

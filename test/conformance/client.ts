@@ -1,5 +1,5 @@
 // A client under test for Connect's conformance suite: reads requests from standard input, makes each call through a
-// balanced transport over `grpcConnector`, and writes what came of it to standard output. Both are messages of
+// balanced transport over `grpcConnector` or `fetchConnector`, and writes what came of it to standard output. Both are messages of
 // connectrpc.conformance.v1, each behind its length in four bytes.
 //
 // Usage: client.ts DESCRIPTORS (a file descriptor set of the suite's protos)
@@ -10,7 +10,8 @@ import { type CallOptions, ConnectError, createClient } from "@connectrpc/connec
 import { compressionBrotli } from "@connectrpc/connect-node";
 import { readFileSync, writeSync } from "node:fs";
 import process from "node:process";
-import { createBalancedTransport, staticResolver } from "../../src/index.ts";
+import { fetchConnector } from "../../src/fetch.ts";
+import { type Connector, createBalancedTransport, staticResolver } from "../../src/index.ts";
 import { grpcConnector } from "../../src/node.ts";
 import { deflate, gzip } from "../../src/grpc/compression.ts";
 
@@ -22,6 +23,7 @@ interface Header {
 /** The fields of `ClientCompatRequest` that a client reads. */
 interface Request extends Message {
   readonly testName: string;
+  readonly protocol: number;
   readonly codec: number;
   readonly compression: number;
   readonly host: string;
@@ -36,6 +38,7 @@ interface Request extends Message {
   readonly timeoutMs?: number;
   readonly requestDelayMs: number;
   readonly streamType: number;
+  readonly useGetHttpMethod: boolean;
   readonly cancel?: {
     readonly cancelTiming: {
       readonly case: "beforeCloseSend" | "afterCloseSendMs" | "afterNumResponses" | undefined;
@@ -52,6 +55,7 @@ interface Result {
   error?: { code: number; message: string; details: { typeUrl: string; value: Uint8Array }[] };
 }
 
+const PROTOCOLS = new Map<number, "connect" | "grpc-web">([[1, "connect"], [3, "grpc-web"]]);
 const CODEC_JSON = 2;
 const COMPRESSIONS = new Map([[2, gzip], [3, compressionBrotli], [5, deflate]]);
 const FULL_DUPLEX = 5;
@@ -60,30 +64,36 @@ const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFile
 const message = (name: string): DescMessage => registry.getMessage(`connectrpc.conformance.v1.${name}`)!;
 const [requestDesc, responseDesc] = [message("ClientCompatRequest"), message("ClientCompatResponse")];
 
+function connectorFor(request: Request): Connector {
+  const { serverTlsCert, clientTlsCreds } = request;
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const compression = COMPRESSIONS.get(request.compression);
+  const common = {
+    useBinaryFormat: request.codec !== CODEC_JSON,
+    jsonOptions: { registry },
+    acceptCompression: compression === undefined ? [] : [compression],
+    ...compression && { sendCompression: compression, compressMinBytes: 0 },
+    ...request.messageReceiveLimit > 0 && { readMaxBytes: request.messageReceiveLimit },
+  };
+  const protocol = PROTOCOLS.get(request.protocol);
+  if (protocol !== undefined) {
+    const useHttpGet = request.useGetHttpMethod;
+    return fetchConnector({ ...common, protocol, ...useHttpGet && { useHttpGet } });
+  }
+  if (serverTlsCert.length === 0) return grpcConnector(common);
+  const identity = clientTlsCreds && { cert: text(clientTlsCreds.cert), key: text(clientTlsCreds.key) };
+  return grpcConnector({ ...common, tls: { ca: text(serverTlsCert), ...identity } });
+}
+
 type Call = (input: unknown, options: CallOptions) => unknown;
 
 async function make(request: Request): Promise<Result> {
-  const { cancel, clientTlsCreds, requestDelayMs } = request;
+  const { cancel, requestDelayMs } = request;
   const name = request.service ?? "connectrpc.conformance.v1.ConformanceService";
   const service = registry.getService(name) as DescService;
-  const { serverTlsCert } = request;
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  const compression = COMPRESSIONS.get(request.compression);
   const transport = createBalancedTransport({
     resolver: staticResolver([`${request.host}:${request.port}`]),
-    connector: grpcConnector({
-      ...serverTlsCert.length > 0 && {
-        tls: {
-          ca: text(serverTlsCert),
-          ...clientTlsCreds && { cert: text(clientTlsCreds.cert), key: text(clientTlsCreds.key) },
-        },
-      },
-      useBinaryFormat: request.codec !== CODEC_JSON,
-      jsonOptions: { registry },
-      acceptCompression: compression === undefined ? [] : [compression],
-      ...compression && { sendCompression: compression, compressMinBytes: 0 },
-      ...request.messageReceiveLimit > 0 && { readMaxBytes: request.messageReceiveLimit },
-    }),
+    connector: connectorFor(request),
   });
   const client = createClient(service, transport) as unknown as Record<string, Call>;
   const method = service.methods.find((each) => each.name === request.method)!;

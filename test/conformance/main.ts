@@ -1,4 +1,5 @@
-// `npm run test:conformance`: Connect's own conformance suite against this library's gRPC client, on Node, Bun and Deno.
+// `npm run test:conformance`: Connect's own conformance suite against this library's gRPC client, and against
+// `fetchConnector`, on Node, Bun and Deno.
 // The suite is a Go program; it is built from the Go module proxy into .tmp/ and needs `go` on the PATH.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -11,8 +12,8 @@ const MODULE = "connectrpc.com/conformance";
 
 const HELP = `npm run test:conformance -- [node] [bun] [deno] [--run PATTERN]
 
-Runs Connect's conformance suite ${VERSION} (gRPC over HTTP/2, all kinds of calls, with and without TLS) on each runtime.
-Takes about two minutes after the suite is built, and needs Go.`;
+Runs Connect's conformance suite ${VERSION} on each runtime: gRPC over HTTP/2 (all kinds of calls, with and without TLS), then
+Connect and gRPC-Web over fetch. Takes about three minutes after the suite is built, and needs Go.`;
 
 const RUNTIMES: Readonly<Record<string, readonly string[]>> = {
   node: ["node", "--no-warnings"],
@@ -20,8 +21,8 @@ const RUNTIMES: Readonly<Record<string, readonly string[]>> = {
   deno: ["deno", "run", "-A", "--no-check"],
 };
 
-/** What the client can do; the suite leaves out the rest. Brotli is connect-node's, and off on Deno. */
-const configFor = (runtime: string) =>
+/** What the gRPC client can do; the suite leaves out the rest. Brotli is connect-node's, and off on Deno. */
+const grpc = (runtime: string) =>
   `features:
   versions: [HTTP_VERSION_2]
   protocols: [PROTOCOL_GRPC]
@@ -33,6 +34,21 @@ const configFor = (runtime: string) =>
   supports_tls: true
   supports_tls_client_certs: true
   supports_trailers: true
+  supports_message_receive_limit: true
+`;
+
+/** What `fetchConnector` can do over HTTP/1.1. */
+const overFetch = () =>
+  `features:
+  versions: [HTTP_VERSION_1]
+  protocols: [PROTOCOL_CONNECT, PROTOCOL_GRPC_WEB]
+  codecs: [CODEC_PROTO, CODEC_JSON]
+  compressions: [COMPRESSION_IDENTITY, COMPRESSION_GZIP]
+  stream_types: [STREAM_TYPE_UNARY, STREAM_TYPE_CLIENT_STREAM, STREAM_TYPE_SERVER_STREAM]
+  supports_h2c: false
+  supports_tls: false
+  supports_trailers: false
+  supports_connect_get: true
   supports_message_receive_limit: true
 `;
 
@@ -67,12 +83,15 @@ const { Dir } = JSON.parse(
 execFileSync("buf", ["build", join(Dir, "proto"), "-o", descriptors], { cwd: root, stdio: "inherit" });
 
 let failed = 0;
-for (const name of runtimes) {
-  console.log(`\n── ${name}`);
+const suites = [[grpc, "gRPC", "known-failing.txt"], [overFetch, "fetch", "known-failing-fetch.txt"]] as const;
+for (
+  const [name, [configFor, title, file]] of runtimes.flatMap((name) => suites.map((suite) => [name, suite] as const))
+) {
+  console.log(`\n── ${name}: ${title}`);
   writeFileSync(config, configFor(name));
   const client = [...RUNTIMES[name]!, join(root, "test/conformance/client.ts"), descriptors];
   const chosen = pattern === undefined ? [] : ["--run", pattern];
-  const known = ["--known-failing", `@${join(root, "test/conformance/known-failing.txt")}`];
+  const known = ["--known-failing", `@${join(root, "test/conformance", file)}`];
   const { status } = spawnSync(runner, ["--mode", "client", "--conf", config, ...known, ...chosen, "--", ...client], {
     cwd: root,
     stdio: "inherit",

@@ -11,6 +11,7 @@ import { GIVEN } from "./rules.ts";
 /** The package's names for a user, and the files behind them here. */
 const ENTRIES = {
   "connect-lb": "index",
+  "connect-lb/fetch": "fetch",
   "connect-lb/etcd": "etcd",
   "connect-lb/workers": "workers",
   "connect-lb/etcd3": "etcd3",

@@ -6,7 +6,13 @@ import { clone, createFileRegistry } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { file_simple, Simple } from "../../gen/simple_pb.ts";
 import { readMark } from "../../src/connection/mark.ts";
-import { fetchConnector, type FetchConnectorOptions, type FetchInit, gzip } from "../../src/fetch.ts";
+import {
+  fetchConnector,
+  type FetchConnectorOptions,
+  type FetchInit,
+  type FetchResponse,
+  gzip,
+} from "../../src/fetch.ts";
 import { createBalancedTransport, rawMethod, staticResolver } from "../../src/index.ts";
 import { failureOf } from "../support/balanced.ts";
 import { eventually } from "../support/eventually.ts";
@@ -337,6 +343,28 @@ describe("fetchConnector", () => {
     await simple.route({});
     mock.restore();
     assert.equal(urls.length, 1);
+  });
+
+  it("keeps deadlines and ends calls whose fetch does not mind the signal, and lets a late response go", async () => {
+    let cancelled = 0;
+    let answer = (_: FetchResponse) => {};
+    const body = () => new ReadableStream<Uint8Array>({ cancel: () => void cancelled++ });
+    const headers = new Headers({ "content-type": "application/connect+proto" });
+    const late = clientOf("a:1", { protocol: "connect", fetch: () => new Promise((resolve) => answer = resolve) });
+    const error = await failureOf(late.route({}, { timeoutMs: 50 })) as ConnectError;
+    assert.deepEqual([error.code, readMark(error)], [Code.DeadlineExceeded, undefined]);
+    answer({ status: 200, headers, body: body() });
+    await eventually("the late response is let go", () => cancelled === 1);
+
+    const fetch = () => Promise.resolve({ status: 200, headers, body: body() });
+    const abort = new AbortController();
+    const reading = failureOf(values(
+      clientOf("a:1", { protocol: "connect", fetch }).routeServerStream({}, { signal: abort.signal }),
+    ));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    abort.abort();
+    assert.equal((await reading as ConnectError).code, Code.Canceled);
+    await eventually("the response is let go", () => cancelled === 2);
   });
 
   it("says that a server redirects, in place of following", async () => {
