@@ -27,7 +27,8 @@ describe("programs that tests need from the system", () => {
     assert.equal(skipped("etcd"), false);
     assert.match(`${skipped("peers")}`, /^CONNECT_LB_SKIP_PEERS=1 leaves out .* nginx, haproxy and nghttpd$/);
     process.env["CONNECT_LB_SKIP_SYSTEM"] = "1";
-    const all = /^CONNECT_LB_SKIP_SYSTEM=1 leaves out tests that need etcd, etcdctl, nginx, haproxy and nghttpd$/;
+    const all =
+      /^CONNECT_LB_SKIP_SYSTEM=1 leaves out tests that need etcd, etcdctl, nginx, haproxy, nghttpd and chromium$/;
     assert.match(`${skipped("etcd")}`, all);
     assert.match(`${skipped("peers")}`, all);
   });

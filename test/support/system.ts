@@ -11,19 +11,25 @@ const PROGRAMS = {
   nginx: { debian: "nginx-light", brew: "nginx" },
   haproxy: { debian: "haproxy", brew: "haproxy" },
   nghttpd: { debian: "nghttp2-server", brew: "nghttp2" },
+  chromium: { debian: "chromium", brew: "chromium" },
 } as const;
 export type Program = keyof typeof PROGRAMS;
 
-/** What tests need together: a real etcd, and the servers and proxies that calls go through. */
-export type Group = "etcd" | "peers";
+/** What tests need together: a real etcd, the servers and proxies that calls go through, and a browser. */
+export type Group = "etcd" | "peers" | "browser";
 export const GROUPS: Readonly<Record<Group, readonly Program[]>> = {
   etcd: ["etcd", "etcdctl"],
   peers: ["nginx", "haproxy", "nghttpd"],
+  browser: ["chromium"],
 };
 
 /** Leaves out whatever needs a program of the system; the variables of {@link GROUPS} leave out one group. */
 const SKIP_ALL = "CONNECT_LB_SKIP_SYSTEM";
-const SKIP: Readonly<Record<Group, string>> = { etcd: "CONNECT_LB_SKIP_ETCD", peers: "CONNECT_LB_SKIP_PEERS" };
+const SKIP: Readonly<Record<Group, string>> = {
+  etcd: "CONNECT_LB_SKIP_ETCD",
+  peers: "CONNECT_LB_SKIP_PEERS",
+  browser: "CONNECT_LB_SKIP_BROWSER",
+};
 
 /** For `it(name, { skip }, …)`: false, or why tests that need this group are left out. */
 export function skipped(group: Group): string | false {
