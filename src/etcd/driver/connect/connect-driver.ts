@@ -1,11 +1,12 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import type { Event, KeyValue as KeyValueMessage } from "../../../../gen/etcd/kv_pb.ts";
-import { Event_EventType } from "../../../../gen/etcd/kv_pb.ts";
 import {
   Auth,
   Compare_CompareTarget,
   CompareSchema,
+  type Event,
+  Event_EventType,
+  type KeyValue as KeyValueMessage,
   KV,
   Lease,
   type LeaseKeepAliveRequest,
@@ -17,7 +18,7 @@ import {
   type WatchRequest as WatchRequestMessage,
   WatchRequestSchema,
   type WatchResponse as WatchResponseMessage,
-} from "../../../../gen/etcd/rpc_pb.ts";
+} from "../../../../gen/etcd/client_pb.ts";
 import type { Connector } from "../../../connection/link.ts";
 import { readMark } from "../../../connection/mark.ts";
 import type {
