@@ -15,6 +15,8 @@ export interface WorkerdOptions {
   readonly vars?: Readonly<Record<string, string>>;
   /** Durable Objects: the name of the binding in `env` → the exported class. */
   readonly objects?: Readonly<Record<string, string>>;
+  /** Services: the name of the binding in `env` → the service; `internet` reaches what the worker's own fetch does. */
+  readonly services?: Readonly<Record<string, string>>;
 }
 
 /** A worker that runs in workerd. */
@@ -96,10 +98,11 @@ const TRIGGER = `export default {
 /** Before the date from which workerd has \`nodejs_compat\` by itself. */
 const DATE = "2026-07-01";
 
-function config({ nodeCompat = false, vars = {}, objects = {} }: WorkerdOptions): string {
+function config({ nodeCompat = false, vars = {}, objects = {}, services = {} }: WorkerdOptions): string {
   const bindings = [
     ...Object.entries(vars).map(([name, value]) => `(name = "${name}", text = ${JSON.stringify(value)})`),
     ...Object.entries(objects).map(([name, kind]) => `(name = "${name}", durableObjectNamespace = "${kind}")`),
+    ...Object.entries(services).map(([name, service]) => `(name = "${name}", service = "${service}")`),
   ];
   const namespaces = Object.values(objects).map((kind) => `(className = "${kind}", uniqueKey = "${kind}")`);
   return `using Workerd = import "/workerd/workerd.capnp";
