@@ -23,6 +23,7 @@ export interface WorkerEtcdRegistryOptions extends EtcdRegistryOptions, Omit<Wor
  *
  * ```ts
  * import { connect } from "cloudflare:sockets";
+ * import { createWorkerEtcdRegistry } from "connect-lb/workers";
  *
  * const registry = createWorkerEtcdRegistry({ endpoints: ["http://etcd.example:2379"], connect });
  * ```

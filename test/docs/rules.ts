@@ -16,6 +16,7 @@ export type Rule =
 const readme: Rule = { kind: "tried", by: "npm run test:package, in a new folder" };
 const frameworks: Rule = { kind: "tried", by: "npm run test:frameworks, with the packages it needs" };
 const diagram: Rule = { kind: "shown", as: "a diagram" };
+const workerd: Rule = { kind: "check", why: "it runs in workerd, where test/edge runs its like" };
 const entry: Rule = { kind: "tried", by: "test/docs/layouts.test.ts" };
 
 /** By page and heading, or by page for all of its blocks that have no rule of their own. */
@@ -46,10 +47,10 @@ export function unused(blocks: readonly Block[]): string[] {
 }
 
 /** @throws Error that says where to add a rule if there is none for the block. */
-export function ruleOf({ page, name, line, language }: Block): Rule {
+export function ruleOf({ page, name, line, language, text }: Block): Rule {
   const rule = RULES[name] ?? RULES[page];
   if (rule !== undefined) return rule;
-  if (language === "ts") return { kind: "run" };
+  if (language === "ts") return /^import .* from "cloudflare:/m.test(text) ? workerd : { kind: "run" };
   throw new Error(
     `${page}:${line} has a code block that no rule knows (language ${JSON.stringify(language)}): ` +
       `say in test/docs/rules.ts under ${JSON.stringify(name)} what tries it, or what it shows`,

@@ -20,6 +20,22 @@ const ENTRIES = {
   "connect-lb/testing": "testing",
 };
 
+/** What workerd's own module exports, as `wrangler types` declares it. */
+const SOCKETS = `\
+export interface Socket {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  readonly opened: Promise<unknown>;
+  readonly closed: Promise<void>;
+  close(): Promise<void>;
+  startTls(options?: { expectedServerHostname?: string }): Socket;
+}
+export function connect(
+  address: string | { hostname: string; port: number },
+  options?: { secureTransport?: string; allowHalfOpen: boolean },
+): Socket;
+`;
+
 /** The compiler's words on each block, in the order of the blocks: empty where it has none. */
 export async function typeCheck(on: Runtime, blocks: readonly Block[]): Promise<string[]> {
   mkdirSync(join(root, ".tmp"), { recursive: true });
@@ -28,6 +44,7 @@ export async function typeCheck(on: Runtime, blocks: readonly Block[]): Promise<
   try {
     cpSync(join(root, "gen/simple_pb.ts"), join(folder, "gen/simple_pb.ts"));
     writeFileSync(join(folder, "given.d.ts"), GIVEN);
+    writeFileSync(join(folder, "sockets.d.ts"), SOCKETS);
     // A script would share its names with all others.
     const files = blocks.map((_, i) => `block-${i}.ts`);
     blocks.forEach(({ text }, i) => writeFileSync(join(folder, files[i] as string), `${text}export {};\n`));
@@ -42,6 +59,7 @@ export async function typeCheck(on: Runtime, blocks: readonly Block[]): Promise<
 
 function tsc(folder: string, on: Runtime): Promise<string> {
   const paths = Object.entries(ENTRIES).map(([name, file]) => [name, [`${root}src/${file}.ts`]]);
+  paths.push(["cloudflare:sockets", ["./sockets.d.ts"]]);
   writeFileSync(
     join(folder, "tsconfig.json"),
     JSON.stringify({
@@ -54,6 +72,7 @@ function tsc(folder: string, on: Runtime): Promise<string> {
         isolatedDeclarations: false,
         declaration: false,
         noUnusedLocals: false,
+        noUnusedParameters: false,
         noPropertyAccessFromIndexSignature: false,
       },
       include: ["*.ts"],
@@ -65,6 +84,7 @@ function tsc(folder: string, on: Runtime): Promise<string> {
 function denoCheck(folder: string, files: readonly string[]): Promise<string> {
   const { imports } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8")) as { imports: Record<string, string> };
   for (const [name, file] of Object.entries(ENTRIES)) imports[name] = `${root}src/${file}.ts`;
+  imports["cloudflare:sockets"] = "./sockets.d.ts";
   writeFileSync(join(folder, "import_map.json"), JSON.stringify({ imports }));
   const options = ["check", "--quiet", "--config", `${root}deno.json`, "--import-map", "import_map.json"];
   return run(executable("deno"), [...options, "given.d.ts", ...files], folder);
