@@ -71,7 +71,7 @@ describe("parseAddress", () => {
     it(`refuses the port of ${address}`, () => assert.throws(() => parseAddress(address), RangeError));
   }
 
-  it("refuses what is no string", () => {
+  it("refuses anything but a string", () => {
     for (const value of [undefined, null, 8000, {}, ["a:1"]]) {
       assert.throws(() => parseAddress(value as unknown as string), TypeError);
     }
@@ -111,7 +111,7 @@ describe("addresses", () => {
     assert.throws(() => checkEndpointAddress("unix:"), TypeError);
   });
 
-  it("tells endpoints apart by address, secure and authority alone", () => {
+  it("distinguishes endpoints by address, secure and authority only", () => {
     assert.equal(endpointIdentity({ address: "a:1", weight: 1 }), endpointIdentity({ address: "a:1", zone: "z" }));
     assert.notEqual(endpointIdentity({ address: "a:1" }), endpointIdentity({ address: "a:1", secure: true }));
     assert.notEqual(endpointIdentity({ address: "a:1" }), endpointIdentity({ address: "a:1", authority: "x" }));

@@ -43,7 +43,7 @@ const factories: Record<string, (more: Anything) => unknown> = {
 
 describe("every factory", () => {
   for (const [name, create] of Object.entries(factories)) {
-    it(`${name} refuses an option that it has not`, () => {
+    it(`${name} refuses an option that it doesn't have`, () => {
       assert.doesNotThrow(() => create({ ofNoKind: undefined }));
       assert.throws(() => create({ ofNoKind: 5 }), (error: Error) => {
         assert.ok(error instanceof TypeError);
@@ -371,7 +371,7 @@ describe("what is given uncalled", () => {
     });
   }
 
-  it("is anybody's own connector or policy, which is a function, no mistake", () => {
+  it("accepts a user's own connector or policy, which is a function", () => {
     createBalancedTransport({
       resolver,
       connector: (endpoint, events) => connector(endpoint, events),

@@ -34,7 +34,7 @@ describe("a policy", () => {
       ],
     ] as const
   ) {
-    it(`that ${what} fails calls at once, and is told`, async () => {
+    it(`that ${what} fails calls immediately, and is reported`, async () => {
       const { client, clock, transport, events } = balanced({ policy: policy as unknown as Policy });
       const failed = failureOf(client.route({}));
       await clock.advance(0);
@@ -164,7 +164,7 @@ describe("a resolver", () => {
       ["a set that is none", { endpoints: { address: "a:1" } }, /yielded endpoints an object: expected an array/],
     ] as const
   ) {
-    it(`that yields ${what} fails calls at once with the reason, and is told`, async () => {
+    it(`that yields ${what} fails calls immediately with the reason, and is reported`, async () => {
       const resolver = manualResolver();
       const { client, clock, events, transport } = balanced({ resolver });
       const failed = failureOf(client.route({}));
@@ -183,7 +183,7 @@ describe("a resolver", () => {
     });
   }
 
-  it("that is no iterable fails calls at once with the reason", async () => {
+  it("that is not an iterable fails calls at once with the reason", async () => {
     for (const [returned, text] of [[1, "1"], [[], "an array"], [Promise.resolve([]), "a promise"]] as const) {
       const { client, clock, transport } = balanced({ resolver: { target: "x", resolve: () => returned as never } });
       const failed = failureOf(client.route({}));
@@ -211,7 +211,7 @@ describe("a resolver", () => {
     await transport.close();
   });
 
-  it("whose refresh() throws or rejects harms nothing", async (t) => {
+  it("whose refresh() throws or rejects has no effect", async (t) => {
     const print = t.mock.method(console, "error", () => {});
     for (
       const refresh of [() => Promise.reject(new Error("mine")), () => {
@@ -327,14 +327,14 @@ describe("a link's transport", () => {
       });
     }
 
-    it("with another attempt's error as the reason, is not told as that attempt", async () => {
+    it("with another attempt's error as the reason, is not reported as that attempt", async () => {
       const reason = markAttempt(new ConnectError("another call's", Code.Unavailable), "not-sent");
       const { error, attempts } = await abortedStream((signal) => onAbort(signal, () => message), reason);
       assertFailure(error, Code.Unavailable, /another call's/);
       assert.deepEqual(attempts, ["maybe-processed Unavailable"]);
     });
 
-    it("between its headers and their arrival, is told, and read no further", async () => {
+    it("between its headers and their arrival, is reported, and read no further", async () => {
       const { error, attempts } = await abortedStream(() => Promise.resolve(message), new Error("too late"), true);
       assertFailure(error, Code.Canceled, /too late/);
       assert.deepEqual(attempts, ["maybe-processed Canceled"]);
@@ -392,7 +392,7 @@ describe("async code in the place of code that is not", () => {
 });
 
 describe("a listener", () => {
-  it("that throws or rejects harms nothing", async (t) => {
+  it("that throws or rejects has no effect", async (t) => {
     const print = t.mock.method(console, "error", () => {});
     const broken = [() => {
       throw new Error("mine");

@@ -100,7 +100,7 @@ describe("an observer", () => {
     await transport.close();
   });
 
-  it("does no harm when it throws, at the beginning or at the end", async (t) => {
+  it("has no effect on calls when it throws, at the beginning or at the end", async (t) => {
     const print = t.mock.method(console, "error", () => {});
     const { observer, lines } = notes();
     const broken: CallObserver = {

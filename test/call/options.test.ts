@@ -65,7 +65,7 @@ describe("createBalancedTransport", () => {
     });
   }
 
-  it("takes a part of the back-off, and the defaults for the rest", async () => {
+  it("takes some fields of the backoff, and the defaults for the rest", async () => {
     const { transport, clock, links } = balanced({
       resolver: staticResolver(["a:1"]),
       links: { auto: false },

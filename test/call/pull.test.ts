@@ -293,7 +293,7 @@ describe("a pull transport", () => {
       assert.equal(call.by, "a");
     });
 
-    it("lets calls fail at once if what list() gives is no resolution", async () => {
+    it("lets calls fail at once if list() returns anything but a resolution", async () => {
       const { client } = pulled({ resolver: { list: () => Promise.resolve([] as unknown as Resolution) } });
       const text =
         /unavailable.*there are no endpoints.*the resolver yielded an array: expected \{ endpoints, stale\? \}/;

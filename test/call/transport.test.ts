@@ -174,7 +174,7 @@ describe("createBalancedTransport", () => {
     assert.equal(attempts.length, 7);
   });
 
-  it("gives up on servers that refuse for ever, and says what it tried", async () => {
+  it("gives up on servers that refuse every time, and says what it tried", async () => {
     const fault = { end: "refused", times: Infinity } as const;
     const { client, clock, attempts } = setUp({ faults: { "a:1": fault, "b:1": fault, "c:1": fault } });
     const call = client.route({ data: "x" });
@@ -447,7 +447,7 @@ describe("createBalancedTransport", () => {
   });
 
   describe("balance()", () => {
-    it("tells of each attempt of a call, with its endpoint", async () => {
+    it("reports each attempt of a call, with its endpoint", async () => {
       const seen: string[] = [];
       const { client, clock } = setUp({ faults: { "a:1": { end: "refused" } }, onAttempt: () => {} });
       const call = client.route(

@@ -256,7 +256,7 @@ describe("a balanced transport", () => {
     await transport.close();
   });
 
-  it("tells that a stream was given up as canceled, and ends the attempt", async () => {
+  it("reports an abandoned stream as canceled, and ends the attempt", async () => {
     const ends: string[] = [];
     const signals: AbortSignal[] = [];
     const inner = createRouterTransport(simpleRoutes({ name: "a:1" }));
@@ -296,7 +296,7 @@ describe("a balanced transport", () => {
 });
 
 describe("interceptors", () => {
-  it("leave no deadline and no listener behind a stream whose metadata are none", async () => {
+  it("leave no deadline and no listener behind after a stream whose metadata is invalid", async () => {
     const { client, clock, ready, transport } = balanced({ interceptors: [(next) => (request) => next(request)] });
     await ready();
     const { signal } = new AbortController();

@@ -18,7 +18,7 @@ describe("a mark on an error", () => {
     }
   });
 
-  it("is not looked for without end", () => {
+  it("is not searched for endlessly", () => {
     assert.equal(readMark(below(markAttempt(new Error("inner"), "not-sent"), 16)), undefined);
     const loop = new Error("loop");
     loop.cause = loop;

@@ -105,7 +105,7 @@ describe("Pacer", () => {
     assert.deepEqual([ranAt, clock.pending], [[0, 20, 20], []]);
   });
 
-  it("begins anew when it is restarted: the first change is not held up by what ran before", async () => {
+  it("starts over when it is restarted: the first change is not held up by what ran before", async () => {
     const { clock, ranAt, pacer } = setUp();
     pacer.request();
     pacer.request();

@@ -68,7 +68,7 @@ describe("Pool", () => {
     assert.equal(pool.connections.length, 1);
   });
 
-  it("tells the first change at once, and those of the next 20 ms together", async () => {
+  it("reports the first change immediately, and those of the next 20 ms together", async () => {
     const { clock, told, set } = setUp({ eager: false });
     set("a:1");
     assert.equal(told.length, 1);
@@ -80,7 +80,7 @@ describe("Pool", () => {
     assert.deepEqual(told[1], ["a:1 idle", "b:50 idle"]);
   });
 
-  it("tells the first connection that becomes available at once", async () => {
+  it("reports the first connection that becomes available immediately", async () => {
     const { clock, told, set, links } = setUp();
     set("a:1", "b:1");
     await clock.advance(1);
@@ -278,7 +278,7 @@ describe("Pool", () => {
       await clock.advance(40);
     });
 
-    it("says what was thrown, also when that is no error", async () => {
+    it("says what was thrown, also when that is not an error", async () => {
       const { clock, set, at } = setUp({
         connector() {
           throw "no such protocol";
@@ -358,7 +358,7 @@ describe("EndpointConnection of a link without states", () => {
     connection.end("not-sent", new Error("refused"));
   };
 
-  it("is ready until an attempt is not sent, and after a back-off for one probe", async () => {
+  it("is ready until an attempt is not sent, and after a backoff for one probe", async () => {
     const { clock, set, at } = setUp({ stateless: true });
     set("a:1");
     const connection = at("a:1");
@@ -376,7 +376,7 @@ describe("EndpointConnection of a link without states", () => {
     assert.equal(connection.state, "ready");
   });
 
-  it("tells when a probe was answered, so that pickers take it in again", async () => {
+  it("reports that a probe was answered, so that pickers use it again", async () => {
     const { clock, set, at, told } = setUp({ stateless: true });
     set("a:1");
     const connection = at("a:1");
@@ -392,7 +392,7 @@ describe("EndpointConnection of a link without states", () => {
     assert.equal(told.length, before + 1);
   });
 
-  it("tells when a probe proved nothing, so that the next call may try", async () => {
+  it("reports that a probe proved nothing, so that the next call may try", async () => {
     const { clock, set, at, told } = setUp({ stateless: true });
     set("a:1");
     const connection = at("a:1");
@@ -507,7 +507,7 @@ describe("EndpointConnection", () => {
     assert.equal(at("a:1").failure, undefined);
   });
 
-  it("opens anew at once when a link that worked is lost or drained", async () => {
+  it("reopens immediately when a link that worked is lost or drained", async () => {
     const { clock, set, links, at } = setUp({ auto: true });
     set("a:1");
     await clock.advance(40);

@@ -60,7 +60,7 @@ function setUp(options: SetUp = {}) {
 }
 
 describe("a connection with states", () => {
-  it("tells each change of its state once", async () => {
+  it("reports each change of its state once", async () => {
     const { clock, connection, link, told, open, attempt } = setUp();
     assert.deepEqual([connection.state, connection.stateless], ["idle", false]);
     await open();
@@ -92,7 +92,7 @@ describe("a connection with states", () => {
     assert.deepEqual([connection.state, connection.lastError?.message], ["idle", "reset"]);
   });
 
-  it("says that its server ended it early, and makes an error of what is none", async () => {
+  it("says that its server ended it early, and turns what is not an error into one", async () => {
     const { clock, connection, link, open } = setUp();
     await open();
     link.events.draining();
@@ -220,7 +220,7 @@ describe("a connection without states", () => {
     assert.deepEqual([connection.state, connection.failure?.message], ["transient_failure", "first"]);
   });
 
-  it("tells nothing of attempts while all is well", () => {
+  it("reports nothing about attempts while all is well", () => {
     const { connection, told, attempt } = setUp({ stateless: true });
     attempt("answered");
     attempt("maybe-processed");
@@ -323,7 +323,7 @@ describe("a connection without states", () => {
     assert.deepEqual(told, ["touched"]);
   });
 
-  it("tells nothing of a probe that ends while it drains", async () => {
+  it("reports nothing about a probe that ends while it drains", async () => {
     const { clock, connection, told, attempt } = setUp({ stateless: true });
     connection.begin();
     attempt("not-sent");
@@ -346,7 +346,7 @@ describe("a connection of any kind", () => {
     assert.deepEqual([connection.available, connection.full], [false, true]);
   });
 
-  it("is held back while health checks say so, and is told of when that changes, in the set", async () => {
+  it("is held back while health checks say so, and is reported when that changes, in the set", async () => {
     const { connection, told, open } = setUp();
     await open();
     told.length = 0;
@@ -378,7 +378,7 @@ describe("a connection of any kind", () => {
     assert.equal(connection.failure?.message, "refused");
   });
 
-  it("tells that it is removed, closes when its last attempt is taken back, and is told as closed when that is done", async () => {
+  it("reports that it is removed, closes when its last attempt is taken back, and reports that it is closed afterwards", async () => {
     const { connection, link, told, open } = setUp();
     await open();
     connection.begin();
@@ -431,7 +431,7 @@ describe("a connection of any kind", () => {
     await closed;
   });
 
-  it("takes no notice of a link that tells of itself before it is there", () => {
+  it("ignores events of a link that is not there yet", () => {
     const { told } = setUp({
       wrap: (connector) => (endpoint, events) => {
         events.room!();

@@ -195,7 +195,7 @@ describe("transportConnector", () => {
     assert.ok(asked[0] instanceof ConnectError);
   });
 
-  it("refuses what is no function", () => {
+  it("refuses anything but a function", () => {
     assert.throws(() => transportConnector({} as never), /takes a function .* not \{\}/);
   });
 });
@@ -292,7 +292,7 @@ describe("the link of transportConnector", () => {
     }
   });
 
-  it("prints what a classifier throws, or says that is no end, and goes by neither", async (t) => {
+  it("prints what a classifier throws, or returns that is not an end, and ignores both", async (t) => {
     const print = t.mock.method(console, "error", () => {});
     const failing = createRouterTransport(() => {});
     const classifiers = [() => "sent", () => {
@@ -317,7 +317,7 @@ describe("the link of transportConnector", () => {
 });
 
 describe("markAttempt", () => {
-  it("refuses what is no object, and ends that there are not", () => {
+  it("refuses anything but objects, and unknown ends", () => {
     assert.throws(
       () => markAttempt("oops" as unknown as Error, "refused"),
       /markAttempt takes an error object, not string/,

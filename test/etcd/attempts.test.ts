@@ -7,7 +7,7 @@ import { FakeEtcd } from "./fake-etcd.ts";
 const endpoint = { address: "e1:1" };
 
 describe("a session that is silent", () => {
-  it("is given up by the first attempt that waited in vain if it gave answers before", () => {
+  it("is abandoned by the first attempt that gets no answer if it answered before", () => {
     const etcd = new FakeEtcd(), attempts = new Attempts(etcd);
     const first = attempts.begin(endpoint);
     first.answered();
@@ -19,7 +19,7 @@ describe("a session that is silent", () => {
     assert.deepEqual(etcd.resets, ["e1:1"], "once");
   });
 
-  it("is given up by the last one if it is still being opened", () => {
+  it("is abandoned by the last one if it is still being opened", () => {
     const etcd = new FakeEtcd(), attempts = new Attempts(etcd);
     const [patient, impatient] = [attempts.begin(endpoint), attempts.begin(endpoint)];
     impatient.silent();

@@ -273,7 +273,7 @@ describe("a lease whose user has no good token", () => {
     await one.registry.close();
   });
 
-  it("is said to be refused once for each authentication, however often it is renewed in vain", async () => {
+  it("is reported as refused once for each authentication, however often renewals fail", async () => {
     const one = setUp();
     one.etcd.checksKeepAlive = true;
     one.register();

@@ -11,7 +11,7 @@ const skip = etcdSkipped;
 
 describe("an authentication that was never sent", () => {
   for (const { name, create } of driverKinds) {
-    it(`${name}: is told from one that etcd may have worked on`, async () => {
+    it(`${name}: is distinguished from one that etcd may have processed`, async () => {
       const nobody = await startTcpProxy("127.0.0.1:1");
       await nobody.refuse();
       const { driver, call } = onEndpoint(create(), nobody.address);
@@ -44,7 +44,7 @@ describe("an etcd with users", () => {
   after(() => etcd?.stop());
 
   for (const { name, create } of driverKinds) {
-    it(`${name}: gets a token for a password, and tells what etcd refuses one without it for`, { skip }, async () => {
+    it(`${name}: gets a token for a password, and reports why etcd refuses a call without it`, { skip }, async () => {
       const { driver, call, kind, watch } = opened = onEndpoint(create(), `127.0.0.1:${etcd?.port}`);
       const authenticate = (user: string, password: string) => driver.authenticate!({ name: user, password }, call());
       assert.equal(await kind(authenticate("root", "wrong")), "refused");

@@ -85,7 +85,7 @@ for (const { name, create } of driverKinds) {
       assert.equal((await driver.txn({ compare: [held, other], success: [], failure: [] }, call())).succeeded, false);
     });
 
-    it("grants, keeps alive and revokes a lease, and tells what etcd refuses it for", { skip }, async () => {
+    it("grants, keeps alive and revokes a lease, and reports why etcd refuses it", { skip }, async () => {
       const { driver, call, kind } = open();
       const key = bytes("lease/a");
       assert.equal(await driver.leaseGrant({ id: 91n, ttlSeconds: 1n }, call()), 2n);
@@ -103,7 +103,7 @@ for (const { name, create } of driverKinds) {
       assert.equal(await kind(tooLong), "transient");
     });
 
-    it("tells what is left of a lease, and its keys when asked; undefined once it is gone", { skip }, async () => {
+    it("returns what is left of a lease, and its keys when asked; undefined once it is gone", { skip }, async () => {
       const { driver, call } = open();
       const id = 0x7edc_ba98_0000_0001n;
       assert.equal(await driver.leaseTimeToLive({ id }, call()), undefined);
@@ -119,7 +119,7 @@ for (const { name, create } of driverKinds) {
       assert.equal(await driver.leaseTimeToLive({ id, keys: true }, call()), undefined);
     });
 
-    it("tells the status of the member behind an endpoint", { skip }, async () => {
+    it("returns the status of the member behind an endpoint", { skip }, async () => {
       const { driver, call, put } = open();
       const revision = await put("status/a", "1");
       const status = await driver.status(call());
@@ -264,7 +264,7 @@ for (const { name, create } of driverKinds) {
       },
     );
 
-    it("can leave a watch in the midst of it", { skip }, async () => {
+    it("can leave a watch at any time", { skip }, async () => {
       const { driver, call, put } = open();
       const first = await put("leave/", "");
       const { responses, create } = driver.watch(call());
@@ -285,7 +285,7 @@ for (const { name, create } of driverKinds) {
 
     // The last one: it takes the history of all keys away.
     it(
-      "tells of a compacted start in-band: created, then canceled with the oldest revision there is",
+      "reports a compacted start in-band: created, then canceled with the oldest revision there is",
       { skip },
       async () => {
         const { put, watch } = open();

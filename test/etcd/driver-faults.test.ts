@@ -104,7 +104,7 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
       assert.equal((await again.next()).events[0]?.kv.modRevision, revision);
     });
 
-    it(`${name}: the loss of a connection is told, that of none is not`, { skip }, async () => {
+    it(`${name}: the loss of a connection is reported, the failure to open one is not`, { skip }, async () => {
       const { driver, call, watch, path } = await open(create);
       const { endpoint } = call();
       const lost: string[] = [];

@@ -203,7 +203,7 @@ describe("the Connect driver", () => {
     await etcd.close();
   });
 
-  it("tells etcd's refusals from everything else", () => {
+  it("distinguishes etcd's refusals from everything else", () => {
     const driver = createConnectDriver(() => assert.fail("nothing is opened"));
     const kinds: [string, Code, string][] = [
       ["etcdserver: requested lease not found", Code.NotFound, "lease-gone"],

@@ -14,7 +14,7 @@ describe("a registry over a client of the user's", () => {
   });
   after(() => etcd?.stop());
 
-  it("goes where the client goes, and leaves the client alone", { skip: etcdSkipped }, async () => {
+  it("goes where the client goes, and does not touch the client", { skip: etcdSkipped }, async () => {
     const client = new Etcd3({ hosts: [etcd?.url as string] });
     const registry = createEtcd3Registry({ client, prefix: "/mine" });
     const registration = registry.register({ service: "a", address: "10.0.0.5:8000" });

@@ -100,7 +100,7 @@ describe("the services of a registry in etcd", () => {
     assert.deepEqual(await registry.list(signal), [{ service: "b", endpoints: 1, entries: 1 }]);
   });
 
-  it("need a layout that can tell them", async () => {
+  it("need a layout that can list them", async () => {
     const { root: _, ...layout } = grpclb();
     const { registry } = inMemory(layout);
     await assert.rejects(registry.list(signal), /TypeError: the layout can't list services: .* root and serviceOf/);

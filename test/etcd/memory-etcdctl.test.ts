@@ -71,7 +71,7 @@ describe("etcdctl against the etcd in memory", { concurrency: false }, () => {
     assert.deepEqual(await run("get", "txn/b", "--print-value-only"), ["yes"]);
   });
 
-  it("compacts, and is told that a revision is compacted", { skip: etcdSkipped }, async () => {
+  it("compacts, and reports that a revision is compacted", { skip: etcdSkipped }, async () => {
     await run("put", "compact/a", "1");
     const fields = await run("get", "compact/a", "-w", "fields");
     const revision = fields.find((line) => line.startsWith('"Revision"'))?.split(" : ")[1] as string;

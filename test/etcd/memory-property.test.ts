@@ -182,7 +182,7 @@ describe("the etcd in memory and a real one", () => {
   });
   after(() => real?.stop());
 
-  it("answer random operations alike, and tell the same history", { skip: etcdSkipped }, async () => {
+  it("answer random operations alike, and have the same history", { skip: etcdSkipped }, async () => {
     // Only a fresh store has the same revisions, so one run takes all operations; shrinking would need another etcd.
     const etcd = createMemoryEtcd();
     const subjects = [etcd.transport(), createGrpcTransport({ baseUrl: (real as Etcd).url })].map(subject) as [

@@ -24,7 +24,7 @@ describe("the etcd in memory", () => {
     assert.equal((await kv.range({ key: bytes("a") })).count, 0n);
   });
 
-  it("starts the TTL anew with each keepalive", async () => {
+  it("restarts the TTL with each keepalive", async () => {
     const clock = new ManualClock();
     const { lease, keepAlive } = subject(createMemoryEtcd({ clock }).transport());
     const { ID } = await lease.leaseGrant({ TTL: 10n });
@@ -50,7 +50,7 @@ describe("the etcd in memory", () => {
     assert.equal((await lease.leaseTimeToLive({ ID })).TTL, -1n);
   });
 
-  it("tells a quiet watch of progress every ten minutes, and not one that had an event meanwhile", async () => {
+  it("notifies a quiet watch of progress every ten minutes, and not one that had an event meanwhile", async () => {
     const clock = new ManualClock();
     const { kv, watch } = subject(createMemoryEtcd({ clock }).transport());
     const stream = watch();
@@ -81,7 +81,7 @@ describe("the etcd in memory", () => {
     assert.ok((await stream.next()).compactRevision > revision - 30n);
   });
 
-  it("tells a watch that reads too slowly that its past is compacted, instead of keeping it", async () => {
+  it("reports to a watch that reads too slowly that its past is compacted, instead of keeping it", async () => {
     const etcd = createMemoryEtcd({ keepRevisions: 10 });
     const { kv, watch } = subject(etcd.transport());
     const stream = watch();
@@ -146,7 +146,7 @@ describe("the etcd in memory", () => {
     await assert.rejects(createClient(Lease, transport).leaseGrant({ TTL: 5n }), stopped);
   });
 
-  it("refuses a number of revisions to keep that is none", () => {
+  it("refuses an invalid number of revisions to keep", () => {
     for (const keepRevisions of [0, -1, 1.5, NaN, Infinity]) {
       assert.throws(
         () => createMemoryEtcd({ keepRevisions }),

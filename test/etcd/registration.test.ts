@@ -142,7 +142,7 @@ describe("a registration in etcd", () => {
     assert.ok(etcd.leases.has(lease()));
   });
 
-  it("R3: tries for ever, on another endpoint each time, at most 2 s apart", async () => {
+  it("R3: tries forever, on another endpoint each time, at most 2 s apart", async () => {
     const { etcd, clock, register } = setUp({ endpoints: ["e1:1", "e2:1", "e3:1"] });
     register();
     await settled();
@@ -233,7 +233,7 @@ describe("a registration in etcd", () => {
     assert.deepEqual(types(), ["registered", "key-missing", "registered"]);
   });
 
-  it("R5: connections lost again and again shorten no back-off, and mean nothing once it is closed", async () => {
+  it("R5: connections lost again and again shorten no backoff, and mean nothing once it is closed", async () => {
     const { etcd, clock, register } = setUp({ random: () => 0.999 });
     const registration = register();
     await settled();
@@ -478,7 +478,7 @@ describe("a registration in etcd", () => {
     assert.equal(etcd.count("leaseRevoke"), 1);
   });
 
-  it("R7: close by a listener, in the midst of what it is told of", async () => {
+  it("R7: close by a listener, in the middle of an event", async () => {
     const { etcd, clock, register } = setUp();
     const registration = register({ onState: (state) => state === "registered" && void registration.close() });
     await settled();
@@ -624,7 +624,7 @@ describe("a registration in etcd", () => {
     assert.ok(refusals >= 8 && refusals <= 10, `${refusals} reports in 300 s`);
   });
 
-  it("B3: a password for an etcd without authentication does no harm", async () => {
+  it("B3: a password for an etcd without authentication is not a problem", async () => {
     const { etcd, register } = setUp({ username: "u", password: "secret" });
     const registration = register();
     await settled();
@@ -644,7 +644,7 @@ describe("a registration in etcd", () => {
     assert.equal(etcd.count("leaseGrant"), 1);
   });
 
-  it("B6: starts its back-off over only after 10 healthy seconds", async () => {
+  it("B6: starts its backoff over only after 10 healthy seconds", async () => {
     const { etcd, clock, register, events } = setUp({ random: () => 0.5 });
     register();
     const retries = () => events.flatMap((event) => event.type === "registration-failed" ? [event.retryInMs] : []);
@@ -666,7 +666,7 @@ describe("a registration in etcd", () => {
     assert.equal(retries()[0], 50);
   });
 
-  it("does nothing before it is told to register", () => {
+  it("does nothing before it is asked to register", () => {
     const { etcd, clock, registry } = setUp({ random: () => assert.fail("randomness was used") });
     registry.resolver("a").resolve(new AbortController().signal);
     assert.deepEqual([etcd.calls, clock.pending], [[], []]);

@@ -175,7 +175,7 @@ withEtcd("the registry in a real etcd", (etcd, all) => {
     await closeAll();
   });
 
-  it("D2: cut in the midst of a long catch-up: no event is lost", { skip }, async () => {
+  it("D2: cut during a long catch-up: no event is lost", { skip }, async () => {
     const { registry, driver } = openCut({ endpoints: [etcd().url] });
     const seen = follow(registry);
     await eventually("the empty set is seen", () => seen.last !== undefined);

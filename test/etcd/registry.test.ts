@@ -103,7 +103,7 @@ describe("a resolver over etcd", () => {
     assert.deepEqual(consumer.now, [1, 2, 3, 4].map(address));
   });
 
-  it("D2: what came in fragments of a response that never became whole is told with the next list", async () => {
+  it("D2: what came in fragments of a response that was never completed is delivered with the next list", async () => {
     const { etcd, clock, registry } = setUp();
     const consumer = consume(registry.resolver("a"));
     await settled();
@@ -119,7 +119,7 @@ describe("a resolver over etcd", () => {
     await registry.close();
   });
 
-  it("D2: events that come twice do no harm", async () => {
+  it("D2: events that come twice have no effect", async () => {
     const { etcd, clock, consumer } = await withOne();
     etcd.put(key(1), '{"Addr":"10.0.0.1:80","weight":2}');
     etcd.put(key(1), '{"Addr":"10.0.0.1:80","weight":3}');
@@ -132,7 +132,7 @@ describe("a resolver over etcd", () => {
     assert.equal(etcd.stream.request.startRevision, 5n);
   });
 
-  it("D2: the newest event of a key, when it comes again, is told to nobody", async () => {
+  it("D2: the newest event of a key, when it comes again, is not delivered", async () => {
     const { etcd, consumer, types } = await withOne();
     etcd.put(key(2), address(2));
     etcd.put("/grpclb/a/bad", "host:99999");
@@ -144,7 +144,7 @@ describe("a resolver over etcd", () => {
     assert.deepEqual({ sets: consumer.seen.length, events: types() }, told);
   });
 
-  it("D3: compacted while cut: lists again, and tells the difference in one update", async () => {
+  it("D3: compacted while cut: lists again, and delivers the difference in one update", async () => {
     const { etcd, clock, consumer, types } = await withOne();
     etcd.fault = (call) => call.method === "watch" ? down : undefined;
     etcd.stream.fail();
@@ -176,7 +176,7 @@ describe("a resolver over etcd", () => {
     ]);
   });
 
-  it("D3: canceled again and again: with back-off", async () => {
+  it("D3: canceled again and again: with backoff", async () => {
     const { etcd, clock } = await withOne();
     etcd.compacted = 1_000n;
     etcd.stream.fail();
@@ -234,7 +234,7 @@ describe("a resolver over etcd", () => {
     });
   }
 
-  it("D4: restored, and written past our revision before we are back: told by a list within 5 s", async () => {
+  it("D4: restored, and written past our revision before we are back: noticed by a list within 5 s", async () => {
     const { etcd, clock, consumer } = await withOne();
     etcd.put(key(2), address(2));
     await settled();
@@ -299,7 +299,7 @@ describe("a resolver over etcd", () => {
     assert.equal(etcd.stream.asked, 1);
   });
 
-  it("D5: where streams may not live long, opens them anew from where they were", async () => {
+  it("D5: where streams may not live long, reopens them from where they were", async () => {
     const { etcd, clock, consumer } = await withOne();
     etcd.capabilities.maxStreamMs = 60_000;
     etcd.stream.fail();
@@ -422,7 +422,7 @@ describe("a resolver over etcd", () => {
     assert.deepEqual([above.now, below.now, types()], [[address(1), address(2)], [address(2)], []]);
   });
 
-  it("of kratos tells services by the name in the value, as it changes", async () => {
+  it("of kratos distinguishes services by the name in the value, as it changes", async () => {
     const { etcd, registry, types } = setUp({ layout: kratos() });
     const put = (key: string, name: string, n: number) =>
       etcd.put(`/microservices/${key}`, `{"id":"x","name":"${name}","endpoints":["grpc://${address(n)}"]}`);
@@ -439,7 +439,7 @@ describe("a resolver over etcd", () => {
     assert.deepEqual([st.now, await sub(), types()], [[address(3)], [], []]);
   });
 
-  it("D7: a listener that throws does no harm", async (t) => {
+  it("D7: a listener that throws has no effect", async (t) => {
     const printed = t.mock.method(console, "error", () => {});
     const { etcd, consumer, clock } = await withOne({ onEvent: () => assert.fail("listener") });
     etcd.stream.fail();
@@ -488,7 +488,7 @@ describe("a resolver over etcd", () => {
     assert.deepEqual(consumer.now, []);
   });
 
-  it("a server that registered anew has another incarnation, also over its old key", async () => {
+  it("a server that registered again has another incarnation, also over its old key", async () => {
     const { etcd, consumer } = await withOne();
     const incarnation = () => consumer.seen.at(-1)?.endpoints?.[0]?.incarnation;
     const first = incarnation();
@@ -575,7 +575,7 @@ describe("a resolver over etcd", () => {
     assert.equal(etcd.count("range"), 1);
   });
 
-  it("B6: starts its back-off over only after 10 healthy seconds", async () => {
+  it("B6: starts its backoff over only after 10 healthy seconds", async () => {
     const { etcd, clock, events } = await withOne();
     const cut = async (afterMs: number) => {
       await clock.advance(afterMs);

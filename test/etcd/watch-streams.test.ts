@@ -50,7 +50,7 @@ describe("the watches of a registry", () => {
     assert.deepEqual(types(), []);
   });
 
-  it("wait for the first one's answer, and no longer: it tells whether the server takes chosen ids", async () => {
+  it("wait for the first one's answer, and no longer: it shows whether the server accepts chosen ids", async () => {
     let held = true;
     const { etcd } = await watched(10, ({ etcd }) => {
       etcd.fault = (call) => call.method === "watch" && held ? "hang" : undefined;
@@ -140,7 +140,7 @@ describe("the watches of a registry", () => {
     assert.deepEqual(consumers.map(({ stale }) => stale), [undefined, undefined]);
   });
 
-  it("are asked for their progress together, and given up together when there is no answer", async () => {
+  it("are asked for their progress together, and abandoned together when there is no answer", async () => {
     const { etcd, clock, consumers, allSee } = await watched(20, () => {}, { endpoints: ["e1:1", "e2:1"] });
     await clock.advance(25_000);
     assert.equal(etcd.stream.asked, 10);
@@ -179,7 +179,7 @@ describe("the watches of a registry", () => {
     await registry.close();
   });
 
-  it("one that is never created waits for events of others, but not for ever", async () => {
+  it("one that is never created waits for events of others, but not forever", async () => {
     const { etcd, clock, registry } = await watched(2);
     etcd.fault = (call) => call.method === "watch" ? "hang" : undefined;
     consume(registry.resolver("late"));
@@ -197,7 +197,7 @@ describe("the watches of a registry", () => {
     await registry.close();
   });
 
-  it("of a store that nobody writes to are alive, though etcd says no progress before they begin", async () => {
+  it("of a store that nobody writes to are alive, though etcd reports no progress before they begin", async () => {
     const { etcd, clock, allSee, types } = await watched(3, ({ etcd }) => (etcd.answersEarly = false));
     await clock.advance(25_000);
     assert.deepEqual([etcd.streams.length, etcd.resets, types()], [1, [], []]);
@@ -207,7 +207,7 @@ describe("the watches of a registry", () => {
     assert.deepEqual([etcd.streams.length, etcd.count("range"), types()], [1, 3 + 5, []]);
   });
 
-  it("that have begun are given up when they are not answered for, though reads are", async () => {
+  it("that have begun are abandoned when progress is not answered, though reads are", async () => {
     const { etcd, clock } = await watched(3, ({ etcd }) => (etcd.answersEarly = false));
     await clock.advance(5_000);
     etcd.answersProgress = false;
@@ -220,7 +220,7 @@ describe("the watches of a registry", () => {
     assert.deepEqual(etcd.resets, ["e1:1"]);
   });
 
-  it("of a store that nobody writes to cost no reads where etcd says their progress all the same", async () => {
+  it("of a store that nobody writes to cost no reads where etcd reports their progress all the same", async () => {
     const { etcd, clock } = await watched(3);
     await clock.advance(25_000);
     assert.equal(etcd.count("range"), 3);
@@ -286,7 +286,7 @@ describe("watches through a proxy that chooses their ids", () => {
     assert.deepEqual(types(), []);
   });
 
-  it("are never asked for progress, of which it knows nothing: a read tells that it is alive", async () => {
+  it("are never asked for progress, which it does not know: a read shows that it is alive", async () => {
     const { etcd, clock, allSee, types } = await watched(3, aProxy);
     await clock.advance(25_000);
     assert.equal(etcd.stream.asked, 0);
@@ -295,7 +295,7 @@ describe("watches through a proxy that chooses their ids", () => {
     await allSee(1);
   });
 
-  it("are given up when a read is not answered", async () => {
+  it("are abandoned when a read is not answered", async () => {
     const { etcd, clock, types } = await watched(3, aProxy, { endpoints: ["e1:1", "e2:1"] });
     const dead = etcd.stream.endpoint;
     etcd.fault = (call) => call.method === "range" && call.endpoint === dead ? "hang" : undefined;
@@ -316,7 +316,7 @@ describe("watches through a proxy that chooses their ids", () => {
     assert.deepEqual(consumers.map(({ stale }) => stale), [undefined, undefined, undefined]);
   });
 
-  it("are listed again within a minute: it may have lost one without a word", async () => {
+  it("are listed again within a minute: it may have lost one silently", async () => {
     const { etcd, clock, consumers, types } = await watched(2, aProxy);
     etcd.delivers = false;
     etcd.put(key("service0", 1), address(1));
@@ -325,7 +325,7 @@ describe("watches through a proxy that chooses their ids", () => {
     assert.deepEqual(types(), []);
   });
 
-  it("are made up for by lists, when none can be had", async () => {
+  it("are replaced by lists when they can't be created", async () => {
     const { etcd, clock, consumers, events } = await watched(2, aProxy);
     etcd.fault = (call) => call.method === "watch" ? "hang" : undefined;
     etcd.stream.fail();
@@ -343,7 +343,7 @@ describe("watches through a proxy that chooses their ids", () => {
     assert.deepEqual(consumers.map(({ stale }) => stale), [undefined, undefined]);
   });
 
-  it("D4: another cluster behind it: the next read tells", async () => {
+  it("D4: another cluster behind it: the next read shows it", async () => {
     const { etcd, clock, consumers } = await watched(2, aProxy);
     await clock.advance(100);
     etcd.clusterId = 8n;

@@ -10,7 +10,7 @@ const phase = (served: string, over?: number, failed = 0): Phase => ({
 });
 
 describe("the demo's table", () => {
-  it("tells strict rotation from calls that only even out", () => {
+  it("distinguishes strict rotation from calls that only even out", () => {
     assert.equal(strict(phase("CABCAB", 3)), true);
     assert.equal(strict(phase("ABCACB", 3)), false);
     assert.equal(strict(phase("AABBCC", 3)), false);

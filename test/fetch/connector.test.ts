@@ -138,7 +138,7 @@ for (const protocol of PROTOCOLS) {
       await eventually("the server knows", () => ended.includes("wait") && ended.includes("endless"));
     });
 
-    it("keeps deadlines, and tells the server", async (t) => {
+    it("keeps deadlines, and sends them to the server", async (t) => {
       const { address, ended, seen } = await serve(t);
       const simple = clientOf(address, { protocol });
       const error = await failureOf(simple.route({ data: "wait" }, { timeoutMs: 200 })) as ConnectError;
@@ -424,7 +424,7 @@ describe("fetchConnector", () => {
     );
   });
 
-  it("says why a connection failed, as far as the platform tells", async () => {
+  it("says why a connection failed, as far as the platform says", async () => {
     const cause = Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" });
     const fetch = () => Promise.reject(new TypeError("fetch failed", { cause }));
     const error = await failureOf(clientOf("a:1", { protocol: "connect", fetch }).route({})) as ConnectError;

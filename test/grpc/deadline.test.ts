@@ -119,7 +119,7 @@ describe("a call that fails before it is made", () => {
     });
   }
 
-  it("because its metadata can't be sent leaves none either", async () => {
+  it("because its metadata can't be sent leaves no deadline behind either", async () => {
     const { clock, transport } = await prepared({ link: { interceptors: [through] } });
     await failure(transport.unary(Simple.method.route, undefined, 60_000, { "bad name": "x" }, {}));
     await failure(transport.stream(Simple.method.routeBidiStream, undefined, 60_000, { "bad name": "x" }, one()));

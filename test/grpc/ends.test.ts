@@ -33,7 +33,7 @@ async function* one(): AsyncGenerator<{ data: string }> {
 }
 
 describe("a deadline", () => {
-  it("tells who begins to listen after it", async () => {
+  it("notifies listeners that are added after it", async () => {
     const { clock, transport, server } = inMemory();
     const opened = transport.stream(Simple.method.routeServerStream, undefined, 1_000, undefined, none());
     await settled();
@@ -59,7 +59,7 @@ describe("a deadline", () => {
     assert.deepEqual(lengths, [9, 8]);
   });
 
-  it("ends a stream for who listens, although nobody asks for a message", async () => {
+  it("ends a stream for listeners, although nobody asks for a message", async () => {
     const { clock, transport, server } = inMemory();
     const opened = transport.stream(Simple.method.routeServerStream, undefined, 1_000, undefined, none());
     await settled();
@@ -109,7 +109,7 @@ describe("a deadline", () => {
     assert.deepEqual([error.code, mark], [Code.DeadlineExceeded, "not-sent"]);
   });
 
-  it("that is no number is none", async () => {
+  it("that is not a number is no deadline", async () => {
     const { transport, server, clock } = inMemory();
     const call = transport.unary(Simple.method.route, undefined, NaN, undefined, {});
     await settled();
@@ -351,7 +351,7 @@ describe("a request's messages", () => {
 });
 
 describe("a response", () => {
-  it("that nobody reads to its end is given up with return", async () => {
+  it("that nobody reads to its end is closed with return", async () => {
     const { transport, server, connection } = inMemory();
     const opened = transport.stream(Simple.method.routeServerStream, undefined, undefined, undefined, none());
     await settled();
@@ -394,7 +394,7 @@ describe("a response", () => {
     }
   });
 
-  it("that can't be read ends badly for who listens and for who reads, however many wait", async () => {
+  it("that can't be read fails for listeners and readers, however many wait", async () => {
     const { transport, server } = inMemory();
     for (const [id, bytes] of [[1, envelope(new Uint8Array([0xff]))], [3, message(9).subarray(0, 7)]] as const) {
       const opened = transport.stream(Simple.method.routeServerStream, undefined, undefined, undefined, none());
@@ -412,7 +412,7 @@ describe("a response", () => {
     }
   });
 
-  it("with its trailers is complete for whoever kept the object", async () => {
+  it("with its trailers is complete in objects that were kept", async () => {
     const { transport, server } = inMemory();
     const opened = transport.stream(Simple.method.routeServerStream, undefined, undefined, undefined, none());
     await settled();

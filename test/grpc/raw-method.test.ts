@@ -92,7 +92,7 @@ async function* inputs(...data: string[]) {
 }
 
 describe("a method without a schema", () => {
-  it("carries calls of all four kinds through a relay that knows their paths alone", async (t) => {
+  it("carries calls of all four kinds through a relay that knows only their paths", async (t) => {
     const server = await serve(t, {
       route({ data }) {
         if (data === "fail") throw new ConnectError("not this one", Code.NotFound);
@@ -125,7 +125,7 @@ describe("a method without a schema", () => {
     assert.deepEqual([error.code, error.rawMessage], [Code.NotFound, "not this one"]);
   });
 
-  it("sends and gets bytes that are no protobuf, large and empty ones too, and keeps them", async (t) => {
+  it("sends and receives bytes that are not Protobuf, large and empty ones too, and keeps them", async (t) => {
     const address = await listen(t, (stream) => {
       stream.respond({ ":status": 200, "content-type": "application/grpc+proto" }, { waitForTrailers: true });
       stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));

@@ -239,7 +239,7 @@ describe("options", () => {
     assert.equal((await deflate.compress(bytes))[0]! & 0x0f, 8);
   });
 
-  it("a bomb takes no memory to speak of, whatever it is packed with", async () => {
+  it("a bomb takes hardly any memory, whatever it is compressed with", async () => {
     const packers: Record<string, () => Transform> = {
       gzip: createGzip,
       deflate: createDeflate,
@@ -482,7 +482,7 @@ describe("a request's header section", () => {
   });
 
   for (const [what, interceptors] of interceptorsOfLinks) {
-    it(`a unary call through a link ${what} interceptors tells the balancer its end, once`, async (t) => {
+    it(`a unary call through a link ${what} interceptors reports its end to the balancer, once`, async (t) => {
       const address = await serve(t, {
         route({ data }) {
           if (data === "") throw new ConnectError("nothing said", Code.InvalidArgument);

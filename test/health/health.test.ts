@@ -82,7 +82,7 @@ describe("health checks", () => {
     await transport.close();
   });
 
-  it("are told of connections that are ready, and that are no longer, once each", async () => {
+  it("are notified of connections that become ready, and that no longer are, once each", async () => {
     const { check, told, say } = manual();
     const { clock, links, ready, transport } = balanced({ health: [check], resolver: staticResolver(["a:1", "b:1"]) });
     assert.deepEqual(told, []);
@@ -201,7 +201,7 @@ describe("health checks", () => {
     await transport.close();
   });
 
-  it("do no harm when they throw", async (t) => {
+  it("have no effect when they throw", async (t) => {
     const print = t.mock.method(console, "error", () => {});
     const fail = () => {
       throw new Error("mine");

@@ -172,7 +172,7 @@ describe("keepalive", () => {
     assert.deepEqual(sent(), ["PING", "HEADERS 1"]);
   });
 
-  it("pings without calls when told so, and notices a dead path without them", async () => {
+  it("pings without calls when configured to, and notices a dead path without them", async () => {
     const { server, clock, sent, told } = watched({ intervalMs: 1_000, timeoutMs: 100, withoutCalls: true });
     for (let i = 0; i < 3; i++) {
       await clock.advance(1_000);

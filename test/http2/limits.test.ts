@@ -67,7 +67,7 @@ describe("what a server may not do to a client", () => {
     assert.deepEqual([most, block.fields.length, block.tooLarge, block.bytes], [150, 0, true, 132_000]);
   });
 
-  it("send CONTINUATION without end, in bytes or in frames", async () => {
+  it("send CONTINUATION endlessly, in bytes or in frames", async () => {
     for (
       const [maxHeaderListBytes, size, most] of [
         // By the number of frames, that of HEADERS counted, which small ones reach first …
@@ -160,7 +160,7 @@ describe("what a server may not do to a client", () => {
     assert.ok(flood(connected, concat(padding, frame.settings())) <= 5_001);
   });
 
-  it("but what was on its way when streams were cancelled is no flood, as far as their windows go", async () => {
+  it("but what was on its way when streams were cancelled is not a flood, as far as their windows go", async () => {
     const limits = { streamWindowBytes: 70_000 };
     const connected = pair({ clock: new ManualClock(), limits });
     const { server, request, told } = connected;
@@ -205,7 +205,7 @@ describe("what a server may not do to a client", () => {
     assert.equal(connection.writer.waitingBytes, 0);
   });
 
-  it("but what this side resets while the server doesn't read is no answer", async () => {
+  it("but what this side resets while the server doesn't read is not an answer", async () => {
     const { server, request, told } = pair();
     const streams = Array.from({ length: 6_000 }, () => request());
     await flushed();
@@ -229,7 +229,7 @@ describe("what a server may not do to a client", () => {
     assert.equal(stream.head?.get("x-long")?.length, 1_500_000);
   });
 
-  it("send informational responses without end", () => {
+  it("send informational responses endlessly", () => {
     const { server, request, told } = pair();
     const [stream, other] = [request(), request()];
     for (let i = 0; i < 16; i++) {
@@ -242,7 +242,7 @@ describe("what a server may not do to a client", () => {
     assert.deepEqual([other.done, told], [true, ["ready"]]);
   });
 
-  it("send trailers without end, or twice", () => {
+  it("send trailers without END_STREAM, or twice", () => {
     const { server, request, told } = pair();
     const [a, b] = [request(), request()];
     server.send(frame.headers(1, OK), frame.headers(1, [["x-t", "1"]]));
@@ -314,7 +314,7 @@ describe("what breaks the connection", () => {
     });
   }
 
-  it("a first frame that is no SETTINGS", async () => {
+  it("a first frame other than SETTINGS", async () => {
     const connected = pair({}, false);
     connected.server.send(frame.ping());
     assert.equal(await goaway(connected), ErrorCode.protocolError);

@@ -185,7 +185,7 @@ describe("a server that allows so many concurrent streams", () => {
     await Promise.all([held, ...calls]);
   });
 
-  it("may change its mind", async (t) => {
+  it("may change its limit", async (t) => {
     const a = await limitedServer(t, 1);
     const { client, transport } = await connected(t, [a.address]);
     const calls = Array.from({ length: 6 }, (_, i) => client.route({ data: `${i}` }));

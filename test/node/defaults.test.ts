@@ -36,7 +36,7 @@ function watched(promise: Promise<unknown>): { settled: boolean } {
 }
 
 describe("opening a link", () => {
-  it("takes 20 s at most unless told otherwise", async (t) => {
+  it("takes 20 s at most by default", async (t) => {
     const { server, clock, connect } = await silent(t, false);
     const opening = connect();
     const failed = assert.rejects(
@@ -55,7 +55,7 @@ describe("opening a link", () => {
     assert.deepEqual(clock.pending, []);
   });
 
-  it("leaves no time-out behind when it has succeeded", async (t) => {
+  it("leaves no timeout behind when it has succeeded", async (t) => {
     const { clock, connect } = await silent(t, true);
     await connect();
     assert.deepEqual(clock.pending, []);
@@ -87,7 +87,7 @@ describe("a call on a link whose server falls silent", () => {
     });
   }
 
-  it("pings never when told so", async (t) => {
+  it("never pings when configured not to", async (t) => {
     const { clock, connect, simple } = await silent(t, true, { keepalive: false });
     await connect();
     const controller = new AbortController();

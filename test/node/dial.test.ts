@@ -121,7 +121,7 @@ describe("a connection that the user dials", () => {
     await assert.rejects(link(t, "other.test:1", { dial }).connect(), /can't connect to other\.test:1: no$/);
   });
 
-  it("is refused if it is no duplex stream", async (t) => {
+  it("is refused if it is not a duplex stream", async (t) => {
     const { connect } = link(t, "a.test:1", { dial: () => ({}) as never });
     await assert.rejects(connect(), /option dial returned \[object Object\]: expected an open duplex stream/);
   });
@@ -177,7 +177,7 @@ describe("a connection that the user dials", () => {
     assert.deepEqual(told, ["lost: the cable is cut"]);
   });
 
-  it("of another request of a Worker fails its calls for good, and says what to do", async (t) => {
+  it("of another request of a Worker fails its calls without retries, and says what to do", async (t) => {
     const { port } = await server(t);
     const tunnel = new Tunnel(port);
     const { connect, simple } = link(t, "a.test:1", { dial: () => tunnel });

@@ -100,7 +100,7 @@ describe("the DNS resolver", () => {
     await end();
   });
 
-  it("looks sooner when it is told to refresh, but never twice within 5 s", async () => {
+  it("looks sooner when asked to refresh, but never twice within 5 s", async () => {
     const { clock, dns, resolver, follow } = open("api.test:8000");
     dns.addresses["api.test"] = ["10.0.0.1"];
     const { end } = follow();
@@ -173,7 +173,7 @@ describe("the DNS resolver", () => {
     await end();
   });
 
-  it("can be left in the midst of a lookup", async () => {
+  it("can be left during a lookup", async () => {
     const { clock, dns, follow } = open("api.test:8000");
     dns.addresses["api.test"] = new Promise(() => {});
     const { end } = follow();
@@ -261,7 +261,7 @@ describe("the DNS resolver", () => {
     assert.ok(endpoints?.every(({ authority }) => authority === "localhost:8000"));
   });
 
-  it("refuses targets and options that are none", () => {
+  it("refuses invalid targets and options", () => {
     const refuses = (message: RegExp, target: unknown, options?: unknown) =>
       assert.throws(() => dnsResolver(target as string, options as DnsResolverOptions), message);
     refuses(/has no port/, "api.test");

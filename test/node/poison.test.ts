@@ -62,7 +62,7 @@ describe("a call whose header section is too large", () => {
       ["for its server", [[Setting.maxHeaderListSize, 8_192]], {}, 8_192],
     ] as [string, [number, number][], GrpcConnectorOptions, number][]
   ) {
-    it(`${what} fails for good, with its size, before it is sent, and the connection goes on`, async (t) => {
+    it(`${what} fails without retries, with its size, before it is sent, and the connection goes on`, async (t) => {
       const servers = [await squeamish(t, () => true, settings), await squeamish(t, () => true, settings)];
       const retry = { methods: ["proto.Simple"], codes: [Code.ResourceExhausted, Code.Internal, Code.Unavailable] };
       const { client, states, ends } = await connected(t, servers, { retry }, connectorOptions);

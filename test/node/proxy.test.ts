@@ -173,7 +173,7 @@ describe("a proxy", () => {
     assert.match(String(await failureOf(simple.route({}))), /no HTTP\/2 server answered within 50 ms/);
   });
 
-  it("is refused at once if it is none, without its credentials in the text", () => {
+  it("is refused immediately if it is invalid, without its credentials in the text", () => {
     for (
       const [value, text] of [
         ["socks5://geheim:s3cr3t@proxy:1080", /option proxy has the scheme "socks5", which is not supported: expected/],
@@ -206,7 +206,7 @@ describe("the environment's proxy", () => {
     return String(proxyFromEnvironment(env)({ endpoint: { address }, host: host!, port: Number(port) }));
   };
 
-  it("is grpc_proxy, then https_proxy, then http_proxy, in small letters before capitals; an empty one is none", () => {
+  it("is grpc_proxy, then https_proxy, then http_proxy, in lower case before upper case; an empty one counts as unset", () => {
     const env = { HTTP_PROXY: "http://f", http_proxy: "http://e", HTTPS_PROXY: "http://d", https_proxy: "http://c" };
     assert.equal(chosen({ ...env, GRPC_PROXY: "http://b", grpc_proxy: "http://a" }), "http://a");
     assert.equal(chosen({ ...env, GRPC_PROXY: "http://b", grpc_proxy: "" }), "http://b");
@@ -254,7 +254,7 @@ describe("the environment's proxy", () => {
     });
   });
 
-  it("may be a host and a port alone", async (t) => {
+  it("may be just a host and a port", async (t) => {
     const { address } = await server(t);
     const through = await proxy(t, { target: address });
     const proxySource = proxyFromEnvironment({ http_proxy: `127.0.0.1:${through.port}` });

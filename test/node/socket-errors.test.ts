@@ -97,7 +97,7 @@ describe("a byte that is wrong in a TLS record", () => {
 });
 
 describe("TLS that doesn't come about", () => {
-  it("says that the server requires a client certificate, which TLS 1.3 tells after the handshake", async (t) => {
+  it("says that the server requires a client certificate, which TLS 1.3 reports after the handshake", async (t) => {
     const server = await secure(t, { tls: { ca: tls.ca, requestCert: true, rejectUnauthorized: true } });
     const { connect } = unaided(t, server.address, { ca: tls.ca });
     await assert.rejects(connect(), /can't connect to 127\.0\.0\.1:\d+: the server .*requires? a client certificate/);

@@ -63,7 +63,7 @@ describe("a socket that is destroyed", () => {
     await eventually("it is closed", () => closed);
   });
 
-  it("tells its end once, also when that came before anyone listened", async (t) => {
+  it("reports its end once, also when that came before anyone listened", async (t) => {
     let gone = false;
     const address = await listen(t, (socket) => socket.on("close", () => gone = true).resume());
     const stream = await destinationOf({ address }, undefined).open(AbortSignal.timeout(10_000));

@@ -42,7 +42,7 @@ describe("an IPv6 address with a zone id", () => {
     });
   }
 
-  it("keeps its zone where it is dialled if that tells links apart", async () => {
+  it("keeps its zone where it is dialled if that distinguishes links", async () => {
     const targets: DialTarget[] = [];
     const dial = (target: DialTarget) => {
       targets.push(target);

@@ -82,7 +82,7 @@ describe("a policy", () => {
     assert.deepEqual(clock.pending, []);
   });
 
-  it("sends calls that ask for it to some connections alone", async () => {
+  it("sends calls that ask for it to some connections only", async () => {
     const versionOf = ({ endpoint }: Connection) => (endpoint.address === "b:1" ? "2" : "1");
     const picked: string[] = [];
     const { client, ready, transport } = balanced({
@@ -163,7 +163,7 @@ describe("a policy", () => {
     await clock.advance(100);
   });
 
-  it("may ask for a new picker in the midst of a pick by a call that waits", async () => {
+  it("may ask for a new picker during a pick by a call that waits", async () => {
     let open = false;
     const { client, clock, ready, transport } = balanced({
       policy: around((inner, _, env) => ({
@@ -222,7 +222,7 @@ describe("a policy", () => {
 });
 
 describe("a pick", () => {
-  it("may bring metadata, for one attempt alone", async () => {
+  it("may bring metadata, for one attempt only", async () => {
     const got: (string | null)[] = [];
     const headers: (string | null)[] = [];
     const { client, ready, transport } = balanced({
@@ -294,7 +294,7 @@ describe("a pick", () => {
     await transport.close();
   });
 
-  it("is told of its end: of which object, of which call, when the server began to answer, with what trailers", async () => {
+  it("is notified of its end: of which object, of which call, when the server began to answer, with what trailers", async () => {
     const told: { connection: Connection; outcome: Outcome; call: CallInfo }[] = [];
     const views = new Map<Connection, Connection>();
     const { client, clock, ready, transport } = balanced({

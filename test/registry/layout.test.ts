@@ -119,7 +119,7 @@ describe("layouts", () => {
     assert.match(etcdNaming().write(entry({ zone: "b", metadata })).value, /\{"weight":5,"zone":"b"\}/);
   });
 
-  it("refuse attributes that they have no place for, and name them", () => {
+  it("refuse attributes that they can't store, and name them", () => {
     for (const layout of [grpclb(), goZero()]) {
       assert.throws(() => layout.write(entry({ weight: 1 })), /can't store weight/);
       assert.throws(() => layout.write(entry({ zone: "a" })), /can't store zone/);
@@ -216,7 +216,7 @@ describe("names with a slash", () => {
     assert.equal(etcdNaming({ prefix: "/foo" }).prefix("a"), "/foo/a/");
   });
 
-  it("tell whose an entry behind a further slash is as the Go side does", () => {
+  it("decide whose an entry behind a further slash is as the Go side does", () => {
     const owns = (layout: Layout, key: string, value: string) => layout.owns?.("st", key, value) ?? true;
     assert.ok(owns(layouts.grpclb, "/grpclb/st/10.0.0.5:80", "10.0.0.5:80"));
     assert.ok(!owns(layouts.grpclb, "/grpclb/st/sub/10.0.0.5:80", "10.0.0.5:80"));
@@ -372,7 +372,7 @@ describe("reading an entry", () => {
     for (const key of ["/a/", "/a/%", "/a/%00:1", "/a/x%2F%40y:1"]) assert.throws(() => reads("", key), Error, key);
   });
 
-  it("leaves the prototype alone", () => {
+  it("does not touch the prototype", () => {
     assert.throws(() => reads('{"Metadata":{"__proto__":{"address":"a:1"}}}'));
     assert.equal(({} as { address?: string }).address, undefined);
     assert.throws(() => reads('{"toString":"a:1","constructor":{"address":"a:1"}}'), /contains no address/);

@@ -35,7 +35,7 @@ describe("a registry in memory", () => {
     assert.throws(() => registry.register({ service: "a", address: "10.0.0.5:80" }), /closed/);
   });
 
-  it("refuses options and names that are none", () => {
+  it("refuses invalid options and names", () => {
     assert.throws(() => createMemoryRegistry({ clok: 1 } as never), /no option "clok": did you mean clock/);
     assert.throws(() => createMemoryRegistry().resolver("a b"), /service name "a b"/);
   });

@@ -25,7 +25,7 @@ function refuses(kind: typeof TypeError | typeof RangeError, call: () => unknown
 }
 
 describe("what a registry is given", () => {
-  it("refuses service names that are none", () => {
+  it("refuses invalid service names", () => {
     for (const name of ["", "a/b", "/", "a b", "a\n", "a\u0000", "\u200b", "\ud800", ".", "..", "x".repeat(256)]) {
       refuses(TypeError, () => registry.resolver(name), JSON.stringify(name.slice(0, 100)), "expected");
       refuses(TypeError, () => registry.register({ ...good, service: name }), "expected");
@@ -78,7 +78,7 @@ describe("what a registry is given", () => {
     refuses(TypeError, () => registry.register({ ...good, address: 8000 as never }), "8000");
   });
 
-  it("refuses TTLs that are no whole seconds above 0", () => {
+  it("refuses TTLs that are not whole seconds above 0", () => {
     for (const ttlSeconds of [0, -1, 0.5, NaN, Infinity, 9_000_000_001]) {
       refuses(
         RangeError,
@@ -103,7 +103,7 @@ describe("what a registry is given", () => {
     refuses(TypeError, () => checkAttributes({ wieght: 1 } as never), 'update() has no option "wieght"');
   });
 
-  it("refuses attributes that are none, and such that the layout has no place for", () => {
+  it("refuses invalid attributes, and those that the layout can't store", () => {
     for (const weight of [0, -1, NaN, Infinity]) {
       refuses(RangeError, () => registry.register({ ...good, weight }), `weight is ${weight}`, "above 0");
     }
@@ -114,7 +114,7 @@ describe("what a registry is given", () => {
     refuses(TypeError, () => registry.register(undefined as never), "undefined");
   });
 
-  it("refuses etcd endpoints that are none", () => {
+  it("refuses invalid etcd endpoints", () => {
     const create = (endpoints: unknown) => () => createEtcdRegistry({ endpoints: endpoints as string[] });
     for (const endpoints of [undefined, [], "http://127.0.0.1:2379", {}]) {
       refuses(TypeError, create(endpoints), "expected an array");

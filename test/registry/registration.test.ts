@@ -27,7 +27,7 @@ const ALLOWED = [
 ];
 
 describe("the life of a registration", () => {
-  it("has these transitions and no others, and tells each once", () => {
+  it("has these transitions and no others, and reports each once", () => {
     const seen: string[] = [];
     for (const from of STATES) {
       for (const to of STATES) {
@@ -57,7 +57,7 @@ describe("the life of a registration", () => {
     await life.ready;
   });
 
-  it("keeps no process alive for who asks when it has been registered", () => {
+  it("keeps no process alive for a `ready` that is requested after it has registered", () => {
     const clock = new ManualClock();
     const life = new RegistrationLife(clock, undefined);
     life.to("registered");

@@ -253,7 +253,7 @@ describe("pollingResolver", () => {
     assert.deepEqual([source.signals.length, clock.pending], [3, []]);
   });
 
-  it("counts what is no set as a poll that failed, and hands on what else a poll says", async () => {
+  it("counts anything but a set as a failed poll, and passes on what else a poll returns", async () => {
     for (const wrong of [undefined, null, ["a:1"], { endpoints: "a:1" }]) {
       const { resolver } = open({ poll: () => wrong as unknown as Promise<PolledSet> });
       await assert.rejects(

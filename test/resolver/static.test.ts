@@ -60,7 +60,7 @@ describe("staticResolver", () => {
         TypeError,
         /\(a:1\) has no option "wieght": did you mean weight/,
       ],
-      ["a port that is none", [{ address: "a:70000" }], RangeError, /port outside 1 to 65535/],
+      ["an invalid port", [{ address: "a:70000" }], RangeError, /port outside 1 to 65535/],
       [
         "a weight of 0",
         [{ address: "a:1", weight: 0 }],

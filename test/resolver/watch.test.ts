@@ -33,7 +33,7 @@ describe("watchResolver", () => {
     assert.deepEqual(clock.pending, []);
   });
 
-  it("is over when its signal aborts, although the resolver takes no notice and yields on", async (t) => {
+  it("is over when its signal aborts, although the resolver ignores it and keeps yielding", async (t) => {
     let yields = 0;
     const { clock, abort, told, watching } = watch(t, {
       async *resolve() {
@@ -68,7 +68,7 @@ describe("watchResolver", () => {
     assert.equal(starts, 3);
   });
 
-  it("waits no longer than 30 s before it starts one again, and begins anew after a fresh set, not after a stale one", async (t) => {
+  it("waits no longer than 30 s before it starts one again, and starts over after a fresh set, not after a stale one", async (t) => {
     const startedAt: number[] = [];
     let next: Resolution | undefined;
     const { clock } = watch(t, {
@@ -90,7 +90,7 @@ describe("watchResolver", () => {
     assert.deepEqual(await waits(13_000, 3), [30_000, 1_020, 1_600]);
   });
 
-  it("says what was thrown when that is no error, and since when nothing is known", async (t) => {
+  it("says what was thrown when that is not an error, and since when nothing is known", async (t) => {
     const { clock, told } = watch(t, {
       // deno-lint-ignore require-yield -- it fails before
       async *resolve() {
@@ -145,7 +145,7 @@ describe("watchResolver", () => {
     });
   }
 
-  it("leaves out endpoints that are none, says which and why, and goes on with the others", async (t) => {
+  it("skips invalid endpoints, says which and why, and goes on with the others", async (t) => {
     const resolver = manualResolver();
     const { told, leftOut, skipped } = watch(t, resolver);
     resolver.tell({

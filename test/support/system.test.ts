@@ -41,7 +41,7 @@ describe("programs that tests need from the system", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("are told with the commands that bring them, and the variable that leaves their tests out", () => {
+  it("are listed with the commands that install them, and the variable that leaves their tests out", () => {
     const text = whatToDo(["etcd", "nghttpd"], ["etcd", "peers"]);
     assert.match(text, /^Tests need etcd and nghttpd, which can't be found\./);
     assert.match(text, /sudo apt-get install --no-install-recommends etcd-server nghttp2-server\n/);

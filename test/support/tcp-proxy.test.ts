@@ -87,7 +87,7 @@ describe("a TCP proxy", () => {
     assert.equal(one.closed || late.closed, false);
   });
 
-  it("does not tell the end of a server in a black hole", async (t) => {
+  it("does not notice the end of a server in a black hole", async (t) => {
     const { proxy, sockets } = await behindProxy(t);
     const one = client(t, proxy.port);
     one.socket.write("a");
@@ -144,7 +144,7 @@ describe("a TCP proxy", () => {
     await eventually("a new connection", () => again.text === "c");
   });
 
-  it("cuts by itself when so many bytes have gone to clients, as often as it is told", async (t) => {
+  it("cuts by itself when so many bytes have gone to clients, as often as configured", async (t) => {
     const { proxy } = await behindProxy(t);
     proxy.cutAfter(5, 2);
     for (const [text, last] of [["abcd", "e"], ["a", "b"]] as const) {

@@ -86,7 +86,7 @@ describe("deadlines", () => {
     assert.deepEqual(held, [false, true]);
   });
 
-  it("may be added and cancelled by what is told of one", async () => {
+  it("may be added and cancelled by the callback of one", async () => {
     const clock = new ManualClock();
     const deadlines = new Deadlines(clock);
     const late = new Target(clock);

@@ -156,7 +156,7 @@ export const garbage: Readonly<Record<string, Garbage>> = {
     onRequest: (session, id) => reply(session, id, new Uint8Array(0)),
   },
   "bad-message": {
-    does: "sends a message that is no protobuf",
+    does: "sends a message that is not Protobuf",
     onRequest: (session, id) => reply(session, id, envelope(new Uint8Array([0x0f, 0xff, 0xff, 0xff]))),
   },
   "bad-compression": {

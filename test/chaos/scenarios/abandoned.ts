@@ -11,7 +11,8 @@ const LONGEST_MS = 10_000;
 export const abandoned: Scenario = {
   name: "abandoned",
   title: "a thousand streams abandoned by their callers",
-  bound: `in flight back to 0 after collection, the servers told, memory flat over 4 rounds (+${GROWTH_MIB} MiB)`,
+  bound:
+    `no calls in flight after garbage collection, the servers notified, memory flat over 4 rounds (+${GROWTH_MIB} MiB)`,
   limitMs: 90_000,
   async run(environment) {
     const { figures, quick } = environment;
@@ -36,7 +37,7 @@ export const abandoned: Scenario = {
     figures.note("collected within", slowestMs, "ms");
     const deadline = performance.now() + LONGEST_MS;
     while (environment.ledger().count("given up") < opened && performance.now() < deadline) await collect();
-    figures.atMost("not told to their server", opened - environment.ledger().count("given up"), 0);
+    figures.atMost("not reported to their server", opened - environment.ledger().count("given up"), 0);
     if (!quick) figures.atMost("grown by", (await usedMiB()) - first, GROWTH_MIB, "MiB");
   },
 };

@@ -22,7 +22,7 @@ export const allGone: Scenario = {
   name: "all-gone",
   title: "all servers gone for 10 s, then back",
   bound: `fail-fast calls fail within ${AT_ONCE_MS} ms and say why; \`waitForReady\` calls all succeed; ` +
-    "connects to each endpoint no more than its back-off allows",
+    "connects to each endpoint no more than its backoff allows",
   limitMs: 90_000,
   async run(environment) {
     const { figures, quick } = environment;

@@ -15,8 +15,8 @@ export function keepaliveOf({ quick }: { readonly quick: boolean }): { intervalM
 
 export const blackHole: Scenario = {
   name: "black-hole",
-  title: "a path to a server that swallows everything, both ways",
-  bound: "noticed within keepalive's interval + time-out (400 + 400 ms); idempotent calls: 0 failed; " +
+  title: "a path to a server that drops everything in both directions",
+  bound: "noticed within keepalive's interval + timeout (400 + 400 ms); idempotent calls: 0 failed; " +
     "no new call goes there; it rejoins within 2 s of the path's return",
   limitMs: 60_000,
   async run(environment) {

@@ -29,7 +29,7 @@ const PEAK_MIB = 128;
 
 export const garbage: Scenario = {
   name: "garbage",
-  title: "servers that break the rules, in 30 ways, 50 calls each",
+  title: "servers that violate the protocol in 30 ways, 50 calls each",
   bound: "each call fails with a clear `ConnectError`; nothing crashes, hangs or grows",
   limitMs: 180_000,
   async run(environment) {

@@ -32,7 +32,7 @@ export const timeouts: Scenario = {
     const attempts = records.flatMap(({ attempts }) => attempts).length;
     figures.note("attempts", attempts);
     const wrong = records.filter((record) => !asTheRulesSay(record, figures.slackMs));
-    figures.none("not as the rules say", wrong.map((record) => `${record.timeoutMs} ms: ${showFailure(record)}`));
+    figures.none("not as expected", wrong.map((record) => `${record.timeoutMs} ms: ${showFailure(record)}`));
     const headers = heard(environment);
     figures.atLeast("headers seen", headers.length, 1);
     figures.none("invalid headers", headers.filter((header) => !VALID.test(header)));

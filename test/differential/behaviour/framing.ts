@@ -56,9 +56,9 @@ export const FRAMING: readonly Behaviour[] = [
       session.headers(id, OK_TRAILERS, { endStream: true });
     },
   },
-  { name: "a message that is no protobuf", play: answer({ messages: [new Uint8Array([0xff, 0xff, 0xff])] }) },
+  { name: "a message that is not Protobuf", play: answer({ messages: [new Uint8Array([0xff, 0xff, 0xff])] }) },
   {
-    name: "a message that is no protobuf on a server stream",
+    name: "a message that is not Protobuf on a server stream",
     kind: "server",
     play: answer({ messages: [message("1"), new Uint8Array([0x12, 0x7f])] }),
   },

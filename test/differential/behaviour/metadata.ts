@@ -24,7 +24,7 @@ export const METADATA: readonly Behaviour[] = [
   { name: "a binary value without padding", play: both(["x-bin", "AAEC/w"]) },
   { name: "binary values joined by a comma", play: both(["x-bin", "AAE,AgM"]) },
   { name: "repeated binary values", play: both(["x-bin", "AAE"], ["x-bin", "AgM"]) },
-  { name: "a binary value that is no base64", play: both(["x-bin", "?!"]) },
+  { name: "a binary value that is not base64", play: both(["x-bin", "?!"]) },
   {
     name: "two cookies",
     play: both(["set-cookie", "a=b"], ["set-cookie", "c=d"]),

@@ -61,7 +61,7 @@ export const STATUS: readonly Behaviour[] = [
   { name: "trailers-only with status 0 on a server stream", kind: "server", play: trailersOnly(["grpc-status", "0"]) },
   { name: "a status beyond 16", play: withTrailers([["grpc-status", "17"], ["grpc-message", "m"]]) },
   { name: "a negative status", play: withTrailers([["grpc-status", "-1"]]) },
-  { name: "a status that is no number", play: withTrailers([["grpc-status", "abc"]]) },
+  { name: "a status that is not a number", play: withTrailers([["grpc-status", "abc"]]) },
   { name: "an empty status", play: withTrailers([["grpc-status", ""]]) },
   { name: "a status with a leading zero", play: withTrailers([["grpc-status", "05"], ["grpc-message", "m"]]) },
   { name: "a status of 00", play: withTrailers([["grpc-status", "00"]]) },
@@ -95,7 +95,7 @@ export const STATUS: readonly Behaviour[] = [
     },
   },
   {
-    name: "a message with bytes that are no UTF-8",
+    name: "a message with bytes that are not UTF-8",
     play: withTrailers([["grpc-status", "3"], ["grpc-message", "a%ff"]]),
     differs: {
       reason: "connect-node lets decodeURIComponent throw; gRPC says not to discard a message over its encoding",
@@ -116,7 +116,7 @@ export const STATUS: readonly Behaviour[] = [
     play: trailersOnly(["grpc-status", "9"], ["grpc-status-details-bin", status(9, "only")]),
   },
   {
-    name: "details that tell another code",
+    name: "details with another code",
     play: withTrailers([["grpc-status", "9"], ["grpc-message", "nine"], [
       "grpc-status-details-bin",
       status(5, "five"),
@@ -127,11 +127,11 @@ export const STATUS: readonly Behaviour[] = [
     play: withTrailers([["grpc-status", "9"], ["grpc-status-details-bin", status(0, "")]]),
   },
   {
-    name: "details that are no base64",
+    name: "details that are not base64",
     play: withTrailers([["grpc-status", "9"], ["grpc-message", "m"], ["grpc-status-details-bin", "%%%"]]),
   },
   {
-    name: "details that are no Status",
+    name: "details that are not a Status",
     play: withTrailers([["grpc-status", "9"], ["grpc-message", "m"], [
       "grpc-status-details-bin",
       base64(new Uint8Array([0xff, 0xff, 0xff])),

@@ -5,7 +5,7 @@ import { all, bytes, nothing, refused, type Statement, text } from "./subject.ts
 
 export const kvStatements: Statement[] = [
   {
-    name: "a put makes the next revision, and the key tells its create revision, mod revision and version",
+    name: "a put makes the next revision, and the key has its create revision, mod revision and version",
     async check({ kv, prefix }) {
       const key = bytes(`${prefix}a`);
       const first = (await kv.put({ key, value: bytes("1") })).header?.revision as bigint;
@@ -31,7 +31,7 @@ export const kvStatements: Statement[] = [
     },
   },
   {
-    name: "put and delete tell the previous value when asked",
+    name: "put and delete return the previous value when asked",
     async check({ kv, prefix }) {
       const key = bytes(`${prefix}a`);
       assert.equal((await kv.put({ key, value: bytes("1"), prevKv: true })).prevKv, undefined);
@@ -141,7 +141,7 @@ export const kvStatements: Statement[] = [
     },
   },
   {
-    name: "a range at an older revision tells what stood then, with the present revision in its header",
+    name: "a range at an older revision returns what was there then, with the current revision in its header",
     async check({ kv, prefix }) {
       const key = bytes(`${prefix}a`);
       const first = (await kv.put({ key, value: bytes("1") })).header?.revision as bigint;
@@ -156,7 +156,7 @@ export const kvStatements: Statement[] = [
     },
   },
   {
-    name: "a range at a revision to come is refused as OutOfRange",
+    name: "a range at a future revision is refused as OutOfRange",
     async check({ kv, prefix }) {
       const now = (await kv.range({ key: bytes(prefix) })).header?.revision as bigint;
       await refused(

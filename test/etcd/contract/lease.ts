@@ -46,7 +46,7 @@ export const leaseStatements: Statement[] = [
     },
   },
   {
-    name: "time to live tells what is left and the keys that are attached, and -1 for a lease that is gone",
+    name: "time to live returns what is left and the keys that are attached, and -1 for a lease that is gone",
     async check({ kv, lease, prefix }) {
       const { ID } = await lease.leaseGrant({ TTL: 60n });
       await kv.put({ key: bytes(`${prefix}b`), lease: ID });
@@ -62,7 +62,7 @@ export const leaseStatements: Statement[] = [
     },
   },
   {
-    name: "revoking a lease deletes its keys in one revision, and watches are told in order of the keys",
+    name: "revoking a lease deletes its keys in one revision, and watches see them in order of the keys",
     async check({ kv, lease, prefix, watch }) {
       const { ID } = await lease.leaseGrant({ TTL: 60n });
       await kv.put({ key: bytes(`${prefix}b`), lease: ID });
@@ -97,7 +97,7 @@ export const leaseStatements: Statement[] = [
   },
   {
     name:
-      "a lease that is not kept alive expires, deletes its keys and tells watches, and one that is kept alive stays",
+      "a lease that is not kept alive expires, deletes its keys, which watches see, and one that is kept alive stays",
     async check({ kv, lease, prefix, watch, keepAlive }) {
       // The kept one would expire first; etcd looks for expired leases every half second.
       const dying = await lease.leaseGrant({ TTL: 4n });

@@ -14,7 +14,7 @@ export const serverStatements: Statement[] = [
       ),
   },
   {
-    name: "the status tells version, leader and ids",
+    name: "the status has version, leader and ids",
     async check({ maintenance }) {
       const status = await maintenance.status({});
       assert.match(status.version, /^3\.\d+\.\d+/);

@@ -6,7 +6,7 @@ import { all, bytes, nothing, type Statement, text } from "./subject.ts";
 
 export const watchStatements: Statement[] = [
   {
-    name: "a watch is told of what comes after its creation, one response a revision, each under its own revision",
+    name: "a watch sees what comes after its creation, one response a revision, each under its own revision",
     async check({ kv, prefix, watch }) {
       await kv.put({ key: bytes(`${prefix}before`) });
       const stream = watch();
@@ -87,7 +87,7 @@ export const watchStatements: Statement[] = [
     },
   },
   {
-    name: "a watch with a start revision to come is told nothing before it",
+    name: "a watch with a future start revision sees nothing before it",
     async check({ kv, prefix, watch }) {
       const now = (await kv.put({ key: bytes(`${prefix}a`), value: bytes("0") })).header?.revision as bigint;
       const stream = watch();
@@ -99,7 +99,7 @@ export const watchStatements: Statement[] = [
     },
   },
   {
-    name: "a watch tells the previous value when asked, except for a key that is new",
+    name: "a watch returns the previous value when asked, except for a key that is new",
     async check({ kv, prefix, watch }) {
       const stream = watch();
       stream.create({ ...all(prefix), prevKv: true });

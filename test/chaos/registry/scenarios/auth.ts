@@ -9,7 +9,7 @@ const REFUSED_MS = 30_000 + 1_000;
 export const tokenLost: RegistryScenario = {
   name: "token-lost",
   title: "the token made invalid by a restart of etcd",
-  bound: "a new one is fetched: fresh within 5,500 ms, the key (TTL 15 s) on its lease, nobody told of a refusal",
+  bound: "a new one is fetched: fresh within 5,500 ms, the key (TTL 15 s) on its lease, no refusal reported",
   limitMs: 60_000,
   async run(lab) {
     const { gateway, etcd } = await lab.etcd();
@@ -38,9 +38,9 @@ export const tokenLost: RegistryScenario = {
 
 export const wrongPassword: RegistryScenario = {
   name: "wrong-password",
-  title: "a wrong password, put right in etcd later",
+  title: "a wrong password, corrected in etcd later",
   bound: `said within 5,000 ms; tried every 30 s only (at most twice by each loop in 35 s); ` +
-    `registered and fresh within ${REFUSED_MS.toLocaleString("en")} ms after it was put right`,
+    `registered and fresh within ${REFUSED_MS.toLocaleString("en")} ms after it was corrected`,
   limitMs: 120_000,
   async run(lab) {
     const { gateway, etcd } = await lab.etcd();

@@ -47,7 +47,7 @@ function memberGoesBad({ name, title, withinMs, happen }: Mishap): RegistryScena
     name,
     title,
     bound: `the watch is on another member within ${withinMs.toLocaleString("en")} ms; ` +
-      `the key (TTL ${TTL_SECONDS} s) stands on its lease all the time`,
+      `the key (TTL ${TTL_SECONDS} s) keeps its lease throughout`,
     limitMs: 90_000,
     async run(lab) {
       const cluster = await lab.cluster();

@@ -14,10 +14,8 @@ const OVERTAKEN_MS = 5_000 + BACK_MS;
 
 export const killedBriefly: RegistryScenario = {
   name: "killed-briefly",
-  title: "etcd killed, and back before the TTL (15 s) is over",
-  bound: `the set and the key stand all the time, on the same lease; fresh again within ${
-    BACK_MS.toLocaleString("en")
-  } ms`,
+  title: "etcd killed, and back before the TTL (15 s) has passed",
+  bound: `the set and the key remain, on the same lease; fresh again within ${BACK_MS.toLocaleString("en")} ms`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -42,7 +40,7 @@ export const killedBriefly: RegistryScenario = {
 export const killedLong: RegistryScenario = {
   name: "killed-long",
   title: "etcd killed for longer than the TTL (2 s)",
-  bound: `said to be suspect; registered and fresh again within ${BACK_MS.toLocaleString("en")} ms`,
+  bound: `reported as suspect; registered and fresh again within ${BACK_MS.toLocaleString("en")} ms`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -62,7 +60,7 @@ export const killedLong: RegistryScenario = {
 export const wiped: RegistryScenario = {
   name: "wiped",
   title: "etcd's data directory wiped",
-  bound: `nothing but what is there now in the set, and registered again under a new lease (TTL 15 s), within ${
+  bound: `only what is there now in the set, and registered again under a new lease (TTL 15 s), within ${
     BACK_MS.toLocaleString("en")
   } ms`,
   limitMs: 60_000,
@@ -136,7 +134,7 @@ async function restore(lab: Lab, writes: number): Promise<void> {
 
 export const awayAtStart: RegistryScenario = {
   name: "away-at-start",
-  title: "etcd away when the program starts, and up later",
+  title: "etcd down when the program starts, and up later",
   bound: `nothing is known until then (no empty set); registered and fresh within ${BACK_MS.toLocaleString("en")} ms`,
   limitMs: 60_000,
   async run(lab) {

@@ -32,7 +32,7 @@ export const compacted: RegistryScenario = {
       const between = client.all("set", backMs).filter(({ addresses }) =>
         addresses?.includes("127.0.0.1:1") !== addresses?.includes("127.0.0.1:3") ? false : true
       );
-      client.figures.none("half-way sets", between.map((set) => JSON.stringify(set)));
+      client.figures.none("incomplete sets", between.map((set) => JSON.stringify(set)));
       const told = client.events("watch-restarted").some(({ cause }) => /compacted/.test(cause ?? ""));
       if (!told) client.figures.fail("it did not say that the history was compacted");
     });
@@ -43,7 +43,7 @@ export const compacted: RegistryScenario = {
 
 export const cutInCatchUp: RegistryScenario = {
   name: "cut-in-catch-up",
-  title: "the connection cut three times in the midst of a 5,000-event catch-up",
+  title: "the connection cut three times during a 5,000-event catch-up",
   bound: "all 5,000 events seen within 20 s of the path's return",
   limitMs: 90_000,
   async run(lab) {
@@ -81,7 +81,7 @@ export const cutInCatchUp: RegistryScenario = {
 export const largeCatchUp: RegistryScenario = {
   name: "large-catch-up",
   title: "a catch-up of 1,000 events above 4 MiB in one batch",
-  bound: "all seen within 10 s of the path's return; the receive limit is never met",
+  bound: "all seen within 10 s of the path's return; the receive limit is never reached",
   limitMs: 90_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -100,7 +100,7 @@ export const largeCatchUp: RegistryScenario = {
     await lab.each(clients, async (client) => {
       client.figures.within("caught up after", await client.counts(1_001, 30_000) - backMs, 10_000);
       const limits = client.all("event").filter(({ cause }) => /exhausted|limit|larger/i.test(cause ?? ""));
-      client.figures.none("limits met", limits.map((event) => JSON.stringify(event)));
+      client.figures.none("limits reached", limits.map((event) => JSON.stringify(event)));
     });
     await lab.judge(clients, gateway);
   },
@@ -108,10 +108,10 @@ export const largeCatchUp: RegistryScenario = {
 
 export const blackHole: RegistryScenario = {
   name: "black-hole",
-  title: "the path to the etcd endpoint in use swallows everything",
+  title: "the path to the etcd endpoint in use drops everything",
   bound: `events come by another endpoint within ${
     SILENT_MS.toLocaleString("en")
-  } ms; the key (TTL 15 s) stands on its lease all the time`,
+  } ms; the key (TTL 15 s) keeps its lease throughout`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();
@@ -140,8 +140,8 @@ export const blackHole: RegistryScenario = {
 
 export const halfOpen: RegistryScenario = {
   name: "half-open",
-  title: "connections to the only etcd endpoint half open: silent for ever, while new ones work",
-  bound: `events come again within ${SILENT_MS.toLocaleString("en")} ms; the key (TTL 15 s) stands on its lease`,
+  title: "connections to the only etcd endpoint half open: silent forever, while new ones work",
+  bound: `events come again within ${SILENT_MS.toLocaleString("en")} ms; the key (TTL 15 s) keeps its lease`,
   limitMs: 60_000,
   async run(lab) {
     const { etcd, gateway } = await lab.etcd();

@@ -66,7 +66,7 @@ export const twoClaims: RegistryScenario = {
   name: "two-claims",
   title: "two programs claim one key",
   bound:
-    `the last writer stands, the first says within ${
+    `the last writer's key stays, the first reports within ${
       LOOK_MS.toLocaleString("en")
     } ms that its key was taken and does not fight; ` +
     `once the last is gone, the first takes the key back within ${LOOK_MS.toLocaleString("en")} ms`,
@@ -80,7 +80,7 @@ export const twoClaims: RegistryScenario = {
     const putMs = Date.now();
     const taken = await lab.each(firsts, async (first) => {
       const told = await first.told("taken", (m) => m.kind === "event" && m.type === "key-taken", 0, 20_000);
-      first.figures.within("told after", told - putMs, LOOK_MS);
+      first.figures.within("reported after", told - putMs, LOOK_MS);
       return (await gateway.keys(first.key))[0]!;
     });
     // Several times the interval in which either looks at the key.

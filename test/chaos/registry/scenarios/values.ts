@@ -9,7 +9,7 @@ const bytes = (...values: number[]) => new Uint8Array(values);
 const HOSTILE: Readonly<Record<string, string | Uint8Array>> = {
   "a host with a path and a user": "evil.example/@host:1",
   "a user": "user:password@host:1",
-  "a port that is none": "host:99999",
+  "an invalid port": "host:99999",
   "port 0": "host:0",
   "a negative port": "host:-1",
   "no port": "host",
@@ -30,7 +30,7 @@ const HOSTILE: Readonly<Record<string, string | Uint8Array>> = {
   "JSON cut short": '{"Addr":"127.0.0.1:7"',
   "JSON of another kind": "[1]",
   "JSON without an address": '{"name":"x"}',
-  "JSON with an address that is none": '{"Addr":{"toString":"127.0.0.1:1"}}',
+  "JSON with an invalid address": '{"Addr":{"toString":"127.0.0.1:1"}}',
   "deep JSON": `{"Addr":"127.0.0.1:8","Metadata":${"[".repeat(10_000)}${"]".repeat(10_000)}}`,
   "a prototype in JSON": '{"Addr":"127.0.0.1:9","Metadata":{"__proto__":{"polluted":true}}}',
   "an address from the prototype": '{"__proto__":{"Addr":"127.0.0.1:10"}}',
@@ -49,7 +49,7 @@ const GOOD: Readonly<Record<string, readonly [value: string, address: string]>> 
 export const hostileValues: RegistryScenario = {
   name: "hostile-values",
   title: `${Object.keys(HOSTILE).length} values that are malformed, huge, binary or hostile, both listed and watched`,
-  bound: "each is skipped, and reported once; what is right among them is seen within 5,000 ms",
+  bound: "each is skipped and reported once; the valid ones among them are seen within 5,000 ms",
   limitMs: 60_000,
   async run(lab) {
     const { gateway, etcd } = await lab.etcd();
