@@ -1,5 +1,2 @@
 export { createBalancedTransport } from "../../../../src/index.ts";
-export { createGrpcTransport } from "../../../../src/grpc/client/transport.ts";
-export { Http2Connection } from "../../../../src/http2/client/connection.ts";
-export { createConnectDriver } from "../../../../src/etcd/driver/connect/connect-driver.ts";
-export { createRegistryOver } from "../../../../src/etcd/registry.ts";
+export { createWorkerEtcdRegistry, workerConnector } from "../../../../src/workers.ts";
