@@ -26,6 +26,15 @@ export interface AttemptedCall<A> extends CallInfo {
   failed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
 }
 
+/** What is recorded of an attempt for those who ask how it ends. */
+interface AttemptRecord {
+  readonly number: number;
+  readonly startMs: number;
+  /** For a stream, how long it took until the response headers. */
+  headerMs: number | undefined;
+  onEnd: readonly ((attempt: Attempt) => void)[] | undefined;
+}
+
 /**
  * One attempt of a call on the connection picked for it. The connection counts it from `take` on; it begins with
  * `begin` and ends once, with `ended` or `takeBack`, independently of the call's other attempts.
@@ -40,11 +49,8 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   #header: Headers | undefined;
   /** Whether its call waited in line and room is reserved for it. */
   #promised = false;
-  /** When it began, if anyone measures it; and for a stream, how long until the response headers. */
-  #startMs: number | undefined;
-  #headerMs: number | undefined;
-  #onEnd: readonly ((attempt: Attempt) => void)[] | undefined;
-  number = 0;
+  /** Undefined if nobody asks how it ends: every field of an attempt costs every call something. */
+  #record: AttemptRecord | undefined;
 
   constructor(
     call: AttemptedCall<A>,
@@ -58,6 +64,10 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     this.connection = connection;
     this.#given = given;
     this.#pickHeader = pickHeader;
+  }
+
+  get number(): number {
+    return this.#record?.number ?? 0;
   }
 
   get endpoint(): Endpoint {
@@ -113,12 +123,18 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   begin(): void {
     const { env, settings } = this.#call;
     if (this.#promised) this.#redeem();
-    this.number = this.#call.count(1);
+    const number = this.#call.count(1);
     const { onAttempt, observers, clock } = env;
-    if (observers !== undefined) this.#onEnd = startAttempt(observers, this);
-    const timed = onAttempt !== undefined || observers !== undefined || settings?.onAttempt !== undefined ||
+    const asked = onAttempt !== undefined || observers !== undefined || settings?.onAttempt !== undefined ||
       this.#picker.done !== undefined || env.balancer.onOutcome !== undefined;
-    if (timed) this.#startMs = clock.now();
+    if (!asked) return;
+    const record: AttemptRecord = this.#record = {
+      number,
+      startMs: clock.now(),
+      headerMs: undefined,
+      onEnd: undefined,
+    };
+    if (observers !== undefined) record.onEnd = startAttempt(observers, this);
   }
 
   /** Whether the attempt uses its reserved room shows within this turn; if not, the next call in line gets it. */
@@ -131,7 +147,8 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   /** The server began to answer, and the attempt continues: a stream. */
   answering(): void {
     this.connection.answered();
-    if (this.#startMs !== undefined) this.#headerMs = this.#call.env.clock.now() - this.#startMs;
+    const record = this.#record;
+    if (record !== undefined) record.headerMs = this.#call.env.clock.now() - record.startMs;
   }
 
   /** A unary attempt was answered. */
@@ -152,14 +169,15 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const { env } = this.#call;
     this.connection.end(end, error);
     if (error === undefined) env.settings.throttle?.succeeded();
-    if (this.#startMs === undefined) return;
-    const latencyMs = env.clock.now() - this.#startMs;
-    const headerMs = this.#headerMs ?? (end === "answered" ? latencyMs : undefined);
+    const record = this.#record;
+    if (record === undefined) return;
+    const latencyMs = env.clock.now() - record.startMs;
+    const headerMs = record.headerMs ?? (end === "answered" ? latencyMs : undefined);
     const result = { end, latencyMs, headerMs, error, response };
     reportToPicker(this.#picker, this.#given, result, this.#call);
     env.balancer.onOutcome?.(this.connection, outcomeOf(result));
     this.#notify([this.#call.settings?.onAttempt, env.onAttempt], end, latencyMs, error);
-    if (this.#onEnd !== undefined) this.#notify(this.#onEnd, end, latencyMs, error);
+    if (record.onEnd !== undefined) this.#notify(record.onEnd, end, latencyMs, error);
   }
 
   /**
@@ -171,7 +189,8 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     this.#call.count(-1);
     const result = { end: "not-sent", latencyMs: 0, headerMs: undefined, error, response: undefined } as const;
     reportToPicker(this.#picker, this.#given, result, this.#call);
-    if (this.#onEnd !== undefined) this.#notify(this.#onEnd, "not-sent", 0, error);
+    const onEnd = this.#record?.onEnd;
+    if (onEnd !== undefined) this.#notify(onEnd, "not-sent", 0, error);
   }
 
   #notify(

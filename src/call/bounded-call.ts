@@ -13,8 +13,8 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   readonly signal: AbortSignal | undefined;
   /** As the caller gave them. */
   readonly headerInit: HeadersInit | undefined;
-  /** As the caller gave them. */
-  protected readonly contextValuesInit: ContextValues | undefined;
+  /** As the caller gave them, or created for a picker that reads them. */
+  protected contextValuesInit: ContextValues | undefined;
   readonly env: CallEnvironment;
   readonly settings: BalanceSettings | undefined;
   protected methodSettings: MethodSettings;
@@ -29,7 +29,6 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   /** Whether it was given a connection before, and so is older than calls waiting for their first. */
   protected returned = false;
   #header: Headers | undefined;
-  #contextValues: ContextValues | undefined;
 
   /** @throws ConnectError if the caller has aborted, has no time left, or gave a timeout that is not a number. */
   constructor(
@@ -86,7 +85,7 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   }
 
   get contextValues(): ContextValues {
-    return this.#contextValues ??= this.contextValuesInit ?? createContextValues();
+    return this.contextValuesInit ??= createContextValues();
   }
 
   /** The time left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
