@@ -50,6 +50,7 @@ export function createGatewayRegistry(options: CreateGatewayRegistryOptions): Re
   const { fetch, random = Math.random } = options;
   return createRegistryOver(() => createGatewayDriver({ fetch, random }), options, {
     parseEndpoint: parseGatewayEndpoint,
+    lifetime: "either",
   });
 }
 
@@ -70,4 +71,6 @@ export type {
   Registration,
   RegistrationState,
   Registry,
+  Renewal,
+  RenewOptions,
 } from "./registry/registry.ts";

@@ -75,4 +75,6 @@ export type {
   Registration,
   RegistrationState,
   Registry,
+  Renewal,
+  RenewOptions,
 } from "./registry/registry.ts";

@@ -101,4 +101,6 @@ export type {
   Registration,
   RegistrationState,
   Registry,
+  Renewal,
+  RenewOptions,
 } from "./registry/registry.ts";

@@ -17,14 +17,22 @@ import {
 } from "../option.ts";
 import { grpclb } from "../registry/layout/grpclb.ts";
 import type { Layout } from "../registry/layout/layout.ts";
-import { checkRegisterOptions, checkServiceName } from "../registry/options.ts";
-import type { ListedService, RegisterOptions, Registration, Registry } from "../registry/registry.ts";
+import { checkRegisterOptions, checkRenewOptions, checkServiceName } from "../registry/options.ts";
+import type {
+  ListedService,
+  RegisterOptions,
+  Registration,
+  Registry,
+  Renewal,
+  RenewOptions,
+} from "../registry/registry.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { type Clock, MAX_DELAY_MS, systemClock } from "../time/clock.ts";
 import { EtcdClient } from "./client/client.ts";
 import type { EtcdDriver } from "./driver/driver.ts";
 import { parseEtcdEndpoints } from "./endpoints.ts";
 import { listServices } from "./list-services.ts";
+import { OneShot } from "./registration/one-shot.ts";
 import { EtcdRegistration } from "./registration/registration.ts";
 import { Entries } from "./watch/entries.ts";
 import { listService } from "./watch/list.ts";
@@ -60,10 +68,14 @@ export interface EtcdRegistryOptions {
 }
 
 /**
- * How long what a registry holds may live: as long as the registry, or, where sockets belong to requests, no longer
- * than the operation that needs it.
+ * How long what a registry holds may live:
+ *
+ * - `object`: as long as the registry;
+ * - `request`: no longer than the operation that needs it, as sockets belong to requests; there are no watches and no
+ *   registrations;
+ * - `either`: that of operations as with `request`, that of watches and registrations as with `object`.
  */
-export type Lifetime = "object" | "request";
+export type Lifetime = "object" | "request" | "either";
 
 /** What is particular to the registries of one driver. */
 export interface RegistryTraits {
@@ -92,7 +104,7 @@ class EtcdRegistry implements Registry {
   readonly #lifetime: Lifetime;
   readonly #layout: Layout;
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
-  readonly #createClient: () => EtcdClient;
+  readonly #createClient: (options?: { readonly alone: boolean }) => EtcdClient;
   readonly #watches = new Map<string, ServiceWatch>();
   /** The entries of earlier lists, so that the next one reports only newly skipped values. */
   readonly #lists = new Map<string, Entries>();
@@ -114,8 +126,8 @@ class EtcdRegistry implements Registry {
     this.#lifetime = lifetime;
     this.#layout = layout;
     this.#onEvent = options.onEvent;
-    this.#createClient = () =>
-      new EtcdClient({ driver: createDriver(), endpoints, user, requestTimeoutMs, clock, random });
+    const common = { endpoints, user, requestTimeoutMs, clock, random, state: {} };
+    this.#createClient = ({ alone } = { alone: false }) => new EtcdClient({ ...common, driver: createDriver(), alone });
   }
 
   resolver(service: string): Resolver {
@@ -138,6 +150,16 @@ class EtcdRegistry implements Registry {
     });
     this.#registrations.add(registration);
     return registration;
+  }
+
+  async renew(options: RenewOptions): Promise<Renewal> {
+    const checked = checkRenewOptions("renew()", options, this.#layout);
+    return await this.#once((client) => new OneShot(client, this.#layout, checked).renew());
+  }
+
+  async deregister(options: RenewOptions): Promise<void> {
+    const checked = checkRenewOptions("deregister()", options, this.#layout);
+    await this.#once((client) => new OneShot(client, this.#layout, checked).deregister());
   }
 
   async list(signal: AbortSignal): Promise<readonly ListedService[]> {
@@ -187,7 +209,7 @@ class EtcdRegistry implements Registry {
   async #once<T>(operation: (client: EtcdClient) => Promise<T>): Promise<T> {
     if (this.#lifetime === "object") return await operation(this.#open());
     this.#checkOpen();
-    const client = this.#createClient();
+    const client = this.#createClient({ alone: true });
     try {
       return await operation(client);
     } finally {
@@ -201,7 +223,7 @@ class EtcdRegistry implements Registry {
 
   /** What needs a socket for longer would end silently with the request in which it began. */
   #refuseInRequest(what: string, instead: string): void {
-    if (this.#lifetime === "object") return;
+    if (this.#lifetime !== "request") return;
     const text = `in a Worker, ${what} would end with the request: ${instead}, or keep the registry in a Durable ` +
       `Object (createBalancerObject, or lifetime: "object")`;
     throw new ConnectError(text, Code.FailedPrecondition);

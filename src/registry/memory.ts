@@ -2,10 +2,17 @@ import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import { checkOptions, type Checks, clock as aClock } from "../option.ts";
 import { LatestValue } from "../resolver/latest-value.ts";
 import type { Resolution } from "../resolver/resolver.ts";
-import { type Clock, systemClock } from "../time/clock.ts";
-import { checkAttributes, checkRegisterOptions, checkServiceName } from "./options.ts";
+import { type Clock, systemClock, type Timer } from "../time/clock.ts";
+import { checkAttributes, checkRegisterOptions, checkRenewOptions, checkServiceName } from "./options.ts";
 import { RegistrationLife } from "./registration-life.ts";
-import type { EndpointAttributes, ListedService, RegisterOptions, Registration, Registry } from "./registry.ts";
+import type {
+  EndpointAttributes,
+  ListedService,
+  RegisterOptions,
+  Registration,
+  Registry,
+  RenewOptions,
+} from "./registry.ts";
 
 /** Options of {@link createMemoryRegistry}. */
 export interface MemoryRegistryOptions {
@@ -20,7 +27,7 @@ const NAMES = { slashes: true };
 
 /**
  * A registry within one process, for tests and demonstrations: registrations are resolved immediately, and nothing
- * expires.
+ * expires but what `renew` keeps.
  *
  * Its registrations become `registered` in a microtask and stay so until they are closed.
  *
@@ -42,7 +49,19 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
   const checkOpen = () => {
     if (closing !== undefined) throw new Error("the registry is closed");
   };
+  const expire = ({ service: name, address }: RenewOptions) => {
+    const { endpoints, leased, latest } = service(name);
+    const identity = endpointIdentity({ address }), lease = leased.get(identity);
+    if (lease === undefined) return;
+    lease.expiry.cancel();
+    leased.delete(identity);
+    // The last writer wins.
+    if (endpoints.get(identity) !== lease.endpoint) return;
+    endpoints.delete(identity);
+    latest.changed();
+  };
   const close = async () => {
+    for (const { leased } of services.values()) for (const { expiry } of leased.values()) expiry.cancel();
     await Promise.all([...registrations].map((registration) => registration.close()));
     for (const { latest } of services.values()) latest.end();
   };
@@ -101,6 +120,30 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
       });
       return registration;
     },
+    async renew(options) {
+      const checked = checkRenewOptions("renew()", options, NAMES);
+      checkOpen();
+      const { service: name, address, ttlSeconds, ...attributes } = checked;
+      const { endpoints, leased, latest } = service(name);
+      const identity = endpointIdentity({ address }), lease = leased.get(identity);
+      lease?.expiry.cancel();
+      const expiry = clock.timer(1_000 * ttlSeconds, () => expire(checked));
+      const text = JSON.stringify(attributes);
+      if (lease?.text === text && endpoints.get(identity) === lease.endpoint) {
+        lease.expiry = expiry;
+        return "renewed";
+      }
+      const endpoint = { address, incarnation: String(++incarnations), ...attributes };
+      leased.set(identity, { endpoint, text, expiry });
+      endpoints.set(identity, endpoint);
+      latest.changed();
+      return "registered";
+    },
+    async deregister(options) {
+      const checked = checkRenewOptions("deregister()", options, NAMES);
+      checkOpen();
+      expire(checked);
+    },
     async list(signal) {
       signal.throwIfAborted();
       checkOpen();
@@ -116,9 +159,18 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
   };
 }
 
+/** An entry that `renew` keeps, its attributes as text, and what ends it. */
+interface Lease {
+  readonly endpoint: Endpoint;
+  readonly text: string;
+  expiry: Timer;
+}
+
 /** One service's endpoints by identity. */
 class Service {
   readonly endpoints = new Map<string, Endpoint>();
+  /** Those that expire unless they are renewed. */
+  readonly leased = new Map<string, Lease>();
   readonly latest: LatestValue<Resolution> = new LatestValue(() => this.resolution);
 
   constructor() {

@@ -1,6 +1,6 @@
 import { isWildcardHost, parseAddress } from "../endpoint.ts";
 import { anything, checkOptions, type Checks, fn, kind, number, quoted, required, wholeNumber } from "../option.ts";
-import type { EndpointAttributes, RegisterOptions } from "./registry.ts";
+import type { EndpointAttributes, RegisterOptions, RenewOptions } from "./registry.ts";
 
 /** In seconds; see `RegisterOptions.ttlSeconds`. */
 const DEFAULT_TTL_SECONDS = 10;
@@ -55,10 +55,29 @@ const REGISTER: Checks<RegisterOptions> = {
   onState: fn("a function, (state, cause) => void"),
 };
 
+const { onState: _, ...SERVER } = REGISTER;
+const RENEW: Checks<RenewOptions> = { ...SERVER, ttlSeconds: required(REGISTER.ttlSeconds) };
+
 /** Checks the options of `register`. @throws TypeError or RangeError that names the value and what is expected. */
 export function checkRegisterOptions(options: RegisterOptions, names?: ServiceNames): CheckedRegistration {
   checkOptions("register()", options, REGISTER);
+  checkServer(options, names);
   const { service, address, ttlSeconds = DEFAULT_TTL_SECONDS, onState } = options;
+  return { service, address, ttlSeconds, onState, ...attributesOf(options) };
+}
+
+/**
+ * Checks the options of `renew` and `deregister`. @throws TypeError or RangeError that names the value and what is
+ * expected.
+ */
+export function checkRenewOptions(taker: string, options: RenewOptions, names?: ServiceNames): RenewOptions {
+  checkOptions(taker, options, RENEW);
+  checkServer(options, names);
+  const { service, address, ttlSeconds } = options;
+  return { service, address, ttlSeconds, ...attributesOf(options) };
+}
+
+function checkServer({ service, address }: Pick<RenewOptions, "service" | "address">, names?: ServiceNames): void {
   checkServiceName(service, names);
   const { host } = parseAddress(address);
   if (isWildcardHost(host)) {
@@ -67,7 +86,6 @@ export function checkRegisterOptions(options: RegisterOptions, names?: ServiceNa
         `expected the host that they reach this server by, for example "10.0.0.5:8000"`,
     );
   }
-  return { service, address, ttlSeconds, onState, ...attributesOf(options) };
 }
 
 /** Checks the attributes passed to `update`. @throws TypeError or RangeError that names what is wrong. */

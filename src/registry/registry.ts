@@ -24,6 +24,21 @@ export interface Registry extends AsyncDisposable {
    */
   register(options: RegisterOptions): Registration;
   /**
+   * Registers a server, or renews its entry, once: for hosts that can't keep a registration, such as a Worker's cron
+   * trigger. It needs no memory of earlier calls: any program that gives the same service, address and TTL renews the
+   * same entry. Nothing remains of the call, so the entry expires unless it is renewed in time; `close()` leaves it in
+   * place. Resolves to whether the entry was there, unchanged, or had to be written.
+   *
+   * Rejects with a TypeError or RangeError for an invalid option, and with the reason if the registry refused it, or did
+   * not confirm it within 10 s.
+   */
+  renew(options: RenewOptions): Promise<Renewal>;
+  /**
+   * Removes the entry that `renew` keeps, which gets the same options. Does nothing if there is none. Rejects like
+   * `renew`.
+   */
+  deregister(options: RenewOptions): Promise<void>;
+  /**
    * Reads once which services have entries, sorted by name. Rejects when the registry can't be read, or when its layout
    * can't list services (it has no `root` and `serviceOf`).
    */
@@ -65,6 +80,25 @@ export interface RegisterOptions extends EndpointAttributes {
   /** Called at every change of the registration's state, with the cause if there is one. */
   readonly onState?: (state: RegistrationState, cause?: Error) => void;
 }
+
+/** The options of `renew` and `deregister`. */
+export interface RenewOptions extends EndpointAttributes {
+  /** The service's name: no white space, and "/" only if the layout allows it. */
+  readonly service: string;
+  /** `host:port` as clients reach it; a wildcard host such as `0.0.0.0` is rejected. */
+  readonly address: string;
+  /**
+   * How long the entry lives unless it is renewed, in whole seconds: three times the interval between renewals leaves
+   * room for two that fail, so 180 for a cron trigger that runs each minute.
+   */
+  readonly ttlSeconds: number;
+}
+
+/**
+ * - `renewed`: the entry existed and was as it should be;
+ * - `registered`: the entry was missing or different, and has been written.
+ */
+export type Renewal = "renewed" | "registered";
 
 /**
  * - `pending`: not registered yet;

@@ -167,10 +167,15 @@ export class FakeEtcd implements EtcdDriver {
     });
   }
 
-  leaseTimeToLive({ id }: LeaseTimeToLiveRequest, call: AttemptContext): Promise<LeaseTimeToLive | undefined> {
+  leaseTimeToLive(
+    { id, keys = false }: LeaseTimeToLiveRequest,
+    call: AttemptContext,
+  ): Promise<LeaseTimeToLive | undefined> {
     return this.#answer("leaseTimeToLive", call, id, () => {
       const ttl = this.leases.get(id);
-      return ttl === undefined ? undefined : { ttlSeconds: ttl, grantedSeconds: ttl, keys: [] };
+      if (ttl === undefined) return undefined;
+      const attached = [...this.keys.values()].filter(({ lease }) => keys && lease === id);
+      return { ttlSeconds: ttl, grantedSeconds: ttl, keys: attached.map(({ key }) => key) };
     });
   }
 

@@ -5,6 +5,7 @@ import type { AttemptContext, EtcdDriver } from "../driver/driver.ts";
 import { asError, EtcdError } from "../driver/failure.ts";
 import { Attempts } from "./attempts.ts";
 import { queueName } from "./authentication-queue.ts";
+import { type ClientState, TokenState } from "./client-state.ts";
 import type { Cursor } from "./cursor.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -19,6 +20,10 @@ export interface EtcdClientOptions {
   readonly requestTimeoutMs?: number | undefined;
   readonly clock: Clock;
   readonly random: () => number;
+  /** What the clients of one registry share. Defaults to nothing. */
+  readonly state?: ClientState;
+  /** Whether it must wait for nothing that another client does. Defaults to false: authentications take turns. */
+  readonly alone?: boolean;
 }
 
 /** The limits of one attempt. */
@@ -54,15 +59,26 @@ export class EtcdClient {
   readonly #tokens: Tokens | undefined;
   readonly #attempts: Attempts;
   readonly #lossListeners = new Set<(endpoint: Endpoint) => void>();
-  /** Where cursors start: at random, to spread processes over the cluster, then at the endpoint that answered last. */
-  #start: number | undefined;
+  readonly #state: ClientState;
+  readonly #alone: boolean;
 
-  constructor({ driver, endpoints, user, requestTimeoutMs, clock, random }: EtcdClientOptions) {
+  constructor({
+    driver,
+    endpoints,
+    user,
+    requestTimeoutMs,
+    clock,
+    random,
+    state = {},
+    alone = false,
+  }: EtcdClientOptions) {
     this.driver = driver;
     this.endpoints = endpoints;
     this.requestTimeoutMs = requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
     this.clock = clock;
     this.random = random;
+    this.#state = state;
+    this.#alone = alone;
     this.#attempts = new Attempts(driver);
     driver.onLost((endpoint) => {
       for (const listener of [...this.#lossListeners]) listener(endpoint);
@@ -72,7 +88,7 @@ export class EtcdClient {
 
   cursor(): Cursor {
     const { endpoints } = this;
-    let index = this.#start ??= Math.floor(this.random() * endpoints.length) % endpoints.length;
+    let index = this.#state.start ??= Math.floor(this.random() * endpoints.length) % endpoints.length;
     return {
       get endpoint() {
         return endpoints[index] as Endpoint;
@@ -177,7 +193,8 @@ export class EtcdClient {
       unsent: ({ cause }) => driver.unsent?.(cause) ?? false,
       cursor: () => this.cursor(),
       endpoints: endpoints.length,
-      queue: queueName(endpoints, user.name),
+      state: this.#state.token ??= new TokenState(random),
+      queue: this.#alone ? undefined : queueName(endpoints, user.name),
       clock,
       random,
     });
@@ -204,7 +221,7 @@ export class EtcdClient {
     try {
       // Even a driver that ignores its signal can't block the caller.
       const answer = await untilAborted(answering, late.signal);
-      this.#start = this.endpoints.indexOf(endpoint);
+      this.#state.start = this.endpoints.indexOf(endpoint);
       session.answered();
       return answer;
     } catch (error) {
