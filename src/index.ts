@@ -31,6 +31,7 @@ export { roundRobin } from "./policy/round-robin.ts";
 export { view } from "./policy/view.ts";
 export type { ConnectionChange } from "./policy/view.ts";
 export { rawMethod } from "./raw-method.ts";
+export type { RawMethodOptions } from "./raw-method.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export { pollingResolver } from "./resolver/polling.ts";
 export type { PolledSet, PollingResolverOptions } from "./resolver/polling.ts";

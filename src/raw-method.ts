@@ -10,7 +10,14 @@ import {
   file_google_protobuf_wrappers,
   type FileDescriptorProto,
   FileDescriptorProtoSchema,
+  type MethodOptions_IdempotencyLevel,
 } from "@bufbuild/protobuf/wkt";
+
+/** What else is known of a method without a schema. */
+export interface RawMethodOptions {
+  /** As the schema's `idempotency_level`: whether a call that may have been processed can be repeated. */
+  readonly idempotency?: MethodOptions_IdempotencyLevel;
+}
 
 /** The methods made by {@link rawMethod}. */
 const raw = new WeakSet<DescMethod>();
@@ -20,20 +27,26 @@ const raw = new WeakSet<DescMethod>();
  * they are, in the `value` of a `BytesValue`. Call it with a transport: `transport.unary(method, …, { value: bytes })`.
  *
  * Links of `grpcConnector()` carry such calls; others reject them. Reuse the method for further calls of the same path:
- * making one costs more than a call.
+ * making one costs more than a call. `idempotency` says whether it may be retried; it defaults to unknown.
  *
  * @throws TypeError for a path that is not `/package.Service/Method`, or an unknown kind.
  */
 export function rawMethod(
   path: string,
   kind: "unary",
+  options?: RawMethodOptions,
 ): DescMethodUnary<typeof BytesValueSchema, typeof BytesValueSchema>;
 /** The same for streaming methods. */
 export function rawMethod(
   path: string,
   kind: "client_streaming" | "server_streaming" | "bidi_streaming",
+  options?: RawMethodOptions,
 ): DescMethodStreaming<typeof BytesValueSchema, typeof BytesValueSchema>;
-export function rawMethod(path: string, kind: DescMethod["methodKind"]): DescMethod {
+export function rawMethod(
+  path: string,
+  kind: DescMethod["methodKind"],
+  { idempotency }: RawMethodOptions = {},
+): DescMethod {
   const [, service, name] = /^\/([\x21-\x7e]+)\/([\x21-\x2e\x30-\x7e]+)$/.exec(path) ?? [];
   if (service === undefined || name === undefined) {
     throw new TypeError(`rawMethod() takes a path, "/package.Service/Method", not ${JSON.stringify(path)}`);
@@ -53,6 +66,7 @@ export function rawMethod(path: string, kind: DescMethod["methodKind"]): DescMet
         name,
         inputType: ".google.protobuf.BytesValue",
         outputType: ".google.protobuf.BytesValue",
+        ...idempotency !== undefined && { options: { idempotencyLevel: idempotency } },
         clientStreaming: kind === "client_streaming" || kind === "bidi_streaming",
         serverStreaming: kind === "server_streaming" || kind === "bidi_streaming",
       }],

@@ -24,3 +24,18 @@ export type { WorkerConnectorOptions, WorkerSocketOptions } from "./workers/conn
 export { createWorkerEtcdRegistry } from "./workers/etcd-registry.ts";
 export type { WorkerEtcdRegistryOptions } from "./workers/etcd-registry.ts";
 export type { Connect, SocketOptions, SocketTarget, StreamSocket } from "./workers/connect.ts";
+export { createBalancerObject } from "./workers/object/balancer-object.ts";
+export type { BalancerObject, BalancerObjectClass, BalancerObjectOptions } from "./workers/object/balancer-object.ts";
+export { objectRegistry } from "./workers/object/object-registry.ts";
+export type { ObjectRegistry, ObjectRegistryOptions } from "./workers/object/object-registry.ts";
+export { objectTransport } from "./workers/object/object-transport.ts";
+export type { ObjectTransportOptions } from "./workers/object/object-transport.ts";
+export type { ObjectNamespace, ObjectState, ObjectStorage, ObjectStub } from "./workers/object/platform.ts";
+export type { StoredRegistration } from "./workers/object/registrations.ts";
+export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
+export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";
+export { grpclb, type GrpclbOptions } from "./registry/layout/grpclb.ts";
+export { kitex } from "./registry/layout/kitex.ts";
+export { kratos, type KratosOptions } from "./registry/layout/kratos.ts";
+export type { Layout, LayoutEntry } from "./registry/layout/layout.ts";
+export { readEntry } from "./registry/layout/read.ts";

@@ -87,6 +87,18 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/grpc/link",
     "src/socket",
   ],
+  "src/workers/object": [
+    "src/time",
+    "src/option.ts",
+    "src/error-text.ts",
+    "src/raw-method.ts",
+    "src/transport",
+    "src/registry",
+    "src/grpc",
+    "src/grpc/link",
+    "src/fetch",
+    "src/workers",
+  ],
   "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [
     "src/time",

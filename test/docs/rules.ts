@@ -30,6 +30,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "README.md: Run them (1)": readme,
   "README.md: Run them (2)": readme,
   "docs/architecture.md": diagram,
+  "docs/durable-object.md: (top) (2)": { kind: "shown", as: "a Worker's configuration" },
   "docs/layouts.md: `grpclb()`: the default": entry,
   "docs/layouts.md: `etcdNaming()`: etcd's own resolver for grpc-go": entry,
   "docs/layouts.md: `goZero()`": entry,

@@ -11,6 +11,8 @@ import { type Child, executable, start } from "../support/process.ts";
 export interface WorkerdOptions {
   /** With `nodejs_compat`: then it is bundled with `node:` modules as they are. Default: without. */
   readonly nodeCompat?: boolean;
+  /** Other compatibility flags. */
+  readonly flags?: readonly string[];
   /** Variables in `env`. */
   readonly vars?: Readonly<Record<string, string>>;
   /** Durable Objects: the name of the binding in `env` → the exported class. */
@@ -98,7 +100,10 @@ const TRIGGER = `export default {
 /** Before the date from which workerd has \`nodejs_compat\` by itself. */
 const DATE = "2026-07-01";
 
-function config({ nodeCompat = false, vars = {}, objects = {}, services = {} }: WorkerdOptions): string {
+function config(
+  { nodeCompat = false, flags = [], vars = {}, objects = {}, services = {} }: WorkerdOptions,
+): string {
+  const allFlags = nodeCompat ? ["nodejs_compat", ...flags] : flags;
   const bindings = [
     ...Object.entries(vars).map(([name, value]) => `(name = "${name}", text = ${JSON.stringify(value)})`),
     ...Object.entries(objects).map(([name, kind]) => `(name = "${name}", durableObjectNamespace = "${kind}")`),
@@ -127,7 +132,7 @@ const trigger :Workerd.Worker = (
 const worker :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "worker.js")],
   compatibilityDate = "${DATE}",
-  compatibilityFlags = [${nodeCompat ? '"nodejs_compat"' : ""}],
+  compatibilityFlags = [${allFlags.map((flag) => `"${flag}"`).join(", ")}],
   bindings = [${bindings.join(", ")}],
   durableObjectNamespaces = [${namespaces.join(", ")}],
   durableObjectStorage = (localDisk = "storage"),

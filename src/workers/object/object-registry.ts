@@ -1,0 +1,54 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { checkOptions, type Checks, text } from "../../option.ts";
+import { objectNamed, type ObjectNamespace } from "./platform.ts";
+import { DEREGISTER_PATH, REGISTER_PATH } from "./protocol.ts";
+import type { StoredRegistration } from "./registrations.ts";
+
+/** Options of {@link objectRegistry}. */
+export interface ObjectRegistryOptions {
+  /** The object's name. Defaults to the service's. */
+  readonly name?: string;
+}
+
+/** Registers servers through a Durable Object, which keeps them registered. */
+export interface ObjectRegistry {
+  /**
+   * Registers a server, and keeps it registered until `deregister`, whether or not a Worker runs. Registering again
+   * changes the TTL or the attributes. Resolves when the entry exists. `ttlSeconds` defaults to 60, and should not be
+   * less: the object may be away for a while when the platform moves it.
+   *
+   * @throws ConnectError InvalidArgument for an invalid option; Unavailable if the entry did not exist within 10 s: the
+   * object keeps trying. (Both are rejections.)
+   */
+  register(options: StoredRegistration): Promise<void>;
+  /** Removes an entry that was registered through this object. */
+  deregister(of: Pick<StoredRegistration, "service" | "address">): Promise<void>;
+}
+
+const OPTIONS: Checks<ObjectRegistryOptions> = { name: text };
+
+/**
+ * Registers servers through a Durable Object of `createBalancerObject`.
+ *
+ * @throws TypeError for an invalid option.
+ */
+export function objectRegistry<Id>(
+  namespace: ObjectNamespace<Id>,
+  options: ObjectRegistryOptions = {},
+): ObjectRegistry {
+  checkOptions("objectRegistry()", options, OPTIONS);
+  const send = async (path: string, given: Pick<StoredRegistration, "service" | "address">): Promise<void> => {
+    const object = objectNamed(namespace, options.name ?? given.service);
+    const response = await object.fetch(`http://balancer.object${path}`, {
+      method: "POST",
+      body: JSON.stringify(given),
+    });
+    const why = await response.text();
+    if (response.status === 204) return;
+    throw new ConnectError(why, response.status === 400 ? Code.InvalidArgument : Code.Unavailable);
+  };
+  return {
+    register: (given) => send(REGISTER_PATH, given),
+    deregister: ({ service, address }) => send(DEREGISTER_PATH, { service, address }),
+  };
+}
