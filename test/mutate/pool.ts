@@ -9,6 +9,8 @@ import type { Answer, Job, Survey, SurveyJob, TryJob, Verdict } from "./job.ts";
 const FAULTS_PER_PROCESS = 60;
 /** A process that says nothing for so long is in an endless loop. */
 const SILENCE_MS = 20_000;
+/** What optimized code reaches is not counted. */
+const UNOPTIMIZED = ["--no-opt", "--no-maglev"];
 /** On a busy machine a test may fail because of that. */
 const SURVEYS = 3;
 
@@ -18,12 +20,13 @@ class Runner {
   jobs = 0;
   ended = false;
 
-  constructor() {
+  constructor(execArgv: readonly string[] = []) {
     // Programs that tests start get the fault, too.
     const hook = `--import=${pathToFileURL("test/mutate/hook.ts").href}`;
     const env = { ...process.env, NODE_OPTIONS: `--no-warnings --max-old-space-size=1500 ${hook}` };
     this.#child = fork("test/mutate/process.ts", {
       env,
+      execArgv: [...execArgv],
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       serialization: "advanced",
       // A group of its own, so that what tests started ends with them.
@@ -80,7 +83,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => pr
 
 /** What each test of a file takes and reaches. */
 export async function survey(job: SurveyJob, tries: number = SURVEYS): Promise<Survey> {
-  const runner = new Runner();
+  const runner = new Runner(UNOPTIMIZED);
   running.add(runner);
   try {
     const answer = await runner.ask(job);
