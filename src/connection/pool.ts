@@ -108,7 +108,6 @@ export class Pool {
     this.#lastResort.clear();
     this.#use(new Map());
     for (const connection of all) this.#release(connection);
-    this.#hadUsable = false;
     this.#pacer.restart();
   }
 
@@ -214,7 +213,6 @@ export class Pool {
   }
 
   #dropSpentLastResort(): EndpointConnection[] {
-    if (this.#lastResort.size === 0) return [];
     const spent = [...this.#lastResort].filter((connection) =>
       connection.state !== "ready" || this.#isSpent(connection)
     );
@@ -237,7 +235,7 @@ export class Pool {
 
   #use(connections: Map<string, EndpointConnection>): void {
     this.#byIdentity = connections;
-    this.#connections = [...connections.values()].sort((a, b) => (a.identity < b.identity ? -1 : 1));
+    this.#connections = [...connections.keys()].sort().map((identity) => connections.get(identity)!);
   }
 
   #reportSet(added: readonly Endpoint[], removed: readonly EndpointConnection[]): void {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
 import { Pool } from "../../src/connection/pool.ts";
+import type { Endpoint } from "../../src/endpoint.ts";
 import type { Connector } from "../../src/connection/link.ts";
 import { fakeConnector, type FakeLinkOptions } from "../support/fake-links.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -15,7 +16,7 @@ interface SetUp extends FakeLinkOptions {
 function setUp(options: SetUp = {}) {
   const clock = new ManualClock();
   const { connector, links } = fakeConnector(options);
-  const told: string[][] = [];
+  const told: string[][] = [], states: string[] = [], sets: string[] = [], rooms: string[] = [];
   const { removedStreamGraceMs } = options;
   const pool = new Pool({
     clock,
@@ -26,6 +27,12 @@ function setUp(options: SetUp = {}) {
       told.push(connections.map(({ endpoint, state }) => `${endpoint.address} ${state}`));
       if (options.eager !== false) { for (const connection of connections) connection.connect(); }
     },
+    onState: ({ endpoint, state }) => void states.push(`${endpoint.address} ${state}`),
+    onSet(added, removed, total) {
+      const addresses = (endpoints: readonly Endpoint[]) => endpoints.map(({ address }) => address).join();
+      sets.push(`+${addresses(added)} -${addresses(removed)} =${total}`);
+    },
+    onRoom: ({ endpoint }) => void rooms.push(endpoint.address),
   });
   const set = (...addresses: string[]) => pool.update(addresses.map((address) => ({ address })));
   const at = (address: string): EndpointConnection => {
@@ -33,7 +40,7 @@ function setUp(options: SetUp = {}) {
     assert.ok(found, `${address} is in the pool`);
     return found;
   };
-  return { clock, links, told, pool, set, at };
+  return { clock, links, told, states, sets, rooms, pool, set, at };
 }
 
 describe("Pool", () => {
@@ -62,10 +69,38 @@ describe("Pool", () => {
   });
 
   it("counts an endpoint once that stands twice in a set", async () => {
-    const { clock, pool, set } = setUp();
+    const { clock, pool, sets, set } = setUp();
     set("a:1", "a:1");
     await clock.advance(20);
-    assert.equal(pool.connections.length, 1);
+    assert.deepEqual([pool.connections.length, sets], [1, ["+a:1 - =1"]]);
+  });
+
+  it("keeps its connections in address order", () => {
+    for (const given of ["a:1 b:1 c:1", "b:1 c:1 a:1", "c:1 a:1 b:1", "c:1 b:1 a:1", "b:1 a:1 c:1"]) {
+      const { told, set } = setUp({ eager: false });
+      set(...given.split(" "));
+      assert.deepEqual(told, [["a:1 idle", "b:1 idle", "c:1 idle"]], given);
+    }
+  });
+
+  it("tells what was added to its set and taken from it, an endpoint that comes back too", async () => {
+    const { clock, sets, set, at, links } = setUp({ auto: true });
+    set("a:1", "b:1");
+    await clock.advance(40);
+    at("a:1").begin();
+    set("b:1", "c:1");
+    await clock.advance(40);
+    set("a:1", "b:1");
+    await clock.advance(40);
+    set("a:1", "b:1");
+    await clock.advance(40);
+    assert.deepEqual(sets.splice(0), ["+a:1,b:1 - =2", "+c:1 -a:1 =2", "+a:1 -c:1 =2"]);
+    // Both work, and are the last resort until they are lost.
+    set();
+    await clock.advance(40);
+    links.get("a:1")!.events.lost();
+    await clock.advance(40);
+    assert.deepEqual(sets, ["+ -a:1 =1"]);
   });
 
   it("reports the first change immediately, and those of the next 20 ms together", async () => {
@@ -88,6 +123,44 @@ describe("Pool", () => {
     await settled();
     assert.deepEqual(told.at(-1), ["a:1 connecting", "b:1 ready"]);
     assert.equal(clock.now(), 1);
+    links.get("a:1")!.ready();
+    await settled();
+    assert.deepEqual(told.at(-1), ["a:1 connecting", "b:1 ready"], "calls have one to go to");
+    await clock.advance(20);
+    assert.deepEqual(told.at(-1), ["a:1 ready", "b:1 ready"]);
+  });
+
+  it("tells no failure at once, and of no room on a connection that is not available", async () => {
+    const { clock, told, states, rooms, set, links } = setUp();
+    set("a:1", "b:1");
+    await clock.advance(1);
+    const before = told.length;
+    links.get("a:1")!.refuse();
+    await settled();
+    assert.equal(states.at(-1), "a:1 transient_failure");
+    assert.equal(told.length, before);
+    links.get("b:1")!.room = 0;
+    links.get("b:1")!.ready();
+    await settled();
+    assert.deepEqual([states.at(-1), rooms], ["b:1 ready", []]);
+    links.get("b:1")!.room = 1;
+    links.get("b:1")!.events.room!();
+    assert.deepEqual(rooms, ["b:1"]);
+  });
+
+  it("tells once of a set that takes back a connection which is ready", async () => {
+    const { clock, told, set, at, links } = setUp();
+    set("a:1");
+    links.get("a:1")!.ready();
+    await clock.advance(40);
+    at("a:1").begin();
+    set("b:1");
+    await clock.advance(40);
+    const before = told.length;
+    set("a:1");
+    await clock.advance(20);
+    assert.equal(told.length, before + 1);
+    assert.deepEqual(told.at(-1), ["a:1 ready"]);
   });
 
   it("has the new picker in use before an old connection is let go, and lets it finish its calls", async () => {
@@ -127,7 +200,7 @@ describe("Pool", () => {
   });
 
   it("takes an endpoint back that returns while its connection drains", async () => {
-    const { clock, set, links, at } = setUp({ auto: true });
+    const { clock, pool, set, links, at } = setUp({ auto: true });
     set("a:1", "b:1");
     await clock.advance(40);
     const old = at("a:1");
@@ -141,10 +214,12 @@ describe("Pool", () => {
     old.end("answered", undefined);
     assert.equal(links.get("a:1")!.closed, false);
     assert.equal(links.get("a:1")!.opened, 1);
+    await pool.close(0);
+    assert.equal(links.get("a:1")!.closes.length, 1);
   });
 
   it("keeps ready connections as the last resort when the set becomes empty, until they are lost", async () => {
-    const { clock, pool, set, links } = setUp();
+    const { clock, pool, sets, set, links } = setUp();
     set("a:1", "b:1");
     links.get("a:1")!.ready();
     await clock.advance(40);
@@ -152,9 +227,60 @@ describe("Pool", () => {
     await clock.advance(40);
     assert.deepEqual(pool.connections.map(({ endpoint, state }) => `${endpoint.address} ${state}`), ["a:1 ready"]);
     assert.equal(links.get("b:1")!.closed, true);
+    assert.deepEqual(clock.pending, [], "for as long as they work");
     links.get("a:1")!.events.lost(new Error("gone"));
     await clock.advance(40);
     assert.deepEqual(pool.connections, []);
+    const before = sets.length;
+    pool.touch();
+    await clock.advance(40);
+    assert.equal(sets.length, before);
+  });
+
+  it("has no last resort any more once there is a set again", async () => {
+    const { clock, pool, set, links } = setUp();
+    set("a:1");
+    links.get("a:1")!.ready();
+    await clock.advance(40);
+    set();
+    await clock.advance(40);
+    set("a:1");
+    await clock.advance(40);
+    links.get("a:1")!.events.lost(new Error("gone"));
+    await clock.advance(40);
+    assert.equal(pool.connections.length, 1);
+  });
+
+  it("is as new after a reset: nothing is applied, told or waited for that was under way", async () => {
+    for (const stateless of [false, true]) {
+      const { clock, pool, sets, told, set, links } = setUp({ auto: true, stateless });
+      set("a:1");
+      await clock.advance(40);
+      set();
+      await clock.advance(40);
+      set("b:1");
+      set();
+      await clock.advance(40);
+      set("c:1");
+      const before = [sets.length, told.length];
+      pool.reset();
+      assert.deepEqual([clock.pending, links.get("a:1")!.closed], [[], true]);
+      pool.touch();
+      await clock.advance(40);
+      assert.deepEqual([pool.connections, sets.length, told.length], [[], before[0], before[1]! + 1]);
+      await pool.close(0);
+    }
+  });
+
+  it("tells nothing of the connections that it closes, and leaves no timer behind", async () => {
+    const { clock, pool, states, rooms, set } = setUp({ stateless: true });
+    set("a:1");
+    set();
+    await clock.advance(40);
+    rooms.length = 0;
+    assert.equal(clock.pending.length, 1);
+    await pool.close(0);
+    assert.deepEqual([states, rooms, clock.pending], [[], [], []]);
   });
 
   it("opens at most 64 connections at a time", async () => {
@@ -441,12 +567,27 @@ describe("EndpointConnection of a link without states", () => {
     set();
     await clock.advance(29_999);
     assert.equal(pool.connections.length, 1);
-    await clock.advance(41);
+    await clock.advance(21);
     assert.equal(pool.connections.length, 0);
     set("a:1");
     await clock.advance(40);
     assert.equal(at("a:1"), connection);
     assert.equal(connection.available, true);
+  });
+});
+
+describe("connections of links without states", () => {
+  it("stay for 30 s each time that the set becomes empty", async () => {
+    const { clock, pool, set } = setUp({ stateless: true });
+    for (const emptyMs of [30_000, 10_000, 30_000]) {
+      set("a:1");
+      await clock.advance(25_000);
+      set();
+      await clock.advance(emptyMs - 1);
+      assert.equal(pool.connections.length, 1);
+      await clock.advance(1);
+      assert.equal(pool.connections.length, emptyMs === 30_000 ? 0 : 1);
+    }
   });
 });
 
