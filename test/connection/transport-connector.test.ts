@@ -13,10 +13,16 @@ import {
 import { connectNodeAdapter, createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { createConnectTransport as createFetchTransport } from "@connectrpc/connect-web";
 import { Simple } from "../../gen/simple_pb.ts";
+import { rawMethod } from "../../src/raw-method.ts";
+import { isNoted } from "../../src/connection/note.ts";
 import { markAttempt, readMark } from "../../src/connection/mark.ts";
 import { transportConnector, type TransportConnectorOptions } from "../../src/connection/transport-connector.ts";
 import { classifyTransportError } from "../../src/connection/transport-error.ts";
+import { balanced } from "../support/balanced.ts";
+import { countListeners } from "../support/count-listeners.ts";
 import { eventually } from "../support/eventually.ts";
+import { settled } from "../support/manual-clock.ts";
+import { simpleRoutes } from "../support/simple.ts";
 import { ErrorCode } from "../support/raw-http2/frame.ts";
 import { startRawServer } from "../support/raw-http2/server.ts";
 import { startSimpleServer } from "../support/servers/simple.ts";
@@ -197,6 +203,10 @@ describe("transportConnector", () => {
 
   it("refuses anything but a function", () => {
     assert.throws(() => transportConnector({} as never), /takes a function .* not \{\}/);
+    assert.throws(
+      () => balanced({ connector: transportConnector as never }),
+      /^TypeError: option connector is the function transportConnector: .*Call it: transportConnector\(…\)$/,
+    );
   });
 });
 
@@ -256,23 +266,141 @@ describe("the link of transportConnector", () => {
     assert.deepEqual(signals.map(({ aborted }) => aborted), [true, true]);
   });
 
-  it("leaves no listener on a signal that outlives a stream nobody reads", async () => {
-    const { link } = silent();
-    const abort = new AbortController(), lasting = new AbortController().signal;
-    let listeners = 0;
-    const { addEventListener, removeEventListener } = lasting;
-    Object.assign(lasting, {
-      addEventListener: (
-        ...args: Parameters<typeof addEventListener>
-      ) => (listeners++, addEventListener.apply(lasting, args)),
-      removeEventListener: (
-        ...args: Parameters<typeof removeEventListener>
-      ) => (listeners--, removeEventListener.apply(lasting, args)),
+  it("ends calls when the grace of their kind is over, and then closes", async () => {
+    const { link, signals } = silent();
+    const call = link.transport.unary(unary, undefined, undefined, undefined, {}).catch((error) => error);
+    await link.transport.stream(stream, undefined, undefined, undefined, request());
+    const closing = link.close(1, Infinity);
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [false, false]);
+    assert.equal((await call).code, Code.Canceled);
+    assert.equal(signals[1]?.aborted, false);
+    void link.close(Infinity, 1);
+    await closing;
+    assert.equal(signals[1]?.aborted, true);
+  });
+
+  it("ends calls at once when they are given no time", async () => {
+    for (const given of [[], [0], [0, 0]] as const) {
+      const { link, signals } = silent();
+      const call = link.transport.unary(unary, undefined, undefined, undefined, {}).catch((error) => error);
+      const closing = link.close(...given);
+      assert.equal(signals[0]?.aborted, true);
+      assert.equal((await call).code, Code.Canceled);
+      await closing;
+    }
+  });
+
+  it("is closed when its last call has ended, whatever time is left", async () => {
+    const { promise, resolve } = Promise.withResolvers<never>();
+    const transport = { unary: () => promise, stream: () => promise } as unknown as Transport;
+    const closes: unknown[] = [];
+    const link = transportConnector(() => transport, { close: (...args) => void closes.push(args) })(
+      { address: "a:1" },
+      events,
+    );
+    const calls = [1, 2].map(() => link.transport.unary(unary, undefined, undefined, undefined, {}));
+    const closing = link.close(Infinity);
+    await settled();
+    assert.deepEqual(closes, []);
+    resolve(undefined as never);
+    await Promise.all([...calls, closing]);
+    assert.deepEqual(closes, [[transport, { address: "a:1" }]]);
+  });
+
+  it("closes nothing when no transport was made, and prints what the closing of one throws", async (t) => {
+    const print = t.mock.method(console, "error", () => {});
+    const connector = transportConnector(() => createRouterTransport(() => {}), {
+      close() {
+        throw new Error("mine");
+      },
     });
-    await link.transport.stream(stream, abort.signal, undefined, undefined, request());
-    abort.abort();
+    await connector({ address: "a:1" }, events).close();
+    assert.equal(print.mock.callCount(), 0);
+    const used = connector({ address: "a:1" }, events);
+    await assert.rejects(used.transport.unary(unary, undefined, undefined, undefined, {}));
+    await used.close();
+    assert.equal(print.mock.callCount(), 1);
+  });
+
+  it("makes one transport for all calls", async () => {
+    let made = 0;
+    const link = transportConnector(() => (made++, createRouterTransport(simpleRoutes({ name: "a" }))))({
+      address: "a:1",
+    }, events);
+    for (let i = 0; i < 2; i++) await link.transport.unary(unary, undefined, undefined, undefined, {});
+    assert.equal(made, 1);
+    await link.close();
+  });
+
+  it("leaves no listener on the caller's signal, however its call ends", async () => {
+    const lasting = new AbortController();
+    const listeners = countListeners(lasting.signal);
+    const link = transportConnector(() => createRouterTransport(simpleRoutes({ name: "a" })))(
+      { address: "a:1" },
+      events,
+    );
+    await link.transport.unary(unary, lasting.signal, undefined, undefined, {});
+    const { message } = await link.transport.stream(
+      stream,
+      lasting.signal,
+      undefined,
+      undefined,
+      async function* () {
+        yield { data: "x" };
+      }(),
+    );
+    assert.equal(listeners(), 1);
+    for await (const _ of message);
+    const silentLink = silent().link;
+    await silentLink.transport.stream(stream, lasting.signal, undefined, undefined, request());
+    lasting.abort();
+    await silentLink.close(Infinity);
+    await link.close();
+    assert.equal(listeners(), 0);
+  });
+
+  it("ends with a stream that can't be begun", async () => {
+    const transport = { unary() {}, stream: () => Promise.reject(new Error("no")) } as unknown as Transport;
+    const link = transportConnector(() => transport)({ address: "a:1" }, events);
+    await assert.rejects(link.transport.stream(stream, undefined, undefined, undefined, request()), /^Error: no$/);
     await link.close(Infinity);
-    assert.equal(listeners, 0);
+  });
+
+  it("refuses methods without a schema, which its transports can't carry", async () => {
+    const { link, signals } = silent();
+    for (
+      const call of [
+        () => link.transport.unary(rawMethod("/a.B/C", "unary"), undefined, undefined, undefined, {}),
+        () =>
+          link.transport.stream(rawMethod("/a.B/C", "server_streaming"), undefined, undefined, undefined, request()),
+      ]
+    ) {
+      const error = await call().then(() => assert.fail("it was carried"), (error) => error);
+      assert.equal(error.code, Code.Unimplemented);
+      assert.ok(isNoted(error, "final"));
+    }
+    assert.equal(signals.length, 0);
+  });
+
+  it("asks no classifier about a call that its caller aborted, nor about what is no error", async () => {
+    const asked: unknown[] = [];
+    const { transport } = silent();
+    const connector = transportConnector(() => transport, { classify: (error) => (asked.push(error), "refused") });
+    const link = connector({ address: "a:1" }, events);
+    const abort = new AbortController();
+    const call = link.transport.unary(unary, abort.signal, undefined, undefined, {});
+    abort.abort(new Error("left"));
+    await assert.rejects(call, /^Error: left$/);
+    for (const thrown of ["away", null, undefined, 5]) {
+      const throwing = { unary: () => Promise.reject(thrown), stream() {} } as unknown as Transport;
+      const link = transportConnector(() => throwing, { classify: (error) => (asked.push(error), "refused") })(
+        { address: "a:1" },
+        events,
+      );
+      const error = await link.transport.unary(unary, undefined, undefined, undefined, {}).catch((error) => error);
+      assert.equal(error, thrown);
+    }
+    assert.deepEqual(asked, []);
   });
 
   it("marks a call as not sent whose transport can't be made", async () => {
@@ -280,6 +408,9 @@ describe("the link of transportConnector", () => {
       const [create, why] of [
         [() => {
           throw new Error("no certificate");
+        }, /can't create a transport to a:1: no certificate/],
+        [() => {
+          throw "no certificate";
         }, /can't create a transport to a:1: no certificate/],
         [() => undefined, /can't create a transport to a:1: expected a Connect Transport, not undefined/],
       ] as const
@@ -332,6 +463,9 @@ describe("markAttempt", () => {
 describe("classifyTransportError", () => {
   const failed = (cause: unknown, code = Code.Unavailable) =>
     new ConnectError("failed", code, undefined, undefined, cause);
+  /** An error below as many others, each the cause of the next. */
+  const below = (error: Error, others: number): Error =>
+    others === 0 ? error : below(new Error("outer", { cause: error }), others - 1);
   const system = (code: string, more = {}) => Object.assign(new Error(code), { code, ...more });
 
   it("reads what proves that nothing was sent", () => {
@@ -369,8 +503,28 @@ describe("classifyTransportError", () => {
         new Error("Failed to fetch"),
         new ConnectError("connect ECONNREFUSED 10.0.0.1:5432", Code.Unavailable),
         loop,
+        new AggregateError([]),
+        new AggregateError(["ECONNREFUSED"]),
+        below(system("ECONNREFUSED"), 7),
       ]
     ) assert.equal(classifyTransportError(failed(cause)), undefined, String(cause));
+    assert.equal(classifyTransportError(failed(below(system("ECONNREFUSED"), 6))), "not-sent");
+  });
+
+  it("reads what nghttp2 says of a session that refuses a request, and that a server answered", () => {
+    assert.equal(classifyTransportError(failed(system("ERR_HTTP2_INVALID_SESSION"))), "not-sent");
+    assert.equal(classifyTransportError(failed(system("ERR_HTTP2_GOAWAY_SESSION"))), "refused");
+    const refused = Object.assign(new Error("Stream closed with error code NGHTTP2_REFUSED_STREAM"), {
+      code: "ERR_HTTP2_STREAM_ERROR",
+    });
+    assert.equal(classifyTransportError(failed(refused)), "refused");
+    const answer = Object.assign(failed(system("ECONNREFUSED")), { isWireError: true });
+    assert.equal(classifyTransportError(answer), "answered");
+    assert.equal(classifyTransportError(failed(answer)), "answered");
+  });
+
+  it("takes no code of a Connect error for a system's", () => {
+    assert.equal(classifyTransportError(Object.assign(failed(undefined), { code: "ECONNREFUSED" })), undefined);
   });
 
   it("knows a lost connection", () => {
