@@ -4,6 +4,7 @@ import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/p
 import { Code, ConnectError, createRouterTransport, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { WatchedBalancer } from "../../src/balancer/watched.ts";
+import { balance } from "../../src/call/options.ts";
 import type { CallAttempt } from "../../src/call/attempt.ts";
 import { Call } from "../../src/call/call.ts";
 import type { CallEnvironment } from "../../src/call/environment.ts";
@@ -152,6 +153,35 @@ describe("an observer", () => {
       "Route 1 a:1 begins",
       "Route 1 a:1: answered ok after 0",
     ]);
+    await transport.close();
+  });
+
+  it("is notified once of an attempt that was not sent, after the picker, the health checks and the listeners", async () => {
+    const told: string[] = [];
+    const inner = roundRobin();
+    const note = (who: string, address: string) => void (address === "a:1" && told.push(who));
+    const { client, ready, clock, transport } = balanced({
+      policy(...args) {
+        const picker = inner(...args);
+        return { pick: (call) => picker.pick(call), done: ({ endpoint }) => note("picker", endpoint.address) };
+      },
+      health: [() => ({ outcome: ({ endpoint }) => note("health check", endpoint.address) })],
+      onAttempt: ({ endpoint }) => note("transport's listener", endpoint.address),
+      observers: [{ attemptStarted: () => ({ endpoint }) => note("observer", endpoint.address) }],
+      links: {
+        transport({ address }) {
+          const inner = createRouterTransport(simpleRoutes({ name: address }));
+          const refuse = () => Promise.reject(markAttempt(new Error("refused"), "not-sent"));
+          return { stream: inner.stream, unary: address === "a:1" ? refuse : inner.unary };
+        },
+      },
+    });
+    await ready();
+    const options = balance({ onAttempt: ({ endpoint }) => note("call's listener", endpoint.address) });
+    const call = client.route({ data: "x" }, options);
+    await clock.advance(100);
+    assert.equal((await call).value, "b:1: hello x");
+    assert.deepEqual(told, ["picker", "health check", "call's listener", "transport's listener", "observer"]);
     await transport.close();
   });
 

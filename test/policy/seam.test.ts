@@ -163,6 +163,20 @@ describe("a policy", () => {
     await clock.advance(100);
   });
 
+  it("may ask for the next picker while it builds one", async () => {
+    let builds = 0;
+    const { clock, ready, transport } = balanced({
+      policy: around((_, __, env) => {
+        if (++builds < 10) env.update();
+        return {};
+      }),
+    });
+    await ready();
+    await clock.advance(500);
+    assert.ok(builds >= 10, `${builds}`);
+    await transport.close();
+  });
+
   it("may ask for a new picker during a pick by a call that waits", async () => {
     let open = false;
     const { client, clock, ready, transport } = balanced({
