@@ -60,11 +60,6 @@ export class EnvelopeReader {
     return this.#bytes;
   }
 
-  /** How many pieces they are in. */
-  get pieces(): number {
-    return this.#pieces.length - this.#first;
-  }
-
   push(memory: Uint8Array, start = 0, end: number = memory.length): void {
     // Usually nothing waits, and what arrives is taken immediately.
     if (this.#bytes === 0) this.#kept = 0;

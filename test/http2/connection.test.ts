@@ -361,7 +361,8 @@ describe("the end of an HTTP/2 connection", () => {
   });
 
   it("drains when the stream ids run out", () => {
-    const { server, request, told } = pair({ firstStreamId: 0x7fff_fffd });
+    const { server, connection, request, told } = pair();
+    connection.requests.nextId = 0x7fff_fffd;
     const [a, b, c] = [request(), request(), request()];
     assert.deepEqual([a.id, b.id, c.error?.processed, told.at(-1)], [0x7fff_fffd, 0x7fff_ffff, "not-sent", "draining"]);
     server.send(frame.headers(a.id, OK, END_HEADERS_STREAM), frame.headers(b.id, OK, END_HEADERS_STREAM));

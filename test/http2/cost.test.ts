@@ -119,7 +119,8 @@ describe("what a frame costs doesn't grow with the open streams", () => {
   });
 
   it("GOAWAY that falls below many ids which were used before", () => {
-    const { server, request } = pair({ clock: new ManualClock(), firstStreamId: 1_000_000_001 });
+    const { server, connection, request } = pair({ clock: new ManualClock() });
+    connection.requests.nextId = 1_000_000_001;
     const stream = request();
     server.send(frame.goaway(1));
     assert.equal(stream.error?.processed, "refused");

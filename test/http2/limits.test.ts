@@ -6,6 +6,7 @@ import { field } from "../../src/http2/wire/hpack-table.ts";
 import { CancelledStreams } from "../../src/http2/cancelled-streams.ts";
 import { concat, encodeFrame, ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
 import { headerBlock, integer, stringLiteral } from "../support/raw-http2/header-block.ts";
+import { hpackTableBytes } from "../support/raw-http2/hpack-table.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { END_HEADERS_STREAM, flushed, frame, OK, pair } from "./memory.ts";
 import type { Pair } from "./memory.ts";
@@ -52,7 +53,7 @@ describe("what a server may not do to a client", () => {
     const hpack = new HpackDecoder(4_096, 65_536);
     const block = hpack.decode(bomb, 0, bomb.length);
     assert.ok(block.bytes > 40_000_000, `${block.bytes} bytes`);
-    assert.deepEqual([block.tooLarge, block.fields, hpack.tableBytes], [true, [], 4_038]);
+    assert.deepEqual([block.tooLarge, block.fields, hpackTableBytes(hpack)], [true, [], 4_038]);
   });
 
   it("make a client keep more of a header section than the limit, at any moment", () => {

@@ -47,8 +47,6 @@ export interface ConnectionEvents {
 export interface ConnectionOptions extends EndpointOptions {
   /** Pings when the server is silent. Defaults to no pings. */
   keepalive?: KeepaliveSettings | undefined;
-  /** The id of the first stream, for tests of ids running out. Defaults to 1. */
-  firstStreamId?: number | undefined;
 }
 
 /** The client's end of an HTTP/2 connection (RFC 9113) over a byte stream. */
@@ -71,7 +69,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
   constructor(bytes: ByteStream, events: ConnectionEvents, options: ConnectionOptions = {}) {
     super("client", bytes, options);
     this.#events = events;
-    this.requests = new Requests(this, this, options.firstStreamId ?? 1);
+    this.requests = new Requests(this, this);
     const { maxHeaderListBytes, streamWindowBytes, connectionWindowBytes } = this.limits;
     this.#reader = new FrameReader(new ResponseReceiver(this, this.requests, this), maxHeaderListBytes);
     if (options.keepalive !== undefined) this.#keepalive = new Keepalive(this, options.keepalive);

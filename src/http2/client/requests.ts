@@ -46,7 +46,8 @@ export class Requests {
   readonly #endpoint: ClientEndpoint;
   readonly #host: RequestsHost;
   readonly #waiting = new StreamQueue<ClientStream>();
-  #nextId: number;
+  /** The id of the next stream; every odd id below it was used. */
+  nextId = 1;
   #startingSoon = false;
   /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows apply. */
   #acknowledged = false;
@@ -57,17 +58,12 @@ export class Requests {
   /** The server's MAX_CONCURRENT_STREAMS as of its latest SETTINGS. */
   #allowed = Infinity;
 
-  constructor(endpoint: ClientEndpoint, host: RequestsHost, firstStreamId: number) {
+  constructor(endpoint: ClientEndpoint, host: RequestsHost) {
     this.active = endpoint.streams;
     this.#endpoint = endpoint;
     this.#host = host;
-    this.#nextId = firstStreamId;
   }
 
-  /** The id of the next stream; every odd id below it was used. */
-  get nextId(): number {
-    return this.#nextId;
-  }
   /** How many requests wait. */
   get waiting(): number {
     return this.#waiting.size;
@@ -260,15 +256,15 @@ export class Requests {
     // Section 10.5.1: the server's limit is advisory, but a server may refuse a larger request, or close the
     // connection.
     if (bytes > maxRequestHeaderListBytes || bytes > peer.maxHeaderListSize) return this.#tooLarge(stream, bytes);
-    const id = this.#nextId;
-    this.#nextId += 2;
+    const id = this.nextId;
+    this.nextId += 2;
     writer.headers(id, encoder.template(template), encoder.literals(stream.extra), peer.maxFrameSize);
     const window = this.#acknowledged ? streamWindowBytes : Math.max(streamWindowBytes, DEFAULT_WINDOW);
     stream.opened(id, new StreamWindow(window));
     this.active.add(stream);
     if (this.room === 0) this.#host.isFull();
     // Section 5.1.1: a connection whose ids ran out is replaced.
-    if (this.#nextId > MAX_STREAM_ID) this.#host.drain();
+    if (this.nextId > MAX_STREAM_ID) this.#host.drain();
   }
 
   #tooLarge(stream: ClientStream, bytes: number): void {

@@ -36,11 +36,6 @@ export class HpackDecoder {
     this.#maxListBytes = maxListBytes;
   }
 
-  /** The dynamic table's size in bytes, for tests of its bound. */
-  get tableBytes(): number {
-    return this.#table.bytes;
-  }
-
   /**
    * Decodes one complete header block.
    *
