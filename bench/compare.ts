@@ -12,11 +12,13 @@ import { type Lines, type Runtime, RUNTIMES, startBackends, startScript } from "
 import { casesNamed } from "./rounds.ts";
 import { median } from "./row.ts";
 
-const HELP = `npm run bench:compare -- DIRECTORY [--cases NAME,…] [--runtimes NAME,…] [--turns N] [--processes N]
+const HELP =
+  `npm run bench:compare -- DIRECTORY [--cases NAME,…] [--runtimes NAME,…] [--contender NAME] [--turns N] [--processes N]
 
   DIRECTORY      another checkout, with its node_modules
   --cases        see bench/case.ts; default: unary-16B-c64
   --runtimes     default: ${RUNTIMES}
+  --contender    connect-lb, or connect-lb-direct for the link alone; default: connect-lb
   --turns N      turns of 100 ms for each version in each pair of processes; default 100
   --processes N  pairs of processes, since one process's compiler may be luckier than another's; default 5`;
 
@@ -25,6 +27,7 @@ const { values, positionals } = parseArgs({
   options: {
     cases: { type: "string", default: "unary-16B-c64" },
     runtimes: { type: "string", default: RUNTIMES.join() },
+    contender: { type: "string", default: "connect-lb" },
     turns: { type: "string", default: "100" },
     processes: { type: "string", default: "5" },
     help: { type: "boolean", default: false },
@@ -64,7 +67,7 @@ try {
 /** Runs one process of each version; the ratios by case. */
 async function pair(runtime: Runtime): Promise<Record<keyof Measurement, number>[]> {
   const started = [new URL("client.ts", import.meta.url), there].map((script) =>
-    startScript(runtime, script.href, ["connect-lb", JSON.stringify(backends.addresses)])
+    startScript(runtime, script.href, [values.contender, JSON.stringify(backends.addresses)])
   ) as [Lines, Lines];
   try {
     for (const client of started) must(await client.next(20_000));
