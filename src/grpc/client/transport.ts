@@ -188,9 +188,10 @@ class GrpcTransport implements EndReportingTransport {
     request: Request<MessageInitShape<DescMessage>>,
     listener: UnaryEndListener<UnaryResponse> | undefined,
   ): Promise<UnaryResponse> {
+    // Outside of the closure, so that compilers need not allocate the request.
+    const { signal, timeoutMs, header, input } = request;
     return new Promise((resolve, reject) => {
       try {
-        const { signal, timeoutMs, header, input } = request;
         const message = method.codec.serialize(input);
         const section = requestSection(method, timeoutMs, header);
         const call = new GrpcUnaryCall(method, resolve, reject, listener);
@@ -207,9 +208,10 @@ class GrpcTransport implements EndReportingTransport {
     method: Method<DescMethodStreaming>,
     request: Request<AsyncIterable<MessageInitShape<DescMessage>>>,
   ): Promise<StreamResponse> {
+    // Outside of the closure, so that compilers need not allocate the request.
+    const { signal, timeoutMs, header, input } = request;
     return new Promise((resolve, reject) => {
       try {
-        const { signal, timeoutMs, header, input } = request;
         const section = requestSection(method, timeoutMs, header);
         const call = new GrpcStreamCall(method, resolve, reject);
         call.start(this.#connection(), section, input, signal, timeoutMs);
