@@ -166,6 +166,22 @@ describe("the gateway driver", () => {
     await failing(driver.range(range("a/"), call()));
   });
 
+  it("reads no further than an error's end, nor an error without one for long", async () => {
+    const gone = JSON.stringify({ error: "gone", message: "gone", code: 5 });
+    for (
+      const [chunks, text] of [[[gone.slice(0, 9), gone.slice(9)], /^gone$/], [
+        ["x".repeat(70_000)],
+        /^HTTP 404: /,
+      ]] as const
+    ) {
+      let cancelled = false;
+      const body = streamOf(chunks, { open: true, onCancel: () => void (cancelled = true) });
+      const { driver } = answering(() => new Response(body, { status: 404 }));
+      assert.match((await failing(driver.leaseRevoke(1n, call()))).message, text);
+      assert.ok(cancelled);
+    }
+  });
+
   it("names the reason of a request that was not answered", async () => {
     const fetch = () => Promise.reject(new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") }));
     const driver = createGatewayDriver({ fetch, random: Math.random });

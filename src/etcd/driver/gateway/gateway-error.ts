@@ -45,7 +45,8 @@ const HINTS: Readonly<Record<number, string>> = {
 /** The error for an answer that is not etcd's. */
 export function unreadable(status: number, body: string): GatewayError {
   const hint = HINTS[status];
-  return new GatewayError(`HTTP ${status}${hint === undefined ? "" : `: ${hint}`}: ${quoted(body)}`);
+  const [line = ""] = body.split("\n", 1);
+  return new GatewayError(`HTTP ${status}${hint === undefined ? "" : `: ${hint}`}: ${quoted(line)}`);
 }
 
 const quoted = (text: string) => text === "" ? "an empty answer" : JSON.stringify(printable(text));

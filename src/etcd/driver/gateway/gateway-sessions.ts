@@ -1,7 +1,7 @@
 import { type Endpoint, endpointIdentity } from "../../../endpoint.ts";
 import type { AttemptContext } from "../driver.ts";
-import { refusalIn, unanswered, unreadable } from "./gateway-error.ts";
-import { readLines } from "./lines.ts";
+import { type GatewayError, refusalIn, unanswered, unreadable } from "./gateway-error.ts";
+import { readLines, readParts } from "./lines.ts";
 import { isRecord, type Json } from "./message.ts";
 
 /** The part of the platform's `fetch` that is needed. */
@@ -12,6 +12,8 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
  * fragments that are not much larger than etcd's largest request.
  */
 const MOST_LINE = 2 ** 28;
+/** How much of an error is read, in characters. */
+const MOST_ERROR = 2 ** 16;
 
 /** What a call needs. */
 export interface GatewayRequest {
@@ -91,6 +93,11 @@ export class GatewaySessions {
     if (request.endsWithSession) session.bound.add(end);
     try {
       const response = await this.#send(request, context, own.signal);
+      if (!response.ok) {
+        const refusal = await refusalOf(response, own.signal);
+        this.#answered(session);
+        throw refusal;
+      }
       let empty = true;
       for await (const line of response.body === null ? [] : readLines(response.body, MOST_LINE, own.signal)) {
         const message = messageIn(line, response);
@@ -148,19 +155,39 @@ export class GatewaySessions {
   }
 }
 
-/** The message in a line, which streams wrap in `result`. */
-function messageIn(line: string, { ok, status }: Response): Json {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(line);
-  } catch {
-    throw unreadable(status, line);
+/**
+ * The error in a response whose status is one. It is not read beyond the error: what etcd up to 3.5 sends after it
+ * (trailers in a chunked body) workerd takes for the beginning of the connection's next response, so that the
+ * connection must not be used again.
+ */
+async function refusalOf({ body, status }: Response, signal: AbortSignal): Promise<GatewayError> {
+  let text = "";
+  for await (const part of body === null ? [] : readParts(body, signal)) {
+    text += part;
+    const answer = parsed(text);
+    if (answer !== undefined) return refusalIn(answer) ?? unreadable(status, text);
+    if (text.length > MOST_ERROR) break;
   }
-  if (!isRecord(answer)) throw unreadable(status, line);
+  return unreadable(status, text);
+}
+
+/** The message in a line, which streams wrap in `result`. */
+function messageIn(line: string, { status }: Response): Json {
+  const answer = parsed(line);
+  if (answer === undefined) throw unreadable(status, line);
   const refusal = refusalIn(answer);
   if (refusal !== undefined) throw refusal;
   const message = answer["result"] ?? answer;
   // Every message of etcd's has a header. Without one an answer of something else could pass for an empty list.
-  if (!ok || !isRecord(message) || !isRecord(message["header"])) throw unreadable(status, line);
+  if (!isRecord(message) || !isRecord(message["header"])) throw unreadable(status, line);
   return message;
+}
+
+function parsed(text: string): Json | undefined {
+  try {
+    const answer: unknown = JSON.parse(text);
+    return isRecord(answer) ? answer : undefined;
+  } catch {
+    return undefined;
+  }
 }

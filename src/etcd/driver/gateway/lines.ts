@@ -1,19 +1,38 @@
 /**
- * Reads a response's body line by line, however it was split into chunks. The last line needs no newline at its end:
- * that of an error of etcd 3.5 has none. A body that is not read to its end is cancelled.
+ * Reads a response's body as text, part by part. A body that is not read to its end is cancelled.
  *
- * @throws RangeError if a line has more than `most` characters; whatever the body fails with; the signal's reason.
+ * @throws whatever the body fails with; the signal's reason.
+ */
+export async function* readParts(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<string, void> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  // Without waiting: on a connection that is dead this may take as long as the connection does.
+  const cancel = () => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", cancel);
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      signal.throwIfAborted();
+      yield decoder.decode(value, { stream: !done });
+      if (done) return;
+    }
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    cancel();
+  }
+}
+
+/**
+ * Reads a response's body line by line, however it was split into chunks. The last line needs no newline at its end:
+ * that of an error of etcd 3.5 has none.
+ *
+ * @throws RangeError if a line has more than `most` characters; what {@link readParts} throws.
  */
 export async function* readLines(
   body: ReadableStream<Uint8Array>,
   most: number,
   signal: AbortSignal,
 ): AsyncGenerator<string, void> {
-  const reader = body.getReader();
-  // Without waiting: on a connection that is dead this may take as long as the connection does.
-  const cancel = () => void reader.cancel().catch(() => {});
-  signal.addEventListener("abort", cancel);
-  const decoder = new TextDecoder();
   let parts: string[] = [], length = 0;
   const add = (part: string) => {
     length += part.length;
@@ -26,21 +45,13 @@ export async function* readLines(
     length = 0;
     return line;
   };
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      signal.throwIfAborted();
-      const [rest = "", ...lines] = decoder.decode(value, { stream: !done }).split("\n");
-      add(rest);
-      for (const line of lines) {
-        yield take();
-        add(line);
-      }
-      if (done) break;
+  for await (const part of readParts(body, signal)) {
+    const [rest = "", ...lines] = part.split("\n");
+    add(rest);
+    for (const line of lines) {
+      yield take();
+      add(line);
     }
-    if (length > 0) yield take();
-  } finally {
-    signal.removeEventListener("abort", cancel);
-    cancel();
   }
+  if (length > 0) yield take();
 }
