@@ -49,6 +49,8 @@ function answer(what: Answer): void {
   process.send!(what);
 }
 
+/** How long a test may take without a fault. */
+const MAX_TEST_MS = 120_000;
 /** Set while a test runs: ends it as one that waits for what never comes. */
 let drained: (() => void) | undefined;
 process.on("beforeExit", () => {
@@ -72,6 +74,21 @@ const onStray = (what: string) => (error: unknown) => {
 process.on("uncaughtException", onStray("uncaught"));
 process.on("unhandledRejection", onStray("unhandled"));
 
+/** Runs a test; rejects when it fails. It has drained when nothing is left that it could wait for. */
+async function endOf(test: Test, limitMs: number): Promise<"passed" | "late" | "drained"> {
+  let timer: ReturnType<typeof setTimeout>;
+  const other = new Promise<"late" | "drained">((resolve) => {
+    timer = setTimeout(resolve, limitMs, "late").unref();
+    drained = () => resolve("drained");
+  });
+  try {
+    return await Promise.race([runTest(test).then(() => "passed" as const), other]);
+  } finally {
+    clearTimeout(timer!);
+    drained = undefined;
+  }
+}
+
 async function attempt({ tests, limitsMs }: TryJob): Promise<Verdict> {
   const verdict = (noticed?: string, timedOut = false): Verdict => ({
     type: "verdict",
@@ -93,20 +110,12 @@ async function attempt({ tests, limitsMs }: TryJob): Promise<Verdict> {
       const test = files.get(file)![index];
       if (test === undefined) return verdict("loads other tests");
       begun.push(test);
-      let timer: ReturnType<typeof setTimeout>;
-      const ended = new Promise<"late" | "drained">((resolve) => {
-        timer = setTimeout(resolve, limitsMs[at]!, "late").unref();
-        drained = () => resolve("drained");
-      });
       try {
-        const how = await Promise.race([runTest(test), ended]);
+        const how = await endOf(test, limitsMs[at]!);
         if (how === "drained") return verdict(`${test.name} (never ends)`);
         if (how === "late") return verdict(test.name, true);
       } catch {
         return verdict(test.name);
-      } finally {
-        clearTimeout(timer!);
-        drained = undefined;
       }
     }
     return verdict();
@@ -123,11 +132,8 @@ async function survey({ file, positions }: SurveyJob): Promise<Answer> {
   const surveyed = [];
   for (const test of tests) {
     const startMs = performance.now();
-    try {
-      await runTest(test);
-    } catch (error) {
-      throw new Error(`without any fault, "${test.name}" of ${file} fails`, { cause: error });
-    }
+    const how = await endOf(test, MAX_TEST_MS);
+    if (how !== "passed") throw new Error(`without any fault, "${test.name}" of ${file} is ${how}`);
     const timeMs = performance.now() - startMs;
     const reached = reachedBy(positions);
     for (const [url, indexes] of Object.entries(whole)) {
