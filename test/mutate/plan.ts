@@ -37,7 +37,7 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   call: { sources: ["src/call/*.ts"], near: CALLS, far: ["test/grpc/*.test.ts", "test/node/*.test.ts"] },
   balancer: {
     sources: ["src/balancer/*.ts", "src/health/*.ts", "src/transport/*.ts"],
-    near: [...CALLS, "test/health/*.test.ts"],
+    near: [...CALLS, "test/balancer/*.test.ts", "test/health/*.test.ts", "test/policy/*.test.ts"],
     far: ["test/grpc/*.test.ts", "test/node/*.test.ts"],
   },
   policy: { sources: ["src/policy/*.ts"], near: ["test/policy/*.test.ts"], far: CALLS },
