@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { connectionFailed } from "../../src/connection/failure.ts";
 import { markAttempt, readMark } from "../../src/connection/mark.ts";
 import { isNoted, note } from "../../src/connection/note.ts";
 
@@ -40,5 +41,15 @@ describe("a note on an error", () => {
     assert.equal(isNoted(note(below(error, 1), "final"), "full"), true);
     assert.equal(isNoted(error, "suspect"), false);
     assert.equal(isNoted(undefined, "full"), false);
+  });
+});
+
+describe("a connection that failed", () => {
+  it("says what its causes say, eight deep: they may be a loop", () => {
+    const chain = (words: readonly string[]): Error | undefined =>
+      words.length === 0 ? undefined : new Error(words[0], { cause: chain(words.slice(1)) });
+    const words = Array.from("abcdefghij", (letter) => letter.repeat(3));
+    const { rawMessage } = connectionFailed("10.0.0.5:80", chain(words), "not-sent");
+    assert.equal(rawMessage, `the connection to 10.0.0.5:80 failed: ${words.slice(0, 8).join(": ")}`);
   });
 });

@@ -23,6 +23,19 @@ describe("OpeningLimit", () => {
     assert.deepEqual(started, [0, 1, 2, 3, 4]);
   });
 
+  it("begins no opening in the midst of another", () => {
+    const limit = new OpeningLimit(3);
+    const story: string[] = [];
+    const open = (name: string, next?: string) => () => {
+      story.push(`${name} begins`);
+      if (next !== undefined) limit.admit(open(next));
+      story.push(`${name} has begun`);
+      return undefined;
+    };
+    limit.admit(open("a", "b"));
+    assert.deepEqual(story, ["a begins", "a has begun", "b begins", "b has begun"]);
+  });
+
   it("takes any number of openings that are no longer needed, also when each leads to the next", () => {
     const limit = new OpeningLimit(1);
     let admitted = 0;
