@@ -154,8 +154,7 @@ export class PulledBalancer extends Balancer {
       this.#looks.delete(other);
       super.forget(other);
     }
-    // Calls that wait for room are served in their order.
-    if (!this.pool.connections.some((connection) => connection.full)) call.retry();
+    call.retry();
     return this.#looks.get(call);
   }
 

@@ -155,7 +155,7 @@ describe("a pull transport", () => {
       assert.equal(await who(request().client), "b");
       // An answer that was thought lost is older than what is known.
       lists[1]!.answer("a:1");
-      await settled();
+      await clock.advance(20);
       assert.equal(await who(request().client), "b");
     });
 
@@ -275,8 +275,26 @@ describe("a pull transport", () => {
       await settled();
       assert.equal(await who(client), "b");
       assert.equal(transport.snapshot().stale, undefined);
+      // Its backoff begins anew.
+      await clock.advance(5_000);
+      pending(client);
+      await settled();
+      lists[4]!.fail();
+      await clock.advance(800);
+      pending(client);
+      await settled();
+      assert.equal(lists.length, 6);
+      lists[5]!.answer("b:1");
+      await settled();
       const told = events.map(({ type }) => type).filter((type) => type !== "connection-state");
-      assert.deepEqual(told, ["endpoints-changed", "endpoints-stale", "endpoints-fresh", "endpoints-changed"]);
+      assert.deepEqual(told, [
+        "endpoints-changed",
+        "endpoints-stale",
+        "endpoints-fresh",
+        "endpoints-changed",
+        "endpoints-stale",
+        "endpoints-fresh",
+      ]);
     });
 
     it("lets the first call wait for it, and say why when its time is over", async () => {
@@ -394,6 +412,16 @@ describe("a pull transport", () => {
     links.get("a:1")!.ready();
     await clock.advance(20);
     assert.equal(await several(client, 2), "ab");
+    assert.deepEqual(clock.pending, []);
+  });
+
+  it("fails calls at once when no link can be opened", async () => {
+    const { client, clock, links } = pulled({ addresses: ["a:1"], links: { stateless: false } });
+    const failed = failureOf(client.route({}));
+    await clock.advance(3_000);
+    links.get("a:1")!.refuse();
+    await settled();
+    assert.match(String(await failed), /unavailable.*every endpoint is failing.*connection refused/);
     assert.deepEqual(clock.pending, []);
   });
 

@@ -225,12 +225,26 @@ describe("a balancer object", () => {
   });
 
   it("lets go of the service that was called longest ago when there are too many", async (t) => {
-    const { objects, registry, servers } = await setUp(t, [named("a")]);
+    const memory = createMemoryRegistry();
+    let watched = 0;
+    const { objects, registry, servers } = await setUp(t, [named("a")], {
+      registry: (env) => ({
+        ...memory,
+        resolver: (service) => ({
+          async *resolve(signal) {
+            watched++;
+            signal.addEventListener("abort", () => watched--);
+            yield* env.registry.resolver(service).resolve(signal);
+          },
+        }),
+      }),
+    });
     for (let i = 0; i < 100; i++) {
       registry.register({ service: `s${i}`, address: servers[0]!.address });
       const transport = objectTransport(objects.namespace, `s${i}`, { name: "one" });
       assert.equal((await createClient(Simple, transport).route({})).value, "a");
     }
+    assert.equal(watched, 64);
     const first = objectTransport(objects.namespace, "s0", { name: "one" });
     assert.equal((await createClient(Simple, first).route({})).value, "a");
   });
@@ -291,11 +305,21 @@ describe("what a balancer object registers", () => {
   });
 
   it("changes when it is registered again", async (t) => {
-    const { registry, objects } = await setUp(t, []);
+    const states: string[] = [];
+    const { registry, objects } = await setUp(t, [], {
+      registry: ({ registry }) => ({
+        ...registry,
+        register: (options) => {
+          const { zone = "none" } = options;
+          return registry.register({ ...options, onState: (state) => void states.push(`${zone} ${state}`) });
+        },
+      }),
+    });
     const through = objectRegistry(objects.namespace);
     await through.register({ ...server, ttlSeconds: 60 });
     await through.register({ ...server, ttlSeconds: 6, zone: "z" });
     assert.deepEqual(await registered(registry), ["10.0.0.1:80 z"]);
+    assert.deepEqual(states, ["none registered", "z registered", "none closed"]);
     assert.ok(objects.alarmInMs("simple")! <= 2_000);
     assert.equal(objects.stored("simple").size, 1);
   });
