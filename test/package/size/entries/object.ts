@@ -1,0 +1,1 @@
+export { createBalancerObject, createWorkerEtcdRegistry, objectTransport } from "../../../../src/workers.ts";

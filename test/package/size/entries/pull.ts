@@ -1,0 +1,1 @@
+export { createPullTransport } from "../../../../src/index.ts";
