@@ -1,4 +1,5 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import { asError } from "../error-text.ts";
 import { resolutionReader } from "../resolver/read.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import type { Clock, Timer } from "../time/clock.ts";
@@ -89,7 +90,7 @@ export class PulledBalancer extends Balancer {
       const { resolution, leftOut } = this.#read(await untilAborted(this.#ask(abort.signal), abort.signal));
       end = () => this.#listed(resolution, leftOut);
     } catch (error) {
-      end = () => this.#failed(error instanceof Error ? error : new Error(String(error)));
+      end = () => this.#failed(asError(error));
     }
     timer.cancel();
     if (!this.closed && this.freshness.ended(number)) end();

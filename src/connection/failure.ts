@@ -10,11 +10,6 @@ export function endedEarly(cause: Error | undefined): Error {
   return cause ?? new Error("the server ended the connection before it answered a call");
 }
 
-/** Converts whatever was thrown to an Error. */
-export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}
-
 /** What browsers say of any failure of fetch: they keep the reason from the page. */
 const BROWSER = /^(Failed to fetch|NetworkError when|Load failed)/;
 const HINT =

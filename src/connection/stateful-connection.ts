@@ -1,7 +1,8 @@
 import type { ConnectivityState } from "../connectivity.ts";
 import { EndpointConnection, type RunningBackoff } from "./endpoint-connection.ts";
-import { asError, endedEarly } from "./failure.ts";
+import { endedEarly } from "./failure.ts";
 import type { AttemptEnd } from "./mark.ts";
+import { asError } from "../error-text.ts";
 
 /** A link that stayed open this long was healthy: its end does not count as a failure to open it. */
 const HEALTHY_MS = 10_000;

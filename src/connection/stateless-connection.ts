@@ -1,7 +1,8 @@
 import type { ConnectivityState } from "../connectivity.ts";
 import { EndpointConnection, type RunningBackoff } from "./endpoint-connection.ts";
-import { asError, isLost } from "./failure.ts";
+import { isLost } from "./failure.ts";
 import type { AttemptEnd } from "./mark.ts";
+import { asError } from "../error-text.ts";
 
 /** What is known about the link. `failure` stays until an attempt is answered. */
 type Phase =

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
-import { asError } from "../connection/failure.ts";
+import { asError } from "../error-text.ts";
 import { markAttempt } from "../connection/mark.ts";
 import { classifyTransportError } from "../connection/transport-error.ts";
 

@@ -1,3 +1,4 @@
+import { asError } from "../error-text.ts";
 import { Backoff, sleep } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import { PACE_MS } from "../time/pace.ts";
@@ -38,7 +39,7 @@ export async function watchResolver(
       }
       cause = new Error("the resolver ended");
     } catch (error) {
-      cause = error instanceof Error ? error : new Error(String(error));
+      cause = asError(error);
     }
     if (signal.aborted) return;
     last = { ...last, stale: { sinceMs: last.stale?.sinceMs ?? clock.now(), cause } };

@@ -1,8 +1,9 @@
 import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
+import { asError } from "../../error-text.ts";
 import { type Clock, MAX_DELAY_MS } from "../../time/clock.ts";
 import { untilAborted } from "../../time/until-aborted.ts";
 import type { AttemptContext, EtcdDriver } from "../driver/driver.ts";
-import { asError, EtcdError } from "../driver/failure.ts";
+import { EtcdError } from "../driver/failure.ts";
 import { Attempts } from "./attempts.ts";
 import { queueName } from "./authentication-queue.ts";
 import { type ClientState, TokenState } from "./client-state.ts";

@@ -41,8 +41,3 @@ export function kindOfText(text: string): FailureKind {
   if (/permission denied|invalid user ID or password/i.test(text)) return "refused";
   return "transient";
 }
-
-/** Converts anything thrown into an Error. */
-export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
-}

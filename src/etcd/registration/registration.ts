@@ -1,3 +1,4 @@
+import { asError } from "../../error-text.ts";
 import { emit } from "../../listener.ts";
 import type { RegistryEvent } from "../../registry/event.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
@@ -8,7 +9,7 @@ import { sleep } from "../../time/backoff.ts";
 import type { Timer } from "../../time/clock.ts";
 import type { EtcdClient } from "../client/client.ts";
 import { Pace } from "../client/pace.ts";
-import { asError, EtcdError } from "../driver/failure.ts";
+import { EtcdError } from "../driver/failure.ts";
 import { ConnectionLosses } from "./connection-losses.ts";
 import { KeyLooks, type Looked } from "./key-looks.ts";
 import { LeasedKey, type LeasedServer, type Standing } from "./leased-key.ts";

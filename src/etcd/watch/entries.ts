@@ -1,7 +1,7 @@
 import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
+import { asError } from "../../error-text.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
 import type { KeyValue, WatchEvent } from "../driver/driver.ts";
-import { asError } from "../driver/failure.ts";
 
 /** Larger values, in bytes, are not registrations: they are skipped and never kept. */
 const MAX_VALUE_BYTES = 64 << 10;

@@ -1,3 +1,4 @@
+import { asError } from "../../error-text.ts";
 import { emit } from "../../listener.ts";
 import type { RegistryEvent } from "../../registry/event.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
@@ -7,7 +8,7 @@ import { sleep } from "../../time/backoff.ts";
 import type { EtcdClient } from "../client/client.ts";
 import type { Cursor } from "../client/cursor.ts";
 import { Pace } from "../client/pace.ts";
-import { asError, WatchTimeout } from "../driver/failure.ts";
+import { WatchTimeout } from "../driver/failure.ts";
 import { Entries } from "./entries.ts";
 import { keyRange, Position } from "./position.ts";
 import { Relist } from "./relist.ts";
