@@ -10,9 +10,11 @@ import { Call } from "../../src/call/call.ts";
 import type { CallEnvironment } from "../../src/call/environment.ts";
 import { Settings } from "../../src/call/settings.ts";
 import type { Attempt, AttemptStart, CallObserver } from "../../src/call/observer.ts";
+import type { Connection } from "../../src/connection/connection.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { note } from "../../src/connection/note.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
+import { view } from "../../src/policy/view.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced } from "../support/balanced.ts";
 import { fakeConnector } from "../support/fake-links.ts";
@@ -122,12 +124,22 @@ describe("an observer", () => {
     await transport.close();
   });
 
-  it("hears the end of an attempt that found its connection full, too", async () => {
+  it("hears the end of an attempt that found its connection full, too, as does its picker", async () => {
     const { observer, lines } = notes();
     let full = true;
+    const done: [Connection, string][] = [];
+    let shown: Connection | undefined;
     const { client, clock, ready, transport } = balanced({
       resolver: staticResolver(["a:1"]),
       observers: [observer],
+      policy([connection]) {
+        connection?.connect();
+        if (connection !== undefined) shown ??= view(connection, {});
+        return {
+          pick: () => shown?.available ? shown : "wait",
+          done: (connection, { end }) => void done.push([connection, end]),
+        };
+      },
       links: {
         transport: () => {
           const inner = createRouterTransport(simpleRoutes({ name: "a" }));
@@ -153,6 +165,8 @@ describe("an observer", () => {
       "Route 1 a:1 begins",
       "Route 1 a:1: answered ok after 0",
     ]);
+    assert.deepEqual(done.map(([, end]) => end), ["not-sent", "answered"]);
+    assert.ok(done.every(([connection]) => connection === shown), "the object that it picked");
     await transport.close();
   });
 

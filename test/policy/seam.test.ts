@@ -164,16 +164,26 @@ describe("a policy", () => {
   });
 
   it("may ask for the next picker while it builds one", async () => {
-    let builds = 0;
+    let builds = 0, asks = 0;
+    let environment: PolicyEnvironment | undefined;
     const { clock, ready, transport } = balanced({
       policy: around((_, __, env) => {
-        if (++builds < 10) env.update();
+        environment = env;
+        builds++;
+        if (asks-- > 0) env.update();
         return {};
       }),
     });
     await ready();
-    await clock.advance(500);
-    assert.ok(builds >= 10, `${builds}`);
+    await clock.advance(100);
+    const before = builds;
+    asks = 1;
+    // It is built at once, since the last one was long ago.
+    environment!.update();
+    await settled();
+    assert.equal(builds, before + 1);
+    await clock.advance(20);
+    assert.equal(builds, before + 2);
     await transport.close();
   });
 
