@@ -8,6 +8,7 @@ import { type AttemptEnd, markAttempt } from "../../src/connection/mark.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { deadlinesOf } from "../../src/time/deadline.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
+import { manualResolver } from "../support/manual-resolver.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 import { simpleRoutes } from "../support/simple.ts";
 
@@ -126,6 +127,27 @@ describe("calls that wait", () => {
     await ready();
     assertFailure(await failureOf(client.route({})), Code.Unavailable, /no/);
     assert.equal(seen.length, 1);
+    await transport.close();
+  });
+
+  it("for the endpoint that declined them fail at once when that has left the set, and the others are failing", async () => {
+    const resolver = manualResolver();
+    const { client, clock, links, transport } = balanced({
+      resolver,
+      links: { auto: false, transport: () => failing(Infinity, "refused").transport },
+    });
+    resolver.tell({ endpoints: [{ address: "a:1" }, { address: "b:1" }] });
+    const failed = failureOf(client.route({}));
+    await clock.advance(0);
+    links.get("a:1")!.ready();
+    // It waits for b:1, which may become ready.
+    await clock.advance(5);
+    resolver.tell({ endpoints: [{ address: "b:1" }] });
+    await clock.advance(1_000);
+    links.get("b:1")!.refuse();
+    await clock.advance(100);
+    assertFailure(await failed, Code.Unavailable, /every endpoint is failing/);
+    assert.equal(transport.snapshot().waiting, 0);
     await transport.close();
   });
 

@@ -5,6 +5,8 @@ import { Simple } from "../../gen/simple_pb.ts";
 import { balance } from "../../src/call/options.ts";
 import type { Connection, Health } from "../../src/connection/connection.ts";
 import type { HealthCheck, HealthEnvironment } from "../../src/health/health.ts";
+import { roundRobin } from "../../src/policy/round-robin.ts";
+import { view } from "../../src/policy/view.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
 import { manualResolver } from "../support/manual-resolver.ts";
@@ -174,6 +176,7 @@ describe("health checks", () => {
     const available = () => transport.snapshot().endpoints!.map((endpoint) => endpoint.available);
     one.say("a:1", new Error("ill"));
     two.say("a:1", "unknown");
+    assert.match(String(transport.snapshot().endpoints![0]!.health), /ill/, "a reason says more than nothing");
     assert.deepEqual(available(), [false, true, true]);
     one.say("a:1", "serving");
     assert.deepEqual(available(), [false, true, true], "the other has not said so");
@@ -182,6 +185,71 @@ describe("health checks", () => {
     two.say("a:1", "serving");
     assert.deepEqual(available(), [true, false, true]);
     await clock.advance(100);
+    await transport.close();
+  });
+
+  it("have no say in a connection that was lost: calls wait for it, and the panic share is that of the others", async () => {
+    const { check, say } = manual();
+    const { client, clock, links, transport } = balanced({ health: [check], panicShare: 0.5, links: { auto: false } });
+    const connected = transport.connect();
+    await clock.advance(40);
+    for (const link of links.values()) link.ready();
+    await clock.advance(40);
+    await connected;
+    const available = () => transport.snapshot().endpoints!.map((endpoint) => endpoint.available);
+    for (const address of ["a:1", "b:1"]) say(address, new Error("ill"));
+    assert.deepEqual(available(), [true, true, true], "one of three is less than half");
+    await client.route({});
+    await clock.advance(20_000);
+    links.get("b:1")!.events.lost(new Error("gone"));
+    assert.deepEqual(available(), [false, false, true], "one of two is not");
+    links.get("c:1")!.events.lost(new Error("gone, too"));
+    links.get("a:1")!.events.lost(new Error("and this one"));
+    assert.deepEqual(transport.snapshot().endpoints!.map(({ health }) => health), ["serving", "serving", "serving"]);
+    const call = client.route({ data: "x" });
+    await clock.advance(40);
+    assert.equal(transport.snapshot().waiting, 1);
+    links.get("b:1")!.ready();
+    await clock.advance(40);
+    assert.equal((await call).value, "b:1: hello x");
+    await transport.close();
+  });
+
+  it("fail no call that can wait for a connection which was held back and is opened again", async () => {
+    const { check, say } = manual();
+    const { client, clock, links, transport } = balanced({
+      health: [check],
+      resolver: staticResolver(["a:1"]),
+      links: { auto: false },
+    });
+    const call = client.route({ data: "x" });
+    await clock.advance(40);
+    links.get("a:1")!.ready();
+    await call;
+    say("a:1", new Error("ill"));
+    links.get("a:1")!.events.lost(new Error("gone"));
+    const next = client.route({ data: "y" });
+    await clock.advance(40);
+    links.get("a:1")!.ready();
+    await clock.advance(40);
+    assert.equal((await next).value, "a:1: hello y");
+    await transport.close();
+  });
+
+  it("see the connection itself where a policy picked a view of it", async (t) => {
+    const seen: Connection[] = [];
+    const inner = roundRobin();
+    const { client, ready, transport } = balanced({
+      policy: (connections, ...rest) => inner(connections.map((connection) => view(connection, {})), ...rest),
+      health: [() => ({
+        ready: (connection) => void seen.push(connection),
+        outcome: (connection) => assert.ok(seen.includes(connection)),
+      })],
+    });
+    await ready();
+    const print = t.mock.method(console, "error", () => {});
+    await client.route({ data: "x" });
+    assert.equal(print.mock.callCount(), 0);
     await transport.close();
   });
 

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createContextKey, createContextValues, createRouterTransport } from "@connectrpc/connect";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import { balance } from "../../src/call/options.ts";
+import { markAttempt } from "../../src/connection/mark.ts";
 import { drop } from "../../src/policy/drop.ts";
 import { excluding } from "../../src/policy/excluding.ts";
 import type { CallInfo, Picker, Policy, PolicyEnvironment } from "../../src/policy/policy.ts";
@@ -315,6 +316,28 @@ describe("a pick", () => {
     assert.equal((await kept as ConnectError).code, Code.DeadlineExceeded);
     assert.equal(transport.snapshot().waiting, 0);
     assert.throws(() => drop("x" as unknown as Error), TypeError);
+    await transport.close();
+  });
+
+  it("may drop a call that was refused elsewhere", async () => {
+    const attempts: string[] = [];
+    const { client, ready, clock, transport } = balanced({
+      policy: around((inner) => ({
+        pick: (call) => attempts.length === 0 ? inner.pick(call) : drop(new ConnectError("enough", Code.Aborted)),
+      })),
+      onAttempt: ({ endpoint }) => void attempts.push(endpoint.address),
+      links: {
+        transport: () => {
+          const refuse = () => Promise.reject(markAttempt(new Error("refused"), "refused"));
+          return { unary: refuse, stream: refuse };
+        },
+      },
+    });
+    await ready();
+    const failed = failureOf(client.route({}, balance({ waitForReady: true })));
+    await clock.advance(100);
+    assert.equal((await failed as ConnectError).code, Code.Aborted);
+    assert.equal(attempts.length, 1);
     await transport.close();
   });
 
