@@ -27,6 +27,9 @@ await transport.close();
 /** What must not be in a bundle of the core alone: modules of Node, the etcd driver, the `etcd3` package, HTTP/2. */
 const UNUSED = [/["'`]node:/, /etcdserverpb/, /etcd3/, /SETTINGS/];
 
+/** What needs no module of any platform. */
+const ENTRIES_EVERYWHERE = ["connect-lb", "connect-lb/fetch", "connect-lb/workers", "connect-lb/etcd-gateway"];
+
 /** Bundles the core with bun, esbuild and rollup. */
 export async function checkBundles(project: string): Promise<void> {
   const entry = join(project, "browser.js");
@@ -58,6 +61,15 @@ export async function checkBundles(project: string): Promise<void> {
     for (const unused of UNUSED) assert.doesNotMatch(text, unused, `${name}'s bundle of the core`);
     assert.equal(execFileSync(executable("node"), [file], { encoding: "utf8" }), "ready\n", `${name}'s bundle`);
   }
+  const everywhere = ENTRIES_EVERYWHERE.map((name) => `export * from "${name}";`).join("\n");
+  // Modules of Node can't be resolved for browsers.
+  await build({
+    stdin: { contents: everywhere, resolveDir: project },
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    write: false,
+  });
   console.log(`bundles of connect-lb alone by ${Object.keys(bundlers).join(", ")}: nothing but the core, and they run`);
 }
 

@@ -18,6 +18,7 @@ import { runPages } from "./pages.ts";
 import {
   compile,
   install,
+  installOnBun,
   installOnDeno,
   runServerAndClient,
   runSingleExecutables,
@@ -28,8 +29,8 @@ import { checkTypes } from "./types.ts";
 const temporary = mkdtempSync(join(tmpdir(), "connect-lb-package-"));
 const project = join(temporary, "project");
 const node22 = join(temporary, "node22");
-const onDeno = join(temporary, "deno");
-for (const folder of [project, node22, onDeno]) mkdirSync(folder);
+const [onBun, onDeno] = [join(temporary, "bun"), join(temporary, "deno")];
+for (const folder of [project, node22, onBun, onDeno]) mkdirSync(folder);
 const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: object };
 /** What users import. */
 const entries = Object.keys(exports).filter((name) => name !== "./package.json").map((name) =>
@@ -47,7 +48,8 @@ try {
     { name: "Deno", command: "deno", program: executable("deno") },
   ];
 
-  install(project, pack(temporary));
+  const tarball = pack(temporary);
+  install(project, tarball);
   copyFileSync(join(root, "test/package/program.mjs"), join(project, "program.mjs"));
   run(project, join(node22, "node_modules/.bin/node"), "program.mjs");
   const load = `for (const entry of ${JSON.stringify(entries)}) require(entry)`;
@@ -58,6 +60,9 @@ try {
   checkTypes(project, entries);
   await checkBundles(project);
   await runSingleExecutables(project, etcd.url);
+  installOnBun(onBun, join(project, "gen"), tarball);
+  const bun: RuntimeUnderTest = { name: "Bun, installed by it", command: "bun", program: executable("bun") };
+  await runServerAndClient(onBun, bun, etcd.url);
   const env = await installOnDeno(onDeno, join(project, "gen"), jsr.url);
   checkLinks(
     (path) => [...jsr.files.keys()].some((file) => file === path || file.startsWith(`${path}/`)),

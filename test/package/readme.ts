@@ -28,6 +28,15 @@ export function install(folder: string, tarball: string): void {
   run(folder, "npx", "buf", "generate", "proto");
 }
 
+/** The same with `bun add`. */
+export function installOnBun(folder: string, generated: string, tarball: string): void {
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const [npm] = block("README.md: Install (1)").match(/(?<=^npm install ).*connect-lb.*$/m) ?? [];
+  const names = npm?.split(" ").map((name) => name === "connect-lb" ? tarball : name) ?? [];
+  run(folder, executable("bun"), "add", ...names);
+  cpSync(generated, join(folder, "gen"), { recursive: true });
+}
+
 /** The same for Deno, with JSR's place taken by a stand-in. Returns the environment that Deno needs for it. */
 export async function installOnDeno(
   folder: string,
