@@ -11,6 +11,8 @@ import { balance, createBalancedTransport, roundRobin, staticResolver, transport
 import { dnsResolver, grpcConnector, shutdown } from "../src/node.ts";
 import { destinationOf } from "../src/node/socket.ts";
 import { quoted, refuseUnknown } from "../src/option.ts";
+import { createWorkerEtcdRegistry, createWorkerTransport, workerConnector } from "../src/workers.ts";
+import { streamConnect } from "./workers/stream-connect.ts";
 
 // Options as JavaScript may give them.
 // deno-lint-ignore no-explicit-any
@@ -18,6 +20,7 @@ type Anything = any;
 
 const resolver = staticResolver(["a:1"]);
 const connector = grpcConnector();
+const { connect } = streamConnect();
 const etcd = { endpoints: ["http://127.0.0.1:1"] };
 const server = { service: "a", address: "10.0.0.5:80" };
 
@@ -30,6 +33,9 @@ const factories: Record<string, (more: Anything) => unknown> = {
   "fetchConnector()": (more) => fetchConnector({ protocol: "connect", ...more }),
   "createEtcdRegistry()": (more) => createEtcdRegistry({ ...etcd, ...more }),
   "createEtcd3Registry()": (more) => createEtcd3Registry({ Etcd3, ...etcd, ...more }),
+  "createWorkerEtcdRegistry()": (more) => createWorkerEtcdRegistry({ ...etcd, connect, ...more }),
+  "createWorkerTransport()": (more) => createWorkerTransport({ resolver, connect, ...more }),
+  "workerConnector()": (more) => workerConnector({ connect, ...more }),
   "createGatewayRegistry()": (more) => createGatewayRegistry({ ...etcd, ...more }),
   "createMemoryRegistry()": (more) => createMemoryRegistry({ ...more }),
   "createMemoryEtcd()": (more) => createMemoryEtcd({ ...more }),

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../time/clock.ts";
+import { type Clock, type Timer, TIMERS_BELONG_TO_REQUESTS } from "../time/clock.ts";
 import { PACE_MS } from "../time/pace.ts";
 
 type Requested = "nothing" | "a run" | "an urgent run";
@@ -33,8 +33,9 @@ export class Pacer {
       return;
     }
     const waitMs = this.#lastRunMs + PACE_MS - this.#clock.now();
-    if (waitMs <= 0) this.#runNow();
-    else this.#timer ??= this.#clock.timer(waitMs, () => this.#runNow());
+    if (waitMs <= 0) return this.#runNow();
+    if (TIMERS_BELONG_TO_REQUESTS) this.#cancelTimer();
+    this.#timer ??= this.#clock.timer(waitMs, () => this.#runNow());
   }
 
   /** Something changed that can't wait: runs now. */

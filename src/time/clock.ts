@@ -44,6 +44,9 @@ function holdProcess(handle: unknown, on: boolean): void {
   }
 }
 
+/** In workerd a timer belongs to the request that set it, and never fires once that has ended. */
+export const TIMERS_BELONG_TO_REQUESTS: boolean = globalThis.navigator?.userAgent === "Cloudflare-Workers";
+
 /** The runtime's own clock: `performance.now()` and `setTimeout`. */
 export const systemClock: Clock = {
   now: () => performance.now(),

@@ -1,4 +1,4 @@
-import { systemClock } from "./clock.ts";
+import { systemClock, TIMERS_BELONG_TO_REQUESTS } from "./clock.ts";
 import type { Clock, Timer } from "./clock.ts";
 
 /** A pending deadline, as returned by {@link Deadlines.add}. */
@@ -150,9 +150,6 @@ class Entry implements Deadline {
 }
 
 const byClock = new WeakMap<Clock, Deadlines>();
-
-/** In workerd a timer belongs to the request that set it, and never fires once that has ended. */
-const TIMERS_BELONG_TO_REQUESTS = globalThis.navigator?.userAgent === "Cloudflare-Workers";
 
 /** The deadlines of a clock, shared by all users of the clock where timers can be shared. */
 export function deadlinesOf(clock: Clock = systemClock): Deadlines {

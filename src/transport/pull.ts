@@ -44,7 +44,8 @@ export interface PullTransport extends Transport, AsyncDisposable {
   close(graceMs?: number): Promise<void>;
 }
 
-const PULL: Checks<PullTransportOptions> = {
+/** The checks of {@link PullTransportOptions}. */
+export const PULL: Checks<PullTransportOptions> = {
   ...TRANSPORT,
   resolver: required(makes(
     "a resolver with list(), such as registry.resolver(service), staticResolver([…]) or pollingResolver({…})",

@@ -81,7 +81,15 @@ export async function startWorkerd(script: string, options: WorkerdOptions = {})
 
 async function bundle(script: string, outfile: string, { nodeCompat = false }: WorkerdOptions): Promise<void> {
   const target = nodeCompat ? ["--target=node"] : ["--target=browser", "--conditions=workerd"];
-  const args = ["build", script, ...target, "--format=esm", "--external=cloudflare:*", `--outfile=${outfile}`];
+  const args = [
+    "build",
+    script,
+    ...target,
+    "--format=esm",
+    "--external=cloudflare:*",
+    "--external=node:*",
+    `--outfile=${outfile}`,
+  ];
   const child = start(executable("bun"), args);
   const { code } = await child.exited;
   if (code !== 0) throw new Error(`the worker can't be bundled:\n${child.lines.join("\n")}`);

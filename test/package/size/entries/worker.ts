@@ -1,2 +1,1 @@
-export { createBalancedTransport } from "../../../../src/index.ts";
-export { createWorkerEtcdRegistry, workerConnector } from "../../../../src/workers.ts";
+export { createWorkerEtcdRegistry, createWorkerTransport } from "../../../../src/workers.ts";

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { Code, createClient, createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
+import type { Attempt } from "../../src/index.ts";
+import { staticResolver } from "../../src/resolver/static.ts";
+import { createWorkerTransport, type StreamSocket, type WorkerTransportOptions } from "../../src/workers.ts";
+import { eventually } from "../support/eventually.ts";
+import { type SimpleServer, startSimpleServer } from "../support/servers/simple.ts";
+import { streamConnect } from "./stream-connect.ts";
+
+/** A request's context; what it was asked to wait for. */
+class Context {
+  readonly waited: Promise<unknown>[] = [];
+  waitUntil(promise: Promise<unknown>) {
+    this.waited.push(promise);
+  }
+}
+
+async function servers(t: TestContext, count: number): Promise<SimpleServer[]> {
+  const started = await Promise.all(Array.from({ length: count }, (_, i) =>
+    startSimpleServer({
+      methods: { route: () => ({ code: 200, value: `${i}` }) },
+    })));
+  t.after(() => Promise.all(started.map((server) => server.close())));
+  return started;
+}
+
+function transport(addresses: readonly string[], options: Partial<WorkerTransportOptions> = {}) {
+  const counted = streamConnect();
+  const created = createWorkerTransport({
+    resolver: staticResolver(addresses),
+    connect: counted.connect,
+    random: () => 0,
+    ...options,
+  });
+  const client = (ctx: Context) => createClient(Simple, created.forRequest(ctx));
+  return { counted, created, client };
+}
+
+const answers = async (client: { route(request: { data: string }): Promise<{ value: string }> }, calls: number) => {
+  let values = "";
+  for (let i = 0; i < calls; i++) values += (await client.route({ data: "x" })).value;
+  return values;
+};
+
+describe("createWorkerTransport", () => {
+  it("goes on with the rotation in each request, over sockets of its own", async (t) => {
+    const started = await servers(t, 3);
+    const { counted, client } = transport(started.map(({ address }) => address));
+    const [first, second] = [new Context(), new Context()];
+    const inOrder = await answers(client(first), 2) + await answers(client(second), 2) +
+      await answers(client(first), 2);
+    assert.match(inOrder, /^(.)(.)(.)\1\2\3$/);
+    assert.equal(new Set(inOrder).size, 3);
+    // Only to the endpoints that were picked: two in the second request, and in the first two and then a third one.
+    assert.equal(counted.ports.length, 5);
+  });
+
+  it("shares the sockets of a request among all transports for it", async (t) => {
+    const started = await servers(t, 1);
+    const { counted, client } = transport(started.map(({ address }) => address));
+    const ctx = new Context();
+    for (let i = 0; i < 3; i++) await answers(client(ctx), 2);
+    assert.equal(counted.ports.length, 1);
+  });
+
+  it("sends calls elsewhere while an endpoint can't be reached, in later requests, too", async (t) => {
+    const [alive] = await servers(t, 1) as [SimpleServer];
+    const attempts: Attempt[] = [];
+    const { client, created } = transport([alive.address, "127.0.0.1:1"], {
+      onAttempt: (attempt) => void attempts.push(attempt),
+    });
+    for (let request = 0; request < 3; request++) assert.equal(await answers(client(new Context()), 4), "0000");
+    assert.equal(attempts.filter(({ end }) => end === "not-sent").length, 1);
+    assert.deepEqual(created.snapshot().endpoints?.map(({ state }) => state).toSorted(), [
+      "ready",
+      "transient_failure",
+    ]);
+  });
+
+  it("leaves a caller's context values alone, which calls of several requests may share", async (t) => {
+    const started = await servers(t, 1);
+    const key = createContextKey("none"), seen: string[] = [];
+    const look: Interceptor = (next) => (request) => {
+      seen.push(request.contextValues.get(key));
+      request.contextValues.set(key, "set by an interceptor");
+      return next(request);
+    };
+    const { client, counted } = transport(started.map(({ address }) => address), { interceptors: [look] });
+    const contextValues = createContextValues().set(key, "mine");
+    await client(new Context()).route({ data: "x" }, { contextValues });
+    await client(new Context()).route({ data: "x" }, { contextValues: contextValues.delete(key) });
+    assert.deepEqual(seen, ["mine", "none"]);
+    assert.equal(counted.ports.length, 2);
+  });
+
+  it("fails for good, saying what to do, when one request uses the transport of another", async (t) => {
+    const [server] = await servers(t, 1) as [SimpleServer];
+    const plain = streamConnect();
+    let foreign = false;
+    const connect: typeof plain.connect = (target, options) => {
+      const socket = plain.connect(target, options);
+      const refusing = new WritableStream<Uint8Array>({
+        async write(bytes) {
+          if (foreign) throw new Error("Cannot perform I/O on behalf of a different request. I/O objects (such as …");
+          const writer = inner;
+          await writer.write(bytes);
+        },
+      });
+      const inner = socket.writable.getWriter();
+      // As in workerd, nothing else tells.
+      return { ...socket, writable: refusing, closed: new Promise(() => {}) } as StreamSocket;
+    };
+    const { client } = transport([server.address], { connect });
+    const kept = client(new Context());
+    assert.equal((await kept.route({ data: "x" })).value, "0");
+    foreign = true;
+    await assert.rejects(kept.route({ data: "x" }), {
+      code: Code.FailedPrecondition,
+      message: /another request: call forRequest\(ctx\).*createBalancerObject/,
+    });
+  });
+
+  it("opens a socket again when the server's went idle between two calls", async (t) => {
+    const [server] = await servers(t, 1) as [SimpleServer];
+    const { client, counted } = transport([server.address]);
+    const simple = client(new Context());
+    assert.equal(await answers(simple, 1), "0");
+    await eventually("it is closed", () => counted.open === 0);
+    assert.equal(await answers(simple, 1), "0");
+  });
+
+  it("refuses what isn't a request's context, and options that it hasn't", () => {
+    const { created } = transport(["a:1"]);
+    for (const ctx of [undefined, {}, { waitUntil: 1 }]) {
+      assert.throws(() => created.forRequest(ctx as unknown as Context), /forRequest\(\) takes a request's context/);
+    }
+    for (const given of [{ maxConnectionsPerEndpoint: 2 }, { connector: () => {} }, { maxSocket: 1 }]) {
+      assert.throws(() => transport(["a:1"], given as object), /createWorkerTransport\(\) has no option/);
+    }
+    assert.throws(() => transport(["a:1"], { maxSockets: 0 }), RangeError);
+  });
+});
