@@ -88,30 +88,15 @@ class GrpcTransport implements EndReportingTransport {
     if (this.#options.interceptors.length === 0) {
       return this.#unary(method, request, undefined) as Promise<UnaryResponse<I, O>>;
     }
-    const release = this.#reserve();
-    const deadline = this.#interceptedDeadline(request);
-    try {
-      return runUnaryCall<I, O>({
-        interceptors: this.#interceptors(deadline),
-        signal: deadline?.signal ?? signal!,
-        req: {
-          stream: false,
-          method: desc,
-          message: input,
-          ...this.#interceptable(method, request, contextValues),
-        },
+    return this.#intercept(request, (deadline, release) =>
+      runUnaryCall<I, O>({
+        ...this.#around(deadline, signal),
+        req: { stream: false, method: desc, message: input, ...this.#interceptable(method, request, contextValues) },
         next: async (req) => {
           release();
-          const { signal, header, message: input } = req;
-          const changed = { signal, timeoutMs: deadline?.leftMs(), header, input };
-          return await this.#unary(method, changed, undefined) as UnaryResponse<I, O>;
+          return await this.#unary(method, changed(req, deadline), undefined) as UnaryResponse<I, O>;
         },
-      }).finally(release);
-    } catch (error) {
-      release();
-      deadline?.end();
-      return Promise.reject(ConnectError.from(error, Code.Internal));
-    }
+      }));
   }
 
   unaryReporting<I extends DescMessage, O extends DescMessage>(
@@ -130,8 +115,8 @@ class GrpcTransport implements EndReportingTransport {
       }, (error) => listener.failed(error));
     }
     const request = { signal, timeoutMs: this.#timeout(timeoutMs), header, input };
-    const told = listener as unknown as UnaryEndListener<UnaryResponse>;
-    return this.#unary(this.#method(desc), request, told) as Promise<UnaryResponse<I, O>>;
+    const ends = listener as unknown as UnaryEndListener<UnaryResponse>;
+    return this.#unary(this.#method(desc), request, ends) as Promise<UnaryResponse<I, O>>;
   }
 
   stream<I extends DescMessage, O extends DescMessage>(
@@ -147,26 +132,28 @@ class GrpcTransport implements EndReportingTransport {
     if (this.#options.interceptors.length === 0) {
       return this.#stream(method, request) as Promise<StreamResponse<I, O>>;
     }
-    const release = this.#reserve();
-    const deadline = this.#interceptedDeadline(request);
-    try {
-      return runStreamingCall<I, O>({
-        interceptors: this.#interceptors(deadline),
-        signal: deadline?.signal ?? signal!,
-        req: {
-          stream: true,
-          method: desc,
-          message: input,
-          ...this.#interceptable(method, request, contextValues),
-        },
+    return this.#intercept(request, (deadline, release) =>
+      runStreamingCall<I, O>({
+        ...this.#around(deadline, signal),
+        req: { stream: true, method: desc, message: input, ...this.#interceptable(method, request, contextValues) },
         next: async (req) => {
           release();
-          const { signal, header, message: input } = req;
-          const response = await this.#stream(method, { signal, timeoutMs: deadline?.leftMs(), header, input });
+          const response = await this.#stream(method, changed(req, deadline));
           if (deadline !== undefined) (response.message as GrpcStreamCall).whenComplete(() => deadline.end());
           return response as StreamResponse<I, O>;
         },
-      }).finally(release);
+      }));
+  }
+
+  /** Runs a call in its interceptors: meanwhile its deadline is enforced here, and a place is reserved for it. */
+  #intercept<T>(
+    { timeoutMs, signal }: Request<unknown>,
+    run: (deadline: InterceptedDeadline | undefined, release: () => void) => Promise<T>,
+  ): Promise<T> {
+    const release = this.#reserve();
+    const deadline = timeoutMs === undefined ? undefined : new InterceptedDeadline(this.#deadlines, timeoutMs, signal);
+    try {
+      return run(deadline, release).finally(release);
     } catch (error) {
       release();
       deadline?.end();
@@ -236,13 +223,10 @@ class GrpcTransport implements EndReportingTransport {
     return timeoutMs > 0 ? timeoutMs : undefined;
   }
 
-  #interceptedDeadline({ timeoutMs, signal }: Request<unknown>): InterceptedDeadline | undefined {
-    return timeoutMs === undefined ? undefined : new InterceptedDeadline(this.#deadlines, timeoutMs, signal);
-  }
-
-  #interceptors(deadline: InterceptedDeadline | undefined): Interceptor[] {
+  /** What runs around a request. */
+  #around(deadline: InterceptedDeadline | undefined, signal: AbortSignal | undefined) {
     const { interceptors } = this.#options;
-    return [deadline?.interceptor ?? rejecting, ...interceptors];
+    return { interceptors: [deadline?.interceptor ?? rejecting, ...interceptors], signal: deadline?.signal ?? signal! };
   }
 
   /** The parts of a request that interceptors see. */
@@ -259,4 +243,12 @@ class GrpcTransport implements EndReportingTransport {
       contextValues: contextValues ?? createContextValues(),
     };
   }
+}
+
+/** A request as interceptors changed it, with the time that they left. */
+function changed<Input>(
+  { signal, header, message: input }: Pick<UnaryRequest, "signal" | "header"> & { readonly message: Input },
+  deadline: InterceptedDeadline | undefined,
+): Request<Input> {
+  return { signal, timeoutMs: deadline?.leftMs(), header, input };
 }
