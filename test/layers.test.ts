@@ -94,7 +94,7 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/endpoint.ts",
     "src/error-text.ts",
     "src/connection",
-    "src/grpc/client",
+    "src/grpc",
   ],
   "src/grpc/link": [
     "src/time",

@@ -1,20 +1,11 @@
-import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
-import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
-import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import type { Connector } from "../connection/link.ts";
 import { readMark } from "../connection/mark.ts";
 import { transportConnector } from "../connection/transport-connector.ts";
 import { type Endpoint, parseAddress } from "../endpoint.ts";
-import {
-  DEFAULT_COMPRESS_MIN_BYTES,
-  DEFAULT_READ_MAX_BYTES,
-  GRPC_OPTIONS,
-  MAX_MESSAGE_BYTES,
-} from "../grpc/client/options.ts";
-import { checkOptions, givenOf, made } from "../option.ts";
-import { fetchTransport } from "./fetch-transport.ts";
-import { fetchClient } from "./http-client.ts";
+import { checkOptions, made } from "../option.ts";
+import { FetchTransport } from "./fetch-transport.ts";
 import { FETCH_OPTIONS, type FetchConnectorOptions } from "./options.ts";
+import { settingsOf } from "./settings.ts";
 
 /**
  * The Connect or gRPC-Web protocol over `fetch`, for browsers, Workers and everything else without sockets.
@@ -43,36 +34,14 @@ import { FETCH_OPTIONS, type FetchConnectorOptions } from "./options.ts";
  */
 export function fetchConnector(options: FetchConnectorOptions): Connector {
   checkOptions("fetchConnector()", options, FETCH_OPTIONS);
-  const { protocol } = options;
-  if (options.useHttpGet && protocol !== "connect") throw new TypeError("option useHttpGet needs the Connect protocol");
-  const common: Omit<CommonTransportOptions, "baseUrl"> = {
-    interceptors: [],
-    useBinaryFormat: true,
-    acceptCompression: [],
-    sendCompression: null,
-    compressMinBytes: DEFAULT_COMPRESS_MIN_BYTES,
-    readMaxBytes: DEFAULT_READ_MAX_BYTES,
-    writeMaxBytes: MAX_MESSAGE_BYTES,
-    ...givenOf(options, PASSED_ON) as Partial<CommonTransportOptions>,
-    httpClient: fetchClient(options.fetch),
-  };
-  const createTransport = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
-  const create = (endpoint: Endpoint) => {
-    const transport = createTransport({ ...common, baseUrl: baseUrlOf(endpoint, options) });
-    return fetchTransport(transport, options.headers);
-  };
+  const { protocol, useHttpGet } = options;
+  if (useHttpGet && protocol !== "connect") throw new TypeError("option useHttpGet needs the Connect protocol");
+  const settings = settingsOf(options);
+  const create = (endpoint: Endpoint) => new FetchTransport(baseUrlOf(endpoint, options), protocol, settings);
   return transportConnector(create, { classify: readMark });
 }
 
 made(fetchConnector);
-
-/** The options that Connect's transports take as they are. */
-const PASSED_ON = Object.keys({
-  ...GRPC_OPTIONS,
-  useBinaryFormat: true,
-  jsonOptions: true,
-  useHttpGet: true,
-});
 
 function baseUrlOf(endpoint: Endpoint, { secure = pageIsSecure(), pathPrefix = "" }: FetchConnectorOptions): string {
   const { port } = parseAddress(endpoint.address);

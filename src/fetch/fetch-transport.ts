@@ -1,29 +1,170 @@
-import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { markAttempt } from "../connection/mark.ts";
+import type { DescMessage, DescMethod, MessageShape } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createContextValues,
+  type Interceptor,
+  type StreamRequest,
+  type StreamResponse,
+  type Transport,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { markAttempt, readMark } from "../connection/mark.ts";
 import { note } from "../connection/note.ts";
+import { type Codec, createCodec } from "../grpc/codec.ts";
+import { connectProtocol } from "./connect-protocol.ts";
+import { readConnectUnary, sendConnectUnary, type UnaryAnswer } from "./connect-unary.ts";
+import { grpcWebProtocol } from "./grpc-web-protocol.ts";
+import { exchange, type HttpResponse, unlessAborted } from "./http-client.ts";
+import { envelope, joined, messagesOf, readHead } from "./messages.ts";
+import type { Protocol } from "./protocol.ts";
+import type { FetchSettings } from "./settings.ts";
 
-/**
- * What Connect's transports lack for calls over fetch: headers that are sent with each call that doesn't set the same
- * names itself, a refusal of bidirectional streams, and the right code for broken responses.
- */
-export function fetchTransport(transport: Transport, defaults: HeadersInit | undefined): Transport {
-  const merged = (header: HeadersInit | undefined): HeadersInit | undefined => {
-    if (defaults === undefined) return header;
-    const headers = new Headers(defaults);
-    new Headers(header).forEach((value, name) => headers.set(name, value));
-    return headers;
+/** Connect's runner does no cleanup if an interceptor throws, rather than rejects. */
+const rejecting: Interceptor = (next) => async (request) => await next(request);
+
+/** The Connect or gRPC-Web protocol over fetch, as a Connect Transport to one server. */
+export class FetchTransport implements Transport {
+  readonly #baseUrl: string;
+  readonly #protocol: Protocol;
+  readonly #settings: FetchSettings;
+  readonly #interceptors: Interceptor[];
+  readonly #codecs = new WeakMap<DescMethod, Codec>();
+
+  constructor(baseUrl: string, protocol: "connect" | "grpc-web", settings: FetchSettings) {
+    this.#baseUrl = baseUrl;
+    this.#protocol = protocol === "connect" ? connectProtocol : grpcWebProtocol;
+    this.#settings = settings;
+    this.#interceptors = [rejecting, ...settings.interceptors];
+  }
+
+  unary: Transport["unary"] = async (method, signal, timeoutMs, header, input, contextValues) => {
+    const limit = this.#timeout(timeoutMs);
+    const request = this.#request(method, limit, header, contextValues);
+    return await runUnaryCall({
+      interceptors: this.#interceptors,
+      ...signal && { signal },
+      ...limit !== undefined && { timeoutMs: limit },
+      req: { stream: false, method, message: input, ...request },
+      next: async (req) => {
+        const answer = await this.#unary(req as UnaryRequest);
+        return { stream: false, service: method.parent, method, ...answer } as UnaryResponse<never, never>;
+      },
+    });
   };
-  return {
-    async unary(method, signal, timeoutMs, header, ...rest) {
-      return await transport.unary(method, signal, timeoutMs, merged(header), ...rest).catch(rethrow);
-    },
-    async stream(method, signal, timeoutMs, header, ...rest) {
-      if (method.methodKind === "bidi_streaming") throw bidi(method);
-      const response = await transport.stream(method, signal, timeoutMs, merged(header), ...rest).catch(rethrow);
-      return { ...response, message: rethrowing(response.message) };
-    },
+
+  stream: Transport["stream"] = async (method, signal, timeoutMs, header, input, contextValues) => {
+    if (method.methodKind === "bidi_streaming") throw bidi(method);
+    const limit = this.#timeout(timeoutMs);
+    const request = this.#request(method, limit, header, contextValues);
+    return await runStreamingCall({
+      interceptors: this.#interceptors,
+      ...signal && { signal },
+      ...limit !== undefined && { timeoutMs: limit },
+      req: { stream: true, method, message: input, ...request },
+      next: async (req) => {
+        return await this.#stream(req as StreamRequest) as StreamResponse<never, never>;
+      },
+    });
   };
+
+  /** 0 or less: no limit, as in Connect's own transports. */
+  #timeout(timeoutMs: number | undefined): number | undefined {
+    const limit = timeoutMs ?? this.#settings.defaultTimeoutMs;
+    return limit !== undefined && limit > 0 ? limit : undefined;
+  }
+
+  /** What interceptors see of a request, beside the message. */
+  #request(
+    method: DescMethod,
+    timeoutMs: number | undefined,
+    init: HeadersInit | undefined,
+    contextValues: ContextValues | undefined,
+  ) {
+    const { headers, isBinary, acceptCompression, sendCompression } = this.#settings;
+    const protocol = this.#protocol;
+    const header = protocol.requestHeader(method, isBinary, timeoutMs, init);
+    if (headers !== undefined) {
+      new Headers(headers).forEach((value, name) => header.has(name) || header.set(name, value));
+    }
+    // Fetch decompresses what a whole response is compressed with, and tells the server that it can.
+    if (protocol !== connectProtocol || method.methodKind !== "unary") {
+      if (sendCompression !== undefined) header.set(protocol.encoding, sendCompression.name);
+      const accepted = acceptCompression.map(({ name }) => name).join();
+      if (accepted !== "") header.set(protocol.acceptEncoding, accepted);
+    }
+    return {
+      service: method.parent,
+      requestMethod: "POST",
+      url: createMethodUrl(this.#baseUrl, method),
+      header,
+      contextValues: contextValues ?? createContextValues(),
+    };
+  }
+
+  #codec(method: DescMethod): Codec {
+    let codec = this.#codecs.get(method);
+    if (codec === undefined) this.#codecs.set(method, codec = createCodec(method, this.#settings));
+    return codec;
+  }
+
+  async #unary(request: UnaryRequest): Promise<UnaryAnswer> {
+    const { method, message, signal } = request;
+    const codec = this.#codec(method), settings = this.#settings;
+    if (this.#protocol === connectProtocol) {
+      const response = await sendConnectUnary(request, codec, settings);
+      return await readConnectUnary(response, method, codec, settings).catch((error) => fail(error, signal));
+    }
+    const response = await this.#post(request, await envelope(codec.serialize(message), settings));
+    return await this.#readUnary(response, method, codec).catch((error) => fail(error, signal));
+  }
+
+  /** A unary answer of gRPC-Web: a stream of one message. */
+  async #readUnary(response: HttpResponse, method: DescMethod, codec: Codec): Promise<UnaryAnswer> {
+    const head = readHead(method, response, this.#protocol, this.#settings), trailer = new Headers();
+    const all: MessageShape<DescMessage>[] = [];
+    for await (const bytes of messagesOf(response, head, trailer, this.#protocol, this.#settings)) {
+      if (all.push(codec.parse(bytes)) > 1) break;
+    }
+    const [message, another] = all;
+    if (message !== undefined && another === undefined) return { header: response.header, trailer, message };
+    const text = `protocol error: ${message === undefined ? "no message" : "a second message"} in a unary answer`;
+    throw new ConnectError(text, Code.Unimplemented);
+  }
+
+  async #stream(request: StreamRequest): Promise<StreamResponse> {
+    const { method, signal } = request;
+    const codec = this.#codec(method), protocol = this.#protocol, settings = this.#settings;
+    const response = await this.#post(request, await this.#wholeRequest(request, codec));
+    const trailer = new Headers();
+    try {
+      const head = readHead(method, response, protocol, settings);
+      if (head.error !== undefined) throw head.error;
+      const messages = messagesOf(response, head, trailer, protocol, settings);
+      return { ...request, header: response.header, trailer, message: parsed(messages, codec, signal) };
+    } catch (error) {
+      return fail(error, signal);
+    }
+  }
+
+  /** All messages of a request: fetch sends no stream over HTTP/1.1, and in most places not over HTTP/2 either. */
+  async #wholeRequest({ message, signal }: StreamRequest, codec: Codec): Promise<Uint8Array<ArrayBuffer>> {
+    const pieces: Uint8Array[] = [];
+    const iterator = message[Symbol.asyncIterator]();
+    for (;;) {
+      // The caller's iterable may never yield again.
+      const { done, value } = await unlessAborted(iterator.next(), signal);
+      if (done) return joined(pieces);
+      pieces.push(await envelope(codec.serialize(value), this.#settings));
+    }
+  }
+
+  #post({ url, header, signal }: UnaryRequest | StreamRequest, body: Uint8Array<ArrayBuffer>): Promise<HttpResponse> {
+    return exchange(this.#settings.fetcher, url, { method: "POST", headers: header, body, signal });
+  }
 }
 
 function bidi(method: DescMethod): ConnectError {
@@ -32,23 +173,20 @@ function bidi(method: DescMethod): ConnectError {
   return note(new ConnectError(text, Code.Unimplemented), "final");
 }
 
-function rethrowing<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      return { next: () => iterator.next().catch(rethrow) };
-    },
-  };
+async function* parsed(
+  messages: AsyncIterable<Uint8Array>,
+  { parse }: Codec,
+  signal: AbortSignal,
+): AsyncGenerator<MessageShape<DescMessage>, void> {
+  try {
+    for await (const bytes of messages) yield parse(bytes);
+  } catch (error) {
+    fail(error, signal);
+  }
 }
 
-/**
- * Connect reports a response that breaks the protocol as an invalid argument, as a server does with a request; in a
- * response it is the server's fault.
- */
-function rethrow(error: unknown): never {
-  const broken = error instanceof ConnectError && error.code === Code.InvalidArgument &&
-    (error as { isWireError?: boolean }).isWireError !== true && error.rawMessage.startsWith("protocol error: ");
-  if (!broken) throw error;
-  const { rawMessage, metadata, cause } = error;
-  throw markAttempt(new ConnectError(rawMessage, Code.Internal, metadata, undefined, cause), "answered");
+/** Throws the error of a call whose server began to answer: it did answer, unless the connection was lost. */
+function fail(error: unknown, signal: AbortSignal): never {
+  if (signal.aborted || readMark(error) !== undefined) throw error;
+  throw markAttempt(ConnectError.from(error, Code.Internal), "answered");
 }

@@ -1,5 +1,4 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { asError } from "../error-text.ts";
 import { markAttempt } from "../connection/mark.ts";
 import { classifyTransportError } from "../connection/transport-error.ts";
@@ -9,7 +8,7 @@ export interface FetchInit {
   method: string;
   headers: Headers;
   body: Uint8Array<ArrayBuffer> | null;
-  signal: AbortSignal | null;
+  signal: AbortSignal;
   /** Calls are not redirected; workerd doesn't know `error`. */
   redirect: "manual";
 }
@@ -29,28 +28,26 @@ export interface Fetcher {
   fetch(url: string, init: FetchInit): Promise<FetchResponse>;
 }
 
+/** A response whose body is read in pieces. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly header: Headers;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
 /**
- * Connect's universal client over fetch. Only this code knows what fetch itself threw, and marks it: the connection
- * could not be opened, or was lost. Errors of interceptors, of the caller's iterable and of the protocol have no mark.
+ * Sends a request over fetch. Only this code knows what fetch itself threw, and marks it: the connection could not be
+ * opened, or was lost.
  */
-export function fetchClient(fetcher: Fetch | Fetcher | undefined): UniversalClientFn {
-  return async ({ url, method, header, body, signal }) => {
-    const init: FetchInit = {
-      method,
-      headers: requestHeaders(header),
-      body: body === undefined ? null : await collect(body, signal),
-      signal: signal ?? null,
-      redirect: "manual",
-    };
-    const response = await send(fetcher, url, init);
-    refuseRedirect(response);
-    return {
-      status: response.status,
-      header: responseHeaders(response.headers),
-      body: chunks(response.body, signal),
-      trailer: new Headers(),
-    };
-  };
+export async function exchange(
+  fetcher: Fetch | Fetcher | undefined,
+  url: string,
+  request: Omit<FetchInit, "redirect">,
+): Promise<HttpResponse> {
+  const response = await send(fetcher, url, { ...request, redirect: "manual" });
+  refuseRedirect(response);
+  const { status, headers, body } = response;
+  return { status, header: responseHeaders(headers), body: pieces(body, request.signal) };
 }
 
 async function send(fetcher: Fetch | Fetcher | undefined, url: string, init: FetchInit): Promise<FetchResponse> {
@@ -59,7 +56,7 @@ async function send(fetcher: Fetch | Fetcher | undefined, url: string, init: Fet
   try {
     response = await unlessAborted(pending, init.signal);
   } catch (error) {
-    if (!init.signal?.aborted) throw failed(error);
+    if (!init.signal.aborted) throw failed(error);
     pending.then(({ body }) => body?.cancel()).catch(() => {});
     throw error;
   }
@@ -94,13 +91,6 @@ function refuseRedirect({ status }: FetchResponse): void {
   throw new ConnectError(`the server redirects the call${which}, and calls are not redirected`, Code.Unknown);
 }
 
-/** Without Connect's own user agent: Firefox and Safari would send it, and ask the server first whether they may. */
-function requestHeaders(header: Headers): Headers {
-  const headers = new Headers(header);
-  if (headers.get("user-agent")?.startsWith("connect-es/")) headers.delete("user-agent");
-  return headers;
-}
-
 /** Without what described the body before fetch decompressed it. */
 function responseHeaders(header: Headers): Headers {
   if (!header.has("content-encoding")) return header;
@@ -110,34 +100,11 @@ function responseHeaders(header: Headers): Headers {
   return headers;
 }
 
-/** The whole request: fetch takes no iterables, and sends no stream over HTTP/1.1. */
-async function collect(
-  body: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  const iterator = body[Symbol.asyncIterator]();
-  for (;;) {
-    const { done, value } = await unlessAborted(iterator.next(), signal);
-    if (done) break;
-    parts.push(value);
-  }
-  if (parts.length === 1) return parts[0] as Uint8Array<ArrayBuffer>;
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
 /**
  * The promise, or the signal's reason: the caller's iterable may never yield again, a fetch of the user's may ignore the
  * signal, and Deno's does now and then.
  */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
-  if (signal == null) return promise;
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();
@@ -146,7 +113,7 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | null | unde
   });
 }
 
-async function* chunks(body: FetchResponse["body"], signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void> {
+async function* pieces(body: FetchResponse["body"], signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
   const reader = body?.getReader();
   if (reader === undefined) return;
   try {
@@ -156,7 +123,7 @@ async function* chunks(body: FetchResponse["body"], signal: AbortSignal | undefi
       yield value;
     }
   } catch (error) {
-    throw signal?.aborted ? error : markAttempt(asError(error), "maybe-processed");
+    throw signal.aborted ? error : markAttempt(asError(error), "maybe-processed");
   } finally {
     reader.cancel().catch(() => {});
   }

@@ -10,7 +10,7 @@ import { type CallOptions, ConnectError, createClient } from "@connectrpc/connec
 import { compressionBrotli } from "@connectrpc/connect-node";
 import { readFileSync, writeSync } from "node:fs";
 import process from "node:process";
-import { fetchConnector } from "../../src/fetch.ts";
+import { fetchConnector, jsonFormat } from "../../src/fetch.ts";
 import { type Connector, createBalancedTransport, staticResolver } from "../../src/index.ts";
 import { grpcConnector } from "../../src/node.ts";
 import { deflate, gzip } from "../../src/grpc/compression.ts";
@@ -68,9 +68,8 @@ function connectorFor(request: Request): Connector {
   const { serverTlsCert, clientTlsCreds } = request;
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   const compression = COMPRESSIONS.get(request.compression);
+  const isBinary = request.codec !== CODEC_JSON;
   const common = {
-    useBinaryFormat: request.codec !== CODEC_JSON,
-    jsonOptions: { registry },
     acceptCompression: compression === undefined ? [] : [compression],
     ...compression && { sendCompression: compression, compressMinBytes: 0 },
     ...request.messageReceiveLimit > 0 && { readMaxBytes: request.messageReceiveLimit },
@@ -78,11 +77,13 @@ function connectorFor(request: Request): Connector {
   const protocol = PROTOCOLS.get(request.protocol);
   if (protocol !== undefined) {
     const useHttpGet = request.useGetHttpMethod;
-    return fetchConnector({ ...common, protocol, ...useHttpGet && { useHttpGet } });
+    const format = isBinary ? undefined : jsonFormat({ registry });
+    return fetchConnector({ ...common, protocol, format, ...useHttpGet && { useHttpGet } });
   }
-  if (serverTlsCert.length === 0) return grpcConnector(common);
+  const overGrpc = { ...common, useBinaryFormat: isBinary, jsonOptions: { registry } };
+  if (serverTlsCert.length === 0) return grpcConnector(overGrpc);
   const identity = clientTlsCreds && { cert: text(clientTlsCreds.cert), key: text(clientTlsCreds.key) };
-  return grpcConnector({ ...common, tls: { ca: text(serverTlsCert), ...identity } });
+  return grpcConnector({ ...overGrpc, tls: { ca: text(serverTlsCert), ...identity } });
 }
 
 type Call = (input: unknown, options: CallOptions) => unknown;

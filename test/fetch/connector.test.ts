@@ -12,6 +12,7 @@ import {
   type FetchInit,
   type FetchResponse,
   gzip,
+  jsonFormat,
 } from "../../src/fetch.ts";
 import { createBalancedTransport, rawMethod, staticResolver } from "../../src/index.ts";
 import { failureOf } from "../support/balanced.ts";
@@ -71,10 +72,10 @@ async function* texts(...all: string[]) {
 
 for (const protocol of PROTOCOLS) {
   describe(`fetchConnector over ${protocol}`, () => {
-    for (const useBinaryFormat of [true, false]) {
-      it(`makes unary calls, server streams and client streams: ${useBinaryFormat ? "binary" : "JSON"}`, async (t) => {
+    for (const binary of [true, false]) {
+      it(`makes unary calls, server streams and client streams: ${binary ? "binary" : "JSON"}`, async (t) => {
         const { address, seen } = await serve(t);
-        const simple = clientOf(address, { protocol, useBinaryFormat });
+        const simple = clientOf(address, { protocol, format: binary ? undefined : jsonFormat() });
         let trailer: Headers | undefined;
         const onTrailer = (headers: Headers) => void (trailer = headers);
         assert.equal((await simple.route({ data: "a" }, { onTrailer })).value, "hello a");
@@ -84,7 +85,7 @@ for (const protocol of PROTOCOLS) {
         assert.equal((trailer as Headers | undefined)?.get("x-end"), "there");
         assert.equal((await simple.routeClientStream(texts("a", "b", "c"))).value, "a,b,c");
         const types = seen.map(({ headers }) => headers["content-type"]);
-        const suffix = useBinaryFormat ? /\+?proto$/ : /\+?json$/;
+        const suffix = binary ? /\+?proto$/ : /\+?json$/;
         for (const type of types) assert.match(type!, suffix);
         for (const type of types) assert.match(type!, protocol === "connect" ? /^application\/(?!grpc)/ : /grpc-web/);
       });
@@ -98,7 +99,7 @@ for (const protocol of PROTOCOLS) {
       assert.equal(failed.metadata.get("x-why"), "asked");
       const broken = await failureOf(values(simple.routeServerStream({ data: "fail" }))) as ConnectError;
       assert.deepEqual([broken.code, broken.rawMessage], [Code.Aborted, "in the middle"]);
-      assert.deepEqual([readMark(failed), readMark(broken)], [undefined, undefined]);
+      assert.deepEqual([readMark(failed), readMark(broken)], ["answered", "answered"]);
     });
 
     it("refuses a bidirectional stream at once, and says what to use", async () => {
@@ -385,7 +386,7 @@ describe("fetchConnector", () => {
       assert.equal(error.rawMessage, `the connection to a:1 failed: HTTP ${status}`);
     }
     const error = await failureOf(clientOf("a:1", { protocol: "connect", fetch: noting(503).fetch }).route({}));
-    assert.deepEqual([(error as ConnectError).code, readMark(error)], [Code.Unavailable, undefined]);
+    assert.deepEqual([(error as ConnectError).code, readMark(error)], [Code.Unavailable, "answered"]);
   });
 
   it("takes whatever fetch throws for a failed connection, but not what others throw", async () => {

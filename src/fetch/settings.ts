@@ -1,0 +1,19 @@
+import { type ResolvedGrpcOptions, resolveGrpcOptions } from "../grpc/client/options.ts";
+import type { Fetch, Fetcher } from "./http-client.ts";
+import type { FetchConnectorOptions } from "./options.ts";
+
+/** {@link FetchConnectorOptions} with all defaults in place, as far as calls need them. */
+export interface FetchSettings extends ResolvedGrpcOptions {
+  readonly fetcher: Fetch | Fetcher | undefined;
+  readonly isBinary: boolean;
+  readonly useHttpGet: boolean;
+  /** Sent with each call that doesn't set the same names itself. */
+  readonly headers: HeadersInit | undefined;
+}
+
+/** Fills in defaults. */
+export function settingsOf(options: FetchConnectorOptions): FetchSettings {
+  const { fetch, headers, useHttpGet = false, acceptCompression = [] } = options;
+  const resolved = resolveGrpcOptions({ ...options, acceptCompression });
+  return { ...resolved, fetcher: fetch, isBinary: resolved.format.name === "proto", useHttpGet, headers };
+}
