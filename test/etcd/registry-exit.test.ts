@@ -3,7 +3,7 @@ import { after, before, describe, it } from "node:test";
 import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
 import { type Child, runtime, startScript } from "../support/process.ts";
 
-for (const over of ["connect", "etcd3"]) exitsWith(over);
+for (const over of ["connect", "etcd3", "gateway"]) exitsWith(over);
 
 function exitsWith(over: string): void {
   describe(`a process with a registry over ${over}`, () => {

@@ -3,12 +3,15 @@ import process from "node:process";
 import { Etcd3 } from "etcd3";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
+import { createGatewayRegistry } from "../../src/etcd-gateway.ts";
 
 const [url = "", mode, over] = process.argv.slice(2);
 // What holds an application is its server, or the calls that it makes: a resolver and a registration don't.
 const server = mode === "ready" ? undefined : setInterval(() => {}, 1_000);
 const endpoints = [url];
-const registry = over === "etcd3" ? createEtcd3Registry({ Etcd3, endpoints }) : createEtcdRegistry({ endpoints });
+const registry = over === "etcd3"
+  ? createEtcd3Registry({ Etcd3, endpoints })
+  : (over === "gateway" ? createGatewayRegistry : createEtcdRegistry)({ endpoints });
 const stop = new AbortController();
 const consumed = (async () => {
   for await (const { endpoints, stale } of registry.resolver("a").resolve(stop.signal)) {

@@ -49,7 +49,7 @@ for (const version of versions) {
   };
   const node = ["--import", "./test/support/node_exit.ts", "--test", "--test-timeout=300000"];
   // Every driver named: a whole run would write its figures into docs/reliability.md.
-  const chaos = [CHAOS, "--drivers=connect,etcd3"];
+  const chaos = [CHAOS, "--drivers=connect,etcd3,gateway"];
   if (values.contract) {
     await step("contract", "node", [...node, ...contract]);
   } else if (values.chaos) {

@@ -3,7 +3,7 @@ import type { AttemptContext, ResponseHeader, WatchRequest, WatchResponse } from
 import type { EtcdError } from "../driver/failure.ts";
 
 /** A response to a progress request, except for the header. */
-const PROGRESS = {
+export const PROGRESS = {
   watchId: -1n,
   created: false,
   canceled: false,

@@ -5,7 +5,7 @@ import { EtcdError, WatchTimeout } from "../driver/failure.ts";
  * The interval between probes of a stream of watches, in milliseconds. After two unanswered probes it is dead, so a
  * dead stream is detected within three intervals.
  */
-const PROGRESS_MS = 2_500;
+export const PROGRESS_MS = 2_500;
 /** How many times `requestTimeoutMs` a watch may wait to be created while events of other watches arrive. */
 const MOST_WAITS = 10;
 

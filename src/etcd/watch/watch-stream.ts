@@ -1,8 +1,9 @@
 import type { Endpoint } from "../../endpoint.ts";
 import type { EtcdClient } from "../client/client.ts";
-import type { WatchRequest, WatchResponse, WatchStream as DriverStream } from "../driver/driver.ts";
+import type { ResponseHeader, WatchRequest, WatchResponse, WatchStream as DriverStream } from "../driver/driver.ts";
 import { EtcdError } from "../driver/failure.ts";
-import { LifeSigns } from "./life-signs.ts";
+import type { Probed } from "./endpoint-probes.ts";
+import { LifeSigns, PROGRESS } from "./life-signs.ts";
 import { cancellation } from "./relist.ts";
 import { WatchLiveness } from "./watch-liveness.ts";
 
@@ -34,7 +35,7 @@ interface Place {
  * 3.4) chooses the ids itself and answers in an order of its own, so there watches are created one at a time. The first
  * watch is created alone, to find out which kind of server it is.
  */
-export class WatchStream {
+export class WatchStream implements Probed {
   readonly endpoint: Endpoint;
   readonly token: string | undefined;
   readonly #onClosed: () => void;
@@ -96,6 +97,15 @@ export class WatchStream {
    */
   get direct(): boolean {
     return this.#takesIds !== false;
+  }
+
+  get key(): Uint8Array | undefined {
+    const [open] = this.#open.values();
+    return open?.watcher.request.key;
+  }
+
+  read(header: ResponseHeader): void {
+    this.#deliverToAll({ ...PROGRESS, header });
   }
 
   /** Creates a watch on the stream. Returns a function that removes it. */

@@ -4,6 +4,7 @@ import { untilAborted } from "../../time/until-aborted.ts";
 import type { EtcdClient } from "../client/client.ts";
 import type { Cursor } from "../client/cursor.ts";
 import type { WatchResponse } from "../driver/driver.ts";
+import { EndpointProbes } from "./endpoint-probes.ts";
 import { Relist } from "./relist.ts";
 import { type Watcher, WatchStream } from "./watch-stream.ts";
 
@@ -28,9 +29,11 @@ export interface OpenWatch {
 export class WatchStreams {
   readonly client: EtcdClient;
   readonly #streams = new Set<WatchStream>();
+  readonly #probes: EndpointProbes | undefined;
 
   constructor(client: EtcdClient) {
     this.client = client;
+    if (!client.driver.capabilities.progress) this.#probes = new EndpointProbes(client);
   }
 
   /**
@@ -86,8 +89,12 @@ export class WatchStreams {
       const fits = endpointIdentity(stream.endpoint) === identity && stream.token === token;
       if (fits && stream.size < watchesPerStream) return stream;
     }
-    const stream = new WatchStream(this.client, endpoint, token, () => this.#streams.delete(stream));
+    const stream = new WatchStream(this.client, endpoint, token, () => {
+      this.#streams.delete(stream);
+      unprobe?.();
+    });
     this.#streams.add(stream);
+    const unprobe = this.#probes?.add(stream);
     return stream;
   }
 }

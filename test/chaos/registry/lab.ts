@@ -8,7 +8,7 @@ import { Gateway } from "./gateway.ts";
 import type { Config, Driver } from "./message.ts";
 import { PeerNetwork } from "./peer-network.ts";
 
-export const DRIVERS: readonly Driver[] = ["connect", "etcd3"];
+export const DRIVERS: readonly Driver[] = ["connect", "etcd3", "gateway"];
 
 /** One thing that happens to etcd, to the path to it or to a program that uses it, and what that program must do. */
 export interface RegistryScenario {

@@ -1,5 +1,5 @@
 // Runs scenarios of the registry, named as arguments (default: all), on the runtimes and over the drivers:
-// `main.ts [--quick] [--runtimes=node,bun,deno] [--drivers=connect,etcd3] [killed-briefly …]`.
+// `main.ts [--quick] [--runtimes=node,bun,deno] [--drivers=connect,etcd3,gateway] [killed-briefly …]`.
 // A whole run writes its table into docs/reliability.md. `npm run test:chaos` does that too.
 import process from "node:process";
 import { parseArgs } from "node:util";

@@ -2,7 +2,7 @@ import type { RegistryEvent } from "../../../src/registry/event.ts";
 import type { RegistrationState } from "../../../src/registry/registry.ts";
 
 /** The drivers under the etcd registry. */
-export type Driver = "connect" | "etcd3";
+export type Driver = "connect" | "etcd3" | "gateway";
 
 /** What the program is to do. */
 export interface Config {

@@ -65,6 +65,10 @@ orders.on("close", () => {
 
 async function open(options: EtcdRegistryOptions): Promise<Registry> {
   if (config.driver === "connect") return createEtcdRegistry(options);
+  if (config.driver === "gateway") {
+    const { createGatewayRegistry } = await import("../../../src/etcd-gateway.ts");
+    return createGatewayRegistry(options);
+  }
   const { createEtcd3Registry } = await import("../../../src/etcd3.ts");
   const { Etcd3 } = await import("etcd3");
   return createEtcd3Registry({ ...options, Etcd3 });

@@ -10,7 +10,11 @@ const PAGE = `${root}docs/reliability.md`;
 const BEGIN = "<!-- registry-chaos:begin: what follows is written by `npm run test:chaos` -->";
 const END = "<!-- registry-chaos:end -->";
 
-const ENTRY: Readonly<Record<Driver, string>> = { connect: "`connect-lb/etcd`", etcd3: "`connect-lb/etcd3`" };
+const ENTRY: Readonly<Record<Driver, string>> = {
+  connect: "`connect-lb/etcd`",
+  etcd3: "`connect-lb/etcd3`",
+  gateway: "`connect-lb/etcd-gateway`",
+};
 const NAMES: Readonly<Record<Runtime, string>> = { node: "Node", bun: "Bun", deno: "Deno" };
 
 /** Writes the results into the page on reliability, between marks of its own; what stands outside of them is kept. */
