@@ -34,7 +34,7 @@ export type { ObjectRegistry, ObjectRegistryOptions } from "./workers/object/obj
 export { objectTransport } from "./workers/object/object-transport.ts";
 export type { ObjectTransportOptions } from "./workers/object/object-transport.ts";
 export type { ObjectNamespace, ObjectState, ObjectStorage, ObjectStub } from "./workers/object/platform.ts";
-export type { StoredRegistration } from "./workers/object/registrations.ts";
+export type { EntryName, ObjectRegisterOptions } from "./workers/object/registrations.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
 export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";
 export { grpclb, type GrpclbOptions } from "./registry/layout/grpclb.ts";

@@ -113,8 +113,10 @@ async function answer(url: URL, env: Env): Promise<unknown> {
       })();
       return [await failureOf(stream), await unary];
     }
-    case "/register":
-      return await registry.register({ service, address, ttlSeconds: 5, zone: searchParams.get("zone") ?? "z" });
+    case "/register": {
+      const ttlSeconds = Number(searchParams.get("ttl") ?? 5);
+      return await registry.register({ service, address, ttlSeconds, zone: searchParams.get("zone") ?? "z" });
+    }
     case "/deregister":
       return await registry.deregister({ service, address });
     case "/sockets":

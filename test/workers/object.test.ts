@@ -14,6 +14,7 @@ import {
 } from "../../src/workers.ts";
 import { failureOf } from "../support/balanced.ts";
 import { eventually } from "../support/eventually.ts";
+import { settled } from "../support/manual-clock.ts";
 import { type SimpleServer, type SimpleServerOptions, startSimpleServer } from "../support/servers/simple.ts";
 import { fakeObjects } from "./object.ts";
 import { streamConnect } from "./stream-connect.ts";
@@ -282,8 +283,8 @@ describe("what a balancer object registers", () => {
     await objects.alarm("simple");
     assert.ok(objects.alarmInMs("simple") !== undefined);
     objects.evict();
-    // Its key is gone meanwhile.
-    await registry.register(server).close();
+    // It expires meanwhile.
+    await registry.deregister({ ...server, ttlSeconds: 60 });
     await objects.alarm("simple");
     assert.deepEqual(await registered(registry), ["10.0.0.1:80"]);
     await through.deregister(server);
@@ -305,53 +306,49 @@ describe("what a balancer object registers", () => {
   });
 
   it("changes when it is registered again", async (t) => {
-    const states: string[] = [];
-    const { registry, objects } = await setUp(t, [], {
-      registry: ({ registry }) => ({
-        ...registry,
-        register: (options) => {
-          const { zone = "none" } = options;
-          return registry.register({ ...options, onState: (state) => void states.push(`${zone} ${state}`) });
-        },
-      }),
-    });
+    const { registry, objects } = await setUp(t, []);
     const through = objectRegistry(objects.namespace);
     await through.register({ ...server, ttlSeconds: 60 });
     await through.register({ ...server, ttlSeconds: 6, zone: "z" });
     assert.deepEqual(await registered(registry), ["10.0.0.1:80 z"]);
-    assert.deepEqual(states, ["none registered", "z registered", "none closed"]);
     assert.ok(objects.alarmInMs("simple")! <= 2_000);
     assert.equal(objects.stored("simple").size, 1);
   });
 
-  it("is refused with the reason if it is invalid, and nothing is stored", async (t) => {
-    const { objects } = await setUp(t, []);
+  it("is refused with the reason if it is invalid, and what was stored stays", async (t) => {
+    const { objects } = await setUp(t, [], {
+      registry: ({ registry }) => ({
+        ...registry,
+        // As a layout without zones does.
+        renew(options) {
+          if (options.zone === undefined) return registry.renew(options);
+          return Promise.reject(new TypeError("no place for a zone"));
+        },
+      }),
+    });
     const through = objectRegistry(objects.namespace);
     for (
       const [wrong, text] of [
         [{ address: "0.0.0.0:80" }, /invalid_argument.*wildcard/],
         [{ ttlSeconds: 0.5 }, /invalid_argument.*option ttlSeconds is 0\.5/],
         [{ adress: "x" }, /invalid_argument.*did you mean address\?/],
+        [{ zone: "z" }, /invalid_argument.*no place for a zone/],
       ] as const
     ) {
       await assert.rejects(through.register({ ...server, ...wrong } as never), text);
     }
     assert.equal(objects.stored("simple").size, 0);
+    await through.register(server);
+    await assert.rejects(through.register({ ...server, zone: "z" }), /no place for a zone/);
+    assert.deepEqual([...objects.stored("simple").values()], [{ ...server, ttlSeconds: 60 }]);
   });
 
   it("is tried again by the alarm while the registry is away", async (t) => {
     let away = true;
-    const memory = createMemoryRegistry();
-    const { objects } = await setUp(t, [], {
-      registry: () => ({
-        ...memory,
-        register(options) {
-          const registration = memory.register(options);
-          if (!away) return registration;
-          const rejected = Promise.reject(new Error("etcd is away"));
-          rejected.catch(() => {});
-          return { ...registration, ready: rejected, renew: () => rejected };
-        },
+    const { registry, objects } = await setUp(t, [], {
+      registry: ({ registry }) => ({
+        ...registry,
+        renew: (options) => away ? Promise.reject(new Error("etcd is away")) : registry.renew(options),
       }),
     });
     const through = objectRegistry(objects.namespace);
@@ -362,6 +359,27 @@ describe("what a balancer object registers", () => {
     away = false;
     objects.evict();
     await objects.alarm("simple");
-    assert.deepEqual(await registered(memory), ["10.0.0.1:80"]);
+    assert.deepEqual(await registered(registry), ["10.0.0.1:80"]);
+  });
+
+  it("is not renewed once it is deregistered, although a renewal was under way", async (t) => {
+    let release: (() => void) | undefined;
+    const { registry, objects } = await setUp(t, [], {
+      registry: ({ registry }) => ({
+        ...registry,
+        async renew(options) {
+          await new Promise<void>((resolve) => release = resolve);
+          return await registry.renew(options);
+        },
+      }),
+    });
+    const through = objectRegistry(objects.namespace);
+    const registering = through.register(server);
+    await eventually("it is being registered", () => release !== undefined);
+    const removing = through.deregister(server);
+    await settled();
+    release!();
+    await Promise.all([registering, removing]);
+    assert.deepEqual(await registered(registry), []);
   });
 });

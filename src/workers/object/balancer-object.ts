@@ -11,7 +11,7 @@ import { scopedConnector } from "../scoped-link.ts";
 import { Sockets } from "../sockets.ts";
 import type { ObjectState } from "./platform.ts";
 import { DEREGISTER_PATH, REGISTER_PATH, SERVICE_HEADER } from "./protocol.ts";
-import { ObjectRegistrations, type StoredRegistration } from "./registrations.ts";
+import { type ObjectRegisterOptions, ObjectRegistrations } from "./registrations.ts";
 import { relay } from "./relay.ts";
 
 /** Options of {@link createBalancerObject}. */
@@ -114,11 +114,7 @@ class Balancers<Env> implements BalancerObject {
   }
 
   async alarm(): Promise<void> {
-    try {
-      await this.#registrations.renew();
-    } finally {
-      await this.#registrations.arm();
-    }
+    await this.#registrations.renew();
   }
 
   #theRegistry(): Registry {
@@ -161,9 +157,9 @@ function serviceOf(header: string | null): string {
 }
 
 /** Answers a request for a registration: 204, or why it failed. */
-async function done(request: Request, act: (given: StoredRegistration) => Promise<void>): Promise<Response> {
+async function done(request: Request, act: (given: ObjectRegisterOptions) => Promise<void>): Promise<Response> {
   try {
-    await act(await request.json() as StoredRegistration);
+    await act(await request.json() as ObjectRegisterOptions);
     return new Response(null, { status: 204 });
   } catch (error) {
     const wrong = error instanceof TypeError || error instanceof RangeError;

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { checkOptions, type Checks, text } from "../../option.ts";
 import { objectNamed, type ObjectNamespace } from "./platform.ts";
 import { DEREGISTER_PATH, REGISTER_PATH } from "./protocol.ts";
-import type { StoredRegistration } from "./registrations.ts";
+import type { EntryName, ObjectRegisterOptions } from "./registrations.ts";
 
 /** Options of {@link objectRegistry}. */
 export interface ObjectRegistryOptions {
@@ -14,15 +14,17 @@ export interface ObjectRegistryOptions {
 export interface ObjectRegistry {
   /**
    * Registers a server, and keeps it registered until `deregister`, whether or not a Worker runs. Registering again
-   * changes the TTL or the attributes. Resolves when the entry exists. `ttlSeconds` defaults to 60, and should not be
-   * less: the object may be away for a while when the platform moves it.
+   * changes the TTL or the attributes. Resolves when the entry exists.
    *
-   * @throws ConnectError InvalidArgument for an invalid option; Unavailable if the entry did not exist within 10 s: the
-   * object keeps trying. (Both are rejections.)
+   * @throws ConnectError InvalidArgument for an invalid option; Unavailable if the entry could not be written within
+   * 10 s: the object keeps trying. (Both are rejections.)
    */
-  register(options: StoredRegistration): Promise<void>;
-  /** Removes an entry that was registered through this object. */
-  deregister(of: Pick<StoredRegistration, "service" | "address">): Promise<void>;
+  register(options: ObjectRegisterOptions): Promise<void>;
+  /**
+   * Removes an entry that was registered through this object. Rejects with Unavailable if that was not possible: then
+   * the entry expires.
+   */
+  deregister(of: EntryName): Promise<void>;
 }
 
 const OPTIONS: Checks<ObjectRegistryOptions> = { name: text };
@@ -37,7 +39,7 @@ export function objectRegistry<Id>(
   options: ObjectRegistryOptions = {},
 ): ObjectRegistry {
   checkOptions("objectRegistry()", options, OPTIONS);
-  const send = async (path: string, given: Pick<StoredRegistration, "service" | "address">): Promise<void> => {
+  const send = async (path: string, given: EntryName): Promise<void> => {
     const object = objectNamed(namespace, options.name ?? given.service);
     const response = await object.fetch(`http://balancer.object${path}`, {
       method: "POST",
