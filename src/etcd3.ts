@@ -32,6 +32,7 @@ export interface Etcd3EndpointsOptions extends EtcdRegistryOptions {
   readonly Etcd3: Etcd3Class;
   /** How `https://` endpoints are verified, and the client's certificate if etcd requires one. */
   readonly tls?: Etcd3TlsOptions;
+  /** Not together with `Etcd3`. */
   readonly client?: undefined;
 }
 
@@ -43,6 +44,7 @@ export interface Etcd3ClientOptions extends Omit<EtcdRegistryOptions, "endpoints
    * registry.
    */
   readonly client: Etcd3Client;
+  /** Not together with `client`. */
   readonly Etcd3?: undefined;
 }
 

@@ -28,6 +28,7 @@ export interface AttemptStart {
   readonly number: number;
   /** The attempt's request headers, created when read. Headers added now, such as a trace context, are sent. */
   readonly header: Headers;
+  /** The call's context values. */
   readonly contextValues: ContextValues;
 }
 

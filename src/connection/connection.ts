@@ -13,6 +13,7 @@ import type { AttemptEnd } from "./mark.ts";
 export interface Connection {
   /** The endpoint's newest attributes; its identity never changes. */
   readonly endpoint: Endpoint;
+  /** Whether it is open, opening, or why not. */
   readonly state: ConnectivityState;
   /**
    * Whether a picker may give it a call: it is ready, its server has room, and it is not held back. This may change
@@ -38,6 +39,7 @@ export type Health = "serving" | "unknown" | Error;
 
 /** How an attempt ended, for pickers and health checks. */
 export interface Outcome {
+  /** How the attempt ended, as its link marked it. */
   readonly end: AttemptEnd;
   /** The error's code; undefined for success. */
   readonly code?: Code;

@@ -42,6 +42,7 @@ export interface LinkEvents {
  * Its transport marks the errors of attempts that it knows were not processed (`markAttempt`).
  */
 export interface Link {
+  /** Makes the calls. */
   readonly transport: Transport;
   /**
    * How many more calls the server allows for now (HTTP/2's MAX_CONCURRENT_STREAMS); 0 or less: the link is full. It is

@@ -4,9 +4,11 @@ import { untilAborted } from "../time/until-aborted.ts";
 
 /** What to dial: a host and a port, or the path of a Unix socket. */
 export interface DialTarget {
+  /** The endpoint as the resolver yielded it. */
   readonly endpoint: Endpoint;
   /** A name or an IP address, without brackets. */
   readonly host?: string;
+  /** The port; undefined for a Unix socket. */
   readonly port?: number;
   /** The path of an endpoint like `unix:/path/of/socket`. */
   readonly path?: string;

@@ -5,6 +5,7 @@ import { systemClock } from "../time/clock.ts";
 
 /** The part of a server of `node:http2`, `node:http` or `node:https` that closes it. */
 export interface Closable {
+  /** Stops accepting connections; `done` is called once all have ended. */
   close(done?: (error?: Error) => void): unknown;
   /** Closes all remaining connections; `node:http` and `node:https` have it. */
   closeAllConnections?(): void;

@@ -10,6 +10,7 @@ export interface Etcd3TlsOptions {
   readonly ca?: string | Uint8Array;
   /** The client's certificate, if etcd requires one; needs `key`. */
   readonly cert?: string | Uint8Array;
+  /** The certificate's private key, as PEM. */
   readonly key?: string | Uint8Array;
   /** The name that the server's certificate must be valid for, if not the endpoint's host. */
   readonly servername?: string;

@@ -59,6 +59,7 @@ export interface Picker {
 
 /** A connection for a call, with metadata for its server. */
 export interface PickResult {
+  /** Where the call goes: a connection that the policy was given, or a view of one. */
   readonly connection: Connection;
   /** Added to the request headers of this attempt only; gRPC's `PickResult.Metadata`. */
   readonly header?: HeadersInit;
@@ -66,9 +67,11 @@ export interface PickResult {
 
 /** What a picker sees of a call. */
 export interface CallInfo {
+  /** What is called; `method.parent.typeName` is the service. */
   readonly method: DescMethod;
   /** The request headers; created when read. */
   readonly header: Headers;
+  /** The call's context values. */
   readonly contextValues: ContextValues;
   /** Whether an earlier attempt of this call failed on that connection, so that it should go elsewhere. */
   excluded(connection: Connection): boolean;

@@ -49,6 +49,7 @@ export interface Registry extends AsyncDisposable {
 
 /** A service that has entries in a registry. */
 export interface ListedService {
+  /** The name under which its servers registered. */
   readonly service: string;
   /** How many endpoints its entries yield; 0 if none of them can be read. */
   readonly endpoints: number;

@@ -35,6 +35,7 @@ export interface Resolution {
 export interface Staleness {
   /** When it began, in milliseconds on the clock's monotonic scale. */
   readonly sinceMs: number;
+  /** What happened. */
   readonly cause: Error;
 }
 

@@ -18,7 +18,9 @@ export interface TransportSnapshot {
 
 /** The state of a connection at one moment. */
 export interface EndpointSnapshot {
+  /** The endpoint, with its attributes. */
   readonly endpoint: Endpoint;
+  /** Whether the connection is open, opening, or failing. */
   readonly state: ConnectivityState;
   /** Whether a picker may give it a call. */
   readonly available: boolean;

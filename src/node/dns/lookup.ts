@@ -16,6 +16,7 @@ export interface DnsLookup {
 export interface SrvRecord {
   /** The host; "." means that the service does not exist. */
   readonly name: string;
+  /** The port. */
   readonly port: number;
   /** Only the records with the lowest priority are used, while there are any. */
   readonly priority: number;
