@@ -3,14 +3,16 @@
  * module of a platform and needs no `nodejs_compat`: `connect` of `cloudflare:sockets` is passed in.
  *
  * ```ts
+ * import { createClient } from "@connectrpc/connect";
  * import { connect } from "cloudflare:sockets";
- * import { createWorkerEtcdRegistry, createWorkerTransport } from "connect-lb/workers";
+ * import { createWorkerEtcdRegistry, createWorkerTransport, type RequestContext } from "connect-lb/workers";
+ * import { Simple } from "./gen/simple_pb.ts";
  *
  * const registry = createWorkerEtcdRegistry({ endpoints: ["http://etcd.example:2379"], connect });
  * const transport = createWorkerTransport({ resolver: registry.resolver("simple_grpc"), connect });
  *
  * export default {
- *   async fetch(request, env, ctx) {
+ *   async fetch(_request: Request, _env: unknown, ctx: RequestContext): Promise<Response> {
  *     const simple = createClient(Simple, transport.forRequest(ctx));
  *     return Response.json(await simple.route({ data: "hello" }));
  *   },

@@ -62,14 +62,15 @@ const OPTIONS: Checks<WorkerTransportOptions> = {
  * the rotation, statistics, backoff and health, but no socket, timer or promise.
  *
  * ```ts
+ * import { type Transport } from "@connectrpc/connect";
+ * import { connect } from "cloudflare:sockets";
+ * import { createWorkerTransport, type RequestContext } from "connect-lb/workers";
+ *
  * const transport = createWorkerTransport({ resolver: registry.resolver("simple_grpc"), connect });
  *
- * export default {
- *   async fetch(request, env, ctx) {
- *     const simple = createClient(Simple, transport.forRequest(ctx));
- *     return Response.json(await simple.route({ data: "hello" }));
- *   },
- * };
+ * export function transportOf(ctx: RequestContext): Transport {
+ *   return transport.forRequest(ctx);
+ * }
  * ```
  *
  * @throws TypeError or RangeError immediately if an option is invalid, or the resolver has no `list()`.

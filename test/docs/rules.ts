@@ -14,6 +14,7 @@ export type Rule =
   | { readonly kind: "shown"; readonly as: string };
 
 const readme: Rule = { kind: "tried", by: "npm run test:package, in a new folder" };
+const asReadme: Rule = { kind: "tried", by: "npm run test:package, as a part of README's commands" };
 const frameworks: Rule = { kind: "tried", by: "npm run test:frameworks, with the packages it needs" };
 const diagram: Rule = { kind: "shown", as: "a diagram" };
 const workerd: Rule = { kind: "check", why: "it runs in workerd, where test/edge runs its like" };
@@ -36,6 +37,16 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/layouts.md: `goZero()`": entry,
   "docs/layouts.md: `kratos()`": entry,
   "docs/layouts.md: `kitex()`": entry,
+  "docs/runtimes.md: Node and Bun (1)": asReadme,
+  "docs/runtimes.md: Node and Bun (2)": { kind: "check", why: "it is README's client, with its etcd" },
+  "docs/runtimes.md: Deno": asReadme,
+  "docs/runtimes.md: Deno Deploy, Vercel and other functions": {
+    kind: "check",
+    why: "examples/deploy.ts and test/edge run its like",
+  },
+  "docs/runtimes.md: Cloudflare Workers (1)": asReadme,
+  "docs/runtimes.md: Private networks": { kind: "check", why: "it needs a binding: test/edge/fetch.edge.ts has one" },
+  "docs/runtimes.md: Browsers": { kind: "check", why: "it is the page of examples/browser, which test/edge runs" },
   "docs/usage.md: Ending": { kind: "run", needsNode24: true },
   "docs/fastify-express.md": frameworks,
   "docs/nestjs-jest.md": frameworks,
