@@ -3,29 +3,23 @@ import { asError } from "../error-text.ts";
 import { markAttempt } from "../connection/mark.ts";
 import { classifyTransportError } from "../connection/transport-error.ts";
 
-/** What is given to a {@link Fetch}: the part of fetch's `init` that every platform takes. */
-export interface FetchInit {
-  method: string;
-  headers: Headers;
-  body: Uint8Array<ArrayBuffer> | null;
-  signal: AbortSignal;
-  /** Calls are not redirected; workerd doesn't know `error`. */
-  redirect: "manual";
-}
-
-/** What is read of a response. */
-export interface FetchResponse {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: ReadableStream<Uint8Array> | null;
-}
-
-/** A function like `fetch`. */
-export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
+/**
+ * A function like `fetch`. It is given what every platform takes: the method, headers, body and signal, and `redirect:
+ * "manual"`, since calls are not redirected and workerd doesn't know `error`.
+ */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** An object with a method like `fetch`, such as a Worker's binding. */
 export interface Fetcher {
-  fetch(url: string, init: FetchInit): Promise<FetchResponse>;
+  fetch(url: string, init: RequestInit): Promise<Response>;
+}
+
+/** A request. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer> | null;
+  readonly signal: AbortSignal;
 }
 
 /** A response whose body is read in pieces. */
@@ -42,21 +36,21 @@ export interface HttpResponse {
 export async function exchange(
   fetcher: Fetch | Fetcher | undefined,
   url: string,
-  request: Omit<FetchInit, "redirect">,
+  request: HttpRequest,
 ): Promise<HttpResponse> {
-  const response = await send(fetcher, url, { ...request, redirect: "manual" });
+  const response = await send(fetcher, url, request);
   refuseRedirect(response);
   const { status, headers, body } = response;
   return { status, header: responseHeaders(headers), body: pieces(body, request.signal) };
 }
 
-async function send(fetcher: Fetch | Fetcher | undefined, url: string, init: FetchInit): Promise<FetchResponse> {
-  const pending = request(fetcher ?? fetch, url, init);
-  let response: FetchResponse;
+async function send(fetcher: Fetch | Fetcher | undefined, url: string, request: HttpRequest): Promise<Response> {
+  const pending = called(fetcher ?? fetch, url, { ...request, redirect: "manual" });
+  let response: Response;
   try {
-    response = await unlessAborted(pending, init.signal);
+    response = await unlessAborted(pending, request.signal);
   } catch (error) {
-    if (!init.signal.aborted) throw failed(error);
+    if (!request.signal.aborted) throw failed(error);
     pending.then(({ body }) => body?.cancel()).catch(() => {});
     throw error;
   }
@@ -68,7 +62,7 @@ async function send(fetcher: Fetch | Fetcher | undefined, url: string, init: Fet
 }
 
 /** A function is called without `this`, which browsers and workerd insist on. */
-async function request(fetcher: Fetch | Fetcher, url: string, init: FetchInit): Promise<FetchResponse> {
+async function called(fetcher: Fetch | Fetcher, url: string, init: RequestInit): Promise<Response> {
   return await (typeof fetcher === "function" ? fetcher(url, init) : fetcher.fetch(url, init));
 }
 
@@ -85,7 +79,7 @@ function failed(error: unknown): Error {
 }
 
 /** A redirected POST would become a GET; a page sees no more of a redirect than status 0. */
-function refuseRedirect({ status }: FetchResponse): void {
+function refuseRedirect({ status }: Response): void {
   if (status !== 0 && (status < 300 || status > 399)) return;
   const which = status === 0 ? "" : ` (HTTP ${status})`;
   throw new ConnectError(`the server redirects the call${which}, and calls are not redirected`, Code.Unknown);
@@ -113,7 +107,7 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Prom
   });
 }
 
-async function* pieces(body: FetchResponse["body"], signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+async function* pieces(body: Response["body"], signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
   const reader = body?.getReader();
   if (reader === undefined) return;
   try {

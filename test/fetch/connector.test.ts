@@ -6,14 +6,7 @@ import { clone, createFileRegistry } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { file_simple, Simple } from "../../gen/simple_pb.ts";
 import { readMark } from "../../src/connection/mark.ts";
-import {
-  fetchConnector,
-  type FetchConnectorOptions,
-  type FetchInit,
-  type FetchResponse,
-  gzip,
-  jsonFormat,
-} from "../../src/fetch.ts";
+import { fetchConnector, type FetchConnectorOptions, gzip, jsonFormat } from "../../src/fetch.ts";
 import { createBalancedTransport, rawMethod, staticResolver } from "../../src/index.ts";
 import { failureOf } from "../support/balanced.ts";
 import { eventually } from "../support/eventually.ts";
@@ -205,8 +198,8 @@ for (const protocol of PROTOCOLS) {
 
     it("sends no header that a server would have to allow beside Connect's own list", async () => {
       const sent: string[] = [];
-      const fetch = (_: string, { headers }: FetchInit) => {
-        sent.push(...headers.keys());
+      const fetch = (_: string, { headers }: RequestInit) => {
+        sent.push(...(headers as Headers).keys());
         return Promise.reject(new TypeError("Failed to fetch"));
       };
       await failureOf(clientOf("a:1", { protocol, fetch }).route({}, { timeoutMs: 1_000 }));
@@ -262,7 +255,7 @@ for (const protocol of PROTOCOLS) {
 }
 
 /** A fetch that trusts the tests' CA. */
-function trusting(t: TestContext): (url: string, init: FetchInit) => Promise<Response> {
+function trusting(t: TestContext): (url: string, init: RequestInit) => Promise<Response> {
   const { Deno, Bun } = globalThis as { Deno?: { createHttpClient(options: object): { close(): void } }; Bun?: object };
   if (Deno !== undefined) {
     const client = Deno.createHttpClient({ caCerts: [ca] });
@@ -279,11 +272,11 @@ function trusting(t: TestContext): (url: string, init: FetchInit) => Promise<Res
 describe("fetchConnector", () => {
   /** A fetch that notes what it is given, and answers with a status. */
   function noting(status = 200, headers: HeadersInit = { "content-type": "application/proto" }) {
-    const urls: string[] = [], inits: FetchInit[] = [];
-    const fetch = (url: string, init: FetchInit) => {
+    const urls: string[] = [], inits: RequestInit[] = [];
+    const fetch = (url: string, init: RequestInit) => {
       urls.push(url);
       inits.push(init);
-      return Promise.resolve({ status, headers: new Headers(headers), body: null });
+      return Promise.resolve({ status, headers: new Headers(headers), body: null } as Response);
     };
     return { urls, inits, fetch };
   }
@@ -314,7 +307,7 @@ describe("fetchConnector", () => {
     const { urls, fetch } = noting();
     const binding = {
       calls: 0,
-      fetch(url: string, init: FetchInit) {
+      fetch(url: string, init: RequestInit) {
         this.calls++;
         return fetch(url, init);
       },
@@ -326,7 +319,7 @@ describe("fetchConnector", () => {
   it("calls a function without this, and says what is wrong with a method that needs it", async () => {
     const strict = function (this: unknown) {
       if (this !== undefined) throw new TypeError("Illegal invocation");
-      return noting().fetch("", {} as FetchInit);
+      return noting().fetch("", {} as RequestInit);
     };
     await clientOf("a:1", { protocol: "connect", fetch: strict }).route({});
     const method = () => {
@@ -348,16 +341,16 @@ describe("fetchConnector", () => {
 
   it("keeps deadlines and ends calls whose fetch does not mind the signal, and lets a late response go", async () => {
     let cancelled = 0;
-    let answer = (_: FetchResponse) => {};
-    const body = () => new ReadableStream<Uint8Array>({ cancel: () => void cancelled++ });
+    let answer = (_: Response) => {};
+    const body = () => new ReadableStream<Uint8Array<ArrayBuffer>>({ cancel: () => void cancelled++ });
     const headers = new Headers({ "content-type": "application/connect+proto" });
     const late = clientOf("a:1", { protocol: "connect", fetch: () => new Promise((resolve) => answer = resolve) });
     const error = await failureOf(late.route({}, { timeoutMs: 50 })) as ConnectError;
     assert.deepEqual([error.code, readMark(error)], [Code.DeadlineExceeded, undefined]);
-    answer({ status: 200, headers, body: body() });
+    answer({ status: 200, headers, body: body() } as Response);
     await eventually("the late response is let go", () => cancelled === 1);
 
-    const fetch = () => Promise.resolve({ status: 200, headers, body: body() });
+    const fetch = () => Promise.resolve({ status: 200, headers, body: body() } as Response);
     const abort = new AbortController();
     const reading = failureOf(values(
       clientOf("a:1", { protocol: "connect", fetch }).routeServerStream({}, { signal: abort.signal }),
