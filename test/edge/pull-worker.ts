@@ -1,10 +1,12 @@
 // A worker whose pull transport stands in global scope: `GET /?registry=URL&calls=N`, with `plain` for calls without
-// `forRequest`, `slow` for a call to a server that does not answer in time. It answers who served each call.
+// `forRequest`, `warming` for a transport that calls a server only some time after it was found, `slow` for a call to a server that does not answer in time. It answers who served each call.
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { Simple } from "../../gen/simple_pb.ts";
 import {
   createPullTransport,
+  type HealthCheck,
+  type PullTransportOptions,
   type RequestContext,
   transportConnector,
   type TransportSnapshot,
@@ -20,7 +22,7 @@ export interface PullReport {
 }
 
 let registry = "";
-const transport = createPullTransport({
+const options: PullTransportOptions = {
   resolver: {
     target: "simple",
     async list(signal) {
@@ -38,7 +40,21 @@ const transport = createPullTransport({
   ),
   maxAgeMs: 100,
   defaultTimeoutMs: 5_000,
-});
+};
+const transport = createPullTransport(options);
+
+/** Holds each server but the first back for a while, with a timer that is set in the request that finds it. */
+const warmingUp: HealthCheck = (env) => {
+  let found = 0;
+  return {
+    ready(connection) {
+      if (found++ === 0) return;
+      env.report(connection, new Error("it warms up"));
+      env.timer(500, () => env.report(connection, "serving"));
+    },
+  };
+};
+const warming = createPullTransport({ ...options, maxAgeMs: Infinity, health: [warmingUp] });
 
 async function report(over: Transport, query: URLSearchParams): Promise<PullReport> {
   const client = createClient(Simple, over);
@@ -61,7 +77,8 @@ const worker: { fetch(request: Request, env: unknown, ctx: RequestContext): Prom
   async fetch(request, _env, ctx) {
     const { searchParams } = new URL(request.url);
     registry = searchParams.get("registry")!;
-    const over = searchParams.has("plain") ? transport : transport.forRequest(ctx);
+    const pull = searchParams.has("warming") ? warming : transport;
+    const over = searchParams.has("plain") ? pull : pull.forRequest(ctx);
     return Response.json(await report(over, searchParams));
   },
 };

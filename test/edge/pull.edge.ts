@@ -98,6 +98,11 @@ describe("a pull transport in the global scope of a worker", () => {
     }
   });
 
+  it("runs what is due in later requests, whichever request set the timer", async () => {
+    assert.equal(new Set((await report(6, "warming")).served).size, 1);
+    await eventually("all are warm", async () => new Set((await report(6, "warming")).served).size === 3);
+  });
+
   for (const query of ["", "plain"]) {
     describe(query === "" ? "with forRequest" : "without forRequest", () => {
       it("spreads the calls of 200 requests over servers that come and go", async () => {
