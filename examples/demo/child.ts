@@ -59,13 +59,13 @@ export async function printed(name: string, child: Child, what: string, pattern:
   });
 }
 
-/** Waits for what `probe` gives; throws when that takes over 20 s. */
+/** Waits for what `probe` gives; throws when that takes over a minute. */
 export async function until<T>(what: string, probe: () => T | undefined | false): Promise<T> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 60_000;
   for (;;) {
     const value = probe();
     if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error(`waited for 20 s in vain: ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited for a minute in vain: ${what}`);
     await sleep(20);
   }
 }

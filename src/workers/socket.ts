@@ -37,14 +37,21 @@ export async function openSocket(
       `option connect gave ${quoted(socket)}: expected a socket, as of cloudflare:sockets or node:net`,
     );
   }
-  watcher?.closes(socket.closed);
-  return await openedWeb(renamed ? startTls(socket, serverName) : socket, signal);
+  const used = renamed ? startTls(socket, serverName) : socket;
+  watcher?.closes(used.closed);
+  return await openedWeb(used, signal);
 }
 
+/** What it returns takes the socket's place. */
 function startTls(socket: StreamSocket, serverName: string): StreamSocket {
-  if (socket.startTls === undefined) throw new TypeError("the socket that option connect gave can't start TLS");
   socket.closed.catch(() => {});
-  return socket.startTls({ expectedServerHostname: serverName });
+  try {
+    if (socket.startTls === undefined) throw new TypeError("the socket that option connect gave can't start TLS");
+    return socket.startTls({ expectedServerHostname: serverName });
+  } catch (error) {
+    socket.close().catch(() => {});
+    throw error;
+  }
 }
 
 async function openedWeb(socket: StreamSocket, signal: AbortSignal): Promise<ByteStream> {

@@ -3,6 +3,7 @@ import type { Link } from "../connection/link.ts";
 import { markAttempt } from "../connection/mark.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import type { LinkSettings } from "../grpc/link/options.ts";
+import { ForeignSocketError } from "../http2/foreign-socket.ts";
 import type { Timer } from "../time/clock.ts";
 import { untilAborted } from "../time/until-aborted.ts";
 import { workerLink, type WorkerSocketOptions } from "./connector.ts";
@@ -135,7 +136,9 @@ export class Sockets {
 
   #open(identity: string, endpoint: Endpoint): Entry {
     const closings: Promise<unknown>[] = [];
-    const gone = () => {
+    const gone = (cause?: Error) => {
+      // What another request opened ended with that, but never says so.
+      if (cause instanceof ForeignSocketError) closings.length = 0;
       if (this.#links.get(identity) === entry) this.#close(identity, entry);
     };
     const { settings } = this.#options;

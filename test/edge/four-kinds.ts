@@ -43,7 +43,7 @@ export async function callSix(transport: Transport): Promise<string[]> {
   const client = createClient(Simple, transport);
   const ends: string[] = [];
   for (let i = 0; i < 6; i++) {
-    const call = client.route({ data: `call ${i}` }, { timeoutMs: 5_000 });
+    const call = client.route({ data: `call ${i}` }, { timeoutMs: 20_000 });
     ends.push(
       await call.then(() => "answered", (error) => {
         const { code, rawMessage } = ConnectError.from(error);

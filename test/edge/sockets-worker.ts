@@ -1,4 +1,4 @@
-// A worker without `nodejs_compat`, over `cloudflare:sockets`. `/calls?addresses=…&calls=…`, with `secure` for TLS;
+// A worker without `nodejs_compat`, over `cloudflare:sockets`. `/calls?addresses=…&calls=…`, with `secure` for TLS and an `authority`;
 // `/shared?addresses=…` for a transport at module scope; `/list`, `/register` and `/watch` for the registry.
 import { connect } from "cloudflare:sockets";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -20,9 +20,15 @@ const worker: { fetch(request: Request, env: { ETCD: string }): Promise<Response
     const { pathname, searchParams } = new URL(request.url);
     registry ??= createWorkerEtcdRegistry({ endpoints: [env.ETCD], connect });
     const resolver = registry.resolver("simple_grpc");
+    const authority = searchParams.get("authority");
     const create = () =>
       createBalancedTransport({
-        resolver: staticResolver(searchParams.get("addresses")!.split(",")),
+        resolver: staticResolver(
+          searchParams.get("addresses")!.split(",").map((address) => ({
+            address,
+            ...authority !== null && { authority },
+          })),
+        ),
         connector: workerConnector({ connect, tls: searchParams.has("secure") }),
       });
     try {

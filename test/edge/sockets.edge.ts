@@ -48,6 +48,12 @@ describe("in workerd, with cloudflare:sockets and without nodejs_compat", () => 
     assert.deepEqual(await workerd.json(path), expected(200));
   });
 
+  it("makes them over TLS to a server whose certificate has another name than is dialled", async () => {
+    const path = `/calls?addresses=127.0.0.1:${secure.port}&calls=20&secure`;
+    assert.deepEqual(await workerd.json(`${path}&authority=localhost`), expected(20));
+    await assert.rejects(workerd.json(`${path}&authority=elsewhere.test`), /Unavailable: .*can't connect/);
+  });
+
   it("says what to do about a server that insists on negotiating the protocol (ALPN)", async () => {
     const insisting = await startPeer(PEERS[0]!, "--tls");
     try {

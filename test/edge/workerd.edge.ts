@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Peer, PEERS, startPeer } from "../peers/peer.ts";
 import { FAILURE } from "../peers/servers/answers.ts";
+import { etcdSkipped, startEtcd } from "../support/etcd.ts";
 import { startSimpleServer } from "../support/servers/simple.ts";
 import type { Report } from "./four-kinds.ts";
 import { startTlsTerminator } from "./tls-terminator.ts";
@@ -55,6 +56,20 @@ describe("in workerd, with node:net", () => {
     }
   });
 
+  it("says what to do when a registry at module scope is used again", { skip: etcdSkipped }, async () => {
+    const etcd = await startEtcd();
+    try {
+      const list = () => workerd.json<string>(`/?etcd=${encodeURIComponent(etcd.url)}`);
+      assert.equal(await list(), "0 endpoints");
+      assert.match(
+        await list(),
+        /etcd at .*\[failed_precondition\].*another request: call forRequest.*registry in a Durable Object/,
+      );
+    } finally {
+      await etcd.stop();
+    }
+  });
+
   it("keeps deadlines in a request that follows one with an earlier deadline", async () => {
     const never = await startSimpleServer({ methods: { route: () => new Promise(() => {}) } });
     try {
@@ -69,6 +84,12 @@ describe("in workerd, with node:net", () => {
 
   it("makes them over TLS", async () => {
     assert.deepEqual(await report(`addresses=localhost:${secure.port}&calls=200&secure`), expected(200));
+  });
+
+  it("makes them with a connector to which connect of node:net, or of node:tls, is passed", async () => {
+    const { address } = peers[0]!;
+    assert.deepEqual(await report(`addresses=${address}&calls=50&passed`), expected(50));
+    assert.deepEqual(await report(`addresses=localhost:${secure.port}&calls=50&secure&passed`), expected(50));
   });
 
   it("says that a server can't be reached which insists on negotiating the protocol (ALPN)", async () => {
