@@ -1,5 +1,6 @@
-// A worker whose pull transport stands in global scope: `GET /?registry=URL&calls=N`, with `plain` for calls without
-// `forRequest`, `warming` for a transport that calls a server only some time after it was found, `slow` for a call to a server that does not answer in time. It answers who served each call.
+// A worker whose pull transports stand in global scope: `GET /?registry=URL&calls=N` answers who served each call.
+// `plain`: without `forRequest`; `warming`: by a transport that calls a server only some time after it was found;
+// `slow`: calls that are not answered in time.
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { Simple } from "../../gen/simple_pb.ts";
