@@ -36,13 +36,14 @@ export interface HealthEnvironment {
 export interface HealthWatch {
   /**
    * The connection is ready, for the first time or again. Calls over `transport` go only to its server; they are not
-   * attempts: not counted in `inFlight`, not retried, not reported to pickers. They must end by `ended`.
+   * attempts: not counted in `inFlight`, not retried, not reported to pickers. They must end by `ended`. One that finds
+   * all the streams in use that the server allows fails with Unavailable, which says nothing about its health.
    */
   ready?(connection: Connection, transport: Transport): void;
   /** The connection is no longer ready, or was removed from the set. Its reports are discarded. */
   ended?(connection: Connection): void;
   /** An attempt on the connection has ended. */
   outcome?(connection: Connection, outcome: Outcome): void;
-  /** The transport was closed. */
+  /** The transport was closed: nothing is reported afterwards. */
   close?(): void;
 }

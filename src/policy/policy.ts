@@ -53,7 +53,7 @@ export interface Picker {
    * it. `call` is the one that was passed to `pick`.
    */
   done?(connection: Connection, outcome: Outcome, call: CallInfo): void;
-  /** The transport was closed, and this was its last picker. */
+  /** The transport was closed, and this was its last picker. `done` of attempts that are in flight may follow. */
   close?(): void;
 }
 
