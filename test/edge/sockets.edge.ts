@@ -43,9 +43,16 @@ describe("in workerd, with cloudflare:sockets and without nodejs_compat", () => 
     for (const report of reports) assert.deepEqual(report, expected(50));
   });
 
+  it("makes them with a worker's transport, in several requests at once", async () => {
+    const paths = Array.from({ length: 5 }, () => `/calls?addresses=${addresses()}&calls=50&worker`);
+    const reports = await Promise.all(paths.map((path) => workerd.json(path)));
+    for (const report of reports) assert.deepEqual(report, expected(50));
+  });
+
   it("makes them over TLS", async () => {
     const path = `/calls?addresses=localhost:${secure.port}&calls=200&secure`;
     assert.deepEqual(await workerd.json(path), expected(200));
+    assert.deepEqual(await workerd.json(`${path}&worker`), expected(200));
   });
 
   it("makes them over TLS to a server whose certificate has another name than is dialled", async () => {
