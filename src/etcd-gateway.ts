@@ -13,10 +13,10 @@
  * @module
  */
 import { createGatewayDriver } from "./etcd/driver/gateway/gateway-driver.ts";
-import type { Fetch } from "./etcd/driver/gateway/gateway-sessions.ts";
+import type { Fetch, Fetcher } from "./etcd/driver/gateway/gateway-sessions.ts";
 import { parseGatewayEndpoint } from "./etcd/endpoints.ts";
 import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
-import { checkOptions, type Checks, fn } from "./option.ts";
+import { checkOptions, type Checks, kind } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
 
 /** Options of {@link createGatewayRegistry}. */
@@ -27,15 +27,17 @@ export interface CreateGatewayRegistryOptions extends EtcdRegistryOptions {
    */
   readonly endpoints: readonly string[];
   /**
-   * The `fetch` to use, such as a binding's: `(url, init) => env.VPC.fetch(url, init)`. Defaults to the runtime's,
-   * looked up at each request.
+   * The `fetch` to use, or an object that has one, such as a binding: `env.VPC`. Defaults to the runtime's, looked up at
+   * each request.
    */
-  readonly fetch?: Fetch;
+  readonly fetch?: Fetch | Fetcher;
 }
 
 const OPTIONS: Checks<CreateGatewayRegistryOptions> = {
   ...ETCD_REGISTRY_OPTIONS,
-  fetch: fn("a function, (url, init) => Promise<Response>"),
+  fetch: kind("a function like fetch, or an object with such a method", (value) => {
+    return typeof value === "function" || typeof (value as Partial<Fetcher> | null)?.fetch === "function";
+  }),
 };
 
 /**
@@ -54,7 +56,7 @@ export function createGatewayRegistry(options: CreateGatewayRegistryOptions): Re
   });
 }
 
-export type { Fetch } from "./etcd/driver/gateway/gateway-sessions.ts";
+export type { Fetch, Fetcher } from "./etcd/driver/gateway/gateway-sessions.ts";
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";

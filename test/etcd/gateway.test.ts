@@ -318,6 +318,20 @@ describe("createGatewayRegistry", () => {
     assert.match(await asked("https://d/etcd"), /^etcd at d:443\/etcd: /);
   });
 
+  it("takes an object with a fetch of its own, and calls that as its method", async () => {
+    const receivers: unknown[] = [];
+    const binding = {
+      fetch(url: string) {
+        receivers.push(this, url);
+        return Promise.resolve(json({ header: HEADER }));
+      },
+    };
+    const registry = createGatewayRegistry({ endpoints: ["http://10.0.0.1:2379"], fetch: binding });
+    const { endpoints } = await registry.resolver("a").list!(new AbortController().signal);
+    await registry.close();
+    assert.deepEqual([endpoints, receivers], [[], [binding, "http://10.0.0.1:2379/v3/kv/range"]]);
+  });
+
   it("refuses other URLs", () => {
     for (
       const endpoint of [

@@ -1,7 +1,7 @@
 import { untilAborted } from "../../../time/until-aborted.ts";
 import type { AttemptContext, EtcdDriver, WatchRequest, WatchResponse, WatchStream } from "../driver.ts";
 import { classify, unsent } from "./gateway-error.ts";
-import { type Fetch, type GatewayRequest, GatewaySessions } from "./gateway-sessions.ts";
+import { type Fetch, type Fetcher, type GatewayRequest, GatewaySessions } from "./gateway-sessions.ts";
 import {
   int64,
   type Json,
@@ -24,7 +24,7 @@ const STREAM_MS = { least: 40_000, most: 55_000 } as const;
 /** What the driver needs. */
 export interface GatewayDriverOptions {
   /** Defaults to the runtime's `fetch`, looked up at each call. */
-  readonly fetch?: Fetch | undefined;
+  readonly fetch?: Fetch | Fetcher | undefined;
   readonly random: () => number;
 }
 

@@ -7,6 +7,11 @@ import { isRecord, type Json } from "./message.ts";
 /** The part of the platform's `fetch` that is needed. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
+/** An object with a method like `fetch`, such as a Worker's binding. */
+export interface Fetcher {
+  fetch(url: string, init: RequestInit): Promise<Response>;
+}
+
 /**
  * The longest line, in characters, and so the longest list: 192 MiB of keys and values. A batch of a watch is sent in
  * fragments that are not much larger than etcd's largest request.
@@ -43,13 +48,13 @@ interface Session {
 
 /** The calls of a driver, by endpoint. Nothing here is a promise or a signal that two calls share. */
 export class GatewaySessions {
-  readonly #fetch: Fetch | undefined;
+  readonly #fetch: Fetch | Fetcher | undefined;
   readonly #sessions = new Map<string, Session>();
   #generations = 0;
   #closed = false;
   #onLost: ((endpoint: Endpoint) => void) | undefined;
 
-  constructor(fetch: Fetch | undefined) {
+  constructor(fetch: Fetch | Fetcher | undefined) {
     this.#fetch = fetch;
   }
 
@@ -128,7 +133,8 @@ export class GatewaySessions {
     const init = { method: "POST", headers, body: JSON.stringify(body), redirect: "manual", signal } as const;
     // Neither kept, as it may be replaced, nor called as a method, which platforms refuse.
     const fetch = this.#fetch ?? globalThis.fetch;
-    return fetch(`${secure ? "https" : "http"}://${address}/v3/${path}`, init);
+    const url = `${secure ? "https" : "http"}://${address}/v3/${path}`;
+    return typeof fetch === "function" ? fetch(url, init) : fetch.fetch(url, init);
   }
 
   #session(endpoint: Endpoint): Session {
