@@ -107,6 +107,38 @@ describe("a balancer", () => {
     await transport.close();
   });
 
+  it("stops its resolver after a time without calls, and not while one is in flight", async () => {
+    const signals: AbortSignal[] = [];
+    const { client, clock, transport } = balanced({
+      idleTimeoutMs: 1_000,
+      resolver: {
+        target: "simple",
+        async *resolve(signal) {
+          signals.push(signal);
+          yield { endpoints: [{ address: "a:1" }] };
+          await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        },
+      },
+      links: { transport: () => ({ unary: () => new Promise(() => {}), stream: () => new Promise(() => {}) }) },
+    });
+    const abort = new AbortController();
+    const call = failureOf(client.route({}, { signal: abort.signal }));
+    await clock.advance(5_000);
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [false]);
+    abort.abort();
+    await call;
+    await clock.advance(2_000);
+    assert.deepEqual(signals.map(({ aborted }) => aborted), [true]);
+    await transport.close();
+  });
+
+  it("has no timer when it never stops", async () => {
+    const { clock, ready, transport } = balanced({ idleTimeoutMs: Infinity });
+    await ready();
+    assert.deepEqual(clock.pending, []);
+    await transport.close();
+  });
+
   it("gives streams on removed endpoints the time that was asked for", async () => {
     for (const [given, timer] of [[5_000, 5_000], [undefined, 30_000]] as const) {
       const resolver = manualResolver();

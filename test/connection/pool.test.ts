@@ -261,6 +261,7 @@ describe("Pool", () => {
       set();
       await clock.advance(40);
       set("c:1");
+      set("d:1");
       const before = [sets.length, told.length];
       pool.reset();
       assert.deepEqual([clock.pending, links.get("a:1")!.closed], [[], true]);
@@ -268,6 +269,23 @@ describe("Pool", () => {
       await clock.advance(40);
       assert.deepEqual([pool.connections, sets.length, told.length], [[], before[0], before[1]! + 1]);
       await pool.close(0);
+    }
+  });
+
+  it("has no last resort any more after a reset", async () => {
+    for (const stateless of [false, true]) {
+      const { clock, pool, sets, set } = setUp({ auto: true, stateless });
+      set("a:1");
+      await clock.advance(40);
+      set();
+      await clock.advance(40);
+      assert.equal(pool.connections.length, 1);
+      const before = sets.length;
+      pool.reset();
+      assert.deepEqual(clock.pending, []);
+      pool.touch();
+      await clock.advance(40);
+      assert.equal(sets.length, before);
     }
   });
 

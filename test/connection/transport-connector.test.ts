@@ -291,20 +291,25 @@ describe("the link of transportConnector", () => {
   });
 
   it("is closed when its last call has ended, whatever time is left", async () => {
-    const { promise, resolve } = Promise.withResolvers<never>();
-    const transport = { unary: () => promise, stream: () => promise } as unknown as Transport;
-    const closes: unknown[] = [];
-    const link = transportConnector(() => transport, { close: (...args) => void closes.push(args) })(
-      { address: "a:1" },
-      events,
-    );
-    const calls = [1, 2].map(() => link.transport.unary(unary, undefined, undefined, undefined, {}));
-    const closing = link.close(Infinity);
-    await settled();
-    assert.deepEqual(closes, []);
-    resolve(undefined as never);
-    await Promise.all([...calls, closing]);
-    assert.deepEqual(closes, [[transport, { address: "a:1" }]]);
+    for (const count of [1, 2]) {
+      const { promise, resolve } = Promise.withResolvers<never>();
+      const transport = { unary: () => promise, stream: () => promise } as unknown as Transport;
+      const closes: unknown[] = [];
+      const link = transportConnector(() => transport, { close: (...args) => void closes.push(args) })(
+        { address: "a:1" },
+        events,
+      );
+      const calls = Array.from(
+        { length: count },
+        () => link.transport.unary(unary, undefined, undefined, undefined, {}),
+      );
+      const closing = link.close(Infinity);
+      await settled();
+      assert.deepEqual(closes, []);
+      resolve(undefined as never);
+      await Promise.all([...calls, closing]);
+      assert.deepEqual(closes, [[transport, { address: "a:1" }]]);
+    }
   });
 
   it("closes nothing when no transport was made, and prints what the closing of one throws", async (t) => {
@@ -351,6 +356,7 @@ describe("the link of transportConnector", () => {
     );
     assert.equal(listeners(), 1);
     for await (const _ of message);
+    assert.equal(listeners(), 0);
     const silentLink = silent().link;
     await silentLink.transport.stream(stream, lasting.signal, undefined, undefined, request());
     lasting.abort();
@@ -477,6 +483,7 @@ describe("classifyTransportError", () => {
         system("ETIMEDOUT", { syscall: "connect" }),
         system("CERT_HAS_EXPIRED"),
         new TypeError("fetch failed", { cause: system("ECONNREFUSED") }),
+        new AggregateError([system("ECONNREFUSED")]),
         new AggregateError([system("ECONNREFUSED"), system("ETIMEDOUT", { syscall: "connect" })]),
         new TypeError("error sending request for url (http://a:1/): client error (Connect): tcp connect error"),
       ]
@@ -505,6 +512,7 @@ describe("classifyTransportError", () => {
         loop,
         new AggregateError([]),
         new AggregateError(["ECONNREFUSED"]),
+        new AggregateError([null]),
         below(system("ECONNREFUSED"), 7),
       ]
     ) assert.equal(classifyTransportError(failed(cause)), undefined, String(cause));

@@ -5,10 +5,12 @@ import { Simple } from "../../gen/simple_pb.ts";
 import { balance } from "../../src/call/options.ts";
 import type { Connection, Health } from "../../src/connection/connection.ts";
 import type { HealthCheck, HealthEnvironment } from "../../src/health/health.ts";
+import { HealthHost } from "../../src/health/health-host.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
 import { view } from "../../src/policy/view.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { manualResolver } from "../support/manual-resolver.ts";
 
 /** A check that says what the test says, and writes down what it is told. */
@@ -251,6 +253,54 @@ describe("health checks", () => {
     await client.route({ data: "x" });
     assert.equal(print.mock.callCount(), 0);
     await transport.close();
+  });
+
+  it("hear nothing of attempts where none asks for it, and nothing at all where there is none", async () => {
+    const options = { panicShare: 0, clock: new ManualClock(), random: () => 0, onHealth() {} };
+    assert.equal(new HealthHost({ ...options, checks: [] }).onOutcome, undefined);
+    assert.equal(new HealthHost({ ...options, checks: [() => ({ ready() {} })] }).onOutcome, undefined);
+    assert.notEqual(new HealthHost({ ...options, checks: [() => ({ outcome() {} })] }).onOutcome, undefined);
+  });
+
+  it("are asked anew about a connection that was lost, and no more once they are closed", async () => {
+    const { check, told, say } = manual();
+    const { clock, events, links, ready, transport } = balanced({ health: [check], panicShare: 0.5 });
+    await ready();
+    const health = () => events.flatMap((event) => event.type === "connection-health" ? [event.health] : []);
+    for (const address of ["a:1", "b:1"]) say(address, new Error("ill"));
+    assert.deepEqual(health().splice(0), ["failing", "serving"], "one of three is less than half");
+    events.length = 0;
+    links.get("a:1")!.events.lost(new Error("reset"));
+    // Now one of two serves.
+    assert.deepEqual(health().splice(0), ["failing"]);
+    events.length = 0;
+    await clock.advance(20);
+    await transport.close();
+    events.length = told.length = 0;
+    for (const address of ["b:1", "c:1"]) say(address, "unknown");
+    assert.deepEqual([events, told, clock.pending], [[], [], []]);
+  });
+
+  it("may say at first that a connection serves, which changes nothing", async () => {
+    const { check } = manual("serving");
+    const { events, ready, transport } = balanced({ health: [check] });
+    await ready();
+    assert.deepEqual(events.filter(({ type }) => type === "connection-health"), []);
+    await transport.close();
+  });
+
+  it("have their timers cancelled when the transport is closed", async () => {
+    const { clock, ready, transport } = balanced({
+      health: [(env) => {
+        env.timer(60_000, () => assert.fail("it is closed"));
+        return {};
+      }],
+      idleTimeoutMs: Infinity,
+    });
+    await ready();
+    assert.deepEqual(clock.pending.length, 1);
+    await transport.close();
+    assert.deepEqual(clock.pending, []);
   });
 
   it("take no connection from an empty set that they only hold back", async () => {
