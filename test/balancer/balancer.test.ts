@@ -119,7 +119,13 @@ describe("a balancer", () => {
           await new Promise((resolve) => signal.addEventListener("abort", resolve));
         },
       },
-      links: { transport: () => ({ unary: () => new Promise(() => {}), stream: () => new Promise(() => {}) }) },
+      links: {
+        transport: () => ({
+          unary: (_, signal) =>
+            new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason))),
+          stream: () => new Promise(() => {}),
+        }),
+      },
     });
     const abort = new AbortController();
     const call = failureOf(client.route({}, { signal: abort.signal }));

@@ -26,6 +26,8 @@ const ETCD = [
   "test/etcd/gateway*.test.ts",
 ];
 const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
+/** Those of everything between a transport and its connections. */
+const BALANCING = ["balancer", "health", "policy", "transport"].map((folder) => `test/${folder}/*.test.ts`);
 
 const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: string[] }>> = {
   resolver: { sources: ["src/resolver/*.ts"], near: ["test/resolver/*.test.ts"], far: ["test/call/*.test.ts"] },
@@ -34,10 +36,14 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
     near: CALLS,
     far: ["test/health/*.test.ts", "test/policy/*.test.ts", "test/node/*.test.ts"],
   },
-  call: { sources: ["src/call/*.ts"], near: CALLS, far: ["test/grpc/*.test.ts", "test/node/*.test.ts"] },
+  call: {
+    sources: ["src/call/*.ts"],
+    near: [...CALLS, ...BALANCING],
+    far: ["test/grpc/*.test.ts", "test/node/*.test.ts"],
+  },
   balancer: {
     sources: ["src/balancer/*.ts", "src/health/*.ts", "src/transport/*.ts"],
-    near: [...CALLS, "test/balancer/*.test.ts", "test/health/*.test.ts", "test/policy/*.test.ts"],
+    near: [...CALLS, ...BALANCING],
     far: ["test/grpc/*.test.ts", "test/node/*.test.ts"],
   },
   policy: { sources: ["src/policy/*.ts"], near: ["test/policy/*.test.ts"], far: CALLS },
