@@ -114,6 +114,21 @@ describe("balance()", () => {
     assert.throws(make({ waitForReady: 1 }), /option waitForReady is 1: expected true or false/);
     assert.throws(make({ onAttempt: "log" }), /option onAttempt is "log": expected a function/);
     assert.throws(make({}, null), /balance\(\) takes Connect's call options, not null/);
+    assert.throws(
+      make({}, { contextValues: {} }),
+      /^TypeError: balance\(\) takes Connect's call options with contextValues, not \{\}$/,
+    );
+  });
+
+  it("makes context values that can be changed, as the caller's are", () => {
+    const key = createContextKey("none");
+    const inner = createContextValues();
+    const contextValues = balance({ waitForReady: true }, { contextValues: inner }).contextValues!;
+    assert.equal(contextValues.set(key, "mine"), contextValues);
+    assert.deepEqual([contextValues.get(key), inner.get(key)], ["mine", "mine"]);
+    assert.equal(contextValues.delete(key), contextValues);
+    assert.deepEqual([contextValues.get(key), inner.get(key)], ["none", "none"]);
+    assert.deepEqual(contextValues.get(balanceKey), { waitForReady: true });
   });
 
   it("keeps options, context values and earlier settings, and does not change them", () => {

@@ -122,6 +122,64 @@ describe("ReplayBuffer", () => {
     replay.end();
   });
 
+  it("is not replayable once it is committed, and goes on where its reader is", async () => {
+    const { messages } = numbers(6);
+    const replay = new ReplayBuffer(messages);
+    const view = replay.view()[Symbol.asyncIterator]();
+    for (let i = 0; i < 2; i++) await view.next();
+    replay.commit();
+    assert.equal(replay.replayable, false);
+    const rest: unknown[] = [];
+    for (let i = 0; i < 6; i++) rest.push((await view.next()).value);
+    assert.deepEqual(rest, [2, 3, 4, 5, undefined, undefined]);
+  });
+
+  it("loses no message when it is committed before the first is read", async () => {
+    const { messages } = numbers(3);
+    const replay = new ReplayBuffer(messages);
+    replay.commit();
+    assert.deepEqual(await take(replay.view()), [0, 1, 2]);
+  });
+
+  it("asks an iterable that has ended, or thrown, for nothing more", async () => {
+    for (const failing of [false, true]) {
+      let asked = 0, ended = 0;
+      const replay = new ReplayBuffer<number>({
+        [Symbol.asyncIterator]: () => ({
+          next() {
+            asked++;
+            if (asked < 3) return Promise.resolve({ done: false, value: asked });
+            return failing ? Promise.reject(new Error("mine")) : Promise.resolve({ done: true, value: undefined });
+          },
+          return() {
+            ended++;
+            return Promise.resolve({ done: true, value: undefined });
+          },
+        }),
+      });
+      const view = replay.view()[Symbol.asyncIterator]();
+      await view.next();
+      replay.commit();
+      await view.next();
+      for (let i = 0; i < 2; i++) {
+        if (failing) await assert.rejects(view.next(), { message: "mine" });
+        else assert.equal((await view.next()).done, true);
+      }
+      replay.end();
+      assert.deepEqual([asked, ended], [3, 0]);
+    }
+  });
+
+  it("ends the views, and is not replayable, once the call is over", async () => {
+    const { messages } = numbers(3);
+    const replay = new ReplayBuffer(messages);
+    const view = replay.view()[Symbol.asyncIterator]();
+    await view.next();
+    replay.end();
+    assert.equal((await view.next()).done, true);
+    assert.equal(replay.replayable, false);
+  });
+
   it("says that it is over to every pull behind the last message", async () => {
     const { messages } = numbers(2);
     const view = new ReplayBuffer(messages).view()[Symbol.asyncIterator]();
