@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Code, type ConnectError, createContextValues } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
+import { BoundedCall } from "../../src/call/bounded-call.ts";
+import type { CallEnvironment } from "../../src/call/environment.ts";
+import type { MethodSettings } from "../../src/call/settings.ts";
+import { MAX_DELAY_MS } from "../../src/time/clock.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const method = Simple.method.route;
+
+/** An environment whose methods have these settings. */
+function setUp(settings: Partial<MethodSettings> = {}) {
+  const clock = new ManualClock();
+  const balancer = { config: undefined, closed: false, describe: () => "users has no endpoints" };
+  const of = () => ({ maxTimeoutMs: Infinity, ...settings }) as MethodSettings;
+  const env = { clock, balancer, settings: { of } } as unknown as CallEnvironment;
+  const make = (timeoutMs?: number | null, signal?: AbortSignal) =>
+    new BoundedCall(env, method, signal, timeoutMs as number | undefined, { a: "1" }, undefined);
+  return { clock, balancer, env, make };
+}
+
+const codeOf = (code: Code) => (error: unknown) => (error as ConnectError).code === code;
+
+describe("the bounds of a call", () => {
+  it("refuse one that is over before it begins", () => {
+    const { make } = setUp();
+    const reason = new Error("left");
+    assert.throws(() => make(1_000, AbortSignal.abort(reason)), codeOf(Code.Canceled));
+    for (const timeoutMs of [0, -1]) assert.throws(() => make(timeoutMs), codeOf(Code.DeadlineExceeded));
+    for (const timeoutMs of [NaN, "5"]) assert.throws(() => make(timeoutMs as number), codeOf(Code.InvalidArgument));
+    assert.equal(make(null).timeoutMs, undefined);
+  });
+
+  it("are the shorter of its own timeout and its method's, in whole milliseconds", () => {
+    for (
+      const [own, settings, expected] of [
+        [undefined, {}, undefined],
+        [undefined, { timeoutMs: 50 }, 50],
+        [0.4, {}, 1],
+        [100, { maxTimeoutMs: 60 }, 60],
+        [50, { maxTimeoutMs: 60 }, 50],
+        [1e12, {}, MAX_DELAY_MS],
+      ] as const
+    ) assert.equal(setUp(settings).make(own).timeoutMs, expected);
+  });
+
+  it("leave it the time that has not passed, until there is none", async () => {
+    const { clock, make } = setUp();
+    const call = make(100);
+    await clock.advance(40);
+    assert.equal(call.timeoutMs, 100, "at its last check");
+    assert.equal(call.timeLeft(), 60);
+    await clock.advance(59);
+    assert.equal(call.timeLeft(), 1);
+    await clock.advance(1);
+    assert.throws(() => call.timeLeft(), (error: ConnectError) => {
+      assert.equal(error.rawMessage, "proto.Simple/Route: no time left: users has no endpoints");
+      return error.code === Code.DeadlineExceeded;
+    });
+    assert.equal(make().timeLeft(), undefined);
+  });
+
+  it("end it when its caller leaves, or the transport is closed", () => {
+    const { balancer, make } = setUp();
+    const abort = new AbortController();
+    const call = make(undefined, abort.signal);
+    assert.equal(call.timeLeft(), undefined);
+    abort.abort(new Error("left"));
+    assert.throws(() => call.timeLeft(), codeOf(Code.Canceled));
+    const other = make();
+    balancer.closed = true;
+    assert.throws(() => other.timeLeft(), codeOf(Code.FailedPrecondition));
+  });
+
+  it("show its headers and context values, and make those that the caller did not give, once", () => {
+    const { env, make } = setUp();
+    const call = make();
+    assert.equal(call.header.get("a"), "1");
+    assert.equal(call.header, call.header);
+    assert.equal(typeof call.contextValues.get, "function");
+    assert.equal(call.contextValues, call.contextValues);
+    const given = createContextValues();
+    assert.equal(new BoundedCall(env, method, undefined, undefined, undefined, given).contextValues, given);
+  });
+});
