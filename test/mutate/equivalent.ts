@@ -130,4 +130,103 @@ export const equivalents: readonly Equivalent[] = [
     after: "#building = true;",
     reason: "before the first build there is no picker to close",
   },
+  {
+    file: "src/balancer/waiting-calls.ts",
+    before: "if (this.#withRoom.length === 1) queueMicrotask(() => this.#serve());",
+    after: "if (true) queueMicrotask(() => this.#serve());",
+    reason: "a second run finds no room to give",
+  },
+  {
+    file: "src/balancer/watched.ts",
+    before: "const picks = connections.reduce((sum, connection) => sum + connection.picks, 0);",
+    after: "const picks = connections.reduce((sum, connection) => sum - connection.picks, 0);",
+    reason: "the sum is only compared with the one before",
+  },
+  {
+    file: "src/balancer/watched.ts",
+    before: "const picks = connections.reduce((sum, connection) => sum + connection.picks, 0);",
+    after: "const picks = connections.reduce((sum, connection) => sum + connection.picks, 1);",
+    reason: "the sum is only compared with the one before",
+  },
+  {
+    file: "src/health/health-host.ts",
+    before: "#applied = 0;",
+    after: "#applied = 1;",
+    reason: "only compared for being the same",
+  },
+  {
+    file: "src/health/health-host.ts",
+    before: "const now = ++this.#applied;",
+    after: "const now = --this.#applied;",
+    reason: "only compared for being the same",
+  },
+  {
+    file: "src/transport/calls.ts",
+    before: "panicShare: options.panicShare ?? 0,",
+    after: "panicShare: options.panicShare,",
+    reason: "without a share nothing is less than it, as with a share of 0",
+  },
+  {
+    file: "src/call/bounded-call.ts",
+    before: "if (begun === undefined) return false;",
+    after: "if (begun === undefined) return undefined;",
+    reason: "it is only asked whether the result is truthy",
+  },
+  {
+    file: "src/call/bounded-call.ts",
+    before: 'if (config === "unknown") return false;',
+    after: 'if (config === "unknown") return undefined;',
+    reason: "it is only asked whether the result is truthy",
+  },
+  {
+    file: "src/call/bounded-call.ts",
+    before: "if (this.methodSettings === before) return false;",
+    after: "if (this.methodSettings === before) return undefined;",
+    reason: "it is only asked whether the result is truthy",
+  },
+  {
+    file: "src/call/picking-call.ts",
+    before: "const TRIED = { tried: true } as const;",
+    after: "const TRIED = { tried: false } as const;",
+    reason: "only compared by identity",
+  },
+  {
+    file: "src/call/picking-call.ts",
+    before: "const CONFIGURED = { configured: true } as const;",
+    after: "const CONFIGURED = { configured: false } as const;",
+    reason: "only compared by identity",
+  },
+  {
+    file: "src/call/picking-call.ts",
+    before: "const OVER = { over: true } as const;",
+    after: "const OVER = { over: false } as const;",
+    reason: "only compared by identity",
+  },
+  {
+    file: "src/call/retry-throttle.ts",
+    before: "#tokenRatio = 0;",
+    after: "#tokenRatio = 1;",
+    reason: "configure() sets it before it is read",
+  },
+  {
+    file: "src/call/retry-throttle.ts",
+    before:
+      "if (this.#tokens < this.#maxTokens) this.#tokens = Math.min(this.#maxTokens, this.#tokens + this.#tokenRatio);",
+    after: "if (true) this.#tokens = Math.min(this.#maxTokens, this.#tokens + this.#tokenRatio);",
+    reason: "Math.min keeps a full bucket full",
+  },
+  {
+    file: "src/call/retry-throttle.ts",
+    before:
+      "if (this.#tokens < this.#maxTokens) this.#tokens = Math.min(this.#maxTokens, this.#tokens + this.#tokenRatio);",
+    after:
+      "if (this.#tokens <= this.#maxTokens) this.#tokens = Math.min(this.#maxTokens, this.#tokens + this.#tokenRatio);",
+    reason: "Math.min keeps a full bucket full",
+  },
+  {
+    file: "src/call/bounded-call.ts",
+    before: "const limitMs = ownMs === undefined ? timeoutMs : ownMs < maxTimeoutMs ? ownMs : maxTimeoutMs;",
+    after: "const limitMs = ownMs === undefined ? timeoutMs : ownMs <= maxTimeoutMs ? ownMs : maxTimeoutMs;",
+    reason: "the two are the same then",
+  },
 ];
