@@ -19,6 +19,18 @@ describe("a session that is silent", () => {
     assert.deepEqual(etcd.resets, ["e1:1"], "once");
   });
 
+  it("counts each attempt once, however often it is over", () => {
+    const etcd = new FakeEtcd(), attempts = new Attempts(etcd);
+    const [first, second, third] = [attempts.begin(endpoint), attempts.begin(endpoint), attempts.begin(endpoint)];
+    first.silent();
+    first.end();
+    first.end();
+    second.silent();
+    assert.deepEqual(etcd.resets, []);
+    third.silent();
+    assert.deepEqual(etcd.resets, ["e1:1"]);
+  });
+
   it("is abandoned by the last one if it is still being opened", () => {
     const etcd = new FakeEtcd(), attempts = new Attempts(etcd);
     const [patient, impatient] = [attempts.begin(endpoint), attempts.begin(endpoint)];

@@ -14,7 +14,9 @@ export interface Part {
 /** Tests of etcd that end within seconds. */
 const ETCD = [
   "test/etcd/attempts.test.ts",
-  "test/etcd/authentication.test.ts",
+  "test/etcd/authentication*.test.ts",
+  "test/etcd/endpoint-probes.test.ts",
+  "test/etcd/one-shot.test.ts",
   "test/etcd/watch-streams.test.ts",
   "test/etcd/registration.test.ts",
   "test/etcd/registry.test.ts",

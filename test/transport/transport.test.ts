@@ -48,6 +48,7 @@ describe("a transport", () => {
     const { clock, transport } = balanced({
       resolver: {
         target: "simple",
+        // deno-lint-ignore require-yield -- it knows nothing
         async *resolve(signal) {
           resolutions.push(signal);
           await new Promise((resolve) => signal.addEventListener("abort", resolve));

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createContextValues } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
+import { type AttemptedCall, CallAttempt } from "../../src/call/attempt.ts";
+import type { AttemptStart } from "../../src/call/observer.ts";
+import type { Connection, Outcome } from "../../src/connection/connection.ts";
+import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
+import type { Picker } from "../../src/policy/policy.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+/** An attempt on a connection that notes what it is told. */
+function setUp(options: { retried?: number; grpc?: boolean; env?: object; done?: boolean; header?: Headers } = {}) {
+  const clock = new ManualClock();
+  const told: string[] = [], rooms: unknown[] = [], outcomes: Outcome[] = [];
+  let count = 0;
+  const connection = {
+    endpoint: { address: "a:1" },
+    grpc: options.grpc ?? true,
+    promised: 0,
+    begin: () => void told.push("begin"),
+    answered: () => void told.push("answered"),
+    end: (how: string) => void told.push(`end ${how}`),
+    takeBack: () => void told.push("take back"),
+  };
+  const call = {
+    method: Simple.method.route,
+    header: new Headers(),
+    contextValues: createContextValues(),
+    excluded: () => false,
+    env: {
+      clock,
+      settings: { throttle: undefined },
+      balancer: { hasRoom: (one: unknown) => void rooms.push(one) },
+      ...options.env,
+    },
+    settings: undefined,
+    headerInit: { a: "1" },
+    retried: options.retried ?? 0,
+    count: (change: number) => count += change,
+    failed: () => assert.fail(),
+  } as unknown as AttemptedCall<unknown>;
+  const picker: Picker = {
+    pick: () => "wait",
+    ...options.done !== false && { done: (_: Connection, outcome: Outcome) => void outcomes.push(outcome) },
+  };
+  const made = connection as unknown as EndpointConnection;
+  const attempt = new CallAttempt(call, picker, made, made, options.header);
+  return { attempt, call, clock, connection, told, rooms, outcomes };
+}
+
+describe("an attempt", () => {
+  it("sends what the caller and the picker gave, and to gRPC servers how many attempts there were before", () => {
+    const sent = (options: Parameters<typeof setUp>[0]) =>
+      Object.fromEntries(new Headers(setUp(options).attempt.headerInit));
+    assert.deepEqual(sent({}), { a: "1" });
+    assert.deepEqual(sent({ header: new Headers({ token: "x" }) }), { a: "1", token: "x" });
+    assert.deepEqual(sent({ retried: 2 }), { a: "1", "grpc-previous-rpc-attempts": "2" });
+    assert.deepEqual(sent({ retried: 2, grpc: false }), { a: "1" });
+    const { attempt } = setUp();
+    assert.deepEqual(Object.fromEntries(attempt.header), { a: "1" }, "the first one says nothing");
+  });
+
+  it("is counted by its connection until it ends, and told to its picker", async () => {
+    const { attempt, clock, told, outcomes } = setUp();
+    attempt.take().begin();
+    assert.equal(attempt.number, 1);
+    await clock.advance(30);
+    attempt.ended("answered", undefined, undefined);
+    assert.deepEqual(told, ["begin", "end answered"]);
+    assert.deepEqual(outcomes.map(({ end, latencyMs, headerMs }) => [end, latencyMs, headerMs]), [[
+      "answered",
+      30,
+      30,
+    ]]);
+  });
+
+  it("says when a stream's headers came, and nothing of headers that never did", async () => {
+    const stream = setUp();
+    stream.attempt.take().begin();
+    await stream.clock.advance(10);
+    stream.attempt.answering();
+    await stream.clock.advance(20);
+    stream.attempt.ended("answered", undefined, undefined);
+    assert.deepEqual(stream.told, ["begin", "answered", "end answered"]);
+    assert.deepEqual(stream.outcomes.map(({ latencyMs, headerMs }) => [latencyMs, headerMs]), [[30, 10]]);
+    const failed = setUp();
+    failed.attempt.take().begin();
+    await failed.clock.advance(10);
+    failed.attempt.ended("maybe-processed", new Error("reset"), undefined);
+    assert.deepEqual(failed.outcomes.map(({ latencyMs, headerMs }) => [latencyMs, headerMs]), [[10, undefined]]);
+  });
+
+  it("is recorded only where someone asks how it ends", () => {
+    const { attempt } = setUp({ done: false });
+    attempt.take().begin();
+    assert.equal(attempt.number, 0);
+    attempt.ended("answered", undefined, undefined);
+    const observed = setUp({ done: false, env: { onAttempt() {} } });
+    observed.attempt.take().begin();
+    assert.equal(observed.attempt.number, 1);
+  });
+
+  it("shows its call to observers, and that it was not made when there was no room", () => {
+    const seen: AttemptStart[] = [], ends: unknown[] = [];
+    const observers = [{
+      attemptStarted(attempt: AttemptStart) {
+        seen.push(attempt);
+        return { attemptEnded: (end: unknown) => void ends.push(end) };
+      },
+    }];
+    const { attempt, call, told, outcomes } = setUp({ env: { observers } });
+    attempt.take().begin();
+    assert.equal(seen[0]?.contextValues, call.contextValues);
+    assert.equal(seen[0]?.method, call.method);
+    attempt.takeBack(new Error("full"));
+    assert.deepEqual(told, ["begin", "take back"]);
+    assert.deepEqual(outcomes.map(({ end, latencyMs, headerMs }) => [end, latencyMs, headerMs]), [
+      ["not-sent", 0, undefined],
+    ]);
+  });
+
+  it("gives back the room that was reserved for it as it begins, once", () => {
+    const { attempt, connection, rooms } = setUp();
+    attempt.takePromised();
+    assert.deepEqual([connection.promised, rooms], [1, []]);
+    attempt.begin();
+    assert.deepEqual([connection.promised, rooms], [0, [connection]]);
+    attempt.begin();
+    assert.deepEqual([connection.promised, rooms.length], [0, 1]);
+  });
+});
