@@ -229,4 +229,46 @@ export const equivalents: readonly Equivalent[] = [
     after: "const limitMs = ownMs === undefined ? timeoutMs : ownMs <= maxTimeoutMs ? ownMs : maxTimeoutMs;",
     reason: "the two are the same then",
   },
+  {
+    file: "src/call/options.ts",
+    before: "const all = before === undefined ? settings : { ...before, ...givenOf(settings, Object.keys(SETTINGS)) };",
+    after: "const all = false ? settings : { ...before, ...givenOf(settings, Object.keys(SETTINGS)) };",
+    reason: "the settings are copied, with the same values",
+  },
+  {
+    file: "src/call/report.ts",
+    before: "if (picker?.done === undefined) return;",
+    after: "if (false) return;",
+    reason: "done is called only where it is given; returning early saves a closure",
+  },
+  {
+    file: "src/call/replay.ts",
+    before: "if (this.#committed && this.#pull === undefined && this.#source !== undefined) {",
+    after: "if (false) {",
+    reason: "messages take the detour, in the same order",
+  },
+  {
+    file: "src/call/replay.ts",
+    before: "if (count <= 0) return;",
+    after: "if (count < 0) return;",
+    reason: "nothing is cut off then",
+  },
+  {
+    file: "src/call/read-pick.ts",
+    before: "return { connection, given, header: header === undefined ? undefined : new Headers(header) };",
+    after: "return { connection, given, header: false ? undefined : new Headers(header) };",
+    reason: "headers without a field add none",
+  },
+  {
+    file: "src/call/unary-call.ts",
+    before: "if (reportsUnaryEnds(transport)) {",
+    after: "if (false) {",
+    reason: "the other way reports the same ends; it costs a promise and two closures",
+  },
+  {
+    file: "src/call/unary-call.ts",
+    before: 'return "unaryReporting" in transport;',
+    after: "return undefined;",
+    reason: "the other way reports the same ends; it costs a promise and two closures",
+  },
 ];
