@@ -18,6 +18,10 @@ const asReadme: Rule = { kind: "tried", by: "npm run test:package, as a part of 
 const frameworks: Rule = { kind: "tried", by: "npm run test:frameworks, with the packages it needs" };
 const diagram: Rule = { kind: "shown", as: "a diagram" };
 const workerd: Rule = { kind: "check", why: "it runs in workerd, where test/edge runs its like" };
+const gateway: Rule = {
+  kind: "check",
+  why: "the etcd that blocks run on has no JSON gateway: test/etcd runs its like",
+};
 const entry: Rule = { kind: "tried", by: "test/docs/layouts.test.ts" };
 
 /** By page and heading, or by page for all of its blocks that have no rule of their own. */
@@ -48,6 +52,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/runtimes.md: Private networks": { kind: "check", why: "it needs a binding: test/edge/fetch.edge.ts has one" },
   "docs/runtimes.md: Browsers": { kind: "check", why: "it is the page of examples/browser, which test/edge runs" },
   "docs/usage.md: Ending": { kind: "run", needsNode24: true },
+  "docs/etcd.md: Over fetch: etcd's JSON gateway": gateway,
+  "src/etcd-gateway.ts: (top)": gateway,
   "docs/fastify-express.md": frameworks,
   "docs/nestjs-jest.md": frameworks,
 };
