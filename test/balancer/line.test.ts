@@ -27,6 +27,16 @@ describe("calls in line", () => {
     assert.equal(line.has(waiting[0]!), true);
   });
 
+  it("keep their places when those behind them leave", () => {
+    const line = new Line();
+    const waiting = Array.from({ length: 200 }, callOf);
+    for (const call of waiting) line.add(call);
+    while (waiting.length > 0) {
+      line.delete(waiting.pop()!);
+      assert.deepEqual([...line], waiting);
+    }
+  });
+
   it("that arrive during a visit are visited last, and those that leave during it are not", () => {
     const line = new Line();
     const [a, b, c, d] = [callOf(), callOf(), callOf(), callOf()];
