@@ -7,6 +7,7 @@ import { printed, start } from "../demo/child.ts";
 
 /** The part of `wrangler.jsonc` that is used here. */
 interface Config {
+  readonly compatibility_flags: readonly string[];
   readonly vars: { readonly ETCD: string; readonly SERVICE: string };
   readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
 }
@@ -24,6 +25,7 @@ const servers = await Promise.all([1, 2, 3].map(async (number) => {
 console.log(`three servers are registered in ${ETCD}: ${servers.join(", ")}`);
 
 const workerd = await startWorkerd("examples/worker/worker.ts", {
+  flags: config.compatibility_flags,
   vars: { ...config.vars, ETCD },
   objects: Object.fromEntries(config.durable_objects.bindings.map(({ name, class_name }) => [name, class_name])),
 });

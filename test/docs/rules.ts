@@ -49,6 +49,11 @@ export const RULES: Readonly<Record<string, Rule>> = {
     why: "examples/deploy.ts and test/edge run its like",
   },
   "docs/runtimes.md: Cloudflare Workers (1)": asReadme,
+  "docs/runtimes.md: Cloudflare Workers (4)": { kind: "shown", as: "a Worker's configuration" },
+  "docs/runtimes.md: Cloudflare Workers (5)": {
+    kind: "shown",
+    as: "commands of Wrangler, which is not installed here",
+  },
   "docs/runtimes.md: Private networks": { kind: "check", why: "it needs a binding: test/edge/fetch.edge.ts has one" },
   "docs/runtimes.md: Browsers": { kind: "check", why: "it is the page of examples/browser, which test/edge runs" },
   "docs/usage.md: Ending": { kind: "run", needsNode24: true },
