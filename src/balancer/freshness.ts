@@ -37,9 +37,13 @@ export class Freshness {
     this.#backoff = new Backoff(RESOLVER_BACKOFF, random);
   }
 
+  fresh(nowMs: number): boolean {
+    return nowMs < this.#freshUntilMs;
+  }
+
   /** Whether the set can be used as it is: it is fresh, or it is too early to try again after a failure. */
   settled(nowMs: number): boolean {
-    return nowMs < this.#freshUntilMs || nowMs < this.#retryAtMs;
+    return this.fresh(nowMs) || nowMs < this.#retryAtMs;
   }
 
   /** Whether a call that could use the old set waits for a new one. */

@@ -9,7 +9,8 @@ const MOST_PACE_MS = 16 * PACE_MS;
 
 /**
  * A pulled balancer as the calls of one request see it. With `waitUntil`, they use an old set while a new one is read in
- * the background; without it, they wait for the new one.
+ * the background; without it, they wait for the new one. If every endpoint of the old set is failing, or it has none,
+ * they wait in both cases.
  */
 export class PulledSource implements PickerSource {
   readonly target: string;
@@ -34,8 +35,9 @@ export class PulledSource implements PickerSource {
   get picker(): Picker | undefined {
     const balancer = this.#balancer, { freshness } = balancer;
     const nowMs = balancer.catchUp();
-    if (freshness.settled(nowMs)) return balancer.picker;
-    if (balancer.knowledge === "unknown") return undefined;
+    const settled = freshness.settled(nowMs);
+    if ((!settled || balancer.pool.updating) && !balancer.usable) return undefined;
+    if (settled) return balancer.picker;
     if (this.#waitUntil === undefined) return freshness.worthWaiting(nowMs) ? undefined : balancer.picker;
     if (freshness.mayList(nowMs, false)) this.#list(this);
     return balancer.picker;

@@ -42,6 +42,8 @@ export class PulledBalancer extends Balancer {
   readonly #idleTimeoutMs: number;
   readonly #read = resolutionReader(this);
   #usedMs = -Infinity;
+  /** Whether the last set was empty. */
+  #empty = false;
   /** The calls that wait, the one that looked longest ago first. */
   readonly #looks = new Map<PendingCall, Look>();
 
@@ -65,6 +67,7 @@ export class PulledBalancer extends Balancer {
     }
     this.#usedMs = nowMs;
     this.#timers.run();
+    if (this.#empty && !this.freshness.fresh(nowMs) && this.pool.connections.length === 0) this.#forgetEmpty();
     if (this.freshness.overdue(nowMs)) {
       // Perhaps only the request that asked is gone: as long as there is no set, the next call asks at once.
       if (this.knowledge === "unknown") this.freshness.lost();
@@ -72,6 +75,11 @@ export class PulledBalancer extends Balancer {
       this.#markStale(nowMs, new Error("list() of the resolver did not answer"));
     }
     return nowMs;
+  }
+
+  /** Whether there is an endpoint that calls could use while the set is read again. */
+  get usable(): boolean {
+    return this.pool.connections.some(({ failure }) => failure === undefined);
   }
 
   /** How long until something may happen without a call, in milliseconds. */
@@ -105,7 +113,15 @@ export class PulledBalancer extends Balancer {
     const nowMs = this.callClock.now();
     if (resolution.stale === undefined) this.freshness.succeeded(nowMs);
     else this.freshness.failed(nowMs);
+    this.#empty = resolution.endpoints?.length === 0;
     this.resolved(resolution, leftOut);
+  }
+
+  /** An empty set has nothing to use while it is read again: once it is too old, it counts as if there were none. */
+  #forgetEmpty(): void {
+    this.#empty = false;
+    this.knowledge = "unknown";
+    this.picker = undefined;
   }
 
   #failed(cause: Error): void {

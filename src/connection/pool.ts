@@ -88,6 +88,11 @@ export class Pool {
     return this.#connections;
   }
 
+  /** Whether it has been given a set that is not in use yet. */
+  get updating(): boolean {
+    return this.#pending !== undefined;
+  }
+
   /** Takes the newest full set. */
   update(endpoints: readonly Endpoint[]): void {
     this.#pending = endpoints;

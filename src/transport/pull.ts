@@ -29,7 +29,7 @@ export interface RequestContext {
 export interface PullTransport extends Transport, AsyncDisposable {
   /**
    * The transport for one request: its calls use a set that is older than `maxAgeMs`, while it is read again through
-   * `ctx.waitUntil`. Only while nothing is known do they wait.
+   * `ctx.waitUntil`. Only while nothing is known, or every endpoint of the old set is failing, do they wait.
    *
    * @throws TypeError unless `ctx` has `waitUntil`.
    */
@@ -62,7 +62,7 @@ export const PULL: Checks<PullTransportOptions> = {
  * It may be created once, in global scope, and be used by all requests: it does nothing then, and nothing between
  * calls. Requests share the set, the statistics and the states of the connections, but no timer, promise or signal. A
  * call that finds the set older than `maxAgeMs` waits for a new one, at most half a second if it could also use the old
- * one; calls of `forRequest(ctx)` don't wait. While the registry can't be reached, the last set stays in use, marked as
+ * one; calls of `forRequest(ctx)` use that at once. While the registry can't be reached, the last set stays in use, marked as
  * stale, and is read again after a backoff.
  *
  * After `idleTimeoutMs` without a call the set is forgotten, and the next call waits for a new one.

@@ -170,6 +170,63 @@ describe("a pull transport", () => {
       assert.deepEqual(calls.map(({ by }) => by), Array(20).fill("a"));
     });
 
+    it("waits for the new set if the old one is empty, also if the registry answers only later", async () => {
+      const { request, clock, lists } = pulled();
+      const first = pending(request().client);
+      await settled();
+      lists[0]!.answer();
+      await settled();
+      assert.match(first.by, /unavailable.*there are no endpoints/);
+      assert.match(String(await failureOf(request().client.route({}))), /there are no endpoints/);
+      assert.equal(lists.length, 1);
+
+      await clock.advance(5_000);
+      const second = pending(request().client);
+      await settled();
+      assert.deepEqual([lists.length, second.by], [2, "…"]);
+      lists[1]!.fail();
+      await settled();
+      assert.equal(second.by, "…");
+      await clock.advance(1_500);
+      assert.deepEqual([lists.length, second.by], [3, "…"]);
+      lists[2]!.answer("a:1");
+      await clock.advance(320);
+      assert.equal(second.by, "a");
+    });
+
+    it("waits for the new set if every endpoint of the old one is failing", async () => {
+      const { request, clock, lists } = pulled({
+        links: { stateless: true, transport: ({ address }) => mortal(address, new Set(["a:1", "b:1"])) },
+      });
+      const first = pending(request().client);
+      await settled();
+      lists[0]!.answer("a:1", "b:1");
+      await clock.advance(200);
+      assert.match(first.by, /every endpoint is failing.*a:1 is away/);
+      await clock.advance(60_000);
+      const second = pending(request().client);
+      await settled();
+      assert.deepEqual([lists.length, second.by], [2, "…"]);
+      lists[1]!.answer("c:1");
+      await clock.advance(320);
+      assert.equal(second.by, "c");
+    });
+
+    it("says why every endpoint of an old set fails when there is no new set within 3 s", async () => {
+      const { request, clock, lists } = pulled({
+        links: { stateless: true, transport: ({ address }) => mortal(address, new Set(["a:1"])) },
+      });
+      pending(request().client);
+      await settled();
+      lists[0]!.answer("a:1");
+      await clock.advance(60_000);
+      const call = pending(request().client);
+      await clock.advance(2_900);
+      assert.equal(call.by, "…");
+      await clock.advance(500);
+      assert.match(call.by, /every endpoint is failing.*a:1 is away.*did not answer/);
+    });
+
     it("calls through the transport's interceptors", async () => {
       let calls = 0;
       const { request } = pulled({
@@ -225,6 +282,20 @@ describe("a pull transport", () => {
       lists[1]!.answer("b:1");
       await settled();
       assert.equal(await who(client), "b");
+    });
+
+    it("waits longer than that if the old set is empty", async () => {
+      const { client, clock, lists } = pulled();
+      pending(client);
+      await settled();
+      lists[0]!.answer();
+      await clock.advance(5_000);
+      const call = pending(client);
+      await clock.advance(4_000);
+      assert.equal(call.by, "…");
+      lists.at(-1)!.answer("a:1");
+      await clock.advance(320);
+      assert.equal(call.by, "a");
     });
 
     it("gives one up after 10 s", async () => {
