@@ -4,6 +4,7 @@ import type { Attempt, CallObserver } from "../call/observer.ts";
 import { RETRY, type RetryOptions } from "../call/retry.ts";
 import type { Connector } from "../connection/link.ts";
 import {
+  type Check,
   checkOptions,
   type Checks,
   clock,
@@ -106,11 +107,20 @@ export const BACKOFF: Checks<BackoffOptions> = {
   jitter: or("full", jitter),
 };
 
+/** A resolver that has this method. A registry is none, although its `list` has the name of a resolver's. */
+export function resolverWith(method: "resolve" | "list", expected: string): Check {
+  const has = (value: unknown, name: string) => typeof (value as Record<string, unknown> | null)?.[name] === "function";
+  const check = makes(expected, (value) => has(value, method));
+  return required((name, value) => {
+    if (has(value, "resolver") && has(value, "register") && !has(value, "resolve")) {
+      throw new TypeError(`option ${name} is a registry: expected registry.resolver(service)`);
+    }
+    check(name, value);
+  });
+}
+
 export const TRANSPORT: Checks<BalancedTransportOptions> = {
-  resolver: required(makes(
-    "a resolver, such as registry.resolver(service) or staticResolver([…])",
-    (value) => typeof (value as { resolve?: unknown } | null | undefined)?.resolve === "function",
-  )),
+  resolver: resolverWith("resolve", "a resolver, such as registry.resolver(service) or staticResolver([…])"),
   connector: required(makes("a connector, such as grpcConnector() or transportConnector(…)", isFunction)),
   policy: makes("a policy, such as roundRobin()", isFunction),
   health: listOf("an array of health checks, which are functions", isFunction),

@@ -1,10 +1,10 @@
 import type { Transport } from "@connectrpc/connect";
 import { type ListingResolver, PulledBalancer } from "../balancer/pulled.ts";
 import { PulledSource } from "../balancer/pulled-source.ts";
-import { checkOptions, type Checks, makes, milliseconds, quoted, required } from "../option.ts";
+import { checkOptions, type Checks, milliseconds, quoted } from "../option.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
-import { type BalancedTransportOptions, TRANSPORT } from "./options.ts";
+import { type BalancedTransportOptions, resolverWith, TRANSPORT } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
 
 /** Options of {@link createPullTransport}. */
@@ -47,10 +47,10 @@ export interface PullTransport extends Transport, AsyncDisposable {
 /** The checks of {@link PullTransportOptions}. */
 export const PULL: Checks<PullTransportOptions> = {
   ...TRANSPORT,
-  resolver: required(makes(
+  resolver: resolverWith(
+    "list",
     "a resolver with list(), such as registry.resolver(service), staticResolver([…]) or pollingResolver({…})",
-    (value) => typeof (value as Partial<ListingResolver> | null | undefined)?.list === "function",
-  )),
+  ),
   maxAgeMs: milliseconds,
 };
 

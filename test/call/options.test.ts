@@ -5,6 +5,7 @@ import { balance, balanceKey, type BalanceSettings } from "../../src/call/option
 import type { BalancedTransportOptions } from "../../src/transport/options.ts";
 import { createBalancedTransport } from "../../src/transport/transport.ts";
 import type { ConnectOptions } from "../../src/transport/connect.ts";
+import { createMemoryRegistry } from "../../src/registry/memory.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced } from "../support/balanced.ts";
 import { fakeConnector } from "../support/fake-links.ts";
@@ -15,6 +16,7 @@ describe("createBalancedTransport", () => {
   for (
     const [name, value, error, why] of [
       ["resolver", undefined, TypeError, /option resolver is undefined: expected a resolver/],
+      ["resolver", createMemoryRegistry(), TypeError, /option resolver is a registry: expected registry\.resolver\(s/],
       ["connector", "grpc", TypeError, /option connector is "grpc": expected a connector/],
       ["policy", "round_robin", TypeError, /option policy is "round_robin": expected a policy/],
       ["onEvent", {}, TypeError, /option onEvent is \{\}: expected a function/],

@@ -66,6 +66,11 @@ describe("a pull transport", () => {
       () => createPullTransport({ resolver: { resolve } as never, connector }),
       /^TypeError: option resolver is an object: expected a resolver with list\(\), such as registry\.resolver/,
     );
+    const registry = { list() {}, resolver() {}, register() {} };
+    assert.throws(
+      () => createPullTransport({ resolver: registry as never, connector }),
+      /^TypeError: option resolver is a registry: expected registry\.resolver\(service\)$/,
+    );
     assert.throws(
       () => createPullTransport({ resolver: { list: () => Promise.reject() }, connector, maxAge: 1 } as never),
       /^TypeError: createPullTransport\(\) has no option "maxAge": did you mean maxAgeMs\?/,
