@@ -262,6 +262,15 @@ describe("a balancer object", () => {
     assert.throws(() => objectTransport(namespace, "a", { nam: "b" } as never), /did you mean name\?/);
     assert.throws(() => objectRegistry(namespace, { nam: "b" } as never), /did you mean name\?/);
   });
+
+  it("refuses a missing binding when a Worker is about to use it, and says where it is configured", () => {
+    for (const binding of [undefined, null, {}, "BALANCER"]) {
+      const what =
+        /\(\) takes the binding of a Durable Object first, such as env\.BALANCER, not .*durable_objects\.bindings/;
+      assert.throws(() => objectTransport(binding as never, "simple"), { name: "TypeError", message: what });
+      assert.throws(() => objectRegistry(binding as never), { name: "TypeError", message: what });
+    }
+  });
 });
 
 describe("what a balancer object registers", () => {

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { checkOptions, type Checks, text } from "../../option.ts";
-import { objectNamed, type ObjectNamespace } from "./platform.ts";
+import { checkNamespace, objectNamed, type ObjectNamespace } from "./platform.ts";
 import { DEREGISTER_PATH, REGISTER_PATH } from "./protocol.ts";
 import type { EntryName, ObjectRegisterOptions } from "./registrations.ts";
 
@@ -32,12 +32,13 @@ const OPTIONS: Checks<ObjectRegistryOptions> = { name: text };
 /**
  * Registers servers through a Durable Object of `createBalancerObject`.
  *
- * @throws TypeError for an invalid option.
+ * @throws TypeError for a missing binding or an invalid option.
  */
 export function objectRegistry<Id>(
   namespace: ObjectNamespace<Id>,
   options: ObjectRegistryOptions = {},
 ): ObjectRegistry {
+  checkNamespace("objectRegistry()", namespace);
   checkOptions("objectRegistry()", options, OPTIONS);
   const send = async (path: string, given: EntryName): Promise<void> => {
     const object = objectNamed(namespace, options.name ?? given.service);

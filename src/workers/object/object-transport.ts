@@ -3,7 +3,7 @@ import type { Interceptor, Transport } from "@connectrpc/connect";
 import { fetchConnector } from "../../fetch/connector.ts";
 import { checkOptions, type Checks, interceptors, milliseconds, text } from "../../option.ts";
 import { checkServiceName } from "../../registry/options.ts";
-import { objectNamed, type ObjectNamespace } from "./platform.ts";
+import { checkNamespace, objectNamed, type ObjectNamespace } from "./platform.ts";
 import { describeMethod, METHOD_HEADER, SERVICE_HEADER } from "./protocol.ts";
 
 /** Options of {@link objectTransport}. */
@@ -35,13 +35,14 @@ const OPTIONS: Checks<ObjectTransportOptions> = { name: text, interceptors, defa
  * }
  * ```
  *
- * @throws TypeError or RangeError for an invalid service's name or option.
+ * @throws TypeError or RangeError for a missing binding, an invalid service's name or option.
  */
 export function objectTransport<Id>(
   namespace: ObjectNamespace<Id>,
   service: string,
   options: ObjectTransportOptions = {},
 ): Transport {
+  checkNamespace("objectTransport()", namespace);
   checkServiceName(service, { slashes: true });
   checkOptions("objectTransport()", options, OPTIONS);
   const { name = service, interceptors, defaultTimeoutMs } = options;

@@ -1,5 +1,6 @@
 // What the platform gives a Durable Object and those who call it: only what is used, so that no types of the platform
 // are needed.
+import { quoted } from "../../option.ts";
 
 /** A Durable Object's storage. */
 export interface ObjectStorage {
@@ -29,4 +30,16 @@ export interface ObjectNamespace<Id = unknown> {
 /** The object of this name. A new stub each time: one that failed may stay broken. */
 export function objectNamed<Id>(namespace: ObjectNamespace<Id>, name: string): ObjectStub {
   return namespace.get(namespace.idFromName(name));
+}
+
+/** @throws TypeError for anything but a binding: undefined, if none of this name is configured */
+export function checkNamespace(
+  taker: string,
+  namespace: { readonly [Name in keyof ObjectNamespace]?: unknown } | null | undefined,
+): void {
+  if (typeof namespace?.idFromName === "function" && typeof namespace.get === "function") return;
+  throw new TypeError(
+    `${taker} takes the binding of a Durable Object first, such as env.BALANCER, not ${quoted(namespace)}: ` +
+      "is it in durable_objects.bindings of the Worker's configuration?",
+  );
 }
