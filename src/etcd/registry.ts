@@ -225,7 +225,7 @@ class EtcdRegistry implements Registry {
   #refuseInRequest(what: string, instead: string): void {
     if (this.#lifetime !== "request") return;
     const text = `in a Worker, ${what} would end with the request: ${instead}, or keep the registry in a Durable ` +
-      `Object (createBalancerObject, or lifetime: "object")`;
+      `Object (createBalancerObject); only there, lifetime: "object" allows it`;
     throw new ConnectError(text, Code.FailedPrecondition);
   }
 

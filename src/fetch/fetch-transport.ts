@@ -169,7 +169,8 @@ export class FetchTransport implements Transport {
 
 function bidi(method: DescMethod): ConnectError {
   const text = `${method.parent.typeName}/${method.name} is a bidirectional stream, which fetch can't carry: ` +
-    "use grpcConnector() of connect-lb/node or connect-lb/workers, or a server stream and unary calls";
+    "use grpcConnector() of connect-lb/node, createWorkerTransport() of connect-lb/workers, or a server stream and " +
+    "unary calls";
   return note(new ConnectError(text, Code.Unimplemented), "final");
 }
 

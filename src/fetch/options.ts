@@ -45,7 +45,9 @@ export interface FetchConnectorOptions extends GrpcOptions {
 /** The check of `protocol`. */
 const protocol: Check = required((name, value) => {
   if (value === "connect" || value === "grpc-web") return;
-  const hint = value === "grpc" ? "; gRPC needs grpcConnector(), of connect-lb/node or connect-lb/workers" : "";
+  const hint = value === "grpc"
+    ? "; gRPC needs grpcConnector() of connect-lb/node, or createWorkerTransport() of connect-lb/workers"
+    : "";
   throw wrongOption(name, value, `"connect" or "grpc-web"${hint}`);
 });
 

@@ -9,9 +9,8 @@ export class ForeignSocketError extends Error {
   override readonly name: string = "ForeignSocketError";
 
   constructor(cause: Error) {
-    const text =
-      "the socket belongs to another request: call forRequest(ctx) of a Worker's transport in each request, " +
-      "or keep transport and registry in a Durable Object (createBalancerObject)";
+    const text = "the socket belongs to another request: use createWorkerTransport with forRequest(ctx), and " +
+      "createWorkerEtcdRegistry, or keep transport and registry in a Durable Object (createBalancerObject)";
     super(text, { cause });
   }
 }

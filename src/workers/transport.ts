@@ -1,4 +1,4 @@
-import { type ContextValues, createContextValues, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, createContextValues, type Transport } from "@connectrpc/connect";
 import { GRPC_LINK_OPTIONS, type GrpcLinkOptions, linkSettings } from "../grpc/link/options.ts";
 import { checkOptions, type Checks, givenOf, wholeNumber } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
@@ -86,6 +86,7 @@ export function createWorkerTransport(options: WorkerTransportOptions): WorkerTr
   const settings = linkSettings({ connectTimeoutMs: 5_000, ...link }, scheduleFlush);
   const requests = new WeakMap<RequestContext, Sockets>();
   return {
+    ...WITHOUT_REQUEST,
     forRequest(ctx) {
       const calls = pull.forRequest(ctx);
       let sockets = requests.get(ctx);
@@ -96,6 +97,14 @@ export function createWorkerTransport(options: WorkerTransportOptions): WorkerTr
     },
     snapshot: () => pull.snapshot(),
   };
+}
+
+/** For clients of the transport itself, which only TypeScript refuses. */
+const WITHOUT_REQUEST = { unary: refuse, stream: refuse };
+
+async function refuse(): Promise<never> {
+  const text = "a call needs the sockets of a request: createClient(service, transport.forRequest(ctx))";
+  throw new ConnectError(text, Code.FailedPrecondition);
 }
 
 /** Calls over these sockets. */

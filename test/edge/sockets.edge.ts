@@ -84,7 +84,10 @@ describe("in workerd, with cloudflare:sockets and without nodejs_compat", () => 
       const failed = ends.filter((end) => end !== "answered");
       assert.ok(failed.length <= peers.length && (failed.length > 0) === (request > 0), `${request}: ${ends}`);
       for (const end of failed) {
-        assert.match(end, /^FailedPrecondition: .*another request: call forRequest\(ctx\).*createBalancerObject/);
+        assert.match(
+          end,
+          /^FailedPrecondition: .*another request: use createWorkerTransport with forRequest\(ctx\).*createBalancerObject/,
+        );
       }
     }
   });
@@ -106,8 +109,9 @@ describe("in workerd, with cloudflare:sockets and without nodejs_compat", () => 
     });
 
     it("refuses what would end with the request, saying what to do", async () => {
-      await assert.rejects(workerd.json("/register"), /FailedPrecondition: .*renew\(\).*createBalancerObject/);
-      await assert.rejects(workerd.json("/watch"), /FailedPrecondition: .*createWorkerTransport.*createBalancerObject/);
+      const object = "Object \\(createBalancerObject\\); only there, lifetime";
+      await assert.rejects(workerd.json("/register"), RegExp(`FailedPrecondition: .*renew\\(\\).*${object}`));
+      await assert.rejects(workerd.json("/watch"), RegExp(`FailedPrecondition: .*createWorkerTransport.*${object}`));
     });
   });
 });

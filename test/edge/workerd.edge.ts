@@ -51,7 +51,10 @@ describe("in workerd, with node:net", () => {
       const failed = ends.filter((end) => end !== "answered");
       assert.ok(failed.length <= peers.length && (failed.length > 0) === (request > 0), `${request}: ${ends}`);
       for (const end of failed) {
-        assert.match(end, /^FailedPrecondition: .*another request: call forRequest\(ctx\).*createBalancerObject/);
+        assert.match(
+          end,
+          /^FailedPrecondition: .*another request: use createWorkerTransport with forRequest\(ctx\).*createBalancerObject/,
+        );
       }
     }
   });
@@ -63,7 +66,7 @@ describe("in workerd, with node:net", () => {
       assert.equal(await list(), "0 endpoints");
       assert.match(
         await list(),
-        /etcd at .*\[failed_precondition\].*another request: call forRequest.*registry in a Durable Object/,
+        /etcd at .*\[failed_precondition\].*another request: .*createWorkerEtcdRegistry.*registry in a Durable Object/,
       );
     } finally {
       await etcd.stop();

@@ -1,6 +1,7 @@
 // `renew` and `deregister`: registrations by hosts that can't keep one.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
+import { Code } from "@connectrpc/connect";
 import { transportConnector } from "../../src/connection/transport-connector.ts";
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
@@ -19,6 +20,21 @@ const layout = etcdNaming({ prefix: "/grpclb" });
 const KEY = "/grpclb/a/10.0.0.5:8000";
 const list = async (registry: Registry) =>
   (await registry.resolver("a").list!(new AbortController().signal)).endpoints?.map(({ address }) => address);
+
+describe("a registry that lives in requests", () => {
+  it("refuses what would end with them, and says that an option for Durable Objects is only for those", async () => {
+    const { etcd } = setUp();
+    const registry = createRegistryOver(() => etcd, { endpoints: ["e1:1"] }, { lifetime: "request" });
+    const expected = {
+      code: Code.FailedPrecondition,
+      message: /a Durable Object \(createBalancerObject\); only there, lif/,
+    };
+    assert.throws(() => registry.register(server), expected);
+    const watch = registry.resolver("a").resolve(new AbortController().signal);
+    await assert.rejects(watch[Symbol.asyncIterator]().next(), expected);
+    await registry.close();
+  });
+});
 
 describe("renew and deregister, on a scripted etcd", () => {
   it("write the entry under a lease, renew it, and remove it at once", async () => {

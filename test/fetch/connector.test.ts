@@ -107,7 +107,7 @@ for (const protocol of PROTOCOLS) {
       assert.equal(error.code, Code.Unimplemented);
       assert.match(
         error.message,
-        /RouteBidiStream is a bidirectional stream, which fetch can't carry: use grpcConnector/,
+        /RouteBidiStream .* fetch can't carry: use grpcConnector\(\) of connect-lb\/node, createWorkerTransport\(\) of /,
       );
       assert.equal(sent, 0);
       await transport.close();
@@ -456,7 +456,10 @@ describe("fetchConnector", () => {
     const protocol = "connect";
     assert.throws(make(undefined), /fetchConnector\(\) takes an options object with protocol, not undefined/);
     assert.throws(make({}), /option protocol is undefined: expected "connect" or "grpc-web"$/);
-    assert.throws(make({ protocol: "grpc" }), /option protocol is "grpc": .*gRPC needs grpcConnector\(\)/);
+    assert.throws(
+      make({ protocol: "grpc" }),
+      /option protocol is "grpc": .*gRPC needs grpcConnector\(\) of connect-lb\/node, or createWorkerTransport\(\)/,
+    );
     assert.throws(make({ protocol, fetch: "fetch" }), /option fetch is "fetch": expected a function like fetch/);
     assert.throws(make({ protocol, fetch: {} }), /option fetch is \{\}/);
     for (const pathPrefix of ["api", "//a", "/a?b", "/\\a"]) {

@@ -185,7 +185,10 @@ describe("a connection that the user dials", () => {
     tunnel.refuse = new Error("Cannot perform I/O on behalf of a different request. I/O objects (such as streams …");
     const { error } = await failure(simple.route({ data: "x" }));
     assert.equal(error.code, Code.FailedPrecondition);
-    assert.match(error.message, /belongs to another request: call forRequest.*Durable Object/);
+    assert.match(
+      error.message,
+      /belongs to another request: use createWorkerTransport with forRequest.*Durable Object/,
+    );
     assert.ok(isNoted(error, "final"));
   });
 

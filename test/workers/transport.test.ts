@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { Code, createClient, createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  createClient,
+  createContextKey,
+  createContextValues,
+  type Interceptor,
+  type Transport,
+} from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import type { Attempt } from "../../src/index.ts";
+import { createMemoryRegistry } from "../../src/registry/memory.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { createWorkerTransport, type StreamSocket, type WorkerTransportOptions } from "../../src/workers.ts";
 import { eventually } from "../support/eventually.ts";
@@ -119,7 +127,7 @@ describe("createWorkerTransport", () => {
     request = 2;
     await assert.rejects(kept.route({ data: "x" }), {
       code: Code.FailedPrecondition,
-      message: /another request: call forRequest\(ctx\).*createBalancerObject/,
+      message: /another request: use createWorkerTransport with forRequest\(ctx\).*createBalancerObject/,
     });
     // The socket, which can't be closed either, takes no place.
     assert.equal((await kept.route({ data: "x" }, { timeoutMs: 10_000 })).value, "0");
@@ -132,6 +140,23 @@ describe("createWorkerTransport", () => {
     assert.equal(await answers(simple, 1), "0");
     await eventually("it is closed", () => counted.open === 0);
     assert.equal(await answers(simple, 1), "0");
+  });
+
+  it("fails calls without a request, and says how they get one", async () => {
+    const { created } = transport(["127.0.0.1:1"]);
+    const simple = createClient(Simple, created as unknown as Transport);
+    const expected = { code: Code.FailedPrecondition, message: /transport\.forRequest\(ctx\)/ };
+    await assert.rejects(simple.route({ data: "x" }), expected);
+    await assert.rejects(simple.routeServerStream({ data: "x" })[Symbol.asyncIterator]().next(), expected);
+  });
+
+  it("refuses a registry in place of its resolver", async () => {
+    const registry = createMemoryRegistry();
+    assert.throws(() => transport([], { resolver: registry as never }), {
+      name: "TypeError",
+      message: "option resolver is a registry: expected registry.resolver(service)",
+    });
+    await registry.close();
   });
 
   it("refuses what isn't a request's context, and options that it hasn't", () => {
