@@ -6,7 +6,8 @@ import { HealthHost } from "../health/health-host.ts";
 import { emit } from "../listener.ts";
 import type { Picker, Policy } from "../policy/policy.ts";
 import type { Resolution, Staleness } from "../resolver/resolver.ts";
-import { BadResolution, type ReadListener } from "../resolver/read.ts";
+import { isHopeless } from "../resolver/hopeless.ts";
+import type { ReadListener } from "../resolver/read.ts";
 import { lastValidConfig, type ServiceConfig } from "../resolver/service-config.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
@@ -149,9 +150,9 @@ export abstract class Balancer implements ReadListener {
     this.pool.update(endpoints);
   }
 
-  /** Waiting does not fix a resolver that can't be consumed: calls that don't wait for readiness fail and say why. */
+  /** Waiting does not fix the resolver: calls that don't wait for readiness fail and say why. */
   #failIfHopeless(stale: Staleness | undefined): void {
-    if (this.picker !== undefined || !(stale?.cause instanceof BadResolution)) return;
+    if (this.picker !== undefined || stale === undefined || !isHopeless(stale.cause)) return;
     const none = new Error("there are no endpoints");
     this.picker = { pick: () => none };
     this.wakeCalls();

@@ -26,6 +26,7 @@ import type {
   Renewal,
   RenewOptions,
 } from "../registry/registry.ts";
+import { markHopeless } from "../resolver/hopeless.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { type Clock, MAX_DELAY_MS, systemClock } from "../time/clock.ts";
 import { EtcdClient } from "./client/client.ts";
@@ -226,7 +227,7 @@ class EtcdRegistry implements Registry {
     if (this.#lifetime !== "request") return;
     const text = `in a Worker, ${what} would end with the request: ${instead}, or keep the registry in a Durable ` +
       `Object (createBalancerObject); only there, lifetime: "object" allows it`;
-    throw new ConnectError(text, Code.FailedPrecondition);
+    throw markHopeless(new ConnectError(text, Code.FailedPrecondition));
   }
 
   async #close(): Promise<void> {

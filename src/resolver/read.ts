@@ -1,5 +1,6 @@
 import { checkEndpoint, type Endpoint } from "../endpoint.ts";
 import { quoted } from "../option.ts";
+import { markHopeless } from "./hopeless.ts";
 import type { Resolution } from "./resolver.ts";
 
 /** Is notified of what is skipped in a resolution; its methods must not throw. */
@@ -17,7 +18,7 @@ export interface ReadResolution {
 
 /**
  * Returns a function that validates what one resolver yields: invalid endpoints are left out and reported, each once.
- * It throws a BadResolution for anything but a resolution.
+ * It throws a TypeError for anything but a resolution.
  */
 export function resolutionReader(listener: ReadListener): (resolution: Resolution) => ReadResolution {
   const judge = endpointJudge(listener);
@@ -33,36 +34,31 @@ export function resolutionReader(listener: ReadListener): (resolution: Resolutio
   };
 }
 
-/**
- * The error for a resolver that yields something other than a resolution: a bug in the program, which retrying won't
- * fix.
- */
-export class BadResolution extends TypeError {
-  override readonly name = "TypeError";
-}
+/** The error for a resolver that yields something other than a resolution: a bug in the program. */
+const badResolution = (text: string): TypeError => markHopeless(new TypeError(text));
 
-/** @throws BadResolution */
+/** @throws TypeError */
 export function checkIterable(resolutions: AsyncIterable<Resolution>): AsyncIterable<Resolution> {
   if (typeof resolutions === "object" && resolutions !== null && Symbol.asyncIterator in resolutions) {
     return resolutions;
   }
-  throw new BadResolution(
+  throw badResolution(
     `resolve() of the resolver returned ${
       quoted(resolutions)
     }: expected an AsyncIterable, as of async *resolve(signal)`,
   );
 }
 
-/** @throws BadResolution */
+/** @throws TypeError */
 function checkResolution(resolution: Resolution): void {
   const wrong = (what: string, value: unknown, expected: string) => {
-    return new BadResolution(`the resolver yielded ${what} ${quoted(value)}: expected ${expected}`);
+    return badResolution(`the resolver yielded ${what} ${quoted(value)}: expected ${expected}`);
   };
   if (typeof resolution !== "object" || resolution === null || !("endpoints" in resolution)) {
     const without = typeof resolution !== "object" || resolution === null || Array.isArray(resolution)
       ? quoted(resolution)
       : "an object without endpoints";
-    throw new BadResolution(`the resolver yielded ${without}: expected { endpoints, stale? }`);
+    throw badResolution(`the resolver yielded ${without}: expected { endpoints, stale? }`);
   }
   const { endpoints, stale } = resolution;
   if (endpoints !== undefined && !Array.isArray(endpoints)) throw wrong("endpoints", endpoints, "an array");

@@ -9,12 +9,13 @@ import type { Registry } from "../../src/registry/registry.ts";
 import {
   type BalancerObjectOptions,
   createBalancerObject,
+  createWorkerEtcdRegistry,
   objectRegistry,
   objectTransport,
 } from "../../src/workers.ts";
 import { failureOf } from "../support/balanced.ts";
 import { eventually } from "../support/eventually.ts";
-import { settled } from "../support/manual-clock.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 import { type SimpleServer, type SimpleServerOptions, startSimpleServer } from "../support/servers/simple.ts";
 import { fakeObjects } from "./object.ts";
 import { streamConnect } from "./stream-connect.ts";
@@ -173,6 +174,50 @@ describe("a balancer object", () => {
     assert.equal(ConnectError.from(await cut).code, Code.Canceled);
     await eventually("the server knows", () => ended.length === 2);
     assert.deepEqual(ended, ["late", "cut"]);
+  });
+
+  it("answers a little before the caller's deadline, and says why", async (t) => {
+    for (const [timeoutMs, answersMs] of [[20_000, 19_500], [5_000, 4_750], [500, 450], [100, 75]] as const) {
+      const clock = new ManualClock();
+      const { objects } = await setUp(t, [], {
+        registry: ({ registry }) => ({
+          ...registry,
+          resolver: () => ({
+            resolve: () => {
+              throw new Error("etcd is away");
+            },
+          }),
+        }),
+        transport: { clock, waitTimeoutMs: 60_000 },
+      });
+      let answer = "";
+      const headers = {
+        "grpc-timeout": `${timeoutMs}m`,
+        "connect-lb-service": "simple",
+        "connect-lb-method": "unary 2",
+      };
+      const asked = objects.namespace.get("simple").fetch("http://object/proto.Simple/Route", {
+        method: "POST",
+        headers,
+        body: new Uint8Array(5),
+      });
+      void asked.then(async (response) => answer = await response.text());
+      await eventually("the call waits", () => clock.pending.some((ms) => ms > 60));
+      await clock.advance(answersMs - 1);
+      assert.equal(answer, "");
+      await clock.advance(1);
+      await eventually("the object answers", () => answer !== "");
+      assert.match(decodeURIComponent(answer), /etcd is away[^]*grpc-status: 4/);
+    }
+  });
+
+  it("fails at once, and says what to do, if its registry was made for the requests of a Worker", async (t) => {
+    const { connect } = streamConnect();
+    const { client } = await setUp(t, [], {
+      registry: () => createWorkerEtcdRegistry({ endpoints: ["http://127.0.0.1:1"], connect }),
+    });
+    const failed = failureOf(client.route({}, { timeoutMs: 600_000 }));
+    assert.match(String(await failed), /unavailable.*no endpoints.*a Durable Object.*lifetime: "object"/);
   });
 
   it("retries idempotent methods in the object, and only those", async (t) => {
