@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { transportConnector } from "../../src/index.ts";
 import { createMemoryEtcd } from "../../src/testing.ts";
+import { MAX_DELAY_MS } from "../../src/time/clock.ts";
 
 describe("createEtcdRegistry", () => {
   it("takes another connector, for an etcd within the process", async (t) => {
@@ -29,5 +30,13 @@ describe("createEtcdRegistry", () => {
     assert.throws(() => createEtcdRegistry({ endpoints: ["a:1"], tls, connector }), /can't be combined/);
     const wrong = "grpc" as unknown as typeof connector;
     assert.throws(() => createEtcdRegistry({ endpoints: ["a:1"], connector: wrong }), /option connector/);
+  });
+
+  it("takes a requestTimeoutMs that a timer can wait for, above 0", async () => {
+    const create = (requestTimeoutMs: number) => createEtcdRegistry({ endpoints: ["a:1"], requestTimeoutMs });
+    for (const requestTimeoutMs of [0.5, MAX_DELAY_MS]) await create(requestTimeoutMs).close();
+    for (const requestTimeoutMs of [0, -1, MAX_DELAY_MS + 1]) {
+      assert.throws(() => create(requestTimeoutMs), /requestTimeoutMs is .*expected milliseconds above 0/);
+    }
   });
 });

@@ -1,7 +1,7 @@
 // What a resolver guarantees, on a scripted etcd and a clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { EtcdRegistryOptions } from "../../src/etcd/registry.ts";
+import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
 import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
 import { kratos } from "../../src/registry/layout/kratos.ts";
 import { settled } from "../support/manual-clock.ts";
@@ -604,4 +604,25 @@ describe("a resolver over etcd", () => {
     assert.throws(() => registry.register({ service: "b", address: "10.0.0.5:80" }), /closed/);
     await assert.rejects(consume(registry.resolver("a")).ended, /closed/);
   });
+});
+
+describe("the operations of a registry", () => {
+  for (const [lifetime, clients, closedBefore] of [["object", 1, 0], ["request", 2, 2]] as const) {
+    const how = lifetime === "object" ? "share a client" : "have a client each, closed when they end";
+    it(`with the lifetime "${lifetime}" ${how}, and are refused once the registry is closed`, async () => {
+      const { etcd, clock } = setUp();
+      let created = 0;
+      const registry = createRegistryOver(() => (created++, etcd), { endpoints: ["e1:1"], clock }, { lifetime });
+      etcd.put(key(1), address(1));
+      const list = async () => await registry.resolver("a").list!(new AbortController().signal);
+      assert.equal((await list()).endpoints?.length, 1);
+      etcd.fault = () => down;
+      await assert.rejects(list(), /connection refused/);
+      assert.deepEqual([created, etcd.closed], [clients, closedBefore]);
+      const { length } = etcd.calls;
+      await registry.close();
+      await assert.rejects(list(), /the registry is closed/);
+      assert.deepEqual([etcd.calls.length, created], [length, clients]);
+    });
+  }
 });

@@ -1,7 +1,10 @@
 // Many watches on one stream, on a scripted etcd and a clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { settled } from "../support/manual-clock.ts";
+import { EtcdClient } from "../../src/etcd/client/client.ts";
+import { WatchStreams } from "../../src/etcd/watch/watch-streams.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
+import { FakeEtcd } from "./fake-etcd.ts";
 import { consume, type Consumer, type SetUp, setUp } from "./scripted.ts";
 
 const key = (service: string, n: number) => `/grpclb/${service}/10.0.0.${n}:80`;
@@ -123,6 +126,38 @@ describe("the watches of a registry", () => {
     await settled();
     assert.equal(etcd.stream.signal.aborted, true);
     assert.deepEqual(clock.pending, []);
+  });
+
+  it("leave no timer behind that reopens them where streams may not live long, and have none elsewhere", async () => {
+    for (const maxStreamMs of [50_000, undefined]) {
+      const { etcd, clock, consumers } = await watched(2, ({ etcd }) => {
+        Object.assign(etcd.capabilities, { progress: false, maxStreamMs });
+      });
+      const ages = clock.pending.filter((ms) => ms > 10_000);
+      assert.deepEqual(ages, maxStreamMs === undefined ? [] : [maxStreamMs, maxStreamMs]);
+      for (const { stop } of consumers) stop();
+      await settled();
+      assert.deepEqual([clock.pending, etcd.stream.signal.aborted], [[], true]);
+    }
+  });
+
+  it("end with their consumer's own reason, and open no stream for one that has gone before", async () => {
+    const etcd = new FakeEtcd(), clock = new ManualClock();
+    const client = new EtcdClient({ driver: etcd, endpoints: [{ address: "e1:1" }], clock, random: () => 0.5 });
+    const streams = new WatchStreams(client), cursor = client.cursor();
+    const request = { key: new Uint8Array([1]), rangeEnd: new Uint8Array([2]), startRevision: 2n };
+    const read = (signal: AbortSignal) =>
+      streams.read(cursor, signal, { request, onOpen: () => Infinity, onResponse() {} });
+    const gone = new Error("gone"), isGone = (error: unknown) => error === gone;
+    await assert.rejects(read(AbortSignal.abort(gone)), isGone);
+    assert.deepEqual(etcd.streams, []);
+    const going = new AbortController();
+    const reading = assert.rejects(read(going.signal), isGone);
+    await settled();
+    assert.equal(etcd.stream.watches.size, 1);
+    going.abort(gone);
+    await reading;
+    assert.deepEqual([etcd.stream.signal.aborted, clock.pending], [true, []]);
   });
 
   it("one that is left before it is created is canceled once it is", async () => {
