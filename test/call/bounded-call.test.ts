@@ -4,7 +4,9 @@ import { Code, type ConnectError, createContextValues } from "@connectrpc/connec
 import { Simple } from "../../gen/simple_pb.ts";
 import { BoundedCall } from "../../src/call/bounded-call.ts";
 import type { CallEnvironment } from "../../src/call/environment.ts";
+import { FailedAttempts } from "../../src/call/failed-attempts.ts";
 import type { MethodSettings } from "../../src/call/settings.ts";
+import type { Connection } from "../../src/connection/connection.ts";
 import { MAX_DELAY_MS } from "../../src/time/clock.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -83,5 +85,76 @@ describe("the bounds of a call", () => {
     assert.equal(call.contextValues, call.contextValues);
     const given = createContextValues();
     assert.equal(new BoundedCall(env, method, undefined, undefined, undefined, given).contextValues, given);
+  });
+});
+
+/** A call that shows what its subclasses see. */
+class OpenCall extends BoundedCall {
+  override configured(): boolean {
+    return super.configured();
+  }
+
+  /** The error of a call whose time is over after so many attempts, those on `addresses` among them. */
+  late(attempts: number, addresses: readonly string[]): string {
+    this.number = attempts;
+    if (addresses.length > 0) this.failures = new FailedAttempts();
+    for (const address of addresses) {
+      this.failures!.add({ endpoint: { address } } as unknown as Connection, "refused", new Error("no"));
+    }
+    return this.deadlineExceeded().rawMessage;
+  }
+}
+
+describe("a call whose time is over", () => {
+  it("says how many attempts it made, and where the last one failed", () => {
+    const { env } = setUp();
+    const late = (attempts: number, ...addresses: string[]) =>
+      new OpenCall(env, method, undefined, undefined, undefined, undefined).late(attempts, addresses);
+    const text = (tried: string) => `proto.Simple/Route: no time left: ${tried}users has no endpoints`;
+    assert.equal(late(0), text(""));
+    assert.equal(late(1), text("after 1 attempt, "));
+    assert.equal(late(1, "a:1"), text("after 1 attempt, the last on a:1, "));
+    assert.equal(late(2, "a:1", "b:1"), text("after 2 attempts, the last on b:1, "));
+  });
+});
+
+describe("the bounds of a call that began before the config was known", () => {
+  /** A call with a timeout of 50 ms by default, and what its method's settings are from then on. */
+  function begun(timeoutMs?: number) {
+    const clock = new ManualClock();
+    let settings = { timeoutMs: 50, maxTimeoutMs: Infinity } as MethodSettings;
+    const balancer: { config: object | "unknown"; closed: boolean } = { config: "unknown", closed: false };
+    const env = { clock, balancer, settings: { of: () => settings } } as unknown as CallEnvironment;
+    const call = new OpenCall(env, method, undefined, timeoutMs, undefined, undefined);
+    const configure = (next?: Partial<MethodSettings>) => {
+      balancer.config = {};
+      if (next !== undefined) settings = next as MethodSettings;
+      return call.configured();
+    };
+    return { call, clock, configure };
+  }
+
+  it("change once: a later config is for later calls", async () => {
+    const { call, clock, configure } = begun();
+    assert.equal(call.configured(), false);
+    await clock.advance(10);
+    assert.equal(configure({ timeoutMs: 100, maxTimeoutMs: 100 }), true);
+    assert.equal(call.timeLeft(), 90);
+    assert.equal(configure({ timeoutMs: 20, maxTimeoutMs: 20 }), false);
+    assert.equal(call.timeLeft(), 90);
+  });
+
+  it("have not changed when the config leaves its settings as they are", async () => {
+    const { call, clock, configure } = begun();
+    await clock.advance(10);
+    assert.equal(configure(), false);
+    assert.equal(call.timeLeft(), 40);
+  });
+
+  it("are gone when the config sets none", async () => {
+    const { call, clock, configure } = begun();
+    assert.equal(configure({ timeoutMs: undefined, maxTimeoutMs: Infinity }), true);
+    await clock.advance(1_000);
+    assert.equal(call.timeLeft(), undefined);
   });
 });

@@ -170,6 +170,77 @@ describe("ReplayBuffer", () => {
     }
   });
 
+  it("loses no message when it is committed while a view is behind those that others have read", async () => {
+    const { messages } = numbers(8);
+    const replay = new ReplayBuffer(messages);
+    await take(replay.view(), 6);
+    const view = replay.view()[Symbol.asyncIterator]();
+    assert.deepEqual(await view.next(), { done: false, value: 0 });
+    replay.commit();
+    const rest: unknown[] = [];
+    for (let i = 0; i < 8; i++) rest.push((await view.next()).value);
+    assert.deepEqual(rest, [1, 2, 3, 4, 5, 6, 7, undefined]);
+  });
+
+  it("passes pulls straight on once it is committed, and one at a time before", async () => {
+    let asked = 0;
+    const replay = new ReplayBuffer<number>({
+      [Symbol.asyncIterator]: () => ({
+        next: () => asked++ === 0 ? Promise.resolve({ value: 1 }) : new Promise(() => {}),
+      }),
+    });
+    const view = replay.view()[Symbol.asyncIterator]();
+    await view.next();
+    for (let i = 0; i < 3; i++) void view.next();
+    assert.equal(asked, 2);
+    const other = new ReplayBuffer<number>({
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ value: asked++ }) }),
+    });
+    const passing = other.view()[Symbol.asyncIterator]();
+    await passing.next();
+    other.commit();
+    asked = 0;
+    for (let i = 0; i < 3; i++) void passing.next();
+    assert.equal(asked, 3);
+  });
+
+  it("ends an iterable whose return() has no effect once, however often the call ends", async () => {
+    let ended = 0;
+    const replay = new ReplayBuffer<number>({
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.resolve({ value: 1 }),
+        return: () => Promise.resolve({ done: false, value: ++ended }),
+      }),
+    });
+    await take(replay.view(), 1);
+    replay.end();
+    replay.end();
+    assert.equal(ended, 1);
+  });
+
+  it("does not end an iterable that threw before it was committed", async () => {
+    let ended = 0;
+    const replay = new ReplayBuffer<number>({
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.reject(new Error("mine")),
+        return: () => Promise.resolve({ done: true, value: ++ended }),
+      }),
+    });
+    await assert.rejects(take(replay.view()), { message: "mine" });
+    replay.end();
+    assert.equal(ended, 0);
+  });
+
+  it("gives a view no message that is still kept once the call is over", async () => {
+    const { messages } = numbers(3);
+    const replay = new ReplayBuffer(messages);
+    await take(replay.view());
+    const view = replay.view()[Symbol.asyncIterator]();
+    assert.deepEqual(await view.next(), { done: false, value: 0 });
+    replay.end();
+    assert.equal((await view.next()).done, true);
+  });
+
   it("ends the views, and is not replayable, once the call is over", async () => {
     const { messages } = numbers(3);
     const replay = new ReplayBuffer(messages);

@@ -22,6 +22,12 @@ describe("RetryPolicy", () => {
     assert.deepEqual(pauses, [50, 100, 200, undefined]);
   });
 
+  it("pauses for at most a second, unless the user sets another limit", () => {
+    const first = (options: RetryOptions) => policy(options).next(idempotent, 1, "answered", unavailable);
+    assert.equal(first({ initialBackoffMs: 5_000 }), 500);
+    assert.equal(first({ initialBackoffMs: 5_000, maxBackoffMs: 3_000 }), 1_500);
+  });
+
   it("asks another endpoint at once when a connection was lost", () => {
     assert.equal(policy().next(idempotent, 1, "maybe-processed", unavailable), 0);
     assert.equal(policy().next(idempotent, 2, "maybe-processed", unavailable), 100);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { note } from "../../src/connection/note.ts";
 import type { Policy } from "../../src/policy/policy.ts";
@@ -49,6 +50,39 @@ describe("calls that wait for a link that has no room", () => {
     await transport.close();
   });
 
+  it("wait exactly as long once it is lost, or until their deadline if that comes no later", async () => {
+    for (
+      const [lostAfterMs, options, code] of [
+        [1, {}, Code.Unavailable],
+        [0.5, {}, Code.Unavailable],
+        [1, { timeoutMs: 10_001 }, Code.DeadlineExceeded],
+      ] as const
+    ) {
+      const { client, clock, links, transport } = balanced({
+        resolver: staticResolver(["a:1"]),
+        links: { auto: false },
+      });
+      const connected = transport.connect();
+      await settled();
+      const link = links.get("a:1")!;
+      link.ready();
+      await connected;
+      await client.route({});
+      link.room = 0;
+      const failed = failureOf(client.route({}, options));
+      await clock.advance(lostAfterMs);
+      link.events.lost();
+      await clock.advance(10_000 - lostAfterMs);
+      assert.equal(transport.snapshot().waiting, 1);
+      await clock.advance(lostAfterMs);
+      assert.equal(transport.snapshot().waiting, 0);
+      const failure = await failed;
+      assert.ok(failure instanceof ConnectError);
+      assert.equal(failure.code, code);
+      await transport.close();
+    }
+  });
+
   it("are given to the link that has room first, in the order in which they came", async () => {
     const { client, links, ready, transport } = balanced({ resolver: staticResolver(["a:1", "b:1"]) });
     await ready();
@@ -63,6 +97,33 @@ describe("calls that wait for a link that has no room", () => {
     b.events.room!();
     await settled();
     assert.deepEqual(order, ["1", "2", "3"].map((data) => `b:1: hello ${data}`));
+    await transport.close();
+  });
+
+  it("are given the room that comes, not a call that begins just then", async () => {
+    const order: unknown[] = [];
+    const inner = createRouterTransport(simpleRoutes({ name: "a:1" }));
+    const link: Transport = {
+      ...inner,
+      unary(method, signal, timeoutMs, header, input, contextValues) {
+        order.push((input as { data: string }).data);
+        return inner.unary(method, signal, timeoutMs, header, input, contextValues);
+      },
+    };
+    const { clock, links, ready, transport } = balanced({
+      resolver: staticResolver(["a:1"]),
+      links: { auto: true, transport: () => link },
+    });
+    await ready();
+    const a = links.get("a:1")!;
+    const call = (data: string) => transport.unary(Simple.method.route, undefined, undefined, undefined, { data });
+    a.room = 0;
+    const first = call("first");
+    await clock.advance(50);
+    a.room = 1;
+    a.events.room!();
+    await Promise.all([first, call("second")]);
+    assert.deepEqual(order, ["first", "second"]);
     await transport.close();
   });
 

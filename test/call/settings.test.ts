@@ -160,6 +160,14 @@ describe("settings per method", () => {
     assert.deepEqual(seen, [700, 700, 700]);
   });
 
+  it("leave a call its own timeout where they set none", async () => {
+    const test = configured();
+    await test.configure({ methods: { "proto.Simple": { waitForReady: true } } });
+    await test.client.route({}, { timeoutMs: 900 });
+    assert.deepEqual(test.seen, [["Route", 900]]);
+    await test.transport.close();
+  });
+
   it("do not hide that a call's own timeout is invalid, or over", async () => {
     const test = configured();
     await test.configure({ methods: { "*": { timeoutMs: 1_000 } } });
@@ -455,6 +463,15 @@ describe("Settings", () => {
     assert.deepEqual(reads, ["timeoutMs", "name"]);
     assert.equal(settings.of(route, undefined), settings.of(routeServerStream, undefined));
     assert.notEqual(settings.of(route, { ...config }), first);
+  });
+
+  it("bound a call's own timeout only where the config has one", () => {
+    const settings = new Settings({ random: () => 0, defaultTimeoutMs: 5 });
+    const config = { methods: { "proto.Simple": { waitForReady: true }, "proto.Simple/Route": { timeoutMs: 7 } } };
+    const { route, routeServerStream } = Simple.method;
+    assert.deepEqual([settings.of(route, config).timeoutMs, settings.of(route, config).maxTimeoutMs], [7, 7]);
+    const open = settings.of(routeServerStream, config);
+    assert.deepEqual([open.timeoutMs, open.maxTimeoutMs], [5, Infinity]);
   });
 
   it("know methods that are named like members of an object from those that are configured", () => {

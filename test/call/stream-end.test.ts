@@ -65,6 +65,20 @@ describe("a response stream whose end is reported", () => {
     assert.equal(reported.length, 1);
   });
 
+  it("is asked for no more messages once its caller aborted", async () => {
+    let asked = 0;
+    const { reader, end } = tracked({
+      next() {
+        asked++;
+        return new Promise(() => {});
+      },
+    });
+    end.aborted(new Error("left"));
+    const read = reader.next();
+    assert.equal(asked, 0);
+    await assert.rejects(read, { message: "for the caller" });
+  });
+
   it("fails a read that was under way when its caller aborted", async () => {
     const { promise, resolve } = Promise.withResolvers<IteratorResult<unknown>>();
     const { reader, end } = tracked({ next: () => promise });

@@ -68,6 +68,17 @@ describe("calls that wait", () => {
     await transport.close();
   });
 
+  it("for readiness, without a deadline, end after waitTimeoutMs", async () => {
+    const { client, clock, transport } = balanced({ links: { auto: false }, resolver: staticResolver(["a:1"]) });
+    const failed = failureOf(client.route({}, balance({ waitForReady: true })));
+    await clock.advance(9_999);
+    assert.equal(transport.snapshot().waiting, 1);
+    await clock.advance(1);
+    assert.equal(transport.snapshot().waiting, 0);
+    assertFailure(await failed, Code.Unavailable, /no connection within 10000 ms/);
+    await transport.close();
+  });
+
   it("probe a link without states with one call alone", async () => {
     const { transport: link, seen } = failing(1, "not-sent");
     const { client, clock, transport } = balanced({
