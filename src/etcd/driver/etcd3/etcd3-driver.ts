@@ -1,3 +1,4 @@
+import { untilAborted } from "../../../time/until-aborted.ts";
 import type { AttemptContext, EtcdDriver, FailureKind, WatchResponse, WatchStream } from "../driver.ts";
 import { EndingStreams } from "../ending-streams.ts";
 import { kindOfText } from "../failure.ts";
@@ -29,7 +30,7 @@ export function createEtcd3Driver(source: Etcd3Source): EtcdDriver {
     attempt: (client: RawClient, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     const session = sessions.session(context.endpoint);
-    const client = session.client();
+    const client = await untilAborted(session.client(), context.signal);
     const own = new Etcd3Call(session, context);
     try {
       const answer = await attempt(client, own.options);
@@ -90,7 +91,7 @@ async function keepAlive(
   context: AttemptContext,
   ending: EndingStreams,
 ): Promise<bigint> {
-  const client = session.client();
+  const client = await untilAborted(session.client(), context.signal);
   const own = new Etcd3Call(session, context, { leader: true });
   let answered = false;
   try {
@@ -117,7 +118,7 @@ function watch(sessions: Sessions<Etcd3Session>, context: AttemptContext): Watch
   let send = (request: RawWatchRequest) => void early.push(request);
   async function* responses(): AsyncGenerator<WatchResponse, void, undefined> {
     const session = sessions.session(context.endpoint);
-    const client = session.client();
+    const client = await untilAborted(session.client(), context.signal);
     // A watch has no timeout, and would otherwise keep a session open that was given up.
     const signal = AbortSignal.any([context.signal, sessions.retirement(context.endpoint)]);
     const own = new Etcd3Call(session, { ...context, signal }, { leader: true });

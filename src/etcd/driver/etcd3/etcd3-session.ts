@@ -81,8 +81,11 @@ export class Etcd3Session implements Session {
     this.#events = events;
   }
 
-  /** The session's client, created on first use. */
-  client(): RawClient {
+  /**
+   * The session's client, created on first use. Asynchronous, so that a call that is given up in the turn in which it
+   * is made never begins: on Bun, grpc-js keeps a silent connection open for the sake of such a call.
+   */
+  async client(): Promise<RawClient> {
     if (this.#closed) throw new Error("the session with etcd was abandoned");
     const client = this.#client ??= this.#open();
     this.#watch(client);
