@@ -13,9 +13,9 @@
  * @module
  */
 import { createGatewayDriver } from "./etcd/driver/gateway/gateway-driver.ts";
-import type { Fetch, Fetcher } from "./etcd/driver/gateway/gateway-sessions.ts";
 import { parseGatewayEndpoint } from "./etcd/endpoints.ts";
 import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import { type Fetch, type Fetcher, isFetch } from "./fetcher.ts";
 import { checkOptions, type Checks, kind } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
 
@@ -35,9 +35,7 @@ export interface CreateGatewayRegistryOptions extends EtcdRegistryOptions {
 
 const OPTIONS: Checks<CreateGatewayRegistryOptions> = {
   ...ETCD_REGISTRY_OPTIONS,
-  fetch: kind("a function like fetch, or an object with such a method", (value) => {
-    return typeof value === "function" || typeof (value as Partial<Fetcher> | null)?.fetch === "function";
-  }),
+  fetch: kind("a function like fetch, or an object with such a method", isFetch),
 };
 
 /**
@@ -56,7 +54,7 @@ export function createGatewayRegistry(options: CreateGatewayRegistryOptions): Re
   });
 }
 
-export type { Fetch, Fetcher } from "./etcd/driver/gateway/gateway-sessions.ts";
+export type { Fetch, Fetcher } from "./fetcher.ts";
 export type { EtcdRegistryOptions } from "./etcd/registry.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";

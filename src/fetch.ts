@@ -9,4 +9,4 @@ export { gzip } from "./grpc/compression.ts";
 export { jsonFormat } from "./grpc/json-format.ts";
 export type { MessageFormat } from "./grpc/message-format.ts";
 export type { FetchConnectorOptions } from "./fetch/options.ts";
-export type { Fetch, Fetcher } from "./fetch/http-client.ts";
+export type { Fetch, Fetcher } from "./fetcher.ts";

@@ -229,7 +229,7 @@ export function bytes(least: number, most?: number): Check {
   return wholeNumber(least, most, "bytes");
 }
 
-/** An object with settings that are checked by whoever reads them. */
+/** An object with settings that are checked where they are read. */
 export const object: Check = /* @__PURE__ */ kind("an object", (value) => typeof value === "object" && value !== null);
 
 /** A clock, such as a test's. */

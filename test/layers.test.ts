@@ -36,6 +36,7 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
   "src/connectivity.ts": [],
   "src/error-text.ts": [],
   "src/raw-method.ts": [],
+  "src/fetcher.ts": [],
   "src/resolver": ["src/time", "src/option.ts", "src/endpoint.ts", "src/error-text.ts"],
   "src/connection": [
     "src/time",
@@ -61,7 +62,7 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/etcd/driver": ["src/time", "src/endpoint.ts"],
   "src/etcd/driver/connect": ["src/time", "src/endpoint.ts", "src/connection", "src/etcd/driver", "gen/etcd"],
   "src/etcd/driver/etcd3": ["src/time", "src/option.ts", "src/endpoint.ts", "src/etcd/driver"],
-  "src/etcd/driver/gateway": ["src/time", "src/endpoint.ts", "src/connection", "src/etcd/driver"],
+  "src/etcd/driver/gateway": ["src/time", "src/endpoint.ts", "src/fetcher.ts", "src/connection", "src/etcd/driver"],
   "src/etcd/client": ["src/time", "src/endpoint.ts", "src/error-text.ts", "src/etcd/driver"],
   "src/etcd/registration": [
     "src/time",
@@ -93,6 +94,7 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/option.ts",
     "src/endpoint.ts",
     "src/error-text.ts",
+    "src/fetcher.ts",
     "src/connection",
     "src/grpc",
   ],

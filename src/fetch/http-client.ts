@@ -1,18 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { asError } from "../error-text.ts";
+import { callFetch, type Fetch, type Fetcher } from "../fetcher.ts";
 import { markAttempt } from "../connection/mark.ts";
 import { classifyTransportError } from "../connection/transport-error.ts";
-
-/**
- * A function like `fetch`. It is given what every platform takes: the method, headers, body and signal, and `redirect:
- * "manual"`, since calls are not redirected and workerd doesn't know `error`.
- */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
-
-/** An object with a method like `fetch`, such as a Worker's binding. */
-export interface Fetcher {
-  fetch(url: string, init: RequestInit): Promise<Response>;
-}
 
 /** A request. */
 export interface HttpRequest {
@@ -45,7 +35,7 @@ export async function exchange(
 }
 
 async function send(fetcher: Fetch | Fetcher | undefined, url: string, request: HttpRequest): Promise<Response> {
-  const pending = called(fetcher ?? fetch, url, { ...request, redirect: "manual" });
+  const pending = callFetch(fetcher ?? fetch, url, { ...request, redirect: "manual" });
   let response: Response;
   try {
     response = await unlessAborted(pending, request.signal);
@@ -59,11 +49,6 @@ async function send(fetcher: Fetch | Fetcher | undefined, url: string, request: 
     throw markAttempt(new Error(`HTTP ${response.status}`), "maybe-processed");
   }
   return response;
-}
-
-/** A function is called without `this`, which browsers and workerd insist on. */
-async function called(fetcher: Fetch | Fetcher, url: string, init: RequestInit): Promise<Response> {
-  return await (typeof fetcher === "function" ? fetcher(url, init) : fetcher.fetch(url, init));
 }
 
 /** Marks what fetch threw. A ConnectError is what a user's own function means to report. */

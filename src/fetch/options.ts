@@ -1,8 +1,8 @@
 import type { Compression } from "@connectrpc/connect/protocol";
+import { type Fetch, type Fetcher, isFetch } from "../fetcher.ts";
 import { GRPC_OPTIONS, type GrpcOptions } from "../grpc/client/options.ts";
 import type { MessageFormat } from "../grpc/message-format.ts";
 import { type Check, type Checks, flag, kind, makes, required, wrongOption } from "../option.ts";
-import type { Fetch, Fetcher } from "./http-client.ts";
 
 /** Options of {@link fetchConnector}. */
 export interface FetchConnectorOptions extends GrpcOptions {
@@ -59,10 +59,6 @@ const headers: Check = (name, value) => {
     throw wrongOption(name, value, `headers, { name: value }: ${(error as Error).message}`);
   }
 };
-
-function isFetch(value: unknown): boolean {
-  return typeof value === "function" || typeof (value as Partial<Fetcher> | null)?.fetch === "function";
-}
 
 function isFormat(value: unknown): boolean {
   const { encode, decoder } = (value ?? {}) as Partial<MessageFormat>;

@@ -27,7 +27,7 @@ export interface Protocol {
   readonly acceptEncoding: string;
   /** The flag of the last message. */
   readonly endFlag: number;
-  /** Reads the head of a stream. @throws ConnectError if it is none. */
+  /** Reads the head of a stream. @throws ConnectError if it is not a valid one. */
   head(method: DescMethod, isBinary: boolean, status: number, header: Headers): Head;
   /** Reads the last message: the trailers. @throws ConnectError that it carries. */
   end(bytes: Uint8Array, header: Headers): Headers;

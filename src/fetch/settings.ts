@@ -1,5 +1,5 @@
 import { type ResolvedGrpcOptions, resolveGrpcOptions } from "../grpc/client/options.ts";
-import type { Fetch, Fetcher } from "./http-client.ts";
+import type { Fetch, Fetcher } from "../fetcher.ts";
 import type { FetchConnectorOptions } from "./options.ts";
 
 /** {@link FetchConnectorOptions} with all defaults in place, as far as calls need them. */

@@ -107,7 +107,7 @@ export const BACKOFF: Checks<BackoffOptions> = {
   jitter: or("full", jitter),
 };
 
-/** A resolver that has this method. A registry is none, although its `list` has the name of a resolver's. */
+/** A resolver that has this method. A registry doesn't count, although its `list` has the name of a resolver's. */
 export function resolverWith(method: "resolve" | "list", expected: string): Check {
   const has = (value: unknown, name: string) => typeof (value as Record<string, unknown> | null)?.[name] === "function";
   const check = makes(expected, (value) => has(value, method));

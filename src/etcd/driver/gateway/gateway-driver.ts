@@ -1,7 +1,8 @@
+import type { Fetch, Fetcher } from "../../../fetcher.ts";
 import { untilAborted } from "../../../time/until-aborted.ts";
 import type { AttemptContext, EtcdDriver, WatchRequest, WatchResponse, WatchStream } from "../driver.ts";
 import { classify, unsent } from "./gateway-error.ts";
-import { type Fetch, type Fetcher, type GatewayRequest, GatewaySessions } from "./gateway-sessions.ts";
+import { type GatewayRequest, GatewaySessions } from "./gateway-sessions.ts";
 import {
   int64,
   type Json,

@@ -1,16 +1,9 @@
 import { type Endpoint, endpointIdentity } from "../../../endpoint.ts";
+import { callFetch, type Fetch, type Fetcher } from "../../../fetcher.ts";
 import type { AttemptContext } from "../driver.ts";
 import { type GatewayError, refusalIn, unanswered, unreadable } from "./gateway-error.ts";
 import { readLines, readParts } from "./lines.ts";
 import { isRecord, type Json } from "./message.ts";
-
-/** The part of the platform's `fetch` that is needed. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
-
-/** An object with a method like `fetch`, such as a Worker's binding. */
-export interface Fetcher {
-  fetch(url: string, init: RequestInit): Promise<Response>;
-}
 
 /**
  * The longest line, in characters, and so the longest list: 192 MiB of keys and values. A batch of a watch is sent in
@@ -131,10 +124,9 @@ export class GatewaySessions {
     // Pages have a location; etcd's CORS headers don't allow them this one.
     if (leader && globalThis.location === undefined) headers["grpc-metadata-hasleader"] = "true";
     const init = { method: "POST", headers, body: JSON.stringify(body), redirect: "manual", signal } as const;
-    // Neither kept, as it may be replaced, nor called as a method, which platforms refuse.
-    const fetch = this.#fetch ?? globalThis.fetch;
     const url = `${secure ? "https" : "http"}://${address}/v3/${path}`;
-    return typeof fetch === "function" ? fetch(url, init) : fetch.fetch(url, init);
+    // The platform's is not kept, as it may be replaced.
+    return callFetch(this.#fetch ?? globalThis.fetch, url, init);
   }
 
   #session(endpoint: Endpoint): Session {
