@@ -9,7 +9,7 @@ import { type Part, partNames, partOf, programs } from "./plan.ts";
 import { survey, Worker } from "./pool.ts";
 import type { Surveyed, TestId, Verdict } from "./job.ts";
 
-const HELP = `npm run mutate -- [PART …] [--every N] [--file TEXT] [--again FILE] [--jobs N]
+const HELP = `npm run mutate -- [PART …] [--every N] [--file TEXT] [--again FILE] [--near] [--jobs N]
 
 Puts faults into the code, one at a time, and runs the tests that reach them. Ends with code 1 when more than 5 % of the
 faults that matter survive, or more than 5 % of all are listed as equivalent.
@@ -18,6 +18,7 @@ faults that matter survive, or more than 5 % of all are listed as equivalent.
   --every N     only each Nth fault of a file, for a quick look; default 1
   --file TEXT   only files whose path contains it
   --again FILE  only the faults that an earlier run, whose output FILE is, found no test for
+  --near        without the tests of other folders, for a quick look
   --jobs N      so many at a time; default: as many as there are processors (${availableParallelism()})`;
 
 /** A test may take so many times what it takes without a fault, and 5 s more; then the fault made it hang: it is noticed. */
@@ -31,6 +32,7 @@ const { values, positionals } = parseArgs({
     every: { type: "string", default: "1" },
     file: { type: "string", default: "" },
     again: { type: "string" },
+    near: { type: "boolean", default: false },
     jobs: { type: "string", default: String(availableParallelism()) },
     help: { type: "boolean", default: false },
   },
@@ -59,7 +61,8 @@ async function each<T>(items: readonly T[], work: (item: T, worker: Worker) => P
 const parts = new Map<string, Part>();
 const faults = new Map<string, readonly Fault[]>();
 for (const name of positionals.length > 0 ? positionals : partNames) {
-  const part = partOf(name);
+  const whole = partOf(name);
+  const part = values.near ? { ...whole, far: [] } : whole;
   parts.set(name, part);
   for (const file of part.sources) {
     if (!file.includes(values.file)) continue;
@@ -76,7 +79,7 @@ interface KnownTest extends Surveyed, TestId {}
 const surveyed = new Map<string, readonly KnownTest[]>();
 const positions = Object.fromEntries([...faults].map(([file, all]) => [urlOf(file), all.map(({ reach }) => reach)]));
 const used = [...parts.values()].filter(({ sources }) => sources.some((file) => faults.has(file)));
-await each([...new Set([...used.flatMap(({ near, far }) => [...near, ...far]), ...programs])], async (file) => {
+await each([...new Set([...used.flatMap(({ near, far }) => [...near, ...far])])], async (file) => {
   const { tests } = await survey({ type: "survey", file, positions });
   surveyed.set(file, tests.map((test, index) => ({ ...test, file, index })));
 });

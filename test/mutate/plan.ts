@@ -11,20 +11,31 @@ export interface Part {
   readonly far: readonly string[];
 }
 
-/** Tests of etcd that end within seconds. */
-const ETCD = [
-  "test/etcd/attempts.test.ts",
-  "test/etcd/authentication*.test.ts",
-  "test/etcd/endpoint-probes.test.ts",
+/** Tests of etcd on a scripted one, in its own process and by the test's clock: the quickest. */
+const SCRIPTED = [
+  "attempts",
+  "authentication",
+  "authentication-queue",
+  "connection-losses",
+  "endpoint-probes",
+  "key-looks",
+  "leased-key",
+  "list-services",
+  "options",
+  "pace",
+  "registration",
+  "registry",
+  "renew",
+  "request-timeout",
+  "tokens",
+  "watch-stream",
+  "watch-streams",
+].map((name) => `test/etcd/${name}.test.ts`);
+/** The others of etcd that end within seconds. */
+const DRIVERS = [
   "test/etcd/one-shot.test.ts",
-  "test/etcd/watch-streams.test.ts",
-  "test/etcd/registration.test.ts",
-  "test/etcd/registry.test.ts",
   "test/etcd/driver*.test.ts",
   "test/etcd/etcd3.test.ts",
-  "test/etcd/options.test.ts",
-  "test/etcd/pace.test.ts",
-  "test/etcd/list-services.test.ts",
   "test/etcd/gateway*.test.ts",
 ];
 const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
@@ -52,9 +63,9 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   registry: {
     sources: ["src/registry/**/*.ts"],
     near: ["test/registry/*.test.ts"],
-    far: ETCD,
+    far: [...SCRIPTED, ...DRIVERS],
   },
-  etcd: { sources: ["src/etcd/**/*.ts"], near: ETCD, far: [] },
+  etcd: { sources: ["src/etcd/**/*.ts"], near: SCRIPTED, far: DRIVERS },
 };
 
 /**

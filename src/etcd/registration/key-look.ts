@@ -17,7 +17,7 @@ export interface KeyLookOptions {
 export class KeyLook {
   /** Whether it skips optional delays because a caller is waiting. */
   readonly hurried: boolean;
-  /** Its outcome; never an unhandled rejection. */
+  /** Its outcome. A rejection is handled by `within`. */
   readonly standing: Promise<Standing>;
   /** The callers waiting for it. */
   readonly waiters: readonly Waiter[];
@@ -29,7 +29,6 @@ export class KeyLook {
     this.hurried = hurried;
     this.waiters = waiters;
     this.standing = look(this.#stop.signal).finally(() => (this.#done = true));
-    this.standing.catch(() => {});
   }
 
   /** Waits for the outcome for `delayMs`, or until `wake` aborts. Returns whether it has arrived. */
@@ -40,9 +39,8 @@ export class KeyLook {
     return this.#done;
   }
 
-  /** Cancels it; returns when it has ended. */
-  async stop(): Promise<void> {
+  /** Cancels it: nothing more is sent for it. */
+  stop(): void {
     this.#stop.abort(new Error("the check of the key was canceled"));
-    await this.standing.catch(() => {});
   }
 }

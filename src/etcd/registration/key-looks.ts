@@ -66,7 +66,7 @@ export class KeyLooks {
    */
   async look({ attributes, updates, known, hurried, untilMs, wake }: LookOptions): Promise<Looked> {
     const clock = this.#clock;
-    if (hurried && this.#looking?.hurried === false) await this.stop();
+    if (hurried && this.#looking?.hurried === false) this.stop();
     if (this.#looking === undefined) {
       const due = known === "taken" || clock.now() >= this.#dueAtMs;
       if (updates.length === 0 && !due) return { standing: known, updates };
@@ -83,8 +83,8 @@ export class KeyLooks {
   }
 
   /** Cancels the look in progress. */
-  async stop(): Promise<void> {
-    await this.#looking?.stop();
+  stop(): void {
+    this.#looking?.stop();
     this.#looking = undefined;
   }
 

@@ -150,7 +150,7 @@ export class EtcdRegistration implements Registration {
         this.#lose(error, "lease-lost");
       }
     }
-    await this.#looks.stop();
+    this.#looks.stop();
     const updates = this.#updates.present();
     const method = this.#life.state === "pending" ? "acquire" : "reacquire";
     const standing = await this.#looks.record(() => key[method](attributes, signal));
@@ -239,7 +239,7 @@ export class EtcdRegistration implements Registration {
     const late = new AbortController();
     const timer = clock.timer(CLOSE_MS, () => late.abort(), true);
     await this.#running;
-    await this.#looks.stop();
+    this.#looks.stop();
     await this.#key.release(late.signal);
     timer.cancel();
     this.#onClosed();
