@@ -159,7 +159,9 @@ export class Sender {
     stream.outgoingBytes -= length;
     stream.sendCredit -= length;
     this.window.left -= length;
-    if (last) stream.outgoing = undefined;
+    if (!last) return;
+    stream.outgoing = undefined;
     if (end) stream.endedLocally();
+    else stream.onDrained();
   }
 }

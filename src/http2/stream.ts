@@ -34,4 +34,6 @@ export abstract class Stream implements Queued, Stalled, Borrower {
   abstract endedLocally(): void;
   /** There is room again after a write that returned false. */
   onWritable(): void {}
+  /** All content that waited was sent, and END_STREAM was not among it. Called only by the sender. */
+  onDrained(): void {}
 }

@@ -1,0 +1,214 @@
+import type { Lender } from "../lender.ts";
+import type { Sender } from "../sender.ts";
+import { Stream } from "../stream.ts";
+import { ErrorCode } from "../wire/error.ts";
+import type { Http2Error } from "../wire/error.ts";
+import type { StreamWindow } from "../wire/flow.ts";
+import type { HeaderBlock } from "../wire/header-block.ts";
+import type { HeaderTemplate } from "../wire/hpack-encoder.ts";
+import type { Peer } from "./peer.ts";
+
+/**
+ * The states of a stream that a client opened (RFC 9113 section 5.1, as a server sees them).
+ *
+ *     new ──► open ──► half-closed (remote) ──► closed
+ *              │                                  ▲
+ *              └──────────────────────────────────┘   the whole response, a reset, an error, a lost connection
+ *
+ * There is no `half-closed (local)`: a response that is complete before its request closes the stream. `new` is a
+ * stream that its protocol has made and its connection has not opened yet.
+ */
+export type ServerStreamState = "new" | "open" | "half-closed (remote)" | "closed";
+
+/** What a stream needs from its connection. */
+export interface ServerStreamConnection {
+  readonly sender: Sender;
+  readonly lender: Lender;
+  readonly writer: { readonly blocked: boolean };
+  /** The client. */
+  readonly client: Peer;
+  /** The largest header section that the client accepts, in bytes as RFC 7541 section 4.1 counts them. */
+  readonly maxResponseHeaderListBytes: number;
+  readonly responses: {
+    headers(stream: ServerStream, template: HeaderTemplate, extra: readonly string[] | undefined): void;
+    trailers(stream: ServerStream, template: HeaderTemplate, extra: readonly string[] | undefined): void;
+    /** END_STREAM was sent. */
+    ended(stream: ServerStream): void;
+    reset(stream: ServerStream, code: number): void;
+    /** The handler of a closed stream has ended. */
+    handled(stream: ServerStream): void;
+    /** The reader took bytes of a request that may be long. */
+    consumed(stream: ServerStream, bytes: number): void;
+  };
+}
+
+/**
+ * One request and its response. A protocol on top extends it: the connection's `accept` makes one for each request and
+ * keeps what it needs of the request's header section. The connection then calls the `on…` methods, which must not
+ * throw: `onOpen` first, then `onData` and `onEnd` as the request arrives, or `onFailed`. They may respond at once.
+ */
+export abstract class ServerStream extends Stream {
+  state: ServerStreamState = "new";
+  connection: ServerStreamConnection | undefined = undefined;
+  /**
+   * Whether its request may take as long as the client likes, as in client streaming. Others must be complete within
+   * the connection's request timeout, and all that arrived of them counts as buffered until then.
+   */
+  readonly longLived: boolean = false;
+  // What has been received so far.
+  contentLeft = -1;
+  /** Bytes of the request that count as buffered. */
+  bufferedBytes = 0;
+  // What has been sent so far.
+  headSent = false;
+  /** Trailers that follow the content that still waits to be sent. */
+  tail: HeaderTemplate | undefined = undefined;
+  tailExtra: readonly string[] | undefined = undefined;
+  /** Whether a handler runs: see {@link beginHandling}. */
+  handling = false;
+  /** How many sweeps for requests and responses that don't get on have seen it, and how far it was at the last one. */
+  sweeps = 0;
+  sweptAt = 0;
+
+  /** The stream is open: it can be responded to from now on. */
+  onOpen(): void {}
+  /** A piece of the request's content. Bytes count against the stream's window until {@link consumed} is called. */
+  abstract onData(chunk: Uint8Array, start: number, end: number): void;
+  /** The request is complete. */
+  abstract onEnd(trailers: HeaderBlock | undefined): void;
+  /**
+   * There will be no complete request, or the response can't be delivered: the client reset the stream, did something
+   * that HTTP/2 forbids, or left. Nothing can be sent any more. Not called after {@link finish}, {@link end} or
+   * {@link reset}, except if the connection is lost while the response still waits for the client's windows.
+   */
+  abstract onFailed(error: Http2Error): void;
+  /**
+   * The server holds as much of unfinished requests as it may (`maxBufferedBytes`), so this one can't go on. Answers
+   * RESOURCE_EXHAUSTED in gRPC; by default resets the stream.
+   */
+  onOverloaded(): void {
+    this.reset(ErrorCode.ENHANCE_YOUR_CALM);
+  }
+  /** The request was not complete within the connection's request timeout. By default resets the stream. */
+  onRequestTimeout(): void {
+    this.reset(ErrorCode.CANCEL);
+  }
+
+  /** Whether nothing more can be sent or received. */
+  get closed(): boolean {
+    return this.state === "closed";
+  }
+
+  /** Whether the response can still be added to: it is not finished, reset or lost. */
+  get responding(): boolean {
+    return this.state !== "closed" && this.tail === undefined && !this.endAfterOutgoing;
+  }
+
+  /** Sends the response's header section. `extra`: fields that vary, as name, value, name, value … */
+  respond(template: HeaderTemplate, extra: readonly string[] | undefined): void {
+    if (!this.responding || this.headSent) return;
+    this.headSent = true;
+    this.connection!.responses.headers(this, template, extra);
+  }
+
+  /**
+   * Sends content in two pieces: `head` is copied immediately, `body` may be kept. Returns false if enough is buffered,
+   * for the client's windows or for the socket: continue after `onWritable`.
+   */
+  write(head: Uint8Array, body: Uint8Array): boolean {
+    if (!this.responding) return true;
+    const { sender, writer } = this.connection!;
+    if (!sender.write(this, head, body, false)) return false;
+    // A stream that watched its own buffer alone would fill it while the client doesn't read.
+    if (!writer.blocked || this.outgoing === undefined) return true;
+    this.wantsRoom = true;
+    return false;
+  }
+
+  /**
+   * Ends the response with trailers, sent once all content is. Before {@link respond}, they are the whole response: its
+   * only header section, with END_STREAM.
+   */
+  finish(template: HeaderTemplate, extra: readonly string[] | undefined): void {
+    if (!this.responding) return;
+    if (this.outgoing === undefined) return this.connection!.responses.trailers(this, template, extra);
+    this.tail = template;
+    this.tailExtra = extra;
+  }
+
+  /** Ends the response without trailers, once all content is sent. */
+  end(): void {
+    if (this.responding) this.connection!.sender.end(this);
+  }
+
+  /** Ends the stream at once, with RST_STREAM. No `on…` method is called afterwards. */
+  reset(code: number = ErrorCode.CANCEL): void {
+    if (this.state === "closed") return;
+    if (this.connection === undefined) this.state = "closed";
+    else this.connection.responses.reset(this, code);
+  }
+
+  /** The reader took bytes that `onData` delivered: the client may send as many more. */
+  consumed(bytes: number): void {
+    if (this.state === "closed") {
+      this.unreadLoan?.read(bytes);
+      return;
+    }
+    const { lender, responses } = this.connection!;
+    lender.consumed(this, bytes);
+    if (this.bufferedBytes > 0) responses.consumed(this, bytes);
+  }
+
+  /** The reader waits for a message of which this many bytes are missing: the client may send them at once. */
+  expects(bytes: number): void {
+    if (this.state !== "closed") this.connection!.lender.expects(this, bytes);
+  }
+
+  /**
+   * A handler begins. Until {@link endHandling}, the stream keeps its place under MAX_CONCURRENT_STREAMS even if it is
+   * closed before that: a client that resets its requests can't make a server run more handlers than it allows.
+   */
+  beginHandling(): void {
+    this.handling = true;
+  }
+
+  /** The handler has ended. */
+  endHandling(): void {
+    if (!this.handling) return;
+    this.handling = false;
+    if (this.state === "closed") this.connection?.responses.handled(this);
+  }
+
+  // Transitions, called only by the connection and its sender.
+
+  /** The connection has a place for it. */
+  opened(id: number, connection: ServerStreamConnection, receiveWindow: StreamWindow): void {
+    this.id = id;
+    this.connection = connection;
+    this.receiveWindow = receiveWindow;
+    this.state = "open";
+  }
+
+  /** END_STREAM was sent. */
+  endedLocally(): void {
+    this.connection!.responses.ended(this);
+  }
+
+  /** All content that waited was sent. */
+  override onDrained(): void {
+    const { tail, tailExtra } = this;
+    if (tail === undefined) return;
+    this.tail = this.tailExtra = undefined;
+    this.connection!.responses.trailers(this, tail, tailExtra);
+  }
+
+  /** Nothing more is sent or received. */
+  close(): void {
+    this.state = "closed";
+    this.outgoing = undefined;
+    this.outgoingBytes = 0;
+    this.wantsRoom = false;
+    this.tail = this.tailExtra = undefined;
+    this.connection!.lender.closed(this);
+  }
+}
