@@ -82,6 +82,7 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/etcd/client",
     "src/etcd/driver",
   ],
+  "src/server": ["src/time", "src/option.ts", "src/listener.ts", "gen/grpc", "gen/xds"],
   "src/memory-etcd": ["src/time", "src/option.ts", "gen/etcd"],
   "src/http2/wire": [],
   "src/http2": ["src/time", "src/option.ts", "src/http2/wire"],
