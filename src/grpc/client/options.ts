@@ -1,9 +1,16 @@
 import type { BinaryReadOptions, BinaryWriteOptions } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { bytes, type Checks, interceptors, kind, listOf, milliseconds, object } from "../../option.ts";
+import { type Checks, interceptors, milliseconds } from "../../option.ts";
 import { defaultCompressions } from "../compression.ts";
 import { binaryFormat, type MessageFormat } from "../message-format.ts";
+import {
+  compression,
+  DEFAULT_COMPRESS_MIN_BYTES,
+  DEFAULT_READ_MAX_BYTES,
+  MAX_MESSAGE_BYTES,
+  MESSAGE_OPTIONS,
+} from "../message-options.ts";
 
 /** How calls are made. The fields have the same meaning as in connect-node's `createGrpcTransport`. */
 export interface GrpcOptions {
@@ -50,32 +57,13 @@ export interface ResolvedGrpcOptions {
   readonly defaultTimeoutMs: number | undefined;
 }
 
-/** The most that gRPC can express. */
-export const MAX_MESSAGE_BYTES: number = 0xffff_ffff;
-/** The receive limit of grpc-go and grpc-js. */
-export const DEFAULT_READ_MAX_BYTES: number = 4 * 1024 * 1024;
-
-/** Smaller messages hardly gain from it. */
-export const DEFAULT_COMPRESS_MIN_BYTES: number = 1024;
-
-const compression = kind("a compression, { name, compress, decompress }", isCompression);
-
 /** The checks of {@link GrpcOptions}. */
 export const GRPC_OPTIONS: Checks<GrpcOptions> = {
   interceptors,
-  binaryOptions: object,
-  acceptCompression: listOf("an array of compressions, { name, compress, decompress }", isCompression),
+  ...MESSAGE_OPTIONS,
   sendCompression: compression,
-  compressMinBytes: bytes(0),
-  readMaxBytes: bytes(1, MAX_MESSAGE_BYTES),
-  writeMaxBytes: bytes(1, MAX_MESSAGE_BYTES),
   defaultTimeoutMs: milliseconds,
 };
-
-function isCompression(value: unknown): boolean {
-  const { name, compress, decompress } = (value ?? {}) as Partial<Record<keyof Compression, unknown>>;
-  return typeof name === "string" && typeof compress === "function" && typeof decompress === "function";
-}
 
 /** Fills in defaults. `format` defaults to the binary one. */
 export function resolveGrpcOptions(options: GrpcOptions & FormatOption): ResolvedGrpcOptions {

@@ -10,7 +10,7 @@ import { EnvelopeReader, PREFIX_BYTES } from "../envelope.ts";
 import { lazyHeaders } from "../lazy-headers.ts";
 import type { LazyHeaders } from "../lazy-headers.ts";
 import type { HeaderSection, Method } from "./method.ts";
-import { afterTurn } from "./reading-turn.ts";
+import { afterTurn } from "../reading-turn.ts";
 import { RequestMessages } from "./request-messages.ts";
 import { headError, incomplete, sectionInfo, trailerError, unreadable } from "./status.ts";
 
