@@ -14,7 +14,8 @@
  */
 import { createGatewayDriver } from "./etcd/driver/gateway/gateway-driver.ts";
 import { parseGatewayEndpoint } from "./etcd/endpoints.ts";
-import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/options.ts";
+import { createRegistryOver } from "./etcd/registry.ts";
 import { type Fetch, type Fetcher, isFetch } from "./fetcher.ts";
 import { checkOptions, type Checks, kind } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
@@ -50,12 +51,12 @@ export function createGatewayRegistry(options: CreateGatewayRegistryOptions): Re
   const { fetch, random = Math.random } = options;
   return createRegistryOver(() => createGatewayDriver({ fetch, random }), options, {
     parseEndpoint: parseGatewayEndpoint,
-    lifetime: "either",
+    aloneOnce: true,
   });
 }
 
 export type { Fetch, Fetcher } from "./fetcher.ts";
-export type { EtcdRegistryOptions } from "./etcd/registry.ts";
+export type { EtcdRegistryOptions } from "./etcd/options.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
 export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";

@@ -15,7 +15,8 @@
  */
 import { createConnectDriver } from "./etcd/driver/connect/connect-driver.ts";
 import { etcdLinkOptions } from "./etcd/driver/connect/link-options.ts";
-import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/options.ts";
+import { createRegistryOver } from "./etcd/registry.ts";
 import type { Connector } from "./connection/link.ts";
 import { grpcConnector, type TlsSource } from "./node/grpc-connector.ts";
 import { tlsSource } from "./node/tls-options.ts";
@@ -59,7 +60,7 @@ function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): vo
   if (connector !== undefined) throw new TypeError("options tls and connector can't be combined");
 }
 
-export type { EtcdRegistryOptions } from "./etcd/registry.ts";
+export type { EtcdRegistryOptions } from "./etcd/options.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
 export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";

@@ -18,7 +18,8 @@
 import { createEtcd3Driver } from "./etcd/driver/etcd3/etcd3-driver.ts";
 import { sourceOf } from "./etcd/driver/etcd3/client-options.ts";
 import type { Etcd3Class, Etcd3Client } from "./etcd/driver/etcd3/package.ts";
-import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/registry.ts";
+import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/options.ts";
+import { createRegistryOver } from "./etcd/registry.ts";
 import { type Etcd3TlsOptions, grpcCredentials } from "./node/grpc-credentials.ts";
 import { anything, checkOptions, type Checks, givenOf, kind, wrongOption } from "./option.ts";
 import type { Registry } from "./registry/registry.ts";
@@ -86,7 +87,7 @@ export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Regist
 }
 
 export type { Etcd3Class, Etcd3Client } from "./etcd/driver/etcd3/package.ts";
-export type { EtcdRegistryOptions } from "./etcd/registry.ts";
+export type { EtcdRegistryOptions } from "./etcd/options.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export type { Etcd3TlsOptions } from "./node/grpc-credentials.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";

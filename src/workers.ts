@@ -23,7 +23,7 @@
  */
 export { workerConnector } from "./workers/connector.ts";
 export type { WorkerConnectorOptions, WorkerSocketOptions } from "./workers/connector.ts";
-export { createWorkerEtcdRegistry } from "./workers/etcd-registry.ts";
+export { createObjectEtcdRegistry, createWorkerEtcdRegistry } from "./workers/etcd-registry.ts";
 export type { WorkerEtcdRegistryOptions } from "./workers/etcd-registry.ts";
 export { createWorkerTransport } from "./workers/transport.ts";
 export type { WorkerTransport, WorkerTransportOptions } from "./workers/transport.ts";

@@ -11,7 +11,12 @@ import { balance, createBalancedTransport, roundRobin, staticResolver, transport
 import { dnsResolver, grpcConnector, shutdown } from "../src/node.ts";
 import { destinationOf } from "../src/node/socket.ts";
 import { quoted, refuseUnknown } from "../src/option.ts";
-import { createWorkerEtcdRegistry, createWorkerTransport, workerConnector } from "../src/workers.ts";
+import {
+  createObjectEtcdRegistry,
+  createWorkerEtcdRegistry,
+  createWorkerTransport,
+  workerConnector,
+} from "../src/workers.ts";
 import { streamConnect } from "./workers/stream-connect.ts";
 
 // Options as JavaScript may give them.
@@ -34,6 +39,7 @@ const factories: Record<string, (more: Anything) => unknown> = {
   "createEtcdRegistry()": (more) => createEtcdRegistry({ ...etcd, ...more }),
   "createEtcd3Registry()": (more) => createEtcd3Registry({ Etcd3, ...etcd, ...more }),
   "createWorkerEtcdRegistry()": (more) => createWorkerEtcdRegistry({ ...etcd, connect, ...more }),
+  "createObjectEtcdRegistry()": (more) => createObjectEtcdRegistry({ ...etcd, connect, ...more }),
   "createWorkerTransport()": (more) => createWorkerTransport({ resolver, connect, ...more }),
   "workerConnector()": (more) => workerConnector({ connect, ...more }),
   "createGatewayRegistry()": (more) => createGatewayRegistry({ ...etcd, ...more }),

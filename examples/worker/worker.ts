@@ -11,6 +11,7 @@ import { balance } from "../../src/index.ts";
 import {
   type BalancerObjectClass,
   createBalancerObject,
+  createObjectEtcdRegistry,
   createWorkerEtcdRegistry,
   createWorkerTransport,
   type ObjectNamespace,
@@ -28,15 +29,14 @@ interface Env {
   readonly BALANCER: ObjectNamespace;
 }
 
-const registryOf = ({ ETCD }: Env, lifetime: "request" | "object") =>
-  createWorkerEtcdRegistry({ endpoints: ETCD.split(","), connect, lifetime });
+const etcd = ({ ETCD }: Env) => ({ endpoints: ETCD.split(","), connect });
 
 /** Shared by all requests: the set of servers, whose turn it is, and which of them can't be reached. */
 let transport: WorkerTransport | undefined;
 
 /** Holds a watch and connections. One object serves all calls; `objectTransport` can spread them over several. */
 export const Balancer: BalancerObjectClass<Env> = createBalancerObject<Env>({
-  registry: (env) => registryOf(env, "object"),
+  registry: (env) => createObjectEtcdRegistry(etcd(env)),
   connect,
 });
 
@@ -47,7 +47,10 @@ const worker: {
   async fetch(request, env, ctx) {
     const [, object, name] = /^\/(object\/)?([^/]+)$/.exec(new URL(request.url).pathname) ?? [];
     if (name === undefined) return new Response("try /world or /object/world\n", { status: 404 });
-    transport ??= createWorkerTransport({ resolver: registryOf(env, "request").resolver(env.SERVICE), connect });
+    transport ??= createWorkerTransport({
+      resolver: createWorkerEtcdRegistry(etcd(env)).resolver(env.SERVICE),
+      connect,
+    });
     const calls = object === undefined ? transport.forRequest(ctx) : objectTransport(env.BALANCER, env.SERVICE);
     let address: string | undefined;
     const options = balance({ onAttempt: ({ endpoint }) => address = endpoint.address }, { timeoutMs: 5_000 });
@@ -62,7 +65,7 @@ const worker: {
   async scheduled(_event, env) {
     if (env.ADDRESS === undefined) return;
     const entry = { service: env.SERVICE, address: env.ADDRESS, ttlSeconds: 180 };
-    await registryOf(env, "request").renew(entry);
+    await createWorkerEtcdRegistry(etcd(env)).renew(entry);
   },
 };
 export default worker;

@@ -3,7 +3,7 @@ import type { Layout } from "../registry/layout/layout.ts";
 import { checkServiceName } from "../registry/options.ts";
 import type { ListedService } from "../registry/registry.ts";
 import type { EtcdClient } from "./client/client.ts";
-import type { KeyValue } from "./driver/driver.ts";
+import type { KeyValue, RequestDriver } from "./driver/driver.ts";
 import { keyText, valueText } from "./watch/entries.ts";
 import { keyRange } from "./watch/position.ts";
 
@@ -27,7 +27,7 @@ interface Found {
  * @throws TypeError if the layout can't list services; EtcdError, or the signal's reason.
  */
 export async function listServices(
-  client: EtcdClient,
+  client: EtcdClient<RequestDriver>,
   layout: Layout,
   signal: AbortSignal,
 ): Promise<readonly ListedService[]> {

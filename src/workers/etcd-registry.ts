@@ -1,25 +1,24 @@
+import type { Connector } from "../connection/link.ts";
 import { createConnectDriver } from "../etcd/driver/connect/connect-driver.ts";
 import { etcdLinkOptions } from "../etcd/driver/connect/link-options.ts";
-import { createRegistryOver, ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "../etcd/registry.ts";
-import { checkOptions, type Checks, oneOf } from "../option.ts";
+import { connectSessions, createRequestDriver } from "../etcd/driver/connect/request-driver.ts";
+import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "../etcd/options.ts";
+import { createRegistryOver } from "../etcd/registry.ts";
+import { RequestRegistry } from "../etcd/request-registry.ts";
+import { checkOptions, type Checks } from "../option.ts";
 import type { Registry } from "../registry/registry.ts";
 import { WORKER_SOCKET_OPTIONS, workerConnector, type WorkerSocketOptions } from "./connector.ts";
 
-/** Options of {@link createWorkerEtcdRegistry}. */
-export interface WorkerEtcdRegistryOptions extends EtcdRegistryOptions, Omit<WorkerSocketOptions, "tls"> {
-  /**
-   * Where the registry's sockets live. Defaults to "request": the registry may be created at module scope; each read
-   * opens a socket of its own in the current request and closes it, and what needs a socket for longer, a watch or
-   * `register`, is refused. "object": in a Durable Object, or in a registry that is created and closed within one
-   * request; there it watches and registers like any other.
-   */
-  readonly lifetime?: "request" | "object";
-}
+/** Options of {@link createWorkerEtcdRegistry} and {@link createObjectEtcdRegistry}. */
+export interface WorkerEtcdRegistryOptions extends EtcdRegistryOptions, Omit<WorkerSocketOptions, "tls"> {}
 
 /**
- * A registry in etcd for Workers and Durable Objects, reached over gRPC on the sockets that `connect` opens. It needs
- * no `nodejs_compat`. An etcd that is reached over TLS must accept HTTP/2 without ALPN, or be behind a TLS terminator;
- * its JSON gateway, over fetch, needs neither.
+ * A registry in etcd for a Worker, reached over gRPC on the sockets that `connect` opens. It may be created at module
+ * scope: each read and each `renew` opens a socket of its own in the current request and closes it. What needs a socket
+ * for longer, a watch or `register`, is refused; a Durable Object can have it, with {@link createObjectEtcdRegistry}.
+ *
+ * It needs no `nodejs_compat`. An etcd that is reached over TLS must accept HTTP/2 without ALPN, or be behind a TLS
+ * terminator; its JSON gateway, over fetch, needs neither.
  *
  * ```ts
  * import { connect } from "cloudflare:sockets";
@@ -31,14 +30,27 @@ export interface WorkerEtcdRegistryOptions extends EtcdRegistryOptions, Omit<Wor
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
 export function createWorkerEtcdRegistry(options: WorkerEtcdRegistryOptions): Registry {
-  checkOptions("createWorkerEtcdRegistry()", options, OPTIONS);
-  const { connect, lifetime = "request" } = options;
-  const connector = workerConnector({ connect, ...etcdLinkOptions(options) });
-  return createRegistryOver(() => createConnectDriver(connector), options, { lifetime });
+  const connector = connectorOf("createWorkerEtcdRegistry()", options);
+  return new RequestRegistry({ createDriver: () => createRequestDriver(connectSessions(connector)) }, options);
+}
+
+/**
+ * A registry in etcd like that of {@link createWorkerEtcdRegistry}, but for a Durable Object, or for one request in
+ * which it is created and closed: it keeps its connection, and watches and registers like any other.
+ *
+ * @throws TypeError or RangeError for an invalid option; the message names it and the value.
+ */
+export function createObjectEtcdRegistry(options: WorkerEtcdRegistryOptions): Registry {
+  const connector = connectorOf("createObjectEtcdRegistry()", options);
+  return createRegistryOver(() => createConnectDriver(connector), options);
+}
+
+function connectorOf(taker: string, options: WorkerEtcdRegistryOptions): Connector {
+  checkOptions(taker, options, OPTIONS);
+  return workerConnector({ connect: options.connect, ...etcdLinkOptions(options) });
 }
 
 const OPTIONS: Checks<WorkerEtcdRegistryOptions> = {
   ...ETCD_REGISTRY_OPTIONS,
   connect: WORKER_SOCKET_OPTIONS.connect,
-  lifetime: oneOf("request", "object"),
 };

@@ -7,7 +7,7 @@ import { Simple } from "../../gen/simple_pb.ts";
 import {
   type BalancerObjectClass,
   createBalancerObject,
-  createWorkerEtcdRegistry,
+  createObjectEtcdRegistry,
   etcdNaming,
   type ObjectNamespace,
   objectRegistry,
@@ -41,8 +41,7 @@ function counted(...[target, options]: Parameters<typeof connect>): ReturnType<t
 
 /** Exported for the platform. */
 export const Balancer: BalancerObjectClass<Env> = createBalancerObject<Env>({
-  registry: ({ ETCD }) =>
-    createWorkerEtcdRegistry({ endpoints: [ETCD], layout: etcdNaming(), connect, lifetime: "object" }),
+  registry: ({ ETCD }) => createObjectEtcdRegistry({ endpoints: [ETCD], layout: etcdNaming(), connect }),
   connect: (target, options) => counted({ hostname: target.hostname, port: target.port }, options),
 });
 

@@ -109,7 +109,7 @@ describe("in workerd, with cloudflare:sockets and without nodejs_compat", () => 
     });
 
     it("refuses what would end with the request, saying what to do", async () => {
-      const object = "Object \\(createBalancerObject\\); only there, lifetime";
+      const object = "Object \\(createBalancerObject\\); only there, createObjectEtcdRegistry";
       await assert.rejects(workerd.json("/register"), RegExp(`FailedPrecondition: .*renew\\(\\).*${object}`));
       await assert.rejects(workerd.json("/watch"), RegExp(`FailedPrecondition: .*createWorkerTransport.*${object}`));
     });

@@ -2,7 +2,8 @@
 // a tenth of a second of CPU, so that many programs at once are answered late, and must not ask again and again.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
+import type { EtcdRegistryOptions } from "../../src/etcd/options.ts";
+import { createRegistryOver } from "../../src/etcd/registry.ts";
 import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { RegisterOptions, Registration } from "../../src/registry/registry.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";

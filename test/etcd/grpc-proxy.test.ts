@@ -5,7 +5,7 @@ import process from "node:process";
 import { after, afterEach, before, describe, it } from "node:test";
 import { Etcd3 } from "etcd3";
 import { promisify } from "node:util";
-import type { EtcdRegistryOptions } from "../../src/etcd/registry.ts";
+import type { EtcdRegistryOptions } from "../../src/etcd/options.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
 import type { RegistryEvent } from "../../src/registry/event.ts";

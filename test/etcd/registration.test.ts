@@ -1,7 +1,8 @@
 // What a registration guarantees, on a scripted etcd and a clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
+import type { EtcdRegistryOptions } from "../../src/etcd/options.ts";
+import { createRegistryOver } from "../../src/etcd/registry.ts";
 import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { RegisterOptions, Registration, RegistrationState, Registry } from "../../src/registry/registry.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";

@@ -1,9 +1,13 @@
 // What a resolver guarantees, on a scripted etcd and a clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
+import type { EtcdDriver } from "../../src/etcd/driver/driver.ts";
+import type { EtcdRegistryOptions } from "../../src/etcd/options.ts";
+import { createRegistryOver } from "../../src/etcd/registry.ts";
+import { RequestRegistry } from "../../src/etcd/request-registry.ts";
 import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
 import { kratos } from "../../src/registry/layout/kratos.ts";
+import type { Registry } from "../../src/registry/registry.ts";
 import { settled } from "../support/manual-clock.ts";
 import type { FakeEtcd } from "./fake-etcd.ts";
 import { consume, setUp } from "./scripted.ts";
@@ -607,12 +611,22 @@ describe("a resolver over etcd", () => {
 });
 
 describe("the operations of a registry", () => {
-  for (const [lifetime, clients, closedBefore] of [["object", 1, 0], ["request", 2, 2]] as const) {
-    const how = lifetime === "object" ? "share a client" : "have a client each, closed when they end";
-    it(`with the lifetime "${lifetime}" ${how}, and are refused once the registry is closed`, async () => {
+  type Create = (createDriver: () => EtcdDriver, options: EtcdRegistryOptions) => Registry;
+  const ways: readonly [how: string, create: Create, clients: number, closedBefore: number][] = [
+    ["share a client", createRegistryOver, 1, 0],
+    ["have a client each, closed when they end", (...given) => createRegistryOver(...given, { aloneOnce: true }), 2, 2],
+    [
+      "have a client each in a registry for requests",
+      (createDriver, options) => new RequestRegistry({ createDriver }, options),
+      2,
+      2,
+    ],
+  ];
+  for (const [how, create, clients, closedBefore] of ways) {
+    it(`${how}, and are refused once the registry is closed`, async () => {
       const { etcd, clock } = setUp();
       let created = 0;
-      const registry = createRegistryOver(() => (created++, etcd), { endpoints: ["e1:1"], clock }, { lifetime });
+      const registry = create(() => (created++, etcd), { endpoints: ["e1:1"], clock });
       etcd.put(key(1), address(1));
       const list = async () => await registry.resolver("a").list!(new AbortController().signal);
       assert.equal((await list()).endpoints?.length, 1);

@@ -5,6 +5,7 @@ import { Code } from "@connectrpc/connect";
 import { transportConnector } from "../../src/connection/transport-connector.ts";
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
+import { RequestRegistry } from "../../src/etcd/request-registry.ts";
 import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
 import type { Registry, RenewOptions } from "../../src/registry/registry.ts";
 import { createMemoryEtcd, createMemoryRegistry } from "../../src/testing.ts";
@@ -19,12 +20,12 @@ const list = async (registry: Registry) =>
   (await registry.resolver("a").list!(new AbortController().signal)).endpoints?.map(({ address }) => address);
 
 describe("a registry that lives in requests", () => {
-  it("refuses what would end with them, and says that an option for Durable Objects is only for those", async () => {
+  it("refuses what would end with them, and says that the registry for Durable Objects is only for those", async () => {
     const { etcd } = setUp();
-    const registry = createRegistryOver(() => etcd, { endpoints: ["e1:1"] }, { lifetime: "request" });
+    const registry = new RequestRegistry({ createDriver: () => etcd }, { endpoints: ["e1:1"] });
     const expected = {
       code: Code.FailedPrecondition,
-      message: /a Durable Object \(createBalancerObject\); only there, lif/,
+      message: /a Durable Object \(createBalancerObject\); only there, createObj/,
     };
     assert.throws(() => registry.register(server), expected);
     const watch = registry.resolver("a").resolve(new AbortController().signal);

@@ -1,5 +1,6 @@
 // A registry on a scripted etcd and a clock that the test turns, and its consumers.
-import { createRegistryOver, type EtcdRegistryOptions } from "../../src/etcd/registry.ts";
+import type { EtcdRegistryOptions } from "../../src/etcd/options.ts";
+import { createRegistryOver } from "../../src/etcd/registry.ts";
 import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { Registry } from "../../src/registry/registry.ts";
 import type { Resolution, Resolver } from "../../src/resolver/resolver.ts";

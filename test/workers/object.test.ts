@@ -217,7 +217,7 @@ describe("a balancer object", () => {
       registry: () => createWorkerEtcdRegistry({ endpoints: ["http://127.0.0.1:1"], connect }),
     });
     const failed = failureOf(client.route({}, { timeoutMs: 600_000 }));
-    assert.match(String(await failed), /unavailable.*no endpoints.*a Durable Object.*lifetime: "object"/);
+    assert.match(String(await failed), /unavailable.*no endpoints.*a Durable Object.*createObjectEtcdRegistry/);
   });
 
   it("retries idempotent methods in the object, and only those", async (t) => {

@@ -1,5 +1,5 @@
 import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
-import type { EtcdDriver } from "../driver/driver.ts";
+import type { RequestDriver } from "../driver/driver.ts";
 
 /** One attempt on a session. */
 export interface AttemptOnSession {
@@ -20,12 +20,12 @@ export interface AttemptOnSession {
  * that.
  */
 export class Attempts {
-  readonly #driver: EtcdDriver;
+  readonly #driver: RequestDriver;
   readonly #inFlight = new Map<string, number>();
   /** The newest session of each endpoint that has answered. */
   readonly #answered = new Map<string, number>();
 
-  constructor(driver: EtcdDriver) {
+  constructor(driver: RequestDriver) {
     this.#driver = driver;
   }
 

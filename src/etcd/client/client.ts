@@ -2,7 +2,7 @@ import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
 import { asError } from "../../error-text.ts";
 import { type Clock, MAX_DELAY_MS } from "../../time/clock.ts";
 import { untilAborted } from "../../time/until-aborted.ts";
-import type { AttemptContext, EtcdDriver } from "../driver/driver.ts";
+import type { AttemptContext, EtcdDriver, RequestDriver } from "../driver/driver.ts";
 import { EtcdError } from "../driver/failure.ts";
 import { Attempts } from "./attempts.ts";
 import { queueName } from "./authentication-queue.ts";
@@ -13,8 +13,8 @@ import { Tokens } from "./tokens.ts";
 /** The default of `requestTimeoutMs`: how long etcd may take to answer before its endpoint is considered dead. */
 export const REQUEST_TIMEOUT_MS = 3_000;
 
-export interface EtcdClientOptions {
-  readonly driver: EtcdDriver;
+export interface EtcdClientOptions<Driver extends RequestDriver = EtcdDriver> {
+  readonly driver: Driver;
   readonly endpoints: readonly Endpoint[];
   readonly user?: { readonly name: string; readonly password: string } | undefined;
   /** How long a request may take, in milliseconds. Defaults to {@link REQUEST_TIMEOUT_MS}. */
@@ -51,8 +51,8 @@ export interface AttemptOptions {
 }
 
 /** Adds what drivers leave out: endpoint, deadline and auth token. Retries only once, after a refused token. */
-export class EtcdClient {
-  readonly driver: EtcdDriver;
+export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
+  readonly driver: Driver;
   readonly clock: Clock;
   readonly random: () => number;
   readonly endpoints: readonly Endpoint[];
@@ -72,7 +72,7 @@ export class EtcdClient {
     random,
     state = {},
     alone = false,
-  }: EtcdClientOptions) {
+  }: EtcdClientOptions<Driver>) {
     this.driver = driver;
     this.endpoints = endpoints;
     this.requestTimeoutMs = requestTimeoutMs ?? REQUEST_TIMEOUT_MS;

@@ -12,8 +12,19 @@ import type { Endpoint } from "../../endpoint.ts";
  * one session for each endpoint, with the generations that `reset` needs. `connect/connect-driver.ts` is the example;
  * `createRegistryOver` makes a registry over a driver.
  */
-export interface EtcdDriver {
+export interface EtcdDriver extends RequestDriver {
   readonly capabilities: DriverCapabilities;
+  /**
+   * Watch.Watch: a stream that has no watches at first. Requires a leader (`hasleader`). It is opened when its
+   * responses are read, and ends when the context's signal aborts.
+   */
+  watch(context: AttemptContext): WatchStream;
+  /** Maintenance.Status of the member at the context's endpoint, which may have lost its cluster. */
+  status(context: AttemptContext): Promise<EtcdStatus>;
+}
+
+/** The part of an {@link EtcdDriver} whose requests end with their answers: all that a registry without watches needs. */
+export interface RequestDriver {
   /** KV.Range, linearizable: a single key, or the keys from `key` up to, but not including, `rangeEnd`. */
   range(request: RangeRequest, context: AttemptContext): Promise<RangeResponse>;
   /** KV.Txn. */
@@ -30,13 +41,6 @@ export interface EtcdDriver {
   leaseRevoke(id: bigint, context: AttemptContext): Promise<void>;
   /** Lease.LeaseTimeToLive: the remaining time of a lease. Undefined: etcd doesn't know the lease. */
   leaseTimeToLive(request: LeaseTimeToLiveRequest, context: AttemptContext): Promise<LeaseTimeToLive | undefined>;
-  /**
-   * Watch.Watch: a stream that has no watches at first. Requires a leader (`hasleader`). It is opened when its
-   * responses are read, and ends when the context's signal aborts.
-   */
-  watch(context: AttemptContext): WatchStream;
-  /** Maintenance.Status of the member at the context's endpoint, which may have lost its cluster. */
-  status(context: AttemptContext): Promise<EtcdStatus>;
   /** Auth.Authenticate. Resolves to a token. Omitted if the driver can't use passwords. */
   authenticate?(user: { name: string; password: string }, context: AttemptContext): Promise<string>;
   /** Classifies an error of one of these methods. */

@@ -3,7 +3,7 @@ import type { Renewal, RenewOptions } from "../../registry/registry.ts";
 import { sleep } from "../../time/backoff.ts";
 import type { EtcdClient } from "../client/client.ts";
 import { Pace } from "../client/pace.ts";
-import type { AttemptContext, LeaseTimeToLive } from "../driver/driver.ts";
+import type { AttemptContext, LeaseTimeToLive, RequestDriver } from "../driver/driver.ts";
 import { EtcdError } from "../driver/failure.ts";
 import { requestTimeoutMs } from "./request-timeout.ts";
 
@@ -20,12 +20,12 @@ const MOST_IDS = 4;
  * A lease with this id may be another's by chance: one that holds other keys is left alone, and the next id is used.
  */
 export class OneShot {
-  readonly #client: EtcdClient;
+  readonly #client: EtcdClient<RequestDriver>;
   readonly #layout: Layout;
   readonly #server: RenewOptions;
 
   /** @throws TypeError or RangeError if the layout can't store an attribute. */
-  constructor(client: EtcdClient, layout: Layout, server: RenewOptions) {
+  constructor(client: EtcdClient<RequestDriver>, layout: Layout, server: RenewOptions) {
     this.#client = client;
     this.#layout = layout;
     this.#server = server;

@@ -17,8 +17,8 @@ import { relay } from "./relay.ts";
 /** Options of {@link createBalancerObject}. */
 export interface BalancerObjectOptions<Env> extends GrpcLinkOptions, WorkerSocketOptions {
   /**
-   * Creates the object's registry, when it is first needed: `createWorkerEtcdRegistry({ …, lifetime: "object" })`, or
-   * another one that may keep connections and timers. `env` holds the Worker's bindings.
+   * Creates the object's registry, when it is first needed: `createObjectEtcdRegistry({ … })`, or another one that
+   * may keep connections and timers. `env` holds the Worker's bindings.
    */
   readonly registry: (env: Env) => Registry;
   /**
@@ -55,10 +55,10 @@ const IDLE_MS = 60_000;
  *
  * ```ts
  * import { connect } from "cloudflare:sockets";
- * import { createBalancerObject, createWorkerEtcdRegistry } from "connect-lb/workers";
+ * import { createBalancerObject, createObjectEtcdRegistry } from "connect-lb/workers";
  *
  * export const Balancer = createBalancerObject<{ ETCD: string }>({
- *   registry: (env) => createWorkerEtcdRegistry({ endpoints: [env.ETCD], connect, lifetime: "object" }),
+ *   registry: (env) => createObjectEtcdRegistry({ endpoints: [env.ETCD], connect }),
  *   connect,
  * });
  * ```
@@ -81,7 +81,7 @@ made(createBalancerObject);
 const OPTIONS: Checks<BalancerObjectOptions<never>> = {
   ...GRPC_LINK_OPTIONS,
   ...WORKER_SOCKET_OPTIONS,
-  registry: required(fn("a function, (env) => createWorkerEtcdRegistry({…})")),
+  registry: required(fn("a function, (env) => createObjectEtcdRegistry({…})")),
   maxSockets: wholeNumber(1),
   transport: object,
 };

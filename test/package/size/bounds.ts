@@ -33,7 +33,7 @@ export const ENTRIES: readonly Entry[] = [
   },
   {
     name: "object",
-    holds: "a Durable Object and its Worker: `createBalancerObject`, `objectTransport`",
+    holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
     ownBytes: 72_200,
     allBytes: 95_500,
   },

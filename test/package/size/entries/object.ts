@@ -1,1 +1,1 @@
-export { createBalancerObject, createWorkerEtcdRegistry, objectTransport } from "../../../../src/workers.ts";
+export { createBalancerObject, createObjectEtcdRegistry, objectTransport } from "../../../../src/workers.ts";
