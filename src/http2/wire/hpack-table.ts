@@ -10,29 +10,21 @@ export interface Field {
 /** What section 4.1 adds to the lengths of name and value. */
 export const FIELD_OVERHEAD = 32;
 
-// RFC 7541 Appendix A, from index 1 on.
-const NAMES =
-  ":authority|:method|:method|:path|:path|:scheme|:scheme|:status|:status|:status|:status|:status|:status|:status|accept-charset|accept-encoding|accept-language|accept-ranges|accept|access-control-allow-origin|age|allow|authorization|cache-control|content-disposition|content-encoding|content-language|content-length|content-location|content-range|content-type|cookie|date|etag|expect|expires|from|host|if-match|if-modified-since|if-none-match|if-range|if-unmodified-since|last-modified|link|location|max-forwards|proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|server|set-cookie|strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate"
-    .split("|");
-const VALUES: Record<number, string> = {
-  2: "GET",
-  3: "POST",
-  4: "/",
-  5: "/index.html",
-  6: "http",
-  7: "https",
-  8: "200",
-  9: "204",
-  10: "206",
-  11: "304",
-  12: "400",
-  13: "404",
-  14: "500",
-  16: "gzip, deflate",
-};
+/** RFC 7541 Appendix A, from index 1 on: the name, and after a space the value. */
+const STATIC = ":authority|:method GET|:method POST|:path /|:path /index.html|:scheme http|:scheme https|:status 200|" +
+  ":status 204|:status 206|:status 304|:status 400|:status 404|:status 500|accept-charset|" +
+  "accept-encoding gzip, deflate|accept-language|accept-ranges|accept|access-control-allow-origin|age|allow|" +
+  "authorization|cache-control|content-disposition|content-encoding|content-language|content-length|" +
+  "content-location|content-range|content-type|cookie|date|etag|expect|expires|from|host|if-match|" +
+  "if-modified-since|if-none-match|if-range|if-unmodified-since|last-modified|link|location|max-forwards|" +
+  "proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|server|set-cookie|" +
+  "strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate";
 
 /** RFC 7541 Appendix A; index 0 is not used. */
-export const STATIC_TABLE: readonly Field[] = ["", ...NAMES].map((name, index) => field(name, VALUES[index] ?? ""));
+export const STATIC_TABLE: readonly Field[] = `|${STATIC}`.split("|").map((entry) => {
+  const [name, value] = /^(\S*) ?(.*)$/.exec(entry)!.slice(1);
+  return field(name!, value!);
+});
 
 /** The first index of the dynamic table (RFC 7541 section 2.3.3). */
 export const FIRST_DYNAMIC_INDEX: number = STATIC_TABLE.length;
