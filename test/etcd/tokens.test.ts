@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { TokenState } from "../../src/etcd/client/client-state.ts";
-import { Tokens } from "../../src/etcd/client/tokens.ts";
+import { Tokens, type TokensOptions } from "../../src/etcd/client/tokens.ts";
 import { AuthenticationError, EtcdError } from "../../src/etcd/driver/failure.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
@@ -10,29 +10,34 @@ const endpoint = { address: "e1:1" };
 const never = new AbortController().signal;
 
 /** Tokens of an etcd that answers with `answer`, by default with "token-1", "token-2" and so on. */
-function setUp({ answer, state = new TokenState(() => 0.5) }: {
+function setUp({ answer, state = new TokenState(() => 0.5), clock = new ManualClock(), ...more }: {
   answer?: (signal: AbortSignal, timeoutMs: number) => Promise<string>;
   state?: TokenState;
-} = {}) {
-  const clock = new ManualClock();
+  clock?: ManualClock;
+} & Partial<TokensOptions> = {}) {
   /** The timeouts of the authentications that were made. */
   const asked: number[] = [];
+  /** How often the choice of the first endpoint was left to the client. */
+  let cursors = 0;
   const tokens = new Tokens({
     authenticate: (_cursor, timeoutMs, signal) => {
       asked.push(timeoutMs);
       return answer?.(signal, timeoutMs) ?? Promise.resolve(`token-${asked.length}`);
     },
     unsent: () => false,
-    cursor: () => ({ endpoint, next() {} }),
+    cursor: () => (cursors++, { endpoint, next() {} }),
     endpoints: 1,
     state,
     queue: undefined,
     clock,
     random: () => 0.5,
+    ...more,
   });
   const get = (spreadMs?: number) => tokens.get(endpoint, never, spreadMs);
-  return { tokens, clock, state, asked, get };
+  return { tokens, clock, state, asked, get, cursors: () => cursors };
 }
+
+const down = new EtcdError("connection refused", "transient");
 
 describe("a user's token", () => {
   it("is fetched once authentication is enabled, where there was none", async () => {
@@ -152,5 +157,112 @@ describe("a user's token", () => {
     tokens.refused("token", endpoint);
     await get();
     assert.deepEqual(asked, [60_000, 120_000, 60_000]);
+  });
+
+  it("that two endpoints refuse is one that was refused, whose successor is fetched at once", async () => {
+    const { tokens, clock, asked, get } = setUp();
+    await get();
+    tokens.refused("token-1", endpoint);
+    tokens.refused("token-1", { address: "e2:1" });
+    await get();
+    assert.deepEqual([asked.length, clock.pending], [2, []]);
+  });
+
+  it("is fetched at once when the pause before it has just passed", async () => {
+    const { tokens, clock, asked, get } = setUp();
+    for (const token of ["token-1", "token-2"]) {
+      await get();
+      tokens.refused(token, endpoint);
+    }
+    clock.skip(2_000);
+    assert.equal(await get(), "token-3");
+    assert.deepEqual([asked.length, clock.pending], [3, []]);
+  });
+
+  it("is fetched from where the client is by then", async () => {
+    const { tokens, get, cursors } = setUp();
+    await get();
+    tokens.refused("token-1", endpoint);
+    await get();
+    assert.equal(cursors(), 2);
+  });
+
+  it("is not fetched for those in no hurry who have left before", async () => {
+    const { tokens, clock, asked } = setUp();
+    const leaving = new AbortController(), reason = new Error("left");
+    const left = assert.rejects(tokens.get(endpoint, leaving.signal, 1), (error) => error === reason);
+    assert.deepEqual(clock.pending, [0.5]);
+    leaving.abort(reason);
+    await left;
+    await clock.advance(1);
+    assert.deepEqual([asked, clock.pending], [[], []]);
+  });
+
+  it("is asked for once at each endpoint as long as nothing is sent", async () => {
+    const { asked, get } = setUp({ answer: () => Promise.reject(down), unsent: () => true, endpoints: 3 });
+    await assert.rejects(get(), AuthenticationError);
+    assert.equal(asked.length, 3);
+  });
+});
+
+describe("a failed authentication", () => {
+  /** The pauses after so many of them. */
+  async function pauses({ clock, get }: ReturnType<typeof setUp>, count: number): Promise<number[]> {
+    const all: number[] = [];
+    while (all.length < count) {
+      const error: unknown = await get().then(() => assert.fail("it succeeds"), (error) => error);
+      assert.ok(error instanceof AuthenticationError);
+      all.push(error.retryAtMs - clock.now());
+      await clock.advance(all.at(-1)!);
+    }
+    return all;
+  }
+
+  it("is tried again after 1 s at first and 40 s at last, and within 2 s where nothing was sent", async () => {
+    const worked = setUp({ answer: () => Promise.reject(down) });
+    assert.deepEqual(await pauses(worked, 8), [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 40_000, 40_000]);
+    let reachable = false;
+    const unsent = setUp({
+      answer: () => reachable ? Promise.resolve("token") : Promise.reject(down),
+      unsent: () => true,
+    });
+    assert.deepEqual(await pauses(unsent, 6), [50, 100, 200, 400, 800, 1_000]);
+    reachable = true;
+    await unsent.get();
+    unsent.tokens.refused("token", endpoint);
+    reachable = false;
+    assert.deepEqual(await pauses(unsent, 1), [50]);
+  });
+
+  it("may take longer the next time only if it took as long as it might, not counting its wait for others", async () => {
+    const clock = new ManualClock(), queue = "failed authentications";
+    clock.skip(600_000);
+    const first = Promise.withResolvers<string>();
+    const slow = setUp({ clock, queue, answer: () => first.promise });
+    const quick = setUp({ clock, queue, answer: () => Promise.reject(down) });
+    const failing = [slow, quick].map(({ get }) => assert.rejects(get(), AuthenticationError));
+    await settled();
+    clock.skip(60_000);
+    first.reject(down);
+    await Promise.all(failing);
+    clock.skip(60_000);
+    await Promise.all([slow, quick].map(({ get }) => assert.rejects(get(), AuthenticationError)));
+    assert.deepEqual([slow.asked, quick.asked], [[60_000, 120_000], [60_000, 60_000]]);
+  });
+
+  it("of one client is forgotten once another that shares its state has a token", async () => {
+    const state = new TokenState(() => 0.5), clock = new ManualClock();
+    const late = Promise.withResolvers<string>();
+    const failing = setUp({ state, clock, answer: () => Promise.reject(down) });
+    const fetching = setUp({ state, clock, answer: () => late.promise });
+    const got = fetching.get();
+    await assert.rejects(failing.get(), AuthenticationError);
+    late.resolve("token");
+    assert.equal(await got, "token");
+    fetching.tokens.refused("token", endpoint);
+    const asked = fetching.get();
+    await clock.advance(2_000);
+    assert.equal(await asked, "token");
+    assert.equal(fetching.asked.length, 2);
   });
 });

@@ -16,6 +16,7 @@ const SCRIPTED = [
   "attempts",
   "authentication",
   "authentication-queue",
+  "client",
   "connection-losses",
   "endpoint-probes",
   "key-looks",

@@ -42,7 +42,7 @@ function joined(waiting: (() => void)[], signal: AbortSignal): Promise<void> {
       waiting.splice(waiting.indexOf(turn), 1);
       reject(signal.reason);
     };
-    signal.addEventListener("abort", leave, { once: true });
+    signal.addEventListener("abort", leave);
     waiting.push(turn);
   });
 }

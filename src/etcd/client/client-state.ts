@@ -4,7 +4,7 @@ import type { Cursor } from "./cursor.ts";
 import { RETRY } from "./pace.ts";
 
 /**
- * The timeout of an authentication, in milliseconds; doubled after each one that times out. etcd checks a password with
+ * The timeout of an authentication, in milliseconds: at first, and once one has timed out. etcd checks a password with
  * bcrypt, a tenth of a second of one core, for everyone who asks, and continues for those who have gone: giving up
  * early and asking again only adds to its work. A dead endpoint is detected earlier, by pings.
  */
@@ -16,7 +16,8 @@ const PAUSE = { initialMs: 1_000, maxMs: 40_000, factor: 2, jitter: 0.5 } as con
 export class TokenState {
   /** "" once etcd has reported that authentication is disabled. */
   token: string | undefined;
-  sinceMs = 0;
+  /** When it arrived, in milliseconds of the clock. */
+  sinceMs: number = -Infinity;
   /** The endpoints that refused the token. */
   readonly refusedAt: Set<string> = new Set();
   /** Before this no authentication begins, in milliseconds of the clock. */

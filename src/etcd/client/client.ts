@@ -191,7 +191,7 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
           if (driver.authenticate === undefined) throw new Error("this etcd driver does not support passwords");
           return driver.authenticate(user, context);
         }),
-      unsent: ({ cause }) => driver.unsent?.(cause) ?? false,
+      unsent: ({ cause }) => driver.unsent?.(cause) === true,
       cursor: () => this.cursor(),
       endpoints: endpoints.length,
       state: this.#state.token ??= new TokenState(random),

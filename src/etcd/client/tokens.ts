@@ -133,8 +133,7 @@ export class Tokens {
 
   #failed(error: EtcdError, tookMs: number): AuthenticationError {
     const { clock, unsent } = this.#options;
-    const { most } = AUTHENTICATION_TIMEOUT_MS;
-    if (tookMs >= this.#state.timeoutMs) this.#state.timeoutMs = Math.min(most, 2 * this.#state.timeoutMs);
+    if (tookMs >= this.#state.timeoutMs) this.#state.timeoutMs = AUTHENTICATION_TIMEOUT_MS.most;
     this.#state.cursor?.next();
     const pauseMs = error.kind === "refused"
       ? REFUSED_RETRY_MS
