@@ -37,7 +37,7 @@ export type Role = "client" | "server";
 export abstract class Endpoint<S extends Stream> {
   readonly clock: Clock;
   readonly limits: ResolvedHttp2Limits;
-  readonly peer: PeerSettings = new PeerSettings();
+  readonly peer: PeerSettings;
   readonly encoder: HpackEncoder = new HpackEncoder();
   readonly writer: FrameWriter;
   readonly sender: Sender;
@@ -54,6 +54,7 @@ export abstract class Endpoint<S extends Stream> {
     this.bytes = bytes;
     this.clock = options.clock ?? systemClock;
     this.limits = resolveLimits(options.limits);
+    this.peer = new PeerSettings(this.peerName);
     this.writer = new FrameWriter(bytes, options.scheduleFlush ?? nextMicrotask());
     this.sender = new Sender(this.writer, this.peer);
     this.lender = new Lender(this.limits, this.clock, this.writer);

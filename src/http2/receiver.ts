@@ -32,7 +32,8 @@ export abstract class Receiver<S extends Stream> {
   constructor(endpoint: Endpoint<S>) {
     const { clock, limits, writer } = endpoint;
     this.#endpoint = endpoint;
-    this.hpack = new HpackDecoder(HEADER_TABLE_BYTES, limits.maxHeaderListBytes);
+    const kind = endpoint.peerName === "client" ? "request" : "response";
+    this.hpack = new HpackDecoder(HEADER_TABLE_BYTES, limits.maxHeaderListBytes, kind);
     this.#window = new ReceiveWindow(limits.connectionWindowBytes);
     this.#sendWindows = new SendWindows(endpoint);
     this.#control = new RateGuard(clock);

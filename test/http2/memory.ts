@@ -27,6 +27,8 @@ export class MemoryServer implements ByteStream {
   ended = false;
   destroyed = false;
   held = false;
+  /** Whether the frames are a server's, which begin without a client's preface. */
+  fromServer = false;
   #read = 0;
   #scheduled = false;
 
@@ -60,7 +62,7 @@ export class MemoryServer implements ByteStream {
   frames(): RawFrame[] {
     const all = concat(...this.writes);
     const frames: RawFrame[] = [];
-    if (this.#read === 0 && all.length >= CLIENT_PREFACE.length) this.#read = CLIENT_PREFACE.length;
+    if (this.#read === 0 && !this.fromServer && all.length >= CLIENT_PREFACE.length) this.#read = CLIENT_PREFACE.length;
     for (let frame; (frame = decodeFrame(all.subarray(this.#read))) !== undefined;) {
       this.#read += 9 + frame.payload.length;
       frames.push(frame);

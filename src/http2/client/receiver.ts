@@ -164,7 +164,7 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
     const expected = this.#requests.cancelled.expects(id, bytes, last);
     // Empty DATA takes nothing of the stream's window and could go on indefinitely.
     if (!expected || (bytes === 0 && !last)) this.onIgnored();
-    if (!expected) this.#endpoint.writer.streamClosed(id);
+    if (!expected) this.#endpoint.writer.refuse(id, ErrorCode.STREAM_CLOSED);
   }
 
   /** Section 8.1.1. */

@@ -29,7 +29,7 @@ export interface ServerStreamConnection {
   readonly client: Peer;
   /** The largest header section that the client accepts, in bytes as RFC 7541 section 4.1 counts them. */
   readonly maxResponseHeaderListBytes: number;
-  readonly responses: {
+  readonly requests: {
     headers(stream: ServerStream, template: HeaderTemplate, extra: readonly string[] | undefined): void;
     trailers(stream: ServerStream, template: HeaderTemplate, extra: readonly string[] | undefined): void;
     /** END_STREAM was sent. */
@@ -66,9 +66,9 @@ export abstract class ServerStream extends Stream {
   tailExtra: readonly string[] | undefined = undefined;
   /** Whether a handler runs: see {@link beginHandling}. */
   handling = false;
-  /** How many sweeps for requests and responses that don't get on have seen it, and how far it was at the last one. */
-  sweeps = 0;
-  sweptAt = 0;
+  // When a sweep first saw it where it is now, in milliseconds, and how many bytes of its response waited then.
+  stuckSince = 0;
+  stuckBytes = 0;
 
   /** The stream is open: it can be responded to from now on. */
   onOpen(): void {}
@@ -79,7 +79,7 @@ export abstract class ServerStream extends Stream {
   /**
    * There will be no complete request, or the response can't be delivered: the client reset the stream, did something
    * that HTTP/2 forbids, or left. Nothing can be sent any more. Not called after {@link finish}, {@link end} or
-   * {@link reset}, except if the connection is lost while the response still waits for the client's windows.
+   * {@link reset}.
    */
   abstract onFailed(error: Http2Error): void;
   /**
@@ -108,7 +108,7 @@ export abstract class ServerStream extends Stream {
   respond(template: HeaderTemplate, extra: readonly string[] | undefined): void {
     if (!this.responding || this.headSent) return;
     this.headSent = true;
-    this.connection!.responses.headers(this, template, extra);
+    this.connection!.requests.headers(this, template, extra);
   }
 
   /**
@@ -131,7 +131,7 @@ export abstract class ServerStream extends Stream {
    */
   finish(template: HeaderTemplate, extra: readonly string[] | undefined): void {
     if (!this.responding) return;
-    if (this.outgoing === undefined) return this.connection!.responses.trailers(this, template, extra);
+    if (this.outgoing === undefined) return this.connection!.requests.trailers(this, template, extra);
     this.tail = template;
     this.tailExtra = extra;
   }
@@ -145,7 +145,7 @@ export abstract class ServerStream extends Stream {
   reset(code: number = ErrorCode.CANCEL): void {
     if (this.state === "closed") return;
     if (this.connection === undefined) this.state = "closed";
-    else this.connection.responses.reset(this, code);
+    else this.connection.requests.reset(this, code);
   }
 
   /** The reader took bytes that `onData` delivered: the client may send as many more. */
@@ -154,9 +154,9 @@ export abstract class ServerStream extends Stream {
       this.unreadLoan?.read(bytes);
       return;
     }
-    const { lender, responses } = this.connection!;
+    const { lender, requests } = this.connection!;
     lender.consumed(this, bytes);
-    if (this.bufferedBytes > 0) responses.consumed(this, bytes);
+    if (this.bufferedBytes > 0) requests.consumed(this, bytes);
   }
 
   /** The reader waits for a message of which this many bytes are missing: the client may send them at once. */
@@ -176,7 +176,7 @@ export abstract class ServerStream extends Stream {
   endHandling(): void {
     if (!this.handling) return;
     this.handling = false;
-    if (this.state === "closed") this.connection?.responses.handled(this);
+    if (this.state === "closed") this.connection?.requests.handled(this);
   }
 
   // Transitions, called only by the connection and its sender.
@@ -189,9 +189,15 @@ export abstract class ServerStream extends Stream {
     this.state = "open";
   }
 
+  /** END_STREAM arrived. */
+  endedRemotely(): void {
+    this.endReceived = true;
+    this.state = "half-closed (remote)";
+  }
+
   /** END_STREAM was sent. */
   endedLocally(): void {
-    this.connection!.responses.ended(this);
+    this.connection!.requests.ended(this);
   }
 
   /** All content that waited was sent. */
@@ -199,7 +205,7 @@ export abstract class ServerStream extends Stream {
     const { tail, tailExtra } = this;
     if (tail === undefined) return;
     this.tail = this.tailExtra = undefined;
-    this.connection!.responses.trailers(this, tail, tailExtra);
+    this.connection!.requests.trailers(this, tail, tailExtra);
   }
 
   /** Nothing more is sent or received. */

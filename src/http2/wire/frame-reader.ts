@@ -57,9 +57,11 @@ export class FrameReader {
   readonly #fragments: HeaderFragments;
   #begun = false;
   #stopped = false;
+  readonly #peerName: "client" | "server";
 
-  constructor(sink: FrameSink, maxBlockBytes: number) {
+  constructor(sink: FrameSink, maxBlockBytes: number, peerName: "client" | "server" = "server") {
     this.#sink = sink;
+    this.#peerName = peerName;
     this.#fragments = new HeaderFragments(maxBlockBytes);
   }
 
@@ -141,12 +143,13 @@ export class FrameReader {
     }
   }
 
-  /** Section 3.4: a server's first frame is SETTINGS. */
+  /** Section 3.4: the first frame of either side is SETTINGS. */
   #begin(from: Uint8Array, at: number, type: number): void {
     if (type === FrameType.SETTINGS && (from[at + 4]! & Flag.ACK) === 0) {
       this.#begun = true;
       return;
     }
+    if (this.#peerName === "client") throw protocol("the client's first frame is not SETTINGS");
     const text = String.fromCharCode(...from.subarray(at, at + 5));
     if (text === "HTTP/") throw new Http2Error(ErrorCode.HTTP_1_1_REQUIRED, "the server speaks HTTP/1.1, not HTTP/2");
     throw protocol(
@@ -195,7 +198,7 @@ export class FrameReader {
       case FrameType.SETTINGS:
         if (id !== 0) throw protocol("SETTINGS on a stream");
         return (flags & Flag.ACK) !== 0 ? sink.onSettingsAck() : sink.onSettings(bytes, start, end);
-      case FrameType.PUSH_PROMISE: // Section 6.6: this side's SETTINGS forbid it.
+      case FrameType.PUSH_PROMISE: // Section 6.6: this side's SETTINGS forbid it, and a client never may.
         throw protocol("PUSH_PROMISE although push is disabled");
       case FrameType.PING:
         if (id !== 0) throw protocol("PING on a stream");
@@ -211,6 +214,7 @@ export class FrameReader {
         return sink.onWindowUpdate(id, readUint32(bytes, start) & 0x7fff_ffff);
       case FrameType.PRIORITY:
         if (id === 0) throw protocol("PRIORITY on stream 0");
+        this.#checkDependency(bytes, start);
         return sink.onIgnored();
       default:
         return sink.onIgnored();
@@ -222,7 +226,10 @@ export class FrameReader {
     if (this.#streamId === 0) throw protocol("HEADERS on stream 0");
     let padding = 0;
     if ((this.#flags & Flag.PADDED) !== 0) padding = bytes[start++]!;
-    if ((this.#flags & Flag.PRIORITY) !== 0) start += 5;
+    if ((this.#flags & Flag.PRIORITY) !== 0) {
+      this.#checkDependency(bytes, start);
+      start += 5;
+    }
     if (start + padding > end) throw protocol("HEADERS is padded beyond its length");
     end -= padding;
     const endStream = (this.#flags & Flag.END_STREAM) !== 0;
@@ -232,6 +239,12 @@ export class FrameReader {
     }
     this.#fragments.begin(this.#streamId, endStream);
     this.#fragments.add(bytes, start, end);
+  }
+
+  /** RFC 7540 section 5.3.1. Priorities mean nothing any more, but a client that sends this one is broken. */
+  #checkDependency(bytes: Uint8Array, at: number): void {
+    if (this.#peerName === "server" || (readUint32(bytes, at) & 0x7fff_ffff) !== this.#streamId) return;
+    throw protocol("a stream that depends on itself");
   }
 
   /** Section 6.10. */

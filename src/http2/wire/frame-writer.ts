@@ -1,5 +1,4 @@
 import { copy, writeUint32 } from "./bytes.ts";
-import { ErrorCode } from "./error.ts";
 import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader } from "./frame.ts";
 import { findUnsent, without } from "./unsent.ts";
 import type { UnsentRequests } from "./unsent.ts";
@@ -67,10 +66,15 @@ export class FrameWriter {
     return this.#fullBytes + this.#end - this.#start;
   }
 
-  /** Sends the preface and SETTINGS (RFC 9113 section 3.4), and enlarges the connection's window beyond the default. */
+  /** A client's preface (RFC 9113 section 3.4): the magic bytes, then what {@link settings} sends. */
   preface(settings: readonly (readonly [id: number, value: number])[], windowIncrement: number): void {
     const at = this.#reserve(CONNECTION_PREFACE.length);
     this.#slab.set(CONNECTION_PREFACE, at);
+    this.settings(settings, windowIncrement);
+  }
+
+  /** Sends SETTINGS, and enlarges the connection's window beyond the default. */
+  settings(settings: readonly (readonly [id: number, value: number])[], windowIncrement: number): void {
     let to = this.#frame(settings.length * 6, FrameType.SETTINGS, 0, 0);
     for (const [id, value] of settings) {
       this.#slab[to] = id >>> 8;
@@ -105,32 +109,40 @@ export class FrameWriter {
   }
 
   reset(streamId: number, code: number): void {
-    // Not a reply that a peer could provoke at will: there is at most one for each stream that this side opened.
+    // Not a reply that a peer could provoke at will: there is at most one for each stream that this side opened, or
+    // that was accepted and had its place.
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     this.#lastBuffered = 0;
     writeUint32(this.#slab, at, code);
   }
 
-  /** The reply to DATA or HEADERS on a closed stream. */
-  streamClosed(streamId: number): void {
+  /** The reply to frames of a stream that was never accepted, or that is closed. */
+  refuse(streamId: number, code: number): void {
     const at = this.#control(4, FrameType.RST_STREAM, 0, streamId);
-    writeUint32(this.#slab, at, ErrorCode.STREAM_CLOSED);
+    writeUint32(this.#slab, at, code);
   }
 
-  goaway(code: number, debug: string): void {
+  /** `lastStreamId`: the last stream of the peer's that was or may be processed. A client allows its peer none. */
+  goaway(code: number, debug: string, lastStreamId = 0): void {
     const text = new TextEncoder().encode(debug.slice(0, 200));
     const at = this.#frame(8 + text.length, FrameType.GOAWAY, 0, 0);
-    writeUint32(this.#slab, at, 0); // The last stream that the peer opened: a client allows none.
+    writeUint32(this.#slab, at, lastStreamId);
     writeUint32(this.#slab, at + 4, code);
     this.#slab.set(text, at + 8);
   }
 
   /** Sections 6.2 and 6.10: HEADERS, and CONTINUATION for what exceeds the peer's frame size. */
-  headers(streamId: number, template: Uint8Array, literals: readonly Uint8Array[], maxFrameSize: number): void {
+  headers(
+    streamId: number,
+    template: Uint8Array,
+    literals: readonly Uint8Array[],
+    maxFrameSize: number,
+    flags: number = 0,
+  ): void {
     let length = template.length;
     for (let i = 0; i < literals.length; i++) length += literals[i]!.length;
     if (length <= maxFrameSize) {
-      let at = this.#frame(length, FrameType.HEADERS, Flag.END_HEADERS, streamId);
+      let at = this.#frame(length, FrameType.HEADERS, flags | Flag.END_HEADERS, streamId);
       this.#lastBuffered = streamId;
       at = copy(template, 0, template.length, this.#slab, at);
       for (let i = 0; i < literals.length; i++) at = copy(literals[i]!, 0, literals[i]!.length, this.#slab, at);
@@ -142,7 +154,8 @@ export class FrameWriter {
     for (let from = 0; from < length; from += maxFrameSize) {
       const to = Math.min(length, from + maxFrameSize);
       const type = from === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
-      const into = this.#frame(to - from, type, to === length ? Flag.END_HEADERS : 0, streamId);
+      const last = to === length ? Flag.END_HEADERS : 0;
+      const into = this.#frame(to - from, type, from === 0 ? flags | last : last, streamId);
       this.#lastBuffered = streamId;
       copy(block, from, to, this.#slab, into);
     }
@@ -230,6 +243,13 @@ export class FrameWriter {
     this.#end = this.#start + without(this.#slab.subarray(this.#start, this.#end), unsent.ids).length;
     this.#lastData = 0;
     return unsent;
+  }
+
+  /** Releases the slab, if nothing waits in it: the next frame takes a new one, which begins small again. */
+  release(): void {
+    if (this.#end > this.#start) return;
+    this.#slab = NOTHING;
+    this.#start = this.#end = 0;
   }
 
   /** Drops what is buffered; nothing is buffered afterwards. */

@@ -7,8 +7,13 @@ import type { Field } from "./hpack-table.ts";
 export class HeaderBlock {
   /** Name, value, name, value …, without pseudo-header fields. */
   readonly fields: string[] = [];
-  /** `:status`, or 0 in trailers. */
+  /** `:status`, or 0 in trailers and requests. */
   status = 0;
+  // A request's pseudo-header fields; empty in trailers and responses.
+  method = "";
+  path = "";
+  scheme = "";
+  authority = "";
   /** `content-length`, or -1. */
   contentLength = -1;
   /** Why the section is malformed (section 8.1.1), if it is. */
@@ -41,9 +46,25 @@ export class HeaderBlock {
       }
       this.contentLength = length;
       this.fields.push(name, value);
-    } else {
+    } else if (kind === "malformed") {
       this.malformed ??= `field ${JSON.stringify(name.slice(0, 100))} is not allowed`;
+    } else {
+      if (this[kind] !== "" || this.fields.length > 0) this.malformed ??= `${name} appears twice or after other fields`;
+      this[kind] = value;
     }
+  }
+
+  /** Whether it has pseudo-header fields, which trailers must not have. */
+  get hasPseudo(): boolean {
+    return this.status !== 0 || this.method !== "" || this.path !== "" || this.scheme !== "" || this.authority !== "";
+  }
+
+  /** Section 8.3.1: what a request lacks, if it is not malformed otherwise. CONNECT has neither scheme nor path. */
+  get requestFault(): string | undefined {
+    if (this.malformed !== undefined) return this.malformed;
+    if (this.method === "") return "it has no :method";
+    if (this.method === "CONNECT" || (this.path !== "" && this.scheme !== "")) return undefined;
+    return this.path === "" ? "it has no :path" : "it has no :scheme";
   }
 
   /** The first value of a field. */
@@ -54,10 +75,15 @@ export class HeaderBlock {
   }
 }
 
+/** What a header section belongs to. */
+export type SectionKind = "request" | "response";
+
 /** A field and what kind it is, determined once when it is decoded. */
 export interface ReceivedField extends Field {
-  readonly kind: "plain" | "status" | "length" | "malformed";
+  readonly kind: "plain" | "status" | "length" | "malformed" | RequestPseudo;
 }
+
+type RequestPseudo = "method" | "path" | "scheme" | "authority";
 
 // RFC 9110 section 5.6.2 (token), without the upper case that RFC 9113 section 8.2 forbids.
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
@@ -72,14 +98,14 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Classifies a field of a response. */
-export function receivedField(entry: Field): ReceivedField {
+/** Classifies a field of a request or a response. */
+export function receivedField(entry: Field, section: SectionKind = "response"): ReceivedField {
   const { name } = entry;
   // RFC 9113 section 8.2.1 forbids white space around a value. But gRPC allows spaces in a `grpc-message`, and
   // grpc-go's servers send them unencoded: that is no reason to lose a status. RFC 9110 section 5.5 would strip them
   // anyway.
   const value = name.startsWith(":") ? entry.value : withoutWhiteSpaceAround(entry.value);
-  return { ...entry, value, kind: kindOf(name, value) };
+  return { ...entry, value, kind: section === "request" ? requestKind(name, value) : kindOf(name, value) };
 }
 
 /** Not a regular expression: one that matches white space at the end takes quadratic time on white space elsewhere. */
@@ -92,6 +118,26 @@ function withoutWhiteSpaceAround(value: string): string {
 
 function isWhiteSpace(code: number): boolean {
   return code === 0x20 || code === 0x09;
+}
+
+/** RFC 9113 sections 8.2.2 and 8.3.1. */
+function requestKind(name: string, value: string): ReceivedField["kind"] {
+  switch (name) {
+    case ":method":
+      return NAME.test(value.toLowerCase()) ? "method" : "malformed";
+    case ":path":
+      return isFieldValue(value) ? "path" : "malformed";
+    case ":scheme":
+      return isFieldValue(value) ? "scheme" : "malformed";
+    case ":authority":
+      return isFieldValue(value) ? "authority" : "malformed";
+    case ":status":
+      return "malformed";
+    case "te":
+      return value === "trailers" ? "plain" : "malformed";
+    default:
+      return kindOf(name, value);
+  }
 }
 
 function kindOf(name: string, value: string): ReceivedField["kind"] {

@@ -2,11 +2,14 @@
 
 import { ErrorCode, Http2Error } from "./error.ts";
 import { HeaderBlock, receivedField } from "./header-block.ts";
-import type { ReceivedField } from "./header-block.ts";
+import type { ReceivedField, SectionKind } from "./header-block.ts";
 import { DynamicTable, field, FIRST_DYNAMIC_INDEX, STATIC_TABLE } from "./hpack-table.ts";
 import { huffmanDecode } from "./huffman.ts";
 
-const STATIC: readonly ReceivedField[] = STATIC_TABLE.map(receivedField);
+const STATIC: Readonly<Record<SectionKind, readonly ReceivedField[]>> = {
+  request: STATIC_TABLE.map((entry) => receivedField(entry, "request")),
+  response: STATIC_TABLE.map((entry) => receivedField(entry, "response")),
+};
 /** Blocks up to this size are remembered: a server's usual response headers and trailers take 1 to 40 bytes. */
 const REMEMBERED_BYTES = 64;
 const REMEMBERED_BLOCKS = 4;
@@ -22,6 +25,8 @@ export class HpackDecoder {
   readonly #table: DynamicTable<ReceivedField>;
   readonly #maxTableBytes: number;
   readonly #maxListBytes: number;
+  readonly #kind: SectionKind;
+  readonly #static: readonly ReceivedField[];
   readonly #remembered: (Remembered | undefined)[] = [undefined, undefined, undefined, undefined];
   #slot = 0;
   #at = 0;
@@ -29,11 +34,14 @@ export class HpackDecoder {
   /**
    * @param maxTableBytes SETTINGS_HEADER_TABLE_SIZE as this side announced it
    * @param maxListBytes SETTINGS_MAX_HEADER_LIST_SIZE as this side announced it
+   * @param kind what the peer sends: it decides which pseudo-header fields there are
    */
-  constructor(maxTableBytes: number, maxListBytes: number) {
+  constructor(maxTableBytes: number, maxListBytes: number, kind: SectionKind = "response") {
     this.#table = new DynamicTable(maxTableBytes);
     this.#maxTableBytes = maxTableBytes;
     this.#maxListBytes = maxListBytes;
+    this.#kind = kind;
+    this.#static = STATIC[kind];
   }
 
   /**
@@ -86,7 +94,7 @@ export class HpackDecoder {
 
   /** Section 2.3.3: one address space over both tables. */
   #field(index: number): ReceivedField {
-    const found = index < FIRST_DYNAMIC_INDEX ? STATIC[index] : this.#table.at(index - FIRST_DYNAMIC_INDEX);
+    const found = index < FIRST_DYNAMIC_INDEX ? this.#static[index] : this.#table.at(index - FIRST_DYNAMIC_INDEX);
     if (found === undefined || index === 0) throw invalid(`index ${index} is in neither table`);
     return found;
   }
@@ -94,7 +102,7 @@ export class HpackDecoder {
   #literal(bytes: Uint8Array, end: number, prefix: number): ReceivedField {
     const index = this.#integer(bytes, end, prefix);
     const name = index === 0 ? this.#string(bytes, end) : this.#field(index).name;
-    return receivedField(field(name, this.#string(bytes, end)));
+    return receivedField(field(name, this.#string(bytes, end)), this.#kind);
   }
 
   /** Section 5.1, bounded: no length or index in a header block needs more than 28 bits. */

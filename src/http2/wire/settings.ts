@@ -21,6 +21,11 @@ export class PeerSettings {
   initialWindowSize: number = DEFAULT_WINDOW;
   maxFrameSize: number = DEFAULT_MAX_FRAME_SIZE;
   maxHeaderListSize: number = Infinity;
+  readonly #mayEnablePush: boolean;
+
+  constructor(peerName: "client" | "server" = "server") {
+    this.#mayEnablePush = peerName === "client";
+  }
 
   /**
    * Applies a SETTINGS frame's payload, in order (section 6.5.3).
@@ -36,9 +41,10 @@ export class PeerSettings {
           this.headerTableSize = value;
           this.leastHeaderTableSize = Math.min(value, this.leastHeaderTableSize);
           break;
-        case Setting.ENABLE_PUSH: // A server may only send 0.
-          if (value !== 0) {
-            throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `SETTINGS: a server sent ENABLE_PUSH ${value}`);
+        case Setting.ENABLE_PUSH: // A server may only send 0. No push follows from a client's 1.
+          if (value > (this.#mayEnablePush ? 1 : 0)) {
+            const whose = this.#mayEnablePush ? "client" : "server";
+            throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `SETTINGS: a ${whose} sent ENABLE_PUSH ${value}`);
           }
           break;
         case Setting.MAX_CONCURRENT_STREAMS:

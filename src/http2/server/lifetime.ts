@@ -1,0 +1,91 @@
+import { ErrorCode } from "../wire/error.ts";
+import type { ConnectionTimes } from "./options.ts";
+import type { Requests, ServerEndpoint } from "./requests.ts";
+import type { ServerStream } from "./stream.ts";
+import type { Swept } from "./sweeper.ts";
+
+/** The connection of a {@link Lifetime}. */
+export interface LivingConnection extends ServerEndpoint {
+  readonly requests: Requests;
+  readonly state: string;
+  drain(): void;
+  close(why?: string): void;
+}
+
+/** Ends connections, requests and responses that take too long, as of the last sweep. */
+export class Lifetime implements Swept {
+  watched = false;
+  readonly #connection: LivingConnection;
+  readonly #handshakeMs: number;
+  readonly #requestMs: number;
+  readonly #idleMs: number;
+  readonly #ageMs: number;
+  readonly #graceMs: number;
+  readonly #bornAt: number;
+  /** The number of writes at the last sweep that saw the connection idle, and when that was first so. */
+  #writes = -1;
+  #idleSince = 0;
+
+  constructor(connection: LivingConnection, times: ConnectionTimes = {}) {
+    this.#connection = connection;
+    this.#bornAt = connection.clock.now();
+    this.#handshakeMs = times.handshakeTimeoutMs ?? 10_000;
+    this.#requestMs = times.requestTimeoutMs ?? 60_000;
+    this.#idleMs = times.maxConnectionIdleMs ?? Infinity;
+    // At random, so that the clients of a server don't all come back at once.
+    this.#ageMs = (times.maxConnectionAgeMs ?? Infinity) * (0.9 + 0.2 * Math.random());
+    this.#graceMs = times.maxConnectionAgeGraceMs ?? Infinity;
+  }
+
+  /** The shortest time that it measures. */
+  get leastMs(): number {
+    const grace = this.#graceMs > 0 ? this.#graceMs : Infinity;
+    return Math.min(this.#handshakeMs, this.#requestMs, this.#idleMs, this.#ageMs, grace);
+  }
+
+  sweep(now: number): boolean {
+    const { streams, state } = this.#connection;
+    if (state === "opening") {
+      if (now - this.#bornAt >= this.#handshakeMs) this.#connection.close("no HTTP/2 preface in time");
+      return true;
+    }
+    for (const stream of streams) this.#sweepStream(stream, now);
+    const age = now - this.#bornAt;
+    if (age >= this.#ageMs + this.#graceMs) this.#connection.close("max_age");
+    else if (age >= this.#ageMs) this.#connection.drain();
+    const idle = this.#isIdle(now);
+    return !idle || this.#idleMs < Infinity || this.#ageMs < Infinity;
+  }
+
+  /** Whether nothing has been sent since the last sweep, nor is anything open. */
+  #isIdle(now: number): boolean {
+    const { streams, writer } = this.#connection;
+    if (streams.size > 0 || writer.writes !== this.#writes) {
+      this.#writes = streams.size > 0 ? -1 : writer.writes;
+      this.#idleSince = now;
+      return false;
+    }
+    writer.release();
+    if (now - this.#idleSince >= this.#idleMs) this.#connection.drain();
+    return true;
+  }
+
+  #sweepStream(stream: ServerStream, now: number): void {
+    const waiting = stream.endReceived || stream.longLived ? stuckBytes(stream) : -1;
+    // It waits for nothing but its handler, or got on since the last sweep.
+    if (waiting === 0 || waiting !== stream.stuckBytes) {
+      stream.stuckBytes = waiting;
+      stream.stuckSince = now;
+      return;
+    }
+    if (now - stream.stuckSince < this.#requestMs) return;
+    if (waiting > 0) return this.#connection.requests.reset(stream, ErrorCode.CANCEL);
+    stream.onRequestTimeout();
+    if (!stream.closed) this.#connection.requests.reset(stream, ErrorCode.CANCEL);
+  }
+}
+
+/** What waits of a response that is otherwise finished. */
+function stuckBytes(stream: ServerStream): number {
+  return stream.responding ? 0 : stream.outgoingBytes;
+}

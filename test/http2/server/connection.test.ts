@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Http2Connection } from "../../../src/http2/client/connection.ts";
+import { ServerConnection } from "../../../src/http2/server/connection.ts";
+import { bytePipe } from "../../support/byte-pipe.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FrameType, Setting } from "../../support/raw-http2/frame.ts";
+import { END_HEADERS_STREAM, flushed, frame, TEMPLATE, TestStream } from "../memory.ts";
+import { HEAD, PREFACE, REQUEST, served, TestRequest, TRAILERS } from "./memory.ts";
+
+const NOTHING = new Uint8Array(0);
+
+describe("a server's HTTP/2 connection", () => {
+  it("begins with SETTINGS and the connection's window, in one write and without a preface", async () => {
+    const { client } = served({}, false);
+    await flushed();
+    const [settings, window] = client.frames();
+    const { payload } = settings!;
+    const view = new DataView(payload.buffer, payload.byteOffset);
+    const values = [0, 6, 12].map((at) => [view.getUint16(at), view.getUint32(at + 2)]);
+    assert.deepEqual(values, [
+      [Setting.maxConcurrentStreams, 1_000],
+      [Setting.initialWindowSize, 65_536],
+      [Setting.maxHeaderListSize, 65_536],
+    ]);
+    assert.deepEqual([window!.type, client.writes.length], [FrameType.windowUpdate, 1]);
+  });
+
+  it("answers a request with headers, content and trailers, in one write with those of the same turn", async () => {
+    const { client, requests } = served();
+    await flushed();
+    client.frames();
+    const { length } = client.writes;
+    for (const id of [1, 3]) {
+      client.send(frame.headers(id, REQUEST), frame.data(id, new Uint8Array(5), 1));
+    }
+    assert.deepEqual(requests.map(({ told }) => told), [["open", "end"], ["open", "end"]]);
+    assert.equal(requests[0]!.head.path, "/test");
+    assert.equal(requests[0]!.bytes, 5);
+    await flushed();
+    assert.deepEqual(client.names(), ["headers:1", "headers:1 END", "headers:3", "headers:3 END"]);
+    assert.equal(client.writes.length, length + 1);
+  });
+
+  it("reads a preface that comes byte by byte", () => {
+    const { client, connection, requests } = served({}, false);
+    const bytes = [PREFACE, frame.settings(), frame.headers(1, REQUEST, END_HEADERS_STREAM)];
+    for (const part of bytes) for (const byte of part) client.send(Uint8Array.of(byte));
+    assert.equal(connection.state, "open");
+    assert.equal(requests.length, 1);
+  });
+
+  it("gives equal header blocks one object, with what its protocol remembered", async () => {
+    const [ours, theirs] = bytePipe();
+    const memos: unknown[] = [];
+    const server = new ServerConnection(theirs, {}, {
+      accept(head) {
+        memos.push(head.memo);
+        head.memo ??= { path: head.path };
+        return new TestRequest(head);
+      },
+    });
+    const connection = new Http2Connection(ours, {});
+    for (let i = 0; i < 3; i++) {
+      const stream = new TestStream();
+      stream.open(connection, TEMPLATE, undefined);
+      stream.end();
+      await eventually("the response is complete", () => stream.done);
+      assert.equal(stream.trailers?.get("grpc-status"), "0");
+    }
+    // The first adds to the table; from then on the block is the same.
+    assert.deepEqual(memos, [undefined, undefined, { path: "/test" }]);
+    assert.equal(server.streams.size, 0);
+  });
+
+  it("carries megabytes both ways with our own client, through its windows, and sends trailers after them", async () => {
+    const [ours, theirs] = bytePipe();
+    const body = new Uint8Array(3_000_000).map((_, i) => i);
+    const requests: TestRequest[] = [];
+    new ServerConnection(theirs, {}, {
+      accept(head) {
+        const request = new TestRequest(head);
+        request.answer = body;
+        requests.push(request);
+        return request;
+      },
+    });
+    const connection = new Http2Connection(ours, {});
+    const streams = Array.from({ length: 4 }, () => {
+      const stream = new TestStream();
+      stream.open(connection, TEMPLATE, undefined);
+      stream.write(NOTHING, body, true);
+      return stream;
+    });
+    await eventually("all are done", () => streams.every(({ done }) => done));
+    for (const { received, trailers } of streams) {
+      assert.deepEqual(Buffer.concat(received).equals(body), true);
+      assert.equal(trailers?.get("grpc-status"), "0");
+    }
+    for (const { received } of requests) assert.deepEqual(Buffer.concat(received).equals(body), true);
+  });
+
+  it("asks its protocol to pause when a stream has buffered enough, and to go on when there is room", async () => {
+    const { client, requests } = served({ made: (head) => new TestRequest(head, { answer: false }) });
+    client.request(1);
+    const [request] = requests;
+    request!.respond(HEAD, undefined);
+    assert.equal(request!.write(NOTHING, new Uint8Array(65_535)), true);
+    assert.equal(request!.write(NOTHING, new Uint8Array(70_000)), false);
+    assert.equal(request!.writable, 0);
+    client.send(frame.windowUpdate(0, 1_000_000), frame.windowUpdate(1, 20_000));
+    assert.equal(request!.writable, 1);
+    request!.finish(TRAILERS, undefined);
+    await flushed();
+    assert.equal(client.names().some((name) => name === "headers:1 END"), false);
+    client.send(frame.windowUpdate(1, 200_000));
+    await flushed();
+    assert.equal(client.names().at(-1), "headers:1 END");
+  });
+
+  it("asks its protocol to pause while the byte stream is full, whatever the windows say", async () => {
+    const { client, requests } = served({ made: (head) => new TestRequest(head, { answer: false }) });
+    client.request(1);
+    await flushed();
+    client.full = true;
+    const [request] = requests;
+    request!.respond(HEAD, undefined);
+    await flushed();
+    assert.equal(request!.write(NOTHING, new Uint8Array(10)), false);
+    client.full = false;
+    client.events.writable();
+    assert.equal(request!.writable, 1);
+  });
+
+  it("cuts off a request that is answered before its end, and ignores what is still on the way", async () => {
+    const { client, requests, connection } = served();
+    client.request(1, { end: false });
+    requests[0]!.respondWith(NOTHING);
+    await flushed();
+    assert.deepEqual(client.names(), ["headers:1", "headers:1 END", "rst:1 0"]);
+    client.send(frame.data(1, new Uint8Array(1_000)), frame.data(1, NOTHING, 1));
+    await flushed();
+    assert.deepEqual(client.names(), []);
+    assert.deepEqual([requests[0]!.bytes, connection.state], [0, "open"]);
+  });
+
+  it("ends a response without trailers on its last DATA frame", async () => {
+    const { client, requests } = served({ made: (head) => new TestRequest(head, { answer: false }) });
+    client.request(1);
+    requests[0]!.respond(HEAD, undefined);
+    requests[0]!.write(NOTHING, new Uint8Array(10));
+    requests[0]!.end();
+    await flushed();
+    assert.deepEqual(client.names(), ["headers:1", "data:1 10 END"]);
+  });
+
+  it("tells its protocol of a reset by the client, and sends nothing more", async () => {
+    const { client, requests, connection } = served();
+    client.request(1, { end: false });
+    client.send(frame.reset(1, 8));
+    assert.match(requests[0]!.error!.message, /the client reset the stream: CANCEL/);
+    requests[0]!.respondWith(NOTHING);
+    await flushed();
+    assert.deepEqual(client.names(), []);
+    assert.equal(connection.streams.size, 0);
+  });
+
+  it("tells its protocol of the end of the connection", () => {
+    const { client, requests, closed } = served();
+    client.request(1, { end: false });
+    client.events.closed(new Error("read ECONNRESET"));
+    assert.match(requests[0]!.error!.message, /the connection was lost: read ECONNRESET/);
+    assert.equal(closed.length, 1);
+  });
+});
