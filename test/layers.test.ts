@@ -91,6 +91,15 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/http2/server": ["src/time", "src/option.ts", "src/http2"],
   "src/grpc": ["src/option.ts", "src/http2/wire", "src/raw-method.ts", "src/error-text.ts"],
   "src/grpc/client": ["src/time", "src/option.ts", "src/raw-method.ts", "src/connection", "src/grpc", "src/http2"],
+  "src/grpc/server": [
+    "src/time",
+    "src/listener.ts",
+    "src/option.ts",
+    "src/raw-method.ts",
+    "src/grpc",
+    "src/http2",
+    "src/http2/server",
+  ],
   "src/fetch": [
     "src/time",
     "src/option.ts",

@@ -25,24 +25,39 @@ export interface CodecOptions {
   readonly writeMaxBytes: number;
 }
 
-/** The codec of a method. */
+/** The codec of a method for its callers. */
 export function createCodec<I extends DescMessage, O extends DescMessage>(
   method: DescMethod & { input: I; output: O },
+  options: CodecOptions,
+): Codec<I, O> {
+  return isRawMethod(method) ? rawCodec(method.output, options) : codecOf(method.input, method.output, options);
+}
+
+/** The codec of a method for its server, which parses what callers serialize. */
+export function createServerCodec(method: DescMethod, options: CodecOptions): Codec {
+  return isRawMethod(method) ? rawCodec(method.input, options) : codecOf(method.output, method.input, options);
+}
+
+function codecOf<I extends DescMessage, O extends DescMessage>(
+  sent: I,
+  received: O,
   { format, writeMaxBytes }: CodecOptions,
 ): Codec<I, O> {
-  const { input, output } = method;
-  if (isRawMethod(method)) return rawCodec(output as unknown as typeof BytesValueSchema, writeMaxBytes) as Codec<I, O>;
   return {
     serialize(message) {
-      return checkSize(format.encode(input, create(input, message)), writeMaxBytes);
+      return checkSize(format.encode(sent, create(sent, message)), writeMaxBytes);
     },
-    parse: format.decoder(output) as (bytes: Uint8Array) => MessageShape<O>,
+    parse: format.decoder(received) as (bytes: Uint8Array) => MessageShape<O>,
   };
 }
 
 /** The codec of a method without a schema: its messages are plain bytes. */
-function rawCodec(schema: typeof BytesValueSchema, writeMaxBytes: number): Codec {
-  return {
+function rawCodec<I extends DescMessage, O extends DescMessage>(
+  received: DescMessage,
+  { writeMaxBytes }: CodecOptions,
+): Codec<I, O> {
+  const schema = received as typeof BytesValueSchema;
+  const codec: Codec<typeof BytesValueSchema, typeof BytesValueSchema> = {
     serialize({ value }: MessageInitShape<typeof BytesValueSchema>) {
       if (value !== undefined && !(value instanceof Uint8Array)) {
         throw new ConnectError("a message of a raw method is { value }, a Uint8Array", Code.Internal);
@@ -51,6 +66,7 @@ function rawCodec(schema: typeof BytesValueSchema, writeMaxBytes: number): Codec
     },
     parse: (bytes) => create(schema, { value: bytes.length <= COPIED_BYTES ? bytes.slice() : bytes }),
   };
+  return codec as unknown as Codec<I, O>;
 }
 
 function checkSize(bytes: Uint8Array, writeMaxBytes: number): Uint8Array {

@@ -1,0 +1,205 @@
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import { ServerStream } from "../../http2/server/stream.ts";
+import { ErrorCode } from "../../http2/wire/error.ts";
+import type { Http2Error } from "../../http2/wire/error.ts";
+import type { HeaderBlock } from "../../http2/wire/header-block.ts";
+import type { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
+import { fieldListBytes } from "../../http2/wire/hpack-encoder.ts";
+import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts";
+import { COMPRESSED, messagePrefix } from "../envelope.ts";
+import { lazyHeaders } from "../lazy-headers.ts";
+import { CallContext, urlOf } from "./context.ts";
+import type { ErrorReport } from "./error-report.ts";
+import type { IncomingRequest } from "./options.ts";
+import type { Exchange, Route } from "./route.ts";
+import { NO_FIELDS, OK, statusFields } from "./status.ts";
+
+/** What all calls of a server share. */
+export interface CallHost {
+  readonly deadlines: Deadlines;
+  readonly report: ErrorReport;
+  readonly contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
+}
+
+/** One call's request, as its header section says. */
+export interface CallRequest {
+  readonly head: HeaderBlock;
+  readonly route: Route;
+  readonly exchange: Exchange;
+  readonly timeoutMs: number | undefined;
+  readonly problem: ConnectError | undefined;
+}
+
+/** What unary and streaming calls share: the gate, the deadline, the response's messages and a single end. */
+export abstract class ServerCall extends ServerStream implements DeadlineTarget {
+  protected readonly route: Route;
+  protected readonly exchange: Exchange;
+  /** Set from {@link onOpen} on. */
+  protected context!: CallContext;
+  /** Whether the handler may get the request: its gate let it pass. */
+  protected admitted = false;
+  /** Whether the response is complete, or will never be. */
+  protected ended = false;
+  readonly #host: CallHost;
+  readonly #request: CallRequest;
+  #deadline: Deadline | undefined = undefined;
+
+  constructor(host: CallHost, request: CallRequest) {
+    super();
+    this.route = request.route;
+    this.exchange = request.exchange;
+    this.#host = host;
+    this.#request = request;
+  }
+
+  /** The call passed its gate. */
+  protected abstract begin(): void;
+  /** The call has ended. Without an error, it succeeded. */
+  protected abstract onEnded(error: unknown): void;
+
+  override onOpen(): void {
+    const { head, timeoutMs } = this.#request;
+    const { deadlines, contextValues } = this.#host;
+    if (timeoutMs !== undefined) this.#deadline = deadlines.add(timeoutMs, this);
+    let values: ContextValues | undefined;
+    try {
+      values = contextValues?.(incomingRequest(head, this));
+    } catch (error) {
+      this.context = new CallContext(this.route, this.exchange, head, this.#deadline, undefined);
+      return this.fail(error);
+    }
+    this.context = new CallContext(this.route, this.exchange, head, this.#deadline, values);
+    const { requestGate } = this.route.options;
+    if (requestGate === undefined) this.#admit();
+    else void this.#pass(requestGate);
+  }
+
+  async #pass(gate: (context: CallContext) => void | Promise<void>): Promise<void> {
+    this.beginHandling();
+    try {
+      await gate(this.context);
+    } catch (error) {
+      this.fail(error);
+    }
+    this.endHandling();
+    if (!this.ended) this.#admit();
+  }
+
+  #admit(): void {
+    const { problem } = this.#request;
+    if (problem !== undefined) return this.fail(problem);
+    this.admitted = true;
+    this.begin();
+  }
+
+  /** Sends the only message of a response, and its end. */
+  protected answer(message: unknown): void {
+    if (this.ended) return;
+    try {
+      const bytes = this.serialized(message);
+      if (!(bytes instanceof Promise)) return this.#answer(0, bytes);
+      bytes.then((compressed) => this.#answer(COMPRESSED, compressed)).catch((error) => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #answer(flags: number, bytes: Uint8Array): void {
+    this.sendMessage(flags, bytes);
+    this.complete();
+  }
+
+  /** A message's bytes: a promise if they are compressed. */
+  protected serialized(message: unknown): Uint8Array | Promise<Uint8Array> {
+    const { codec, responseCompression } = this.exchange;
+    const bytes = codec.serialize(message as MessageInitShape<DescMessage>);
+    if (responseCompression === undefined || bytes.length < this.route.options.compressMinBytes) return bytes;
+    return responseCompression.compress(bytes as Uint8Array<ArrayBuffer>);
+  }
+
+  /** Sends a message. Returns false if enough is buffered: continue after `onWritable`. */
+  protected sendMessage(flags: number, bytes: Uint8Array): boolean {
+    if (this.ended) return true;
+    if (!this.headSent) this.respond(this.exchange.head, this.#sendable(this.exchange.head, this.context.headerFields));
+    return this.write(messagePrefix(flags, bytes.length), bytes);
+  }
+
+  /** Ends the response with the status OK. */
+  complete(): void {
+    if (this.ended) return;
+    const trailers = this.#sendable(OK, this.context.trailerFields);
+    if (!this.headSent) this.respond(this.exchange.head, this.#sendable(this.exchange.head, this.context.headerFields));
+    this.#end(undefined);
+    this.finish(OK, trailers);
+  }
+
+  /** Ends the response with an error: a ConnectError as it is, anything else as an internal error without its text. */
+  fail(thrown: unknown): void {
+    if (this.ended) return;
+    let error = thrown;
+    if (!(error instanceof ConnectError)) {
+      this.#host.report(thrown, this.context);
+      error = new ConnectError("internal error", Code.Internal);
+    }
+    this.#end(thrown);
+    this.#sendStatus(error as ConnectError);
+  }
+
+  #sendStatus(error: ConnectError): void {
+    const most = this.connection!.maxResponseHeaderListBytes;
+    let own: string[] | undefined, more: string[] | undefined;
+    try {
+      own = this.context.headerFields;
+      more = this.context.trailerFields;
+    } catch { /* The status matters more. */ }
+    if (error === this.exchange.problem) more = [...more ?? [], "grpc-accept-encoding", this.route.acceptEncoding];
+    if (!this.headSent && own !== undefined && fieldListBytes(own) + this.exchange.head.bytes <= most) {
+      this.respond(this.exchange.head, own);
+    }
+    if (this.headSent) this.finish(NO_FIELDS, statusFields(error, more, most));
+    else this.finish(this.exchange.statusAlone, statusFields(error, more, most - this.exchange.statusAlone.bytes));
+  }
+
+  /** Fields that a handler set, if the client accepts them. @throws ConnectError */
+  #sendable(template: HeaderTemplate, fields: string[] | undefined): string[] | undefined {
+    if (fields === undefined) return undefined;
+    const bytes = template.bytes + fieldListBytes(fields), most = this.connection!.maxResponseHeaderListBytes;
+    if (bytes <= most) return fields;
+    throw new ConnectError(
+      `the response's header fields take ${bytes} bytes, and the client accepts ${most}`,
+      Code.ResourceExhausted,
+    );
+  }
+
+  #end(error: unknown): void {
+    this.ended = true;
+    this.#deadline?.cancel();
+    this.context.end(error);
+    this.onEnded(error);
+  }
+
+  onDeadline(): void {
+    if (this.ended) return;
+    // Content that the client doesn't take would keep its status waiting for as long.
+    const stuck = this.outgoing !== undefined;
+    const error = new ConnectError("the operation timed out", Code.DeadlineExceeded);
+    if (!stuck) return this.fail(error);
+    this.#end(error);
+    this.reset(ErrorCode.CANCEL);
+  }
+
+  onFailed(error: Http2Error): void {
+    if (this.ended) return;
+    this.#end(new ConnectError(error.message, Code.Canceled, undefined, undefined, error));
+  }
+
+  override onOverloaded(): void {
+    this.fail(new ConnectError("the server holds too much of unfinished requests", Code.ResourceExhausted));
+  }
+}
+
+/** A request as the `contextValues` option sees it. */
+export function incomingRequest(head: HeaderBlock, { connection }: ServerStream): IncomingRequest {
+  return { peer: connection!.client, method: head.method, url: urlOf(head), header: lazyHeaders(head) };
+}

@@ -1,0 +1,132 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { HeaderBlock } from "../../http2/wire/header-block.ts";
+import type { Deadline } from "../../time/deadline.ts";
+import { lazyHeaders } from "../lazy-headers.ts";
+import { metadataFields, RESPONSE_FIELDS } from "../metadata.ts";
+import { CallSignal } from "./call-signal.ts";
+import type { Exchange, Route } from "./route.ts";
+
+/**
+ * A call as its handler sees it. Most handlers look at one or two members, so each is created when it is first read:
+ * all of them together would cost more than the rest of a small call.
+ */
+export class CallContext implements HandlerContext {
+  readonly protocolName = "grpc";
+  readonly #route: Route;
+  readonly #exchange: Exchange;
+  readonly #head: HeaderBlock;
+  readonly #deadline: Deadline | undefined;
+  #requestHeader: Headers | undefined = undefined;
+  #responseHeader: Headers | undefined = undefined;
+  #responseTrailer: Headers | undefined = undefined;
+  #signal: CallSignal | undefined = undefined;
+  #ended = false;
+  #reason: unknown = undefined;
+  #values: ContextValues | undefined;
+
+  constructor(
+    route: Route,
+    exchange: Exchange,
+    head: HeaderBlock,
+    deadline: Deadline | undefined,
+    values: ContextValues | undefined,
+  ) {
+    this.#route = route;
+    this.#exchange = exchange;
+    this.#head = head;
+    this.#deadline = deadline;
+    this.#values = values;
+  }
+
+  get method(): DescMethod {
+    return this.#route.desc;
+  }
+  get service(): DescService {
+    return this.#route.desc.parent;
+  }
+  get requestMethod(): string {
+    return this.#head.method;
+  }
+  get url(): string {
+    return urlOf(this.#head);
+  }
+  get timeoutMs(): () => number | undefined {
+    const deadline = this.#deadline;
+    return () => deadline?.leftMs();
+  }
+  get requestHeader(): Headers {
+    return this.#requestHeader ??= lazyHeaders(this.#head);
+  }
+  get responseHeader(): Headers {
+    return this.#responseHeader ??= new Headers({ "content-type": contentType(this.#exchange) });
+  }
+  get responseTrailer(): Headers {
+    return this.#responseTrailer ??= new Headers({ "grpc-status": "0" });
+  }
+  get values(): ContextValues {
+    return this.#values ??= createContextValues();
+  }
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      this.#signal = new CallSignal(this.#route.options.shutdownSignal);
+      if (this.#ended) this.#signal.end(this.#reason);
+    }
+    return this.#signal.signal;
+  }
+
+  /** The call has ended, with an error or without: aborts the signal. */
+  end(reason: unknown): void {
+    this.#ended = true;
+    this.#reason = reason;
+    this.#signal?.end(reason);
+  }
+
+  /** All members at once, as a plain object. */
+  get all(): HandlerContext {
+    const { method, service, requestMethod, url, timeoutMs, requestHeader, responseHeader, responseTrailer } = this;
+    const { values, signal, protocolName } = this;
+    return {
+      method,
+      service,
+      requestMethod,
+      url,
+      timeoutMs,
+      requestHeader,
+      responseHeader,
+      responseTrailer,
+      values,
+      signal,
+      protocolName,
+    };
+  }
+
+  /**
+   * The handler's own fields for the response's header section, if there are any.
+   *
+   * @throws ConnectError Internal for a field that is invalid in a header
+   */
+  get headerFields(): string[] | undefined {
+    return fieldsOf(this.#responseHeader);
+  }
+
+  /** The same for the trailers. */
+  get trailerFields(): string[] | undefined {
+    return fieldsOf(this.#responseTrailer);
+  }
+}
+
+function fieldsOf(headers: Headers | undefined): string[] | undefined {
+  if (headers === undefined) return undefined;
+  const fields = metadataFields(headers, RESPONSE_FIELDS);
+  return fields.length === 0 ? undefined : fields;
+}
+
+function contentType({ head: { fields } }: Exchange): string {
+  return fields[fields.indexOf("content-type") + 1]!;
+}
+
+/** The URL of a request. */
+export function urlOf({ scheme, authority, path }: HeaderBlock): string {
+  return `${scheme}://${authority}${path}`;
+}

@@ -1,0 +1,136 @@
+// Connect's own handlers on a stream of HTTP/2, for all protocols but gRPC.
+
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { ServerStream } from "../../http2/server/stream.ts";
+import { ErrorCode, type Http2Error } from "../../http2/wire/error.ts";
+import { type HeaderBlock, isConnectionSpecific } from "../../http2/wire/header-block.ts";
+import { headersOf } from "../lazy-headers.ts";
+import { BodyBytes } from "./body-bytes.ts";
+import { incomingRequest } from "./call.ts";
+import { urlOf } from "./context.ts";
+import { statusTemplate } from "./immediate-response.ts";
+import type { IncomingRequest } from "./options.ts";
+import { Responses, type ResponseSink } from "./responses.ts";
+import { NO_FIELDS } from "./status.ts";
+
+/** Answers a request of any of Connect's protocols. */
+export type UniversalDispatch = (request: UniversalServerRequest) => Promise<UniversalServerResponse>;
+
+const NOTHING = new Uint8Array(0);
+
+/** One request for a handler of Connect's. */
+export class UniversalStream extends ServerStream implements ResponseSink {
+  override readonly longLived: boolean;
+  readonly #head: HeaderBlock;
+  readonly #dispatch: UniversalDispatch;
+  readonly #contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
+  readonly #body: BodyBytes = new BodyBytes(this);
+  readonly #abort = new AbortController();
+  #trailer: Headers | undefined = undefined;
+  #responses: Responses | undefined = undefined;
+  #over = false;
+
+  constructor(
+    head: HeaderBlock,
+    longLived: boolean,
+    dispatch: UniversalDispatch,
+    contextValues: ((request: IncomingRequest) => ContextValues) | undefined,
+  ) {
+    super();
+    this.#head = head;
+    this.longLived = longLived;
+    this.#dispatch = dispatch;
+    this.#contextValues = contextValues;
+  }
+
+  override onOpen(): void {
+    this.beginHandling();
+    this.#respond().catch((error) => {
+      this.handled();
+      this.fail(error);
+    });
+  }
+
+  async #respond(): Promise<void> {
+    const { status, header, body, trailer } = await this.#dispatch({
+      httpVersion: "2.0",
+      url: urlOf(this.#head),
+      method: this.#head.method,
+      header: headersOf(this.#head),
+      body: this.#body,
+      signal: this.#abort.signal,
+      ...this.#contextValues !== undefined && { contextValues: this.#contextValues(incomingRequest(this.#head, this)) },
+    });
+    if (!this.#over) this.respond(statusTemplate(status), fieldsOf(header));
+    this.#trailer = trailer;
+    if (body === undefined) {
+      this.handled();
+      return this.complete();
+    }
+    const responses = this.#responses = new Responses(this, body);
+    if (this.#over) responses.stop(this.#abort.signal.reason);
+    else responses.pull();
+  }
+
+  onData(chunk: Uint8Array, start: number, end: number): void {
+    this.#body.push(chunk.slice(start, end));
+  }
+
+  onEnd(): void {
+    this.#body.end();
+  }
+
+  onFailed(error: Http2Error): void {
+    this.#end(new ConnectError(error.message, Code.Canceled, undefined, undefined, error));
+  }
+
+  override onWritable(): void {
+    this.#responses?.room();
+  }
+
+  // What its responses need
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  send(bytes: unknown): boolean {
+    return this.write(NOTHING, bytes as Uint8Array);
+  }
+
+  complete(): void {
+    if (this.#over) return;
+    const trailers = fieldsOf(this.#trailer);
+    this.#end(undefined);
+    if (trailers.length === 0) this.end();
+    else this.finish(NO_FIELDS, trailers);
+  }
+
+  /** Connect's handlers put their errors into the response: this one can't be told to the client. */
+  fail(error: unknown): void {
+    if (this.#over) return;
+    this.#end(error);
+    this.reset(ErrorCode.INTERNAL_ERROR);
+  }
+
+  handled(): void {
+    this.endHandling();
+  }
+
+  #end(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#body.drop(error);
+    this.#abort.abort(error);
+    this.#responses?.stop(error);
+  }
+}
+
+function fieldsOf(headers: Headers | undefined): string[] {
+  const fields: string[] = [];
+  headers?.forEach((value, name) => {
+    if (!isConnectionSpecific(name)) fields.push(name, value);
+  });
+  return fields;
+}
