@@ -31,6 +31,7 @@ export class Dispatcher {
 
   /** The stream of a request. */
   readonly accept = (head: HeaderBlock): ServerStream => {
+    if (head.tooLarge) return textResponse(431, "the request's header fields are larger than this server accepts");
     const { route, exchange, timeoutMs, problem } = requestInfo(head, this.routes);
     if (route === undefined) return isGrpc(head) ? unimplemented(head.path) : notFound(head);
     if (exchange === undefined) {
