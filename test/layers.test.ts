@@ -170,6 +170,7 @@ const ENTRIES = [
   "src/etcd3.ts",
   "src/etcd-gateway.ts",
   "src/workers.ts",
+  "src/server-fetch.ts",
   "src/testing.ts",
 ];
 

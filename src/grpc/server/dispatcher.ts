@@ -1,43 +1,38 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { ServerStream } from "../../http2/server/stream.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
 import type { Clock } from "../../time/clock.ts";
 import { deadlinesOf } from "../../time/deadline.ts";
 import type { CallHost } from "./call.ts";
-import { errorReport } from "./error-report.ts";
 import { ImmediateResponse, textResponse } from "./immediate-response.ts";
-import type { ServiceOptions } from "./options.ts";
-import { requestInfo } from "./request.ts";
-import { RecordingRouter, Routes } from "./router.ts";
+import { isGrpc, requestInfo } from "./request.ts";
+import type { Services } from "./services.ts";
 import { statusFields } from "./status.ts";
 import { StreamingServerCall } from "./streaming.ts";
 import { UnaryServerCall } from "./unary.ts";
 import { UniversalStream } from "./universal-stream.ts";
 
-/** Decides what answers a request: this library's gRPC, or Connect's handlers for the other protocols. */
+/** Decides what answers a request on HTTP/2: this library's gRPC, or Connect's handlers for the other protocols. */
 export class Dispatcher {
-  readonly routes: Routes;
+  readonly #services: Services;
   readonly #host: CallHost;
 
-  /** @throws TypeError or RangeError for an invalid option, and whatever `routes` throws */
-  constructor(options: ServiceOptions, clock: Clock | undefined) {
-    const report = errorReport(options.onError);
-    this.routes = new Routes(options.requestPathPrefix ?? "");
-    this.#host = { deadlines: deadlinesOf(clock), report, contextValues: options.contextValues };
-    options.routes(new RecordingRouter(options, this.routes, report));
+  constructor(services: Services, clock: Clock | undefined) {
+    const { contextValues, report } = services;
+    this.#services = services;
+    this.#host = { deadlines: deadlinesOf(clock), report, contextValues };
   }
 
   /** The stream of a request. */
   readonly accept = (head: HeaderBlock): ServerStream => {
     if (head.tooLarge) return textResponse(431, "the request's header fields are larger than this server accepts");
-    const { route, exchange, timeoutMs, problem } = requestInfo(head, this.routes);
-    if (route === undefined) return isGrpc(head) ? unimplemented(head.path) : notFound(head);
+    const { route, exchange, timeoutMs, problem } = requestInfo(head, this.#services.routes);
+    if (route === undefined) return isGrpc(head.get("content-type") ?? "") ? unimplemented(head.path) : notFound(head);
     if (exchange === undefined) {
       const { methodKind } = route.desc;
       const longLived = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-      return new UniversalStream(head, longLived, this.universal, this.#host.contextValues);
+      return new UniversalStream(head, longLived, this.#services.answer, this.#host.contextValues);
     }
     if (head.method !== "POST") return textResponse(405, "gRPC calls are POST requests", ["allow", "POST"]);
     const request = { head, route, exchange, timeoutMs, problem };
@@ -45,16 +40,6 @@ export class Dispatcher {
       ? new UnaryServerCall(this.#host, request)
       : new StreamingServerCall(this.#host, request);
   };
-
-  /** Answers a request of one of Connect's protocols, whatever it arrived on. */
-  readonly universal = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
-    const route = this.routes.find(new URL(request.url).pathname);
-    return route === undefined ? { status: 404 } : await route.universal(request);
-  };
-}
-
-function isGrpc(head: HeaderBlock): boolean {
-  return /^application\/grpc(?:$|[+; \t])/i.test(head.get("content-type") ?? "");
 }
 
 function unimplemented(path: string): ServerStream {

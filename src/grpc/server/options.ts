@@ -7,7 +7,7 @@ import type {
 } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Peer } from "../../http2/server/peer.ts";
-import { type Checks, flag, fn, interceptors, kind, milliseconds, object } from "../../option.ts";
+import { type Checks, flag, fn, interceptors, kind, milliseconds, object, required } from "../../option.ts";
 import { deflate, gzip } from "../compression.ts";
 import {
   DEFAULT_COMPRESS_MIN_BYTES,
@@ -15,6 +15,7 @@ import {
   MAX_MESSAGE_BYTES,
   MESSAGE_OPTIONS,
 } from "../message-options.ts";
+import { corsOption, type CorsOptions } from "./cors.ts";
 
 /**
  * Options of a router, or of one service or method on it, which then apply in place of the router's: Connect's own, with
@@ -43,6 +44,11 @@ export type FailedCall = Pick<HandlerContext, "method" | "url" | "requestHeader"
 export interface ServiceOptions extends RouteOptions {
   /** Registers the services: `(router) => router.service(Simple, { … })`. */
   routes: (router: ConnectRouter) => unknown;
+  /**
+   * Which pages of other origins may call, over Connect and gRPC-Web. Defaults to none: browsers then refuse what they
+   * get.
+   */
+  cors?: CorsOptions;
   /** A path that precedes those of all methods, such as `/api`. Defaults to none. */
   requestPathPrefix?: string;
   /** Creates the context values of a request, for interceptors and handlers. Defaults to empty ones. */
@@ -73,11 +79,12 @@ export const ROUTE_OPTIONS: Checks<RouteOptions> = {
 /** The checks of {@link ServiceOptions}. */
 export const SERVICE_OPTIONS: Checks<ServiceOptions> = {
   ...ROUTE_OPTIONS,
-  routes: Object.assign(fn("a function of a router: (router) => router.service(…)"), { required: true as const }),
+  routes: required(fn("a function of a router: (router) => router.service(…)")),
   requestPathPrefix: kind(
     'a path such as "/api"',
     (value) => typeof value === "string" && /^(?:\/[\x21\x23-\x3e\x40-\x7e]*[^/])?$/.test(value),
   ),
+  cors: corsOption,
   contextValues: fn("a function that returns Connect's context values"),
   onError: fn("a function of an error"),
 };

@@ -65,3 +65,8 @@ function timeoutProblem(field: string, timeoutMs: number | undefined, maxTimeout
   if (timeoutMs <= maxTimeoutMs) return undefined;
   return new ConnectError(`timeout ${timeoutMs}ms must be <= ${maxTimeoutMs}`, Code.InvalidArgument);
 }
+
+/** Whether a content type is one of gRPC's, whatever the format of its messages. */
+export function isGrpc(contentType: string): boolean {
+  return /^application\/grpc(?:$|[+; \t])/i.test(contentType);
+}

@@ -7,6 +7,7 @@ import { createGrpcTransport } from "../../../src/grpc/client/transport.ts";
 import { Dispatcher } from "../../../src/grpc/server/dispatcher.ts";
 import type { ServiceOptions } from "../../../src/grpc/server/options.ts";
 import { Http2Connection } from "../../../src/http2/client/connection.ts";
+import { Services } from "../../../src/grpc/server/services.ts";
 import { ServerConnection } from "../../../src/http2/server/connection.ts";
 import type { Peer } from "../../../src/http2/server/peer.ts";
 import type { Clock } from "../../../src/time/clock.ts";
@@ -36,7 +37,8 @@ export function pair(
   { server = {}, client = {}, peer, clock }: PairOptions = {},
 ): Pair {
   const [ours, theirs] = bytePipe();
-  const { accept } = new Dispatcher({ routes: (router) => router.service(Simple, methods), ...server }, clock);
+  const services = new Services({ routes: (router) => router.service(Simple, methods), ...server });
+  const { accept } = new Dispatcher(services, clock);
   const serverConnection = new ServerConnection(theirs, {}, { accept, client: peer, clock });
   const connection = new Http2Connection(ours, {}, { clock });
   t.after(() => connection.close(0, 0));
