@@ -27,9 +27,8 @@ export function checkOptions<Options extends object>(
   within = "",
 ): void {
   if (!isObject(options)) {
-    const needed = Object.entries<Check>(checks).filter(([, check]) => check.required).map(([name]) => name);
-    const with_ = needed.length === 0 ? "" : ` with ${needed.join(" and ")}`;
-    throw new TypeError(`${taker} takes an options object${with_}, not ${quoted(options)}`);
+    const needed = Object.keys(checks).filter((name) => checks[name as keyof Options].required).join(" and ");
+    throw new TypeError(`${taker} takes an options object${needed && ` with ${needed}`}, not ${quoted(options)}`);
   }
   // This may run once per call of a balanced transport, so no list of names is made unless something is wrong.
   for (const name in options) {
@@ -181,11 +180,11 @@ export function group<Options extends object>(expected: string, taker: string, c
 /** An object whose names `isName` accepts, and whose values `check` does. */
 export function byName(expected: string, isName: (name: string) => boolean, check: Check): Check {
   return (name, value) => {
-    if (!isObject(value) || !Object.keys(value).every(isName)) {
-      const wrong = isObject(value) ? Object.keys(value).find((key) => !isName(key)) : undefined;
-      throw wrongOption(name, wrong ?? value, expected);
+    if (!isObject(value)) throw wrongOption(name, value, expected);
+    for (const [key, item] of Object.entries(value)) {
+      if (!isName(key)) throw wrongOption(name, key, expected);
+      check(`${name}[${quoted(key)}]`, item);
     }
-    for (const [key, item] of Object.entries(value)) check(`${name}[${JSON.stringify(key)}]`, item);
   };
 }
 

@@ -22,7 +22,8 @@
  * @module
  */
 export { workerConnector } from "./workers/connector.ts";
-export type { WorkerConnectorOptions, WorkerSocketOptions } from "./workers/connector.ts";
+export type { WorkerConnectorOptions } from "./workers/connector.ts";
+export type { WorkerSocketOptions } from "./workers/link.ts";
 export { createObjectEtcdRegistry, createWorkerEtcdRegistry } from "./workers/etcd-registry.ts";
 export type { WorkerEtcdRegistryOptions } from "./workers/etcd-registry.ts";
 export { createWorkerTransport } from "./workers/transport.ts";

@@ -1,3 +1,4 @@
+import { makeConnection } from "../../src/connection/make-connection.ts";
 import { Pool } from "../../src/connection/pool.ts";
 import type { Endpoint } from "../../src/index.ts";
 import { leapingClock } from "./clock.ts";
@@ -14,6 +15,7 @@ export function reconcileMs(count: number): { one: number; all: number } {
     random: Math.random,
     // Links without states: nothing but the pool's own work is measured.
     connector: () => ({ transport: { unary: unused, stream: unused }, close: async () => {} }),
+    makeConnection,
     onChange() {},
   });
   const timed = (set: readonly Endpoint[]) => {

@@ -1,4 +1,5 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import type { MakeConnection } from "../connection/make-connection.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Connector } from "../connection/link.ts";
 import type { HealthCheck } from "../health/health.ts";
@@ -22,6 +23,7 @@ export interface BalancerOptions {
   /** What is resolved. */
   readonly target: string | undefined;
   readonly connector: Connector;
+  readonly makeConnection: MakeConnection;
   readonly policy: Policy;
   readonly clock: Clock;
   readonly random: () => number;
@@ -97,6 +99,7 @@ export abstract class Balancer implements ReadListener {
       clock: options.clock,
       random: options.random,
       connector: options.connector,
+      makeConnection: options.makeConnection,
       backoff: options.backoff,
       ...options.removedStreamGraceMs !== undefined && { removedStreamGraceMs: options.removedStreamGraceMs },
       onChange: (connections) => this.#rebuild(connections),

@@ -5,7 +5,7 @@ import type { Clock, Timer } from "../time/clock.ts";
 import { DEFAULT_CONNECT_BACKOFF } from "./connect-backoff.ts";
 import type { ConnectionHost, EndpointConnection } from "./endpoint-connection.ts";
 import type { Connector } from "./link.ts";
-import { makeConnection } from "./make-connection.ts";
+import type { MakeConnection } from "./make-connection.ts";
 import { OpeningLimit } from "./opening-limit.ts";
 import { Pacer } from "./pacer.ts";
 
@@ -23,6 +23,7 @@ export interface PoolOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly connector: Connector;
+  readonly makeConnection: MakeConnection;
   readonly backoff?: BackoffOptions;
   /** How long streams on a removed connection may continue, in milliseconds. Defaults to Infinity. */
   readonly removedStreamGraceMs?: number;
@@ -189,7 +190,7 @@ export class Pool {
         connection.restore(endpoint);
         added.push(endpoint);
       } else {
-        connection = makeConnection(endpoint, this.#host);
+        connection = this.#options.makeConnection(endpoint, this.#host);
         added.push(endpoint);
       }
       next.set(identity, connection);

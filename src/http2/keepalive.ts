@@ -1,7 +1,8 @@
 import { type Checks, flag, milliseconds } from "../option.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import type { FrameWriter } from "./wire/frame-writer.ts";
-import { ErrorCode, Http2Error } from "./wire/error.ts";
+import { Http2Error } from "./wire/error.ts";
+import * as ErrorCode from "./wire/error-code.ts";
 
 /** When a silent connection is probed with PINGs (gRPC's keepalive, gRFC A8). */
 export interface KeepaliveOptions {

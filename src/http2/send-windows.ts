@@ -1,6 +1,7 @@
 import type { Sender } from "./sender.ts";
 import type { Stream } from "./stream.ts";
-import { ErrorCode, Http2Error } from "./wire/error.ts";
+import { Http2Error } from "./wire/error.ts";
+import * as ErrorCode from "./wire/error-code.ts";
 import { MAX_WINDOW } from "./wire/frame.ts";
 import type { PeerSettings } from "./wire/settings.ts";
 

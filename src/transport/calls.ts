@@ -7,6 +7,7 @@ import { Settings } from "../call/settings.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { UnaryCall } from "../call/unary-call.ts";
 import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
+import type { MakeConnection } from "../connection/make-connection.ts";
 import { givenOf } from "../option.ts";
 import { roundRobin } from "../policy/round-robin.ts";
 import { systemClock } from "../time/clock.ts";
@@ -16,10 +17,15 @@ import { BACKOFF, type BalancedTransportOptions } from "./options.ts";
 type CallOptions = Omit<BalancedTransportOptions, "resolver">;
 
 /** The options of a transport's balancer, with their defaults. */
-export function balancerOptions(options: CallOptions, target: string | undefined): BalancerOptions {
+export function balancerOptions(
+  options: CallOptions,
+  target: string | undefined,
+  makeConnection: MakeConnection,
+): BalancerOptions {
   return {
     target,
     connector: options.connector,
+    makeConnection,
     policy: options.policy ?? roundRobin(),
     health: options.health ?? [],
     panicShare: options.panicShare ?? 0,

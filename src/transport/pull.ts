@@ -1,6 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 import { type ListingResolver, PulledBalancer } from "../balancer/pulled.ts";
 import { PulledSource } from "../balancer/pulled-source.ts";
+import { type MakeConnection, makeConnection } from "../connection/make-connection.ts";
 import { checkOptions, type Checks, milliseconds, quoted } from "../option.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
@@ -71,8 +72,13 @@ export const PULL: Checks<PullTransportOptions> = {
  */
 export function createPullTransport(options: PullTransportOptions): PullTransport {
   checkOptions("createPullTransport()", options, PULL);
+  return pullTransport(options, makeConnection);
+}
+
+/** {@link createPullTransport} for options that are checked, and for the connections that its connector needs. */
+export function pullTransport(options: PullTransportOptions, makeConnection: MakeConnection): PullTransport {
   const { maxAgeMs = 5_000 } = options, resolver = options.resolver as ListingResolver;
-  const balancer = new PulledBalancer(resolver, maxAgeMs, balancerOptions(options, resolver.target));
+  const balancer = new PulledBalancer(resolver, maxAgeMs, balancerOptions(options, resolver.target, makeConnection));
   const env = callEnvironment(options, new PulledSource(balancer));
   return {
     ...callsOf(env, options.interceptors),

@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { WatchedBalancer } from "../balancer/watched.ts";
+import { makeConnection } from "../connection/make-connection.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
 import { type BalancedTransportOptions, checkTransportOptions } from "./options.ts";
@@ -41,7 +42,8 @@ export interface BalancedTransport extends Transport, AsyncDisposable {
  */
 export function createBalancedTransport(options: BalancedTransportOptions): BalancedTransport {
   checkTransportOptions(options);
-  const balancer = new WatchedBalancer(options.resolver, balancerOptions(options, options.resolver.target));
+  const { resolver } = options;
+  const balancer = new WatchedBalancer(resolver, balancerOptions(options, resolver.target, makeConnection));
   const env = callEnvironment(options, balancer);
   return {
     ...callsOf(env, options.interceptors),

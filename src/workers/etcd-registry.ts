@@ -5,9 +5,10 @@ import { connectSessions, createRequestDriver } from "../etcd/driver/connect/req
 import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "../etcd/options.ts";
 import { createRegistryOver } from "../etcd/registry.ts";
 import { RequestRegistry } from "../etcd/request-registry.ts";
+import { plainLinkSettings } from "../grpc/link/options.ts";
 import { checkOptions, type Checks } from "../option.ts";
 import type { Registry } from "../registry/registry.ts";
-import { WORKER_SOCKET_OPTIONS, workerConnector, type WorkerSocketOptions } from "./connector.ts";
+import { scheduleFlush, WORKER_SOCKET_OPTIONS, workerLink, type WorkerSocketOptions } from "./link.ts";
 
 /** Options of {@link createWorkerEtcdRegistry} and {@link createObjectEtcdRegistry}. */
 export interface WorkerEtcdRegistryOptions extends EtcdRegistryOptions, Omit<WorkerSocketOptions, "tls"> {}
@@ -47,7 +48,8 @@ export function createObjectEtcdRegistry(options: WorkerEtcdRegistryOptions): Re
 
 function connectorOf(taker: string, options: WorkerEtcdRegistryOptions): Connector {
   checkOptions(taker, options, OPTIONS);
-  return workerConnector({ connect: options.connect, ...etcdLinkOptions(options) });
+  const settings = plainLinkSettings(etcdLinkOptions(options), scheduleFlush);
+  return (endpoint, events) => workerLink(endpoint, options, settings, events);
 }
 
 const OPTIONS: Checks<WorkerEtcdRegistryOptions> = {

@@ -6,7 +6,7 @@ import type { LinkSettings } from "../grpc/link/options.ts";
 import { ForeignSocketError } from "../http2/foreign-socket.ts";
 import type { Timer } from "../time/clock.ts";
 import { untilAborted } from "../time/until-aborted.ts";
-import { workerLink, type WorkerSocketOptions } from "./connector.ts";
+import { workerLink, type WorkerSocketOptions } from "./link.ts";
 
 /** Which sockets there may be, and how they are opened. */
 export interface SocketsOptions extends WorkerSocketOptions {

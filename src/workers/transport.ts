@@ -1,10 +1,11 @@
 import { Code, ConnectError, type ContextValues, createContextValues, type Transport } from "@connectrpc/connect";
-import { GRPC_LINK_OPTIONS, type GrpcLinkOptions, linkSettings } from "../grpc/link/options.ts";
+import { makeStatelessConnection } from "../connection/make-connection.ts";
+import { GRPC_LINK_OPTIONS, type GrpcLinkOptions, plainLinkSettings } from "../grpc/link/options.ts";
 import { checkOptions, type Checks, givenOf, wholeNumber } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
-import { createPullTransport, PULL, type PullTransportOptions, type RequestContext } from "../transport/pull.ts";
+import { PULL, pullTransport, type PullTransportOptions, type RequestContext } from "../transport/pull.ts";
 import type { TransportSnapshot } from "../transport/snapshot.ts";
-import { scheduleFlush, WORKER_SOCKET_OPTIONS, type WorkerSocketOptions } from "./connector.ts";
+import { scheduleFlush, WORKER_SOCKET_OPTIONS, type WorkerSocketOptions } from "./link.ts";
 import { scopedConnector, socketsOfRequest, withSockets } from "./scoped-link.ts";
 import { Sockets } from "./sockets.ts";
 
@@ -78,12 +79,11 @@ const OPTIONS: Checks<WorkerTransportOptions> = {
 export function createWorkerTransport(options: WorkerTransportOptions): WorkerTransport {
   checkOptions("createWorkerTransport()", options, OPTIONS);
   const { connect, tls, maxSockets = 4, clock = systemClock } = options;
-  const pull = createPullTransport({
-    ...givenOf<CallOptions>(options, Object.keys(CALLS)),
-    connector: scopedConnector(socketsOfRequest, clock),
-  });
+  const calls = givenOf<CallOptions>(options, Object.keys(CALLS));
+  const connector = scopedConnector(socketsOfRequest, clock);
+  const pull = pullTransport({ ...calls, connector }, makeStatelessConnection);
   const link = givenOf<LinkOptions>(options, Object.keys(LINK));
-  const settings = linkSettings({ connectTimeoutMs: 5_000, ...link }, scheduleFlush);
+  const settings = plainLinkSettings({ connectTimeoutMs: 5_000, ...link }, scheduleFlush);
   const requests = new WeakMap<RequestContext, Sockets>();
   return {
     ...WITHOUT_REQUEST,

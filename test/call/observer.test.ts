@@ -11,6 +11,7 @@ import type { CallEnvironment } from "../../src/call/environment.ts";
 import { Settings } from "../../src/call/settings.ts";
 import type { Attempt, AttemptStart, CallObserver } from "../../src/call/observer.ts";
 import type { Connection } from "../../src/connection/connection.ts";
+import { makeConnection } from "../../src/connection/make-connection.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { note } from "../../src/connection/note.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
@@ -248,6 +249,7 @@ describe("a call", () => {
     const balancer = new WatchedBalancer(staticResolver(["a:1", "b:1"]), {
       target: undefined,
       connector,
+      makeConnection,
       policy: roundRobin(),
       health: [],
       panicShare: 0,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
+import { makeConnection } from "../../src/connection/make-connection.ts";
 import { Pool } from "../../src/connection/pool.ts";
 import type { Endpoint } from "../../src/endpoint.ts";
 import type { Connector } from "../../src/connection/link.ts";
@@ -22,6 +23,7 @@ function setUp(options: SetUp = {}) {
     clock,
     random: () => 0.5,
     connector: options.connector ?? connector,
+    makeConnection,
     ...removedStreamGraceMs !== undefined && { removedStreamGraceMs },
     onChange(connections) {
       told.push(connections.map(({ endpoint, state }) => `${endpoint.address} ${state}`));
@@ -185,6 +187,7 @@ describe("Pool", () => {
       clock,
       random: () => 0.5,
       connector,
+      makeConnection,
       onChange(connections) {
         for (const connection of connections) connection.connect();
         if (connections.length === 1) closedWhenTold.push(links.get("a:1")!.closed);
@@ -392,6 +395,7 @@ describe("Pool", () => {
       clock,
       random: () => 0.5,
       connector,
+      makeConnection,
       onChange: (connections) => connections.forEach((connection) => connection.connect()),
       onSet: () => void pool.close(0),
     });

@@ -7,7 +7,7 @@ import { readMark } from "../../src/connection/mark.ts";
 import { linkSettings } from "../../src/grpc/link/options.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { workerConnector } from "../../src/workers.ts";
-import { scheduleFlush } from "../../src/workers/connector.ts";
+import { scheduleFlush } from "../../src/workers/link.ts";
 import { scopedConnector, socketsOfRequest, withSockets } from "../../src/workers/scoped-link.ts";
 import { Sockets } from "../../src/workers/sockets.ts";
 import { eventually } from "../support/eventually.ts";

@@ -19,7 +19,6 @@ export interface Method<D extends DescMethod = DescMethod> {
   readonly desc: D;
   readonly options: ResolvedGrpcOptions;
   readonly deadlines: Deadlines;
-  readonly url: string;
   /** The usual request header section, without timeout and metadata. */
   readonly usual: HeaderSection;
   /** The pseudo-header fields alone, for calls that bring all other fields. */
@@ -59,7 +58,6 @@ export function createMethod<D extends DescMethod>(
     desc,
     options,
     deadlines,
-    url: `${target.scheme}://${target.authority}${path}`,
     pseudo: new HeaderTemplate(pseudo),
     usual: { template: new HeaderTemplate([...pseudo, ...protocolFields(options)]), extra: undefined },
     codec: createCodec(desc, options),

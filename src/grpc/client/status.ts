@@ -5,7 +5,7 @@ import { codeFromHttpStatus, findTrailerError, validateTrailer } from "@connectr
 import { markAttempt } from "../../connection/mark.ts";
 import { note } from "../../connection/note.ts";
 import { ForeignSocketError } from "../../http2/foreign-socket.ts";
-import { ErrorCode } from "../../http2/wire/error.ts";
+import * as ErrorCode from "../../http2/wire/error-code.ts";
 import { NoRoomError } from "../../http2/client/stream-error.ts";
 import type { StreamError } from "../../http2/client/stream-error.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";

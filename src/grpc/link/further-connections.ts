@@ -12,6 +12,12 @@ interface Open {
   readonly age: Timer | undefined;
 }
 
+/** What {@link FurtherConnections} shares with its link. */
+export interface FurtherSettings {
+  readonly clock: Clock;
+  readonly maxAgeMs?: number | undefined;
+}
+
 /** What {@link FurtherConnections} needs from its link. */
 export interface FurtherHost {
   /** Opens a connection and waits until it is ready. */
@@ -38,14 +44,10 @@ export class FurtherConnections {
   #opening = false;
   #retry: Timer | undefined;
 
-  constructor(
-    most: number,
-    settings: { readonly clock: Clock; readonly maxAgeMs?: number | undefined },
-    host: FurtherHost,
-  ) {
+  constructor(most: number, { clock, maxAgeMs }: FurtherSettings, host: FurtherHost) {
     this.#most = most;
-    this.#clock = settings.clock;
-    this.#maxAgeMs = settings.maxAgeMs;
+    this.#clock = clock;
+    this.#maxAgeMs = maxAgeMs;
     this.#host = host;
   }
 

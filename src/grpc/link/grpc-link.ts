@@ -2,13 +2,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Link, LinkEvents } from "../../connection/link.ts";
 import { markAttempt } from "../../connection/mark.ts";
 import type { Endpoint } from "../../endpoint.ts";
-import { createGrpcTransport } from "../client/transport.ts";
 import type { ByteStream } from "../../http2/byte-stream.ts";
 import { Http2Connection } from "../../http2/client/connection.ts";
-import { ErrorCode, Http2Error } from "../../http2/wire/error.ts";
+import { Http2Error } from "../../http2/wire/error.ts";
+import * as ErrorCode from "../../http2/wire/error-code.ts";
 import type { Timer } from "../../time/clock.ts";
 import type { Destination } from "./destination.ts";
-import { FurtherConnections } from "./further-connections.ts";
+import type { FurtherConnections } from "./further-connections.ts";
 import type { LinkSettings } from "./options.ts";
 import { whyNot } from "./why-not.ts";
 
@@ -45,9 +45,8 @@ export class GrpcLink implements Link {
     this.#settings = settings;
     this.#events = events;
     const { authority, scheme } = destination;
-    this.transport = createGrpcTransport(() => this.#open(), { ...settings, authority, scheme });
-    if (settings.maxConnectionsPerEndpoint === 1) return;
-    this.#further = new FurtherConnections(settings.maxConnectionsPerEndpoint - 1, settings, {
+    this.transport = settings.createTransport(() => this.#open(), { ...settings, authority, scheme });
+    this.#further = settings.further?.({
       open: (signal) => this.#dial(signal),
       wanted: () => this.#current !== undefined && this.#roomNow(this.#current) <= 0,
       room: () => this.#events.room?.(),

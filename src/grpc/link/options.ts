@@ -3,6 +3,8 @@ import { HTTP2_LIMITS, type Http2Limits } from "../../http2/limits.ts";
 import type { ScheduleFlush } from "../../http2/wire/frame-writer.ts";
 import { type Checks, clock, givenOf, group, milliseconds, or, wholeNumber } from "../../option.ts";
 import { type Clock, systemClock } from "../../time/clock.ts";
+import { createGrpcTransport, type CreateTransport, plainTransport } from "../client/transport.ts";
+import { FurtherConnections, type FurtherHost } from "./further-connections.ts";
 import { type FormatOption, GRPC_OPTIONS, type GrpcOptions } from "../client/options.ts";
 
 /** The options of gRPC's connectors, whatever sockets they use. */
@@ -48,7 +50,9 @@ export const GRPC_LINK_OPTIONS: Checks<GrpcLinkOptions> = {
 export interface LinkSettings extends GrpcOptions, FormatOption {
   readonly limits?: Http2Limits | undefined;
   readonly maxAgeMs?: number | undefined;
-  readonly maxConnectionsPerEndpoint: number;
+  readonly createTransport: CreateTransport;
+  /** Creates the further connections of a link. Undefined: each has one connection. */
+  readonly further?: ((host: FurtherHost) => FurtherConnections) | undefined;
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
   readonly keepalive: (KeepaliveOptions & { readonly intervalMs: number }) | undefined;
@@ -57,17 +61,28 @@ export interface LinkSettings extends GrpcOptions, FormatOption {
 
 /** Fills in defaults. */
 export function linkSettings(options: GrpcLinkOptions, scheduleFlush: ScheduleFlush): LinkSettings {
+  const settings = { ...plainLinkSettings(options, scheduleFlush), createTransport: createGrpcTransport };
+  const { maxConnectionsPerEndpoint = 1 } = options;
+  if (maxConnectionsPerEndpoint === 1) return settings;
+  return { ...settings, further: (host) => new FurtherConnections(maxConnectionsPerEndpoint - 1, settings, host) };
+}
+
+/** The same for connectors that have neither interceptors nor further connections, without the code for those. */
+export function plainLinkSettings(
+  options: Omit<GrpcLinkOptions, "interceptors" | "maxConnectionsPerEndpoint">,
+  scheduleFlush: ScheduleFlush,
+): LinkSettings {
   const { keepalive = {} } = options;
   return {
     ...givenOf(options, Object.keys(GRPC_LINK_OPTIONS)),
     clock: options.clock ?? systemClock,
     connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
-    maxConnectionsPerEndpoint: options.maxConnectionsPerEndpoint ?? 1,
     keepalive: keepalive === false ? undefined : {
       withoutCalls: keepalive.withoutCalls ?? false,
       intervalMs: keepalive.intervalMs ?? 30_000,
       timeoutMs: keepalive.timeoutMs ?? 10_000,
     },
     scheduleFlush,
+    createTransport: plainTransport,
   };
 }

@@ -1,7 +1,8 @@
 // Receiving a server's frames.
 
 import { Receiver } from "../receiver.ts";
-import { ErrorCode, errorCodeText, Http2Error } from "../wire/error.ts";
+import { errorCodeText, Http2Error } from "../wire/error.ts";
+import * as ErrorCode from "../wire/error-code.ts";
 import { FRAME_HEADER_BYTES } from "../wire/frame.ts";
 import type { FrameSink } from "../wire/frame-reader.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";

@@ -1,7 +1,8 @@
 // Opening, queueing and ending the requests of a connection.
 
 import type { Endpoint } from "../endpoint.ts";
-import { ErrorCode, Http2Error } from "../wire/error.ts";
+import { Http2Error } from "../wire/error.ts";
+import * as ErrorCode from "../wire/error-code.ts";
 import { NoRoomError, StreamError } from "./stream-error.ts";
 import type { Blame, Processed } from "./stream-error.ts";
 import { StreamWindow } from "../wire/flow.ts";

@@ -1,4 +1,5 @@
-import { ErrorCode, Http2Error } from "../wire/error.ts";
+import { Http2Error } from "../wire/error.ts";
+import * as ErrorCode from "../wire/error-code.ts";
 
 /**
  * Whether the server may have processed a request. `not-sent`: nothing of it was sent; `refused`: the server says that

@@ -1,7 +1,7 @@
 import type { Lender } from "../lender.ts";
 import type { Sender } from "../sender.ts";
 import { Stream } from "../stream.ts";
-import { ErrorCode } from "../wire/error.ts";
+import * as ErrorCode from "../wire/error-code.ts";
 import type { Http2Error } from "../wire/error.ts";
 import type { StreamWindow } from "../wire/flow.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";

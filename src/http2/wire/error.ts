@@ -1,26 +1,14 @@
-/** The error codes of RFC 9113 section 7. */
-export const ErrorCode = {
-  NO_ERROR: 0x0,
-  PROTOCOL_ERROR: 0x1,
-  INTERNAL_ERROR: 0x2,
-  FLOW_CONTROL_ERROR: 0x3,
-  SETTINGS_TIMEOUT: 0x4,
-  STREAM_CLOSED: 0x5,
-  FRAME_SIZE_ERROR: 0x6,
-  REFUSED_STREAM: 0x7,
-  CANCEL: 0x8,
-  COMPRESSION_ERROR: 0x9,
-  CONNECT_ERROR: 0xa,
-  ENHANCE_YOUR_CALM: 0xb,
-  INADEQUATE_SECURITY: 0xc,
-  HTTP_1_1_REQUIRED: 0xd,
-} as const;
+export * as ErrorCode from "./error-code.ts";
 
-const names = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]));
+/** The names of RFC 9113 section 7, by code. */
+const NAMES = (
+  "NO_ERROR PROTOCOL_ERROR INTERNAL_ERROR FLOW_CONTROL_ERROR SETTINGS_TIMEOUT STREAM_CLOSED FRAME_SIZE_ERROR " +
+  "REFUSED_STREAM CANCEL COMPRESSION_ERROR CONNECT_ERROR ENHANCE_YOUR_CALM INADEQUATE_SECURITY HTTP_1_1_REQUIRED"
+).split(" ");
 
 /** `CANCEL (0x8)`; an unknown code as its number alone. */
 export function errorCodeText(code: number): string {
-  const name = names.get(code);
+  const name = NAMES[code];
   return name === undefined ? `0x${code.toString(16)}` : `${name} (0x${code.toString(16)})`;
 }
 

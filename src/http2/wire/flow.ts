@@ -1,6 +1,7 @@
 // Flow-control windows (RFC 9113 sections 5.2 and 6.9).
 
-import { ErrorCode, Http2Error } from "./error.ts";
+import { Http2Error } from "./error.ts";
+import * as ErrorCode from "./error-code.ts";
 import { DEFAULT_WINDOW, MAX_WINDOW } from "./frame.ts";
 
 /** The connection's receive window (RFC 9113 section 6.9): shrinks as bytes arrive, grows as they are taken. */

@@ -1,6 +1,9 @@
 import { readUint24, readUint32 } from "./bytes.ts";
-import { ErrorCode, Http2Error } from "./error.ts";
-import { DEFAULT_MAX_FRAME_SIZE, Flag, FRAME_HEADER_BYTES, FrameType, isFrameLength } from "./frame.ts";
+import { Http2Error } from "./error.ts";
+import * as ErrorCode from "./error-code.ts";
+import { DEFAULT_MAX_FRAME_SIZE, FRAME_HEADER_BYTES, isFrameLength } from "./frame.ts";
+import * as Flag from "./frame-flag.ts";
+import * as FrameType from "./frame-type.ts";
 import { HeaderFragments } from "./header-fragments.ts";
 
 /** Receives what a {@link FrameReader} finds. Offsets are into the chunk or buffer passed along, which may be kept. */

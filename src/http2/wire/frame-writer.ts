@@ -1,5 +1,7 @@
 import { copy, writeUint32 } from "./bytes.ts";
-import { CONNECTION_PREFACE, Flag, FRAME_HEADER_BYTES, FrameType, writeFrameHeader } from "./frame.ts";
+import { CONNECTION_PREFACE, FRAME_HEADER_BYTES, writeFrameHeader } from "./frame.ts";
+import * as Flag from "./frame-flag.ts";
+import * as FrameType from "./frame-type.ts";
 import { findUnsent, without } from "./unsent.ts";
 import type { UnsentRequests } from "./unsent.ts";
 

@@ -1,27 +1,10 @@
 import { writeUint32 } from "./bytes.ts";
+import * as Flag from "./frame-flag.ts";
+import * as FrameType from "./frame-type.ts";
 
-/** The frame types of RFC 9113 section 6. */
-export const FrameType = {
-  DATA: 0,
-  HEADERS: 1,
-  PRIORITY: 2,
-  RST_STREAM: 3,
-  SETTINGS: 4,
-  PUSH_PROMISE: 5,
-  PING: 6,
-  GOAWAY: 7,
-  WINDOW_UPDATE: 8,
-  CONTINUATION: 9,
-} as const;
-
-/** The frame flags of RFC 9113 section 6. */
-export const Flag = {
-  ACK: 0x1,
-  END_STREAM: 0x1,
-  END_HEADERS: 0x4,
-  PADDED: 0x8,
-  PRIORITY: 0x20,
-} as const;
+// Bundlers inline the constants of files that import these modules themselves.
+export * as Flag from "./frame-flag.ts";
+export * as FrameType from "./frame-type.ts";
 
 /** Section 4.1: every frame begins with length (24 bits), type, flags and stream id (31 bits). */
 export const FRAME_HEADER_BYTES = 9;

@@ -1,4 +1,5 @@
-import { ErrorCode, Http2Error } from "./error.ts";
+import { Http2Error } from "./error.ts";
+import * as ErrorCode from "./error-code.ts";
 import { DEFAULT_MAX_FRAME_SIZE } from "./frame.ts";
 
 const NOTHING = new Uint8Array(0);

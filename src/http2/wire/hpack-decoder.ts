@@ -1,6 +1,7 @@
 // HPACK decoding (RFC 7541).
 
-import { ErrorCode, Http2Error } from "./error.ts";
+import { Http2Error } from "./error.ts";
+import * as ErrorCode from "./error-code.ts";
 import { HeaderBlock, receivedField } from "./header-block.ts";
 import type { ReceivedField, SectionKind } from "./header-block.ts";
 import { DynamicTable, field, FIRST_DYNAMIC_INDEX, STATIC_TABLE } from "./hpack-table.ts";

@@ -1,9 +1,9 @@
-import { ErrorCode, Http2Error } from "./error.ts";
+import { Http2Error } from "./error.ts";
+import * as ErrorCode from "./error-code.ts";
 
 /**
  * RFC 7541 Appendix B, as code lengths in bits by symbol, one digit of base 32 each: the code is canonical (codes of
- * one length are consecutive in
- * the order of their symbols), so the lengths define it.
+ * one length are consecutive in the order of their symbols), so the lengths define it.
  */
 const LENGTHS = "dnsssssssoussussssssssusssssssss6aacd68baa8b8666555666666678f6ca" +
   "d67777777777777777777777878djde6f56565666577666567655677777fbeds" +

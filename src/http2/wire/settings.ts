@@ -1,16 +1,8 @@
+import * as Setting from "./setting.ts";
 import { readUint32 } from "./bytes.ts";
-import { ErrorCode, Http2Error } from "./error.ts";
+import { Http2Error } from "./error.ts";
+import * as ErrorCode from "./error-code.ts";
 import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW } from "./frame.ts";
-
-/** The settings of RFC 9113 section 6.5.2. */
-export const Setting = {
-  HEADER_TABLE_SIZE: 1,
-  ENABLE_PUSH: 2,
-  MAX_CONCURRENT_STREAMS: 3,
-  INITIAL_WINDOW_SIZE: 4,
-  MAX_FRAME_SIZE: 5,
-  MAX_HEADER_LIST_SIZE: 6,
-} as const;
 
 /** What the peer announced; until then, the defaults of section 6.5.2. */
 export class PeerSettings {

@@ -1,7 +1,8 @@
 // Finding and removing requests whose frames are buffered and not written yet.
 
 import { readUint24, readUint32 } from "./bytes.ts";
-import { FRAME_HEADER_BYTES, FrameType } from "./frame.ts";
+import { FRAME_HEADER_BYTES } from "./frame.ts";
+import * as FrameType from "./frame-type.ts";
 
 /** Requests whose frames are buffered and not written yet. */
 export interface UnsentRequests {

@@ -6,7 +6,7 @@ import type { Registry } from "../../registry/registry.ts";
 import { systemClock } from "../../time/clock.ts";
 import type { BalancedTransportOptions } from "../../transport/options.ts";
 import { type BalancedTransport, createBalancedTransport } from "../../transport/transport.ts";
-import { scheduleFlush, WORKER_SOCKET_OPTIONS, type WorkerSocketOptions } from "../connector.ts";
+import { scheduleFlush, WORKER_SOCKET_OPTIONS, type WorkerSocketOptions } from "../link.ts";
 import { scopedConnector } from "../scoped-link.ts";
 import { Sockets } from "../sockets.ts";
 import type { ObjectState } from "./platform.ts";
