@@ -7,7 +7,7 @@ import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
 import { FrameReader } from "../wire/frame-reader.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";
 import { PrefaceReader } from "../wire/preface-reader.ts";
-import { Setting } from "../wire/settings.ts";
+import * as Setting from "../wire/setting.ts";
 import { BufferedBytes } from "./buffered-bytes.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { ServerConnectionOptions } from "./options.ts";
