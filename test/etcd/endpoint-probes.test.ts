@@ -1,7 +1,10 @@
 // Watches of a driver whose streams can't be asked for their progress, on a scripted etcd and a clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { settled } from "../support/manual-clock.ts";
+import { EtcdClient } from "../../src/etcd/client/client.ts";
+import { EndpointProbes, type Probed } from "../../src/etcd/watch/endpoint-probes.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
+import { FakeEtcd } from "./fake-etcd.ts";
 import { consume, type Consumer, type SetUp, setUp } from "./scripted.ts";
 
 const PROBE_MS = 2_500;
@@ -66,5 +69,69 @@ describe("streams that can't be asked for their progress", () => {
     await clock.advance(PROBE_MS);
     assert.deepEqual(consumers[0]?.now, ["10.0.0.1:80"]);
     await registry.close();
+  });
+});
+
+describe("the probes of an endpoint", () => {
+  function setUp() {
+    const etcd = new FakeEtcd(), clock = new ManualClock();
+    const endpoints = [{ address: "e1:1" }, { address: "e2:1" }];
+    const client = new EtcdClient({ driver: etcd, endpoints, clock, random: () => 0.5 });
+    const probes = new EndpointProbes(client);
+    const heard: string[] = [];
+    /** Adds a stream, with an open watch unless it is to have none. */
+    const add = (name: string, { address = "e1:1", open = true } = {}) => {
+      const key = open ? new TextEncoder().encode(name) : undefined;
+      const stream: Probed = { endpoint: { address }, key, read: () => heard.push(name) };
+      return probes.add(stream);
+    };
+    return { etcd, clock, heard, add };
+  }
+
+  it("continue for the streams that are left, and begin anew with the next one", async () => {
+    const { etcd, clock, heard, add } = setUp();
+    const [one, other] = [add("a"), add("b")];
+    one();
+    one();
+    await clock.advance(PROBE_MS);
+    assert.deepEqual([heard, etcd.count("range")], [["b"], 1]);
+    other();
+    assert.deepEqual(clock.pending, []);
+    add("c");
+    await clock.advance(PROBE_MS);
+    assert.deepEqual([heard, etcd.count("range")], [["b", "c"], 2]);
+  });
+
+  it("are one for each endpoint", async () => {
+    const { etcd, clock, heard, add } = setUp();
+    add("a");
+    add("b", { address: "e2:1" });
+    await clock.advance(PROBE_MS);
+    assert.deepEqual([heard, etcd.calls.map(({ endpoint }) => endpoint)], [["a", "b"], ["e1:1", "e2:1"]]);
+  });
+
+  it("are canceled with the last stream, and none follows", async () => {
+    const { etcd, clock, heard, add } = setUp();
+    let aborted = false;
+    etcd.gate = (_, signal) => {
+      signal.addEventListener("abort", () => (aborted = true));
+      return new Promise(() => {});
+    };
+    const remove = add("a");
+    await clock.advance(PROBE_MS);
+    remove();
+    await settled();
+    assert.deepEqual([aborted, heard, clock.pending, etcd.resets], [true, [], [], []]);
+  });
+
+  it("read a key of an open watch, and nothing as long as none is open", async () => {
+    const { etcd, clock, heard, add } = setUp();
+    const closed = add("a", { open: false });
+    await clock.advance(2 * PROBE_MS);
+    assert.deepEqual([etcd.calls, heard], [[], []]);
+    add("b");
+    await clock.advance(PROBE_MS);
+    assert.deepEqual([etcd.count("range"), heard], [1, ["a", "b"]]);
+    closed();
   });
 });

@@ -84,7 +84,7 @@ export class Entries {
   }
 
   #leave(identity: string, entry: Entry): void {
-    const entries = this.#byIdentity.get(identity) ?? [];
+    const entries = this.#byIdentity.get(identity) as Entry[];
     if (entries.length <= 1) this.#byIdentity.delete(identity);
     else entries.splice(entries.indexOf(entry), 1);
   }

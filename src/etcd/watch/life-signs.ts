@@ -18,7 +18,7 @@ export interface LifeSignsOptions {
   readonly client: EtcdClient;
   readonly context: AttemptContext;
   /** Its open watches. */
-  watches(): Iterable<Pick<WatchRequest, "key" | "startRevision">>;
+  watches(): readonly Pick<WatchRequest, "key" | "startRevision">[];
   /** Requests its progress. The caller reports the response with `progress`. */
   requestProgress(): void;
   /**
@@ -79,7 +79,6 @@ export class LifeSigns {
   }
 
   get #begun(): boolean {
-    for (const { startRevision } of this.#options.watches()) if (startRevision > this.#revision) return false;
-    return true;
+    return this.#options.watches().every(({ startRevision }) => startRevision <= this.#revision);
   }
 }

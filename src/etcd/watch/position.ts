@@ -26,13 +26,13 @@ export class Position {
     this.#next = header.revision + 1n;
   }
 
+  /** The list must be read again. */
   forget(): void {
     this.#next = undefined;
-    this.#seen = undefined;
   }
 
   /**
-   * Checks, when a watch is opened, that it follows the same history. A store that was wiped, or restored from an older
+   * Checks that a watch, opened after a list, follows the same history. A store that was wiped, or restored from an older
    * copy, has another cluster id, a lower revision, or restarted raft terms. A header that etcd's grpc-proxy made up,
    * for a watch that it merges into another, has no ids and proves nothing.
    *
@@ -40,7 +40,7 @@ export class Position {
    */
   check({ header, created }: WatchResponse): void {
     if (header.clusterId === 0n) return;
-    const { clusterId, revision, raftTerm } = this.#seen ?? header;
+    const { clusterId, revision, raftTerm } = this.#seen as ResponseHeader;
     if (header.clusterId !== clusterId) throw new Relist("etcd is a different cluster now");
     if (header.raftTerm !== 0n && header.raftTerm < raftTerm) {
       throw new Relist(`etcd's raft term went back from ${raftTerm} to ${header.raftTerm}`);
