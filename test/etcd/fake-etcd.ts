@@ -206,6 +206,7 @@ export class FakeEtcd implements EtcdDriver {
         else if (fault === undefined) this.#create(stream, request, call);
       },
       cancel: (watchId) => {
+        stream.canceled.push(watchId);
         if (stream.watches.delete(watchId)) stream.send({ header: this.header, watchId, canceled: true });
       },
       requestProgress: () => {

@@ -8,9 +8,11 @@ export class FakeWatchStream {
   readonly watches: Map<bigint, WatchRequest> = new Map();
   /** All that were asked for. */
   readonly requests: WatchRequest[] = [];
+  /** The ids that were canceled, whatever they were. */
+  readonly canceled: bigint[] = [];
   /** How often it was asked for its progress. */
   asked = 0;
-  #queue: (WatchResponse | Error)[] = [];
+  #queue: (WatchResponse | Error | "end")[] = [];
   #wake: (() => void) | undefined;
 
   constructor(endpoint: string, signal: AbortSignal) {
@@ -43,7 +45,12 @@ export class FakeWatchStream {
     this.#push(error);
   }
 
-  #push(item: WatchResponse | Error): void {
+  /** Ends without an error. */
+  end(): void {
+    this.#push("end");
+  }
+
+  #push(item: WatchResponse | Error | "end"): void {
     this.#queue.push(item);
     this.#wake?.();
   }
@@ -57,6 +64,7 @@ export class FakeWatchStream {
         this.watches.clear();
         throw item;
       }
+      if (item === "end") return;
       if (item !== undefined) yield item;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }

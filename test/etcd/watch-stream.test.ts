@@ -193,6 +193,92 @@ describe("a stream of watches", () => {
     assert.deepEqual([...etcd.stream.watches.keys()], [2n]);
   });
 
+  it("ends for all watches, requested or not, when the server ends it, and says so", async () => {
+    const all = setUp(unanswered);
+    const { etcd, stream, add, closed } = all;
+    const added = [add("a"), add("b"), add("c")];
+    await created(all, 1n);
+    add("d").leave();
+    etcd.stream.end();
+    await settled();
+    assert.deepEqual(added.map(({ ends }) => ends), added.map(() => ["etcd at e1:1 ended the watch"]));
+    assert.deepEqual([stream.size, closed(), etcd.stream.signal.aborted], [0, 1, true]);
+    for (const { leave } of added) leave();
+    assert.deepEqual([etcd.stream.canceled, closed()], [[], 1]);
+  });
+
+  it("takes the ids of a server that refused its first watch for its own all the same", async () => {
+    const { stream, add } = setUp((etcd) => (etcd.denied = "/a/"));
+    const [denied, ...others] = ["a", "b", "c"].map((service) => add(service));
+    await settled();
+    assert.match(denied!.ends.join(), /permission denied/);
+    assert.deepEqual([stream.direct, others.map(({ heard }) => heard.length)], [true, [1, 1]]);
+  });
+
+  it("is closed when its only watch is refused, or canceled", async () => {
+    const refused = setUp((etcd) => (etcd.denied = "/a/"));
+    const one = refused.add("a");
+    await settled();
+    assert.match(one.ends.join(), /permission denied/);
+    const canceled = setUp();
+    const other = canceled.add("a");
+    await settled();
+    canceled.etcd.stream.send({ header: canceled.etcd.header, canceled: true });
+    await settled();
+    assert.match(other.ends.join(), /canceled the watch/);
+    for (const { stream, closed, clock } of [refused, canceled]) {
+      assert.deepEqual([stream.size, closed(), clock.pending], [0, 1, []]);
+    }
+  });
+
+  it("cancels what the server canceled, once, and nothing that was never created", async () => {
+    const all = setUp();
+    const { etcd, stream, add } = all;
+    const one = add("a"), other = add("b");
+    await settled();
+    etcd.stream.send({ header: etcd.header, watchId: 1n, canceled: true, compactRevision: 1n });
+    await settled();
+    assert.match(one.ends.join(), /compacted/);
+    one.leave();
+    assert.deepEqual([etcd.stream.canceled, stream.size, other.ends], [[1n], 1, []]);
+    unanswered(etcd);
+    const refused = add("c");
+    refused.leave();
+    assert.deepEqual(etcd.stream.canceled, [1n]);
+    const cancelReason = "etcdserver: permission denied";
+    etcd.stream.send({ header: etcd.header, watchId: -1n, created: true, canceled: true, cancelReason });
+    await settled();
+    assert.deepEqual([etcd.stream.canceled, stream.size], [[1n], 1]);
+  });
+
+  it("ends the watch whose watcher throws, with what it threw, and no other", async () => {
+    const { etcd, stream, add } = setUp();
+    const one = add("a", ({ events }) => assert.equal(events.length, 0, "an event"));
+    const other = add("b");
+    await settled();
+    etcd.put("/a/1", "1");
+    etcd.put("/b/1", "1");
+    await settled();
+    assert.match(one.ends.join(), /^an event/);
+    assert.deepEqual([etcd.stream.canceled, stream.size, other.heard.length, other.ends], [[1n], 1, 2, []]);
+  });
+
+  it("is closed once when its only watcher leaves as soon as its watch is created", async () => {
+    let leave = () => {};
+    const { add, closed } = setUp();
+    ({ leave } = add("a", () => leave()));
+    await settled();
+    assert.equal(closed(), 1);
+  });
+
+  it("is alive when a read is refused, and its watchers hear nothing of that", async () => {
+    const { etcd, clock, add } = setUp(aProxy);
+    const one = add("a");
+    etcd.fault = ({ method }) => method === "range" ? new Error("etcdserver: permission denied") : undefined;
+    await clock.advance(25_000);
+    assert.deepEqual([etcd.count("range"), one.heard.length, one.ends], [10, 1, []]);
+  });
+
   it("requests all that are added at once if the server takes its ids, else one after the other", async () => {
     for (const [prepare, requested] of [[() => {}, 1 + 3], [aProxy, 1 + 1]] as const) {
       const { etcd, add } = setUp(prepare);

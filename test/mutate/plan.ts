@@ -31,7 +31,9 @@ const SCRIPTED = [
   "registry",
   "renew",
   "request-timeout",
+  "service-watch",
   "tokens",
+  "watch-liveness",
   "watch-stream",
   "watch-streams",
 ].map((name) => `test/etcd/${name}.test.ts`);
@@ -66,7 +68,7 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   policy: { sources: ["src/policy/*.ts"], near: ["test/policy/*.test.ts"], far: CALLS },
   registry: {
     sources: ["src/registry/**/*.ts"],
-    near: ["test/registry/*.test.ts"],
+    near: ["test/registry/*.test.ts", "test/etcd/renew.test.ts"],
     far: [...SCRIPTED, ...DRIVERS],
   },
   etcd: { sources: ["src/etcd/**/*.ts"], near: SCRIPTED, far: DRIVERS },

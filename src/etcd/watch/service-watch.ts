@@ -129,26 +129,22 @@ export class ServiceWatch {
 
   /** Returns when the watch has to be recreated as planned; throws when it was cut. */
   async #watch(cursor: Cursor, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#streams.read(cursor, signal, {
-        request: { ...this.#range, startRevision: this.#position.next as bigint },
-        onOpen: (watch) => this.#opened(watch),
-        onResponse: (response) => {
-          this.#position.check(response);
-          this.#unpublished = this.#entries.apply(response.events) || this.#unpublished;
-          this.#position.advance(response);
-          if (response.created) this.#becomeFresh();
-          if (!response.fragment) this.#publish();
-        },
-      });
-    } finally {
-      this.#ask = undefined;
-    }
+    await this.#streams.read(cursor, signal, {
+      request: { ...this.#range, startRevision: this.#position.next as bigint },
+      onOpen: (watch) => this.#opened(watch),
+      onResponse: (response) => {
+        this.#position.check(response);
+        this.#unpublished = this.#entries.apply(response.events) || this.#unpublished;
+        this.#position.advance(response);
+        if (!response.fragment) this.#publish();
+      },
+    });
     if (this.#doubted) this.#position.forget();
   }
 
   /** Returns how long the watch should live, in milliseconds: until the list must be read again, or indefinitely. */
   #opened({ direct, ask }: OpenWatch): number {
+    this.#becomeFresh();
     this.#ask = ask;
     const { least, most } = this.#doubted ? DOUBTED_MS : PROXIED_MS;
     this.#doubted ||= !direct;

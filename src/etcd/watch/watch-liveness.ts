@@ -31,9 +31,8 @@ export class WatchLiveness {
   /** How many probes were sent since the last sign of life. */
   #asked = 0;
   #next: Timer | undefined;
-  /** Runs while a watch is waiting to be created. */
-  #creation: Timer | undefined;
-  #awaitsSinceMs = 0;
+  /** While a watch is waiting to be created. */
+  #creation: { readonly sinceMs: number; timer: Timer } | undefined;
   #stopped = false;
 
   constructor(options: LivenessOptions) {
@@ -48,23 +47,21 @@ export class WatchLiveness {
   /** A watch is waiting to be created. Does not extend the time of those that already wait. */
   awaitsCreation(): void {
     if (this.#creation !== undefined || this.#stopped) return;
-    this.#awaitsSinceMs = this.#options.clock.now();
-    this.#creation = this.#creationTimer();
+    this.#creation = { sinceMs: this.#options.clock.now(), timer: this.#creationTimer() };
   }
 
-  /** A watch was created, or refused. Restarts the timer for the remaining `waiting` watches. */
-  created(waiting: number): void {
-    this.#creation?.cancel();
+  /** A watch was created, or refused. The time of those that still wait begins with the next `awaitsCreation`. */
+  created(): void {
+    this.#creation?.timer.cancel();
     this.#creation = undefined;
-    if (waiting > 0) this.awaitsCreation();
   }
 
   /** Events arrived. The response that is waited for may be queued behind many of them, but not indefinitely. */
   events(): void {
-    const { clock, requestTimeoutMs } = this.#options;
-    if (this.#creation === undefined || clock.now() - this.#awaitsSinceMs >= MOST_WAITS * requestTimeoutMs) return;
-    this.#creation.cancel();
-    this.#creation = this.#creationTimer();
+    const { clock, requestTimeoutMs } = this.#options, creation = this.#creation;
+    if (creation === undefined || clock.now() - creation.sinceMs >= MOST_WAITS * requestTimeoutMs) return;
+    creation.timer.cancel();
+    creation.timer = this.#creationTimer();
   }
 
   /** A watch is open, so silence may mean that the stream is dead. */
@@ -82,7 +79,7 @@ export class WatchLiveness {
   stop(): void {
     this.#stopped = true;
     this.#next?.cancel();
-    this.#creation?.cancel();
+    this.#creation?.timer.cancel();
   }
 
   #wait(): Timer {

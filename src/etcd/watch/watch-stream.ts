@@ -24,7 +24,7 @@ interface Place {
   readonly watcher: Watcher;
   /** The id that was requested, then the one that the server gave. */
   id: bigint;
-  state: "waiting" | "sent" | "open" | "left";
+  state: "pending" | "open" | "left";
 }
 
 /**
@@ -110,7 +110,7 @@ export class WatchStream implements Probed {
 
   /** Creates a watch on the stream. Returns a function that removes it. */
   add(watcher: Watcher): () => void {
-    const place: Place = { watcher, id: 0n, state: "waiting" };
+    const place: Place = { watcher, id: 0n, state: "pending" };
     this.#waiting.push(place);
     this.#send();
     return () => this.#leave(place);
@@ -122,10 +122,8 @@ export class WatchStream implements Probed {
   }
 
   async #read(): Promise<void> {
-    const { signal } = this.#own;
     try {
       for await (const response of this.#stream.responses) {
-        if (signal.aborted) return;
         this.#liveness.heard();
         this.#take(response);
       }
@@ -157,7 +155,7 @@ export class WatchStream implements Probed {
     }
     const place = this.#sent.splice(Math.max(0, this.#sent.findIndex(({ id }) => id === watchId)), 1)[0];
     if (place === undefined) return;
-    this.#liveness.created(this.#sent.length);
+    this.#liveness.created();
     if (!canceled) this.#takesIds ??= watchId === place.id;
     if (place.state === "left") {
       if (!canceled) this.#stream.cancel(watchId);
@@ -209,10 +207,9 @@ export class WatchStream implements Probed {
 
   #leave(place: Place): void {
     const { state, id } = place;
-    if (state === "left") return;
     place.state = "left";
-    if (state === "waiting") this.#waiting = this.#waiting.filter((other) => other !== place);
     // A requested one keeps its place in the order of answers.
+    this.#waiting = this.#waiting.filter((other) => other !== place);
     if (state === "open") {
       this.#open.delete(id);
       this.#stream.cancel(id);
@@ -225,7 +222,6 @@ export class WatchStream implements Probed {
     while (this.#waiting.length > 0 && this.#sent.length < most) {
       const place = this.#waiting.shift() as Place;
       place.id = ++this.#lastId;
-      place.state = "sent";
       this.#sent.push(place);
       this.#stream.create({ ...place.watcher.request, watchId: place.id });
     }
@@ -243,7 +239,6 @@ export class WatchStream implements Probed {
   }
 
   #end(cause: unknown): void {
-    if (this.#own.signal.aborted) return;
     const places = [...this.#open.values(), ...this.#sent, ...this.#waiting];
     this.#close();
     for (const place of places) this.#finish(place, cause);

@@ -13,7 +13,7 @@ export interface WatchReader {
   readonly request: Watcher["request"];
   /** The watch was created. Returns how long it should live, in milliseconds. */
   onOpen(watch: OpenWatch): number;
-  /** Receives every response except refusals, in order. An error it throws ends the watch. */
+  /** Receives every response except refusals, in order, until the signal aborts. An error it throws ends the watch. */
   onResponse(response: WatchResponse): void;
 }
 
@@ -57,6 +57,7 @@ export class WatchStreams {
         request,
         onEnd: reject,
         onResponse(response) {
+          if (signal.aborted) return;
           onResponse(response);
           if (!response.created) return;
           const ageMs = Math.min(maxStreamMs, onOpen({ direct: stream.direct, ask: () => stream.ask() }));
