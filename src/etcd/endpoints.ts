@@ -3,6 +3,9 @@ import { quoted } from "../option.ts";
 
 const EXPECTED = `a URL such as "http://127.0.0.1:2379" or "https://etcd.example:2379", or "host:port"`;
 
+/** A URL that may have a path: scheme, host with or without port, path. */
+const GATEWAY = /^(https?):\/\/([^/?#]*)(\/[\w.~!$&'()*+,;=:@%\/-]*)?$/i;
+
 /**
  * Parses the `endpoints` option.
  *
@@ -28,7 +31,7 @@ function parseEtcdEndpoint(text: unknown): Endpoint {
   if (typeof text !== "string") {
     throw new TypeError(`etcd endpoint ${quoted(text)} is not a string: expected ${EXPECTED}`);
   }
-  const [, scheme, rest = ""] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?(.*?)\/?$/s.exec(text) ?? [];
+  const [, scheme, rest = ""] = /^(?:([A-Za-z][A-Za-z0-9+.-]*):\/\/)?(.*?)\/?$/s.exec(text) as RegExpExecArray;
   // In a URL the % before a zone id is escaped (RFC 6874 section 2).
   const address = scheme === undefined ? rest : rest.replace(/^(\[[^\]%]*%)25(?=[^\]])/, "$1");
   if (scheme !== undefined && !/^https?$/i.test(scheme)) {
@@ -51,10 +54,14 @@ function parseEtcdEndpoint(text: unknown): Endpoint {
  * have a path, which becomes part of the address.
  */
 export function parseGatewayEndpoint(text: unknown): Endpoint {
-  const [, scheme, host, path = ""] = typeof text === "string"
-    ? /^(https?):\/\/([^/?#]*)(\/[\w.~!$&'()*+,;=:@%\/-]*)?$/i.exec(text) ?? []
-    : [];
-  if (scheme === undefined || host === undefined || !URL.canParse(text as string)) return parseEtcdEndpoint(text);
+  const match = typeof text === "string" && URL.canParse(text) ? GATEWAY.exec(text) : null;
+  if (match === null) return parseEtcdEndpoint(text);
+  const [, scheme, host, path = ""] = match as unknown as readonly [
+    text: string,
+    scheme: string,
+    host: string,
+    path?: string,
+  ];
   const secure = scheme.toLowerCase() === "https";
   const port = /:\d*$/.test(host) ? "" : secure ? ":443" : ":80";
   const { address } = parseEtcdEndpoint(`${scheme}://${host}${port}`);

@@ -48,9 +48,10 @@ export async function listServices(
     // The smallest possible key after the last one.
     key = new Uint8Array([...last.key, 0]);
   }
-  return Array.from(found, ([service, { identities, entries }]) => ({ service, endpoints: identities.size, entries }))
-    .filter(({ endpoints }) => root !== "" || endpoints > 0)
-    .sort((a, b) => a.service < b.service ? -1 : 1);
+  return [...found.keys()].sort().map((service) => {
+    const { identities, entries } = found.get(service) as Found;
+    return { service, endpoints: identities.size, entries };
+  }).filter(({ endpoints }) => root !== "" || endpoints > 0);
 }
 
 function count({ key, value }: KeyValue, layout: Layout, found: Map<string, Found>): void {
@@ -62,7 +63,14 @@ function count({ key, value }: KeyValue, layout: Layout, found: Map<string, Foun
     readable = false;
   }
   const service = layout.serviceOf?.(name, text);
-  if (service === undefined || !isServiceName(service, layout) || !name.startsWith(layout.prefix(service))) return;
+  if (service === undefined) return;
+  try {
+    checkServiceName(service, layout);
+  } catch {
+    // No service can have this name.
+    return;
+  }
+  if (!name.startsWith(layout.prefix(service))) return;
   let of = found.get(service);
   if (of === undefined) found.set(service, of = { identities: new Set(), entries: 0 });
   of.entries++;
@@ -71,14 +79,5 @@ function count({ key, value }: KeyValue, layout: Layout, found: Map<string, Foun
     of.identities.add(endpointIdentity(layout.read(name, text)));
   } catch {
     // Counted as an entry only.
-  }
-}
-
-function isServiceName(name: string, layout: Layout): boolean {
-  try {
-    checkServiceName(name, layout);
-    return true;
-  } catch {
-    return false;
   }
 }

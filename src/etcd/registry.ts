@@ -67,9 +67,7 @@ class EtcdRegistry extends RequestRegistry<EtcdDriver> {
     const streams = this.#streams ??= new WatchStreams(client);
     let watch = this.#watches.get(service);
     if (watch === undefined) {
-      const fresh = watch = new ServiceWatch(streams, service, this.layout, this.onEvent, () => {
-        if (this.#watches.get(service) === fresh) this.#watches.delete(service);
-      });
+      watch = new ServiceWatch(streams, service, this.layout, this.onEvent, () => this.#watches.delete(service));
       this.#watches.set(service, watch);
     }
     yield* watch.consume(signal);
@@ -85,8 +83,7 @@ class EtcdRegistry extends RequestRegistry<EtcdDriver> {
 
   protected override async end(): Promise<void> {
     await Promise.all([...this.#registrations].map((registration) => registration.close()));
-    for (const watch of [...this.#watches.values()]) watch.close(new Error("the registry was closed"));
-    this.#watches.clear();
+    for (const watch of this.#watches.values()) watch.close(new Error("the registry was closed"));
     await this.#client?.close();
   }
 

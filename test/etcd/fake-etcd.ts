@@ -290,7 +290,8 @@ export class FakeEtcd implements EtcdDriver {
 
   #select({ key, rangeEnd }: RangeRequest): KeyValue[] {
     const from = text.decode(key), to = rangeEnd && text.decode(rangeEnd);
-    return [...this.keys].filter(([name]) => to === undefined ? name === from : name >= from && name < to)
+    const within = (name: string) => to === undefined ? name === from : name >= from && (name < to || to === "\0");
+    return [...this.keys].filter(([name]) => within(name))
       .sort(([a], [b]) => a < b ? -1 : 1).map(([, kv]) => kv);
   }
 

@@ -72,6 +72,53 @@ describe("a leased key", () => {
     assert.equal(await key.verify({}, never), "put-again");
   });
 
+  it("is spelled without one before it has a lease", () => {
+    assert.equal(setUp({ layout: goZero() }).key.key, "a/0");
+  });
+
+  it("is ours again once a lost lease is replaced, also when the answer to the put was lost", async () => {
+    const { etcd, key, lease } = setUp();
+    await key.acquire({}, never);
+    etcd.expire(lease());
+    await assert.rejects(key.keepAlive(never), /is gone/);
+    assert.equal(await key.reacquire({}, never), "ours");
+    etcd.expire(lease());
+    await assert.rejects(key.keepAlive(never), /is gone/);
+    etcd.lateFault = only("txn", down);
+    etcd.fault = only("leaseRevoke", down);
+    await assert.rejects(key.reacquire({}, never), /connection refused/);
+    etcd.lateFault = etcd.fault = () => undefined;
+    assert.equal(await key.reacquire({}, never), "ours");
+    assert.equal(etcd.leases.size, 1);
+  });
+
+  it("that a restored etcd holds under the former lease is taken over, unless another program is faster", async () => {
+    for (const [faster, standing] of [[false, "ours"], [true, "taken"]] as const) {
+      const { etcd, key, lease, taken } = setUp({ numbers: [0.1, 0.1, 0.2, 0.2] });
+      await key.acquire({}, never);
+      const former = lease();
+      etcd.leases.delete(former);
+      await assert.rejects(key.keepAlive(never), /is gone/);
+      const txns = etcd.count("txn");
+      etcd.fault = ({ method }) => {
+        if (faster && method === "txn" && etcd.count("txn") === txns + 2) taken();
+        return undefined;
+      };
+      assert.equal(await key.reacquire({}, never), standing);
+      assert.deepEqual([etcd.count("txn"), etcd.keys.get(KEY)?.lease === 99n], [txns + 2, faster]);
+      assert.notEqual(etcd.keys.get(KEY)?.lease, former);
+    }
+  });
+
+  it("costs one read to look at while it is ours, and one transaction to update", async () => {
+    const { etcd, key } = setUp();
+    await key.acquire({}, never);
+    const { length } = etcd.calls;
+    assert.equal(await key.verify({}, never), "ours");
+    assert.equal(await key.update({ metadata: 1 }, never), "ours");
+    assert.deepEqual(etcd.calls.slice(length).map(({ method }) => method), ["range", "txn"]);
+  });
+
   it("names a lease that is gone by the id that etcdctl shows", async () => {
     const { etcd, key, lease } = setUp();
     await key.acquire({}, never);
@@ -149,6 +196,20 @@ describe("the lease of a key", () => {
     };
     await assert.rejects(key.acquire({}, never), /lease not found/);
     assert.deepEqual(etcd.calls.map(({ method }) => method), ["leaseGrant", "txn"]);
+  });
+
+  it("is revoked once when a put fails, also when it is gone by then", async () => {
+    for (const gone of [false, true]) {
+      const { etcd, key } = setUp();
+      etcd.fault = (call) => {
+        if (call.method === "leaseRevoke" && gone) etcd.expire(call.id as bigint);
+        return call.method === "txn" ? down : undefined;
+      };
+      await assert.rejects(key.acquire({}, never), /connection refused/);
+      assert.deepEqual([key.granted, etcd.leases.size], [false, 0]);
+      await key.release(never);
+      assert.deepEqual(etcd.calls.map(({ method }) => method), ["leaseGrant", "txn", "leaseRevoke"]);
+    }
   });
 
   it("that was granted is revoked until etcd confirms it, also if the put was given up meanwhile", async () => {

@@ -13,6 +13,7 @@ import { grpclb } from "../../src/registry/layout/grpclb.ts";
 import { kitex } from "../../src/registry/layout/kitex.ts";
 import { kratos } from "../../src/registry/layout/kratos.ts";
 import type { Layout } from "../../src/registry/layout/layout.ts";
+import { settled } from "../support/manual-clock.ts";
 import { setUp } from "./scripted.ts";
 
 const { signal } = new AbortController();
@@ -78,8 +79,58 @@ describe("the services of a registry in etcd", () => {
       etcd.put(`/grpclb/s${n % 3}/${address}`, address);
     }
     const listed = await registry.list(signal);
-    assert.deepEqual(listed.map(({ endpoints }) => endpoints), [834, 833, 833]);
+    assert.deepEqual(listed.map(({ endpoints, entries }) => [endpoints, entries]), [[834, 834], [833, 833], [
+      833,
+      833,
+    ]]);
     assert.equal(etcd.count("range"), 3);
+  });
+
+  it("are read from the first key to the last where the layout has no root, and each page behind the one before", async (t) => {
+    const { etcd, registry } = setUp({ layout: goZero() });
+    for (let n = 0; n < 1_001; n++) etcd.put(`a/${1_000 + n}`, `10.0.${n >> 8}.${n & 255}:80`);
+    etcd.put("b/1", "no address at all");
+    etcd.put("b-1/1", "10.0.0.1:80");
+    const range = t.mock.method(etcd, "range");
+    // "b-1/" is before "b/", and there is one server of it.
+    assert.deepEqual((await registry.list(signal)).map(({ service, endpoints }) => [service, endpoints]), [
+      ["a", 1_001],
+      ["b-1", 1],
+    ]);
+    const requests = range.mock.calls.map((
+      { arguments: [{ key, rangeEnd, limit }] },
+    ) => [[...key], [...rangeEnd!], limit]);
+    assert.deepEqual(requests, [
+      [[0], [0], 1_000n],
+      [[...new TextEncoder().encode("a/1999"), 0], [0], 1_000n],
+    ]);
+  });
+
+  it("are sorted by name, not by key", async () => {
+    const { etcd, registry } = setUp();
+    etcd.put("/grpclb/b-1/10.0.0.1:80", "10.0.0.1:80");
+    etcd.put("/grpclb/b/10.0.0.1:80", "10.0.0.1:80");
+    assert.deepEqual((await registry.list(signal)).map(({ service }) => service), ["b", "b-1"]);
+  });
+
+  it("keep the process alive while they are read", async () => {
+    const { etcd, clock, registry } = setUp();
+    etcd.fault = () => "hang";
+    const stop = new AbortController();
+    const rejected = assert.rejects(registry.list(stop.signal), /enough/);
+    await settled();
+    assert.equal(clock.held, 1);
+    stop.abort(new Error("enough"));
+    await rejected;
+    assert.deepEqual(clock.pending, []);
+  });
+
+  it("have no endpoint where the value isn't text, whatever the layout makes of that", async () => {
+    const { etcd, registry } = setUp({ layout: { ...grpclb(), read: () => ({ address: "10.0.0.1:80" }) } });
+    etcd.put("/grpclb/a/1", new Uint8Array([255]));
+    assert.deepEqual(await registry.list(signal), [{ service: "a", endpoints: 0, entries: 1 }]);
+    etcd.put("/grpclb/a/2", "text");
+    assert.deepEqual(await registry.list(signal), [{ service: "a", endpoints: 1, entries: 2 }]);
   });
 
   it("are asked of each etcd endpoint before it fails", async () => {

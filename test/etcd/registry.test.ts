@@ -639,4 +639,29 @@ describe("the operations of a registry", () => {
       assert.deepEqual([etcd.calls.length, created], [length, clients]);
     });
   }
+
+  it('with the lifetime "request" wait for no other\'s authentication', async () => {
+    for (const [lifetime, authentications] of [["request", 2], ["object", 1]] as const) {
+      const { etcd, clock } = setUp();
+      etcd.password = "secret";
+      etcd.fault = ({ method }) => method === "authenticate" && etcd.count("authenticate") === 1 ? "hang" : undefined;
+      const user = { endpoints: [`${lifetime}:1`], clock, username: "u", password: "secret" };
+      const registries = [1, 2].map(() => createRegistryOver(() => etcd, user, { lifetime }));
+      const stop = new AbortController();
+      const lists = registries.map((registry) => registry.resolver("a").list!(stop.signal).catch(() => {}));
+      await settled();
+      assert.deepEqual([lifetime, etcd.count("authenticate")], [lifetime, authentications]);
+      stop.abort();
+      await Promise.all(lists);
+      await Promise.all(registries.map((registry) => registry.close()));
+    }
+  });
+
+  it("spell keys with the prefix that is given", async () => {
+    const { etcd, registry } = setUp({ prefix: "/wonamingv3" });
+    await registry.register({ service: "a", address: address(1) }).ready;
+    assert.deepEqual([...etcd.keys.keys()], ["/wonamingv3/a/10.0.0.1:80"]);
+    await registry[Symbol.asyncDispose]();
+    assert.deepEqual([etcd.keys.size, etcd.closed], [0, 1]);
+  });
 });

@@ -207,6 +207,16 @@ describe("a stream of watches", () => {
     assert.deepEqual([etcd.stream.canceled, closed()], [[], 1]);
   });
 
+  it("fails for all watches, also those that wait for the first one's answer", async () => {
+    const { etcd, stream, add, closed } = setUp(unanswered);
+    const added = [add("a"), add("b"), add("c")];
+    etcd.stream.fail();
+    await settled();
+    assert.equal(etcd.stream.requests.length, 1);
+    assert.deepEqual(added.map(({ ends }) => ends), added.map(() => ["the connection was cut"]));
+    assert.deepEqual([stream.size, closed()], [0, 1]);
+  });
+
   it("takes the ids of a server that refused its first watch for its own all the same", async () => {
     const { stream, add } = setUp((etcd) => (etcd.denied = "/a/"));
     const [denied, ...others] = ["a", "b", "c"].map((service) => add(service));

@@ -19,6 +19,7 @@ const SCRIPTED = [
   "client",
   "connection-losses",
   "endpoint-probes",
+  "endpoints",
   "entries",
   "key-looks",
   "leased-key",
@@ -28,15 +29,17 @@ const SCRIPTED = [
   "pace",
   "position",
   "registration",
+  "registration-rounds",
   "registry",
   "renew",
   "request-timeout",
   "service-watch",
   "tokens",
+  "waiters",
   "watch-liveness",
   "watch-stream",
   "watch-streams",
-].map((name) => `test/etcd/${name}.test.ts`);
+].map((name) => `test/etcd/${name}.test.ts`).concat("test/registry/options.test.ts");
 /** The others of etcd that end within seconds. */
 const DRIVERS = [
   "test/etcd/one-shot.test.ts",

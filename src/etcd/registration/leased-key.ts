@@ -101,14 +101,8 @@ export class LeasedKey {
     const timeoutMs = renewalTimeoutMs(this.#client.requestTimeoutMs, this.#ttlMs);
     // A busy etcd still renews it later, unless the call is cancelled.
     const options = { timeoutMs, lingerMs: this.#ttlMs - timeoutMs, anyToken: true };
-    let sentMs = 0;
     try {
-      const ttl = await this.#unary(signal, (context) => {
-        sentMs = this.#client.clock.now();
-        return this.#client.driver.leaseKeepAlive(id, context);
-      }, options);
-      if (ttl <= 0n) throw new EtcdError(`etcd says that the lease ${id.toString(16)} is gone`, "lease-gone");
-      this.#renewed(ttl, sentMs);
+      await this.#renew(signal, (context) => this.#client.driver.leaseKeepAlive(id, context), options);
     } catch (error) {
       this.#forgetIfGone(error);
       throw error;
@@ -169,15 +163,12 @@ export class LeasedKey {
     const repeated = this.#id !== undefined;
     const id = this.#id ?? newLeaseId(this.#client.random);
     const request = { id, ttlSeconds: BigInt(this.#server.ttlSeconds) };
-    let sentMs = 0;
     try {
-      const ttl = await this.#unary(signal, (context) => {
+      await this.#renew(signal, (context) => {
         // From here on it may be granted; not yet while waiting for a token.
         this.#id = id;
-        sentMs = this.#client.clock.now();
         return this.#client.driver.leaseGrant(request, context);
       });
-      this.#renewed(ttl, sentMs);
     } catch (error) {
       const kind = error instanceof EtcdError ? error.kind : "transient";
       // Refused outright, or the id is taken: no lease of ours has it.
@@ -220,9 +211,18 @@ export class LeasedKey {
     }
   }
 
-  #renewed(ttlSeconds: bigint, atMs: number): void {
-    this.#ttlMs = 1_000 * Number(ttlSeconds);
-    this.#renewedAtMs = atMs;
+  /** Makes an attempt that resolves with the TTL in seconds, which runs from when it was sent; 0: the lease is gone. */
+  async #renew(
+    signal: AbortSignal,
+    attempt: (context: AttemptContext) => Promise<bigint>,
+    options?: AttemptOptions,
+  ): Promise<void> {
+    const [sentMs, ttl] = await this.#unary(signal, async (context) => {
+      return [this.#client.clock.now(), await attempt(context)] as const;
+    }, options);
+    if (ttl <= 0n) throw new EtcdError(`etcd says that the lease ${this.#id?.toString(16)} is gone`, "lease-gone");
+    this.#ttlMs = 1_000 * Number(ttl);
+    this.#renewedAtMs = sentMs;
   }
 
   #forgetIfGone(error: unknown): void {

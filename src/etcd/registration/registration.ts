@@ -115,7 +115,6 @@ export class EtcdRegistration implements Registration {
       const renewals = this.#renewals.present();
       try {
         const { standing, updates } = await this.#round(signal);
-        signal.throwIfAborted();
         this.#succeeded(standing);
         const taken = standing === "taken" ? this.#lastFailure : undefined;
         this.#renewals.settle(taken, renewals);
@@ -130,7 +129,6 @@ export class EtcdRegistration implements Registration {
       if (signal.aborted) return;
       this.#wake = new AbortController();
       await sleep(clock, waitMs, this.#wake.signal);
-      this.#wake = undefined;
     }
   }
 
@@ -164,9 +162,7 @@ export class EtcdRegistration implements Registration {
     const attributes = this.#attributes, updates = this.#updates.present();
     const known = this.#taken ? "taken" : "ours", untilMs = this.#key.renewAtMs;
     const hurried = !this.#updates.empty || !this.#renewals.empty;
-    const looked = await this.#looks.look({ attributes, updates, known, hurried, untilMs, wake });
-    this.#wake = undefined;
-    return looked;
+    return await this.#looks.look({ attributes, updates, known, hurried, untilMs, wake });
   }
 
   /** Starts the timer that makes the registration suspect if the lease is not renewed before it expires. */
@@ -237,7 +233,7 @@ export class EtcdRegistration implements Registration {
     this.#losses.stop();
     for (const waiters of [this.#renewals, this.#updates]) waiters.settle(new Error("the registration was closed"));
     const late = new AbortController();
-    const timer = clock.timer(CLOSE_MS, () => late.abort(), true);
+    const timer = clock.timer(CLOSE_MS, () => late.abort());
     await this.#running;
     this.#looks.stop();
     await this.#key.release(late.signal);
