@@ -2,7 +2,7 @@
 // clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { EtcdRegistryOptions } from "../../src/etcd/registry.ts";
+import type { EtcdRegistryOptions } from "../../src/etcd/options.ts";
 import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
 import type { RegisterOptions } from "../../src/registry/registry.ts";
 import { settled } from "../support/manual-clock.ts";

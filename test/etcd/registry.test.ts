@@ -641,16 +641,16 @@ describe("the operations of a registry", () => {
   }
 
   it('with the lifetime "request" wait for no other\'s authentication', async () => {
-    for (const [lifetime, authentications] of [["request", 2], ["object", 1]] as const) {
+    for (const [aloneOnce, authentications] of [[true, 2], [false, 1]] as const) {
       const { etcd, clock } = setUp();
       etcd.password = "secret";
       etcd.fault = ({ method }) => method === "authenticate" && etcd.count("authenticate") === 1 ? "hang" : undefined;
-      const user = { endpoints: [`${lifetime}:1`], clock, username: "u", password: "secret" };
-      const registries = [1, 2].map(() => createRegistryOver(() => etcd, user, { lifetime }));
+      const user = { endpoints: [`alone-${aloneOnce}:1`], clock, username: "u", password: "secret" };
+      const registries = [1, 2].map(() => createRegistryOver(() => etcd, user, { aloneOnce }));
       const stop = new AbortController();
       const lists = registries.map((registry) => registry.resolver("a").list!(stop.signal).catch(() => {}));
       await settled();
-      assert.deepEqual([lifetime, etcd.count("authenticate")], [lifetime, authentications]);
+      assert.deepEqual([aloneOnce, etcd.count("authenticate")], [aloneOnce, authentications]);
       stop.abort();
       await Promise.all(lists);
       await Promise.all(registries.map((registry) => registry.close()));
