@@ -8,6 +8,7 @@ import { Http2Error } from "./wire/error.ts";
 import * as ErrorCode from "./wire/error-code.ts";
 import { ReceiveWindow } from "./wire/flow.ts";
 import { MAX_WINDOW } from "./wire/frame.ts";
+import type { KindOf } from "./wire/header-block.ts";
 import { HpackDecoder } from "./wire/hpack-decoder.ts";
 
 /** SETTINGS_HEADER_TABLE_SIZE: this side leaves it at HTTP/2's default. */
@@ -30,11 +31,10 @@ export abstract class Receiver<S extends Stream> {
   #settled = false;
   readonly #sendWindows: SendWindows;
 
-  constructor(endpoint: Endpoint<S>) {
+  constructor(endpoint: Endpoint<S>, kindOf: KindOf) {
     const { clock, limits, writer } = endpoint;
     this.#endpoint = endpoint;
-    const kind = endpoint.peerName === "client" ? "request" : "response";
-    this.hpack = new HpackDecoder(HEADER_TABLE_BYTES, limits.maxHeaderListBytes, kind);
+    this.hpack = new HpackDecoder(HEADER_TABLE_BYTES, limits.maxHeaderListBytes, kindOf);
     this.#window = new ReceiveWindow(limits.connectionWindowBytes);
     this.#sendWindows = new SendWindows(endpoint);
     this.#control = new RateGuard(clock);

@@ -5,7 +5,7 @@ import { errorCodeText, Http2Error } from "../wire/error.ts";
 import * as ErrorCode from "../wire/error-code.ts";
 import { FRAME_HEADER_BYTES } from "../wire/frame.ts";
 import type { FrameSink } from "../wire/frame-reader.ts";
-import type { HeaderBlock } from "../wire/header-block.ts";
+import { type HeaderBlock, responseKind } from "../wire/header-block.ts";
 import type { ClientEndpoint, Requests } from "./requests.ts";
 import { StreamError } from "./stream-error.ts";
 import type { ClientStream } from "./stream.ts";
@@ -32,7 +32,7 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
   readonly #events: ReceiverEvents;
 
   constructor(endpoint: ClientEndpoint, requests: Requests, events: ReceiverEvents) {
-    super(endpoint);
+    super(endpoint, responseKind);
     this.#endpoint = endpoint;
     this.#requests = requests;
     this.#events = events;

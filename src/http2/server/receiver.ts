@@ -5,6 +5,7 @@ import { ErrorCode, errorCodeText, Http2Error } from "../wire/error.ts";
 import { FRAME_HEADER_BYTES } from "../wire/frame.ts";
 import type { FrameSink } from "../wire/frame-reader.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";
+import { hasPseudo, requestKind } from "./request-fields.ts";
 import type { Requests, ServerEndpoint } from "./requests.ts";
 import type { ServerStream } from "./stream.ts";
 
@@ -31,7 +32,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
   readonly #events: ReceiverEvents;
 
   constructor(endpoint: ServerEndpoint, requests: Requests, events: ReceiverEvents) {
-    super(endpoint);
+    super(endpoint, requestKind);
     this.#endpoint = endpoint;
     this.#requests = requests;
     this.#events = events;
@@ -61,7 +62,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
     if (!endStream) return this.#requests.malformed(stream, "trailers without END_STREAM");
     stream.endedRemotely();
     if (block.malformed !== undefined) return this.#requests.malformed(stream, block.malformed);
-    if (block.hasPseudo) return this.#requests.malformed(stream, "trailers with pseudo-header fields");
+    if (hasPseudo(block)) return this.#requests.malformed(stream, "trailers with pseudo-header fields");
     if (block.tooLarge) return this.fail(stream, ErrorCode.ENHANCE_YOUR_CALM, "the request's trailers are too large");
     this.#end(stream, block);
   }

@@ -5,6 +5,7 @@ import type { Endpoint } from "../endpoint.ts";
 import { ErrorCode, Http2Error } from "../wire/error.ts";
 import { StreamWindow } from "../wire/flow.ts";
 import { DEFAULT_WINDOW, Flag } from "../wire/frame.ts";
+import { requestFault } from "./request-fields.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";
 import type { HeaderTemplate } from "../wire/hpack-encoder.ts";
 import type { BufferedBytes } from "./buffered-bytes.ts";
@@ -69,7 +70,7 @@ export class Requests {
     this.lastId = id;
     this.count++;
     if (this.#ignoring) return this.#expectRest(id, endStream);
-    if (!head.tooLarge && head.requestFault !== undefined) {
+    if (!head.tooLarge && requestFault(head) !== undefined) {
       this.#refuse(id, ErrorCode.PROTOCOL_ERROR, endStream);
       return this.#countReset();
     }

@@ -54,19 +54,6 @@ export class HeaderBlock {
     }
   }
 
-  /** Whether it has pseudo-header fields, which trailers must not have. */
-  get hasPseudo(): boolean {
-    return this.status !== 0 || this.method !== "" || this.path !== "" || this.scheme !== "" || this.authority !== "";
-  }
-
-  /** Section 8.3.1: what a request lacks, if it is not malformed otherwise. CONNECT has neither scheme nor path. */
-  get requestFault(): string | undefined {
-    if (this.malformed !== undefined) return this.malformed;
-    if (this.method === "") return "it has no :method";
-    if (this.method === "CONNECT" || (this.path !== "" && this.scheme !== "")) return undefined;
-    return this.path === "" ? "it has no :path" : "it has no :scheme";
-  }
-
   /** The first value of a field. */
   get(name: string): string | undefined {
     const { fields } = this;
@@ -75,8 +62,8 @@ export class HeaderBlock {
   }
 }
 
-/** What a header section belongs to. */
-export type SectionKind = "request" | "response";
+/** Decides the kind of a field: requests have other pseudo-header fields than responses. */
+export type KindOf = (name: string, value: string) => ReceivedField["kind"];
 
 /** A field and what kind it is, determined once when it is decoded. */
 export interface ReceivedField extends Field {
@@ -98,14 +85,14 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Classifies a field of a request or a response. */
-export function receivedField(entry: Field, section: SectionKind = "response"): ReceivedField {
+/** Classifies a field; by default one of a response. */
+export function receivedField(entry: Field, kindOf: KindOf = responseKind): ReceivedField {
   const { name } = entry;
   // RFC 9113 section 8.2.1 forbids white space around a value. But gRPC allows spaces in a `grpc-message`, and
   // grpc-go's servers send them unencoded: that is no reason to lose a status. RFC 9110 section 5.5 would strip them
   // anyway.
   const value = name.startsWith(":") ? entry.value : withoutWhiteSpaceAround(entry.value);
-  return { ...entry, value, kind: section === "request" ? requestKind(name, value) : kindOf(name, value) };
+  return { ...entry, value, kind: kindOf(name, value) };
 }
 
 /** Not a regular expression: one that matches white space at the end takes quadratic time on white space elsewhere. */
@@ -120,33 +107,14 @@ function isWhiteSpace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-/** RFC 9113 sections 8.2.2 and 8.3.1. */
-function requestKind(name: string, value: string): ReceivedField["kind"] {
-  switch (name) {
-    case ":method":
-      return NAME.test(value.toLowerCase()) ? "method" : "malformed";
-    case ":path":
-      return isFieldValue(value) ? "path" : "malformed";
-    case ":scheme":
-      return isFieldValue(value) ? "scheme" : "malformed";
-    case ":authority":
-      return isFieldValue(value) ? "authority" : "malformed";
-    case ":status":
-      return "malformed";
-    case "te":
-      return value === "trailers" ? "plain" : "malformed";
-    default:
-      return kindOf(name, value);
-  }
-}
-
-function kindOf(name: string, value: string): ReceivedField["kind"] {
+/** The kind of a field of a response. */
+export const responseKind: KindOf = (name, value) => {
   // Values above 599 mean nothing (RFC 9110 section 15), which the layer above reports.
   if (name === ":status") return /^[1-9][0-9][0-9]$/.test(value) ? "status" : "malformed";
   if (!isFieldName(name) || !isFieldValue(value) || isConnectionSpecific(name)) return "malformed";
   if (name === "content-length") return /^[0-9]{1,15}$/.test(value) ? "length" : "malformed";
   return "plain";
-}
+};
 
 /** Whether a name is valid in HTTP/2: a token in lower case. */
 export function isFieldName(name: string): boolean {

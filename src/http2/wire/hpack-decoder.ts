@@ -2,15 +2,13 @@
 
 import { Http2Error } from "./error.ts";
 import * as ErrorCode from "./error-code.ts";
-import { HeaderBlock, receivedField } from "./header-block.ts";
-import type { ReceivedField, SectionKind } from "./header-block.ts";
+import { HeaderBlock, receivedField, responseKind } from "./header-block.ts";
+import type { KindOf, ReceivedField } from "./header-block.ts";
 import { DynamicTable, field, FIRST_DYNAMIC_INDEX, STATIC_TABLE } from "./hpack-table.ts";
 import { huffmanDecode } from "./huffman.ts";
 
-const STATIC: Readonly<Record<SectionKind, readonly ReceivedField[]>> = {
-  request: STATIC_TABLE.map((entry) => receivedField(entry, "request")),
-  response: STATIC_TABLE.map((entry) => receivedField(entry, "response")),
-};
+/** The static table, with the kinds of its fields. */
+const tables = new Map<KindOf, readonly ReceivedField[]>();
 /** Blocks up to this size are remembered: a server's usual response headers and trailers take 1 to 40 bytes. */
 const REMEMBERED_BYTES = 64;
 const REMEMBERED_BLOCKS = 4;
@@ -26,7 +24,7 @@ export class HpackDecoder {
   readonly #table: DynamicTable<ReceivedField>;
   readonly #maxTableBytes: number;
   readonly #maxListBytes: number;
-  readonly #kind: SectionKind;
+  readonly #kindOf: KindOf;
   readonly #static: readonly ReceivedField[];
   readonly #remembered: (Remembered | undefined)[] = [undefined, undefined, undefined, undefined];
   #slot = 0;
@@ -35,14 +33,16 @@ export class HpackDecoder {
   /**
    * @param maxTableBytes SETTINGS_HEADER_TABLE_SIZE as this side announced it
    * @param maxListBytes SETTINGS_MAX_HEADER_LIST_SIZE as this side announced it
-   * @param kind what the peer sends: it decides which pseudo-header fields there are
+   * @param kindOf decides the kinds of fields: of those in responses, or in requests
    */
-  constructor(maxTableBytes: number, maxListBytes: number, kind: SectionKind = "response") {
+  constructor(maxTableBytes: number, maxListBytes: number, kindOf: KindOf = responseKind) {
     this.#table = new DynamicTable(maxTableBytes);
     this.#maxTableBytes = maxTableBytes;
     this.#maxListBytes = maxListBytes;
-    this.#kind = kind;
-    this.#static = STATIC[kind];
+    this.#kindOf = kindOf;
+    let table = tables.get(kindOf);
+    if (table === undefined) tables.set(kindOf, table = STATIC_TABLE.map((entry) => receivedField(entry, kindOf)));
+    this.#static = table;
   }
 
   /**
@@ -103,7 +103,7 @@ export class HpackDecoder {
   #literal(bytes: Uint8Array, end: number, prefix: number): ReceivedField {
     const index = this.#integer(bytes, end, prefix);
     const name = index === 0 ? this.#string(bytes, end) : this.#field(index).name;
-    return receivedField(field(name, this.#string(bytes, end)), this.#kind);
+    return receivedField(field(name, this.#string(bytes, end)), this.#kindOf);
   }
 
   /** Section 5.1, bounded: no length or index in a header block needs more than 28 bits. */
