@@ -3,11 +3,16 @@
 import { checkOptions, type Checks, kind, millisecondsFrom0 } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
 
-/** The part of a server of `node:http2`, `node:http` or `node:https` that closes it. */
+/**
+ * The part of a server that closes it: of one by `createGrpcServer`, or one of `node:http2`, `node:http` or
+ * `node:https`.
+ */
 export interface Closable {
+  /** Reports NOT_SERVING to health checks; a server by `createGrpcServer` does. */
+  stopServing?(): void;
   /** Stops accepting connections; `done` is called once all have ended. */
   close(done?: (error?: Error) => void): unknown;
-  /** Closes all remaining connections; `node:http` and `node:https` have it. */
+  /** Closes all remaining connections; those of `createGrpcServer`, `node:http` and `node:https` have it. */
   closeAllConnections?(): void;
 }
 
@@ -34,8 +39,8 @@ const OPTIONS: Checks<ShutdownOptions> = {
 };
 
 /**
- * Stops a server without failing a call: deregisters it, waits for clients to notice, then stops listening, sends
- * connected clients elsewhere (GOAWAY, RFC 9113 section 6.8) and lets calls in flight finish.
+ * Stops a server without failing a call: reports NOT_SERVING, deregisters it, waits for clients to notice, then stops
+ * listening, sends connected clients elsewhere (GOAWAY, RFC 9113 section 6.8) and lets calls in flight finish.
  *
  * Resolves to true when all of them have finished, or to false when `drainMs` passed first: then exit the process, which
  * aborts the rest. An unreachable registry can't keep a server from stopping: the entry ends with its lease.
@@ -54,10 +59,13 @@ const OPTIONS: Checks<ShutdownOptions> = {
  */
 export async function shutdown(server: Closable, options: ShutdownOptions = {}): Promise<boolean> {
   if (typeof server?.close !== "function") {
-    throw new TypeError("shutdown() takes a server of node:http2, node:http or node:https, with a close() method");
+    throw new TypeError(
+      "shutdown() takes a server of node:http2, node:http or node:https, or by createGrpcServer(), with a close() method",
+    );
   }
   checkOptions("shutdown()", options, OPTIONS);
   const { registration, settleMs = 500, drainMs = 10_000 } = options;
+  server.stopServing?.();
   await registration?.close().catch(() => {});
   if (registration !== undefined) await new Promise<void>((resolve) => systemClock.timer(settleMs, resolve, true));
   return await new Promise<boolean>((resolve) => {

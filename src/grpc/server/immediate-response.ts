@@ -3,8 +3,15 @@ import { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
 
 const NOTHING = new Uint8Array(0);
 
-/** A request that is answered whatever its content is. */
+/** How much of a request's content is awaited. */
+const AWAITED_BYTES = 64 * 1024;
+
+/**
+ * A request that is answered whatever its content is: with a status alone at once, with a body once the request is
+ * complete or long, because clients of HTTP may look at a response only after they have sent all.
+ */
 export class ImmediateResponse extends ServerStream {
+  #received = 0;
   readonly #template: HeaderTemplate;
   readonly #fields: readonly string[];
   readonly #body: Uint8Array | undefined;
@@ -18,7 +25,11 @@ export class ImmediateResponse extends ServerStream {
   }
 
   override onOpen(): void {
-    if (this.#body === undefined) return this.finish(this.#template, this.#fields);
+    if (this.#body === undefined) this.finish(this.#template, this.#fields);
+  }
+
+  #answer(): void {
+    if (this.#body === undefined) return;
     this.respond(this.#template, this.#fields);
     this.write(NOTHING, this.#body);
     this.end();
@@ -26,8 +37,12 @@ export class ImmediateResponse extends ServerStream {
 
   onData(_chunk: Uint8Array, start: number, end: number): void {
     this.consumed(end - start);
+    this.#received += end - start;
+    if (this.#received > AWAITED_BYTES) this.#answer();
   }
-  onEnd(): void {}
+  onEnd(): void {
+    this.#answer();
+  }
   onFailed(): void {}
 }
 

@@ -41,6 +41,8 @@ const DRAIN_PAYLOAD: Uint8Array = new TextEncoder().encode("draining");
 const DRAIN_ACK_MS = 1_000;
 /** How long a client may take to close after this side has, in milliseconds. */
 const LINGER_MS = 2_000;
+/** How often a client that half-closed is asked whether it is still there, in milliseconds. */
+const PROBE_MS = 1_000;
 /** How long a silent client lasts, and how long it may take to acknowledge a PING: gRPC's defaults. */
 const KEEPALIVE = { intervalMs: 7_200_000, timeoutMs: 20_000 };
 
@@ -63,6 +65,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   #clientEnded = false;
   #cause: Error | undefined;
   #timer: Timer | undefined;
+  #probeTimer: Timer | undefined;
 
   constructor(bytes: ByteStream, events: ServerConnectionEvents, options: ServerConnectionOptions) {
     super("server", bytes, options);
@@ -167,6 +170,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   #stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#probeTimer?.cancel();
     this.#keepalive.stop();
     this.#reader.stop();
     this.#sweeper.delete(this.#lifetime);
@@ -227,7 +231,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
 
   /**
    * The client half-closed: there are no more requests. Those that are complete are answered; the others never will be.
-   * A client that is gone altogether rejects the PING, so that its requests end, too.
+   * A client that is gone altogether rejects PINGs, so that its requests end, too.
    */
   end(): void {
     if (this.#state === "closed" || this.#clientEnded) return;
@@ -235,8 +239,14 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     if (this.#state === "ending") return this.bytes.destroy();
     this.#keepalive.stop();
     this.requests.failAll(lost(), (stream) => !stream.endReceived);
-    if (this.streams.size > 0) this.writer.ping(DRAIN_PAYLOAD);
+    if (this.streams.size > 0) this.#probe();
     else this.#endIfIdle();
+  }
+
+  /** Nothing is read any more, so that only a write can fail: the one after that which the client's system rejected. */
+  #probe(): void {
+    this.writer.ping(DRAIN_PAYLOAD);
+    this.#probeTimer = this.clock.timer(PROBE_MS, () => this.#probe());
   }
 
   closed(cause?: Error): void {

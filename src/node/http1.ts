@@ -1,0 +1,93 @@
+// HTTP/1.1 for browsers and other clients of Connect and gRPC-Web, which can't begin with HTTP/2.
+
+import http from "node:http";
+import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Peer } from "../http2/server/peer.ts";
+import type { Duplex } from "../socket/duplex.ts";
+import type { Http1Answer, Http1Server } from "../socket/listener.ts";
+
+/** Serves sockets that speak HTTP/1.1, which something else has accepted. */
+export function http1Server(answer: Http1Answer): Http1Server {
+  let closing = false;
+  const clients = new Map<Duplex, Peer>();
+  const server = http.createServer((request, response) => {
+    if (closing) response.setHeader("connection", "close");
+    void respond((asked) => answer(asked, clients.get(request.socket) ?? {}), request, response);
+  });
+  // A broken request is the client's affair.
+  server.on("clientError", (_error, socket) => socket.destroy());
+  return {
+    serve(socket, client) {
+      clients.set(socket, client);
+      socket.on("close", () => clients.delete(socket));
+      server.emit("connection", socket);
+      socket.resume();
+    },
+    close() {
+      closing = true;
+      server.closeIdleConnections();
+    },
+    destroy() {
+      for (const socket of clients.keys()) socket.destroy();
+    },
+  };
+}
+
+async function respond(
+  answer: (request: UniversalServerRequest) => Promise<UniversalServerResponse>,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const gone = new AbortController();
+  response.on("close", () => gone.abort());
+  response.on("error", () => gone.abort());
+  try {
+    const { status, header, body } = await answer(universalRequest(request, gone.signal));
+    response.statusCode = status;
+    header?.forEach((value, name) => response.appendHeader(name, value));
+    if (body !== undefined) await write(response, body, gone.signal);
+    response.end();
+  } catch (error) {
+    if (!gone.signal.aborted) console.error("connect-lb: a request could not be answered", error);
+    response.destroy();
+  }
+}
+
+function universalRequest(request: http.IncomingMessage, signal: AbortSignal): UniversalServerRequest {
+  const header = new Headers();
+  const { rawHeaders } = request;
+  for (let i = 0; i < rawHeaders.length; i += 2) header.append(rawHeaders[i]!, rawHeaders[i + 1]!);
+  const scheme = "encrypted" in request.socket ? "https" : "http";
+  return {
+    httpVersion: "1.1",
+    method: request.method!,
+    // A broken Host is no reason to fail: only the path counts.
+    url: `${scheme}://${
+      /^[\w.:[\]-]+$/.test(header.get("host") ?? "") ? header.get("host") : "localhost"
+    }${request.url}`,
+    header,
+    body: request,
+    signal,
+  };
+}
+
+/** Writes as fast as the client reads. */
+async function write(
+  response: http.ServerResponse,
+  body: NonNullable<UniversalServerResponse["body"]>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const chunk of body) {
+    if (signal.aborted) return;
+    if (response.write(chunk)) continue;
+    await new Promise<void>((resolve) => {
+      const go = () => {
+        response.off("drain", go);
+        signal.removeEventListener("abort", go);
+        resolve();
+      };
+      response.on("drain", go);
+      signal.addEventListener("abort", go);
+    });
+  }
+}

@@ -1,0 +1,192 @@
+// Listening sockets of Node, Bun and Deno.
+
+import net from "node:net";
+import tls from "node:tls";
+import type { Peer, PeerCertificate } from "../http2/server/peer.ts";
+import { DuplexStream } from "../socket/duplex-stream.ts";
+import type { Listen, ListenAddress, Listener, ListenerEvents, ListenOptions } from "../socket/listener.ts";
+import { systemClock } from "../time/clock.ts";
+import type { Timer } from "../time/clock.ts";
+import { firstBytes } from "./first-bytes.ts";
+import { readServerTls, type ServerTlsSource } from "./server-tls.ts";
+
+/** How often certificates are read again, in milliseconds. */
+const TLS_RELOAD_MS = 60_000;
+
+/** Sockets that are half-open when a client ends its side: what it asked before that is still answered. */
+const SOCKETS = { allowHalfOpen: true, noDelay: true } as const;
+
+/** Opens a listening socket. */
+export const listen: Listen<ServerTlsSource> = async (options, tlsSource, handshakeTimeoutMs, events) => {
+  const secure = tlsSource === undefined ? undefined : await readServerTls(tlsSource);
+  const server = secure === undefined ? net.createServer(SOCKETS) : tls.createServer({
+    ...SOCKETS,
+    ...secure,
+    ALPNProtocols: ["h2", "http/1.1"],
+    handshakeTimeout: handshakeTimeoutMs,
+  });
+  await listening(server, options);
+  const handshakes = new Handshakes(server, events, handshakeTimeoutMs);
+  const reload = tlsSource === undefined ? undefined : new TlsReload(server as tls.Server, tlsSource, events, secure!);
+  return {
+    ...addressOf(server),
+    close() {
+      server.close();
+      reload?.stop();
+      handshakes.close();
+    },
+  } satisfies Listener;
+};
+
+function listening(server: net.Server, { host, path, port = 0 }: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path === undefined ? { port, host } : { path }, () => {
+      server.off("error", reject);
+      // Errors of single connections, such as too many open files, don't end a server.
+      server.on("error", () => {});
+      resolve();
+    });
+  });
+}
+
+function addressOf(server: net.Server): ListenAddress {
+  const address = server.address();
+  if (address === null || typeof address === "string") return { address: `unix:${address}`, port: 0 };
+  return { address: hostAndPort(address.address, address.port), port: address.port };
+}
+
+function hostAndPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The sockets that are not one of HTTP/2's connections yet: in TLS's handshake, or silent. */
+class Handshakes {
+  readonly #events: ListenerEvents;
+  readonly #timeoutMs: number;
+  readonly #sockets = new Set<net.Socket>();
+  #closed = false;
+
+  constructor(server: net.Server, events: ListenerEvents, timeoutMs: number) {
+    this.#events = events;
+    this.#timeoutMs = timeoutMs;
+    if (!(server instanceof tls.Server)) {
+      server.on("connection", (socket) => {
+        if (this.#admitted(socket)) this.#opened(socket, { address: remoteOf(socket), secure: false });
+      });
+      return;
+    }
+    server.on("connection", (socket: net.Socket) => {
+      if (!this.#admitted(socket)) return;
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+    server.on("tlsClientError", (_error, socket) => socket.destroy());
+    server.on("secureConnection", (socket) => {
+      const client = peerOf(socket);
+      if (socket.alpnProtocol === "h2") this.#connected(socket, client);
+      else this.#opened(socket, client);
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #admitted(socket: net.Socket): boolean {
+    // Until something else listens: an error without a listener ends the process.
+    socket.on("error", () => {});
+    if (!this.#closed && this.#events.admits()) return true;
+    socket.destroy();
+    return false;
+  }
+
+  /** What the client speaks is known by its first bytes. */
+  #opened(socket: net.Socket, client: Peer): void {
+    this.#sockets.add(socket);
+    const timer = systemClock.timer(this.#timeoutMs, () => socket.destroy());
+    firstBytes(socket, (isHttp2) => {
+      timer.cancel();
+      this.#sockets.delete(socket);
+      if (isHttp2) this.#connected(socket, client);
+      else if (isHttp2 === undefined) socket.destroy();
+      else this.#http1(socket, client);
+    });
+  }
+
+  #connected(socket: net.Socket, client: Peer): void {
+    this.#events.connection(new DuplexStream(socket), client);
+  }
+
+  #http1(socket: net.Socket, client: Peer): void {
+    if (this.#events.http1 !== undefined) {
+      return this.#events.http1(socket, client);
+    }
+    const text = "This port speaks gRPC and Connect over HTTP/2 alone (curl: --http2-prior-knowledge).\n";
+    socket.end(
+      "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain\r\nConnection: close\r\n" +
+        `Content-Length: ${text.length}\r\n\r\n${text}`,
+      () => socket.destroySoon(),
+    );
+    socket.resume();
+  }
+}
+
+function remoteOf({ remoteAddress, remotePort }: net.Socket): string {
+  return remoteAddress === undefined || remotePort === undefined ? "unix:" : hostAndPort(remoteAddress, remotePort);
+}
+
+function peerOf(socket: tls.TLSSocket): Peer {
+  // Deno reports clients as authorized that were not asked for a certificate.
+  const certificate = socket.authorized ? socket.getPeerCertificate() as PeerCertificate | undefined : undefined;
+  return {
+    address: remoteOf(socket),
+    secure: true,
+    ...(certificate?.raw === undefined ? {} : { certificate }),
+  };
+}
+
+/** Reads certificates again now and then, and uses them for connections from then on. */
+class TlsReload {
+  readonly #server: tls.Server;
+  readonly #source: ServerTlsSource;
+  readonly #events: ListenerEvents;
+  #used: tls.TlsOptions;
+  #timer: Timer | undefined;
+
+  constructor(server: tls.Server, source: ServerTlsSource, events: ListenerEvents, used: tls.TlsOptions) {
+    this.#server = server;
+    this.#source = source;
+    this.#events = events;
+    this.#used = used;
+    if (typeof source === "function") this.#wait();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #wait(): void {
+    this.#timer = systemClock.timer(TLS_RELOAD_MS, () => void this.#reload());
+  }
+
+  async #reload(): Promise<void> {
+    try {
+      const options = await readServerTls(this.#source);
+      // The same ones again would end the sessions that clients can resume.
+      if (this.#timer !== undefined && !sameTls(options, this.#used)) {
+        this.#server.setSecureContext(options);
+        this.#used = options;
+      }
+    } catch (error) {
+      this.#events.tlsError(error instanceof Error ? error : new Error(String(error)));
+    }
+    if (this.#timer !== undefined) this.#wait();
+  }
+}
+
+function sameTls(a: tls.TlsOptions, b: tls.TlsOptions): boolean {
+  return String(a.cert) === String(b.cert) && String(a.key) === String(b.key) && String(a.ca) === String(b.ca);
+}

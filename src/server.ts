@@ -1,0 +1,51 @@
+/**
+ * A gRPC server for Node, Bun and Deno, which also speaks Connect and gRPC-Web, with the services of Connect's code
+ * generation.
+ *
+ * ```ts
+ * import { createGrpcServer, shutdown } from "connect-lb/server";
+ * import { Simple } from "./gen/simple_pb.ts";
+ *
+ * const server = createGrpcServer({
+ *   routes: (router) => router.service(Simple, { route: ({ data }) => ({ code: 200, value: `hello ${data}` }) }),
+ * });
+ * const { address } = await server.listen({ host: "127.0.0.1", port: 0 });
+ * process.once("SIGTERM", () => shutdown(server));
+ * ```
+ *
+ * @module
+ */
+import { scheduleFlush } from "./node/flush-scheduler.ts";
+import { http1Server } from "./node/http1.ts";
+import { listen } from "./node/listen.ts";
+import { type ServerTlsSource, serverTlsSource } from "./node/server-tls.ts";
+import { checkOptions, type Checks } from "./option.ts";
+import { createServerOver, type GrpcServer } from "./server/grpc-server.ts";
+import { GRPC_SERVER_OPTIONS, type GrpcServerOptions } from "./server/options.ts";
+
+/** Options of {@link createGrpcServer}. */
+export type CreateGrpcServerOptions = GrpcServerOptions<ServerTlsSource>;
+
+/**
+ * Creates a gRPC server. It does nothing until `listen` or `serveConnection` is called.
+ *
+ * @throws TypeError or RangeError for an invalid option; the message names it and the value.
+ */
+export function createGrpcServer(options: CreateGrpcServerOptions): GrpcServer {
+  checkOptions("createGrpcServer()", options, OPTIONS);
+  return createServerOver(options, { http1: http1Server, listen, scheduleFlush });
+}
+
+const OPTIONS: Checks<CreateGrpcServerOptions> = { ...GRPC_SERVER_OPTIONS, tls: serverTlsSource };
+
+export { shutdown, type ShutdownOptions } from "./node/drain.ts";
+export type { Closable } from "./node/drain.ts";
+export type { ServerTlsOptions, ServerTlsSource } from "./node/server-tls.ts";
+export type { GrpcServer } from "./server/grpc-server.ts";
+export type { ServerKeepalive, ServerLimits } from "./server/options.ts";
+export type { FailedCall, IncomingRequest } from "./grpc/server/options.ts";
+export type { Peer, PeerCertificate } from "./http2/server/peer.ts";
+export type { ListenAddress, ListenOptions } from "./socket/listener.ts";
+export { createHealth, type ServerHealth, type ServingStatus } from "./server/health.ts";
+export { type ReflectionOptions, reflectionRoutes } from "./server/reflection.ts";
+export { type LoadReportOptions, type LoadReports, reportLoad } from "./server/load-report.ts";

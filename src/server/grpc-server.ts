@@ -1,0 +1,112 @@
+import { Dispatcher } from "../grpc/server/dispatcher.ts";
+import { Services } from "../grpc/server/services.ts";
+import type { ByteStream } from "../http2/byte-stream.ts";
+import type { Peer } from "../http2/server/peer.ts";
+import type { ScheduleFlush } from "../http2/wire/frame-writer.ts";
+import { guarded } from "../listener.ts";
+import { checkOptions, type Checks, kind, wholeNumber } from "../option.ts";
+import type { Duplex } from "../socket/duplex.ts";
+import { DuplexStream } from "../socket/duplex-stream.ts";
+import type { Http1Answer, Http1Server, Listen, ListenAddress, ListenOptions } from "../socket/listener.ts";
+import { httpAnswer } from "./http-answer.ts";
+import { ServerHost } from "./host.ts";
+import type { GrpcServerOptions } from "./options.ts";
+import { withStandardServices } from "./standard-services.ts";
+
+/** A gRPC server. */
+export interface GrpcServer {
+  /**
+   * Listens on a port or on a Unix domain socket, and resolves with where; may be called more than once. Rejects if that
+   * is not possible, such as when the port is in use.
+   *
+   * @throws TypeError or RangeError for an invalid option, from the promise
+   */
+  listen(options?: ListenOptions): Promise<ListenAddress>;
+  /**
+   * Serves one connection over something else than a listening socket: a byte stream, or a duplex stream of
+   * `node:stream` such as one of a `duplexPair()`.
+   */
+  serveConnection(stream: ByteStream | Duplex, client?: Peer): void;
+  /** How many connections are open. */
+  readonly connections: number;
+  /** Reports NOT_SERVING to health checks; `shutdown()` begins with it. */
+  stopServing(): void;
+  /**
+   * Stops listening, asks clients to send their calls elsewhere (GOAWAY), and lets calls in flight finish. Streams of
+   * health checks and load reports end at once. Resolves, and calls `done`, when all connections have ended.
+   * `shutdown()` does more.
+   */
+  close(done?: () => void): Promise<void>;
+  /** Ends all connections now, with their calls. */
+  closeAllConnections(): void;
+}
+
+/** What a server needs of its runtime. */
+export interface ServerRuntime<Tls> {
+  readonly listen: Listen<Tls>;
+  readonly scheduleFlush: ScheduleFlush | undefined;
+  /** Makes what serves HTTP/1.1, if the runtime can. */
+  readonly http1: ((answer: Http1Answer) => Http1Server) | undefined;
+}
+
+/** Makes a server of valid options. @throws whatever `routes` throws */
+export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: ServerRuntime<Tls>): GrpcServer {
+  const { health, keepalive = {}, limits = {}, clock } = options;
+  const { maxConnections = Infinity, maxBufferedBytes, maxConcurrentStreams, ...others } = limits;
+  const { maxResponseHeaderListBytes, ...received } = others;
+  const ended = new AbortController();
+  const names = new Set<string>();
+  const services = new Services(withStandardServices(options, ended.signal, names));
+  const http1 = runtime.http1?.(httpAnswer(services));
+  const host = new ServerHost<Tls>({
+    connection: {
+      accept: new Dispatcher(services, clock).accept,
+      maxConcurrentStreams,
+      times: options,
+      keepalive: { intervalMs: keepalive.intervalMs ?? 7_200_000, timeoutMs: keepalive.timeoutMs ?? 20_000 },
+      enforcement: keepalive,
+      limits: { ...received, maxRequestHeaderListBytes: maxResponseHeaderListBytes },
+      clock,
+      scheduleFlush: runtime.scheduleFlush,
+    },
+    maxConnections,
+    maxBufferedBytes,
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
+    listen: runtime.listen,
+    tls: options.tls,
+    http1,
+    onTlsError: (error) => guarded("the server's tls option", () => Promise.reject(error)),
+  });
+  return {
+    get connections() {
+      return host.size;
+    },
+    async listen(where = {}) {
+      checkOptions("listen()", where, LISTEN);
+      if (where.path !== undefined && where.port !== undefined) throw new TypeError("listen() takes a port or a path");
+      const address = await host.listen(where);
+      for (const name of names) if (health?.status(name) === undefined) health?.setStatus(name, "SERVING");
+      return address;
+    },
+    serveConnection(stream, client = {}) {
+      host.serve("start" in stream ? stream : new DuplexStream(stream), client);
+    },
+    stopServing() {
+      health?.shutdown();
+    },
+    async close(done) {
+      ended.abort();
+      await host.close();
+      done?.();
+    },
+    closeAllConnections() {
+      host.destroy();
+    },
+  };
+}
+
+const LISTEN: Checks<ListenOptions> = {
+  port: wholeNumber(0, 65_535),
+  host: kind('a host such as "127.0.0.1"', (value) => typeof value === "string" && value !== ""),
+  path: kind("the path of a Unix domain socket", (value) => typeof value === "string" && value !== ""),
+};

@@ -1,0 +1,114 @@
+// A server's connections and listening sockets, whatever is spoken on them.
+
+import type { ByteStream } from "../http2/byte-stream.ts";
+import { BufferedBytes } from "../http2/server/buffered-bytes.ts";
+import { ServerConnection } from "../http2/server/connection.ts";
+import type { ServerConnectionOptions } from "../http2/server/options.ts";
+import type { Peer } from "../http2/server/peer.ts";
+import { Sweeper } from "../http2/server/sweeper.ts";
+import type { Duplex } from "../socket/duplex.ts";
+import type { Http1Server, Listen, ListenAddress, Listener, ListenOptions } from "../socket/listener.ts";
+
+/** What a {@link ServerHost} is made of. */
+export interface HostOptions<Tls> {
+  /** What all connections have in common. */
+  readonly connection: Omit<ServerConnectionOptions, "client" | "buffered" | "sweeper">;
+  readonly maxConnections: number;
+  readonly maxBufferedBytes: number | undefined;
+  readonly handshakeTimeoutMs: number;
+  readonly listen: Listen<Tls>;
+  readonly tls: Tls | undefined;
+  /** What serves the sockets of clients that speak HTTP/1.1. */
+  readonly http1: Http1Server | undefined;
+  readonly onTlsError: (error: Error) => void;
+}
+
+/** Accepts connections until it is closed. */
+export class ServerHost<Tls> {
+  readonly #options: HostOptions<Tls>;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #sockets = new Set<Duplex>();
+  readonly #listeners = new Set<Listener>();
+  readonly #buffered: BufferedBytes;
+  readonly #sweeper: Sweeper;
+  #closing = false;
+  #whenEmpty: (() => void)[] = [];
+
+  constructor(options: HostOptions<Tls>) {
+    this.#options = options;
+    this.#buffered = new BufferedBytes(options.maxBufferedBytes);
+    const { times = {}, clock } = options.connection;
+    this.#sweeper = new Sweeper(clock, Math.min(...Object.values(times).filter((ms) => ms > 0)));
+  }
+
+  /** How many connections are open. */
+  get size(): number {
+    return this.#connections.size + this.#sockets.size;
+  }
+  get closing(): boolean {
+    return this.#closing;
+  }
+  /** Whether it listens. */
+  get listening(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  async listen(where: ListenOptions): Promise<ListenAddress> {
+    const { handshakeTimeoutMs, http1, listen, maxConnections, onTlsError, tls } = this.#options;
+    if (this.#closing) throw new Error("the server is closed");
+    const listener = await listen(where, tls, handshakeTimeoutMs, {
+      admits: () => this.size < maxConnections,
+      connection: (bytes, client) => this.serve(bytes, client),
+      http1: http1 && ((socket, client) => this.#serveHttp1(http1, socket, client)),
+      tlsError: onTlsError,
+    });
+    if (this.#closing) {
+      listener.close();
+      throw new Error("the server was closed while it began to listen");
+    }
+    this.#listeners.add(listener);
+    return { address: listener.address, port: listener.port };
+  }
+
+  /** Serves one connection. */
+  serve(bytes: ByteStream, client: Peer): void {
+    const connection: ServerConnection = new ServerConnection(bytes, {
+      closed: () => {
+        this.#connections.delete(connection);
+        this.#left();
+      },
+    }, { ...this.#options.connection, client, buffered: this.#buffered, sweeper: this.#sweeper });
+    this.#connections.add(connection);
+    if (this.#closing) connection.drain();
+  }
+
+  #serveHttp1(http1: Http1Server, socket: Duplex, client: Peer): void {
+    this.#sockets.add(socket);
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      this.#left();
+    });
+    http1.serve(socket, client);
+  }
+
+  /** Stops listening, and drains the connections; resolves when all have ended. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners.clear();
+    this.#options.http1?.close();
+    for (const connection of this.#connections) connection.drain();
+    if (this.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
+  }
+
+  /** Ends all connections now. */
+  destroy(): void {
+    for (const connection of this.#connections) connection.close();
+    this.#options.http1?.destroy();
+  }
+
+  #left(): void {
+    if (this.size > 0) return;
+    for (const resolve of this.#whenEmpty.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import https from "node:https";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { duplexPair } from "node:stream";
+import { describe, it, type TestContext } from "node:test";
+import { createClient } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
+import { grpcConnector, type GrpcConnectorOptions } from "../../src/node.ts";
+import { createGrpcServer, type CreateGrpcServerOptions, createHealth, shutdown } from "../../src/server.ts";
+import { direct } from "../support/direct.ts";
+import { eventually } from "../support/eventually.ts";
+import * as tls from "../support/tls.ts";
+import { grpcRequest } from "./grpc-request.ts";
+
+/** A server of the demo service. */
+function serve(t: TestContext, options: Partial<CreateGrpcServerOptions> = {}) {
+  const server = createGrpcServer({
+    routes: (router) => router.service(Simple, { route: ({ data }) => ({ value: `hello ${data}` }) }),
+    ...options,
+  });
+  t.after(async () => {
+    server.closeAllConnections();
+    await server.close();
+  });
+  return server;
+}
+
+function clientOf(t: TestContext, address: string, options: GrpcConnectorOptions = {}) {
+  const { transport, close } = direct(grpcConnector(options), address);
+  t.after(() => close(0));
+  return createClient(Simple, transport);
+}
+
+/** What a peer answers to bytes, until it closes. */
+function exchange(port: number, ...bytes: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = net.connect(port, "127.0.0.1", async () => {
+      for (const part of bytes) {
+        socket.write(part);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    });
+    socket.on("data", (chunk) => text += chunk);
+    socket.on("error", reject);
+    socket.on("close", () => resolve(text));
+  });
+}
+
+describe("a gRPC server", () => {
+  it("listens on a port that the system chooses, and says where", async (t) => {
+    const server = serve(t);
+    const { address, port } = await server.listen({ host: "127.0.0.1", port: 0 });
+    assert.equal(address, `127.0.0.1:${port}`);
+    assert.equal((await clientOf(t, address).route({ data: "a" })).value, "hello a");
+    assert.equal(server.connections, 1);
+  });
+
+  it("listens on a Unix domain socket", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "connect-lb-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const { address, port } = await serve(t).listen({ path: join(folder, "s") });
+    assert.deepEqual([address, port], [`unix:${join(folder, "s")}`, 0]);
+    assert.equal((await clientOf(t, address).route({ data: "u" })).value, "hello u");
+  });
+
+  it("listens in several places at once", async (t) => {
+    const server = serve(t);
+    const places = await Promise.all([1, 2].map(() => server.listen({ host: "127.0.0.1" })));
+    for (const { address } of places) assert.equal((await clientOf(t, address).route({ data: "a" })).value, "hello a");
+  });
+
+  it("rejects a port that is in use, and options that can't be", async (t) => {
+    const { port } = await serve(t).listen({ host: "127.0.0.1" });
+    await assert.rejects(serve(t).listen({ host: "127.0.0.1", port }), /EADDRINUSE|in use/i);
+    await assert.rejects(serve(t).listen({ port: 70_000 }), /option port is 70000/);
+    await assert.rejects(serve(t).listen({ port: 1, path: "x" }), /a port or a path/);
+    assert.throws(() => serve(t, { limits: { maxConcurrentStreams: 0 } }), /limits\.maxConcurrentStreams is 0/);
+    assert.throws(() => serve(t, { tls: { cert: "x" } as never }), /tls\.cert/);
+    assert.throws(() => serve(t, { port: 1 } as never), /port/);
+  });
+
+  it("serves TLS, and tells handlers of the client and its certificate", async (t) => {
+    const seen: unknown[] = [];
+    const server = serve(t, {
+      tls: { ...tls.server, ca: tls.ca },
+      contextValues({ peer }) {
+        seen.push([peer.secure, peer.certificate?.subject.CN, /^127\.0\.0\.1:\d+$/.test(peer.address!)]);
+        return { get: ({ defaultValue }) => defaultValue, set: () => assert.fail(), delete: () => assert.fail() };
+      },
+    });
+    const { address } = await server.listen({ host: "127.0.0.1" });
+    const client = clientOf(t, address, { tls: { ca: tls.ca, ...tls.client } });
+    assert.equal((await client.route({ data: "t" })).value, "hello t");
+    assert.deepEqual(seen, [[true, "client.simple.test", true]]);
+    const stranger = clientOf(t, address, { tls: { ca: tls.ca } });
+    await assert.rejects(stranger.route({}), /certificate/);
+  });
+
+  it("serves clients without a certificate if they may have none", async (t) => {
+    const server = serve(t, { tls: { ...tls.server, ca: tls.ca, rejectUnauthorized: false } });
+    const { address } = await server.listen({ host: "127.0.0.1" });
+    assert.equal((await clientOf(t, address, { tls: { ca: tls.ca } }).route({ data: "t" })).value, "hello t");
+  });
+
+  it("speaks HTTP/1.1 with TLS, too", async (t) => {
+    const { port } = await serve(t, { tls: tls.server }).listen({ host: "127.0.0.1" });
+    const text = await new Promise((resolve, reject) => {
+      const options = { host: "127.0.0.1", servername: "simple.test", port, ca: tls.ca, agent: false, path: "/x" };
+      https.get(options, (response) => {
+        let body = "";
+        response.on("data", (chunk) => body += chunk);
+        response.on("end", () => resolve(`${response.statusCode} ${body}`));
+      }).on("error", reject);
+    });
+    assert.match(String(text), /^404 GET \/x: there is no such method/);
+  });
+
+  it("speaks HTTP/1.1 on the same port, for Connect's clients", async (t) => {
+    const { port } = await serve(t).listen({ host: "127.0.0.1" });
+    const call = { method: "POST", headers: { "content-type": "application/json" }, body: '{"data":"h"}' };
+    for (let i = 0; i < 3; i++) {
+      const response = await fetch(`http://127.0.0.1:${port}/proto.Simple/Route`, call);
+      assert.deepEqual(await response.json(), { value: "hello h" });
+    }
+    const grpc = await fetch(`http://127.0.0.1:${port}/proto.Simple/Route`, {
+      method: "POST",
+      headers: { "content-type": "application/grpc" },
+      body: "",
+    });
+    assert.equal(grpc.status, 505);
+    assert.match(await grpc.text(), /gRPC needs HTTP\/2/);
+    assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 404);
+  });
+
+  it("knows what a client speaks however its first bytes arrive", async (t) => {
+    const { port } = await serve(t).listen({ host: "127.0.0.1" });
+    const [head, rest] = ["GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"];
+    assert.match(await exchange(port, ...head.slice(0, 4), head.slice(4)), /^HTTP\/1\.1 404/);
+    assert.match(await exchange(port, ...rest.slice(0, 4), rest.slice(4)), /the client doesn't begin with HTTP\/2's/);
+  });
+
+  it("closes connections on which nothing arrives in time", async (t) => {
+    const server = serve(t, { handshakeTimeoutMs: 100 });
+    const { port } = await server.listen({ host: "127.0.0.1" });
+    assert.equal(await exchange(port), "");
+    assert.equal(await exchange(port, "P"), "");
+    const secure = serve(t, { handshakeTimeoutMs: 100, tls: tls.server });
+    assert.equal(await exchange((await secure.listen({ host: "127.0.0.1" })).port), "");
+  });
+
+  it("closes connections beyond maxConnections at once", async (t) => {
+    const server = serve(t, { limits: { maxConnections: 1 } });
+    const { address, port } = await server.listen({ host: "127.0.0.1" });
+    await clientOf(t, address).route({});
+    assert.equal(await exchange(port).catch(() => ""), "");
+    assert.equal(server.connections, 1);
+  });
+
+  it("serves a connection over any duplex stream", async (t) => {
+    const [ours, theirs] = duplexPair();
+    serve(t).serveConnection(theirs);
+    assert.equal((await clientOf(t, "memory:1", { dial: () => ours }).route({ data: "d" })).value, "hello d");
+  });
+
+  it("answers a client that ended its side behind its request", async (t) => {
+    const { address } = await serve(t, {
+      routes: (router) =>
+        router.service(Simple, {
+          async route() {
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            return { value: "late" };
+          },
+        }),
+    }).listen({ host: "127.0.0.1" });
+    const socket = net.connect({ port: Number(address.split(":")[1]), host: "127.0.0.1", allowHalfOpen: true });
+    let bytes = "";
+    socket.on("data", (chunk) => bytes += chunk.toString("latin1"));
+    socket.end(grpcRequest("/proto.Simple/Route"));
+    await new Promise((resolve) => socket.on("close", resolve));
+    assert.match(bytes, /late/);
+    assert.match(bytes, /grpc-status/);
+  });
+});
+
+describe("a gRPC server that shuts down", () => {
+  it("lets calls in flight finish, refuses new connections, and resolves once all is done", async (t) => {
+    let answer: (() => void) | undefined;
+    const server = serve(t, {
+      health: createHealth(),
+      routes: (router) =>
+        router.service(Simple, {
+          route: () => new Promise((resolve) => answer = () => resolve({ value: "done" })),
+        }),
+    });
+    const { address, port } = await server.listen({ host: "127.0.0.1" });
+    const call = clientOf(t, address).route({});
+    await eventually("the handler runs", () => answer);
+    const down = shutdown(server);
+    await assert.rejects(exchange(port), /ECONNREFUSED/);
+    answer!();
+    assert.equal((await call).value, "done");
+    assert.equal(await down, true);
+    assert.equal(server.connections, 0);
+    await assert.rejects(server.listen({ host: "127.0.0.1" }), /the server is closed/);
+  });
+
+  it("ends what is left when its time has passed", async (t) => {
+    let ended = false;
+    const server = serve(t, {
+      routes: (router) =>
+        router.service(Simple, {
+          async *routeServerStream(_, { signal }) {
+            yield { value: "first" };
+            await new Promise((resolve) => signal.addEventListener("abort", resolve));
+            ended = true;
+          },
+        }),
+    });
+    const { address } = await server.listen({ host: "127.0.0.1" });
+    const stream = clientOf(t, address).routeServerStream({})[Symbol.asyncIterator]();
+    assert.equal((await stream.next()).value.value, "first");
+    assert.equal(await shutdown(server, { drainMs: 50 }), false);
+    await assert.rejects(stream.next());
+    await eventually("the handler's signal aborted", () => ended);
+    await eventually("the connection ended", () => server.connections === 0);
+  });
+});
