@@ -106,8 +106,10 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   }
 
   #answer(flags: number, bytes: Uint8Array): void {
+    // First, as it may throw: then the response is that error alone.
+    const trailers = this.#trailers();
     this.sendMessage(flags, bytes);
-    this.complete();
+    this.#succeed(trailers);
   }
 
   /** A message's bytes: a promise if they are compressed. */
@@ -118,20 +120,34 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     return responseCompression.compress(bytes as Uint8Array<ArrayBuffer>);
   }
 
-  /** Sends a message. Returns false if enough is buffered: continue after `onWritable`. */
+  /** Sends a message. Returns false if enough is buffered: continue after `onWritable`. @throws ConnectError */
   protected sendMessage(flags: number, bytes: Uint8Array): boolean {
     if (this.ended) return true;
-    if (!this.headSent) this.respond(this.exchange.head, this.#sendable(this.exchange.head, this.context.headerFields));
+    if (!this.headSent) this.respond(this.exchange.head, this.#headers());
     return this.write(messagePrefix(flags, bytes.length), bytes);
   }
 
-  /** Ends the response with the status OK. */
+  /** Ends the response with the status OK. @throws ConnectError */
   complete(): void {
+    const trailers = this.#trailers();
+    if (!this.headSent) this.respond(this.exchange.head, this.#headers());
+    this.#succeed(trailers);
+  }
+
+  #succeed(trailers: string[] | undefined): void {
     if (this.ended) return;
-    const trailers = this.#sendable(OK, this.context.trailerFields);
-    if (!this.headSent) this.respond(this.exchange.head, this.#sendable(this.exchange.head, this.context.headerFields));
     this.#end(undefined);
     this.finish(OK, trailers);
+  }
+
+  /** The handler's own fields for the header section. @throws ConnectError */
+  #headers(): string[] | undefined {
+    return this.#sendable(this.exchange.head, this.context.headerFields);
+  }
+
+  /** The same for the trailers. @throws ConnectError */
+  #trailers(): string[] | undefined {
+    return this.#sendable(OK, this.context.trailerFields);
   }
 
   /** Ends the response with an error: a ConnectError as it is, anything else as an internal error without its text. */
@@ -161,7 +177,6 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     else this.finish(this.exchange.statusAlone, statusFields(error, more, most - this.exchange.statusAlone.bytes));
   }
 
-  /** Fields that a handler set, if the client accepts them. @throws ConnectError */
   #sendable(template: HeaderTemplate, fields: string[] | undefined): string[] | undefined {
     if (fields === undefined) return undefined;
     const bytes = template.bytes + fieldListBytes(fields), most = this.connection!.maxResponseHeaderListBytes;

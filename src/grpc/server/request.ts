@@ -62,6 +62,7 @@ function timeoutProblem(field: string, timeoutMs: number | undefined, maxTimeout
     const shown = field.slice(0, 100);
     return new ConnectError(`protocol error: invalid grpc timeout value: ${shown}`, Code.InvalidArgument);
   }
+  if (timeoutMs === 0) return new ConnectError("the operation timed out", Code.DeadlineExceeded);
   if (timeoutMs <= maxTimeoutMs) return undefined;
   return new ConnectError(`timeout ${timeoutMs}ms must be <= ${maxTimeoutMs}`, Code.InvalidArgument);
 }

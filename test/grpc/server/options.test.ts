@@ -20,7 +20,7 @@ import { gzip } from "../../../src/grpc/compression.ts";
 import { fetchHandler } from "../../../src/grpc/server/fetch-handler.ts";
 import type { RouteOptions, ServiceOptions } from "../../../src/grpc/server/options.ts";
 import { Services } from "../../../src/grpc/server/services.ts";
-import type { GrpcTransportOptions } from "../../../src/grpc/client/transport.ts";
+import type { GrpcOptions } from "../../../src/grpc/client/options.ts";
 import { failure, values } from "../link.ts";
 import { type Methods, pair } from "./pair.ts";
 
@@ -39,7 +39,7 @@ interface Setting {
   readonly methods?: Methods;
   readonly server?: Partial<ServiceOptions>;
   /** What the clients send, on either path. */
-  readonly client?: Partial<GrpcTransportOptions>;
+  readonly client?: GrpcOptions;
 }
 
 /** Runs a check with the option set at each level, once per path. */
