@@ -271,4 +271,22 @@ export const equivalents: readonly Equivalent[] = [
     after: "return undefined;",
     reason: "the other way reports the same ends; it costs a promise and two closures",
   },
+  {
+    file: "src/etcd/driver/sessions.ts",
+    before: "#generations = 0;",
+    after: "#generations = 1;",
+    reason: "generations are only compared for being the same",
+  },
+  {
+    file: "src/etcd/driver/gateway/gateway-sessions.ts",
+    before: "#generations = 0;",
+    after: "#generations = 1;",
+    reason: "generations are only compared for being the same",
+  },
+  {
+    file: "src/etcd/driver/gateway/base64.ts",
+    before: "for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);",
+    after: "for (let i = 0; i <= binary.length; i++) bytes[i] = binary.charCodeAt(i);",
+    reason: "an array of bytes keeps nothing behind its end",
+  },
 ];

@@ -29,6 +29,17 @@ export class WatchTimeout extends EtcdError {
   }
 }
 
+/** gRPC's codes for a missing permission and a missing identity (grpc's statuscodes.md). */
+const PERMISSION_DENIED = 7, UNAUTHENTICATED = 16;
+
+/** Classifies a refusal of etcd's by its text, or else by its gRPC code. */
+export function kindOfRefusal(text: string, code: number): FailureKind {
+  const kind = kindOfText(text);
+  if (kind !== "transient") return kind;
+  if (code === UNAUTHENTICATED) return "token";
+  return code === PERMISSION_DENIED ? "refused" : "transient";
+}
+
 /**
  * Classifies etcd's own error texts (etcd's api/v3rpc/rpctypes/error.go). They are more specific than the gRPC codes: a
  * wrong password and an outdated token are both InvalidArgument, and a watch is refused in-band with only a text.

@@ -42,8 +42,8 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
 
 function watch(transport: Promise<Transport>, context: AttemptContext): WatchStream {
   const requests = new MessageQueue<WatchRequestMessage>();
-  const send = (requestUnion: MessageInitShape<typeof WatchRequestSchema>["requestUnion"]) =>
-    requests.push(create(WatchRequestSchema, requestUnion === undefined ? {} : { requestUnion }));
+  const send = (requestUnion: NonNullable<MessageInitShape<typeof WatchRequestSchema>["requestUnion"]>) =>
+    requests.push(create(WatchRequestSchema, { requestUnion }));
   async function* responses() {
     try {
       const client = createClient(Watch, await transport);

@@ -2,6 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import type { Connector, Link } from "../../../connection/link.ts";
 import { markAttempt } from "../../../connection/mark.ts";
 import type { Endpoint } from "../../../endpoint.ts";
+import { asError } from "../../../error-text.ts";
 import { untilAborted } from "../../../time/until-aborted.ts";
 import type { Session, SessionEvents } from "../sessions.ts";
 
@@ -29,7 +30,7 @@ export class ConnectSession implements Session {
       try {
         await untilAborted(this.#opened, signal);
       } catch (error) {
-        throw signal.aborted || typeof error !== "object" || error === null ? error : markAttempt(error, "not-sent");
+        throw signal.aborted ? error : markAttempt(asError(error), "not-sent");
       }
     }
     return transport;

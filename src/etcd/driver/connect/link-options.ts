@@ -5,7 +5,9 @@ const MAX_ANSWER_BYTES = 512 * 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The options of gRPC links to etcd. */
-export function etcdLinkOptions({ requestTimeoutMs = 0 }: { readonly requestTimeoutMs?: number | undefined }): {
+export function etcdLinkOptions(
+  { requestTimeoutMs = CONNECT_TIMEOUT_MS }: { readonly requestTimeoutMs?: number | undefined },
+): {
   connectTimeoutMs: number;
   keepalive: { timeoutMs: number };
   readMaxBytes: number;

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { type Client, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import {
   Auth,
   Compare_CompareTarget,
@@ -14,17 +14,9 @@ import {
 } from "../../../../gen/etcd/client_pb.ts";
 import type { Connector } from "../../../connection/link.ts";
 import { readMark } from "../../../connection/mark.ts";
-import type {
-  AttemptContext,
-  Compare,
-  FailureKind,
-  KeyValue,
-  RequestDriver,
-  ResponseHeader,
-  TxnOperation,
-} from "../driver.ts";
+import type { AttemptContext, Compare, KeyValue, RequestDriver, ResponseHeader, TxnOperation } from "../driver.ts";
 import { EndingStreams } from "../ending-streams.ts";
-import { kindOfText } from "../failure.ts";
+import { kindOfRefusal } from "../failure.ts";
 import { Sessions } from "../sessions.ts";
 import { ConnectSession } from "./connect-session.ts";
 import { MessageQueue } from "./message-queue.ts";
@@ -83,7 +75,7 @@ export function createRequestDriver(sessions: ConnectSessions): RequestDriver {
     async authenticate(user, context) {
       return (await createClient(Auth, await transport(context)).authenticate(user, callOptions(context))).token;
     },
-    classify,
+    classify: (error) => error instanceof ConnectError ? kindOfRefusal(error.rawMessage, error.code) : "transient",
     unsent: (error) => readMark(error) === "not-sent",
     generation: (endpoint) => sessions.generation(endpoint),
     reset: (endpoint, generation) => sessions.reset(endpoint, generation),
@@ -106,14 +98,6 @@ async function keepAlive(client: Client<typeof Lease>, id: bigint, context: Atte
     requests.end();
     ending.add(responses, () => own.abort());
   }
-}
-
-function classify(error: unknown): FailureKind {
-  if (!(error instanceof ConnectError)) return "transient";
-  const kind = kindOfText(error.rawMessage);
-  if (kind !== "transient") return kind;
-  if (error.code === Code.Unauthenticated) return "token";
-  return error.code === Code.PermissionDenied ? "refused" : "transient";
 }
 
 /**

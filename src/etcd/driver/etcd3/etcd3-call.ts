@@ -2,8 +2,8 @@ import type { AttemptContext } from "../driver.ts";
 import type { Etcd3Session } from "./etcd3-session.ts";
 import type { Call, CallOptions, Status } from "./package.ts";
 
-/** gRPC's codes that matter here (grpc's statuscodes.md). */
-export const CANCELLED = 1, PERMISSION_DENIED = 7, UNAUTHENTICATED = 16;
+/** gRPC's code of a call that its caller cancelled (grpc's statuscodes.md). */
+const CANCELLED = 1;
 
 /** A call that ended with a status other than OK. */
 export class StatusError extends Error {

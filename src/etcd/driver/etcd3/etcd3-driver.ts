@@ -1,9 +1,9 @@
 import { untilAborted } from "../../../time/until-aborted.ts";
-import type { AttemptContext, EtcdDriver, FailureKind, WatchResponse, WatchStream } from "../driver.ts";
+import type { AttemptContext, EtcdDriver, WatchResponse, WatchStream } from "../driver.ts";
 import { EndingStreams } from "../ending-streams.ts";
-import { kindOfText } from "../failure.ts";
+import { kindOfRefusal } from "../failure.ts";
 import { Sessions } from "../sessions.ts";
-import { Etcd3Call, PERMISSION_DENIED, StatusError, UNAUTHENTICATED } from "./etcd3-call.ts";
+import { Etcd3Call, StatusError } from "./etcd3-call.ts";
 import { Etcd3Session, type Etcd3Source } from "./etcd3-session.ts";
 import {
   header,
@@ -75,7 +75,7 @@ export function createEtcd3Driver(source: Etcd3Source): EtcdDriver {
     async authenticate(user, context) {
       return (await unary(context, ({ auth }, options) => auth.authenticate(user, options))).token;
     },
-    classify,
+    classify: (error) => error instanceof StatusError ? kindOfRefusal(error.message, error.code) : "transient",
     unsent: (error) =>
       error instanceof StatusError && /^(No connection established|Name resolution failed)/.test(error.message),
     generation: (endpoint) => sessions.generation(endpoint),
@@ -151,11 +151,3 @@ function watch(sessions: Sessions<Etcd3Session>, context: AttemptContext): Watch
 
 /** The package's streams are Node's; its types don't say so. */
 const readable = <T>(stream: unknown): AsyncIterable<T> => stream as AsyncIterable<T>;
-
-function classify(error: unknown): FailureKind {
-  if (!(error instanceof StatusError)) return "transient";
-  const kind = kindOfText(error.message);
-  if (kind !== "transient") return kind;
-  if (error.code === UNAUTHENTICATED) return "token";
-  return error.code === PERMISSION_DENIED ? "refused" : "transient";
-}

@@ -1,10 +1,10 @@
+import { inCauses } from "../../../connection/causes.ts";
 import { classifyTransportError } from "../../../connection/transport-error.ts";
+import { asError, textOf } from "../../../error-text.ts";
 import type { FailureKind } from "../driver.ts";
-import { kindOfText } from "../failure.ts";
+import { kindOfRefusal } from "../failure.ts";
 import { isRecord, type Json } from "./message.ts";
 
-/** gRPC's codes that matter here (grpc's statuscodes.md). */
-const PERMISSION_DENIED = 7, UNAUTHENTICATED = 16;
 /** The most of a foreign text that an error shows. */
 const MOST_TEXT = 200;
 
@@ -45,7 +45,7 @@ const HINTS: Readonly<Record<number, string>> = {
 /** The error for an answer that is not etcd's. */
 export function unreadable(status: number, body: string): GatewayError {
   const hint = HINTS[status];
-  const [line = ""] = body.split("\n", 1);
+  const [line = ""] = body.split("\n");
   return new GatewayError(`HTTP ${status}${hint === undefined ? "" : `: ${hint}`}: ${quoted(line)}`);
 }
 
@@ -60,21 +60,14 @@ export function printable(text: string): string {
 /** The error for a request that was not answered: runtimes name the reason in the chain of causes. */
 export function unanswered(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
-  const texts: string[] = [];
-  // Bounded, because a cause chain may be a loop.
-  for (let depth = 0, e = thrown; depth < 4 && e !== undefined; depth++, e = (e as { cause?: unknown } | null)?.cause) {
-    const text = e instanceof Error ? e.message : String(e);
-    if (text !== "" && !texts.includes(text)) texts.push(text);
-  }
-  return new GatewayError(printable(texts.join(": ")), undefined, thrown);
+  const texts = new Set<string>();
+  inCauses(asError(thrown), (error) => void texts.add(textOf(error)));
+  return new GatewayError(printable([...texts].filter((text) => text !== "").join(": ")), undefined, thrown);
 }
 
 export function classify(error: unknown): FailureKind {
-  if (!(error instanceof GatewayError) || error.code === undefined) return "transient";
-  const kind = kindOfText(error.message);
-  if (kind !== "transient") return kind;
-  if (error.code === UNAUTHENTICATED) return "token";
-  return error.code === PERMISSION_DENIED ? "refused" : "transient";
+  const refused = error instanceof GatewayError && error.code !== undefined;
+  return refused ? kindOfRefusal(error.message, error.code) : "transient";
 }
 
 /** Whether an error means that the request was never sent. */
