@@ -27,7 +27,7 @@ export interface BalancerOptions {
   readonly policy: Policy;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly health: readonly HealthCheck[];
+  readonly checks: readonly HealthCheck[];
   /** See {@link HealthHost}. */
   readonly panicShare: number;
   readonly onEvent: ((event: BalancerEvent) => void) | undefined;
@@ -36,6 +36,12 @@ export interface BalancerOptions {
   /** How long without a call until the set is forgotten and connections are closed, in milliseconds. */
   readonly idleTimeoutMs: number;
 }
+
+/** What an event says besides its type and target. */
+type Rest<Type extends BalancerEvent["type"]> = Omit<
+  Extract<BalancerEvent, { readonly type: Type }>,
+  "type" | "target"
+>;
 
 /** What the balancer knows about its service's endpoints. */
 export type Knowledge =
@@ -71,46 +77,27 @@ export abstract class Balancer implements ReadListener {
   constructor(options: BalancerOptions) {
     this.options = options;
     this.target = options.target ?? "the service";
-    const { onEvent } = options;
-    this.#configOf = lastValidConfig((cause) => {
-      emit(onEvent, { type: "config-skipped", target: this.target, cause });
-    });
+    this.#configOf = lastValidConfig((cause) => this.#emit("config-skipped", { cause }));
     this.#policy = new PolicyHost(options.policy, options.clock, options.random, () => {
       if (this.knowledge === "known") this.pool.touch();
     });
     this.#health = new HealthHost({
-      checks: options.health,
-      panicShare: options.panicShare,
-      clock: options.clock,
-      random: options.random,
+      ...options,
       onHealth: ({ endpoint, health }) => {
-        const failing = health instanceof Error;
-        emit(onEvent, {
-          type: "connection-health",
-          target: this.target,
-          endpoint,
-          health: failing ? "failing" : health,
-          ...failing && { cause: health },
-        });
+        const failing = health instanceof Error && { cause: health };
+        this.#emit("connection-health", { endpoint, health: health instanceof Error ? "failing" : health, ...failing });
       },
     });
     this.onOutcome = this.#health.onOutcome;
     this.pool = new Pool({
-      clock: options.clock,
-      random: options.random,
-      connector: options.connector,
-      makeConnection: options.makeConnection,
-      backoff: options.backoff,
-      ...options.removedStreamGraceMs !== undefined && { removedStreamGraceMs: options.removedStreamGraceMs },
+      ...options,
       onChange: (connections) => this.#rebuild(connections),
-      onSet: (added, removed, total) => {
-        emit(onEvent, { type: "endpoints-changed", target: this.target, added, removed, total });
-      },
+      onSet: (added, removed, total) => this.#emit("endpoints-changed", { added, removed, total }),
       onState: (connection, from, cause) => {
         if (cause !== undefined) this.connectionFailed();
         if (from === "ready") this.#lostReadyMs = options.clock.now();
         const to = connection.state, { endpoint } = connection;
-        emit(onEvent, { type: "connection-state", target: this.target, endpoint, from, to, ...cause && { cause } });
+        this.#emit("connection-state", { endpoint, from, to, ...cause && { cause } });
         this.#health.look(connection);
       },
       onRoom: (connection) => this.hasRoom(connection),
@@ -134,18 +121,15 @@ export abstract class Balancer implements ReadListener {
   protected abstract connectionFailed(): void;
 
   skipped(endpoint: unknown, cause: Error): void {
-    emit(this.options.onEvent, { type: "endpoint-skipped", target: this.target, endpoint, cause });
+    this.#emit("endpoint-skipped", { endpoint, cause });
   }
 
   /** What is known about the endpoints has changed. */
   protected resolved({ endpoints, stale, config }: Resolution, leftOut?: Error): void {
-    const { onEvent } = this.options;
     const wasStale = this.stale !== undefined;
     this.stale = stale;
-    if (stale === undefined && wasStale) emit(onEvent, { type: "endpoints-fresh", target: this.target });
-    if (stale !== undefined && !wasStale) {
-      emit(onEvent, { type: "endpoints-stale", target: this.target, cause: stale.cause });
-    }
+    if (stale === undefined && wasStale) this.#emit("endpoints-fresh", {});
+    if (stale !== undefined && !wasStale) this.#emit("endpoints-stale", { cause: stale.cause });
     if (endpoints === undefined) return this.#failIfHopeless(stale);
     this.leftOut = leftOut;
     this.knowledge = "known";
@@ -210,9 +194,13 @@ export abstract class Balancer implements ReadListener {
     } catch (error) {
       const cause = error as Error;
       this.picker ??= { pick: () => cause };
-      emit(this.options.onEvent, { type: "policy-failed", target: this.target, cause });
+      this.#emit("policy-failed", { cause });
     }
     this.wakeCalls();
+  }
+
+  #emit<Type extends BalancerEvent["type"]>(type: Type, rest: Rest<Type>): void {
+    emit(this.options.onEvent, { type, target: this.target, ...rest } as unknown as BalancerEvent);
   }
 
   /** There is a new picker for calls that wait. */

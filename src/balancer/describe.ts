@@ -39,19 +39,20 @@ export function describeBalancer(balancer: Described, nowMs: number): string {
       parts.push(`${full} of them ${full === 1 ? "has" : "have"} as many calls in flight as its server allows`);
     }
   }
-  const held = connections.filter(({ health }) => health !== "serving");
-  for (const { endpoint, health } of held.slice(0, MOST_LISTED)) {
-    parts.push(
-      `${endpoint.address} is held back: ${health === "unknown" ? "its health is not known yet" : textOf(health)}`,
-    );
-  }
-  if (held.length > MOST_LISTED) parts.push(`and ${held.length - MOST_LISTED} more that are held back`);
-  const failing = connections.filter((connection) => connection.lastError !== undefined);
-  for (const { endpoint, lastError } of failing.slice(0, MOST_LISTED)) {
+  const list = (texts: readonly string[], what: string) => {
+    parts.push(...texts.slice(0, MOST_LISTED));
+    if (texts.length > MOST_LISTED) parts.push(`and ${texts.length - MOST_LISTED} more that ${what}`);
+  };
+  const held: string[] = [], failed: string[] = [];
+  for (const { endpoint: { address }, health, lastError } of connections) {
+    const why = health === "unknown" ? "its health is not known yet" : textOf(health);
+    if (health !== "serving") held.push(`${address} is held back: ${why}`);
+    if (lastError === undefined) continue;
     const text = textOf(lastError);
-    parts.push(text.includes(endpoint.address) ? text : `${endpoint.address}: ${text}`);
+    failed.push(text.includes(address) ? text : `${address}: ${text}`);
   }
-  if (failing.length > MOST_LISTED) parts.push(`and ${failing.length - MOST_LISTED} more that failed`);
+  list(held, "are held back");
+  list(failed, "failed");
   if (stale !== undefined) {
     parts.push(`stale for ${((nowMs - stale.sinceMs) / 1000).toFixed(1)} s: ${textOf(stale.cause)}`);
   }

@@ -26,7 +26,7 @@ export interface PoolOptions {
   readonly makeConnection: MakeConnection;
   readonly backoff?: BackoffOptions;
   /** How long streams on a removed connection may continue, in milliseconds. Defaults to Infinity. */
-  readonly removedStreamGraceMs?: number;
+  readonly removedStreamGraceMs?: number | undefined;
   /** The connections or their states changed, in address order. Called at most every 20 ms; see {@link Pool}. */
   onChange(connections: readonly EndpointConnection[]): void;
   onSet?(added: readonly Endpoint[], removed: readonly Endpoint[], total: number): void;
@@ -73,10 +73,8 @@ export class Pool {
     this.#options = options;
     this.#pacer = new Pacer(options.clock, () => this.#flush());
     this.#host = {
-      clock: options.clock,
-      random: options.random,
-      connector: options.connector,
-      backoff: options.backoff ?? DEFAULT_CONNECT_BACKOFF,
+      backoff: DEFAULT_CONNECT_BACKOFF,
+      ...options,
       admit: (open) => this.#openings.admit(open),
       changed: (connection, from, cause) => this.#changed(connection, from, cause),
       touched: (connection) => this.#touched(connection),

@@ -27,7 +27,7 @@ export function balancerOptions(
     connector: options.connector,
     makeConnection,
     policy: options.policy ?? roundRobin(),
-    health: options.health ?? [],
+    checks: options.health ?? [],
     panicShare: options.panicShare ?? 0,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,

@@ -251,7 +251,7 @@ describe("a call", () => {
       connector,
       makeConnection,
       policy: roundRobin(),
-      health: [],
+      checks: [],
       panicShare: 0,
       clock,
       random: () => 0,
