@@ -1,4 +1,6 @@
 import { Dispatcher } from "../grpc/server/dispatcher.ts";
+import { type FetchHandler, fetchHandler } from "../grpc/server/fetch-handler.ts";
+import { httpAnswer } from "../grpc/server/http-answer.ts";
 import { Services } from "../grpc/server/services.ts";
 import type { ByteStream } from "../http2/byte-stream.ts";
 import type { Peer } from "../http2/server/peer.ts";
@@ -8,7 +10,6 @@ import { checkOptions, type Checks, kind, wholeNumber } from "../option.ts";
 import type { Duplex } from "../socket/duplex.ts";
 import { DuplexStream } from "../socket/duplex-stream.ts";
 import type { Http1Answer, Http1Server, Listen, ListenAddress, ListenOptions } from "../socket/listener.ts";
-import { httpAnswer } from "./http-answer.ts";
 import { ServerHost } from "./host.ts";
 import type { GrpcServerOptions } from "./options.ts";
 import { withStandardServices } from "./standard-services.ts";
@@ -27,6 +28,11 @@ export interface GrpcServer {
    * `node:stream` such as one of a `duplexPair()`.
    */
   serveConnection(stream: ByteStream | Duplex, client?: Peer): void;
+  /**
+   * The same services over Connect and gRPC-Web for whatever serves fetch requests, such as `Bun.serve`, `Deno.serve` or a
+   * framework. `connect-lb/server-fetch` makes one without Node's modules.
+   */
+  readonly handler: FetchHandler;
   /** How many connections are open. */
   readonly connections: number;
   /** Reports NOT_SERVING to health checks; `shutdown()` begins with it. */
@@ -78,6 +84,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
     onTlsError: (error) => guarded("the server's tls option", () => Promise.reject(error)),
   });
   return {
+    handler: fetchHandler(services),
     get connections() {
       return host.size;
     },

@@ -1,16 +1,19 @@
-import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { isGrpc } from "../grpc/server/request.ts";
-import type { Services } from "../grpc/server/services.ts";
-import type { Http1Answer } from "../socket/listener.ts";
+import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Peer } from "../../http2/server/peer.ts";
+import { isGrpc } from "./request.ts";
+import type { Services } from "./services.ts";
 
-/** Answers requests over HTTP/1.1, which carries Connect and gRPC-Web alone. */
-export function httpAnswer(services: Services): Http1Answer {
+/** Answers a request of a client. */
+export type HttpAnswer = (request: UniversalServerRequest, peer: Peer) => Promise<UniversalServerResponse>;
+
+/** Answers requests over HTTP/1.1 or fetch, which carry Connect and gRPC-Web alone. */
+export function httpAnswer(services: Services): HttpAnswer {
   return async (request, peer) => {
     const { method, url, header } = request;
     if (isGrpc(header.get("content-type") ?? "")) {
       return text(
         505,
-        "gRPC needs HTTP/2, which this port speaks, too. Over HTTP/1.1, it speaks Connect and gRPC-Web.",
+        "gRPC needs HTTP/2 with trailers. Over HTTP/1.1 and fetch, this server speaks Connect and gRPC-Web.",
       );
     }
     const contextValues = services.contextValues?.({ peer, method, url, header });
