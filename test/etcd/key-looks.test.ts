@@ -14,10 +14,12 @@ const never = new AbortController().signal;
 const waiter: Waiter = { resolve() {}, reject() {} };
 
 /** The looks at a key that was acquired, and none of which has been made. */
-async function setUp({ ttlSeconds = 15 } = {}) {
+async function setUp({ ttlSeconds = 15, password }: { ttlSeconds?: number; password?: string } = {}) {
   const etcd = new FakeEtcd(), clock = new ManualClock();
   const endpoints = [{ address: "e1:1" }];
-  const client = new EtcdClient({ driver: etcd, endpoints, clock, random: () => 0.5 });
+  etcd.password = password;
+  const user = password === undefined ? undefined : { name: "u", password };
+  const client = new EtcdClient({ driver: etcd, endpoints, user, clock, random: () => 0.5 });
   const layout = etcdNaming({ prefix: "/grpclb" });
   const key = new LeasedKey(client, layout, { service: "a", address: "10.0.0.5:8000", ttlSeconds });
   await key.acquire({}, never);
@@ -182,6 +184,18 @@ describe("the looks at a key", () => {
     await next;
     assert.equal(reads(), 2);
     looks.stop();
+  });
+
+  it("may wait half a minute for a new token, unless a caller waits", async () => {
+    for (const [hurried, waits] of [[false, true], [true, false]] as const) {
+      const { etcd, clock, look } = await setUp({ password: "secret" });
+      etcd.token = "token-2";
+      const looking = look({ hurried });
+      await settled();
+      assert.equal(clock.pending.includes(15_000), waits);
+      await clock.advance(5_000);
+      await looking;
+    }
   });
 
   it("that fail are reported to the one who looks", async () => {

@@ -9,7 +9,7 @@ import { RequestRegistry } from "../../src/etcd/request-registry.ts";
 import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
 import type { Registry, RenewOptions } from "../../src/registry/registry.ts";
 import { createMemoryEtcd, createMemoryRegistry } from "../../src/testing.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 import { setUp } from "./scripted.ts";
 
 const server: RenewOptions = { service: "a", address: "10.0.0.5:8000", ttlSeconds: 60 };
@@ -153,6 +153,117 @@ describe("renew and deregister, on a scripted etcd", () => {
     await Promise.all([failing, late]);
     assert.deepEqual([clock.pending, hanging.clock.pending], [[], []]);
     await Promise.all([registry.close(), hanging.registry.close()]);
+  });
+
+  it("write other attributes of the same length, under the lease that is there", async () => {
+    const { etcd, registry } = setUp({ layout });
+    await registry.renew({ ...server, metadata: { version: 2 } });
+    assert.equal(await registry.renew({ ...server, metadata: { version: 3 } }), "registered");
+    assert.match(new TextDecoder().decode(etcd.keys.get(KEY)!.value), /"version":3/);
+    assert.deepEqual([etcd.count("leaseGrant"), etcd.count("leaseKeepAlive")], [1, 1]);
+    await registry.close();
+  });
+
+  it("grant the lease again when it ends while it is renewed", async () => {
+    const { etcd, registry } = setUp();
+    await registry.renew(server);
+    etcd.fault = (call) => {
+      if (call.method === "leaseKeepAlive") etcd.expire(call.id as bigint);
+      return undefined;
+    };
+    assert.equal(await registry.renew(server), "registered");
+    assert.deepEqual([etcd.count("leaseGrant"), etcd.keys.size], [2, 1]);
+    await registry.close();
+  });
+
+  it("revoke nothing where there is no lease", async () => {
+    const { etcd, registry } = setUp();
+    await registry.deregister(server);
+    assert.deepEqual(etcd.calls.map(({ method }) => method), ["leaseTimeToLive"]);
+    await registry.close();
+  });
+
+  it("refuse attributes that the layout can't store before they ask etcd", async () => {
+    const { etcd, registry, clock } = setUp();
+    await assert.rejects(registry.renew({ ...server, weight: 2 }), /weight/);
+    await assert.rejects(registry.deregister({ ...server, weight: 2 }), /weight/);
+    assert.deepEqual([etcd.calls, clock.pending], [[], []]);
+    await registry.close();
+  });
+
+  it("keep the process alive while they ask, and between attempts", async () => {
+    const { etcd, registry, clock } = setUp();
+    etcd.fault = ({ method }) => method === "range" ? new Error("away") : undefined;
+    const renewing = registry.renew(server);
+    await settled();
+    assert.deepEqual([clock.held, clock.pending], [1, [50, 10_000]]);
+    etcd.fault = () => "hang";
+    await clock.advance(50);
+    assert.equal(clock.held, 1);
+    const late = assert.rejects(renewing, /^EtcdError: etcd at e1:1: away$/, "the last failure says why");
+    await clock.advance(9_950);
+    await late;
+    assert.deepEqual(clock.pending, []);
+    await registry.close();
+  });
+
+  it("end after 10 s without an answer, and earlier when there is no time for another attempt", async () => {
+    const { etcd, registry, clock } = setUp();
+    etcd.fault = () => "hang";
+    let error: unknown;
+    const asked = (renewing: Promise<unknown>) => renewing.catch((thrown) => (error = thrown));
+    const silent = asked(registry.renew(server));
+    await clock.advance(9_999);
+    assert.equal(error, undefined);
+    await clock.advance(1);
+    assert.match(String(error), /^EtcdError: etcd did not answer within 10000 ms$/);
+    await silent;
+    error = undefined;
+    etcd.fault = () => undefined;
+    etcd.gate = () =>
+      new Promise((_, reject) => {
+        clock.timer(9_950, () => reject(new Error("away")));
+      });
+    const failing = asked(registry.renew(server));
+    await clock.advance(9_949);
+    assert.equal(error, undefined);
+    await clock.advance(1);
+    assert.match(String(error), /^EtcdError: etcd at e1:1: away$/);
+    await failing;
+    await registry.close();
+  });
+
+  it("give an endpoint half of the TTL to answer, and then ask the next", async () => {
+    const { etcd, registry, clock } = setUp({ endpoints: ["e1:1", "e2:1"], random: () => 0 });
+    etcd.fault = ({ endpoint }) => endpoint === "e1:1" ? "hang" : undefined;
+    const renewing = registry.renew({ ...server, ttlSeconds: 8 });
+    await clock.advance(3_999);
+    assert.ok(etcd.calls.every(({ endpoint }) => endpoint === "e1:1"));
+    await clock.advance(1);
+    assert.equal(await renewing, "registered");
+    await registry.close();
+  });
+
+  it("reject when a lease can't be granted, or not be revoked", async () => {
+    const { etcd, registry, clock } = setUp();
+    const denied = new Error("etcdserver: permission denied");
+    etcd.fault = ({ method }) => method === "leaseGrant" ? denied : undefined;
+    await assert.rejects(registry.renew(server), /permission denied/);
+    etcd.fault = ({ method }) => method === "leaseRevoke" ? denied : undefined;
+    await registry.renew(server);
+    await assert.rejects(registry.deregister(server), /permission denied/);
+    assert.deepEqual(clock.pending, []);
+    await registry.close();
+  });
+
+  it("reject at once while a wrong password is not tried again", async () => {
+    const { etcd, registry, clock } = setUp({ username: "u", password: "wrong" });
+    etcd.password = "secret";
+    await assert.rejects(registry.renew(server), /invalid user ID or password/);
+    await clock.advance(25_000);
+    await assert.rejects(registry.renew(server), /invalid user ID or password/);
+    assert.deepEqual([etcd.count("authenticate"), clock.pending], [1, []]);
+    await registry.close();
   });
 
   it("reject at once what etcd refuses the user", async () => {

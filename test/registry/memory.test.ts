@@ -35,6 +35,15 @@ describe("a registry in memory", () => {
     assert.throws(() => registry.register({ service: "a", address: "10.0.0.5:80" }), /closed/);
   });
 
+  it("holds no registration that was closed", async (t) => {
+    const registry = createMemoryRegistry();
+    const registration = registry.register({ service: "a", address: "10.0.0.5:80" });
+    await registration.close();
+    const again = t.mock.method(registration, "close");
+    await registry.close();
+    assert.equal(again.mock.callCount(), 0);
+  });
+
   it("refuses invalid options and names", () => {
     assert.throws(() => createMemoryRegistry({ clok: 1 } as never), /no option "clok": did you mean clock/);
     assert.throws(() => createMemoryRegistry().resolver("a b"), /service name "a b"/);

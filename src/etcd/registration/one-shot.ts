@@ -97,7 +97,7 @@ export class OneShot {
 
   #request<T>(signal: AbortSignal, attempt: (context: AttemptContext) => Promise<T>): Promise<T> {
     const timeoutMs = requestTimeoutMs(this.#client.requestTimeoutMs, 1_000 * this.#server.ttlSeconds);
-    return this.#client.anyEndpoint(signal, attempt, { timeoutMs, hold: true });
+    return this.#client.anyEndpoint(signal, attempt, { timeoutMs });
   }
 
   /** Tries again until it succeeds, etcd refuses the user, or the time is up. */
@@ -107,17 +107,17 @@ export class OneShot {
     const pace = new Pace(this.#client);
     const late = new AbortController();
     let failure: unknown = new EtcdError(`etcd did not answer within ${MOST_MS} ms`, "transient");
+    // Keeps the process alive until it has ended.
     const timer = clock.timer(MOST_MS, () => late.abort(failure), true);
     try {
       for (;;) {
         try {
           return await operation(late.signal);
         } catch (error) {
-          late.signal.throwIfAborted();
           failure = error;
           const { inMs, refused } = pace.failed(error);
           if (refused || clock.now() + inMs >= untilMs) throw error;
-          await sleep(clock, inMs, late.signal, true);
+          await sleep(clock, inMs, late.signal);
         }
       }
     } finally {
