@@ -57,12 +57,12 @@ export interface ServerRuntime<Tls> {
 
 /** Makes a server of valid options. @throws whatever `routes` throws */
 export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: ServerRuntime<Tls>): GrpcServer {
-  const { health, keepalive = {}, limits = {}, clock } = options;
+  const { keepalive = {}, limits = {}, clock } = options;
   const { maxConnections = Infinity, maxBufferedBytes, maxConcurrentStreams, ...others } = limits;
   const { maxResponseHeaderListBytes, ...received } = others;
   const ended = new AbortController();
-  const names = new Set<string>();
-  const services = new Services(withStandardServices(options, ended.signal, names));
+  const { health, names, options: served } = withStandardServices(options, ended.signal);
+  const services = new Services(served);
   const http1 = runtime.http1?.(httpAnswer(services));
   const host = new ServerHost<Tls>({
     connection: {

@@ -7,8 +7,9 @@ import {
   type HealthCheckRequest,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
+import type { RouteOptions } from "../grpc/server/options.ts";
 import { kind, oneOf } from "../option.ts";
-import { endOf, type RouteOptions } from "./routes.ts";
+import { endOf } from "./stream-end.ts";
 
 /** The status of a service, with gRPC's words. */
 export type ServingStatus = "SERVING" | "NOT_SERVING" | "UNKNOWN";

@@ -13,12 +13,13 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { OpenRcaService } from "../../gen/xds/service/orca/v3/orca_pb.ts";
+import type { RouteOptions } from "../grpc/server/options.ts";
 import { checkOptions, type Checks, clock as aClock, milliseconds } from "../option.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { type CallMetrics, callMetricsOf, checkLoadMetrics, type LoadMetrics, merged } from "./load-metrics.ts";
 import { LoadRecorder } from "./load-recorder.ts";
 import { IN_FLIGHT, LATENCY, LoadTrailer, type ReportInit, trailerOf } from "./load-trailer.ts";
-import { endOf, type RouteOptions } from "./routes.ts";
+import { endOf } from "./stream-end.ts";
 
 /** Options of {@link reportLoad}. */
 export interface LoadReportOptions {

@@ -9,11 +9,12 @@ import { HTTP2_LIMITS, type Http2Limits } from "../http2/limits.ts";
 import {
   anything,
   bytes,
+  type Check,
   type Checks,
   clock as aClock,
   flag,
   group,
-  kind,
+  makes,
   milliseconds,
   millisecondsFrom0,
   or,
@@ -59,12 +60,18 @@ export interface GrpcServerOptions<Tls> extends ServiceOptions, ConnectionTimes 
   tls?: Tls | undefined;
   limits?: ServerLimits | undefined;
   keepalive?: ServerKeepalive | undefined;
-  /** Serves `grpc.health.v1.Health`: what `createHealth()` returned. Defaults to none. */
-  health?: ServerHealth | undefined;
-  /** Serves reflection, for grpcurl and `buf curl`. Defaults to false. */
+  /**
+   * Serves `grpc.health.v1.Health`: true, or what `createHealth()` returned, by which the status of services is set.
+   * Defaults to false.
+   */
+  health?: boolean | ServerHealth | undefined;
+  /** Serves reflection, for grpcurl and `buf curl`: true, or options. Defaults to false. */
   reflection?: boolean | ReflectionOptions | undefined;
-  /** Reports load to clients (ORCA): what `reportLoad()` returned. Defaults to none. */
-  loadReports?: LoadReports | undefined;
+  /**
+   * Reports load to clients (ORCA, gRFC A51): true, or what `reportLoad()` returned, by which more than what is measured
+   * can be reported. Defaults to false.
+   */
+  loadReports?: boolean | LoadReports | undefined;
   /** The clock. Defaults to the runtime's; tests can pass their own. */
   clock?: Clock | undefined;
 }
@@ -92,16 +99,18 @@ export const GRPC_SERVER_OPTIONS: Checks<GrpcServerOptions<unknown>> = {
   tls: anything,
   limits: group("an object such as { maxConcurrentStreams }", "limits", LIMITS),
   keepalive: group("an object such as { intervalMs, timeoutMs }", "keepalive", KEEPALIVE),
-  health: kind("what createHealth() returned", hasRoutes),
+  health: standard("true or what createHealth() returned"),
   reflection: (name, value) => {
     if (typeof value !== "boolean") {
       group("true or an object such as { types }", "reflection", { types: anything })(name, value);
     }
   },
-  loadReports: kind("what reportLoad() returned", hasRoutes),
+  loadReports: standard("true or what reportLoad() returned"),
   clock: aClock,
 };
 
-function hasRoutes(value: unknown): boolean {
-  return typeof (value as { routes?: unknown } | null)?.routes === "function";
+function standard(expected: string): Check {
+  return makes(expected, (value) => {
+    return typeof value === "boolean" || typeof (value as { routes?: unknown } | null)?.routes === "function";
+  });
 }

@@ -7,9 +7,10 @@ import {
   ServerReflection as ServerReflectionAlpha,
   type ServerReflectionRequest as ServerReflectionRequestAlpha,
 } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { RouteOptions } from "../grpc/server/options.ts";
 import { checkOptions, type Checks, kind, quoted } from "../option.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
-import type { RouteOptions } from "./routes.ts";
+import { untilAborted } from "./stream-end.ts";
 
 /** Options of {@link reflectionRoutes}. */
 export interface ReflectionOptions {
@@ -51,19 +52,21 @@ export function reflectionRoutes(
   checkOptions("reflectionRoutes()", options, OPTIONS);
   let index: DescriptorIndex | undefined;
   const indexNow = () => index ??= new DescriptorIndex(router.handlers.map(({ service }) => service), options.types);
-  router.service(ServerReflection, { serverReflectionInfo: (requests) => answers(indexNow(), requests) }, routeOptions);
+  router.service(ServerReflection, {
+    serverReflectionInfo: (requests, { signal }) => answers(indexNow(), requests, signal),
+  }, routeOptions);
   router.service(
     ServerReflectionAlpha,
-    { serverReflectionInfo: (requests) => answers(indexNow(), requests) },
+    { serverReflectionInfo: (requests, { signal }) => answers(indexNow(), requests, signal) },
     routeOptions,
   );
 }
 
 type Request = ServerReflectionRequest | ServerReflectionRequestAlpha;
 
-async function* answers<R extends Request>(index: DescriptorIndex, requests: AsyncIterable<R>) {
+async function* answers<R extends Request>(index: DescriptorIndex, requests: AsyncIterable<R>, signal: AbortSignal) {
   const sent = new Set<DescFile>();
-  for await (const originalRequest of requests) {
+  for await (const originalRequest of untilAborted(requests, signal)) {
     const messageResponse = answer(index, originalRequest, sent);
     yield { validHost: originalRequest.host, originalRequest, messageResponse };
   }

@@ -1,28 +1,42 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { ServiceOptions } from "../grpc/server/options.ts";
+import { createHealth, type ServerHealth } from "./health.ts";
+import { reportLoad } from "./load-report.ts";
 import type { GrpcServerOptions } from "./options.ts";
 import { reflectionRoutes } from "./reflection.ts";
 
-/**
- * A server's services with the standard ones that it switches on, whose streams end with `ended`. The names of its own
- * services go to `names`.
- */
-export function withStandardServices(
-  options: GrpcServerOptions<unknown>,
-  ended: AbortSignal,
-  names: Set<string>,
-): ServiceOptions {
-  const { health, interceptors = [], loadReports, reflection = false, routes } = options;
+/** What a server serves, with the standard services that its options switch on. */
+export interface StandardServices {
+  readonly options: ServiceOptions;
+  readonly health: ServerHealth | undefined;
+  /** The names of the server's own services. */
+  readonly names: ReadonlySet<string>;
+}
+
+/** Adds the standard services to a server's own. Their streams end with `ended`. */
+export function withStandardServices(options: GrpcServerOptions<unknown>, ended: AbortSignal): StandardServices {
+  const { interceptors = [], reflection = false, routes } = options;
+  const health = given(options.health, createHealth);
+  const loadReports = given(options.loadReports, reportLoad);
+  const names = new Set<string>();
   const standard = { shutdownSignal: ended };
   return {
-    ...options,
-    interceptors: loadReports === undefined ? interceptors : [loadReports.interceptor, ...interceptors],
-    routes(router: ConnectRouter) {
-      routes(router);
-      for (const { service } of router.handlers) names.add(service.typeName);
-      health?.routes(router, standard);
-      loadReports?.routes(router, standard);
-      if (reflection !== false) reflectionRoutes(router, reflection === true ? {} : reflection, standard);
+    health,
+    names,
+    options: {
+      ...options,
+      interceptors: loadReports === undefined ? interceptors : [loadReports.interceptor, ...interceptors],
+      routes(router: ConnectRouter) {
+        routes(router);
+        for (const { service } of router.handlers) names.add(service.typeName);
+        health?.routes(router, standard);
+        loadReports?.routes(router, standard);
+        if (reflection !== false) reflectionRoutes(router, reflection === true ? {} : reflection, standard);
+      },
     },
   };
+}
+
+function given<T>(option: boolean | T | undefined, make: () => T): T | undefined {
+  return option === true ? make() : option === false ? undefined : option;
 }

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { createHealth } from "../../src/server/health.ts";
 import { reflectionRoutes } from "../../src/server/reflection.ts";
+import { createGrpcServer, type GrpcServer } from "../../src/server.ts";
 import { builtWithGo, hasGo } from "../support/go.ts";
 import { root, runtime } from "../support/process.ts";
 import { type Served, serveRoutes } from "../support/serve-routes.ts";
@@ -41,6 +42,16 @@ async function run(command: string, args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(command, args, { cwd: root, timeout: 60_000 });
   return stdout.trim();
 }
+
+describe("reflection of our server", () => {
+  let server: GrpcServer, port: number;
+  before(async () => {
+    server = createGrpcServer({ routes: simpleRoutes({ name: "s" }), health: true, reflection: true });
+    ({ port } = await server.listen({ host: "127.0.0.1" }));
+  });
+  after(() => server.close());
+  tools(() => port);
+});
 
 // On Deno, servers of node:http2 end the process when such a client leaves.
 describe("reflection of a server made with connect-node", { skip: runtime === "deno" }, () => {
