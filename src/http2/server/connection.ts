@@ -76,7 +76,8 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     this.buffered = options.buffered ?? new BufferedBytes();
     this.requests = new Requests(this, this);
     const { maxHeaderListBytes, streamWindowBytes, connectionWindowBytes } = this.limits;
-    this.#reader = new FrameReader(new RequestReceiver(this, this.requests, this), maxHeaderListBytes, "client");
+    // A request whose header section is somewhat too large is answered; to read one without end isn't worth it.
+    this.#reader = new FrameReader(new RequestReceiver(this, this.requests, this), 2 * maxHeaderListBytes, "client");
     this.#keepalive = new Keepalive(this, { ...KEEPALIVE, ...options.keepalive, withoutCalls: true });
     this.#enforcement = new PingEnforcement(this.clock, options.enforcement);
     this.#lifetime = new Lifetime(this, options.times);
@@ -122,14 +123,14 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     this.#timer.cancel();
     this.#timer = undefined;
     this.requests.ignoreNew();
-    this.writer.goaway(ErrorCode.NO_ERROR, "", this.requests.lastId);
+    this.writer.goaway(ErrorCode.NO_ERROR, "", this.requests.lastAnswered);
     this.#endIfIdle();
   }
 
   /** Ends the connection now, and all that is open on it. */
   close(why = "the server is closing the connection"): void {
     if (this.#state === "ending" || this.#state === "closed") return;
-    this.writer.goaway(ErrorCode.NO_ERROR, why, this.requests.lastId);
+    this.writer.goaway(ErrorCode.NO_ERROR, why, this.requests.lastAnswered);
     this.#end(new Http2Error(ErrorCode.CANCEL, why));
   }
 
@@ -138,7 +139,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     if (this.#state === "ending" || this.#state === "closed") return;
     const code = error instanceof Http2Error ? error.code : ErrorCode.INTERNAL_ERROR;
     this.#cause = error;
-    this.writer.goaway(code, error.message, this.requests.lastId);
+    this.writer.goaway(code, error.message, this.requests.lastAnswered);
     this.#end(error);
     // A flood goes on as long as anybody reads it.
     if (code === ErrorCode.ENHANCE_YOUR_CALM) this.bytes.destroy();

@@ -41,8 +41,8 @@ export class Requests {
   #lingering = 0;
   /** Streams that ended while the byte stream was full: the client can't know yet that they did. */
   #unwritten = 0;
-  /** Whether new streams are ignored: a GOAWAY has said that they will be. */
-  #ignoring = false;
+  /** The last stream that is answered, once a GOAWAY has said which that is: those after it are ignored. */
+  #lastAnswered: number | undefined;
   /** Section 6.5.3: whether the client acknowledged this side's SETTINGS, so that its smaller windows apply. */
   #acknowledged = false;
   /** Ranges of ids that the client left out, which were never streams. */
@@ -52,6 +52,11 @@ export class Requests {
     this.#endpoint = endpoint;
     this.#host = host;
     this.#resets = new ResetGuard(endpoint.clock);
+  }
+
+  /** The last stream that was or may be answered, for GOAWAY (section 6.8). */
+  get lastAnswered(): number {
+    return this.#lastAnswered ?? this.lastId;
   }
 
   /** Whether a used id could be this one: it is odd, not above the latest, and was not left out. */
@@ -69,7 +74,7 @@ export class Requests {
     if (id > this.lastId + 2) this.#skip(id);
     this.lastId = id;
     this.count++;
-    if (this.#ignoring) return this.#expectRest(id, endStream);
+    if (this.#lastAnswered !== undefined) return this.#expectRest(id, endStream);
     if (!head.tooLarge && requestFault(head) !== undefined) {
       this.#refuse(id, ErrorCode.PROTOCOL_ERROR, endStream);
       return this.#countReset();
@@ -209,7 +214,7 @@ export class Requests {
 
   /** New streams are ignored from now on: the client knows from a GOAWAY that they are not processed. */
   ignoreNew(): void {
-    this.#ignoring = true;
+    this.#lastAnswered ??= this.lastId;
   }
 
   /** What ended is written, and the client can know that it did. */
