@@ -24,6 +24,8 @@ const SCRIPTED = [
   "endpoints",
   "entries",
   "failure",
+  "gateway-messages",
+  "gateway-sessions",
   "key-looks",
   "leased-key",
   "life-signs",

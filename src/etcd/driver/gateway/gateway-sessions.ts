@@ -31,7 +31,7 @@ export interface GatewayRequest {
 interface Session {
   readonly endpoint: Endpoint;
   generation: number;
-  /** The newest answer arrived after the newest loss of a connection. */
+  /** The newest message arrived after the newest loss of a connection. */
   answers: boolean;
   /** Ends each call in flight. */
   readonly calls: Set<(reason: Error) => void>;
@@ -99,7 +99,7 @@ export class GatewaySessions {
       let empty = true;
       for await (const line of response.body === null ? [] : readLines(response.body, MOST_LINE, own.signal)) {
         const message = messageIn(line, response);
-        if (empty) this.#answered(session);
+        this.#answered(session);
         empty = false;
         yield message;
       }
