@@ -1,20 +1,27 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { createClient, type Transport } from "@connectrpc/connect";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
 import {
   type Event,
   Event_EventType,
   Maintenance,
   Watch,
-  type WatchRequest as WatchRequestMessage,
-  WatchRequestSchema,
+  type WatchRequestSchema,
   type WatchResponse as WatchResponseMessage,
 } from "../../../../gen/etcd/watch_pb.ts";
 import type { Connector } from "../../../connection/link.ts";
 import type { AttemptContext, EtcdDriver, WatchEvent, WatchResponse, WatchStream } from "../driver.ts";
 import { MessageQueue } from "./message-queue.ts";
-import { callOptions, connectSessions, createRequestDriver, header, keyValue, transportTo } from "./request-driver.ts";
+import {
+  connectSessions,
+  createRequestDriver,
+  header,
+  keyValue,
+  leaderHeadersOf,
+  transportTo,
+  unaryOf,
+} from "./request-driver.ts";
 
-/** Creates the etcd driver over Connect's generated clients and the links of a connector. */
+/** Creates the etcd driver over the links of a connector. */
 export function createConnectDriver(connector: Connector): EtcdDriver {
   const sessions = connectSessions(connector);
   /** A watch has no timeout, and would otherwise keep a session open that was given up. */
@@ -26,8 +33,7 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
     capabilities: { progress: true },
     watch: (context) => watch(transportTo(sessions, context), untilRetired(context)),
     async status(context) {
-      const client = createClient(Maintenance, await transportTo(sessions, context));
-      const status = await client.status({}, callOptions(context));
+      const status = await unaryOf(sessions, Maintenance.method.status, {}, context);
       return {
         header: header(status.header),
         version: status.version,
@@ -41,15 +47,12 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
 }
 
 function watch(transport: Promise<Transport>, context: AttemptContext): WatchStream {
-  const requests = new MessageQueue<WatchRequestMessage>();
-  const send = (requestUnion: NonNullable<MessageInitShape<typeof WatchRequestSchema>["requestUnion"]>) =>
-    requests.push(create(WatchRequestSchema, { requestUnion }));
+  const requests = new MessageQueue<MessageInitShape<typeof WatchRequestSchema>>();
   async function* responses() {
     try {
-      const client = createClient(Watch, await transport);
-      for await (const response of client.watch(requests, callOptions(context, { leader: true }))) {
-        yield watchResponse(response);
-      }
+      const { signal } = context, headers = leaderHeadersOf(context);
+      const { message } = await (await transport).stream(Watch.method.watch, signal, undefined, headers, requests);
+      for await (const response of message) yield watchResponse(response);
     } finally {
       requests.end();
     }
@@ -58,9 +61,12 @@ function watch(transport: Promise<Transport>, context: AttemptContext): WatchStr
   transport.catch(() => {});
   return {
     responses: responses(),
-    create: (request) => send({ case: "createRequest", value: { ...request, progressNotify: true, fragment: true } }),
-    cancel: (watchId) => send({ case: "cancelRequest", value: { watchId } }),
-    requestProgress: () => send({ case: "progressRequest", value: {} }),
+    create(request) {
+      const value = { ...request, progressNotify: true, fragment: true };
+      requests.push({ requestUnion: { case: "createRequest", value } });
+    },
+    cancel: (watchId) => requests.push({ requestUnion: { case: "cancelRequest", value: { watchId } } }),
+    requestProgress: () => requests.push({ requestUnion: { case: "progressRequest", value: {} } }),
   };
 }
 

@@ -1,15 +1,14 @@
-import { create } from "@bufbuild/protobuf";
-import { type Client, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { ConnectError, type Transport } from "@connectrpc/connect";
 import {
   Auth,
   Compare_CompareTarget,
-  CompareSchema,
+  type CompareSchema,
   type KeyValue as KeyValueMessage,
   KV,
   Lease,
-  type LeaseKeepAliveRequest,
-  LeaseKeepAliveRequestSchema,
-  RequestOpSchema,
+  type LeaseKeepAliveRequestSchema,
+  type RequestOpSchema,
   type ResponseHeader as HeaderMessage,
 } from "../../../../gen/etcd/client_pb.ts";
 import type { Connector } from "../../../connection/link.ts";
@@ -37,43 +36,46 @@ export async function transportTo(
   return await sessions.session(endpoint).transport(signal);
 }
 
-/** Creates the part of the etcd driver over Connect's generated clients that has no watches. */
+/** Creates the part of the etcd driver over Connect's transports that has no watches. */
 export function createRequestDriver(sessions: ConnectSessions): RequestDriver {
   const ending = new EndingStreams();
-  const transport = (context: AttemptContext) => transportTo(sessions, context);
+  const unary = <I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    context: AttemptContext,
+  ) => unaryOf(sessions, method, request, context);
   return {
     async range(request, context) {
-      const response = await createClient(KV, await transport(context)).range(request, callOptions(context));
+      const response = await unary(KV.method.range, request, context);
       return { header: header(response.header), kvs: response.kvs.map(keyValue), more: response.more };
     },
-    async txn(request, context) {
-      const response = await createClient(KV, await transport(context)).txn({
-        compare: request.compare.map(compare),
-        success: request.success.map(operation),
-        failure: request.failure.map(operation),
-      }, callOptions(context));
+    async txn({ compare, success, failure }, context) {
+      const request = {
+        compare: compare.map(comparison),
+        success: success.map(operation),
+        failure: failure.map(operation),
+      };
+      const response = await unary(KV.method.txn, request, context);
       const kvs = response.responses.flatMap(({ response: { case: kind, value } }) =>
         kind === "responseRange" ? value.kvs.map(keyValue) : []
       );
       return { header: header(response.header), succeeded: response.succeeded, kvs };
     },
     async leaseGrant({ id, ttlSeconds }, context) {
-      const client = createClient(Lease, await transport(context));
-      return (await client.leaseGrant({ ID: id, TTL: ttlSeconds }, callOptions(context))).TTL;
+      return (await unary(Lease.method.leaseGrant, { ID: id, TTL: ttlSeconds }, context)).TTL;
     },
     async leaseKeepAlive(id, context) {
-      return await keepAlive(createClient(Lease, await transport(context)), id, context, ending);
+      return await keepAlive(await transportTo(sessions, context), id, context, ending);
     },
     async leaseRevoke(id, context) {
-      await createClient(Lease, await transport(context)).leaseRevoke({ ID: id }, callOptions(context));
+      await unary(Lease.method.leaseRevoke, { ID: id }, context);
     },
     async leaseTimeToLive({ id, keys = false }, context) {
-      const client = createClient(Lease, await transport(context));
-      const { TTL, grantedTTL, keys: found } = await client.leaseTimeToLive({ ID: id, keys }, callOptions(context));
+      const { TTL, grantedTTL, keys: found } = await unary(Lease.method.leaseTimeToLive, { ID: id, keys }, context);
       return TTL < 0n ? undefined : { ttlSeconds: TTL, grantedSeconds: grantedTTL, keys: found };
     },
     async authenticate(user, context) {
-      return (await createClient(Auth, await transport(context)).authenticate(user, callOptions(context))).token;
+      return (await unary(Auth.method.authenticate, user, context)).token;
     },
     classify: (error) => error instanceof ConnectError ? kindOfRefusal(error.rawMessage, error.code) : "transient",
     unsent: (error) => readMark(error) === "not-sent",
@@ -84,45 +86,57 @@ export function createRequestDriver(sessions: ConnectSessions): RequestDriver {
   };
 }
 
-async function keepAlive(client: Client<typeof Lease>, id: bigint, context: AttemptContext, ending: EndingStreams) {
-  const requests = new MessageQueue<LeaseKeepAliveRequest>();
-  requests.push(create(LeaseKeepAliveRequestSchema, { ID: id }));
+/** Makes one unary request. */
+export async function unaryOf<I extends DescMessage, O extends DescMessage>(
+  sessions: ConnectSessions,
+  method: DescMethodUnary<I, O>,
+  request: MessageInitShape<I>,
+  context: AttemptContext,
+): Promise<MessageShape<O>> {
+  const transport = await transportTo(sessions, context);
+  return (await transport.unary(method, context.signal, undefined, headersOf(context), request)).message;
+}
+
+async function keepAlive(transport: Transport, id: bigint, context: AttemptContext, ending: EndingStreams) {
+  const requests = new MessageQueue<MessageInitShape<typeof LeaseKeepAliveRequestSchema>>();
+  requests.push({ ID: id });
   const own = new AbortController();
-  const options = callOptions({ ...context, signal: AbortSignal.any([context.signal, own.signal]) }, { leader: true });
-  const responses = client.leaseKeepAlive(requests, options)[Symbol.asyncIterator]();
+  const signal = AbortSignal.any([context.signal, own.signal]);
   try {
-    const { value, done } = await responses.next();
-    if (done) throw new Error("etcd ended a keepalive without an answer");
-    return value.TTL;
+    const headers = leaderHeadersOf(context);
+    const { message } = await transport.stream(Lease.method.leaseKeepAlive, signal, undefined, headers, requests);
+    const responses = message[Symbol.asyncIterator]();
+    try {
+      const { value, done } = await responses.next();
+      if (done) throw new Error("etcd ended a keepalive without an answer");
+      return value.TTL;
+    } finally {
+      ending.add(responses, () => own.abort());
+    }
   } finally {
     requests.end();
-    ending.add(responses, () => own.abort());
   }
 }
 
-/**
- * `leader`: a member that has lost its cluster then refuses the call and ends its stream, rather than staying silent.
- */
-export function callOptions(context: AttemptContext, { leader = false }: { readonly leader?: boolean } = {}): {
-  signal: AbortSignal;
-  headers: Record<string, string>;
-} {
-  const headers: Record<string, string> = {};
-  if (context.token !== undefined) headers["token"] = context.token;
-  if (leader) headers["hasleader"] = "true";
-  return { signal: context.signal, headers };
+function headersOf({ token }: AttemptContext): Record<string, string> {
+  return token === undefined ? {} : { token };
 }
 
-function compare({ target, key, value }: Compare) {
+/** A member that has lost its cluster then refuses the call and ends its stream, rather than staying silent. */
+export function leaderHeadersOf(context: AttemptContext): Record<string, string> {
+  return { ...headersOf(context), hasleader: "true" };
+}
+
+function comparison({ target, key, value }: Compare): MessageInitShape<typeof CompareSchema> {
   return target === "version"
-    ? create(CompareSchema, { target: Compare_CompareTarget.VERSION, key, targetUnion: { case: "version", value } })
-    : create(CompareSchema, { target: Compare_CompareTarget.LEASE, key, targetUnion: { case: "lease", value } });
+    ? { target: Compare_CompareTarget.VERSION, key, targetUnion: { case: "version", value } }
+    : { target: Compare_CompareTarget.LEASE, key, targetUnion: { case: "lease", value } };
 }
 
-function operation(op: TxnOperation) {
+function operation(op: TxnOperation): MessageInitShape<typeof RequestOpSchema> {
   return "put" in op
-    ? create(RequestOpSchema, { request: { case: "requestPut", value: op.put } })
-    : create(RequestOpSchema, { request: { case: "requestRange", value: op.range } });
+    ? { request: { case: "requestPut", value: op.put } }
+    : { request: { case: "requestRange", value: op.range } };
 }
 
 /** The header of a response, as the driver's interface has it. */
