@@ -61,8 +61,8 @@ const headers: Check = (name, value) => {
 };
 
 function isFormat(value: unknown): boolean {
-  const { encode, decoder } = (value ?? {}) as Partial<MessageFormat>;
-  return typeof encode === "function" && typeof decoder === "function";
+  const { encoder, decoder } = (value ?? {}) as Partial<MessageFormat>;
+  return typeof encoder === "function" && typeof decoder === "function";
 }
 
 /** The checks of {@link FetchConnectorOptions}. */

@@ -16,9 +16,14 @@ const prefix = new Uint8Array(PREFIX_BYTES);
 
 /** The prefix of a message, in an array that is reused: copy it immediately. */
 export function messagePrefix(flags: number, length: number): Uint8Array {
-  prefix[0] = flags;
-  writeUint32(prefix, 1, length);
+  writePrefix(prefix, flags, length);
   return prefix;
+}
+
+/** Writes the prefix of a message at the start of an array. */
+export function writePrefix(into: Uint8Array, flags: number, length: number): void {
+  into[0] = flags;
+  writeUint32(into, 1, length);
 }
 
 /** Waiting pieces below this size are copied together: a view of each would retain its chunk of up to 64 KiB. */

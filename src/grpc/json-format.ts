@@ -13,7 +13,7 @@ export function jsonFormat(given: Partial<JsonReadOptions & JsonWriteOptions> = 
   const decoder = new TextDecoder();
   return {
     name: "json",
-    encode(schema, message) {
+    encoder: (schema) => (message) => {
       try {
         return encoder.encode(toJsonString(schema, message, options));
       } catch (error) {

@@ -4,12 +4,21 @@ import { ScalarType } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { textOf } from "../error-text.ts";
 
+/**
+ * Writes a message to `into`, from the offset `at` on, and returns where it ends; or returns the message in an array of
+ * its own, if that is simpler or there is no room for it.
+ */
+export type Encode = (message: MessageShape<DescMessage>, into: Uint8Array, at: number) => number | Uint8Array;
+
+/** Returns the function that encodes messages of a schema as `toBinary` does, with its errors. */
+export type CreateEncoder = (schema: DescMessage, options: Partial<BinaryWriteOptions> | undefined) => Encode;
+
 /** How messages are written as bytes. */
 export interface MessageFormat {
   /** What the content type says after `application/grpc+`. */
   readonly name: "proto" | "json";
-  /** @throws ConnectError Internal */
-  encode(schema: DescMessage, message: MessageShape<DescMessage>): Uint8Array;
+  /** Returns the function that encodes messages of a schema, which throws ConnectError Internal. */
+  encoder(schema: DescMessage): Encode;
   /** Returns the function that parses messages of a schema, which throws ConnectError Internal. */
   decoder(schema: DescMessage): (bytes: Uint8Array) => MessageShape<DescMessage>;
 }
@@ -20,16 +29,28 @@ export interface MessageFormat {
  */
 export const COPIED_BYTES: number = 16 * 1024;
 
-/** The binary format. */
-export function binaryFormat(options?: Partial<BinaryReadOptions & BinaryWriteOptions>): MessageFormat {
+/** protobuf-es's own encoder. */
+const plainEncoder: CreateEncoder = (schema, options) => (message) => toBinary(schema, message, options);
+
+/**
+ * The binary format. `createEncoder` of `encoder/encoder.ts` is several times faster than the usual encoder; it costs a
+ * bundle 2 kB.
+ */
+export function binaryFormat(
+  options?: Partial<BinaryReadOptions & BinaryWriteOptions>,
+  createEncoder: CreateEncoder = plainEncoder,
+): MessageFormat {
   return {
     name: "proto",
-    encode(schema, message) {
-      try {
-        return toBinary(schema, message, options);
-      } catch (error) {
-        throw new ConnectError(`serialize binary: ${textOf(error)}`, Code.Internal);
-      }
+    encoder(schema) {
+      const encode = createEncoder(schema, options);
+      return (message, into, at) => {
+        try {
+          return encode(message, into, at);
+        } catch (error) {
+          throw new ConnectError(`serialize binary: ${textOf(error)}`, Code.Internal);
+        }
+      };
     },
     decoder(schema) {
       const copies = hasBytes(schema, new Set());

@@ -1,8 +1,10 @@
 import type { JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
 import type { Connector } from "../connection/link.ts";
+import { createEncoder } from "../grpc/encoder/encoder.ts";
 import { jsonFormat } from "../grpc/json-format.ts";
 import { GrpcLink } from "../grpc/link/grpc-link.ts";
 import { GRPC_LINK_OPTIONS, type GrpcLinkOptions, linkSettings } from "../grpc/link/options.ts";
+import { binaryFormat } from "../grpc/message-format.ts";
 import type { KeepaliveOptions } from "../http2/keepalive.ts";
 import { checkOptions, type Checks, flag, fn, made, object } from "../option.ts";
 import type { Dial, DialTarget } from "./dial.ts";
@@ -51,7 +53,9 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
     throw new TypeError("options dial and proxy can't be combined");
   }
   const dial = options.proxy === undefined ? options.dial : proxyDial(options.proxy);
-  const format = options.useBinaryFormat === false ? jsonFormat(options.jsonOptions) : undefined;
+  const format = options.useBinaryFormat === false
+    ? jsonFormat(options.jsonOptions)
+    : binaryFormat(options.binaryOptions, createEncoder);
   const settings = { ...linkSettings(options, scheduleFlush), format };
   return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls, dial), settings, events);
 }

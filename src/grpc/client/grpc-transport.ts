@@ -17,6 +17,7 @@ import { createMethod } from "./method.ts";
 import type { Method, Target } from "./method.ts";
 import { resolveGrpcOptions } from "./options.ts";
 import type { FormatOption, GrpcOptions, ResolvedGrpcOptions } from "./options.ts";
+import { PrefixedMessage } from "../prefixed-message.ts";
 import { requestSection } from "./request-header.ts";
 import { GrpcStreamCall } from "./stream.ts";
 import { GrpcUnaryCall } from "./unary.ts";
@@ -101,7 +102,7 @@ export class GrpcTransport implements EndReportingTransport {
     const { signal, timeoutMs, header, input } = request;
     return new Promise((resolve, reject) => {
       try {
-        const message = method.codec.serialize(input);
+        const message = PrefixedMessage.of(method.codec, input);
         const section = requestSection(method, timeoutMs, header);
         const call = new GrpcUnaryCall(method, resolve, reject, listener);
         call.start(this.#connection(), section, message, signal, timeoutMs);

@@ -2,12 +2,13 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Codec } from "../codec.ts";
 import { COMPRESSED, messagePrefix } from "../envelope.ts";
+import { type MessageOutput, PrefixedMessage } from "../prefixed-message.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
 
 type Message = MessageInitShape<DescMessage>;
 
 /** Where a request's messages go: the part of its stream that they need. */
-export interface RequestStream {
+export interface RequestStream extends MessageOutput {
   readonly closed: boolean;
   /** Returns false if enough is buffered: continue after {@link RequestMessages.room}. */
   write(head: Uint8Array, body: Uint8Array, end: boolean): boolean;
@@ -33,14 +34,16 @@ export class RequestMessages {
       const { done, value } = await input.next();
       if (stream.closed) return;
       if (done) break;
-      let message = codec.serialize(value);
-      let flags = 0;
+      const message = PrefixedMessage.of(codec, value);
+      let room;
       if (sendCompression !== undefined && message.length >= compressMinBytes) {
-        message = await sendCompression.compress(message as Uint8Array<ArrayBuffer>);
-        flags = COMPRESSED;
+        const bytes = await sendCompression.compress(message.takeBytes() as Uint8Array<ArrayBuffer>);
         if (stream.closed) return;
+        room = stream.write(messagePrefix(COMPRESSED, bytes.length), bytes, false);
+      } else {
+        room = message.writeTo(stream, false);
       }
-      if (!stream.write(messagePrefix(flags, message.length), message, false)) {
+      if (!room) {
         await new Promise<void>((resolve) => this.#roomWanted = resolve);
         if (stream.closed) return;
       }

@@ -12,6 +12,7 @@ import { checkLength, COMPRESSED, EnvelopeReader, messagePrefix, PREFIX_BYTES } 
 import type { Envelope } from "../envelope.ts";
 import { lazyHeaders } from "../lazy-headers.ts";
 import type { HeaderSection, Method } from "./method.ts";
+import type { PrefixedMessage } from "../prefixed-message.ts";
 import { brokenReply, headError, incomplete, sectionInfo, trailerError } from "./status.ts";
 
 /** One unary call: on its usual path one object, one promise and the response. */
@@ -41,18 +42,18 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
   start(
     connection: Http2Connection,
     section: HeaderSection,
-    message: Uint8Array,
+    message: PrefixedMessage,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
   ): void {
-    if (!this.watchCancellation(signal, timeoutMs)) return;
+    if (!this.watchCancellation(signal, timeoutMs)) return message.drop();
     const { compressMinBytes, sendCompression } = this.method.options;
     if (sendCompression === undefined || message.length < compressMinBytes) {
       this.open(connection, section.template, section.extra);
-      this.write(messagePrefix(0, message.length), message, true);
+      message.writeTo(this, true);
       return;
     }
-    void this.#compressAndSend(connection, section, message, sendCompression);
+    void this.#compressAndSend(connection, section, message.takeBytes(), sendCompression);
   }
 
   async #compressAndSend(
