@@ -82,7 +82,6 @@ export class ReplayBuffer<T> {
 
   readonly #onPassed = (result: IteratorResult<T>): IteratorResult<T> => {
     if (result.done === true) this.#exhausted = true;
-    else this.#view!.index = ++this.#dropped;
     return result;
   };
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Resolution } from "../../src/resolver/resolver.ts";
 import { failureOf } from "../support/balanced.ts";
-import { pulled } from "../support/pulled.ts";
+import { settled } from "../support/manual-clock.ts";
+import { type Pulled, pulled } from "../support/pulled.ts";
 
 /** A registry that answers each list with what `answer` returns or throws. */
 function answering(answer: () => Resolution) {
@@ -73,5 +74,66 @@ describe("a set that is read when a call needs it", () => {
     await client.route({ data: "x" });
     assert.deepEqual(outcomes, ["a:1 answered"]);
     await transport.close();
+  });
+
+  it("is looked for by a call that waits after 20 ms, and then after longer and longer, up to 320 ms", async () => {
+    const { client, clock, transport } = pulled();
+    void failureOf(client.route({}));
+    const pauses: number[] = [];
+    for (let look = 0; look < 7; look++) {
+      await settled();
+      const nextMs = clock.pending[0] as number;
+      pauses.push(nextMs);
+      await clock.advance(nextMs);
+    }
+    assert.deepEqual(pauses, [20, 40, 80, 160, 320, 320, 320]);
+    await transport.close();
+  });
+
+  it("is read at its time for a call that waits longer than a minute", async () => {
+    const { client, clock, transport, lists } = pulled({ waitTimeoutMs: Infinity });
+    const call = client.route({ data: "x" });
+    await clock.advance(90_000);
+    assert.equal(transport.snapshot().waiting, 1);
+    lists.at(-1)!.answer("a:1");
+    await clock.advance(320);
+    await call;
+    await transport.close();
+  });
+});
+
+describe("a call whose request was cut while it waited", () => {
+  /** A transport at which a call waits without timers, as if its request had ended. */
+  async function cut(before: (all: Pulled) => void = () => {}) {
+    const all = pulled({ waitTimeoutMs: Infinity });
+    before(all);
+    await settled();
+    const { client, clock, transport } = all;
+    const { timer } = clock;
+    clock.timer = () => ({ cancel() {} });
+    void failureOf(client.route({}));
+    await settled();
+    clock.timer = timer;
+    return { ...all, waiting: () => transport.snapshot().waiting };
+  }
+
+  it("is forgotten by the next one after a minute, and not before", async () => {
+    for (const [afterMs, waiting] of [[59_999, 2], [60_000, 1]] as const) {
+      const all = await cut();
+      await all.clock.advance(afterMs);
+      void failureOf(all.client.route({}));
+      await settled();
+      assert.equal(all.waiting(), waiting);
+      await all.transport.close();
+    }
+  });
+
+  it("is forgotten by one that has waited longer than it", async () => {
+    const all = await cut(({ client }) => void failureOf(client.route({})));
+    await all.clock.advance(59_000);
+    assert.equal(all.waiting(), 2);
+    await all.clock.advance(2_000);
+    assert.equal(all.waiting(), 1);
+    await all.transport.close();
   });
 });

@@ -27,6 +27,7 @@ describe("a registry that lives in requests", () => {
       code: Code.FailedPrecondition,
       message: /a Durable Object \(createBalancerObject\); only there, createObj/,
     };
+    assert.throws(() => registry.register({ ...server, service: "" }), /service name "" is empty/);
     assert.throws(() => registry.register(server), expected);
     const watch = registry.resolver("a").resolve(new AbortController().signal);
     await assert.rejects(watch[Symbol.asyncIterator]().next(), expected);

@@ -16,6 +16,12 @@ describe("the watch of a service", () => {
   });
 
   it("delivers what is listed before the watch is created, also after an outage", async () => {
+    const first = setUp();
+    first.etcd.put(KEY, ADDRESS);
+    first.etcd.fault = ({ method }) => method === "watch" ? "hang" : undefined;
+    const early = consume(first.registry.resolver("a"));
+    await settled();
+    assert.deepEqual([first.etcd.count("watch"), early.now, first.types()], [1, [ADDRESS], []]);
     const { etcd, clock, registry, types } = setUp();
     etcd.put(KEY, ADDRESS);
     etcd.fault = () => down;
