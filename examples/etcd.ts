@@ -1,8 +1,7 @@
 // An etcd in memory on a port: `npm run etcd`. For development; see createMemoryEtcd().
-import { createServer, type ServerHttp2Session } from "node:http2";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createGrpcServer } from "../src/server.ts";
 import { createMemoryEtcd } from "../src/testing.ts";
 
 const usage = `Serves an etcd in memory, for development: a single member, without authentication, empty at each start.
@@ -42,37 +41,25 @@ function readArguments(): { port: number; host: string } {
 
 const { port, host } = readArguments();
 const etcd = createMemoryEtcd();
-const server = createServer(connectNodeAdapter({ routes: etcd.routes }));
+const server = createGrpcServer({ routes: etcd.routes });
 
-const sessions = new Set<ServerHttp2Session>();
-server.on("session", (session) => {
-  sessions.add(session);
-  session.on("close", () => sessions.delete(session));
-  // A client that goes away without a word is no trouble here.
-  session.on("error", () => {});
-});
-
-server.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EADDRINUSE") {
+try {
+  const { address } = await server.listen({ host, port });
+  console.log(`etcd in memory, for development: http://${address}`);
+} catch (error) {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "EADDRINUSE") {
     console.error(`etcd: port ${port} of ${host} is taken. Is an etcd running there already? Choose another: --port 0`);
   } else {
-    console.error(`etcd: can't listen on port ${port} of ${host}: ${error.message}`);
+    console.error(`etcd: can't listen on port ${port} of ${host}: ${message}`);
   }
   process.exit(1);
-});
-
-server.listen(port, host, () => {
-  const address = server.address();
-  const taken = typeof address === "object" && address !== null ? address.port : port;
-  const shown = host.includes(":") ? `[${host}]` : host;
-  console.log(`etcd in memory, for development: http://${shown}:${taken}`);
-});
+}
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     void etcd.close();
-    server.close();
-    for (const session of sessions) session.destroy(new Error("etcd was stopped"));
+    server.closeAllConnections();
     process.exit(0);
   });
 }

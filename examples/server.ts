@@ -1,18 +1,15 @@
-// A Connect server that registers itself in etcd. In your own project import from "connect-lb/etcd" and
-// "connect-lb/node" (on JSR: "@connect-lb/connect-lb/etcd" …) in place of "../src/…", and your own generated code.
+// A gRPC server that registers itself in etcd. In your own project import from "connect-lb/etcd" and
+// "connect-lb/server" (on JSR: "@connect-lb/connect-lb/etcd" …) in place of "../src/…", and your own generated code.
 //
 //   ADDRESS=localhost:8001 bun run examples/server.ts
 //
 //   ADDRESS          where to listen, and what to register (default localhost:8000; port 0 takes a free one)
 //   SERVICE          the name to register under (default simple_grpc)
 //   ETCD_ENDPOINTS   etcd's client URLs, comma separated (default http://127.0.0.1:2379)
-import { createServer } from "node:http2";
-import type { AddressInfo } from "node:net";
 import process from "node:process";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Simple } from "../gen/simple_pb.ts";
 import { createEtcdRegistry, type Registry, type RegistryEvent } from "../src/etcd.ts";
-import { shutdown } from "../src/node.ts";
+import { createGrpcServer, createHealth, shutdown } from "../src/server.ts";
 import { etcdEndpoints, fail, listenAddress, serviceName, withVariable } from "./environment.ts";
 
 const receive = (data: string) => {
@@ -20,7 +17,7 @@ const receive = (data: string) => {
   return data;
 };
 
-const server = createServer(connectNodeAdapter({
+const server = createGrpcServer({
   routes: (router) =>
     router.service(Simple, {
       route: ({ data }) => ({ code: 200, value: `hello ${receive(data)}` }),
@@ -40,7 +37,10 @@ const server = createServer(connectNodeAdapter({
         for await (const { data } of requests) yield { code: 200, value: `hello ${receive(data)}` };
       },
     }),
-}));
+  health: createHealth(),
+  // For grpcurl and `buf curl`: they can list and call what is here.
+  reflection: true,
+});
 
 let complainedAtMs = -Infinity;
 
@@ -81,30 +81,29 @@ function open(): { registry: Registry; service: string; host: string; port: numb
 
 const { registry, service, host, port } = open();
 
-server.on("error", (error) => {
-  console.error(`can't listen on ${host}:${port}: ${error.message}`);
+let taken: number;
+try {
+  taken = (await server.listen({ host, port })).port;
+} catch (error) {
+  console.error(`can't listen on ${host}:${port}: ${(error as Error).message}`);
   process.exit(1);
-});
+}
+// Register what clients can call, and only once the server listens.
+const address = `${host.includes(":") ? `[${host}]` : host}:${taken}`;
+console.log(`listening on ${address}`);
+let registration: ReturnType<Registry["register"]>;
+try {
+  registration = withVariable("ADDRESS", address, () => registry.register({ service, address, ttlSeconds: 5 }));
+} catch (error) {
+  fail(error);
+}
 
-server.listen(port, host, () => {
-  // Register what clients can call, and only once the server listens.
-  const { port: taken } = server.address() as AddressInfo;
-  const address = `${host.includes(":") ? `[${host}]` : host}:${taken}`;
-  console.log(`listening on ${address}`);
-  let registration: ReturnType<Registry["register"]>;
-  try {
-    registration = withVariable("ADDRESS", address, () => registry.register({ service, address, ttlSeconds: 5 }));
-  } catch (error) {
-    return fail(error);
-  }
-
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, async () => {
-      console.log(`${signal}: deregistering, then draining`);
-      const drained = await shutdown(server, { registration, settleMs: 500, drainMs: 10_000 });
-      console.log(drained ? "drained" : "some calls took too long");
-      await registry.close();
-      process.exit(0);
-    });
-  }
-});
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, async () => {
+    console.log(`${signal}: deregistering, then draining`);
+    const drained = await shutdown(server, { registration, settleMs: 500, drainMs: 10_000 });
+    console.log(drained ? "drained" : "some calls took too long");
+    await registry.close();
+    process.exit(0);
+  });
+}

@@ -20,12 +20,13 @@ export type { Peer, PeerCertificate } from "./http2/server/peer.ts";
  *
  * ```ts
  * import { createFetchHandler } from "connect-lb/server-fetch";
+ * import { Simple } from "./gen/simple_pb.ts";
  *
  * const handler = createFetchHandler({
  *   routes: (router) => router.service(Simple, { route: ({ data }) => ({ code: 200, value: `hello ${data}` }) }),
  *   cors: { origins: ["https://app.example"] },
  * });
- * Bun.serve({ fetch: handler }); // Deno.serve(handler), export default { fetch: handler }
+ * export default { fetch: handler }; // Bun.serve({ fetch: handler }), Deno.serve(handler)
  * ```
  *
  * @throws TypeError or RangeError for an invalid option, and whatever `routes` throws

@@ -44,9 +44,8 @@ const OPTIONS: Checks<MemoryEtcdOptions> = { clock: aClock, keepRevisions: whole
 /** An etcd in memory, for development and tests; see {@link createMemoryEtcd}. */
 export interface MemoryEtcd extends AsyncDisposable {
   /**
-   * Adds etcd's services to a Connect router, to serve them on a port: for Node, Bun and Deno
-   * `http2.createServer(connectNodeAdapter({ routes: etcd.routes }))`. Then `etcdctl` and every other client of etcd's
-   * gRPC API can use it.
+   * Adds etcd's services to a Connect router, to serve them on a port: `createGrpcServer({ routes: etcd.routes })` of
+   * `connect-lb/server`. Then `etcdctl` and every other client of etcd's gRPC API can use it.
    */
   readonly routes: (router: ConnectRouter) => void;
   /** A transport that reaches it within the process, without a port. */

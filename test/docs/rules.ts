@@ -89,5 +89,5 @@ declare const registry: import("connect-lb").Registry;
 declare const transport: import("connect-lb").BalancedTransport;
 declare const simple: import("@connectrpc/connect").Client<typeof import("./gen/simple_pb.ts").Simple>;
 declare const registration: import("connect-lb/etcd").Registration;
-declare const server: import("node:http2").Http2Server;
+declare const server: import("connect-lb/server").GrpcServer;
 `;

@@ -17,6 +17,8 @@ const ENTRIES = {
   "connect-lb/etcd3": "etcd3",
   "connect-lb/etcd-gateway": "etcd-gateway",
   "connect-lb/node": "node",
+  "connect-lb/server": "server",
+  "connect-lb/server-fetch": "server-fetch",
   "connect-lb/testing": "testing",
 };
 

@@ -1,24 +1,21 @@
 // Opens a registry, a registration and a transport, closes them, and is to exit by itself.
 // Arguments: etcd's URL; "used" if it is there, "away" if it isn't.
-import { createServer } from "node:http2";
-import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { createClient } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createBalancedTransport } from "../../src/index.ts";
-import { grpcConnector, shutdown } from "../../src/node.ts";
+import { grpcConnector } from "../../src/node.ts";
+import { createGrpcServer, shutdown } from "../../src/server.ts";
 
 const [url = "", mode] = process.argv.slice(2);
-const server = createServer(connectNodeAdapter({
+const server = createGrpcServer({
   routes: (router) => router.service(Simple, { route: ({ data }) => ({ code: 200, value: data }) }),
-}));
-await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-const { port } = server.address() as AddressInfo;
+});
+const { address } = await server.listen({ host: "127.0.0.1", port: 0 });
 
 const registry = createEtcdRegistry({ endpoints: [url] });
-const registration = registry.register({ service: "exit", address: `127.0.0.1:${port}`, ttlSeconds: 5 });
+const registration = registry.register({ service: "exit", address, ttlSeconds: 5 });
 const transport = createBalancedTransport({ resolver: registry.resolver("exit"), connector: grpcConnector() });
 if (mode === "used") {
   await registration.ready;

@@ -76,8 +76,8 @@ try {
     env,
   );
 
-  // What docs/etcd.md says for its block on that package.
-  run(project, "npm", "install", "--no-audit", "--no-fund", "etcd3@1");
+  // What docs/etcd.md says for its block on that package, and docs/server.md and docs/usage.md for the others.
+  run(project, "npm", "install", "--no-audit", "--no-fund", "etcd3@1", "@connectrpc/connect-node@2");
   for (const runtime of runtimes) await runPages(project, runtime, etcd.url);
   console.log(`in ${Math.round(performance.now() / 1_000)} s`);
 } catch (error) {

@@ -1,13 +1,12 @@
 // A program of a user, on the built package: etcd is both the registry and the balanced service here, because its
 // generated code is in the package.
 import assert from "node:assert/strict";
-import { createServer } from "node:http2";
 import { createClient } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { balance, createBalancedTransport } from "connect-lb";
 import { createEtcdRegistry } from "connect-lb/etcd";
 import { createEtcd3Registry } from "connect-lb/etcd3";
 import { grpcConnector } from "connect-lb/node";
+import { createGrpcServer } from "connect-lb/server";
 import { createMemoryEtcd } from "connect-lb/testing";
 import { KV } from "./node_modules/connect-lb/dist/gen/etcd/rpc_pb.js";
 
@@ -15,13 +14,9 @@ console.log(`on Node ${process.versions.node}`);
 assert.match(process.versions.node, /^22\./);
 
 const etcd = createMemoryEtcd();
-const servers = [];
-for (let i = 0; i < 3; i++) {
-  const server = createServer(connectNodeAdapter({ routes: etcd.routes }));
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  servers.push(server);
-}
-const addresses = servers.map((server) => `127.0.0.1:${server.address().port}`);
+const servers = [1, 2, 3].map(() => createGrpcServer({ routes: etcd.routes }));
+const addresses = [];
+for (const server of servers) addresses.push((await server.listen({ host: "127.0.0.1" })).address);
 
 const registry = createEtcdRegistry({ endpoints: [`http://${addresses[0]}`] });
 const registrations = addresses.map((address) => registry.register({ service: "kv", address, ttlSeconds: 5 }));
@@ -47,5 +42,5 @@ assert.throws(() => createEtcd3Registry({ endpoints: [`http://${addresses[0]}`] 
 await transport.close();
 await registry.close();
 await etcd.close();
-for (const server of servers) server.close();
+await Promise.all(servers.map((server) => server.close()));
 console.log("9 calls in strict rotation over 3 endpoints");

@@ -1,22 +1,21 @@
 // Runs code blocks of the pages one after another in this process: `run-blocks.ts <etcd> <block as JSON>…`. They find
 // what test/docs/rules.ts says they take from README: `registry`, `registration`, `transport`, `simple` and `server`.
 // @ts-nocheck: it is copied into a folder where the package is installed.
-import { createServer } from "node:http2";
 import process from "node:process";
 import { createClient } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createBalancedTransport } from "connect-lb";
 import { createEtcdRegistry } from "connect-lb/etcd";
 import { grpcConnector } from "connect-lb/node";
+import { createGrpcServer } from "connect-lb/server";
 import { Simple } from "./gen/simple_pb.ts";
 
 const [etcd, ...blocks] = process.argv.slice(2);
-const server = createServer(connectNodeAdapter({
+const server = createGrpcServer({
   routes: (router) => router.service(Simple, { route: ({ data }) => ({ code: 200, value: `hello ${data}` }) }),
-}));
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+const { address } = await server.listen({ host: "127.0.0.1", port: 0 });
 const registry = createEtcdRegistry({ endpoints: [etcd] });
-const registration = registry.register({ service: "simple_grpc", address: `127.0.0.1:${server.address().port}` });
+const registration = registry.register({ service: "simple_grpc", address });
 await registration.ready;
 const transport = createBalancedTransport({
   resolver: registry.resolver("simple_grpc"),
