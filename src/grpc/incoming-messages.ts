@@ -5,81 +5,86 @@ import { EnvelopeReader, PREFIX_BYTES } from "./envelope.ts";
 import { afterTurn } from "./reading-turn.ts";
 
 type Message = MessageShape<DescMessage>;
-type Result = IteratorResult<Message, undefined>;
+
+/** What a reader of messages gets. */
+export type MessageResult = IteratorResult<Message, undefined>;
 
 interface Reader {
-  resolve(result: Result | Promise<Result>): void;
+  resolve(result: MessageResult | Promise<MessageResult>): void;
   reject(error: unknown): void;
 }
 
-const DONE: Result = { done: true, value: undefined };
+const DONE: MessageResult = { done: true, value: undefined };
 
-/** The stream that messages arrive on: what their reader needs of it. */
-export interface IncomingStream {
+/** The call whose messages arrive: how they are read, and what becomes of their end. */
+export interface IncomingCall {
+  readonly incomingCompression: Compression | undefined;
+  /** The bytes' reader took some: the peer may send as many more. */
   consumed(bytes: number): void;
+  /** The reader waits for a message of which this many bytes are missing. */
   expects(bytes: number): void;
-}
-
-/** How messages are read. */
-export interface Reading {
-  readonly parse: (bytes: Uint8Array) => Message;
-  readonly compression: Compression | undefined;
-  readonly maxBytes: number;
-  /** The error of messages that end in the middle of one. */
-  readonly incomplete: () => unknown;
+  /** @throws ConnectError */
+  parse(bytes: Uint8Array): Message;
+  /** The reader is about to see the end. Returns the error that it gets, if any. */
+  endSeen(error: unknown): unknown;
+  /** A message can't be read; without an error, the last one has no end. Returns the error that the reader gets. */
+  broken(error: unknown): unknown;
 }
 
 /**
- * The messages of a stream, parsed when they are read. What isn't read fills the stream's window, which holds the sender
- * back. Nobody has to read them to the end: what arrives after `return` is dropped.
+ * The messages of a stream, parsed when they are read. What isn't read fills the stream's window, which holds the peer
+ * back. They need not be read to the end: what arrives after `drop` is dropped.
  */
-export class IncomingMessages implements AsyncIterableIterator<Message, undefined> {
-  readonly #stream: IncomingStream;
-  readonly #reading: Reading;
+export class IncomingMessages {
+  readonly #call: IncomingCall;
+  readonly #maxBytes: number;
   readonly #envelopes: EnvelopeReader;
   readonly #readers: Reader[] = [];
   /** Bytes received for which the stream's window was not credited yet. */
   #uncredited = 0;
   /** How the messages ended, once they did; without an error, well. */
   #end: { error: unknown } | undefined = undefined;
-  /** Whether nobody reads any more. */
+  /** Whether they are no longer read. */
   #dropped = false;
 
-  constructor(stream: IncomingStream, reading: Reading) {
-    this.#stream = stream;
-    this.#reading = reading;
-    this.#envelopes = new EnvelopeReader(reading.maxBytes);
+  constructor(call: IncomingCall, maxBytes: number) {
+    this.#call = call;
+    this.#maxBytes = maxBytes;
+    this.#envelopes = new EnvelopeReader(maxBytes);
   }
 
   // What arrives
 
   push(chunk: Uint8Array, start: number, end: number): void {
-    if (this.#dropped) return this.#stream.consumed(end - start);
+    if (this.#dropped) return this.#call.consumed(end - start);
     this.#envelopes.push(chunk, start, end);
     this.#uncredited += end - start;
     this.#serve();
   }
 
-  /** There are no more. */
-  end(): void {
-    this.#end ??= { error: undefined };
+  /** There are no more: readers get the error, if any, after what has arrived. Only the first end counts. */
+  end(error: unknown): void {
+    this.#end ??= { error };
     this.#serve();
   }
 
-  /** The call has ended: readers get its error, whatever has arrived. */
-  fail(error: unknown): void {
+  /** The call was given up: readers get the error at once. */
+  abort(error: unknown): void {
     this.#end = { error };
-    this.#drop();
+    this.drop();
     this.#serve();
+  }
+
+  /** Nobody reads what has arrived, or will. */
+  drop(): void {
+    this.#dropped = true;
+    this.#envelopes.clear();
+    this.#credit(this.#uncredited);
   }
 
   // What is read
 
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  next(): Promise<Result> {
+  next(): Promise<MessageResult> {
     if (this.#readers.length === 0) {
       try {
         const before = this.#envelopes.bytes;
@@ -89,21 +94,23 @@ export class IncomingMessages implements AsyncIterableIterator<Message, undefine
         return Promise.reject(error);
       }
     }
-    return new Promise<Result>((resolve, reject) => {
+    return new Promise<MessageResult>((resolve, reject) => {
       this.#readers.push({ resolve, reject });
     });
   }
 
-  return(): Promise<Result> {
+  /** The reader stops: it, and whoever still reads, gets no more. */
+  return(): Promise<MessageResult> {
     this.#end = { error: undefined };
-    this.#drop();
+    this.drop();
     this.#serve();
     return Promise.resolve(DONE);
   }
 
-  throw(error: unknown): Promise<Result> {
-    void this.return();
-    return Promise.reject(error);
+  /** Reports an error with which they ended, without waiting until a reader sees it. */
+  reportEnd(): void {
+    const error = this.#end?.error;
+    if (error !== undefined) this.#end = { error: this.#call.endSeen(error) };
   }
 
   /** Serves waiting readers with what has arrived. */
@@ -123,15 +130,15 @@ export class IncomingMessages implements AsyncIterableIterator<Message, undefine
   }
 
   /** The next message; undefined if it hasn't arrived. @throws the error that ended the messages, if any. */
-  #take(): Result | Promise<Result> | undefined {
-    const { parse, compression, maxBytes, incomplete } = this.#reading;
+  #take(): MessageResult | Promise<MessageResult> | undefined {
+    const call = this.#call;
     try {
       const envelope = this.#envelopes.next();
       if (envelope !== undefined) {
         this.#credit(PREFIX_BYTES + envelope.bytes.length);
-        const bytes = decompressed(envelope, compression, maxBytes);
-        if (bytes instanceof Uint8Array) return { done: false, value: parse(bytes) };
-        return bytes.then((whole): Result => ({ done: false, value: parse(whole) }))
+        const bytes = decompressed(envelope, call.incomingCompression, this.#maxBytes);
+        if (bytes instanceof Uint8Array) return { done: false, value: call.parse(bytes) };
+        return bytes.then((whole): MessageResult => ({ done: false, value: call.parse(whole) }))
           .catch((error) => this.#broken(error));
       }
     } catch (error) {
@@ -140,33 +147,31 @@ export class IncomingMessages implements AsyncIterableIterator<Message, undefine
     if (this.#end === undefined) {
       // A reader waits for a message that may be larger than the window.
       this.#credit(this.#uncredited);
-      if (this.#envelopes.missing > 0) this.#stream.expects(this.#envelopes.missing);
+      if (this.#envelopes.missing > 0) call.expects(this.#envelopes.missing);
       return undefined;
     }
     const { error } = this.#end;
     this.#end = { error: undefined };
-    if (error !== undefined) throw error;
-    if (this.#envelopes.incomplete) return this.#broken(incomplete());
+    if (error !== undefined) throw call.endSeen(error);
+    if (this.#envelopes.incomplete) return this.#broken(undefined);
+    call.endSeen(undefined);
     return DONE;
   }
 
   /** After a message that can't be read there are no more. */
   #broken(error: unknown): never {
-    this.#end = { error: undefined };
-    this.#drop();
-    throw error;
-  }
-
-  #drop(): void {
-    this.#dropped = true;
     this.#envelopes.clear();
-    this.#credit(this.#uncredited);
+    this.#end = { error: undefined };
+    // Before other readers see the end, which to them is a normal one.
+    const seen = this.#call.broken(error);
+    this.drop();
+    throw seen;
   }
 
   #credit(bytes: number): void {
     const credited = Math.min(bytes, this.#uncredited);
     if (credited === 0) return;
     this.#uncredited -= credited;
-    this.#stream.consumed(credited);
+    this.#call.consumed(credited);
   }
 }

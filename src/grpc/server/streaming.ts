@@ -1,29 +1,26 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { Compression } from "@connectrpc/connect/protocol";
 import { COMPRESSED } from "../envelope.ts";
-import { IncomingMessages } from "../incoming-messages.ts";
+import { type IncomingCall, IncomingMessages, type MessageResult } from "../incoming-messages.ts";
 import { type CallHost, type CallRequest, ServerCall } from "./call.ts";
 import { interceptStream, single } from "./intercept.ts";
 import { incompleteRequest } from "./request-error.ts";
 import { Responses, type ResponseSink } from "./responses.ts";
 import type { Answer } from "./route.ts";
 
+type Message = MessageShape<DescMessage>;
 type Yielded = AsyncIterable<unknown>;
 
 /** One streaming call of any kind. */
-export class StreamingServerCall extends ServerCall implements ResponseSink {
+export class StreamingServerCall extends ServerCall implements IncomingCall, ResponseSink {
   override readonly longLived: boolean;
   readonly #requests: IncomingMessages;
   #responses: Responses | undefined = undefined;
 
   constructor(host: CallHost, request: CallRequest) {
     super(host, request);
-    const { exchange, route } = request;
-    this.longLived = route.desc.methodKind !== "server_streaming";
-    this.#requests = new IncomingMessages(this, {
-      parse: exchange.parse,
-      compression: exchange.requestCompression,
-      maxBytes: route.options.readMaxBytes,
-      incomplete: incompleteRequest,
-    });
+    this.longLived = this.route.desc.methodKind !== "server_streaming";
+    this.#requests = new IncomingMessages(this, this.route.options.readMaxBytes);
   }
 
   onData(chunk: Uint8Array, start: number, end: number): void {
@@ -31,19 +28,20 @@ export class StreamingServerCall extends ServerCall implements ResponseSink {
   }
 
   onEnd(): void {
-    this.#requests.end();
+    this.#requests.end(undefined);
   }
 
   protected begin(): void {
     this.beginHandling();
     const { context, route } = this;
     const { desc, implementation, options } = route;
+    const requests = new Requests(this.#requests);
     if (options.interceptors.length > 0) {
-      this.#streamLater(interceptStream(route, context, this.#requests));
+      this.#streamLater(interceptStream(route, context, requests));
     } else if (desc.methodKind === "server_streaming") {
-      this.#streamLater(single(this.#requests).then((request) => implementation(request, context) as Yielded));
+      this.#streamLater(single(requests).then((request) => implementation(request, context) as Yielded));
     } else {
-      this.#run(() => implementation(this.#requests, context), desc.methodKind === "client_streaming");
+      this.#run(() => implementation(requests, context), desc.methodKind === "client_streaming");
     }
   }
 
@@ -89,8 +87,26 @@ export class StreamingServerCall extends ServerCall implements ResponseSink {
   protected onEnded(error: unknown): void {
     // A handler that succeeded without all requests needs no error for those that it still reads.
     if (error === undefined) void this.#requests.return();
-    else this.#requests.fail(error);
+    else this.#requests.abort(error);
     this.#responses?.stop(error);
+  }
+
+  // What the reading of its requests needs
+
+  get incomingCompression(): Compression | undefined {
+    return this.exchange.requestCompression;
+  }
+
+  parse(bytes: Uint8Array): Message {
+    return this.exchange.parse(bytes);
+  }
+
+  endSeen(error: unknown): unknown {
+    return error;
+  }
+
+  broken(error: unknown): unknown {
+    return error ?? incompleteRequest();
   }
 
   // What its responses need
@@ -107,5 +123,31 @@ export class StreamingServerCall extends ServerCall implements ResponseSink {
 
   handled(): void {
     this.endHandling();
+  }
+}
+
+/** The requests as a handler reads them. */
+class Requests implements AsyncIterableIterator<Message, undefined> {
+  readonly #messages: IncomingMessages;
+
+  constructor(messages: IncomingMessages) {
+    this.#messages = messages;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<MessageResult> {
+    return this.#messages.next();
+  }
+
+  return(): Promise<MessageResult> {
+    return this.#messages.return();
+  }
+
+  throw(error: unknown): Promise<MessageResult> {
+    void this.#messages.return();
+    return Promise.reject(error);
   }
 }
