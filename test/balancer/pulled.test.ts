@@ -102,6 +102,25 @@ describe("a set that is read when a call needs it", () => {
   });
 });
 
+describe("a call over links that are opened", () => {
+  it("waits for a server that is up and busy, however long", async () => {
+    const { client, clock, links, transport } = pulled({
+      addresses: ["a:1"],
+      links: { stateless: false, auto: true },
+      waitTimeoutMs: 1_000,
+    });
+    await client.route({ data: "x" });
+    const link = links.get("a:1")!;
+    link.room = 0;
+    const call = client.route({ data: "x" });
+    await clock.advance(60_000);
+    link.room = 1;
+    link.events.room!();
+    await call;
+    await transport.close();
+  });
+});
+
 describe("a call whose request was cut while it waited", () => {
   /** A transport at which a call waits without timers, as if its request had ended. */
   async function cut(before: (all: Pulled) => void = () => {}) {

@@ -16,7 +16,7 @@ faults that matter survive, or more than 5 % of all are listed as equivalent.
 
   PART          ${partNames.join(", ")}; default: all
   --every N     only each Nth fault of a file, for a quick look; default 1
-  --file TEXT   only files whose path contains it
+  --file TEXT   only files whose path contains it, or one of these if it is given again
   --again FILE  only the faults that an earlier run, whose output FILE is, found no test for
   --near        without the tests of other folders, for a quick look
   --jobs N      so many at a time; default: as many as there are processors (${availableParallelism()})`;
@@ -30,7 +30,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     every: { type: "string", default: "1" },
-    file: { type: "string", default: "" },
+    file: { type: "string", multiple: true, default: [""] },
     again: { type: "string" },
     near: { type: "boolean", default: false },
     jobs: { type: "string", default: String(availableParallelism()) },
@@ -65,7 +65,7 @@ for (const name of positionals.length > 0 ? positionals : partNames) {
   const part = values.near ? { ...whole, far: [] } : whole;
   parts.set(name, part);
   for (const file of part.sources) {
-    if (!file.includes(values.file)) continue;
+    if (!values.file.some((text) => file.includes(text))) continue;
     const wanted = faultsIn(file, every).filter((fault) =>
       earlier === undefined || earlier.includes(describeFault(fault).replace(/^.*/, ` ${fault.operator}`))
     );

@@ -144,6 +144,18 @@ describe("a transport with interceptors", () => {
     await transport.close();
   });
 
+  it("has no timer of its own for a stream without a deadline", async () => {
+    const { clock, transport } = balanced({ interceptors: [hanging] });
+    await settled();
+    const before = clock.pending, stop = new AbortController();
+    const failed = failureOf(transport.stream(stream, stop.signal, undefined, undefined, requests()));
+    await settled();
+    assert.deepEqual([clock.pending, clock.held], [before, 0]);
+    stop.abort();
+    await failed;
+    await transport.close();
+  });
+
   it("ends a unary call at its deadline that an interceptor holds up", async () => {
     const { transport } = balanced({ interceptors: [hanging] });
     const error = await failureOf(transport.unary(unary, undefined, 20, undefined, {})) as ConnectError;
