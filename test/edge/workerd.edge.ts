@@ -95,6 +95,14 @@ describe("in workerd, with node:net", () => {
     assert.deepEqual(await report(`addresses=localhost:${secure.port}&calls=50&secure&passed`), expected(50));
   });
 
+  it("says what to check when a server has no TLS, which the runtime doesn't tell from one that isn't there", async () => {
+    const { address } = peers[0]!;
+    await assert.rejects(
+      workerd.json(`/?addresses=${address}&calls=1&secure`),
+      /unavailable.*proxy request failed.*does a server listen there, with TLS/,
+    );
+  });
+
   it("says that a server can't be reached which insists on negotiating the protocol (ALPN)", async () => {
     const insisting = await startPeer(PEERS[0]!, "--tls");
     try {

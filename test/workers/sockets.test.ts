@@ -216,6 +216,24 @@ describe("workerConnector", () => {
     await assert.rejects(open(encrypted, server), /with TLS, which is not wanted/);
   });
 
+  it("says what to check where workerd says only that it can't connect", async () => {
+    const connect = () => {
+      const refused = Promise.reject(new Error("proxy request failed, cannot connect to the specified address"));
+      refused.catch(() => {});
+      const close = () => Promise.resolve();
+      return {
+        readable: new ReadableStream(),
+        writable: new WritableStream(),
+        opened: refused,
+        closed: refused,
+        close,
+      };
+    };
+    const address = "127.0.0.1:1";
+    await assert.rejects(open(connect, { address }), /proxy request failed.*listen there, and may a Worker reach it\?/);
+    await assert.rejects(open(connect, { address, secure: true }), /proxy request failed.*listen there, with TLS, and/);
+  });
+
   it("says what connect should have given", async () => {
     await assert.rejects(open(() => 5, { address: "127.0.0.1:1" }), /option connect gave 5: expected a socket/);
     assert.throws(() => workerConnector({} as Parameters<typeof workerConnector>[0]), /option connect is undefined/);
