@@ -63,11 +63,10 @@ function count({ key, value }: KeyValue, layout: Layout, found: Map<string, Foun
     readable = false;
   }
   const service = layout.serviceOf?.(name, text);
-  if (service === undefined) return;
   try {
     checkServiceName(service, layout);
   } catch {
-    // No service can have this name.
+    // The key belongs to no service, or no service can have this name.
     return;
   }
   if (!name.startsWith(layout.prefix(service))) return;

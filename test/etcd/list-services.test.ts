@@ -106,11 +106,14 @@ describe("the services of a registry in etcd", () => {
     ]);
   });
 
-  it("are sorted by name, not by key", async () => {
+  it("are sorted by name, not by key, and read from their root alone", async (t) => {
     const { etcd, registry } = setUp();
+    const range = t.mock.method(etcd, "range");
     etcd.put("/grpclb/b-1/10.0.0.1:80", "10.0.0.1:80");
     etcd.put("/grpclb/b/10.0.0.1:80", "10.0.0.1:80");
     assert.deepEqual((await registry.list(signal)).map(({ service }) => service), ["b", "b-1"]);
+    const { key, rangeEnd } = range.mock.calls[0]!.arguments[0];
+    assert.deepEqual([key, rangeEnd].map((bytes) => new TextDecoder().decode(bytes)), ["/grpclb/", "/grpclb0"]);
   });
 
   it("keep the process alive while they are read", async () => {

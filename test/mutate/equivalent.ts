@@ -436,4 +436,10 @@ export const equivalents: readonly Equivalent[] = [
     after: "const user = name === undefined && password === undefined ? undefined : { name, password };",
     reason: "one without the other has been refused; the check is for the type",
   },
+  {
+    file: "src/registry/memory.ts",
+    before: "leased.delete(identity);",
+    after: ";",
+    reason: "a lease that has ended is the lease of no endpoint that is there, and counts as none",
+  },
 ];

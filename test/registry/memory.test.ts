@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createMemoryRegistry } from "../../src/registry/memory.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 describe("a registry in memory", () => {
   it("resolves what registers, with its attributes, and forgets what is closed", async () => {
@@ -33,6 +34,30 @@ describe("a registry in memory", () => {
     );
     await assert.rejects(registry.resolver("a").list!(signal), /the registry is closed/);
     assert.throws(() => registry.register({ service: "a", address: "10.0.0.5:80" }), /closed/);
+  });
+
+  it("shows its consumers what is renewed, expires and is removed, each time as another incarnation", async () => {
+    const clock = new ManualClock();
+    const registry = createMemoryRegistry({ clock });
+    const { signal } = new AbortController();
+    const sets = registry.resolver("a").resolve(signal)[Symbol.asyncIterator]();
+    const next = async () => (await sets.next()).value?.endpoints;
+    const server = { service: "a", address: "10.0.0.5:80", ttlSeconds: 60 };
+    assert.deepEqual(await next(), []);
+    await registry.deregister(server);
+    await registry.renew({ ...server, weight: 2 });
+    assert.deepEqual(await next(), [{ address: "10.0.0.5:80", incarnation: "1", weight: 2 }]);
+    await clock.advance(59_999);
+    assert.equal((await registry.resolver("a").list!(signal)).endpoints?.length, 1);
+    await clock.advance(1);
+    assert.deepEqual(await next(), []);
+    await registry.renew(server);
+    assert.deepEqual(await next(), [{ address: "10.0.0.5:80", incarnation: "2" }]);
+    await registry.deregister(server);
+    assert.deepEqual(await next(), []);
+    await registry.register(server).ready;
+    assert.deepEqual(await next(), [{ address: "10.0.0.5:80", incarnation: "3" }]);
+    await registry.close();
   });
 
   it("holds no registration that was closed", async (t) => {
