@@ -68,6 +68,8 @@ describe("createEtcd3Registry", () => {
       [/endpoints is undefined: expected an array/, { Etcd3 }],
       [/expected an instance of the etcd3 package's class Etcd3/, { client: {} }],
       [/expected an instance of the etcd3 package's class Etcd3/, { client: null }],
+      [/expected an instance of the etcd3 package's class Etcd3/, { client: { options: {} } }],
+      [/expected an instance of the etcd3 package's class Etcd3/, { client: { options: null, watchClient: {} } }],
       [/endpoints is set by the client: leave out client or endpoints/, { client, endpoints }],
       [/password is set by the client/, { client, password: "x" }],
       [/tls is set by the client/, { client, tls: {} }],

@@ -272,6 +272,18 @@ export const equivalents: readonly Equivalent[] = [
     reason: "the other way reports the same ends; it costs a promise and two closures",
   },
   {
+    file: "src/etcd/driver/etcd3/etcd3-session.ts",
+    before: "let opened = 0;",
+    after: "let opened = 1;",
+    reason: "each session's number differs from the others', which is all that it is for",
+  },
+  {
+    file: "src/etcd/driver/etcd3/etcd3-session.ts",
+    before: 'grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.session": ++opened },',
+    after: 'grpcOptions: { ...grpcOptions, ...CHANNEL, "connect-lb.session": --opened },',
+    reason: "each session's number differs from the others', which is all that it is for",
+  },
+  {
     file: "src/etcd/driver/sessions.ts",
     before: "#generations = 0;",
     after: "#generations = 1;",

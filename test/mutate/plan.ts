@@ -23,6 +23,8 @@ const SCRIPTED = [
   "endpoint-probes",
   "endpoints",
   "entries",
+  "etcd3-driver",
+  "etcd3-session",
   "failure",
   "gateway-messages",
   "gateway-sessions",
