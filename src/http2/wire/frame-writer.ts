@@ -5,7 +5,9 @@ import * as FrameType from "./frame-type.ts";
 import { findUnsent, without } from "./unsent.ts";
 import type { UnsentRequests } from "./unsent.ts";
 
-const FIRST_SLAB_BYTES = 4 * 1024;
+/** Enough for what begins a connection. */
+const FIRST_SLAB_BYTES = 256;
+const USUAL_SLAB_BYTES = 4 * 1024;
 const LARGEST_SLAB_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 
@@ -111,8 +113,7 @@ export class FrameWriter {
   }
 
   reset(streamId: number, code: number): void {
-    // Not a reply that a peer could provoke at will: there is at most one for each stream that this side opened, or
-    // that was accepted and had its place.
+    // Not a reply that a peer could provoke at will: there is at most one for each stream that had its place.
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     this.#lastBuffered = 0;
     writeUint32(this.#slab, at, code);
@@ -289,10 +290,11 @@ export class FrameWriter {
       this.#full.push({ bytes: this.#slab.subarray(this.#start, this.#end), lastBuffered: this.#lastBuffered });
       this.#fullBytes += this.#end - this.#start;
     }
-    const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#slab.length * 2));
+    const least = this.writes === 0 && this.#slab.length === 0 ? FIRST_SLAB_BYTES : USUAL_SLAB_BYTES;
+    const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(least, this.#slab.length * 2));
     this.#slab = new Uint8Array(Math.max(usual, length));
     this.#start = this.#end = 0;
-    // Batching more than this gains nothing, and writing now lets the caller notice backpressure.
+    // Batching more gains nothing, and writing now lets the caller notice backpressure.
     if (this.#fullBytes >= LARGEST_SLAB_BYTES) this.#writeFull();
   }
 }
