@@ -238,6 +238,9 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     if (this.#state === "closed" || this.#clientEnded) return;
     this.#clientEnded = true;
     if (this.#state === "ending") return this.bytes.destroy();
+    // A drain that waits to hear that the client opens no more streams has heard it.
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#keepalive.stop();
     this.requests.failAll(lost(), (stream) => !stream.endReceived);
     if (this.streams.size > 0) this.#probe();

@@ -129,6 +129,18 @@ describe("a client that half-closes", () => {
     assert.deepEqual(clock.pending.filter((ms) => ms <= 1_000), []);
   });
 
+  it("is not waited for by a drain, neither with calls nor without", async () => {
+    for (const calls of [0, 1]) {
+      const { client, connection, requests } = served(silent);
+      if (calls > 0) client.request(1);
+      connection.drain();
+      client.events.end();
+      for (const request of requests) request.respondWith(NOTHING);
+      await flushed();
+      assert.deepEqual([connection.state, client.destroyed], ["ending", true]);
+    }
+  });
+
   it("is left at once if it waits for nothing", () => {
     const { client, connection } = served();
     client.events.end();
