@@ -49,6 +49,15 @@ const aStatus = oneOf("SERVING", "NOT_SERVING", "UNKNOWN");
  * Creates the health service of a server, `grpc.health.v1`: Check, Watch and List, as load balancers, Kubernetes and
  * `grpc_health_probe` ask for it. The server as a whole (`""`) is SERVING from the start; set the status of services
  * that can fail by themselves.
+ *
+ * ```ts
+ * import { createGrpcServer, createHealth } from "connect-lb/server";
+ * import { Simple } from "./gen/simple_pb.ts";
+ *
+ * const health = createHealth();
+ * const server = createGrpcServer({ routes: (router) => router.service(Simple, {}), health });
+ * health.setStatus(Simple, "NOT_SERVING");
+ * ```
  */
 export function createHealth(): ServerHealth {
   return new HealthService();

@@ -18,7 +18,7 @@ const tests = new Map(rowsUnder("The tests").map(([number = "", file = "", title
 const limits = new Set([...page.split("## Limits of the platforms\n")[1]!.matchAll(/^(\d+)\. /gm)].map(([, n]) => n));
 
 /** The cells that say whether something works, with their rows. */
-const cells = [...rowsUnder("Calls"), ...rowsUnder("Registries")].flatMap((row) =>
+const cells = [...rowsUnder("Calls"), ...rowsUnder("Registries"), ...rowsUnder("Servers")].flatMap((row) =>
   row.slice(3).map((cell) => ({ row: row.slice(0, 3).join(", "), cell }))
 );
 
