@@ -208,6 +208,9 @@ export const milliseconds: Check = /* @__PURE__ */ time("milliseconds above 0", 
 /** A time of 0 or more, or Infinity. */
 export const millisecondsFrom0: Check = /* @__PURE__ */ time("milliseconds from 0", (value) => value >= 0);
 
+/** A factor. */
+export const from1: Check = /* @__PURE__ */ number("a number from 1", (value) => value >= 1 && value < Infinity);
+
 /** A time in milliseconds in range; NaN is of the wrong type. */
 export function time(expected: string, inRange: (value: number) => boolean): Check {
   return (name, value) => {

@@ -4,6 +4,7 @@ import {
   type Check,
   type Checks,
   flag,
+  from1,
   group,
   listOf,
   milliseconds,
@@ -101,7 +102,6 @@ export interface RetryBudget {
   readonly tokenRatio?: number;
 }
 
-const from1 = number("a number from 1", (value) => value >= 1 && value < Infinity);
 const above0 = number("a number above 0", (value) => value > 0);
 const TAKER = "a service config";
 

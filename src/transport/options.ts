@@ -5,11 +5,11 @@ import { RETRY, type RetryOptions } from "../call/retry.ts";
 import type { Connector } from "../connection/link.ts";
 import {
   type Check,
-  checkOptions,
   type Checks,
   clock,
   flag,
   fn,
+  from1,
   group,
   interceptors,
   listOf,
@@ -96,7 +96,6 @@ export interface BalancedTransportOptions {
   readonly random?: () => number;
 }
 
-const from1 = number("a number from 1", (value) => value >= 1 && value < Infinity);
 const jitter = number('a number from 0 to 1, or "full"', (value) => value >= 0 && value <= 1);
 
 /** The checks of `backoff`. */
@@ -119,6 +118,7 @@ export function resolverWith(method: "resolve" | "list", expected: string): Chec
   });
 }
 
+/** The checks of {@link BalancedTransportOptions}. */
 export const TRANSPORT: Checks<BalancedTransportOptions> = {
   resolver: resolverWith("resolve", "a resolver, such as registry.resolver(service) or staticResolver([…])"),
   connector: required(makes("a connector, such as grpcConnector() or transportConnector(…)", isFunction)),
@@ -140,11 +140,6 @@ export const TRANSPORT: Checks<BalancedTransportOptions> = {
   clock,
   random,
 };
-
-/** @throws TypeError or RangeError that names the option, its value and what is expected. */
-export function checkTransportOptions(options: BalancedTransportOptions): void {
-  checkOptions("createBalancedTransport()", options, TRANSPORT);
-}
 
 function isFunction(value: unknown): boolean {
   return typeof value === "function";

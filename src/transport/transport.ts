@@ -1,9 +1,11 @@
 import type { Transport } from "@connectrpc/connect";
 import { WatchedBalancer } from "../balancer/watched.ts";
 import { makeConnection } from "../connection/make-connection.ts";
+import { checkOptions } from "../option.ts";
+import { TIMERS_BELONG_TO_REQUESTS } from "../time/clock.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
-import { type BalancedTransportOptions, checkTransportOptions } from "./options.ts";
+import { type BalancedTransportOptions, TRANSPORT } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
 
 /** A Connect transport that balances calls over a service's endpoints. */
@@ -41,12 +43,17 @@ export interface BalancedTransport extends Transport, AsyncDisposable {
  * @throws TypeError or RangeError immediately if an option is invalid.
  */
 export function createBalancedTransport(options: BalancedTransportOptions): BalancedTransport {
-  checkTransportOptions(options);
+  checkOptions("createBalancedTransport()", options, TRANSPORT);
   const { resolver } = options;
-  const balancer = new WatchedBalancer(resolver, balancerOptions(options, resolver.target, makeConnection));
+  const balancer = new WatchedBalancer(
+    resolver,
+    balancerOptions(options, resolver.target, makeConnection),
+    TIMERS_BELONG_TO_REQUESTS,
+  );
   const env = callEnvironment(options, balancer);
+  const calls = callsOf(env, options.interceptors);
   return {
-    ...callsOf(env, options.interceptors),
+    ...TIMERS_BELONG_TO_REQUESTS ? checkedCalls(calls, balancer) : calls,
     connect: (connectOptions = {}) => connect(balancer, env.clock, env.waitTimeoutMs, connectOptions),
     snapshot: () => snapshotOf(balancer),
     async close(graceMs = 0) {
@@ -54,5 +61,19 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
       await balancer.close(graceMs);
     },
     [Symbol.asyncDispose]: () => balancer.close(0),
+  };
+}
+
+/** Calls that notice when the balancer's watch has ended. */
+function checkedCalls(calls: Transport, balancer: WatchedBalancer): Transport {
+  return {
+    unary(method, signal, timeoutMs, header, input, contextValues) {
+      balancer.checkWatch();
+      return calls.unary(method, signal, timeoutMs, header, input, contextValues);
+    },
+    stream(method, signal, timeoutMs, header, input, contextValues) {
+      balancer.checkWatch();
+      return calls.stream(method, signal, timeoutMs, header, input, contextValues);
+    },
   };
 }

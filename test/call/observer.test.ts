@@ -259,7 +259,7 @@ describe("a call", () => {
       backoff: { initialMs: 1_000, maxMs: 1_000 },
       removedStreamGraceMs: undefined,
       idleTimeoutMs: Infinity,
-    });
+    }, false);
     const ends: Attempt[] = [];
     const starts: AttemptStart[] = [];
     const env: CallEnvironment = {

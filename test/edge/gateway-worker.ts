@@ -1,6 +1,10 @@
 // A worker without `nodejs_compat`, whose registry stands in the global scope and reaches etcd over fetch: requests list
 // a service, and cron triggers keep the worker itself registered.
+import { createClient } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
 import { createGatewayRegistry } from "../../src/etcd-gateway.ts";
+import { fetchConnector } from "../../src/fetch.ts";
+import { type BalancedTransport, createBalancedTransport } from "../../src/index.ts";
 import type { Registry, RenewOptions } from "../../src/registry/registry.ts";
 
 /** The variables of the worker. */
@@ -17,6 +21,9 @@ interface Context {
 }
 
 let registry: Registry | undefined;
+
+/** At module scope, where its watch ends with the request of the first call. */
+let transport: BalancedTransport | undefined;
 
 function open({ ETCD, USERNAME, PASSWORD }: Env): Registry {
   const user = USERNAME === undefined || PASSWORD === undefined ? {} : { username: USERNAME, password: PASSWORD };
@@ -50,6 +57,13 @@ const worker: {
             if (sets.push(endpoints?.map(({ address }) => address)) === Number(searchParams.get("sets"))) stop.abort();
           }
           return Response.json(sets);
+        }
+        case "/balanced": {
+          const connector = fetchConnector({ protocol: "connect" });
+          transport ??= createBalancedTransport({ resolver: registry.resolver("a"), connector });
+          const call = createClient(Simple, transport).route({ data: "x" });
+          const failure = await call.then(() => undefined, (error) => (error as Error).message);
+          return Response.json({ failure, stale: transport.snapshot().stale?.cause.message });
         }
         case "/deregister":
           return Response.json(await registry.deregister(SELF) ?? null);

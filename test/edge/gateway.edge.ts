@@ -53,6 +53,21 @@ describe("etcd over fetch, in workerd", () => {
     await ctl("del", "--prefix", "/grpclb/a/");
   });
 
+  it("a balanced transport at module scope says that its watch has ended with its request", { skip }, async () => {
+    const { json, child } = await open();
+    await ctl("put", "/grpclb/a/1", "127.0.0.1:1");
+    const ended = /no longer watched: that ended with the request.* use createPullTransport\(\)/;
+    const first = await json<{ failure: string; stale?: string }>("/balanced");
+    assert.doesNotMatch(`${first.failure} ${first.stale}`, ended);
+    await eventually(
+      "a later call notices",
+      async () => ended.test((await json<{ stale?: string }>("/balanced")).stale ?? ""),
+    );
+    assert.match((await json<{ failure: string }>("/balanced")).failure, ended);
+    assert.equal(child.lines.filter((line) => ended.test(line)).length, 1);
+    await ctl("del", "/grpclb/a/1");
+  });
+
   it("a cron trigger keeps the worker registered through five TTLs, in any isolate", { skip }, async () => {
     const worker = await open();
     const keys = async () => (await ctl("get", "--prefix", "--keys-only", "/grpclb/worker/")).trim();
