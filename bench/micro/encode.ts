@@ -9,7 +9,7 @@ import { SimpleRequestSchema, SimpleResponseSchema } from "../../gen/simple_pb.t
 import { createEncoder } from "../../src/grpc/encoder/encoder.ts";
 import { median } from "../row.ts";
 
-const ENCODED_PER_BATCH = 100_000;
+const ENCODED_PER_BATCH = 20_000;
 const WARM_UP_BATCHES = 4;
 const BATCHES = 15;
 

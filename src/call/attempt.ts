@@ -1,6 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues } from "@connectrpc/connect";
-import type { Connection } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { UnaryEndListener } from "../connection/end-reporting.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
@@ -10,6 +9,7 @@ import type { CallEnvironment } from "./environment.ts";
 import { codeOf } from "./failure.ts";
 import { type Attempt, type AttemptStart, startAttempt } from "./observer.ts";
 import type { BalanceSettings } from "./options.ts";
+import type { ReadPick } from "./read-pick.ts";
 import { type AttemptResult, outcomeOf, reportToListeners, reportToPicker } from "./report.ts";
 
 /** What an attempt needs from its call. */
@@ -43,9 +43,8 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   readonly connection: EndpointConnection;
   readonly #call: AttemptedCall<A>;
   readonly #picker: Picker;
-  /** What the picker returned: the connection or a view of it. */
-  readonly #given: Connection;
-  readonly #pickHeader: Headers | undefined;
+  /** What the picker returned, if it was more than the bare connection. */
+  readonly #pick: ReadPick | undefined;
   #header: Headers | undefined;
   /** Whether its call waited in line and room is reserved for it. */
   #promised = false;
@@ -56,14 +55,12 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     call: AttemptedCall<A>,
     picker: Picker,
     connection: EndpointConnection,
-    given: Connection,
-    pickHeader: Headers | undefined,
+    pick: ReadPick | undefined,
   ) {
     this.#call = call;
     this.#picker = picker;
     this.connection = connection;
-    this.#given = given;
-    this.#pickHeader = pickHeader;
+    this.#pick = pick;
   }
 
   get number(): number {
@@ -95,13 +92,13 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   get headerInit(): HeadersInit | undefined {
     if (this.#header !== undefined) return this.#header;
     const { headerInit, retried } = this.#call;
-    return this.#pickHeader === undefined && retried === 0 ? headerInit : this.header;
+    return this.#pick?.header === undefined && retried === 0 ? headerInit : this.header;
   }
 
   #makeHeader(): Headers {
     const { headerInit, retried } = this.#call;
     const header = new Headers(headerInit);
-    this.#pickHeader?.forEach((value, name) => header.append(name, value));
+    this.#pick?.header?.forEach((value, name) => header.append(name, value));
     if (retried > 0 && this.connection.grpc) header.set("grpc-previous-rpc-attempts", `${retried}`);
     return header;
   }
@@ -174,7 +171,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const latencyMs = env.clock.now() - record.startMs;
     const headerMs = record.headerMs ?? (end === "answered" ? latencyMs : undefined);
     const result = { end, latencyMs, headerMs, error, response };
-    reportToPicker(this.#picker, this.#given, result, this.#call);
+    this.#reportToPicker(result);
     env.balancer.onOutcome?.(this.connection, outcomeOf(result));
     this.#notify([this.#call.settings?.onAttempt, env.onAttempt], end, latencyMs, error);
     if (record.onEnd !== undefined) this.#notify(record.onEnd, end, latencyMs, error);
@@ -188,9 +185,13 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     this.connection.takeBack();
     this.#call.count(-1);
     const result = { end: "not-sent", latencyMs: 0, headerMs: undefined, error, response: undefined } as const;
-    reportToPicker(this.#picker, this.#given, result, this.#call);
+    this.#reportToPicker(result);
     const onEnd = this.#record?.onEnd;
     if (onEnd !== undefined) this.#notify(onEnd, "not-sent", 0, error);
+  }
+
+  #reportToPicker(result: AttemptResult): void {
+    reportToPicker(this.#picker, this.#pick?.given ?? this.connection, result, this.#call);
   }
 
   #notify(

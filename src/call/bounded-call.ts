@@ -7,6 +7,20 @@ import type { FailedAttempts } from "./failed-attempts.ts";
 import { balanceKey, type BalanceSettings } from "./options.ts";
 import type { MethodSettings } from "./settings.ts";
 
+/** How long a call may take. */
+interface TimeLimit {
+  /** When the call began, on the clock's scale. */
+  readonly sinceMs: number;
+  /** As the caller gave it. */
+  readonly ownMs: number | undefined;
+  /** Whether the service's config, which may say otherwise, may not be known yet. */
+  provisional: boolean;
+  /** Undefined: it may take any time. */
+  totalMs: number | undefined;
+  /** What was left of it when that was last looked at, in whole milliseconds. */
+  leftMs: number | undefined;
+}
+
 /** A call's request and its deadline: how much time is left, and the errors for when there is none. */
 export class BoundedCall<M extends DescMethod = DescMethod> {
   readonly method: M;
@@ -18,16 +32,11 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   readonly env: CallEnvironment;
   readonly settings: BalanceSettings | undefined;
   protected methodSettings: MethodSettings;
-  /** Set while the service's config may not be known yet: when the call began, and its own timeout. */
-  #begun: { readonly ms: number; readonly timeoutMs: number | undefined } | undefined;
-  /** On the clock's scale. */
-  #deadlineMs: number | undefined;
-  #timeoutMs: number | undefined;
+  /** Undefined: none, and the service's config can't bring one. */
+  #limit: TimeLimit | undefined;
   protected failures: FailedAttempts | undefined;
   /** How many attempts were made. */
   protected number = 0;
-  /** Whether it was given a connection before, and so is older than calls waiting for their first. */
-  protected returned = false;
   #header: Headers | undefined;
 
   /** @throws ConnectError if the caller has aborted, has no time left, or gave a timeout that is not a number. */
@@ -55,11 +64,11 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     }
     const { clock } = env, { config } = env.balancer;
     this.methodSettings = env.settings.of(method, config);
-    if (config === "unknown") this.#begun = { ms: clock.now(), timeoutMs: ownMs };
     const limitMs = timeoutOf(ownMs, this.methodSettings);
-    if (limitMs === undefined) return;
-    this.#timeoutMs = limitMs;
-    this.#deadlineMs = clock.now() + limitMs;
+    const provisional = config === "unknown";
+    if (limitMs !== undefined || provisional) {
+      this.#limit = { sinceMs: clock.now(), ownMs, provisional, totalMs: limitMs, leftMs: limitMs };
+    }
   }
 
   /**
@@ -67,16 +76,15 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
    * its beginning. Returns whether they changed.
    */
   protected configured(): boolean {
-    const begun = this.#begun;
-    if (begun === undefined) return false;
+    const limit = this.#limit;
+    if (limit === undefined || !limit.provisional) return false;
     const { config } = this.env.balancer;
     if (config === "unknown") return false;
-    this.#begun = undefined;
+    limit.provisional = false;
     const before = this.methodSettings;
     this.methodSettings = this.env.settings.of(this.method, config);
     if (this.methodSettings === before) return false;
-    this.#timeoutMs = timeoutOf(begun.timeoutMs, this.methodSettings);
-    this.#deadlineMs = this.#timeoutMs === undefined ? undefined : begun.ms + this.#timeoutMs;
+    limit.totalMs = limit.leftMs = timeoutOf(limit.ownMs, this.methodSettings);
     return true;
   }
 
@@ -90,13 +98,13 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
 
   /** The time left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
   get timeoutMs(): number | undefined {
-    return this.#timeoutMs;
+    return this.#limit?.leftMs;
   }
 
   /** The call's remaining time as of now, for a call that continues this one; see `timeoutMs`. */
   timeLeft(): number | undefined {
     this.checkTime();
-    return this.#timeoutMs;
+    return this.timeoutMs;
   }
 
   protected get name(): string {
@@ -104,17 +112,19 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   }
 
   protected timeLeftMs(): number {
-    return this.#deadlineMs === undefined ? Infinity : this.#deadlineMs - this.env.clock.now();
+    const limit = this.#limit;
+    if (limit?.totalMs === undefined) return Infinity;
+    return limit.sinceMs + limit.totalMs - this.env.clock.now();
   }
 
   /** Updates `timeoutMs`; throws if the caller has aborted, the balancer is closed, or no time is left. */
   protected checkTime(): void {
     if (this.signal?.aborted) throw this.aborted();
     if (this.env.balancer.closed) throw this.closed();
-    if (this.#deadlineMs === undefined) return;
     const leftMs = this.timeLeftMs();
+    if (leftMs === Infinity) return;
     if (leftMs <= 0) throw this.deadlineExceeded();
-    this.#timeoutMs = Math.ceil(leftMs);
+    this.#limit!.leftMs = Math.ceil(leftMs);
   }
 
   protected unavailable(text: string, code: Code, cause?: unknown): ConnectError {

@@ -16,9 +16,6 @@ const MOST_ATTEMPTS = 16;
  * Subclasses make the attempts.
  */
 export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
-  /** How often a link that reported room declined it. */
-  #declined = 0;
-
   /**
    * The attempt failed: resolves with the next one, or rejects with the error for the caller. `replayable`: whether the
    * request can be sent again.
@@ -46,9 +43,8 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
     attempt.takeBack(error);
     // A link that hides that it is full, such as an incomplete wrapper, is asked again after a pause, not in a busy
     // loop.
-    if (attempt.connection.available && this.#declined++ > 0) {
-      (this.failures ??= new FailedAttempts()).exclude(attempt.connection);
-    }
+    const failed = this.failures ??= new FailedAttempts();
+    if (attempt.connection.available && failed.declined++ > 0) failed.exclude(attempt.connection);
     this.checkTime();
     return await this.nextAttempt();
   }

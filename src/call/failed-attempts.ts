@@ -13,13 +13,15 @@ export interface FailedAttempt {
 /** The pause of a call that every endpoint refused, before it tries them again. */
 const REFUSED_BACKOFF = { initialMs: 10, maxMs: 1_000, factor: 2, jitter: "full" } as const;
 
-/** The failed attempts of one call, and the connections it avoids because of them. */
+/** The attempts of one call that failed or were declined, and the connections it avoids because of them. */
 export class FailedAttempts {
   readonly list: FailedAttempt[] = [];
   /** How many were answered with an error, or may have been processed. */
   retried = 0;
   /** How many may have made the server end its connection. */
   suspected = 0;
+  /** How often a link that reported room declined the call. */
+  declined = 0;
   /** Whether the most recent pick skipped a connection because of them. */
   skipped = false;
   #excluded: Set<Connection> | undefined;

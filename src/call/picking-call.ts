@@ -36,7 +36,6 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   }
 
   count(change: 1 | -1): number {
-    this.returned = true;
     return this.number += change;
   }
 
@@ -88,7 +87,9 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     }
     const connection = connectionBehind(picked);
     if (connection !== undefined) {
-      return new CallAttempt<A>(this, picker, connection, picked as Connection, undefined);
+      const given = picked as Connection;
+      const pick = given === connection ? undefined : { connection, given, header: undefined };
+      return new CallAttempt<A>(this, picker, connection, pick);
     }
     if (picked === "wait") return picked;
     if (!(picked instanceof Error)) return this.#read(picker, picked);
@@ -99,8 +100,8 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   /** Reads a pick other than a bare connection. */
   #read(picker: Picker, picked: unknown): CallAttempt<A> {
     try {
-      const { connection, given, header } = readPick(picked);
-      return new CallAttempt<A>(this, picker, connection, given, header);
+      const pick = readPick(picked);
+      return new CallAttempt<A>(this, picker, pick.connection, pick);
     } catch (error) {
       throw this.unavailable(`the policy's picker ${textOf(error)}`, Code.Internal, error);
     }
@@ -136,7 +137,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     return waitFor<CallAttempt<A> | typeof TRIED | typeof CONFIGURED>(balancer, clock, {
       signal: this.signal,
       limitMs,
-      returned: this.returned,
+      returned: this.number > 0 || this.failures !== undefined,
       wantsConnection: true,
       poll: () => {
         if (balancer.closed) throw this.closed();

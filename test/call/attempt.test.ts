@@ -45,7 +45,7 @@ function setUp(options: { retried?: number; grpc?: boolean; env?: object; done?:
     ...options.done !== false && { done: (_: Connection, outcome: Outcome) => void outcomes.push(outcome) },
   };
   const made = connection as unknown as EndpointConnection;
-  const attempt = new CallAttempt(call, picker, made, made, options.header);
+  const attempt = new CallAttempt(call, picker, made, { connection: made, given: made, header: options.header });
   return { attempt, call, clock, connection, told, rooms, outcomes };
 }
 

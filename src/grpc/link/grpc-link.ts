@@ -54,7 +54,9 @@ export class GrpcLink implements Link {
   }
 
   get room(): number | undefined {
-    return this.#current === undefined ? undefined : this.#roomNow(this.#current);
+    const current = this.#current;
+    if (current === undefined) return undefined;
+    return this.#further === undefined ? current.requests.room : this.#roomNow(current);
   }
 
   #roomNow(current: Http2Connection): number {

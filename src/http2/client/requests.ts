@@ -71,7 +71,8 @@ export class Requests {
   }
   /** How many more requests the server allows; those that wait for the byte stream count as in flight. */
   get room(): number {
-    return this.#endpoint.peer.maxConcurrentStreams - this.#used;
+    // Every pick asks.
+    return this.#endpoint.peer.maxConcurrentStreams - this.active.size - this.#waiting.size - this.#reserved;
   }
   get #used(): number {
     return this.active.size + this.#waiting.size + this.#reserved;
