@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import type { AttemptContext } from "../../src/etcd/driver/driver.ts";
 import { fromBase64, toBase64 } from "../../src/etcd/driver/gateway/base64.ts";
 import { createGatewayDriver } from "../../src/etcd/driver/gateway/gateway-driver.ts";
+import { settled } from "../support/manual-clock.ts";
 import { bytes, range } from "./drivers.ts";
 
 const ZERO = { clusterId: 0n, revision: 0n, raftTerm: 0n };
@@ -137,7 +138,8 @@ describe("the gateway driver's requests", () => {
     const stream = driver.watch(call);
     stream.create({ ...range("a/"), watchId: 1n, startRevision: 5n });
     const ended = assert.rejects(Array.fromAsync(stream.responses), /the session to etcd was given up/);
-    while (signals.length === 0) await Promise.resolve();
+    await settled();
+    assert.equal(signals.length, 1);
     driver.reset(call.endpoint, driver.generation(call.endpoint));
     await ended;
   });
