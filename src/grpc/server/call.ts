@@ -1,5 +1,6 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import { ServerStream } from "../../http2/server/stream.ts";
 import { ErrorCode } from "../../http2/wire/error.ts";
 import type { Http2Error } from "../../http2/wire/error.ts";
@@ -9,6 +10,7 @@ import { fieldListBytes } from "../../http2/wire/hpack-encoder.ts";
 import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts";
 import { COMPRESSED, messagePrefix } from "../envelope.ts";
 import { lazyHeaders } from "../lazy-headers.ts";
+import { PrefixedMessage } from "../prefixed-message.ts";
 import { CallContext, urlOf } from "./context.ts";
 import type { ErrorReport } from "./error-report.ts";
 import type { IncomingRequest } from "./options.ts";
@@ -97,34 +99,37 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   protected answer(message: unknown): void {
     if (this.ended) return;
     try {
-      const bytes = this.serialized(message);
-      if (!(bytes instanceof Promise)) return this.#answer(0, bytes);
-      bytes.then((compressed) => this.#answer(COMPRESSED, compressed)).catch((error) => this.fail(error));
+      // First, as it may throw: then the response is that error alone.
+      const trailers = this.#trailers();
+      const sent = this.send(message);
+      if (typeof sent === "boolean") return this.#succeed(trailers);
+      sent.then(() => this.#succeed(trailers)).catch((error) => this.fail(error));
     } catch (error) {
       this.fail(error);
     }
   }
 
-  #answer(flags: number, bytes: Uint8Array): void {
-    // First, as it may throw: then the response is that error alone.
-    const trailers = this.#trailers();
-    this.sendMessage(flags, bytes);
-    this.#succeed(trailers);
+  /**
+   * Sends a message, later if it is compressed. Returns false if enough is buffered: continue after `onWritable`.
+   *
+   * @throws ConnectError
+   */
+  send(message: unknown): boolean | Promise<boolean> {
+    const { codec, head, responseCompression } = this.exchange;
+    const headers = this.headSent ? undefined : this.#headers();
+    const prefixed = PrefixedMessage.of(codec, message as MessageInitShape<DescMessage>);
+    if (responseCompression !== undefined && prefixed.length >= this.route.options.compressMinBytes) {
+      return this.#sendCompressed(prefixed.takeBytes(), responseCompression);
+    }
+    if (!this.headSent) this.respond(head, headers);
+    return prefixed.writeTo(this, false);
   }
 
-  /** A message's bytes: a promise if they are compressed. */
-  protected serialized(message: unknown): Uint8Array | Promise<Uint8Array> {
-    const { codec, responseCompression } = this.exchange;
-    const bytes = codec.serialize(message as MessageInitShape<DescMessage>);
-    if (responseCompression === undefined || bytes.length < this.route.options.compressMinBytes) return bytes;
-    return responseCompression.compress(bytes as Uint8Array<ArrayBuffer>);
-  }
-
-  /** Sends a message. Returns false if enough is buffered: continue after `onWritable`. @throws ConnectError */
-  protected sendMessage(flags: number, bytes: Uint8Array): boolean {
+  async #sendCompressed(bytes: Uint8Array, compression: Compression): Promise<boolean> {
+    const compressed = await compression.compress(bytes as Uint8Array<ArrayBuffer>);
     if (this.ended) return true;
     if (!this.headSent) this.respond(this.exchange.head, this.#headers());
-    return this.write(messagePrefix(flags, bytes.length), bytes);
+    return this.write(messagePrefix(COMPRESSED, compressed.length), compressed);
   }
 
   /** Ends the response with the status OK. @throws ConnectError */

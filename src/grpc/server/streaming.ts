@@ -1,6 +1,5 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { COMPRESSED } from "../envelope.ts";
 import { type IncomingCall, IncomingMessages, type MessageResult } from "../incoming-messages.ts";
 import { type CallHost, type CallRequest, ServerCall } from "./call.ts";
 import { interceptStream, single } from "./intercept.ts";
@@ -113,12 +112,6 @@ export class StreamingServerCall extends ServerCall implements IncomingCall, Res
 
   get over(): boolean {
     return this.ended;
-  }
-
-  send(message: unknown): boolean | Promise<boolean> {
-    const bytes = this.serialized(message);
-    if (!(bytes instanceof Promise)) return this.sendMessage(0, bytes);
-    return bytes.then((compressed) => this.sendMessage(COMPRESSED, compressed));
   }
 
   handled(): void {
