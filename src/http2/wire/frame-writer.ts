@@ -1,5 +1,5 @@
 import { copy, writeUint32 } from "./bytes.ts";
-import { CONNECTION_PREFACE, FRAME_HEADER_BYTES, writeFrameHeader } from "./frame.ts";
+import { CONNECTION_PREFACE, FRAME_HEADER_BYTES, writeFrameHeader, writeSetting } from "./frame.ts";
 import * as Flag from "./frame-flag.ts";
 import * as FrameType from "./frame-type.ts";
 import { findUnsent, without } from "./unsent.ts";
@@ -79,13 +79,8 @@ export class FrameWriter {
 
   /** Sends SETTINGS, and enlarges the connection's window beyond the default. */
   settings(settings: readonly (readonly [id: number, value: number])[], windowIncrement: number): void {
-    let to = this.#frame(settings.length * 6, FrameType.SETTINGS, 0, 0);
-    for (const [id, value] of settings) {
-      this.#slab[to] = id >>> 8;
-      this.#slab[to + 1] = id;
-      writeUint32(this.#slab, to + 2, value);
-      to += 6;
-    }
+    const at = this.#frame(settings.length * 6, FrameType.SETTINGS, 0, 0);
+    settings.forEach(([id, value], i) => writeSetting(this.#slab, at + 6 * i, id, value));
     if (windowIncrement > 0) this.windowUpdate(0, windowIncrement);
   }
 
@@ -286,14 +281,19 @@ export class FrameWriter {
   }
 
   #nextSlab(length: number): void {
-    if (this.#end > this.#start) {
-      this.#full.push({ bytes: this.#slab.subarray(this.#start, this.#end), lastBuffered: this.#lastBuffered });
-      this.#fullBytes += this.#end - this.#start;
+    let left = this.#slab.subarray(this.#start, this.#end);
+    // What a connection begins with still leaves in one write with what follows.
+    if (this.#slab.length > FIRST_SLAB_BYTES && left.length > 0) {
+      this.#full.push({ bytes: left, lastBuffered: this.#lastBuffered });
+      this.#fullBytes += left.length;
+      left = NOTHING;
     }
     const least = this.writes === 0 && this.#slab.length === 0 ? FIRST_SLAB_BYTES : USUAL_SLAB_BYTES;
     const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(least, this.#slab.length * 2));
-    this.#slab = new Uint8Array(Math.max(usual, length));
-    this.#start = this.#end = 0;
+    this.#slab = new Uint8Array(Math.max(usual, length + left.length));
+    this.#slab.set(left);
+    this.#start = 0;
+    this.#end = left.length;
     // Batching more gains nothing, and writing now lets the caller notice backpressure.
     if (this.#fullBytes >= LARGEST_SLAB_BYTES) this.#writeFull();
   }

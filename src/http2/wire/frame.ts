@@ -59,3 +59,10 @@ export function isFrameLength(type: number, flags: number, length: number): bool
       return true;
   }
 }
+
+/** Writes one setting of a SETTINGS frame (section 6.5.1) at an offset. */
+export function writeSetting(into: Uint8Array, at: number, id: number, value: number): void {
+  into[at] = id >>> 8;
+  into[at + 1] = id;
+  writeUint32(into, at + 2, value);
+}
