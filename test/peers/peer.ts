@@ -11,7 +11,7 @@ export interface Peer {
 /** What to start, and on which runtime. */
 export interface PeerKind {
   readonly name: string;
-  readonly script: "grpc-js" | "connect-node";
+  readonly script: "grpc-js" | "connect-node" | "connect-lb";
   readonly on: Runtime;
 }
 

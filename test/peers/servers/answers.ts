@@ -21,3 +21,6 @@ export function summaryOf(texts: readonly string[]): string {
 
 /** Calls whose text begins so are printed as they are taken, for counting calls that were processed twice. */
 export const COUNTED = "id ";
+
+/** A call with this text is answered by nothing (a server stream: by one message) and prints `aborted` when it ends. */
+export const SILENT = "silent";

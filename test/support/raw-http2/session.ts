@@ -36,15 +36,17 @@ export class RawSession {
   readonly received: RawFrame[] = [];
   /** Acknowledge the client's SETTINGS and PING frames. Set to false to leave them unanswered. */
   answerControlFrames = true;
-  /** The client has ended its side or the connection is gone. */
+  /** The peer, which mostly is a client, has ended its side or the connection is gone. */
   clientLeft = false;
   #inbox: RawFrame[] = [];
   #buffer: Uint8Array = new Uint8Array(0);
-  #prefaceSeen = false;
+  #prefaceSeen: boolean;
   #waiting: (() => void)[] = [];
 
-  constructor(socket: Socket) {
+  /** `preface`: whether the peer is a client, which says {@link CLIENT_PREFACE} first. Default: true. */
+  constructor(socket: Socket, { preface = true }: { preface?: boolean } = {}) {
     this.socket = socket;
+    this.#prefaceSeen = !preface;
     socket.on("data", (chunk: Uint8Array) => this.#read(chunk));
     const left = () => {
       this.clientLeft = true;
