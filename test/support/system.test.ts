@@ -25,10 +25,13 @@ describe("programs that tests need from the system", () => {
     assert.deepEqual([skipped("etcd"), skipped("peers")], [false, false]);
     process.env["CONNECT_LB_SKIP_PEERS"] = "1";
     assert.equal(skipped("etcd"), false);
-    assert.match(`${skipped("peers")}`, /^CONNECT_LB_SKIP_PEERS=1 leaves out .* nginx, haproxy and nghttpd$/);
+    assert.match(
+      `${skipped("peers")}`,
+      /^CONNECT_LB_SKIP_PEERS=1 leaves out .* nginx, haproxy, nghttpd, nghttp, h2load and curl$/,
+    );
     process.env["CONNECT_LB_SKIP_SYSTEM"] = "1";
     const all =
-      /^CONNECT_LB_SKIP_SYSTEM=1 leaves out tests that need etcd, etcdctl, nginx, haproxy, nghttpd and chromium$/;
+      /^CONNECT_LB_SKIP_SYSTEM=1 leaves out tests that need etcd, etcdctl, nginx, haproxy, nghttpd, nghttp, h2load, curl and chromium$/;
     assert.match(`${skipped("etcd")}`, all);
     assert.match(`${skipped("peers")}`, all);
   });

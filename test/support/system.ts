@@ -11,15 +11,18 @@ const PROGRAMS = {
   nginx: { debian: "nginx-light", brew: "nginx" },
   haproxy: { debian: "haproxy", brew: "haproxy" },
   nghttpd: { debian: "nghttp2-server", brew: "nghttp2" },
+  nghttp: { debian: "nghttp2-client", brew: "nghttp2" },
+  h2load: { debian: "nghttp2-client", brew: "nghttp2" },
+  curl: { debian: "curl", brew: "curl" },
   chromium: { debian: "chromium", brew: "chromium" },
 } as const;
 export type Program = keyof typeof PROGRAMS;
 
-/** What tests need together: a real etcd, the servers and proxies that calls go through, and a browser. */
+/** What tests need together: a real etcd, the servers, proxies and clients that speak HTTP/2, and a browser. */
 export type Group = "etcd" | "peers" | "browser";
 export const GROUPS: Readonly<Record<Group, readonly Program[]>> = {
   etcd: ["etcd", "etcdctl"],
-  peers: ["nginx", "haproxy", "nghttpd"],
+  peers: ["nginx", "haproxy", "nghttpd", "nghttp", "h2load", "curl"],
   browser: ["chromium"],
 };
 

@@ -22,5 +22,6 @@ export function summaryOf(texts: readonly string[]): string {
 /** Calls whose text begins so are printed as they are taken, for counting calls that were processed twice. */
 export const COUNTED = "id ";
 
-/** A call with this text is answered by nothing (a server stream: by one message) and prints `aborted` when it ends. */
+/** A call with this text is answered by nothing (a server stream: by one message); `waits` is printed when
+ * it begins, and `aborted` when it ends. */
 export const SILENT = "silent";

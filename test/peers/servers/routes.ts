@@ -13,8 +13,9 @@ function echo({ requestHeader, responseHeader, responseTrailer }: HandlerContext
   responseTrailer.set(`${ECHO}-trailer`, sent);
 }
 
-/** Waits until the call is aborted, and prints that it was. */
+/** Waits until the call is aborted, and prints that it does and that it was. */
 function silence({ signal }: HandlerContext): Promise<void> {
+  console.log("waits");
   return new Promise((resolve) => {
     const aborted = () => {
       console.log("aborted");
