@@ -105,10 +105,11 @@ export class Route {
     const named = (name: string) => acceptCompression.find((compression) => compression.name === name);
     const compressed = encoding !== "" && encoding !== "identity";
     const requestCompression = compressed ? named(encoding) : undefined;
-    const accepted = acceptEncoding.split(",").map((name) => named(name.trim())).find((found) => found !== undefined);
+    const acceptable = acceptEncoding.split(",").map((name) => name.trim());
     let responseCompression: Compression | undefined;
-    if (compressUnasked) responseCompression = acceptEncoding === "" ? requestCompression : accepted;
-    else responseCompression = requestCompression;
+    // A client that does not say what it accepts is answered in its own encoding.
+    if (acceptEncoding === "" || acceptable.includes(encoding)) responseCompression = requestCompression;
+    if (compressUnasked && acceptEncoding !== "") responseCompression = acceptable.map(named).find(Boolean);
     const codec = json ? this.#json : this.#binary;
     const [head, statusAlone] = templates(json, responseCompression?.name);
     return {

@@ -1,6 +1,5 @@
 // This library's servers for the comparison, one for each of OPTIONS, in this process.
-import { createServer } from "node:http2";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createGrpcServer } from "../../../src/server.ts";
 import { differentialRoutes, OPTIONS, type OptionsName } from "./routes.ts";
 
 export interface Ours {
@@ -10,18 +9,20 @@ export interface Ours {
 
 export async function serveOurs(): Promise<Ours> {
   const ports: Partial<Record<OptionsName, number>> = {};
-  const servers: { close(): void }[] = [];
-  for (const [name, options] of Object.entries(OPTIONS)) {
-    const server = createServer(connectNodeAdapter({ routes: differentialRoutes, ...options }));
-    server.on("session", (session) => session.on("error", () => {}));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    ports[name as OptionsName] = (server.address() as { port: number }).port;
+  const servers: { closeAllConnections(): void; close(): Promise<void> }[] = [];
+  for (const name of Object.keys(OPTIONS) as OptionsName[]) {
+    // What handlers throw on purpose is not to be printed.
+    const server = createGrpcServer({ routes: differentialRoutes, onError: () => {}, ...OPTIONS[name] });
+    ports[name] = (await server.listen({ host: "127.0.0.1", port: 0 })).port;
     servers.push(server);
   }
   return {
     ports: ports as Record<OptionsName, number>,
     async close() {
-      for (const s of servers) s.close();
+      for (const server of servers) {
+        server.closeAllConnections();
+        await server.close();
+      }
     },
   };
 }

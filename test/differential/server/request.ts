@@ -3,8 +3,8 @@ import { SimpleRequestSchema } from "../../../gen/simple_pb.ts";
 import type { RawClient } from "../../support/raw-http2/client.ts";
 import type { Field } from "../../support/raw-http2/header-block.ts";
 import { concat } from "../../support/raw-http2/frame.ts";
+import { sendPaced } from "../../support/raw-http2/paced.ts";
 import { envelope } from "../../support/raw-http2/session.ts";
-import type { Outcome } from "./outcome.ts";
 import type { OptionsName } from "./routes.ts";
 
 /** Something that a client does, well or badly; what must come of it is what connect-node's server makes of it. */
@@ -15,17 +15,6 @@ export interface Request {
   /** Speaks on a connection, on which hands were shaken unless it says `handshake: false`; gives the stream to look at. */
   play(client: RawClient): number | Promise<number>;
   readonly handshake?: false;
-  /** Where connect-node's server does otherwise, and why this one does not follow. */
-  readonly differs?: Difference;
-}
-
-/** A difference that stays. */
-export interface Difference {
-  readonly reason: string;
-  /** What must come of it here. */
-  readonly outcome: Partial<Outcome>;
-  /** connect-node's server does something else on each run, or nothing: it is not asked. */
-  readonly unsteady?: boolean;
 }
 
 /** The four kinds of calls, by the path of the method. */
@@ -68,16 +57,27 @@ export interface Sent {
   readonly body?: Uint8Array;
 }
 
+/** What every server takes before it has granted more, in bytes. */
+const FIRST_WINDOW = 65_535;
+
 /** Sends a whole request. */
 export function send(sent: Sent): (client: RawClient) => number {
+  const { path, headers, without, texts = ["a"] } = sent;
+  const body = sent.body ?? concat(...texts.map((text) => envelope(message(text))));
   return (client) => {
     const id = client.nextId();
-    const body = sent.body ?? concat(...(sent.texts ?? ["a"]).map((text) => envelope(message(text))));
-    const fields = head(sent.path, sent.headers, sent.without);
-    client.headers(id, fields, { endStream: body.length === 0 });
-    for (let at = 0; at < body.length; at += 16_384) {
-      client.data(id, body.subarray(at, at + 16_384), { endStream: at + 16_384 >= body.length });
-    }
+    client.headers(id, head(path, headers, without), { endStream: body.length === 0 });
+    if (body.length > FIRST_WINDOW) {
+      void sendPaced(client, id, body).then(() => client.data(id, NOTHING, { endStream: true }));
+    } else if (body.length > 0) sendAtOnce(client, id, body);
     return id;
   };
 }
+
+function sendAtOnce(client: RawClient, id: number, body: Uint8Array): void {
+  for (let at = 0; at < body.length; at += 16_384) {
+    client.data(id, body.subarray(at, at + 16_384), { endStream: at + 16_384 >= body.length });
+  }
+}
+
+const NOTHING = new Uint8Array(0);

@@ -13,7 +13,7 @@ const server = createGrpcServer({
   routes: demoRoutes,
   // Beyond the defaults, because peers try messages of 10 MiB and 2,000 streams at once.
   readMaxBytes: 2 ** 24,
-  maxConcurrentStreams: 2_000,
+  limits: { maxConcurrentStreams: 2_000 },
   ...((options.tls || options.mtls) && { tls: { ...identity, ...(options.mtls && { ca, requestCert: true }) } }),
 });
 const { port } = await server.listen({ host: "127.0.0.1", port: Number(options.port) });

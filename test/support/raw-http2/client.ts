@@ -1,9 +1,11 @@
 import { connect as connectSocket } from "node:net";
 import { HpackDecoder } from "../../../src/http2/wire/hpack-decoder.ts";
-import { ClientLeft } from "./client-left.ts";
 import { CLIENT_PREFACE, concat, Flag, FrameType, type RawFrame, Setting } from "./frame.ts";
 import type { Field } from "./header-block.ts";
 import { RawSession } from "./session.ts";
+
+/** More than anything fills, and with room below what HTTP/2 allows. */
+const LARGE_WINDOW = 0x7000_0000;
 
 /** What came of a request, as it stood on the wire. */
 export interface RawReply {
@@ -39,11 +41,11 @@ export class RawClient extends RawSession {
 
   /** Says what every client says first, with windows that nothing fills, and waits for the server's SETTINGS. */
   override async handshake(
-    settings: readonly (readonly [id: number, value: number])[] = [[Setting.initialWindowSize, 0x7fff_ffff]],
+    settings: readonly (readonly [id: number, value: number])[] = [[Setting.initialWindowSize, LARGE_WINDOW]],
   ): Promise<void> {
     this.raw(CLIENT_PREFACE);
     this.settings(settings);
-    this.windowUpdate(0, 0x7fff_0000);
+    this.windowUpdate(0, LARGE_WINDOW);
     await this.read((frame) => frame.type === FrameType.settings && (frame.flags & Flag.ack) === 0);
   }
 
@@ -51,13 +53,9 @@ export class RawClient extends RawSession {
   async reply(id: number): Promise<RawReply> {
     for (;;) {
       const reply = this.#replySoFar(id);
-      if (reply.ended || reply.reset !== undefined || reply.goaway !== undefined || reply.lost) return reply;
-      try {
-        await this.read();
-      } catch (error) {
-        if (!(error instanceof ClientLeft)) throw error;
-        return { ...this.#replySoFar(id), lost: true };
-      }
+      if (reply.ended || reply.reset !== undefined || reply.goaway !== undefined) return reply;
+      if (this.clientLeft) return { ...reply, lost: true };
+      await this.news();
     }
   }
 

@@ -93,6 +93,11 @@ export class RawSession {
     }
   }
 
+  /** Resolves when something has come, or the peer has ended the connection; takes nothing away from {@link read}. */
+  async news(): Promise<void> {
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Resolves when the client has ended the connection. */
   async left(): Promise<void> {
     while (!this.clientLeft) await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -146,7 +151,9 @@ export class RawSession {
 
   /** Any bytes. */
   raw(bytes: Uint8Array | string): void {
-    if (!this.socket.destroyed && !this.socket.writableEnded) this.socket.write(bytes);
+    // As bytes: nghttp2 now and then refuses a preface that Deno wrote as a string.
+    const written = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
+    if (!this.socket.destroyed && !this.socket.writableEnded) this.socket.write(written);
   }
 
   settings(settings: readonly (readonly [id: number, value: number])[] = []): void {

@@ -91,11 +91,16 @@ export const HTTP2: readonly Request[] = [
     client.ping();
   }),
   before("GOAWAY(NO_ERROR) of the client's", (client) => client.goaway(0)),
-  before("a call that is over, and WINDOW_UPDATE and RST_STREAM for it", (client) => {
-    const id = send({})(client);
-    client.windowUpdate(id, 100);
-    client.rst(id);
-  }),
+  {
+    name: "a call that is over, and WINDOW_UPDATE and RST_STREAM for it",
+    play: async (client) => {
+      const id = send({})(client);
+      await client.reply(id);
+      client.windowUpdate(id, 100);
+      client.rst(id);
+      return send({})(client);
+    },
+  },
   {
     name: "DATA after END_STREAM",
     play: (client) => {
