@@ -22,7 +22,13 @@ export function headersOf(block: HeaderBlock | undefined): Headers {
 
 function appendFields(headers: Headers, block: HeaderBlock | undefined): void {
   if (block === undefined) return;
-  for (let i = 0; i < block.fields.length; i += 2) headers.append(block.fields[i]!, block.fields[i + 1]!);
+  for (let i = 0; i < block.fields.length; i += 2) {
+    const name = block.fields[i]!, value = block.fields[i + 1]!;
+    // RFC 9113 section 8.2.3: cookies may come in several fields and are one list with semicolons; not every runtime's
+    // Headers knows.
+    if (name === "cookie" && headers.has(name)) headers.set(name, `${headers.get(name)}; ${value}`);
+    else headers.append(name, value);
+  }
 }
 
 class LazyHeadersImplementation {

@@ -28,8 +28,14 @@ export function statusFields(error: ConnectError, more: readonly string[] | unde
 /** What a character takes at most when it is encoded: three bytes of UTF-8. */
 const MOST_ENCODED_LENGTH = 9;
 
+/**
+ * What gRPC's `grpc-message` encodes (PROTOCOL-HTTP2, "Responses"), and spaces at the ends, which HTTP/2 forbids. Not
+ * more: grpc-js's clients decode only what they must.
+ */
+const ENCODED = /^ +| +$|[^\x20-\x24\x26-\x7e]+/g;
+
 function encoded(message: string): string {
-  return encodeURIComponent(message.toWellFormed());
+  return message.toWellFormed().replace(ENCODED, encodeURIComponent);
 }
 
 /** `google.rpc.Status`, which carries the details. */

@@ -48,7 +48,7 @@ export function outcomeOf({ sections, body, ended, reset, goaway, lost }: RawRep
     http: get(":status"),
     contentType: get("content-type"),
     code: status === undefined ? undefined : status === "0" ? "Ok" : Code[Number(status)] ?? status,
-    message: text === undefined ? undefined : decodeURIComponent(text),
+    message: text === undefined ? undefined : withoutEngine(decodeURIComponent(text)),
     details: details === undefined ? [] : detailsOf(details),
     messages,
     // Whether an answer without messages has headers and trailers, or trailers only, is the same to a client.
@@ -59,6 +59,11 @@ export function outcomeOf({ sections, body, ended, reset, goaway, lost }: RawRep
     goaway: goaway === undefined ? undefined : ERROR_NAMES[goaway] ?? String(goaway),
     lost: lost && !ended && goaway === undefined,
   };
+}
+
+/** What is wrong with JSON or UTF-8 each runtime says in its own words. */
+function withoutEngine(message: string): string {
+  return message.replace(/(from JSON: ).*(JSON|end of).*/i, "$1…").replace(/(The encoded data ).*/, "$1…");
 }
 
 function messagesOf(body: Uint8Array): string[] {

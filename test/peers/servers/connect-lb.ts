@@ -14,7 +14,7 @@ const server = createGrpcServer({
   // Beyond the defaults, because peers try messages of 10 MiB and 2,000 streams at once.
   readMaxBytes: 2 ** 24,
   limits: { maxConcurrentStreams: 2_000 },
-  ...((options.tls || options.mtls) && { tls: { ...identity, ...(options.mtls && { ca, requestCert: true }) } }),
+  ...((options.tls || options.mtls) && { tls: { ...identity, ...(options.mtls && { ca }) } }),
 });
 const { port } = await server.listen({ host: "127.0.0.1", port: Number(options.port) });
 console.log(`port ${port}`);

@@ -32,6 +32,12 @@ export class RawClient extends RawSession {
   /** A header block of which CONTINUATION frames are still to come. */
   #block: Uint8Array | undefined;
 
+  override raw(bytes: Uint8Array | string): void {
+    super.raw(bytes);
+    // Nothing is read, and so nothing acknowledged, before this side has spoken: its preface must come first.
+    this.socket.resume();
+  }
+
   /** The next stream id that a client may use. */
   nextId(): number {
     const id = this.#next;
@@ -107,6 +113,10 @@ export function connectRaw(port: number): Promise<RawClient> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     socket.once("error", reject);
-    socket.once("connect", () => resolve(new RawClient(socket, { preface: false })));
+    socket.once("connect", () => {
+      const client = new RawClient(socket, { preface: false });
+      socket.pause();
+      resolve(client);
+    });
   });
 }

@@ -151,9 +151,7 @@ export class RawSession {
 
   /** Any bytes. */
   raw(bytes: Uint8Array | string): void {
-    // As bytes: nghttp2 now and then refuses a preface that Deno wrote as a string.
-    const written = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
-    if (!this.socket.destroyed && !this.socket.writableEnded) this.socket.write(written);
+    if (!this.socket.destroyed && !this.socket.writableEnded) this.socket.write(bytes);
   }
 
   settings(settings: readonly (readonly [id: number, value: number])[] = []): void {

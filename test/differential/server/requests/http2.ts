@@ -179,18 +179,11 @@ export const HTTP2: readonly Request[] = [
     ...Array.from({ length: 6 }, (_, i): Field => [`x-${i}`, "v".repeat(100)]),
   ]),
   {
-    name: "HTTP/1.1",
+    name: "a preface that is wrong in its second half",
     handshake: false,
     play: (client) => {
-      client.raw("GET / HTTP/1.1\r\nhost: simple.test\r\nconnection: close\r\n\r\n");
-      return 1;
-    },
-  },
-  {
-    name: "bytes that are no HTTP",
-    handshake: false,
-    play: (client) => {
-      client.raw(bytes(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, ...new Uint8Array(40)));
+      client.raw(CLIENT_PREFACE.replace("SM", "MS"));
+      client.settings();
       return 1;
     },
   },
