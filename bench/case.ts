@@ -19,7 +19,8 @@ export interface Case {
   readonly quick?: boolean;
 }
 
-const TEN_HEADERS: Record<string, string> = {};
+/** Header fields that a caller sends along. */
+export const TEN_HEADERS: Record<string, string> = {};
 for (let i = 0; i < 10; i++) TEN_HEADERS[`x-bench-header-${i}`] = `a value of usual length, ${i}`;
 
 export const CASES: readonly Case[] = [

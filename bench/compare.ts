@@ -85,6 +85,7 @@ async function pair(runtime: Runtime): Promise<Record<keyof Measurement, number>
       }
       const ratio = (value: keyof Measurement) => median(measured.map(([a, b]) => a[value] / b[value]));
       ratios.push({
+        calls: ratio("calls"),
         callsPerSecond: ratio("callsPerSecond"),
         p50Ms: ratio("p50Ms"),
         p99Ms: ratio("p99Ms"),

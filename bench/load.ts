@@ -2,6 +2,7 @@ import process from "node:process";
 
 /** What one stretch of load showed. */
 export interface Measurement {
+  readonly calls: number;
   readonly callsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -55,6 +56,7 @@ function measurement(latencies: number[], ms: number, cpu: { user: number; syste
   const sorted = Float64Array.from(latencies).sort();
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
   return {
+    calls: latencies.length,
     callsPerSecond: latencies.length / ms * 1_000,
     p50Ms: at(0.5),
     p99Ms: at(0.99),

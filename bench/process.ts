@@ -32,6 +32,11 @@ export class Lines {
     this.child.stdin!.on("error", () => {});
   }
 
+  /** Whether the process is gone. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** The next line, parsed; `{ error }` if the process ended or stayed silent for `timeoutMs`. */
   async next<T>(timeoutMs: number): Promise<T | { error: string }> {
     const deadline = performance.now() + timeoutMs;

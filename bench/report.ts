@@ -6,6 +6,7 @@ import type { Micro } from "./micro/run.ts";
 import type { Runtime } from "./process.ts";
 import type { Plan } from "./rounds.ts";
 import type { Row } from "./row.ts";
+import { table } from "./table.ts";
 import type { Verdict } from "./target.ts";
 
 /** All that a run has to tell. */
@@ -129,15 +130,6 @@ function microTable(micros: ReadonlyMap<Runtime, Micro>): string {
   ];
   const all = [...micros.values()];
   return table(["", ...[...micros.keys()].map(capital)], lines.map(([name, of]) => [name, ...all.map(of)]), 1);
-}
-
-/** A Markdown table; columns from `right` on are numbers. */
-function table(head: readonly string[], body: readonly (readonly string[])[], right = head.length): string {
-  const width = head.map((cell, i) => Math.max(cell.length, 3, ...body.map((line) => line[i]!.length)));
-  const pad = (line: readonly string[]) =>
-    `| ${line.map((cell, i) => i >= right ? cell.padStart(width[i]!) : cell.padEnd(width[i]!)).join(" | ")} |`;
-  const rule = width.map((w, i) => i >= right ? `${"-".repeat(w - 1)}:` : "-".repeat(w));
-  return [pad(head), pad(rule), ...body.map(pad)].join("\n");
 }
 
 function number(value: number): string {

@@ -1,6 +1,6 @@
 import { type Child, type Runtime, startScript } from "../support/process.ts";
 
-/** A server that nobody here wrote, behind a few lines of ours. */
+/** A server that nobody here wrote, behind a few lines of ours; or this library's own. */
 export interface Peer {
   readonly name: string;
   readonly address: string;
@@ -20,6 +20,9 @@ export const PEERS: readonly PeerKind[] = [
   { name: "connect-node on Node", script: "connect-node", on: "node" },
   { name: "connect-node on Bun", script: "connect-node", on: "bun" },
   { name: "connect-node on Deno", script: "connect-node", on: "deno" },
+  { name: "connect-lb on Node", script: "connect-lb", on: "node" },
+  { name: "connect-lb on Bun", script: "connect-lb", on: "bun" },
+  { name: "connect-lb on Deno", script: "connect-lb", on: "deno" },
 ];
 
 /** Starts a server on a port that the kernel chooses, or on a given one. */

@@ -89,6 +89,9 @@ export const TRIES: Readonly<Record<string, (client: PeerClient) => Promise<void
   },
   async "2,000 calls at once"(client) {
     const numbers = Array.from({ length: 2_000 }, (_, i) => `${i}`);
+    // By it the client learns how many streams it may open. Clients of node:http2 lose answers over TLS that come in one
+    // piece with the server's first SETTINGS, while more calls wait.
+    await client.unary("first");
     assert.deepEqual(await Promise.all(numbers.map((number) => client.unary(number))), numbers);
   },
   async "2,000 streams at once"(client) {

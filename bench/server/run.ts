@@ -1,0 +1,79 @@
+// Compares this library's server with its peers; see docs/performance.md, a part of which it writes.
+//
+//   npm run bench:server                  everything, about 12 minutes
+//   npm run bench:server -- --quick       the cases that targets speak of, about 3 minutes
+//   npm run bench:server -- --servers=connect-lb,grpc-go --runtimes=node --cases=unary-16B-c64 --rounds=3   writes no files
+//   … --check                             exits with 1 if a target was not met
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { hasGo } from "../../test/support/go.ts";
+import { executable } from "../../test/support/process.ts";
+import { find } from "../../test/support/system.ts";
+import { SERVER_CASES, type ServerCase } from "./case.ts";
+import { SERVER_CONTENDERS } from "./contender.ts";
+import { printServers, writeServers } from "./report.ts";
+import { runIdle, runServers, type ServerPlan } from "./rounds.ts";
+import { judgeServers } from "./target.ts";
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    servers: { type: "string" },
+    runtimes: { type: "string" },
+    cases: { type: "string" },
+    rounds: { type: "string" },
+  },
+});
+const { quick } = values;
+const filtered = [values.servers, values.runtimes, values.cases, values.rounds].some((value) => value !== undefined);
+if (find("h2load") === undefined) {
+  console.error("npm run bench:server needs h2load: apt-get install nghttp2-client, or brew install nghttp2");
+  process.exit(1);
+}
+const failures: string[] = [];
+if (!hasGo()) failures.push('grpc-go and its client: there is no Go to build them with (put "go" on the PATH)');
+
+const runtimes = values.runtimes?.split(",");
+const servers = values.servers?.split(",");
+const chosen = values.cases?.split(",");
+const plan: ServerPlan = {
+  rounds: Number(values.rounds ?? (quick ? 3 : 5)),
+  measureMs: quick ? 600 : 1_000,
+  warmUpMs: quick ? 600 : 1_500,
+  cases: SERVER_CASES.filter((which) =>
+    (chosen === undefined ? !quick || which.quick : chosen.includes(which.name)) &&
+    (hasGo() || which.load !== "grpc-go")
+  ),
+  contenders: SERVER_CONTENDERS.filter(({ name, runtime }) =>
+    (servers?.includes(name) ?? true) && (runtime === "go" ? hasGo() : runtimes?.includes(runtime) ?? true)
+  ),
+  idleConnections: quick ? 1_000 : 10_000,
+};
+const unknown = chosen?.filter((name) => !SERVER_CASES.some((which: ServerCase) => which.name === name)) ?? [];
+if (unknown.length > 0) {
+  console.error(`no case ${unknown}: ${SERVER_CASES.map((which) => which.name).join(", ")}`);
+  process.exit(2);
+}
+
+const started = performance.now();
+const log = (line: string) =>
+  console.log(`${((performance.now() - started) / 1_000).toFixed(0).padStart(4)} s  ${line}`);
+const rows = await runServers(plan, failures, log);
+const idle = chosen === undefined ? await runIdle(plan, failures, log) : [];
+const verdicts = judgeServers(rows, idle);
+const report = { rows, idle, verdicts, failures, plan, quick, minutes: (performance.now() - started) / 60_000 };
+printServers(report);
+if (!filtered) {
+  writeFileSync(new URL("../results/server.json", import.meta.url), `${JSON.stringify({ rows, idle }, null, 2)}\n`);
+  writeServers(report);
+  // Written pages are held to the same form as all others.
+  execFileSync(executable("deno"), ["fmt", "--quiet", "docs/performance.md"], {
+    cwd: fileURLToPath(new URL("../../", import.meta.url)),
+    stdio: "inherit",
+  });
+}
+process.exit(values.check && verdicts.some((verdict) => verdict.met === false) ? 1 : 0);
