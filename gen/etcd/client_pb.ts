@@ -7,15 +7,15 @@
 // @generated from file etcd/client.proto (package etcdserverpb, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message, UnknownEnum } from "@bufbuild/protobuf";
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file etcd/client.proto.
  */
 export const file_etcd_client: GenFile = /*@__PURE__*/
-  fileDesc("ChFldGNkL2NsaWVudC5wcm90bxIMZXRjZHNlcnZlcnBiIlwKDlJlc3BvbnNlSGVhZGVyEhIKCmNsdXN0ZXJfaWQYASABKAQSEQoJbWVtYmVyX2lkGAIgASgEEhAKCHJldmlzaW9uGAMgASgDEhEKCXJhZnRfdGVybRgEIAEoBCJkCghLZXlWYWx1ZRILCgNrZXkYASABKAwSFwoPY3JlYXRlX3JldmlzaW9uGAIgASgDEhQKDG1vZF9yZXZpc2lvbhgDIAEoAxINCgV2YWx1ZRgFIAEoDBINCgVsZWFzZRgGIAEoAyI9CgxSYW5nZVJlcXVlc3QSCwoDa2V5GAEgASgMEhEKCXJhbmdlX2VuZBgCIAEoDBINCgVsaW1pdBgDIAEoAyJwCg1SYW5nZVJlc3BvbnNlEiwKBmhlYWRlchgBIAEoCzIcLmV0Y2RzZXJ2ZXJwYi5SZXNwb25zZUhlYWRlchIjCgNrdnMYAiADKAsyFi5ldGNkc2VydmVycGIuS2V5VmFsdWUSDAoEbW9yZRgDIAEoCCI3CgpQdXRSZXF1ZXN0EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDBINCgVsZWFzZRgDIAEoAyJ8CglSZXF1ZXN0T3ASMwoNcmVxdWVzdF9yYW5nZRgBIAEoCzIaLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlcXVlc3RIABIvCgtyZXF1ZXN0X3B1dBgCIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5QdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCJPCgpSZXNwb25zZU9wEjUKDnJlc3BvbnNlX3JhbmdlGAEgASgLMhsuZXRjZHNlcnZlcnBiLlJhbmdlUmVzcG9uc2VIAEIKCghyZXNwb25zZSKoAQoHQ29tcGFyZRIzCgZ0YXJnZXQYAiABKA4yIy5ldGNkc2VydmVycGIuQ29tcGFyZS5Db21wYXJlVGFyZ2V0EgsKA2tleRgDIAEoDBIRCgd2ZXJzaW9uGAQgASgDSAASDwoFbGVhc2UYCCABKANIACInCg1Db21wYXJlVGFyZ2V0EgsKB1ZFUlNJT04QABIJCgVMRUFTRRAEQg4KDHRhcmdldF91bmlvbiKIAQoKVHhuUmVxdWVzdBImCgdjb21wYXJlGAEgAygLMhUuZXRjZHNlcnZlcnBiLkNvbXBhcmUSKAoHc3VjY2VzcxgCIAMoCzIXLmV0Y2RzZXJ2ZXJwYi5SZXF1ZXN0T3ASKAoHZmFpbHVyZRgDIAMoCzIXLmV0Y2RzZXJ2ZXJwYi5SZXF1ZXN0T3AiewoLVHhuUmVzcG9uc2USLAoGaGVhZGVyGAEgASgLMhwuZXRjZHNlcnZlcnBiLlJlc3BvbnNlSGVhZGVyEhEKCXN1Y2NlZWRlZBgCIAEoCBIrCglyZXNwb25zZXMYAyADKAsyGC5ldGNkc2VydmVycGIuUmVzcG9uc2VPcCIsChFMZWFzZUdyYW50UmVxdWVzdBILCgNUVEwYASABKAMSCgoCSUQYAiABKAMiIQoSTGVhc2VHcmFudFJlc3BvbnNlEgsKA1RUTBgDIAEoAyIgChJMZWFzZVJldm9rZVJlcXVlc3QSCgoCSUQYASABKAMiFQoTTGVhc2VSZXZva2VSZXNwb25zZSIjChVMZWFzZUtlZXBBbGl2ZVJlcXVlc3QSCgoCSUQYASABKAMiJQoWTGVhc2VLZWVwQWxpdmVSZXNwb25zZRILCgNUVEwYAyABKAMiMgoWTGVhc2VUaW1lVG9MaXZlUmVxdWVzdBIKCgJJRBgBIAEoAxIMCgRrZXlzGAIgASgIIkgKF0xlYXNlVGltZVRvTGl2ZVJlc3BvbnNlEgsKA1RUTBgDIAEoAxISCgpncmFudGVkVFRMGAQgASgDEgwKBGtleXMYBSADKAwiNQoTQXV0aGVudGljYXRlUmVxdWVzdBIMCgRuYW1lGAEgASgJEhAKCHBhc3N3b3JkGAIgASgJIiUKFEF1dGhlbnRpY2F0ZVJlc3BvbnNlEg0KBXRva2VuGAIgASgJMocBCgJLVhJFCgVSYW5nZRIaLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlcXVlc3QaGy5ldGNkc2VydmVycGIuUmFuZ2VSZXNwb25zZSIDkAIBEjoKA1R4bhIYLmV0Y2RzZXJ2ZXJwYi5UeG5SZXF1ZXN0GhkuZXRjZHNlcnZlcnBiLlR4blJlc3BvbnNlMu0CCgVMZWFzZRJPCgpMZWFzZUdyYW50Eh8uZXRjZHNlcnZlcnBiLkxlYXNlR3JhbnRSZXF1ZXN0GiAuZXRjZHNlcnZlcnBiLkxlYXNlR3JhbnRSZXNwb25zZRJSCgtMZWFzZVJldm9rZRIgLmV0Y2RzZXJ2ZXJwYi5MZWFzZVJldm9rZVJlcXVlc3QaIS5ldGNkc2VydmVycGIuTGVhc2VSZXZva2VSZXNwb25zZRJfCg5MZWFzZUtlZXBBbGl2ZRIjLmV0Y2RzZXJ2ZXJwYi5MZWFzZUtlZXBBbGl2ZVJlcXVlc3QaJC5ldGNkc2VydmVycGIuTGVhc2VLZWVwQWxpdmVSZXNwb25zZSgBMAESXgoPTGVhc2VUaW1lVG9MaXZlEiQuZXRjZHNlcnZlcnBiLkxlYXNlVGltZVRvTGl2ZVJlcXVlc3QaJS5ldGNkc2VydmVycGIuTGVhc2VUaW1lVG9MaXZlUmVzcG9uc2UyXQoEQXV0aBJVCgxBdXRoZW50aWNhdGUSIS5ldGNkc2VydmVycGIuQXV0aGVudGljYXRlUmVxdWVzdBoiLmV0Y2RzZXJ2ZXJwYi5BdXRoZW50aWNhdGVSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChFldGNkL2NsaWVudC5wcm90bxIMZXRjZHNlcnZlcnBiIlwKDlJlc3BvbnNlSGVhZGVyEhIKCmNsdXN0ZXJfaWQYASABKAQSEQoJbWVtYmVyX2lkGAIgASgEEhAKCHJldmlzaW9uGAMgASgDEhEKCXJhZnRfdGVybRgEIAEoBCJkCghLZXlWYWx1ZRILCgNrZXkYASABKAwSFwoPY3JlYXRlX3JldmlzaW9uGAIgASgDEhQKDG1vZF9yZXZpc2lvbhgDIAEoAxINCgV2YWx1ZRgFIAEoDBINCgVsZWFzZRgGIAEoAyI9CgxSYW5nZVJlcXVlc3QSCwoDa2V5GAEgASgMEhEKCXJhbmdlX2VuZBgCIAEoDBINCgVsaW1pdBgDIAEoAyJwCg1SYW5nZVJlc3BvbnNlEiwKBmhlYWRlchgBIAEoCzIcLmV0Y2RzZXJ2ZXJwYi5SZXNwb25zZUhlYWRlchIjCgNrdnMYAiADKAsyFi5ldGNkc2VydmVycGIuS2V5VmFsdWUSDAoEbW9yZRgDIAEoCCI3CgpQdXRSZXF1ZXN0EgsKA2tleRgBIAEoDBINCgV2YWx1ZRgCIAEoDBINCgVsZWFzZRgDIAEoAyJ8CglSZXF1ZXN0T3ASMwoNcmVxdWVzdF9yYW5nZRgBIAEoCzIaLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlcXVlc3RIABIvCgtyZXF1ZXN0X3B1dBgCIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5QdXRSZXF1ZXN0SABCCQoHcmVxdWVzdCJPCgpSZXNwb25zZU9wEjUKDnJlc3BvbnNlX3JhbmdlGAEgASgLMhsuZXRjZHNlcnZlcnBiLlJhbmdlUmVzcG9uc2VIAEIKCghyZXNwb25zZSJaCgdDb21wYXJlEg4KBnRhcmdldBgCIAEoBRILCgNrZXkYAyABKAwSEQoHdmVyc2lvbhgEIAEoA0gAEg8KBWxlYXNlGAggASgDSABCDgoMdGFyZ2V0X3VuaW9uIogBCgpUeG5SZXF1ZXN0EiYKB2NvbXBhcmUYASADKAsyFS5ldGNkc2VydmVycGIuQ29tcGFyZRIoCgdzdWNjZXNzGAIgAygLMhcuZXRjZHNlcnZlcnBiLlJlcXVlc3RPcBIoCgdmYWlsdXJlGAMgAygLMhcuZXRjZHNlcnZlcnBiLlJlcXVlc3RPcCJ7CgtUeG5SZXNwb25zZRIsCgZoZWFkZXIYASABKAsyHC5ldGNkc2VydmVycGIuUmVzcG9uc2VIZWFkZXISEQoJc3VjY2VlZGVkGAIgASgIEisKCXJlc3BvbnNlcxgDIAMoCzIYLmV0Y2RzZXJ2ZXJwYi5SZXNwb25zZU9wIiwKEUxlYXNlR3JhbnRSZXF1ZXN0EgsKA1RUTBgBIAEoAxIKCgJJRBgCIAEoAyIhChJMZWFzZUdyYW50UmVzcG9uc2USCwoDVFRMGAMgASgDIigKDExlYXNlUmVxdWVzdBIKCgJJRBgBIAEoAxIMCgRrZXlzGAIgASgIIj4KDUxlYXNlUmVzcG9uc2USCwoDVFRMGAMgASgDEhIKCmdyYW50ZWRUVEwYBCABKAMSDAoEa2V5cxgFIAMoDCI1ChNBdXRoZW50aWNhdGVSZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkiJQoUQXV0aGVudGljYXRlUmVzcG9uc2USDQoFdG9rZW4YAiABKAkyhwEKAktWEkUKBVJhbmdlEhouZXRjZHNlcnZlcnBiLlJhbmdlUmVxdWVzdBobLmV0Y2RzZXJ2ZXJwYi5SYW5nZVJlc3BvbnNlIgOQAgESOgoDVHhuEhguZXRjZHNlcnZlcnBiLlR4blJlcXVlc3QaGS5ldGNkc2VydmVycGIuVHhuUmVzcG9uc2UyuwIKBUxlYXNlEk8KCkxlYXNlR3JhbnQSHy5ldGNkc2VydmVycGIuTGVhc2VHcmFudFJlcXVlc3QaIC5ldGNkc2VydmVycGIuTGVhc2VHcmFudFJlc3BvbnNlEkYKC0xlYXNlUmV2b2tlEhouZXRjZHNlcnZlcnBiLkxlYXNlUmVxdWVzdBobLmV0Y2RzZXJ2ZXJwYi5MZWFzZVJlc3BvbnNlEk0KDkxlYXNlS2VlcEFsaXZlEhouZXRjZHNlcnZlcnBiLkxlYXNlUmVxdWVzdBobLmV0Y2RzZXJ2ZXJwYi5MZWFzZVJlc3BvbnNlKAEwARJKCg9MZWFzZVRpbWVUb0xpdmUSGi5ldGNkc2VydmVycGIuTGVhc2VSZXF1ZXN0GhsuZXRjZHNlcnZlcnBiLkxlYXNlUmVzcG9uc2UyXQoEQXV0aBJVCgxBdXRoZW50aWNhdGUSIS5ldGNkc2VydmVycGIuQXV0aGVudGljYXRlUmVxdWVzdBoiLmV0Y2RzZXJ2ZXJwYi5BdXRoZW50aWNhdGVSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message etcdserverpb.ResponseHeader
@@ -226,9 +226,11 @@ export const ResponseOpSchema: GenMessage<ResponseOp> = /*@__PURE__*/
  */
 export type Compare = Message<"etcdserverpb.Compare"> & {
   /**
-   * @generated from field: etcdserverpb.Compare.CompareTarget target = 2;
+   * CompareTarget: VERSION = 0, LEASE = 4
+   *
+   * @generated from field: int32 target = 2;
    */
-  target: Compare_CompareTarget;
+  target: number;
 
   /**
    * @generated from field: bytes key = 3;
@@ -259,32 +261,6 @@ export type Compare = Message<"etcdserverpb.Compare"> & {
  */
 export const CompareSchema: GenMessage<Compare> = /*@__PURE__*/
   messageDesc(file_etcd_client, 7);
-
-/**
- * @generated from enum etcdserverpb.Compare.CompareTarget
- */
-export const Compare_CompareTarget = {
-  /**
-   * @generated from enum value: VERSION = 0;
-   */
-  VERSION: 0,
-
-  /**
-   * @generated from enum value: LEASE = 4;
-   */
-  LEASE: 4,
-} as const;
-
-/**
- * @generated from enum etcdserverpb.Compare.CompareTarget
- */
-export type Compare_CompareTarget = (typeof Compare_CompareTarget)[keyof typeof Compare_CompareTarget] | UnknownEnum;
-
-/**
- * Describes the enum etcdserverpb.Compare.CompareTarget.
- */
-export const Compare_CompareTargetSchema: GenEnum<Compare_CompareTarget> = /*@__PURE__*/
-  enumDesc(file_etcd_client, 7, 0);
 
 /**
  * @generated from message etcdserverpb.TxnRequest
@@ -380,73 +356,11 @@ export const LeaseGrantResponseSchema: GenMessage<LeaseGrantResponse> = /*@__PUR
   messageDesc(file_etcd_client, 11);
 
 /**
- * @generated from message etcdserverpb.LeaseRevokeRequest
+ * LeaseRevokeRequest, LeaseKeepAliveRequest and LeaseTimeToLiveRequest.
+ *
+ * @generated from message etcdserverpb.LeaseRequest
  */
-export type LeaseRevokeRequest = Message<"etcdserverpb.LeaseRevokeRequest"> & {
-  /**
-   * @generated from field: int64 ID = 1;
-   */
-  ID: bigint;
-};
-
-/**
- * Describes the message etcdserverpb.LeaseRevokeRequest.
- * Use `create(LeaseRevokeRequestSchema)` to create a new message.
- */
-export const LeaseRevokeRequestSchema: GenMessage<LeaseRevokeRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_client, 12);
-
-/**
- * @generated from message etcdserverpb.LeaseRevokeResponse
- */
-export type LeaseRevokeResponse = Message<"etcdserverpb.LeaseRevokeResponse"> & {
-};
-
-/**
- * Describes the message etcdserverpb.LeaseRevokeResponse.
- * Use `create(LeaseRevokeResponseSchema)` to create a new message.
- */
-export const LeaseRevokeResponseSchema: GenMessage<LeaseRevokeResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_client, 13);
-
-/**
- * @generated from message etcdserverpb.LeaseKeepAliveRequest
- */
-export type LeaseKeepAliveRequest = Message<"etcdserverpb.LeaseKeepAliveRequest"> & {
-  /**
-   * @generated from field: int64 ID = 1;
-   */
-  ID: bigint;
-};
-
-/**
- * Describes the message etcdserverpb.LeaseKeepAliveRequest.
- * Use `create(LeaseKeepAliveRequestSchema)` to create a new message.
- */
-export const LeaseKeepAliveRequestSchema: GenMessage<LeaseKeepAliveRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_client, 14);
-
-/**
- * @generated from message etcdserverpb.LeaseKeepAliveResponse
- */
-export type LeaseKeepAliveResponse = Message<"etcdserverpb.LeaseKeepAliveResponse"> & {
-  /**
-   * @generated from field: int64 TTL = 3;
-   */
-  TTL: bigint;
-};
-
-/**
- * Describes the message etcdserverpb.LeaseKeepAliveResponse.
- * Use `create(LeaseKeepAliveResponseSchema)` to create a new message.
- */
-export const LeaseKeepAliveResponseSchema: GenMessage<LeaseKeepAliveResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_client, 15);
-
-/**
- * @generated from message etcdserverpb.LeaseTimeToLiveRequest
- */
-export type LeaseTimeToLiveRequest = Message<"etcdserverpb.LeaseTimeToLiveRequest"> & {
+export type LeaseRequest = Message<"etcdserverpb.LeaseRequest"> & {
   /**
    * @generated from field: int64 ID = 1;
    */
@@ -459,16 +373,18 @@ export type LeaseTimeToLiveRequest = Message<"etcdserverpb.LeaseTimeToLiveReques
 };
 
 /**
- * Describes the message etcdserverpb.LeaseTimeToLiveRequest.
- * Use `create(LeaseTimeToLiveRequestSchema)` to create a new message.
+ * Describes the message etcdserverpb.LeaseRequest.
+ * Use `create(LeaseRequestSchema)` to create a new message.
  */
-export const LeaseTimeToLiveRequestSchema: GenMessage<LeaseTimeToLiveRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_client, 16);
+export const LeaseRequestSchema: GenMessage<LeaseRequest> = /*@__PURE__*/
+  messageDesc(file_etcd_client, 12);
 
 /**
- * @generated from message etcdserverpb.LeaseTimeToLiveResponse
+ * LeaseRevokeResponse, LeaseKeepAliveResponse and LeaseTimeToLiveResponse.
+ *
+ * @generated from message etcdserverpb.LeaseResponse
  */
-export type LeaseTimeToLiveResponse = Message<"etcdserverpb.LeaseTimeToLiveResponse"> & {
+export type LeaseResponse = Message<"etcdserverpb.LeaseResponse"> & {
   /**
    * @generated from field: int64 TTL = 3;
    */
@@ -486,11 +402,11 @@ export type LeaseTimeToLiveResponse = Message<"etcdserverpb.LeaseTimeToLiveRespo
 };
 
 /**
- * Describes the message etcdserverpb.LeaseTimeToLiveResponse.
- * Use `create(LeaseTimeToLiveResponseSchema)` to create a new message.
+ * Describes the message etcdserverpb.LeaseResponse.
+ * Use `create(LeaseResponseSchema)` to create a new message.
  */
-export const LeaseTimeToLiveResponseSchema: GenMessage<LeaseTimeToLiveResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_client, 17);
+export const LeaseResponseSchema: GenMessage<LeaseResponse> = /*@__PURE__*/
+  messageDesc(file_etcd_client, 13);
 
 /**
  * @generated from message etcdserverpb.AuthenticateRequest
@@ -512,7 +428,7 @@ export type AuthenticateRequest = Message<"etcdserverpb.AuthenticateRequest"> & 
  * Use `create(AuthenticateRequestSchema)` to create a new message.
  */
 export const AuthenticateRequestSchema: GenMessage<AuthenticateRequest> = /*@__PURE__*/
-  messageDesc(file_etcd_client, 18);
+  messageDesc(file_etcd_client, 14);
 
 /**
  * @generated from message etcdserverpb.AuthenticateResponse
@@ -529,7 +445,7 @@ export type AuthenticateResponse = Message<"etcdserverpb.AuthenticateResponse"> 
  * Use `create(AuthenticateResponseSchema)` to create a new message.
  */
 export const AuthenticateResponseSchema: GenMessage<AuthenticateResponse> = /*@__PURE__*/
-  messageDesc(file_etcd_client, 19);
+  messageDesc(file_etcd_client, 15);
 
 /**
  * @generated from service etcdserverpb.KV
@@ -571,24 +487,24 @@ export const Lease: GenService<{
    */
   leaseRevoke: {
     methodKind: "unary";
-    input: typeof LeaseRevokeRequestSchema;
-    output: typeof LeaseRevokeResponseSchema;
+    input: typeof LeaseRequestSchema;
+    output: typeof LeaseResponseSchema;
   },
   /**
    * @generated from rpc etcdserverpb.Lease.LeaseKeepAlive
    */
   leaseKeepAlive: {
     methodKind: "bidi_streaming";
-    input: typeof LeaseKeepAliveRequestSchema;
-    output: typeof LeaseKeepAliveResponseSchema;
+    input: typeof LeaseRequestSchema;
+    output: typeof LeaseResponseSchema;
   },
   /**
    * @generated from rpc etcdserverpb.Lease.LeaseTimeToLive
    */
   leaseTimeToLive: {
     methodKind: "unary";
-    input: typeof LeaseTimeToLiveRequestSchema;
-    output: typeof LeaseTimeToLiveResponseSchema;
+    input: typeof LeaseRequestSchema;
+    output: typeof LeaseResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_etcd_client, 1);

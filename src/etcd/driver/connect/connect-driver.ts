@@ -2,7 +2,6 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import {
   type Event,
-  Event_EventType,
   Maintenance,
   Watch,
   type WatchRequestSchema,
@@ -20,6 +19,9 @@ import {
   transportTo,
   unaryOf,
 } from "./request-driver.ts";
+
+/** etcd's `Event.EventType`. */
+const EVENT_DELETE = 1;
 
 /** Creates the etcd driver over the links of a connector. */
 export function createConnectDriver(connector: Connector): EtcdDriver {
@@ -87,5 +89,5 @@ function watchResponse(message: WatchResponseMessage): WatchResponse {
 
 function watchEvent({ type, kv }: Event): WatchEvent[] {
   if (kv === undefined) return [];
-  return [{ type: type === Event_EventType.DELETE ? "delete" : "put", kv: keyValue(kv) }];
+  return [{ type: type === EVENT_DELETE ? "delete" : "put", kv: keyValue(kv) }];
 }

@@ -2,12 +2,11 @@ import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } fro
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import {
   Auth,
-  Compare_CompareTarget,
   type CompareSchema,
   type KeyValue as KeyValueMessage,
   KV,
   Lease,
-  type LeaseKeepAliveRequestSchema,
+  type LeaseRequestSchema,
   type RequestOpSchema,
   type ResponseHeader as HeaderMessage,
 } from "../../../../gen/etcd/client_pb.ts";
@@ -19,6 +18,9 @@ import { kindOfRefusal } from "../failure.ts";
 import { Sessions } from "../sessions.ts";
 import { ConnectSession } from "./connect-session.ts";
 import { MessageQueue } from "./message-queue.ts";
+
+/** etcd's `Compare.CompareTarget`. */
+const COMPARE_VERSION = 0, COMPARE_LEASE = 4;
 
 /** A driver's sessions over the links of a connector. */
 export type ConnectSessions = Sessions<ConnectSession>;
@@ -98,7 +100,7 @@ export async function unaryOf<I extends DescMessage, O extends DescMessage>(
 }
 
 async function keepAlive(transport: Transport, id: bigint, context: AttemptContext, ending: EndingStreams) {
-  const requests = new MessageQueue<MessageInitShape<typeof LeaseKeepAliveRequestSchema>>();
+  const requests = new MessageQueue<MessageInitShape<typeof LeaseRequestSchema>>();
   requests.push({ ID: id });
   const own = new AbortController();
   const signal = AbortSignal.any([context.signal, own.signal]);
@@ -129,8 +131,8 @@ export function leaderHeadersOf(context: AttemptContext): Record<string, string>
 
 function comparison({ target, key, value }: Compare): MessageInitShape<typeof CompareSchema> {
   return target === "version"
-    ? { target: Compare_CompareTarget.VERSION, key, targetUnion: { case: "version", value } }
-    : { target: Compare_CompareTarget.LEASE, key, targetUnion: { case: "lease", value } };
+    ? { target: COMPARE_VERSION, key, targetUnion: { case: "version", value } }
+    : { target: COMPARE_LEASE, key, targetUnion: { case: "lease", value } };
 }
 
 function operation(op: TxnOperation): MessageInitShape<typeof RequestOpSchema> {
