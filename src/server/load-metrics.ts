@@ -70,8 +70,9 @@ export function callMetricsOf(values: HandlerContext["values"]): CallMetrics | u
 export function merged(first: CallMetrics | undefined, second: CallMetrics | undefined): CallMetrics {
   if (first === undefined || second === undefined) return first ?? second ?? {};
   return {
-    ...first,
-    ...second,
+    applicationUtilization: second.applicationUtilization ?? first.applicationUtilization,
+    cpuUtilization: second.cpuUtilization ?? first.cpuUtilization,
+    memUtilization: second.memUtilization ?? first.memUtilization,
     utilization: { ...first.utilization, ...second.utilization },
     namedMetrics: { ...first.namedMetrics, ...second.namedMetrics },
     requestCost: { ...first.requestCost, ...second.requestCost },

@@ -236,6 +236,7 @@ describe("a load report", () => {
         if (data === "") return {};
         recordCallMetrics(context, { requestCost: { rows: 3 }, namedMetrics: { queue: 2 } });
         recordCallMetrics(context, { requestCost: { bytes: 10 }, applicationUtilization: 1.5 });
+        recordCallMetrics(context, { cpuUtilization: undefined, namedMetrics: undefined });
         return {};
       },
     });
