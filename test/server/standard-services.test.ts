@@ -131,6 +131,31 @@ describe("a server's standard services", () => {
     await ended;
   });
 
+  it("report load with errors, too: of unary calls and of streams, also of those that nobody should read", async (t) => {
+    const { simple } = await serve(t, {
+      loadReports: true,
+      onError: () => {},
+      routes: (router) =>
+        router.service(Simple, {
+          route() {
+            throw new ConnectError("no", Code.NotFound);
+          },
+          async *routeServerStream({ data }) {
+            yield {};
+            throw data === "" ? new ConnectError("no", Code.NotFound) : new Error("secret");
+          },
+        }),
+    });
+    const streamed = async (data: string) => {
+      for await (const _ of simple.routeServerStream({ data }));
+    };
+    for (const call of [() => simple.route({}), () => streamed(""), () => streamed("x")]) {
+      const { metadata } = await call().then(() => assert.fail(), (error) => ConnectError.from(error));
+      const value = metadata.get("endpoint-load-metrics-bin");
+      assert.equal(decodeBinaryHeader(value!, OrcaLoadReportSchema).namedMetrics["rif"], 0);
+    }
+  });
+
   it("count streams that clients give up, or never read, until they end", async (t) => {
     const loadReports = reportLoad();
     const { simple } = await serve(t, {
