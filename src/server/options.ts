@@ -78,14 +78,16 @@ export interface GrpcServerOptions<Tls> extends ServiceOptions, ConnectionTimes 
 
 const { maxRequestHeaderListBytes: _, ...RECEIVED } = HTTP2_LIMITS;
 
-const LIMITS: Checks<ServerLimits> = {
+/** The checks of {@link ServerLimits}. */
+export const SERVER_LIMITS: Checks<ServerLimits> = {
   ...RECEIVED,
   ...CONNECTION_LIMITS,
   maxConnections: or(Infinity, wholeNumber(1)),
   maxResponseHeaderListBytes: bytes(1_024, 0x7fff_ffff),
 };
 
-const KEEPALIVE: Checks<ServerKeepalive> = {
+/** The checks of {@link ServerKeepalive}. */
+export const SERVER_KEEPALIVE: Checks<ServerKeepalive> = {
   intervalMs: milliseconds,
   timeoutMs: milliseconds,
   minPingIntervalMs: millisecondsFrom0,
@@ -97,8 +99,8 @@ export const GRPC_SERVER_OPTIONS: Checks<GrpcServerOptions<unknown>> = {
   ...SERVICE_OPTIONS,
   ...CONNECTION_TIMES,
   tls: anything,
-  limits: group("an object such as { maxConcurrentStreams }", "limits", LIMITS),
-  keepalive: group("an object such as { intervalMs, timeoutMs }", "keepalive", KEEPALIVE),
+  limits: group("an object such as { maxConcurrentStreams }", "limits", SERVER_LIMITS),
+  keepalive: group("an object such as { intervalMs, timeoutMs }", "keepalive", SERVER_KEEPALIVE),
   health: standard("true or what createHealth() returned"),
   reflection: (name, value) => {
     if (typeof value !== "boolean") {
