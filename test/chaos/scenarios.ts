@@ -5,6 +5,7 @@ import { blackHole } from "./scenarios/black-hole.ts";
 import { freeze } from "./scenarios/freeze.ts";
 import { kill } from "./scenarios/kill.ts";
 import { garbage } from "./scenarios/garbage.ts";
+import { rolling } from "./scenarios/rolling.ts";
 import { restart } from "./scenarios/restart.ts";
 import { goaway, limit, refuse } from "./scenarios/strict.ts";
 import { timeouts } from "./scenarios/timeouts.ts";
@@ -12,6 +13,7 @@ import { timeouts } from "./scenarios/timeouts.ts";
 /** All scenarios, in the order of the table. */
 export const scenarios: readonly Scenario[] = [
   kill,
+  rolling,
   restart,
   freeze,
   blackHole,

@@ -1,4 +1,4 @@
-import { type Child, type Runtime, startScript } from "../support/process.ts";
+import { type Child, type Exit, type Runtime, startScript } from "../support/process.ts";
 
 /** A server in a process of its own, which can be killed, frozen and started again on the same port. */
 export class ServerProcess {
@@ -9,6 +9,8 @@ export class ServerProcess {
   readonly #args: readonly string[];
   #port = 0;
   #child: Child | undefined;
+  /** Whether it was asked to end. */
+  #asked = false;
 
   /** `args` are those of the script beside `--ledger` and `--port`. */
   constructor(runtime: Runtime, script: string, ledger: string, args: readonly string[]) {
@@ -25,6 +27,7 @@ export class ServerProcess {
 
   /** Starts it, the first time on a free port; settles when it listens. */
   async start(): Promise<void> {
+    this.#asked = false;
     const args = [...this.#args, "--ledger", this.ledger, "--port", String(this.#port)];
     const child = this.#child = startScript(this.runtime, this.#script, args);
     const [, port] = await child.line(/^listening (\d+)$/, { timeoutMs: 30_000 });
@@ -40,6 +43,12 @@ export class ServerProcess {
   /** SIGKILL; settles when it is gone. What happens to its connections is up to the kernel. */
   async kill(): Promise<void> {
     await this.#child?.kill();
+  }
+
+  /** SIGTERM; settles when it has ended by itself, or by SIGKILL after `graceMs`. */
+  async stop(graceMs: number): Promise<Exit | undefined> {
+    this.#asked = true;
+    return await this.#child?.stop(graceMs);
   }
 
   /** SIGSTOP: its connections stay open and nothing answers. */
@@ -60,7 +69,7 @@ export class ServerProcess {
   /** Whether the process ended by itself, which no scenario wants. */
   get crashed(): string | undefined {
     const exit = this.#child?.exit;
-    if (exit === undefined || exit.signal === "SIGKILL") return undefined;
+    if (exit === undefined || exit.signal === "SIGKILL" || (this.#asked && exit.code === 0)) return undefined;
     return `the ${this.runtime} server ended (code ${exit.code}, ${exit.signal}): ${
       this.#child?.lines.slice(-5).join("\n")
     }`;

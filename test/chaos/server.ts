@@ -1,14 +1,12 @@
 // An ordinary server of the demo service in a process of its own, which writes down every call in a ledger.
 //
 //     server.ts --ledger <file> [--port <port>] [--work-ms <ms>] [--etcd <url> --service <name> --ttl <seconds>]
-import { createServer } from "node:http2";
-import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { Simple } from "../../gen/simple_pb.ts";
+import { createGrpcServer, shutdown } from "../../src/server.ts";
 import { answerTo, MESSAGES } from "./calls.ts";
 import { LedgerWriter } from "./ledger.ts";
 
@@ -61,17 +59,19 @@ const routes = (router: ConnectRouter) => {
   });
 };
 
-const server = createServer(connectNodeAdapter({ routes }));
-server.on("session", (session) => session.on("error", () => {}));
-server.listen(Number(options.port), "127.0.0.1", async () => {
-  const { port } = server.address() as AddressInfo;
-  if (options.etcd !== undefined) {
-    const { createEtcdRegistry } = await import("../../src/etcd.ts");
-    const registry = createEtcdRegistry({ endpoints: [options.etcd] });
-    const { service } = options;
-    registry.register({ service, address: `127.0.0.1:${port}`, ttlSeconds: Number(options.ttl) });
-  }
-  console.log(`listening ${port}`);
+const server = createGrpcServer({ routes });
+const { address, port } = await server.listen({ host: "127.0.0.1", port: Number(options.port) });
+let registration: { close(): Promise<void> } | undefined;
+if (options.etcd !== undefined) {
+  const { createEtcdRegistry } = await import("../../src/etcd.ts");
+  const registry = createEtcdRegistry({ endpoints: [options.etcd] });
+  const { service } = options;
+  registration = registry.register({ service, address, ttlSeconds: Number(options.ttl) });
+}
+process.once("SIGTERM", async () => {
+  await shutdown(server, { ...(registration && { registration }) });
+  process.exit(0);
 });
+console.log(`listening ${port}`);
 // Ends with whoever started it, also when that is killed.
 process.stdin.on("end", () => process.exit(0)).resume();

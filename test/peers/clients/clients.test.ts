@@ -8,7 +8,7 @@ import { grpcGo } from "../../support/grpc-go.ts";
 import { hasPython, pythonWithGrpcio } from "../../support/grpcio.ts";
 import { executable, runtime, start } from "../../support/process.ts";
 import { type Peer, startPeer } from "../peer.ts";
-import { TRIES } from "./tries.ts";
+import { LARGE, TRIES } from "./tries.ts";
 
 const pem = (name: string) => fileURLToPath(new URL(`../../support/tls/${name}.pem`, import.meta.url));
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -29,7 +29,11 @@ const javascript = (file: string, ...more: string[]) => (address: string, securi
 const CLIENTS: readonly Client[] = [
   { name: "grpc-js", command: javascript("grpc-js.ts") },
   { name: "connect-node", command: javascript("connect-node.ts") },
-  { name: "connect-node with windows of 1,000 bytes", command: javascript("connect-node.ts", "--tiny-windows") },
+  {
+    name: "connect-node with windows of 1,000 bytes",
+    without: LARGE,
+    command: javascript("connect-node.ts", "--tiny-windows"),
+  },
   {
     name: "grpc-go",
     skip: !hasGo() && "there is no Go to build the client with",
@@ -63,7 +67,7 @@ for (const security of ["plain", "tls", "mtls"] as const) {
       it(`serves ${name}`, { skip }, async () => {
         const [program, ...args] = command(peer.address, security);
         const child = start(program, args);
-        const killer = setTimeout(() => child.signal("SIGKILL"), 60_000);
+        const killer = setTimeout(() => child.signal("SIGKILL"), 100_000);
         const exit = await child.exited;
         clearTimeout(killer);
         const tried = child.lines.filter((line) => /^(ok|failed) /.test(line));

@@ -4,7 +4,7 @@ import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-no
 import { compressionGzip } from "@connectrpc/connect-node";
 import { ca, client as identity } from "../../support/tls.ts";
 import { connectClient } from "./connect.ts";
-import { tryAll } from "./tries.ts";
+import { LARGE, tryAll } from "./tries.ts";
 
 const [address, security] = process.argv.slice(2) as [string, string | undefined];
 const windows = process.argv.includes("--tiny-windows") ? { settings: { initialWindowSize: 1_000 } } : {};
@@ -20,5 +20,5 @@ await tryAll((compress) => {
     ...(compress === "compress" && { sendCompression: compressionGzip }),
   });
   return connectClient(transport, () => sessionManager.abort());
-});
+}, process.argv.includes("--tiny-windows") ? LARGE : []);
 process.exit(0);
