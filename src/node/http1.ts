@@ -6,13 +6,23 @@ import type { Peer } from "../http2/server/peer.ts";
 import type { Duplex } from "../socket/duplex.ts";
 import type { Http1Answer, Http1Server } from "../socket/listener.ts";
 
+/** How long a client may be silent, in milliseconds. */
+const SILENCE_MS = 60_000;
+
 /** Serves sockets that speak HTTP/1.1, which something else has accepted. */
 export function http1Server(answer: Http1Answer): Http1Server {
   let closing = false;
   const clients = new Map<Duplex, Peer>();
+  const current = new WeakMap<Duplex, http.IncomingMessage>();
   const server = http.createServer((request, response) => {
     if (closing) response.setHeader("connection", "close");
+    current.set(request.socket, request);
+    response.on("close", () => current.delete(request.socket));
     void respond((asked) => answer(asked, clients.get(request.socket) ?? {}), request, response);
+  });
+  // A client may be silent while it is answered, and not while its request is incomplete.
+  server.setTimeout(SILENCE_MS, (socket) => {
+    if (current.get(socket)?.complete !== true) socket.destroy();
   });
   // A broken request is the client's affair.
   server.on("clientError", (_error, socket) => socket.destroy());

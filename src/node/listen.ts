@@ -97,7 +97,7 @@ class Handshakes {
   #admitted(socket: net.Socket): boolean {
     // Until something else listens: an error without a listener ends the process.
     socket.on("error", () => {});
-    if (!this.#closed && this.#events.admits()) return true;
+    if (!this.#closed && this.#events.admits(this.#sockets.size)) return true;
     socket.destroy();
     return false;
   }

@@ -3,6 +3,7 @@
 import type { ByteStream } from "../http2/byte-stream.ts";
 import { BufferedBytes } from "../http2/server/buffered-bytes.ts";
 import { ServerConnection } from "../http2/server/connection.ts";
+import { leastMs } from "../http2/server/lifetime.ts";
 import type { ServerConnectionOptions } from "../http2/server/options.ts";
 import type { Peer } from "../http2/server/peer.ts";
 import { Sweeper } from "../http2/server/sweeper.ts";
@@ -38,7 +39,7 @@ export class ServerHost<Tls> {
     this.#options = options;
     this.#buffered = new BufferedBytes(options.maxBufferedBytes);
     const { times = {}, clock } = options.connection;
-    this.#sweeper = new Sweeper(clock, Math.min(...Object.values(times).filter((ms) => ms > 0)));
+    this.#sweeper = new Sweeper(clock, leastMs(times));
   }
 
   /** How many connections are open. */
@@ -57,7 +58,7 @@ export class ServerHost<Tls> {
     const { handshakeTimeoutMs, http1, listen, maxConnections, onTlsError, tls } = this.#options;
     if (this.#closing) throw new Error("the server is closed");
     const listener = await listen(where, tls, handshakeTimeoutMs, {
-      admits: () => this.size < maxConnections,
+      admits: (waiting) => this.size + waiting < maxConnections,
       connection: (bytes, client) => this.serve(bytes, client),
       http1: http1 && ((socket, client) => this.#serveHttp1(http1, socket, client)),
       tlsError: onTlsError,
@@ -77,6 +78,7 @@ export class ServerHost<Tls> {
         this.#connections.delete(connection);
         this.#left();
       },
+      failed: (error) => console.error("connect-lb: a connection of the server ends because of an error", error),
     }, { ...this.#options.connection, client, buffered: this.#buffered, sweeper: this.#sweeper });
     this.#connections.add(connection);
     if (this.#closing) connection.drain();

@@ -23,8 +23,8 @@ export interface ListenAddress {
 
 /** What a listener does with its connections. */
 export interface ListenerEvents {
-  /** Whether one more connection is accepted. */
-  admits(): boolean;
+  /** Whether one more connection is accepted, while this many of the listener's are in their handshakes. */
+  admits(waiting: number): boolean;
   /** A client that speaks HTTP/2. */
   connection(bytes: ByteStream, client: Peer): void;
   /** A client that speaks HTTP/1.1, with what it sent still to be read. Without it, such clients learn why not. */

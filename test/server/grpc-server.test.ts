@@ -160,6 +160,18 @@ describe("a gRPC server", () => {
     assert.equal(server.connections, 1);
   });
 
+  it("fails a request beyond what it holds of unfinished ones, and one that doesn't arrive in time", async (t) => {
+    const server = serve(t, { limits: { maxBufferedBytes: 50_000 }, requestTimeoutMs: 100 });
+    const { address, port } = await server.listen({ host: "127.0.0.1" });
+    await assert.rejects(clientOf(t, address).route({ data: "x".repeat(100_000) }), /\[resource_exhausted\]/);
+    const socket = net.connect(port, "127.0.0.1");
+    let bytes = "";
+    socket.on("data", (chunk) => bytes += chunk.toString("latin1"));
+    socket.write(grpcRequest("/proto.Simple/Route", { end: false }));
+    await eventually("the request has failed", () => bytes.includes("request%20did%20not%20arrive%20in%20time"));
+    socket.destroy();
+  });
+
   it("serves a connection over any duplex stream", async (t) => {
     const [ours, theirs] = duplexPair();
     serve(t).serveConnection(theirs);

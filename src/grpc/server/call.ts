@@ -217,6 +217,10 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   override onOverloaded(): void {
     this.fail(new ConnectError("the server holds too much of unfinished requests", Code.ResourceExhausted));
   }
+
+  override onRequestTimeout(): void {
+    this.fail(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
+  }
 }
 
 /** A request as the `contextValues` option sees it. */

@@ -9,7 +9,7 @@ import type { HeaderBlock } from "../wire/header-block.ts";
 import { PrefaceReader } from "../wire/preface-reader.ts";
 import * as Setting from "../wire/setting.ts";
 import { BufferedBytes } from "./buffered-bytes.ts";
-import { Lifetime } from "./lifetime.ts";
+import { leastMs, Lifetime } from "./lifetime.ts";
 import type { ServerConnectionOptions } from "./options.ts";
 import type { Peer } from "./peer.ts";
 import { PingEnforcement } from "./ping-enforcement.ts";
@@ -33,6 +33,8 @@ export type ServerConnectionState = "opening" | "open" | "draining" | "ending" |
 export interface ServerConnectionEvents {
   /** The connection ended; called once. Without a cause, its client left or it was drained. */
   closed?(cause?: Error): void;
+  /** The connection ends because of an error in the protocol above it, which no stream should throw. */
+  failed?(error: Error): void;
 }
 
 /** A PING's payload by which its acknowledgement is known. */
@@ -81,7 +83,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     this.#keepalive = new Keepalive(this, { ...KEEPALIVE, ...options.keepalive, withoutCalls: true });
     this.#enforcement = new PingEnforcement(this.clock, options.enforcement);
     this.#lifetime = new Lifetime(this, options.times);
-    this.#sweeper = options.sweeper ?? new Sweeper(this.clock, this.#lifetime.leastMs);
+    this.#sweeper = options.sweeper ?? new Sweeper(this.clock, leastMs(options.times ?? {}));
     this.writer.settings([
       [Setting.MAX_CONCURRENT_STREAMS, this.maxConcurrentStreams],
       [Setting.INITIAL_WINDOW_SIZE, streamWindowBytes],
@@ -139,7 +141,10 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     if (this.#state === "ending" || this.#state === "closed") return;
     const code = error instanceof Http2Error ? error.code : ErrorCode.INTERNAL_ERROR;
     this.#cause = error;
-    this.writer.goaway(code, error.message, this.requests.lastAnswered);
+    const expected = error instanceof Http2Error;
+    // The text of what should never happen is none of the client's business.
+    this.writer.goaway(code, expected ? error.message : "internal error", this.requests.lastAnswered);
+    if (!expected) this.#events.failed?.(error);
     this.#end(error);
     // A flood goes on as long as anybody reads it.
     if (code === ErrorCode.ENHANCE_YOUR_CALM) this.bytes.destroy();

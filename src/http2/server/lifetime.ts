@@ -12,6 +12,22 @@ export interface LivingConnection extends ServerEndpoint {
   close(why?: string): void;
 }
 
+const HANDSHAKE_MS = 10_000;
+const REQUEST_MS = 60_000;
+
+/** The shortest of these times, which sweeps must be able to measure. */
+export function leastMs(times: ConnectionTimes): number {
+  const { handshakeTimeoutMs = HANDSHAKE_MS, requestTimeoutMs = REQUEST_MS, maxConnectionIdleMs = Infinity } = times;
+  const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = times;
+  return Math.min(
+    handshakeTimeoutMs,
+    requestTimeoutMs,
+    maxConnectionIdleMs,
+    maxConnectionAgeMs,
+    maxConnectionAgeGraceMs || Infinity,
+  );
+}
+
 /** Ends connections, requests and responses that take too long, as of the last sweep. */
 export class Lifetime implements Swept {
   watched = false;
@@ -29,18 +45,12 @@ export class Lifetime implements Swept {
   constructor(connection: LivingConnection, times: ConnectionTimes = {}) {
     this.#connection = connection;
     this.#bornAt = connection.clock.now();
-    this.#handshakeMs = times.handshakeTimeoutMs ?? 10_000;
-    this.#requestMs = times.requestTimeoutMs ?? 60_000;
+    this.#handshakeMs = times.handshakeTimeoutMs ?? HANDSHAKE_MS;
+    this.#requestMs = times.requestTimeoutMs ?? REQUEST_MS;
     this.#idleMs = times.maxConnectionIdleMs ?? Infinity;
     // At random, so that the clients of a server don't all come back at once.
     this.#ageMs = (times.maxConnectionAgeMs ?? Infinity) * (0.9 + 0.2 * Math.random());
     this.#graceMs = times.maxConnectionAgeGraceMs ?? Infinity;
-  }
-
-  /** The shortest time that it measures. */
-  get leastMs(): number {
-    const grace = this.#graceMs > 0 ? this.#graceMs : Infinity;
-    return Math.min(this.#handshakeMs, this.#requestMs, this.#idleMs, this.#ageMs, grace);
   }
 
   sweep(now: number): boolean {
@@ -65,9 +75,14 @@ export class Lifetime implements Swept {
       this.#idleSince = now;
       return false;
     }
-    writer.release();
-    if (now - this.#idleSince >= this.#idleMs) this.#connection.drain();
-    return true;
+    const idleMs = now - this.#idleSince;
+    if (idleMs >= this.#idleMs) this.#connection.drain();
+    if (!writer.blocked) {
+      writer.release();
+      return true;
+    }
+    if (idleMs >= this.#requestMs) this.#connection.close("the client doesn't read its responses");
+    return false;
   }
 
   #sweepStream(stream: ServerStream, now: number): void {
@@ -81,7 +96,7 @@ export class Lifetime implements Swept {
     if (now - stream.stuckSince < this.#requestMs) return;
     if (waiting > 0) return this.#connection.requests.reset(stream, ErrorCode.CANCEL);
     stream.onRequestTimeout();
-    if (!stream.closed) this.#connection.requests.reset(stream, ErrorCode.CANCEL);
+    this.#connection.requests.giveUp(stream, ErrorCode.CANCEL, `the request was not complete in ${this.#requestMs} ms`);
   }
 }
 

@@ -12,6 +12,9 @@ import type { BufferedBytes } from "./buffered-bytes.ts";
 import { ResetGuard } from "./reset-guard.ts";
 import type { ServerStream, ServerStreamConnection } from "./stream.ts";
 
+/** Header sections up to this size don't count as buffered: a server that holds too much still answers small requests. */
+const SMALL_HEAD_BYTES = 4 * 1024;
+
 /** The server's end of a connection, without what only a server has. */
 export type ServerEndpoint = Endpoint<ServerStream>;
 
@@ -75,7 +78,8 @@ export class Requests {
     this.lastId = id;
     this.count++;
     if (this.#lastAnswered !== undefined) return this.#expectRest(id, endStream);
-    if (!head.tooLarge && requestFault(head) !== undefined) {
+    // Section 8.1.1.
+    if ((!head.tooLarge && requestFault(head) !== undefined) || (endStream && head.contentLength > 0)) {
       this.#refuse(id, ErrorCode.PROTOCOL_ERROR, endStream);
       return this.#countReset();
     }
@@ -88,14 +92,11 @@ export class Requests {
     stream.contentLeft = head.contentLength;
     streams.add(stream);
     this.#host.busy();
-    if (endStream) {
-      if (stream.contentLeft > 0) return this.malformed(stream, "less content than its content-length");
-      stream.endedRemotely();
-    } else if (!stream.longLived && !this.hold(stream, head.bytes)) {
-      return;
-    }
+    if (endStream) stream.endedRemotely();
     stream.onOpen();
-    if (endStream && stream.responding) stream.onEnd(undefined);
+    if (!stream.responding) return;
+    if (endStream) stream.onEnd(undefined);
+    else if (!stream.longLived && head.bytes > SMALL_HEAD_BYTES) this.hold(stream, head.bytes);
   }
 
   #skip(id: number): void {
@@ -111,7 +112,7 @@ export class Requests {
       return true;
     }
     if (stream.responding) stream.onOverloaded();
-    if (!stream.closed) this.reset(stream, ErrorCode.ENHANCE_YOUR_CALM);
+    this.giveUp(stream, ErrorCode.ENHANCE_YOUR_CALM, "the server holds too much of unfinished requests");
     return false;
   }
 
@@ -171,6 +172,13 @@ export class Requests {
     this.#reset(stream, code);
     this.#failed(stream, new Http2Error(code, why));
     this.#countReset();
+  }
+
+  /** Resets a stream that can't go on, unless it was answered. */
+  giveUp(stream: ServerStream, code: number, why: string): void {
+    if (!stream.responding) return;
+    this.#reset(stream, code);
+    this.#failed(stream, new Http2Error(code, why));
   }
 
   /** The client reset a stream. @throws Http2Error */

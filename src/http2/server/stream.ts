@@ -83,16 +83,15 @@ export abstract class ServerStream extends Stream {
    */
   abstract onFailed(error: Http2Error): void;
   /**
-   * The server holds as much of unfinished requests as it may (`maxBufferedBytes`), so this one can't go on. Answers
-   * RESOURCE_EXHAUSTED in gRPC; by default resets the stream.
+   * The server holds as much of unfinished requests as it may (`maxBufferedBytes`), so this one can't go on. It may be
+   * answered now; otherwise it is reset and has failed.
    */
-  onOverloaded(): void {
-    this.reset(ErrorCode.ENHANCE_YOUR_CALM);
-  }
-  /** The request was not complete within the connection's request timeout. By default resets the stream. */
-  onRequestTimeout(): void {
-    this.reset(ErrorCode.CANCEL);
-  }
+  onOverloaded(): void {}
+  /**
+   * The request was not complete within the connection's request timeout. It may be answered now; otherwise it is reset
+   * and has failed.
+   */
+  onRequestTimeout(): void {}
 
   /** Whether nothing more can be sent or received. */
   get closed(): boolean {

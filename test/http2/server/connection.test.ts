@@ -165,6 +165,21 @@ describe("a server's HTTP/2 connection", () => {
     assert.equal(connection.streams.size, 0);
   });
 
+  it("ends, and keeps the reason from its client, when its protocol throws what it should not", async () => {
+    class Broken extends TestRequest {
+      override onData(): void {
+        throw new TypeError("secret");
+      }
+    }
+    const { client, connection, failed } = served({ made: (head) => new Broken(head) });
+    client.request(1, { end: false });
+    client.send(frame.data(1, new Uint8Array(1)));
+    await flushed();
+    const goaway = client.all().at(-1)!;
+    assert.equal(new TextDecoder().decode(goaway.payload.subarray(8)), "internal error");
+    assert.deepEqual([connection.state, failed.map(({ message }) => message)], ["ending", ["secret"]]);
+  });
+
   it("tells its protocol of the end of the connection", () => {
     const { client, requests, closed } = served();
     client.request(1, { end: false });

@@ -207,16 +207,32 @@ describe("a request's size", () => {
       a.client.send(frame.data(1, piece));
       b.client.send(frame.data(1, piece));
     }
-    assert.ok(buffered.held > 96_000, `${buffered.held}`);
+    assert.equal(buffered.held, 96_000);
     b.client.send(frame.data(1, piece));
     await flushed();
-    assert.deepEqual([b.client.names().at(-1), b.requests[0]!.told], ["rst:1 11", ["open", "overloaded"]]);
+    assert.deepEqual([b.client.names().at(-1), b.requests[0]!.told], ["rst:1 11", ["open", "overloaded", "failed"]]);
     // What comes whole is never unfinished, and what ends is no longer.
     b.client.send(frame.headers(3, REQUEST), frame.data(3, piece, 1));
     a.client.send(frame.data(1, piece));
     a.client.send(frame.data(1, piece, 1));
     assert.deepEqual([a.requests[0]!.told.at(-1), b.requests[1]!.told.at(-1)], ["end", "end"]);
     assert.equal(buffered.held, 0);
+  });
+
+  it("includes a header section that is not small", () => {
+    const buffered = new BufferedBytes(10_000);
+    const { client, requests } = served({ buffered });
+    const large: readonly Field[] = [...REQUEST, ["x", "y".repeat(6_000)]];
+    client.request(1, { end: false, fields: large });
+    client.request(3, { end: false, fields: large });
+    client.request(5, { end: false });
+    client.request(7, { fields: large });
+    assert.deepEqual(requests.map(({ told }) => told), [
+      ["open"],
+      ["open", "overloaded", "failed"],
+      ["open"],
+      ["open", "end"],
+    ]);
   });
 
   it("counts until it was read, if the request may be long", async () => {
@@ -276,6 +292,18 @@ describe("a response that the client doesn't take", () => {
     assert.deepEqual(requests.map(({ told }) => told), [["open", "end"], ["open", "end"]]);
   });
 
+  it("costs the client its connection, if nothing else happens there", async () => {
+    const { client, clock, connection } = served({ times: { requestTimeoutMs: 1_000 } });
+    client.full = true;
+    client.request(1);
+    await flushed();
+    client.request(3);
+    await clock.advance(900);
+    assert.equal(connection.state, "open");
+    await clock.advance(1_000);
+    assert.equal(connection.state, "ending");
+  });
+
   it("waits as long as its handler does, if that isn't done", async () => {
     const { client, clock, requests, connection } = served({ ...silent, times: { requestTimeoutMs: 1_000 } });
     client.request(1);
@@ -300,7 +328,7 @@ describe("a request that never ends", () => {
     await clock.advance(600);
     await flushed();
     assert.deepEqual(client.names(), ["rst:1 8"]);
-    assert.deepEqual(requests.map(({ told }) => told), [["open", "timeout"], ["open"]]);
+    assert.deepEqual(requests.map(({ told }) => told), [["open", "timeout", "failed"], ["open"]]);
     assert.equal(client.frames().filter(({ type }) => type === FrameType.goaway).length, 0);
   });
 });

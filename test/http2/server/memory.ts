@@ -1,4 +1,5 @@
 // A server's connection over two arrays: the test is the client, byte for byte, without a socket.
+import assert from "node:assert/strict";
 import { ServerConnection, type ServerConnectionEvents } from "../../../src/http2/server/connection.ts";
 import type { ServerConnectionOptions } from "../../../src/http2/server/options.ts";
 import { ServerStream } from "../../../src/http2/server/stream.ts";
@@ -53,11 +54,13 @@ export class TestRequest extends ServerStream {
     if (this.reads) this.consumed(end - start);
   }
   onEnd(trailers: HeaderBlock | undefined): void {
+    assert.equal(this.told[0], "open");
     this.told.push("end");
     this.trailers = trailers;
     if (this.answer !== undefined) this.respondWith(this.answer);
   }
   onFailed(error: Http2Error): void {
+    assert.equal(this.told[0], "open");
     this.told.push("failed");
     this.error = error;
   }
@@ -66,11 +69,9 @@ export class TestRequest extends ServerStream {
   }
   override onOverloaded(): void {
     this.told.push("overloaded");
-    super.onOverloaded();
   }
   override onRequestTimeout(): void {
     this.told.push("timeout");
-    super.onRequestTimeout();
   }
 
   respondWith(body: Uint8Array): void {
@@ -123,6 +124,8 @@ export interface Served {
   readonly requests: TestRequest[];
   /** How the connection ended. */
   readonly closed: (Error | undefined)[];
+  /** What its protocol threw. */
+  readonly failed: Error[];
 }
 
 /** Serves; unless `settle` is false, the client's preface and SETTINGS have come. */
@@ -134,7 +137,11 @@ export function served(
   const requests: TestRequest[] = [];
   const closed: (Error | undefined)[] = [];
   const clock = new ManualClock();
-  const events: ServerConnectionEvents = { closed: (cause) => closed.push(cause) };
+  const failed: Error[] = [];
+  const events: ServerConnectionEvents = {
+    closed: (cause) => closed.push(cause),
+    failed: (error) => failed.push(error),
+  };
   const connection = new ServerConnection(client, events, {
     scheduleFlush: client.scheduleFlush,
     clock,
@@ -147,7 +154,7 @@ export function served(
   });
   client.fromServer = true;
   if (settle) client.send(PREFACE, frame.settings());
-  return { client, connection, clock, requests, closed };
+  return { client, connection, clock, requests, closed, failed };
 }
 
 export const PREFACE: Uint8Array = new TextEncoder().encode(CLIENT_PREFACE);
