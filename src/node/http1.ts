@@ -8,14 +8,22 @@ import type { Http1Answer, Http1Server } from "../socket/listener.ts";
 
 /** How long a client may be silent, in milliseconds. */
 const SILENCE_MS = 60_000;
+/**
+ * How long a connection may be idle, in milliseconds. A request that arrives as its connection is being closed is lost,
+ * so proxies and clients should be the ones that close theirs: most do after 60 s or sooner.
+ */
+const KEEP_ALIVE_MS = 75_000;
+
+/** Deno closes a connection that it did not accept itself after a response. The client must know not to use it again. */
+const CLOSES_UNASKED = "Deno" in globalThis;
 
 /** Serves sockets that speak HTTP/1.1, which something else has accepted. */
 export function http1Server(answer: Http1Answer): Http1Server {
   let closing = false;
   const clients = new Map<Duplex, Peer>();
   const current = new WeakMap<Duplex, http.IncomingMessage>();
-  const server = http.createServer((request, response) => {
-    if (closing) response.setHeader("connection", "close");
+  const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    if (closing || CLOSES_UNASKED) response.setHeader("connection", "close");
     current.set(request.socket, request);
     response.on("close", () => current.delete(request.socket));
     void respond((asked) => answer(asked, clients.get(request.socket) ?? {}), request, response);

@@ -1,5 +1,5 @@
-// `npm run test:conformance`: Connect's own conformance suite against this library's gRPC client, and against
-// `fetchConnector`, on Node, Bun and Deno.
+// `npm run test:conformance`: Connect's own conformance suite against this library's gRPC client, against
+// `fetchConnector`, and against its server, on Node, Bun and Deno.
 // The suite is a Go program; it is built from the Go module proxy into .tmp/ and needs `go` on the PATH.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -12,8 +12,9 @@ const MODULE = "connectrpc.com/conformance";
 
 const HELP = `npm run test:conformance -- [node] [bun] [deno] [--run PATTERN]
 
-Runs Connect's conformance suite ${VERSION} on each runtime: gRPC over HTTP/2 (all kinds of calls, with and without TLS), then
-Connect and gRPC-Web over fetch. Takes about three minutes after the suite is built, and needs Go.`;
+Runs Connect's conformance suite ${VERSION} on each runtime: the client's gRPC over HTTP/2 (all kinds of calls, with and without
+TLS), its Connect and gRPC-Web over fetch, then the server's three protocols. Takes about five minutes after the suite is
+built, and needs Go.`;
 
 const RUNTIMES: Readonly<Record<string, readonly string[]>> = {
   node: ["node", "--no-warnings"],
@@ -52,6 +53,21 @@ const overFetch = () =>
   supports_message_receive_limit: true
 `;
 
+/** What the server can do. */
+const served = () =>
+  `features:
+  versions: [HTTP_VERSION_1, HTTP_VERSION_2]
+  protocols: [PROTOCOL_CONNECT, PROTOCOL_GRPC, PROTOCOL_GRPC_WEB]
+  codecs: [CODEC_PROTO, CODEC_JSON]
+  compressions: [COMPRESSION_IDENTITY, COMPRESSION_GZIP, COMPRESSION_DEFLATE]
+  supports_h2c: true
+  supports_tls: true
+  supports_tls_client_certs: true
+  supports_trailers: true
+  supports_connect_get: true
+  supports_message_receive_limit: true
+`;
+
 const args = process.argv.slice(2);
 if (args.includes("--help")) {
   console.log(HELP);
@@ -83,14 +99,16 @@ const { Dir } = JSON.parse(
 execFileSync("buf", ["build", join(Dir, "proto"), "-o", descriptors], { cwd: root, stdio: "inherit" });
 
 let failed = 0;
-const suites = [[grpc, "gRPC"], [overFetch, "fetch"]] as const;
-for (const [name, [configFor, title]] of runtimes.flatMap((name) => suites.map((suite) => [name, suite] as const))) {
+const suites = [[grpc, "client", "gRPC"], [overFetch, "client", "fetch"], [served, "server", "server"]] as const;
+for (
+  const [name, [configFor, mode, title]] of runtimes.flatMap((name) => suites.map((suite) => [name, suite] as const))
+) {
   console.log(`\n── ${name}: ${title}`);
   writeFileSync(config, configFor(name));
-  const client = [...RUNTIMES[name]!, join(root, "test/conformance/client.ts"), descriptors];
+  const program = [...RUNTIMES[name]!, join(root, `test/conformance/${mode}.ts`), descriptors];
   const chosen = pattern === undefined ? [] : ["--run", pattern];
   const known = ["--known-failing", `@${join(root, "test/conformance/known-failing.txt")}`];
-  const { status } = spawnSync(runner, ["--mode", "client", "--conf", config, ...known, ...chosen, "--", ...client], {
+  const { status } = spawnSync(runner, ["--mode", mode, "--conf", config, ...known, ...chosen, "--", ...program], {
     cwd: root,
     stdio: "inherit",
   });
