@@ -114,6 +114,7 @@ const BRANCHES: Record<string, readonly string[]> = {
   "src/http2/server": ["src/time", "src/option.ts", "src/http2"],
   "src/grpc": ["src/option.ts", "src/http2/wire", "src/raw-method.ts", "src/error-text.ts"],
   "src/grpc/encoder": ["src/http2/wire", "src/grpc"],
+  "src/grpc/decoder": ["src/grpc"],
   "src/grpc/client": ["src/time", "src/option.ts", "src/raw-method.ts", "src/connection", "src/grpc", "src/http2"],
   "src/grpc/server": [
     "src/time",

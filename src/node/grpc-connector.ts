@@ -1,6 +1,6 @@
 import type { JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
 import type { Connector } from "../connection/link.ts";
-import { createEncoder } from "../grpc/encoder/encoder.ts";
+import { COMPILED_CODERS } from "../grpc/compiled-coders.ts";
 import { jsonFormat } from "../grpc/json-format.ts";
 import { GrpcLink } from "../grpc/link/grpc-link.ts";
 import { GRPC_LINK_OPTIONS, type GrpcLinkOptions, linkSettings } from "../grpc/link/options.ts";
@@ -55,7 +55,7 @@ export function grpcConnector(options: GrpcConnectorOptions = {}): Connector {
   const dial = options.proxy === undefined ? options.dial : proxyDial(options.proxy);
   const format = options.useBinaryFormat === false
     ? jsonFormat(options.jsonOptions)
-    : binaryFormat(options.binaryOptions, createEncoder);
+    : binaryFormat(options.binaryOptions, COMPILED_CODERS);
   const settings = { ...linkSettings(options, scheduleFlush), format };
   return (endpoint, events) => new GrpcLink(endpoint, destinationOf(endpoint, options.tls, dial), settings, events);
 }

@@ -5,7 +5,7 @@ import { Code, ConnectError, type HandlerContext, type MethodImplSpec } from "@c
 import type { Compression, UniversalHandler } from "@connectrpc/connect/protocol";
 import { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
 import { type Codec, createServerCodec } from "../codec.ts";
-import { createEncoder } from "../encoder/encoder.ts";
+import { COMPILED_CODERS } from "../compiled-coders.ts";
 import { jsonFormat } from "../json-format.ts";
 import { binaryFormat } from "../message-format.ts";
 import type { ResolvedRouteOptions } from "./options.ts";
@@ -72,7 +72,7 @@ export class Route {
     this.universal = universal;
     this.acceptEncoding = options.acceptCompression.map((compression) => compression.name).join(",");
     this.#binary = createServerCodec(method, {
-      format: binaryFormat(options.binaryOptions, createEncoder),
+      format: binaryFormat(options.binaryOptions, COMPILED_CODERS),
       writeMaxBytes,
     });
     this.#json = createServerCodec(method, { format: jsonFormat(options.jsonOptions), writeMaxBytes });

@@ -12,8 +12,8 @@ import {
 import { SimpleRequestSchema, SimpleResponseSchema } from "../../../gen/simple_pb.ts";
 import { createEncoder } from "../../../src/grpc/encoder/encoder.ts";
 import { generator, oneOf } from "../../fuzz/random.ts";
-import { type Generator, randomMessage } from "./generate.ts";
-import { SCHEMAS } from "./schema.ts";
+import { type Generator, randomMessage } from "../messages/generate.ts";
+import { SCHEMAS } from "../messages/schema.ts";
 
 type Message = MessageShape<DescMessage>;
 
