@@ -29,13 +29,16 @@ export function statusFields(error: ConnectError, more: readonly string[] | unde
 const MOST_ENCODED_LENGTH = 9;
 
 /**
- * What gRPC's `grpc-message` encodes (PROTOCOL-HTTP2, "Responses"), and spaces at the ends, which HTTP/2 forbids. Not
- * more: grpc-js's clients decode only what they must.
+ * What gRPC's `grpc-message` encodes (PROTOCOL-HTTP2, "Responses"). Not more: grpc-js's clients decode only what they
+ * must.
  */
-const ENCODED = /^ +| +$|[^\x20-\x24\x26-\x7e]+/g;
+const ENCODED = /[^\x20-\x24\x26-\x7e]+/g;
 
 function encoded(message: string): string {
-  return message.toWellFormed().replace(ENCODED, encodeURIComponent);
+  let text = message.toWellFormed().replace(ENCODED, encodeURIComponent);
+  // HTTP/2 forbids a space at either end.
+  if (text.startsWith(" ")) text = `%20${text.slice(1)}`;
+  return text.endsWith(" ") ? `${text.slice(0, -1)}%20` : text;
 }
 
 /** `google.rpc.Status`, which carries the details. */

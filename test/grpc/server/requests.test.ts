@@ -192,6 +192,14 @@ describe("a gRPC server's answer to a request", () => {
       })({ headers: GRPC, body: BODY }),
     );
     assert.equal(lone, "a\ufffdb");
+    const [, spaces] = alone(
+      await server(t, {
+        route() {
+          throw new ConnectError(`${" ".repeat(1_000_000)}%`, Code.Aborted);
+        },
+      })({ headers: GRPC, body: BODY }),
+    );
+    assert.equal(spaces.trim(), "");
   });
 
   it("fails if its own fields are more than the client accepts, or can't be sent", async (t) => {
