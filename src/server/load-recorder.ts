@@ -7,7 +7,7 @@ const WINDOW_MS = 1_000;
 /** Node, Bun and Deno tell how much CPU a process used. */
 const runtime = globalThis as { process?: { cpuUsage?(): { user: number; system: number } } };
 
-/** What is known of a server's load without being told: counted calls, their latency, and the CPU that was used. */
+/** What is measured of a server's load: counted calls, their latency, and the CPU that was used. */
 export class LoadRecorder {
   readonly #clock: Clock;
   readonly #latency = new LatencyEstimate();

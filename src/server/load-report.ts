@@ -194,20 +194,20 @@ class Reports implements LoadReports {
     if (call !== undefined || latencyMs === undefined) return trailerOf(this.#report(call));
     const { rates } = this.#recorder;
     if (rates !== this.#trailerRates) {
-      [this.#trailerRates, this.#usual] = [rates, new LoadTrailer(this.#told(undefined))];
+      [this.#trailerRates, this.#usual] = [rates, new LoadTrailer(this.#lasting(undefined))];
     }
     return this.#usual!.with(this.#recorder.inFlight, latencyMs);
   }
 
   #report(call: CallMetrics | undefined): ReportInit {
     const latencyMs = this.#recorder.latencyMs;
-    const told = this.#told(call);
+    const lasting = this.#lasting(call);
     const measured = { [IN_FLIGHT]: this.#recorder.inFlight, ...latencyMs !== undefined && { [LATENCY]: latencyMs } };
-    return { ...told, namedMetrics: { ...measured, ...told.namedMetrics } };
+    return { ...lasting, namedMetrics: { ...measured, ...lasting.namedMetrics } };
   }
 
   /** A report without what changes with every call. */
-  #told(call: CallMetrics | undefined) {
+  #lasting(call: CallMetrics | undefined) {
     const { perSecond, errorsPerSecond, cpu } = this.#recorder.rates;
     const metrics = merged(this.#metrics, call);
     return {
