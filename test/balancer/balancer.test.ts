@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { PolicyEnvironment } from "../../src/policy/policy.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
+import { markHopeless } from "../../src/resolver/hopeless.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
 import { settled } from "../support/manual-clock.ts";
 import { manualResolver } from "../support/manual-resolver.ts";
@@ -42,6 +43,20 @@ describe("a balancer", () => {
       return [[event.endpoint.address, event.health, "cause" in event, event.cause]];
     });
     assert.deepEqual(seen, [["a:1", "failing", true, sick], ["b:1", "unknown", false, undefined]]);
+    await transport.close();
+  });
+
+  it("goes on with the endpoints it knows when its resolver can't work any more", async () => {
+    const resolver = manualResolver();
+    const { client, clock, transport } = balanced({ resolver });
+    void transport.connect().catch(() => {});
+    resolver.tell({ endpoints: [{ address: "a:1" }] });
+    await clock.advance(40);
+    const cause = markHopeless(new Error("no such service"));
+    resolver.tell({ endpoints: undefined, stale: { sinceMs: 0, cause } });
+    await clock.advance(40);
+    assert.equal(transport.snapshot().stale?.cause, cause);
+    assert.equal((await client.route({ data: "x" })).value, "a:1: hello x");
     await transport.close();
   });
 

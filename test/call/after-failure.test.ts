@@ -66,6 +66,19 @@ describe("the next attempt of a call", () => {
     await transport.close();
   });
 
+  it("is made once, and not again, for a call that may be what ended its connections", async () => {
+    const { attempts, client, ready, transport } = failing(9, { resolver: staticResolver(["a:1", "b:1", "c:1"]) });
+    await ready();
+    const failure = failureOf(client.route({}));
+    for (const count of [1, 2]) {
+      await settled();
+      assert.equal(attempts.length, count);
+      attempts[count - 1]!.fail(note(ended("not-sent"), "suspect"));
+    }
+    assertFailure(await failure, Code.Unavailable, /the last of 2 attempts, on b:1, was not sent: /);
+    await transport.close();
+  });
+
   it("is not picked when the call's time was over before the last one failed", async () => {
     for (const end of ["refused", "full"] as const) {
       let picks = 0;
@@ -183,5 +196,16 @@ describe("the error of a call whose last attempt failed", () => {
       assertFailure(await failure, code, /the attempt, on a:1, /);
       await transport.close();
     }
+  });
+
+  it("has the code Internal, and says why there is no other attempt, when the call ended its connection", async () => {
+    const { attempts, client, ready, transport } = failing(9, { resolver: staticResolver(["a:1", "b:1"]) });
+    await ready();
+    const failure = failureOf(client.route({}));
+    await settled();
+    attempts[0]!.fail(note(ended("maybe-processed"), "final"));
+    assertFailure(await failure, Code.Internal, /no other server is tried, as the call would end that connection, too/);
+    assert.equal(attempts.length, 1);
+    await transport.close();
   });
 });

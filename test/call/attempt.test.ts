@@ -54,7 +54,10 @@ describe("an attempt", () => {
     const sent = (options: Parameters<typeof setUp>[0]) =>
       Object.fromEntries(new Headers(setUp(options).attempt.headerInit));
     assert.deepEqual(sent({}), { a: "1" });
+    const first = setUp();
+    assert.equal(first.attempt.headerInit, first.call.headerInit, "as it was given, without a copy");
     assert.deepEqual(sent({ header: new Headers({ token: "x" }) }), { a: "1", token: "x" });
+    assert.deepEqual(sent({ retried: 1 }), { a: "1", "grpc-previous-rpc-attempts": "1" });
     assert.deepEqual(sent({ retried: 2 }), { a: "1", "grpc-previous-rpc-attempts": "2" });
     assert.deepEqual(sent({ retried: 2, grpc: false }), { a: "1" });
     const { attempt } = setUp();

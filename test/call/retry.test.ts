@@ -48,6 +48,11 @@ describe("RetryPolicy", () => {
     assert.equal(retry.next(idempotent, 1, "answered", unavailable), undefined);
   });
 
+  it("repeats after an error that has neither code nor metadata, if the user lists Unknown", () => {
+    assert.equal(policy({ codes: [Code.Unknown] }).next(idempotent, 1, "answered", new Error("plain")), 50);
+    assert.equal(policy().next(idempotent, 1, "answered", new Error("plain")), undefined);
+  });
+
   it("waits as long as the server says, and not at all when it says no or nothing readable", () => {
     assert.equal(policy().next(idempotent, 1, "answered", pushback("1234")), 1234);
     assert.equal(policy().next(idempotent, 1, "answered", pushback("0")), 0);
