@@ -4,7 +4,7 @@ import { CASES } from "./cases.ts";
 /** Random each time, and printed by the error of a case that fails. */
 const seed = Math.floor(Math.random() * 1_000_000_000);
 
-describe("random traffic from a server", () => {
+describe("random traffic", () => {
   for (const [name, { play }] of Object.entries(CASES)) {
     it(`${name}: every outcome is a value or a typed error`, async () => {
       for (let i = 0; i < 3_000; i++) {

@@ -10,36 +10,9 @@ import { END_HEADERS_STREAM, frame, pair } from "../http2/memory.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { concat, Flag } from "../support/raw-http2/frame.ts";
 import type { Field } from "../support/raw-http2/header-block.ts";
+import { envelope, metadata, TYPES } from "./grpc-parts.ts";
 import { checkLost } from "./lost.ts";
-import { generator, mutate, noise, oneOf, type Random } from "./random.ts";
-
-const hex = (text: string) => Uint8Array.from(text.match(/../g)!, (byte) => parseInt(byte, 16));
-const ascii = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
-
-// `value` of 40 times "a", and 3,000 zeros: a message that is too large for half of the cases, and none.
-const GZIP = ["1f8b080000000000000313d24824120000a01576d62a000000"].map(hex).concat(
-  hex("1f8b0800000000000003edc13101000000c2a0f54f6d0d0fa000008077030d5b86dab80b0000"),
-);
-const DEFLATE = hex("789c13d2482412000040490f63");
-const PLAIN = [
-  new Uint8Array(0),
-  new Uint8Array([0x12, 3, 0x61, 0x62, 0x63]),
-  new Uint8Array([0x08, 0x96, 0x01]),
-  new Uint8Array([0x12, 0xc8, 0x01, ...new Uint8Array(200).fill(0x61)]),
-  new Uint8Array([0x12, 2, 0xc3, 0x28]), // no UTF-8
-  ascii('{"value":"abc","code":7}'),
-  ascii('{"value":7}'),
-];
-
-/** A prefix that mostly tells the truth, and a message that is one mostly. */
-function envelope(random: Random): Uint8Array {
-  const compressed = random(4) === 0;
-  const content = compressed ? oneOf(random, [...GZIP, DEFLATE]) : oneOf(random, PLAIN);
-  const body = mutate(random, random(12) === 0 ? noise(random, random(100)) : content);
-  const length = random(15) === 0 ? oneOf(random, [0, body.length + 1, random(3_000), 0xffff_ffff]) : body.length;
-  const flags = random(15) === 0 ? random(256) : compressed ? 1 : 0;
-  return concat(new Uint8Array([flags, length >>> 24, length >>> 16, length >>> 8, length]), body);
-}
+import { generator, mutate, oneOf, type Random } from "./random.ts";
 
 const STATUS = ["0", "0", "0", "1", "5", "13", "14", "16", "17", "00", "-1", "", "OK", "1e1", "99999999999999999999"];
 const MESSAGE = ["plain", "caf%C3%A9", "%", "%zz", "%C3%28", "%E4", "a%0Ab", "v".repeat(300), "\u00ff"];
@@ -55,24 +28,6 @@ function status(random: Random): Field[] {
   if (random(10) === 0) fields.push(["grpc-status", oneOf(random, STATUS)]);
   return fields;
 }
-
-function metadata(random: Random): Field[] {
-  const names = ["x-a", "x-bin", "x-bin", "set-cookie", "content-length", "te", "trailer"];
-  const values = ["1", "", "AAE=", "AAE", "*", "a,b", "caf\u00e9", "v".repeat(2_000)];
-  return Array.from({ length: random(5) === 0 ? random(4) : 0 }, () => [oneOf(random, names), oneOf(random, values)]);
-}
-
-const TYPES = [
-  "application/grpc+proto",
-  "application/grpc+json",
-  "application/grpc+",
-  "application/grpc-web",
-  "application/grpc; charset=utf-8",
-  "APPLICATION/GRPC",
-  "application/grpcx",
-  "text/html",
-  "",
-];
 
 function head(random: Random): Field[] {
   const fields: Field[] = [[":status", random(12) === 0 ? String(100 + random(500)) : "200"]];

@@ -1,4 +1,4 @@
-// npm run fuzz -- [cases of each kind, of gRPC replies a tenth; default 1,000,000] [first seed]
+// npm run fuzz -- [cases of each kind, of gRPC's a tenth; default 1,000,000] [first seed]
 
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";

@@ -84,7 +84,7 @@ for (const security of ["plain", "tls", "mtls"] as const) {
     if (security === "mtls") {
       it("serves curl nothing without a certificate", async () => {
         const args = ["--silent", "--show-error", "--http2", "--cacert", pem("ca"), "--max-time", "30"];
-        assert.match(await run("curl", ...args, url + UNARY), /certificate required|alert|SSL|reset/i);
+        assert.match(await run("curl", ...args, url + UNARY), /^curl: \(\d+\)/);
       });
       return;
     }
