@@ -157,9 +157,13 @@ describe("the Connect driver's answers", () => {
     assert.deepEqual(events, [{ type: "put", kv }, { type: "delete", kv }]);
   });
 
-  it("are a token, and what is left of a lease down to its last second", async () => {
+  it("are a token, the TTL that a lease got, and what is left of a lease down to its last second", async () => {
     const { driver } = answering([{ token: "t.1" }]);
     assert.equal(await driver.authenticate!({ name: "u", password: "p" }, call()), "t.1");
+    const granted = answering([{ TTL: 59n }]);
+    assert.equal(await granted.driver.leaseGrant({ id: 7n, ttlSeconds: 60n }, call()), 59n);
+    const [{ ID, TTL }] = granted.made[0]!.requests as [{ ID: bigint; TTL: bigint }];
+    assert.deepEqual([ID, TTL], [7n, 60n]);
     const left = (TTL: bigint) => answering([{ TTL, grantedTTL: 9n }]).driver.leaseTimeToLive({ id: 1n }, call());
     assert.deepEqual(await left(0n), { ttlSeconds: 0n, grantedSeconds: 9n, keys: [] });
     assert.equal(await left(-1n), undefined);
