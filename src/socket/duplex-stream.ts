@@ -19,6 +19,9 @@ export class DuplexStream implements ByteStream {
   #cause: Error | undefined;
   #closed = false;
   #linger: Timer | undefined;
+  /** Whether data is being handled, and what arrived meanwhile. */
+  #handling = false;
+  readonly #early: Uint8Array[] = [];
 
   constructor(socket: Duplex, under?: Duplex) {
     this.#socket = socket;
@@ -39,10 +42,23 @@ export class DuplexStream implements ByteStream {
     // A plain Uint8Array, because `bytes` fields are views of it: a Buffer's slice() doesn't copy as a Uint8Array's
     // does.
     this.#socket.on("data", (chunk: Uint8Array) => {
-      if (!this.#closed) events.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      this.#received(events, new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     });
     // A socket that was read from before, such as for a proxy's response, is paused.
     this.#socket.resume();
+  }
+
+  /**
+   * A pair of streams in one process can deliver the answer to a write while that write is made, and so while what led to
+   * it is being handled: the answer comes after that.
+   */
+  #received(events: ByteStreamEvents, chunk: Uint8Array): void {
+    if (this.#handling) return void this.#early.push(chunk);
+    this.#handling = true;
+    for (let next: Uint8Array | undefined = chunk; next !== undefined && !this.#closed; next = this.#early.shift()) {
+      events.data(next);
+    }
+    this.#handling = false;
   }
 
   write(bytes: Uint8Array): boolean {
