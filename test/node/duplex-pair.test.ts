@@ -8,6 +8,7 @@ describe("a byte stream over one end of a pair of duplex streams", () => {
   it("passes on what arrives while earlier data is handled after that", async () => {
     const [ours, theirs] = duplexPair();
     const log: string[] = [];
+    theirs.write("1");
     new DuplexStream(ours).start({
       data(chunk) {
         const text = new TextDecoder().decode(chunk);
@@ -19,8 +20,6 @@ describe("a byte stream over one end of a pair of duplex streams", () => {
       end() {},
       closed() {},
     });
-    await new Promise((resolve) => setTimeout(resolve));
-    theirs.write("1");
     await eventually("all has arrived", () => log.some((entry) => entry.endsWith("3")));
     const order = log.map((entry) => entry.split(" ")[0]);
     assert.deepEqual(order, order.map((_, i) => i % 2 === 0 ? "begins" : "ends"));
