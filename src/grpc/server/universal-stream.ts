@@ -27,7 +27,7 @@ export class UniversalStream extends ServerStream implements ResponseSink {
   readonly #contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
   readonly #body: BodyBytes = new BodyBytes(this);
   readonly #abort = new AbortController();
-  #trailer: Headers | undefined = undefined;
+  #response: UniversalServerResponse | undefined = undefined;
   #responses: Responses | undefined = undefined;
   #over = false;
 
@@ -53,7 +53,7 @@ export class UniversalStream extends ServerStream implements ResponseSink {
   }
 
   async #respond(): Promise<void> {
-    const { status, header, body, trailer } = await this.#dispatch({
+    const response = this.#response = await this.#dispatch({
       httpVersion: "2.0",
       url: urlOf(this.#head),
       method: this.#head.method,
@@ -62,13 +62,11 @@ export class UniversalStream extends ServerStream implements ResponseSink {
       signal: this.#abort.signal,
       ...this.#contextValues !== undefined && { contextValues: this.#contextValues(incomingRequest(this.#head, this)) },
     });
-    if (!this.#over) this.respond(statusTemplate(status), fieldsOf(header));
-    this.#trailer = trailer;
-    if (body === undefined) {
+    if (response.body === undefined) {
       this.handled();
       return this.complete();
     }
-    const responses = this.#responses = new Responses(this, body);
+    const responses = this.#responses = new Responses(this, response.body);
     if (this.#over) responses.stop(this.#abort.signal.reason);
     else responses.pull();
   }
@@ -96,22 +94,34 @@ export class UniversalStream extends ServerStream implements ResponseSink {
   }
 
   send(bytes: unknown): boolean {
+    this.#sendHead();
     return this.write(NOTHING, bytes as Uint8Array);
   }
 
   complete(): void {
     if (this.#over) return;
-    const trailers = fieldsOf(this.#trailer);
+    this.#sendHead();
+    const trailers = fieldsOf(this.#response!.trailer);
     this.#end(undefined);
     if (trailers.length === 0) this.end();
     else this.finish(NO_FIELDS, trailers);
   }
 
-  /** Connect's handlers put their errors into the response: this one can't be told to the client. */
+  /** Not before there is content: until then, handlers may set fields. */
+  #sendHead(): void {
+    const { status, header } = this.#response!;
+    if (!this.headSent) this.respond(statusTemplate(status), fieldsOf(header));
+  }
+
+  /** Connect's handlers put their errors into the response: this is one of the server's own. */
   fail(error: unknown): void {
     if (this.#over) return;
+    console.error("connect-lb: a request could not be answered", error);
+    const { headSent } = this;
     this.#end(error);
-    this.reset(ErrorCode.INTERNAL_ERROR);
+    if (headSent) return this.reset(ErrorCode.INTERNAL_ERROR);
+    this.respond(statusTemplate(500), ["content-length", "0"]);
+    this.end();
   }
 
   handled(): void {

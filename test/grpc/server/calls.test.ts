@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { IncomingRequest } from "../../../src/grpc/server/options.ts";
 import { failure, values } from "../link.ts";
 import { pair } from "./pair.ts";
 
@@ -102,5 +103,49 @@ describe("a gRPC server's calls", () => {
     assert.match(error.rawMessage, /proto\.Simple\.Route is not implemented/);
     const { client: none } = pair(t, {}, { server: { routes: () => {} } });
     assert.equal((await failure(none.route({}))).error.code, Code.Unimplemented);
+  });
+
+  it("get context values made of their request, with its peer", async (t) => {
+    const key = createContextKey<IncomingRequest | undefined>(undefined);
+    const certificate = { subject: { CN: "c" }, fingerprint256: "f", raw: new Uint8Array() };
+    const { client } = pair(t, {
+      route(_, { values }) {
+        const { header, method, peer, url } = values.get(key)!;
+        return { value: [header.get("x"), method, peer.address, peer.certificate?.subject.CN, url].join() };
+      },
+    }, {
+      server: { contextValues: (request) => createContextValues().set(key, request) },
+      peer: { address: "192.0.2.1:5", certificate },
+    });
+    const { value } = await client.route({}, { headers: { x: "y" } });
+    assert.equal(value, "y,POST,192.0.2.1:5,c,http://test/proto.Simple/Route");
+    const reported: unknown[] = [];
+    const failing = pair(t, { route: () => ({}) }, {
+      server: {
+        contextValues() {
+          throw new Error("secret");
+        },
+        onError: (error) => reported.push(error),
+      },
+    });
+    assert.equal((await failure(failing.client.route({}))).error.rawMessage, "internal error");
+    assert.equal(reported.length, 1);
+  });
+
+  it("see their context member by member", async (t) => {
+    let seen: HandlerContext | undefined;
+    const { client } = pair(t, {
+      route(_, context) {
+        const { method, service, protocolName, requestMethod, url, timeoutMs } = seen = context;
+        return { value: [method.name, service.typeName, protocolName, requestMethod, url, timeoutMs()].join() };
+      },
+    });
+    const { value } = await client.route({});
+    assert.equal(value, "Route,proto.Simple,grpc,POST,http://test/proto.Simple/Route,");
+    for (const name of ["requestHeader", "responseHeader", "responseTrailer", "signal", "values"] as const) {
+      assert.equal(seen![name], seen![name], `${name} is one object`);
+    }
+    assert.equal(seen!.responseHeader.get("content-type"), "application/grpc+proto");
+    assert.equal(seen!.responseTrailer.get("grpc-status"), "0");
   });
 });

@@ -165,6 +165,19 @@ describe("a server of this library's", () => {
     });
   }
 
+  it("answers 500 if context values can't be made for a request of Connect's", async (t) => {
+    t.mock.method(console, "error", () => {});
+    const contextValues = () => {
+      throw new Error("secret");
+    };
+    const ask = asking(t, { ...OPTIONS, contextValues });
+    const answer = await ask({
+      headers: { "content-type": "application/json" },
+      body: [new TextEncoder().encode("{}")],
+    });
+    assert.deepEqual([answer.status, answer.text], [500, ""]);
+  });
+
   it("answers curl in Connect's JSON, over HTTP/2 and HTTP/1.1", async (t) => {
     const url = `${await listening(t)}/proto.Simple/Route`;
     for (const version of ["--http2-prior-knowledge", "--http1.1"]) {
