@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { scheduleFlush } from "./node/flush-scheduler.ts";
+import { scheduleFlush, scheduleStreamFlush } from "./node/flush-scheduler.ts";
 import { http1Server } from "./node/http1.ts";
 import { listen } from "./node/listen.ts";
 import { type ServerTlsSource, serverTlsSource } from "./node/server-tls.ts";
@@ -33,7 +33,7 @@ export type CreateGrpcServerOptions = GrpcServerOptions<ServerTlsSource>;
  */
 export function createGrpcServer(options: CreateGrpcServerOptions): GrpcServer {
   checkOptions("createGrpcServer()", options, OPTIONS);
-  return createServerOver(options, { http1: http1Server, listen, scheduleFlush });
+  return createServerOver(options, { http1: http1Server, listen, scheduleStreamFlush, scheduleFlush });
 }
 
 const OPTIONS: Checks<CreateGrpcServerOptions> = { ...GRPC_SERVER_OPTIONS, tls: serverTlsSource };

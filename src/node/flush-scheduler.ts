@@ -14,5 +14,13 @@ const ofProcess = new FlushScheduler(
   IMMEDIATES_END_TURNS ? (callback) => setImmediate(callback) : afterBurst,
 );
 
+/** Of a server's streams, immediates make larger writes on Bun, too: they take half of the CPU time of bursts. */
+const ofStreams = IMMEDIATES_END_TURNS
+  ? ofProcess
+  : new FlushScheduler(() => performance.now(), (callback) => setImmediate(callback));
+
 /** Schedules a connection's flush together with those of the process's other connections. */
 export const scheduleFlush: ScheduleFlush = (flush) => ofProcess.schedule(flush);
+
+/** The same for a server's connection on which responses are streamed. */
+export const scheduleStreamFlush: ScheduleFlush = (flush) => ofStreams.schedule(flush);

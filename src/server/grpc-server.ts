@@ -51,6 +51,7 @@ export interface GrpcServer {
 export interface ServerRuntime<Tls> {
   readonly listen: Listen<Tls>;
   readonly scheduleFlush: ScheduleFlush | undefined;
+  readonly scheduleStreamFlush: ScheduleFlush | undefined;
   /** Makes what serves HTTP/1.1, if the runtime can. */
   readonly http1: ((answer: Http1Answer) => Http1Server) | undefined;
 }
@@ -74,6 +75,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
       limits: { ...received, maxRequestHeaderListBytes: maxResponseHeaderListBytes },
       clock,
       scheduleFlush: runtime.scheduleFlush,
+      scheduleStreamFlush: runtime.scheduleStreamFlush,
     },
     maxConnections,
     maxBufferedBytes,

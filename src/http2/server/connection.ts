@@ -55,6 +55,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   readonly client: Peer;
   readonly maxConcurrentStreams: number;
   readonly buffered: BufferedBytes;
+  streaming = false;
   readonly #events: ServerConnectionEvents;
   readonly #reader: FrameReader;
   readonly #keepalive: Keepalive;
@@ -70,7 +71,15 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   #probeTimer: Timer | undefined;
 
   constructor(bytes: ByteStream, events: ServerConnectionEvents, options: ServerConnectionOptions) {
-    super("server", bytes, options);
+    const { scheduleStreamFlush: ofStreams, scheduleFlush: usual } = options;
+    super(
+      "server",
+      bytes,
+      ofStreams === undefined || usual === undefined ? options : {
+        ...options,
+        scheduleFlush: (flush) => this.streaming ? ofStreams(flush) : usual(flush),
+      },
+    );
     this.#events = events;
     this.accept = options.accept;
     this.client = options.client ?? {};
@@ -190,6 +199,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
 
   /** All requests may be answered. */
   idle(): void {
+    this.streaming = false;
     if (this.#state === "draining" || this.#clientEnded) this.#endIfIdle();
   }
 

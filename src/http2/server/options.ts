@@ -1,6 +1,7 @@
 import { bytes, type Checks, milliseconds, millisecondsFrom0, wholeNumber } from "../../option.ts";
 import type { EndpointOptions } from "../endpoint.ts";
 import type { KeepaliveOptions } from "../keepalive.ts";
+import type { ScheduleFlush } from "../wire/frame-writer.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";
 import type { BufferedBytes } from "./buffered-bytes.ts";
 import type { Peer } from "./peer.ts";
@@ -82,6 +83,8 @@ export interface ServerConnectionOptions extends EndpointOptions {
   /** Makes the stream of a request. The block's `memo` is the protocol's; with `tooLarge`, it has no fields. */
   readonly accept: (head: HeaderBlock) => ServerStream;
   readonly client?: Peer | undefined;
+  /** Schedules flushes while responses are streamed. Defaults to `scheduleFlush`. */
+  readonly scheduleStreamFlush?: ScheduleFlush | undefined;
   readonly times?: ConnectionTimes | undefined;
   readonly maxConcurrentStreams?: number | undefined;
   /** Shared by the connections of a server. */

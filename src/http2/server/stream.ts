@@ -25,6 +25,8 @@ export interface ServerStreamConnection {
   readonly sender: Sender;
   readonly lender: Lender;
   readonly writer: { readonly blocked: boolean };
+  /** Set when a stream sends content for the second time. */
+  streaming: boolean;
   /** The client. */
   readonly client: Peer;
   /** The largest header section that the client accepts, in bytes as RFC 7541 section 4.1 counts them. */
@@ -117,6 +119,7 @@ export abstract class ServerStream extends Stream {
   write(head: Uint8Array, body: Uint8Array): boolean {
     if (!this.responding) return true;
     const { sender, writer } = this.connection!;
+    if (this.sendCredit < 0) this.connection!.streaming = true;
     if (!sender.write(this, head, body, false)) return false;
     // A stream that watched its own buffer alone would fill it while the client doesn't read.
     if (!writer.blocked || this.outgoing === undefined) return true;

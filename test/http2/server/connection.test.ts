@@ -100,6 +100,28 @@ describe("a server's HTTP/2 connection", () => {
     for (const { received } of requests) assert.deepEqual(Buffer.concat(received).equals(body), true);
   });
 
+  it("flushes in its own way while a response is streamed", () => {
+    const used: string[] = [];
+    const { client, requests } = served({
+      made: (head) => new TestRequest(head, { answer: false }),
+      scheduleFlush: () => used.push("usual"),
+      scheduleStreamFlush: () => used.push("stream"),
+    });
+    const waysOf = (act: () => void) => {
+      used.length = 0;
+      act();
+      return [...new Set(used)];
+    };
+    client.request(1);
+    client.request(3);
+    const [one, two] = requests;
+    assert.deepEqual(waysOf(() => one!.respondWith(new Uint8Array(5))), ["usual"]);
+    assert.deepEqual(waysOf(() => two!.write(NOTHING, new Uint8Array(5))), ["usual"]);
+    assert.deepEqual(waysOf(() => two!.respondWith(new Uint8Array(5))), ["usual", "stream"]);
+    client.request(5);
+    assert.deepEqual(waysOf(() => requests[2]!.respondWith(new Uint8Array(5))), ["usual"]);
+  });
+
   it("asks its protocol to pause when a stream has buffered enough, and to go on when there is room", async () => {
     const { client, requests } = served({ made: (head) => new TestRequest(head, { answer: false }) });
     client.request(1);
