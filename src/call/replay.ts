@@ -13,9 +13,8 @@ const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 export class ReplayBuffer<T> {
   readonly #iterable: AsyncIterable<T>;
   #source: AsyncIterator<T> | undefined;
-  /** Messages read from the source that a new attempt would need; the first `#dropped` messages are gone. */
+  /** Messages read from the source: those that a new attempt would need; once committed, those that are yet to be sent. */
   readonly #kept: T[] = [];
-  #dropped = 0;
   /** The pending read of the next message into `#kept`. */
   #pull: Promise<void> | undefined;
   #exhausted = false;
@@ -43,7 +42,10 @@ export class ReplayBuffer<T> {
   /** No attempt will follow: messages are dropped once they are read. */
   commit(): void {
     this.#committed = true;
-    this.#trim(this.#view?.index ?? 0);
+    const view = this.#view;
+    if (view === undefined) return;
+    this.#kept.splice(0, view.index);
+    view.index = 0;
   }
 
   /** The call is over: ends the caller's iterable if it has not ended by itself. */
@@ -63,11 +65,8 @@ export class ReplayBuffer<T> {
   /** The message that `view` reads next. */
   next(view: View<T>): Promise<IteratorResult<T>> {
     if (view.closed) return Promise.resolve(DONE);
-    const { index } = view;
-    if (index < this.#dropped + this.#kept.length) {
-      view.index++;
-      const value = this.#kept[index - this.#dropped]!;
-      if (this.#committed) this.#trim(view.index);
+    if (view.index < this.#kept.length) {
+      const value = (this.#committed ? this.#kept.shift() : this.#kept[view.index++]) as T;
       return Promise.resolve({ done: false, value });
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
@@ -99,7 +98,7 @@ export class ReplayBuffer<T> {
         this.#exhausted = true;
       } else {
         this.#kept.push(result.value);
-        if (this.#kept.length > MOST_KEPT) this.#committed = true;
+        if (this.#kept.length > MOST_KEPT) this.commit();
       }
     } catch (error) {
       this.#failure = { error };
@@ -108,16 +107,9 @@ export class ReplayBuffer<T> {
       this.#pull = undefined;
     }
   }
-
-  #trim(read: number): void {
-    const count = Math.min(read - this.#dropped, this.#kept.length);
-    if (count <= 0) return;
-    this.#kept.splice(0, count);
-    this.#dropped += count;
-  }
 }
 
-/** One attempt's position in the sequence of messages. */
+/** One attempt's position in the messages that are kept. */
 class View<T> implements AsyncIterator<T> {
   readonly #buffer: ReplayBuffer<T>;
   closed = false;
