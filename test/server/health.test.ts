@@ -13,6 +13,7 @@ import {
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createHealth, type ServerHealth, type ServingStatus } from "../../src/server/health.ts";
+import { countListeners } from "../support/count-listeners.ts";
 
 const clientOf = ({ routes }: ServerHealth) => createClient(Health, createRouterTransport(routes));
 
@@ -121,6 +122,21 @@ describe("grpc.health.v1", () => {
     const all = Promise.all(watches.map((watch) => watch.next()));
     for (let i = 0; i < 30; i++) health.setStatus(`s${i}`, "SERVING");
     assert.ok((await all).every(({ value }) => value?.status === Status.SERVING));
+  });
+
+  it("Watch leaves nothing on its call's signal with each change", async () => {
+    const health = createHealth();
+    const { context, statuses } = watchOf(health, "");
+    const listeners = countListeners(context.signal);
+    await statuses.next();
+    for (const status of ["NOT_SERVING", "SERVING", "NOT_SERVING"] as const) {
+      const next = statuses.next();
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(listeners(), 1);
+      health.setStatus("", status);
+      await next;
+      assert.equal(listeners(), 0);
+    }
   });
 
   it("Watch ends with its call, and with Unavailable when the server shuts down", async () => {

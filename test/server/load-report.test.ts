@@ -192,6 +192,18 @@ describe("a load report", () => {
     await eventually("none is in flight", async () => await inFlight() === 0);
   });
 
+  it("doesn't count a stream whose call has ended before there was a response", async () => {
+    const load = reportLoad();
+    const given = new AbortController();
+    const { call } = withReports(load, { route: () => ({}) });
+    const next = load.interceptor(() => {
+      given.abort();
+      return Promise.resolve({ stream: true, message: (async function* () {})(), trailer: new Headers() } as never);
+    });
+    await next({ service: Simple, signal: given.signal } as never);
+    assert.equal((await call()).namedMetrics["rif"], 0);
+  });
+
   it("counts a unary call that is given up until its handler has ended", async () => {
     let end = () => {};
     const load = reportLoad();
@@ -332,6 +344,23 @@ describe("xds.service.orca.v3.OpenRcaService", () => {
     const often = reportLoad({ clock, minReportIntervalMs: 100 });
     assert.equal(await interval(often, clock, {}), 0.1);
     assert.equal(await interval(often, clock, { reportInterval: { seconds: 2n, nanos: 500_000_000 } }), 2.5);
+  });
+
+  it("ends with Unavailable when the server shuts down, also if it begins after that", async () => {
+    const clock = new ManualClock();
+    const stopping = new AbortController();
+    const load = reportLoad({ clock });
+    const transport = createRouterTransport((router) => load.routes(router, { shutdownSignal: stopping.signal }));
+    const orca = createClient(OpenRcaService, transport);
+    const unavailable = (error: unknown) => ConnectError.from(error).code === Code.Unavailable;
+    for (const _ of ["before", "after"]) {
+      const reports = orca.streamCoreMetrics({})[Symbol.asyncIterator]();
+      await reports.next();
+      const ended = assert.rejects(reports.next(), unavailable);
+      stopping.abort();
+      await ended;
+      assert.deepEqual(clock.pending, []);
+    }
   });
 
   it("reports what is set and measured, without what single calls cost", async () => {

@@ -107,6 +107,13 @@ function extended(): FileRegistry {
         service: [{ name: "Service", method: [{ name: "Do", inputType: ".t.Request", outputType: ".t.Base" }] }],
       },
       {
+        name: "e.proto",
+        package: "t",
+        syntax: "proto2",
+        dependency: ["a.proto", "b.proto"],
+        service: [{ name: "Both", method: [{ name: "Do", inputType: ".t.Request", outputType: ".t.Base" }] }],
+      },
+      {
         name: "c.proto",
         package: "t",
         syntax: "proto2",
@@ -119,7 +126,7 @@ function extended(): FileRegistry {
 
 const extendedRoutes = (options?: ReflectionOptions) => (router: ConnectRouter) => {
   reflectionRoutes(router, options);
-  router.service(extended().getService("t.Service")!, {});
+  router.service(extended().getService("t.Service")!, {}).service(extended().getService("t.Both")!, {});
 };
 
 describe("server reflection", () => {
@@ -179,6 +186,11 @@ describe("server reflection", () => {
       ...inA.map(() => "a.proto"),
       ...inB.map(() => "b.proto"),
     ]);
+  });
+
+  it("sends a file once that several others import", async () => {
+    const responses = await ask(extendedRoutes(), symbol("t.Both"));
+    assert.deepEqual(responses.map(namesIn), [["e.proto", "a.proto", "b.proto"]]);
   });
 
   it("finds extensions, and those of files that no service imports if it is given their types", async () => {

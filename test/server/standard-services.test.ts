@@ -131,6 +131,21 @@ describe("a server's standard services", () => {
     await ended;
   });
 
+  it("leave the server's own interceptors in place", async (t) => {
+    const seen: string[] = [];
+    const { health, simple } = await serve(t, {
+      health: true,
+      loadReports: true,
+      interceptors: [(next) => (request) => {
+        seen.push(request.method.name);
+        return next(request);
+      }],
+    });
+    await simple.route({});
+    await health.check({});
+    assert.deepEqual(seen, ["Route", "Check"]);
+  });
+
   it("report load with errors, too: of unary calls and of streams, also of those that nobody should read", async (t) => {
     const { simple } = await serve(t, {
       loadReports: true,
