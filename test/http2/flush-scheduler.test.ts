@@ -4,8 +4,12 @@ import { FlushScheduler } from "../../src/http2/flush-scheduler.ts";
 
 function setUp() {
   const ends: (() => void)[] = [], ran: string[] = [];
-  const time = { ms: 0 };
-  const scheduler = new FlushScheduler(() => time.ms, (end) => ends.push(end));
+  const time = { ms: 0, read: 0 };
+  const now = () => {
+    time.read++;
+    return time.ms;
+  };
+  const scheduler = new FlushScheduler(now, (end) => ends.push(end));
   const schedule = (name: string, flush = flushes[name] ??= () => ran.push(name)) => scheduler.schedule(flush);
   const flushes: Record<string, () => void> = {};
   return { ends, ran, time, schedule };
@@ -35,5 +39,21 @@ describe("a flush scheduler", () => {
     assert.deepEqual(ran, ["a"]);
     for (const end of ends) end();
     assert.deepEqual(ran, ["a", "b"]);
+  });
+
+  it("reads the clock rarely where calls come quickly, and each time where they don't", () => {
+    const { time, schedule, ran } = setUp();
+    for (let i = 0; i < 91; i++) schedule("a");
+    assert.equal(time.read, 1 + 10);
+    // What took long shows within eight calls.
+    time.ms = 0.9;
+    schedule("a");
+    const { read } = time;
+    time.ms = 1;
+    schedule("a");
+    assert.deepEqual([time.read, ran], [read + 1, []]);
+    time.ms = 2;
+    schedule("b");
+    assert.deepEqual(ran, ["a"]);
   });
 });
