@@ -20,7 +20,7 @@ export interface ByteStream {
 
 /** The events of a byte stream. Handlers must not throw. */
 export interface ByteStreamEvents {
-  /** Bytes arrived; the receiver may keep them. */
+  /** Bytes arrived; the receiver may keep them. Never fires within another `data`. */
   data(chunk: Uint8Array): void;
   /** There is room again after `write` returned false. Never fires within `write`. */
   writable(): void;

@@ -126,7 +126,12 @@ function contentType({ head: { fields } }: Exchange): string {
   return fields[fields.indexOf("content-type") + 1]!;
 }
 
-/** The URL of a request. */
-export function urlOf({ scheme, authority, path }: HeaderBlock): string {
-  return `${scheme}://${authority}${path}`;
+/** The URL of a request: valid whatever the client says, and with its path, whatever is in the authority. */
+export function urlOf(head: HeaderBlock): string {
+  const path = head.path.startsWith("/") ? head.path : `/${head.path}`;
+  const authority = head.authority || head.get("host") || "localhost";
+  const url = `${head.scheme}://${authority}${path}`;
+  return AUTHORITY.test(authority) && URL.canParse(url) ? url : `http://localhost${path}`;
 }
+
+const AUTHORITY = /^[^/?#\\@\s]+$/;

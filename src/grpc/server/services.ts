@@ -25,8 +25,13 @@ export class Services {
   readonly answer = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
     const preflight = this.#cors?.preflight(request);
     if (preflight !== undefined) return preflight;
-    const route = this.routes.find(new URL(request.url).pathname);
+    const route = this.routes.find(pathOf(request.url));
     const response = route === undefined ? { status: 404 } : await route.universal(request);
     return this.#cors === undefined ? response : this.#cors.readable(request, response);
   };
+}
+
+/** The path of a URL as the client sent it, with the query: what leads to a method must not be spelled in many ways. */
+function pathOf(url: string): string {
+  return url.slice(url.indexOf("/", url.indexOf("://") + 3));
 }

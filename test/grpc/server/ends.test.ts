@@ -254,6 +254,37 @@ describe("a gRPC server's call", () => {
     assert.equal((await call).code, 1_000);
   });
 
+  it("holds back a client until its gate has let it pass", async (t) => {
+    let sent = 0, pass = () => {}, asked = false;
+    const server = {
+      requestGate: () => {
+        asked = true;
+        return new Promise<void>((resolve) => pass = resolve);
+      },
+    };
+    const { client } = pair(t, {
+      route: ({ data }) => ({ code: data.length }),
+      async routeClientStream(requests) {
+        let code = 0;
+        for await (const { data } of requests) code += data.length;
+        return { code };
+      },
+    }, { server });
+    const streaming = client.routeClientStream((async function* () {
+      for (; sent < 1_000; sent++) yield { data: "x".repeat(1_000) };
+    })());
+    await eventually("the gate is asked", () => asked);
+    for (let i = 0; i < 100; i++) await settled();
+    assert.ok(sent < 200, `${sent} of 1,000 messages were sent`);
+    pass();
+    assert.equal((await streaming).code, 1_000_000);
+    asked = false;
+    const unary = client.route({ data: "x".repeat(1_000_000) });
+    await eventually("the gate is asked", () => asked);
+    pass();
+    assert.equal((await unary).code, 1_000_000);
+  });
+
   it("lets others go on while a handler yields without waiting", async (t) => {
     let turned = false;
     const { client } = pair(t, {

@@ -23,6 +23,7 @@ export interface Answer {
 export interface Ask {
   readonly method?: string;
   readonly path?: string;
+  readonly authority?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: readonly Uint8Array[];
 }
@@ -71,9 +72,9 @@ export function asking(t: TestContext, options: ServiceOptions, peer?: Peer): (a
   new ServerConnection(theirs, {}, { accept, client: peer });
   const connection = new Http2Connection(ours, {});
   t.after(() => connection.close(0, 0));
-  return ({ method = "POST", path = "/proto.Simple/Route", headers = {}, body }) =>
+  return ({ method = "POST", path = "/proto.Simple/Route", authority = "test", headers = {}, body }) =>
     new Promise((resolve, reject) => {
-      const pseudo = [":method", method, ":scheme", "http", ":path", path, ":authority", "test"];
+      const pseudo = [":method", method, ":scheme", "http", ":path", path, ":authority", authority];
       const exchange = new Exchange(resolve, reject);
       exchange.open(connection, new HeaderTemplate(pseudo), Object.entries(headers).flat());
       for (const piece of body ?? []) exchange.write(new Uint8Array(), piece, false);

@@ -178,6 +178,21 @@ describe("a server of this library's", () => {
     assert.deepEqual([answer.status, answer.text], [500, ""]);
   });
 
+  it("finds methods whatever authority a client sends, by their paths alone", async (t) => {
+    const ask = asking(t, OPTIONS);
+    const headers = { "content-type": "application/json" };
+    const call = async (authority: string, path: string) =>
+      (await ask({ authority, headers, path, body: [new TextEncoder().encode("{}")] })).status;
+    for (const authority of ["", "a b", "[", "host:99999999", "x/y", "x/proto.Simple/Other?"]) {
+      assert.equal(await call(authority, "/proto.Simple/Route"), 200, authority);
+    }
+    for (const path of ["/x/../proto.Simple/Route", "//proto.Simple/Route", "proto.Simple/Route", "*"]) {
+      assert.equal(await call("test", path), 404, path);
+    }
+    const { handler } = createGrpcServer(OPTIONS);
+    assert.equal((await handler(new Request("http://test/proto.Simple/Route/", { method: "POST" }))).status, 404);
+  });
+
   it("answers curl in Connect's JSON, over HTTP/2 and HTTP/1.1", async (t) => {
     const url = `${await listening(t)}/proto.Simple/Route`;
     for (const version of ["--http2-prior-knowledge", "--http1.1"]) {
