@@ -4,9 +4,15 @@ import net from "node:net";
 import tls from "node:tls";
 import type { Peer, PeerCertificate } from "../http2/server/peer.ts";
 import { DuplexStream } from "../socket/duplex-stream.ts";
-import type { Listen, ListenAddress, Listener, ListenerEvents, ListenOptions } from "../socket/listener.ts";
-import { systemClock } from "../time/clock.ts";
-import type { Timer } from "../time/clock.ts";
+import type {
+  Listen,
+  ListenAddress,
+  Listener,
+  ListenerEvents,
+  ListenOptions,
+  ListenSettings,
+} from "../socket/listener.ts";
+import type { Clock, Timer } from "../time/clock.ts";
 import { firstBytes } from "./first-bytes.ts";
 import { readServerTls, type ServerTlsSource } from "./server-tls.ts";
 
@@ -17,17 +23,17 @@ const TLS_RELOAD_MS = 60_000;
 const SOCKETS = { allowHalfOpen: true, noDelay: true } as const;
 
 /** Opens a listening socket. */
-export const listen: Listen<ServerTlsSource> = async (options, tlsSource, handshakeTimeoutMs, events) => {
-  const secure = tlsSource === undefined ? undefined : await readServerTls(tlsSource);
+export const listen: Listen<ServerTlsSource> = async (options, settings, events) => {
+  const secure = settings.tls === undefined ? undefined : await readServerTls(settings.tls);
   const server = secure === undefined ? net.createServer(SOCKETS) : tls.createServer({
     ...SOCKETS,
     ...secure,
     ALPNProtocols: ["h2", "http/1.1"],
-    handshakeTimeout: handshakeTimeoutMs,
+    handshakeTimeout: settings.handshakeTimeoutMs,
   });
   await listening(server, options);
-  const handshakes = new Handshakes(server, events, handshakeTimeoutMs);
-  const reload = tlsSource === undefined ? undefined : new TlsReload(server as tls.Server, tlsSource, events, secure!);
+  const handshakes = new Handshakes(server, events, settings);
+  const reload = secure === undefined ? undefined : new TlsReload(server as tls.Server, settings, events, secure);
   return {
     ...addressOf(server),
     close() {
@@ -64,12 +70,16 @@ function hostAndPort(host: string, port: number): string {
 class Handshakes {
   readonly #events: ListenerEvents;
   readonly #timeoutMs: number;
-  readonly #sockets = new Set<net.Socket>();
+  readonly #clock: Clock;
+  readonly #silent = new Set<net.Socket>();
+  /** Those in TLS's handshake, by where they come from: what follows from it is another object, with the same source. */
+  readonly #shaking = new Map<string, net.Socket>();
   #closed = false;
 
-  constructor(server: net.Server, events: ListenerEvents, timeoutMs: number) {
+  constructor(server: net.Server, events: ListenerEvents, { clock, handshakeTimeoutMs }: ListenSettings<unknown>) {
     this.#events = events;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = handshakeTimeoutMs;
+    this.#clock = clock;
     if (!(server instanceof tls.Server)) {
       server.on("connection", (socket) => {
         if (this.#admitted(socket)) this.#opened(socket, { address: remoteOf(socket), secure: false });
@@ -77,13 +87,17 @@ class Handshakes {
       return;
     }
     server.on("connection", (socket: net.Socket) => {
-      if (!this.#admitted(socket)) return;
-      this.#sockets.add(socket);
-      socket.on("close", () => this.#sockets.delete(socket));
+      if (!this.#admitted(socket) || socket.remotePort === undefined) return;
+      const from = remoteOf(socket);
+      this.#shaking.set(from, socket);
+      socket.on("close", () => {
+        if (this.#shaking.get(from) === socket) this.#shaking.delete(from);
+      });
     });
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     server.on("secureConnection", (socket) => {
       const client = peerOf(socket);
+      this.#shaking.delete(client.address!);
       if (socket.alpnProtocol === "h2") this.#connected(socket, client);
       else this.#opened(socket, client);
     });
@@ -91,24 +105,24 @@ class Handshakes {
 
   close(): void {
     this.#closed = true;
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of [...this.#silent, ...this.#shaking.values()]) socket.destroy();
   }
 
   #admitted(socket: net.Socket): boolean {
     // Until something else listens: an error without a listener ends the process.
     socket.on("error", () => {});
-    if (!this.#closed && this.#events.admits(this.#sockets.size)) return true;
+    if (!this.#closed && this.#events.admits(this.#silent.size + this.#shaking.size)) return true;
     socket.destroy();
     return false;
   }
 
   /** What the client speaks is known by its first bytes. */
   #opened(socket: net.Socket, client: Peer): void {
-    this.#sockets.add(socket);
-    const timer = systemClock.timer(this.#timeoutMs, () => socket.destroy());
+    this.#silent.add(socket);
+    const timer = this.#clock.timer(this.#timeoutMs, () => socket.destroy());
     firstBytes(socket, (isHttp2) => {
       timer.cancel();
-      this.#sockets.delete(socket);
+      this.#silent.delete(socket);
       if (isHttp2) this.#connected(socket, client);
       else if (isHttp2 === undefined) socket.destroy();
       else this.#http1(socket, client);
@@ -150,17 +164,22 @@ function peerOf(socket: tls.TLSSocket): Peer {
 /** Reads certificates again now and then, and uses them for connections from then on. */
 class TlsReload {
   readonly #server: tls.Server;
-  readonly #source: ServerTlsSource;
+  readonly #settings: ListenSettings<ServerTlsSource>;
   readonly #events: ListenerEvents;
   #used: tls.TlsOptions;
   #timer: Timer | undefined;
 
-  constructor(server: tls.Server, source: ServerTlsSource, events: ListenerEvents, used: tls.TlsOptions) {
+  constructor(
+    server: tls.Server,
+    settings: ListenSettings<ServerTlsSource>,
+    events: ListenerEvents,
+    used: tls.TlsOptions,
+  ) {
     this.#server = server;
-    this.#source = source;
+    this.#settings = settings;
     this.#events = events;
     this.#used = used;
-    if (typeof source === "function") this.#wait();
+    if (typeof settings.tls === "function") this.#wait();
   }
 
   stop(): void {
@@ -169,12 +188,12 @@ class TlsReload {
   }
 
   #wait(): void {
-    this.#timer = systemClock.timer(TLS_RELOAD_MS, () => void this.#reload());
+    this.#timer = this.#settings.clock.timer(TLS_RELOAD_MS, () => void this.#reload());
   }
 
   async #reload(): Promise<void> {
     try {
-      const options = await readServerTls(this.#source);
+      const options = await readServerTls(this.#settings.tls!);
       // The same ones again would end the sessions that clients can resume.
       if (this.#timer !== undefined && !sameTls(options, this.#used)) {
         this.#server.setSecureContext(options);

@@ -8,6 +8,7 @@ import type { ServerConnectionOptions } from "../http2/server/options.ts";
 import type { Peer } from "../http2/server/peer.ts";
 import { Sweeper } from "../http2/server/sweeper.ts";
 import type { Duplex } from "../socket/duplex.ts";
+import { systemClock } from "../time/clock.ts";
 import type { Http1Server, Listen, ListenAddress, Listener, ListenOptions } from "../socket/listener.ts";
 
 /** What a {@link ServerHost} is made of. */
@@ -55,9 +56,10 @@ export class ServerHost<Tls> {
   }
 
   async listen(where: ListenOptions): Promise<ListenAddress> {
-    const { handshakeTimeoutMs, http1, listen, maxConnections, onTlsError, tls } = this.#options;
+    const { connection: { clock = systemClock }, handshakeTimeoutMs, http1, listen, maxConnections } = this.#options;
+    const { onTlsError, tls } = this.#options;
     if (this.#closing) throw new Error("the server is closed");
-    const listener = await listen(where, tls, handshakeTimeoutMs, {
+    const listener = await listen(where, { clock, handshakeTimeoutMs, tls }, {
       admits: (waiting) => this.size + waiting < maxConnections,
       connection: (bytes, client) => this.serve(bytes, client),
       http1: http1 && ((socket, client) => this.#serveHttp1(http1, socket, client)),

@@ -1,6 +1,7 @@
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { ByteStream } from "../http2/byte-stream.ts";
 import type { Peer } from "../http2/server/peer.ts";
+import type { Clock } from "../time/clock.ts";
 import type { Duplex } from "./duplex.ts";
 
 /** Where a server listens: a port, or a path of a Unix domain socket. */
@@ -39,11 +40,17 @@ export interface Listener extends ListenAddress {
   close(): void;
 }
 
-/** Opens listening sockets, with `Tls` as the runtime's options for TLS. Rejects if that is not possible. */
+/** How a listener accepts connections; `Tls` are the runtime's options for TLS. */
+export interface ListenSettings<Tls> {
+  readonly tls: Tls | undefined;
+  readonly handshakeTimeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** Opens listening sockets. Rejects if that is not possible. */
 export type Listen<Tls> = (
   options: ListenOptions,
-  tls: Tls | undefined,
-  handshakeTimeoutMs: number,
+  settings: ListenSettings<Tls>,
   events: ListenerEvents,
 ) => Promise<Listener>;
 

@@ -5,6 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
+import { connect } from "node:tls";
 import { describe, it, type TestContext } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
@@ -12,6 +13,7 @@ import { grpcConnector, type GrpcConnectorOptions } from "../../src/node.ts";
 import { createGrpcServer, type CreateGrpcServerOptions, createHealth, shutdown } from "../../src/server.ts";
 import { direct } from "../support/direct.ts";
 import { eventually } from "../support/eventually.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import * as tls from "../support/tls.ts";
 import { grpcRequest } from "./grpc-request.ts";
 
@@ -98,6 +100,35 @@ describe("a gRPC server", () => {
     assert.deepEqual(seen, [[true, "client.simple.test", true]]);
     const stranger = clientOf(t, address, { tls: { ca: tls.ca } });
     await assert.rejects(stranger.route({}), /certificate/);
+  });
+
+  it("reads its certificates again each minute, and keeps them if that fails", async (t) => {
+    const clock = new ManualClock();
+    let used: { cert: string; key: string } | Error = tls.server;
+    const source = () => used instanceof Error ? Promise.reject(used) : used;
+    const server = serve(t, { clock, tls: source });
+    const { port } = await server.listen({ host: "127.0.0.1" });
+    const presented = () =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ALPNProtocols: ["h2"] }, () => {
+          resolve(socket.getPeerCertificate().subject.CN);
+          socket.destroy();
+        });
+        socket.on("error", reject);
+      });
+    const [first] = [await presented()];
+    used = tls.client;
+    assert.equal(await presented(), first);
+    await clock.advance(60_000);
+    assert.equal(await eventually("the other certificate", async () => await presented() !== first), true);
+    const errors = t.mock.method(console, "error", () => {});
+    used = new Error("no such file");
+    await clock.advance(60_000);
+    await eventually("the failure is printed", () => errors.mock.callCount() > 0);
+    assert.equal(await presented(), "client.simple.test");
+    used = tls.server;
+    await clock.advance(60_000);
+    await eventually("the first certificate", async () => await presented() === first);
   });
 
   it("serves clients without a certificate if they may have none", async (t) => {
@@ -199,9 +230,10 @@ describe("a gRPC server", () => {
 });
 
 describe("a gRPC server that shuts down", () => {
-  it("lets calls in flight finish, refuses new connections, and resolves once all is done", async (t) => {
+  const finishing = (secure: boolean) => async (t: TestContext) => {
     let answer: (() => void) | undefined;
     const server = serve(t, {
+      ...(secure ? { tls: tls.server } : {}),
       health: createHealth(),
       routes: (router) =>
         router.service(Simple, {
@@ -209,7 +241,7 @@ describe("a gRPC server that shuts down", () => {
         }),
     });
     const { address, port } = await server.listen({ host: "127.0.0.1" });
-    const call = clientOf(t, address).route({});
+    const call = clientOf(t, address, secure ? { tls: { ca: tls.ca } } : {}).route({});
     await eventually("the handler runs", () => answer);
     const down = shutdown(server);
     await assert.rejects(exchange(port), /ECONNREFUSED/);
@@ -218,6 +250,20 @@ describe("a gRPC server that shuts down", () => {
     assert.equal(await down, true);
     assert.equal(server.connections, 0);
     await assert.rejects(server.listen({ host: "127.0.0.1" }), /the server is closed/);
+  };
+  it("lets calls in flight finish, refuses new connections, and resolves once all is done", finishing(false));
+  it("lets calls over TLS finish, too", finishing(true));
+
+  it("leaves connections behind that have not become one of HTTP/2", async (t) => {
+    for (const options of [{}, { tls: tls.server }]) {
+      const server = serve(t, options);
+      const { port } = await server.listen({ host: "127.0.0.1" });
+      const silent = exchange(port, "");
+      // A socket that was opened later has come and gone.
+      await exchange(port, "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").catch(() => {});
+      assert.equal(await shutdown(server), true);
+      assert.equal(await silent.catch(() => ""), "");
+    }
   });
 
   it("ends what is left when its time has passed", async (t) => {
