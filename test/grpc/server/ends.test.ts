@@ -254,6 +254,14 @@ describe("a gRPC server's call", () => {
     assert.equal((await call).code, 1_000);
   });
 
+  it("fails if the server holds too much of unfinished requests already, and others go on", async (t) => {
+    const { client } = pair(t, { route: ({ data }) => ({ value: data }) }, { maxBufferedBytes: 1_000 });
+    for (const data of ["x".repeat(100_000), "y".repeat(2_000_000)]) {
+      assert.equal((await failure(client.route({ data }))).error.code, Code.ResourceExhausted);
+      assert.equal((await client.route({ data: "a" })).value, "a");
+    }
+  });
+
   it("holds back a client until its gate has let it pass", async (t) => {
     let sent = 0, pass = () => {}, asked = false;
     const server = {

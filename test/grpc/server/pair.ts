@@ -8,6 +8,7 @@ import { Dispatcher } from "../../../src/grpc/server/dispatcher.ts";
 import type { ServiceOptions } from "../../../src/grpc/server/options.ts";
 import { Http2Connection } from "../../../src/http2/client/connection.ts";
 import { Services } from "../../../src/grpc/server/services.ts";
+import { BufferedBytes } from "../../../src/http2/server/buffered-bytes.ts";
 import { ServerConnection } from "../../../src/http2/server/connection.ts";
 import type { Peer } from "../../../src/http2/server/peer.ts";
 import type { Clock } from "../../../src/time/clock.ts";
@@ -28,18 +29,25 @@ export interface PairOptions {
   readonly client?: GrpcOptions;
   readonly peer?: Peer;
   readonly clock?: Clock;
+  /** How many bytes of unfinished requests the server may hold. */
+  readonly maxBufferedBytes?: number;
 }
 
 /** The methods of the demo service on a server, and a client of them. */
 export function pair(
   t: TestContext,
   methods: Methods,
-  { server = {}, client = {}, peer, clock }: PairOptions = {},
+  { server = {}, client = {}, peer, clock, maxBufferedBytes }: PairOptions = {},
 ): Pair {
   const [ours, theirs] = bytePipe();
   const services = new Services({ routes: (router) => router.service(Simple, methods), ...server });
   const { accept } = new Dispatcher(services, clock);
-  const serverConnection = new ServerConnection(theirs, {}, { accept, client: peer, clock });
+  const serverConnection = new ServerConnection(theirs, {}, {
+    accept,
+    client: peer,
+    clock,
+    buffered: new BufferedBytes(maxBufferedBytes),
+  });
   const connection = new Http2Connection(ours, {}, { clock });
   t.after(() => connection.close(0, 0));
   const transport = createGrpcTransport(() => connection, { authority: "test", scheme: "http", clock, ...client });
