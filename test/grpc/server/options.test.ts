@@ -22,6 +22,7 @@ import type { RouteOptions, ServiceOptions } from "../../../src/grpc/server/opti
 import { Services } from "../../../src/grpc/server/services.ts";
 import type { GrpcOptions } from "../../../src/grpc/client/options.ts";
 import { failure, values } from "../link.ts";
+import { asking, envelope } from "./http.ts";
 import { type Methods, pair } from "./pair.ts";
 
 type Path = "gRPC" | "Connect's";
@@ -314,6 +315,66 @@ describe("an option for Connect's handlers", () => {
     assert.equal(toBinary(SimpleRequestSchema, request).length, 6);
     assert.equal((await client.route(request)).code, 0);
   }, { methods: { route: (request) => ({ code: request.$unknown?.length ?? 0 }) } });
+
+  for (const level of ["router", "service", "method"] as const) {
+    it(`jsonOptions: of a ${level}, on both paths`, async (t) => {
+      const strict = at(
+        level,
+        { jsonOptions: { ignoreUnknownFields: false, alwaysEmitImplicit: true } },
+        recording({}, []),
+      );
+      const lax = at(level, {}, recording({}, []));
+      const bytes = (text: string) => new TextEncoder().encode(text);
+      for (const [options, known, unknown] of [[strict, 200, 400], [lax, 200, 200]] as const) {
+        const handler = fetchHandler(new Services(options));
+        const ask = asking(t, options);
+        for (const [json, expected] of [['{"data":"a"}', known], ['{"data":"a","b":1}', unknown]] as const) {
+          const init = { method: "POST", headers: { "content-type": "application/json" }, body: json };
+          const answer = await handler(new Request("http://test/proto.Simple/Route", init));
+          assert.equal(answer.status, expected);
+          const headers = { "content-type": "application/grpc+json" };
+          const grpc = await ask({ headers, body: [envelope(bytes(json))] });
+          assert.equal((grpc.trailers ?? grpc.head)["grpc-status"], expected === 200 ? "0" : "3");
+          if (expected !== 200) continue;
+          const shown = options === strict ? '{"code":0,"value":"a"}' : '{"value":"a"}';
+          assert.deepEqual([await answer.text(), grpc.text.slice(5)], [shown, shown]);
+        }
+      }
+    });
+  }
+
+  it("readMaxBytes is 4 MiB by default, on both paths", async (t) => {
+    const server = at("router", {}, recording({}, []));
+    for (const client of [overGrpc(t, server, {}), overConnect(server, {})]) {
+      const { error } = await failure(client.route({ data: "x".repeat(4 * 1024 * 1024) }));
+      assert.equal(error.code, Code.ResourceExhausted);
+      assert.equal((await client.route({ data: "x".repeat(4_000_000) })).value.length, 4_000_000);
+    }
+  });
+
+  it("requireConnectProtocolHeader is Connect's", async () => {
+    const handler = fetchHandler(
+      new Services(at("service", { requireConnectProtocolHeader: true }, recording({}, []))),
+    );
+    const ask = async (headers: Record<string, string>) => {
+      const init = { method: "POST", headers: { "content-type": "application/json", ...headers }, body: "{}" };
+      return (await handler(new Request("http://test/proto.Simple/Route", init))).status;
+    };
+    assert.deepEqual([await ask({}), await ask({ "connect-protocol-version": "1" })], [400, 200]);
+  });
+
+  it("requestPathPrefix precedes the paths of all methods, on both paths", async (t) => {
+    const server = { ...at("router", {}, recording({}, [])), requestPathPrefix: "/api" };
+    const ask = asking(t, server);
+    const headers = { "content-type": "application/grpc" };
+    const handler = fetchHandler(new Services(server));
+    for (const [path, found] of [["/api/proto.Simple/Route", true], ["/proto.Simple/Route", false]] as const) {
+      const { head, trailers } = await ask({ path, headers, body: [envelope(new Uint8Array(0))] });
+      assert.equal((trailers ?? head)["grpc-status"], found ? "0" : "12");
+      const init = { method: "POST", headers: { "content-type": "application/json" }, body: "{}" };
+      assert.equal((await handler(new Request(`http://test${path}`, init))).status, found ? 200 : 404);
+    }
+  });
 
   it("of a service replaces the router's, and counts as omitted if it is undefined", async (t) => {
     const gate = (code: Code) => () => {
