@@ -5,16 +5,11 @@ import process from "node:process";
 import { it } from "node:test";
 import { type Kind, KINDS } from "../../bench/kind.ts";
 import { executable, runtime, start, startScript } from "../support/process.ts";
+import { FLAGS, flat } from "./flat.ts";
 import type { Memory } from "./program.ts";
 
 const CALLS = Number(process.env["LEAK_CALLS"] ?? 20_000);
 const ABORTED = Number(process.env["LEAK_ABORTED"] ?? CALLS / 10);
-
-/** What a call may leave behind: less than the smallest object, so nothing at all; caches and code may grow a little. */
-const BYTES_PER_CALL = 8;
-const BYTES_AT_MOST = 2 ** 20;
-
-const FLAGS = { node: ["--expose-gc"], bun: ["run"], deno: ["run", "-A", "--no-check", "--v8-flags=--expose-gc"] };
 
 it(`leaves nothing behind after ${CALLS} calls and ${ABORTED} aborted ones`, async () => {
   const backends = [0, 1].map(() => startScript("node", "bench/backend/responder.ts"));
@@ -40,11 +35,3 @@ it(`leaves nothing behind after ${CALLS} calls and ${ABORTED} aborted ones`, asy
     await Promise.all(backends.map((backend) => backend.kill()));
   }
 });
-
-/** The first checkpoints are for warming up; from then on memory must not grow with the calls. */
-function flat(used: readonly number[], calls: number, what: string): void {
-  const from = Math.floor(used.length / 4);
-  const growth = Math.min(...used.slice(-2)) - Math.max(used[from]!, used[from + 1]!);
-  const allowed = BYTES_AT_MOST + BYTES_PER_CALL * calls;
-  assert.ok(growth < allowed, `${what} left ${growth} bytes behind: ${used.join(", ")}`);
-}

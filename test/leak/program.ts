@@ -7,6 +7,7 @@ import { Simple } from "../../gen/simple_pb.ts";
 import { createBalancedTransport, staticResolver } from "../../src/index.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import type { Addresses } from "../../bench/kind.ts";
+import { inUse } from "./in-use.ts";
 
 /** What the program saw. */
 export interface Memory {
@@ -70,19 +71,6 @@ async function many(count: number, call: (i: number) => Promise<void>): Promise<
     used.push(await inUse());
   }
   return used;
-}
-
-async function inUse(): Promise<number> {
-  const { Bun, gc } = globalThis as { Bun?: { gc(force: boolean): void }; gc?: () => void };
-  let least = Infinity;
-  for (let i = 0; i < 4; i++) {
-    if (Bun !== undefined) Bun.gc(true);
-    else gc!();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const { heapUsed, external } = process.memoryUsage();
-    least = Math.min(least, heapUsed + external);
-  }
-  return least;
 }
 
 const memory: Memory = {
