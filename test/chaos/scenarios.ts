@@ -3,6 +3,7 @@ import { abandoned } from "./scenarios/abandoned.ts";
 import { allGone } from "./scenarios/all-gone.ts";
 import { blackHole } from "./scenarios/black-hole.ts";
 import { freeze } from "./scenarios/freeze.ts";
+import { hostile } from "./scenarios/hostile.ts";
 import { kill } from "./scenarios/kill.ts";
 import { garbage } from "./scenarios/garbage.ts";
 import { rolling } from "./scenarios/rolling.ts";
@@ -24,4 +25,5 @@ export const scenarios: readonly Scenario[] = [
   abandoned,
   garbage,
   timeouts,
+  hostile,
 ];

@@ -25,6 +25,11 @@ export class ServerProcess {
     return `127.0.0.1:${this.#port}`;
   }
 
+  get pid(): number {
+    if (this.#child === undefined) throw new Error("it was not started");
+    return this.#child.pid;
+  }
+
   /** Starts it, the first time on a free port; settles when it listens. */
   async start(): Promise<void> {
     this.#asked = false;

@@ -65,6 +65,10 @@ describe("while servers of this library restart one after the other", () => {
         }
         client.write("end\n");
         await client.line(/^ended \d+$/);
+      } catch (error) {
+        throw new Error(`${error}; what the client printed last: ${client.lines.slice(-8).join("; ")}`, {
+          cause: error,
+        });
       } finally {
         await client.kill();
         await Promise.all(servers.map((server) => server.stop()));
