@@ -436,4 +436,10 @@ export const equivalents: readonly Equivalent[] = [
     after: ";",
     reason: "a lease that has ended is the lease of no endpoint that is there, and counts as none",
   },
+  {
+    file: "src/call/bounded-call.ts",
+    before: "if (limitMs !== undefined || provisional) {",
+    after: "if (true) {",
+    reason: "a limit without a time is as none; calls without one save an object",
+  },
 ];
