@@ -14,6 +14,7 @@ import { PrefixedMessage } from "../prefixed-message.ts";
 import { CallContext, urlOf } from "./context.ts";
 import type { ErrorReport } from "./error-report.ts";
 import type { IncomingRequest } from "./options.ts";
+import type { CallInfo } from "./request.ts";
 import type { Exchange, Route } from "./route.ts";
 import { NO_FIELDS, OK, statusFields } from "./status.ts";
 
@@ -22,15 +23,6 @@ export interface CallHost {
   readonly deadlines: Deadlines;
   readonly report: ErrorReport;
   readonly contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
-}
-
-/** One call's request, as its header section says. */
-export interface CallRequest {
-  readonly head: HeaderBlock;
-  readonly route: Route;
-  readonly exchange: Exchange;
-  readonly timeoutMs: number | undefined;
-  readonly problem: ConnectError | undefined;
 }
 
 /** What unary and streaming calls share: the gate, the deadline, the response's messages and a single end. */
@@ -44,15 +36,17 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   /** Whether the response is complete, or will never be. */
   protected ended = false;
   readonly #host: CallHost;
-  readonly #request: CallRequest;
+  readonly #head: HeaderBlock;
+  readonly #info: CallInfo;
   #deadline: Deadline | undefined = undefined;
 
-  constructor(host: CallHost, request: CallRequest) {
+  constructor(host: CallHost, head: HeaderBlock, info: CallInfo) {
     super();
-    this.route = request.route;
-    this.exchange = request.exchange;
+    this.route = info.route;
+    this.exchange = info.exchange;
     this.#host = host;
-    this.#request = request;
+    this.#head = head;
+    this.#info = info;
   }
 
   /** The call passed its gate. */
@@ -61,7 +55,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   protected abstract onEnded(error: unknown): void;
 
   override onOpen(): void {
-    const { head, timeoutMs } = this.#request;
+    const head = this.#head, { timeoutMs } = this.#info;
     const { deadlines, contextValues } = this.#host;
     if (timeoutMs !== undefined) this.#deadline = deadlines.add(timeoutMs, this);
     let values: ContextValues | undefined;
@@ -89,7 +83,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   }
 
   #admit(): void {
-    const { problem } = this.#request;
+    const { problem } = this.#info;
     if (problem !== undefined) return this.fail(problem);
     this.admitted = true;
     this.begin();

@@ -27,18 +27,18 @@ export class Dispatcher {
   /** The stream of a request. */
   readonly accept = (head: HeaderBlock): ServerStream => {
     if (head.tooLarge) return textResponse(431, "the request's header fields are larger than this server accepts");
-    const { route, exchange, timeoutMs, problem } = requestInfo(head, this.#services.routes);
+    const info = requestInfo(head, this.#services.routes);
+    const { route } = info;
     if (route === undefined) return isGrpc(head.get("content-type") ?? "") ? unimplemented(head.path) : notFound(head);
-    if (exchange === undefined) {
-      const { methodKind } = route.desc;
+    const { methodKind } = route.desc;
+    if (info.exchange === undefined) {
       const longLived = methodKind === "client_streaming" || methodKind === "bidi_streaming";
       return new UniversalStream(head, longLived, this.#services.answer, this.#host.contextValues);
     }
     if (head.method !== "POST") return textResponse(405, "gRPC calls are POST requests", ["allow", "POST"]);
-    const request = { head, route, exchange, timeoutMs, problem };
-    return route.desc.methodKind === "unary"
-      ? new UnaryServerCall(this.#host, request)
-      : new StreamingServerCall(this.#host, request);
+    return methodKind === "unary"
+      ? new UnaryServerCall(this.#host, head, info)
+      : new StreamingServerCall(this.#host, head, info);
   };
 }
 

@@ -4,17 +4,25 @@ import { parseTimeoutField } from "../timeout.ts";
 import type { Exchange, Route } from "./route.ts";
 import type { Routes } from "./router.ts";
 
-/** What gRPC reads from a request's header section; determined once for equal sections. */
-export interface RequestInfo {
-  /** Undefined where there is no such method. */
-  readonly route: Route | undefined;
-  /** Undefined for a request of another protocol, or that gRPC refuses. */
-  readonly exchange: Exchange | undefined;
+/** What gRPC reads from the header section of a call; determined once for equal sections. */
+export interface CallInfo {
+  readonly route: Route;
+  readonly exchange: Exchange;
   /** `grpc-timeout`; undefined if there is none. */
   readonly timeoutMs: number | undefined;
   /** What is wrong with the request's header section, if anything is. */
   readonly problem: ConnectError | undefined;
 }
+
+/** A request of another protocol, or that gRPC refuses. */
+interface OtherInfo {
+  /** Undefined where there is no such method. */
+  readonly route: Route | undefined;
+  readonly exchange: undefined;
+}
+
+/** What a request is. */
+export type RequestInfo = CallInfo | OtherInfo;
 
 /** Reads a request's header section. */
 export function requestInfo(head: HeaderBlock, routes: Routes): RequestInfo {
@@ -28,7 +36,7 @@ export function requestInfo(head: HeaderBlock, routes: Routes): RequestInfo {
 function readRequest(head: HeaderBlock, routes: Routes): RequestInfo {
   const route = routes.find(head.path);
   if (route === undefined || !route.options.grpc) {
-    return { route, exchange: undefined, timeoutMs: undefined, problem: undefined };
+    return { route, exchange: undefined };
   }
   let contentType = "", encoding = "", acceptEncoding = "", timeout: string | undefined;
   const { fields } = head;
@@ -48,7 +56,8 @@ function readRequest(head: HeaderBlock, routes: Routes): RequestInfo {
     }
   }
   const exchange = route.exchange(contentType, encoding, acceptEncoding);
-  let { problem } = exchange ?? { problem: undefined };
+  if (exchange === undefined) return { route, exchange };
+  let { problem } = exchange;
   let timeoutMs: number | undefined;
   if (timeout !== undefined) {
     timeoutMs = parseTimeoutField(timeout);

@@ -1,9 +1,11 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
+import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { type IncomingCall, IncomingMessages, type MessageResult } from "../incoming-messages.ts";
-import { type CallHost, type CallRequest, ServerCall } from "./call.ts";
+import { type CallHost, ServerCall } from "./call.ts";
 import { interceptStream, single } from "./intercept.ts";
 import { incompleteRequest } from "./request-error.ts";
+import type { CallInfo } from "./request.ts";
 import { Responses, type ResponseSink } from "./responses.ts";
 import type { Answer } from "./route.ts";
 
@@ -16,8 +18,8 @@ export class StreamingServerCall extends ServerCall implements IncomingCall, Res
   readonly #requests: IncomingMessages;
   #responses: Responses | undefined = undefined;
 
-  constructor(host: CallHost, request: CallRequest) {
-    super(host, request);
+  constructor(host: CallHost, head: HeaderBlock, info: CallInfo) {
+    super(host, head, info);
     this.longLived = this.route.desc.methodKind !== "server_streaming";
     this.#requests = new IncomingMessages(this, this.route.options.readMaxBytes);
   }
