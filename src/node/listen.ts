@@ -96,6 +96,7 @@ class Handshakes {
     });
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     server.on("secureConnection", (socket) => {
+      socket.on("error", () => {});
       const client = peerOf(socket);
       this.#shaking.delete(client.address!);
       if (socket.alpnProtocol === "h2") this.#connected(socket, client);

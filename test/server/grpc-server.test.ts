@@ -183,6 +183,33 @@ describe("a gRPC server", () => {
     assert.equal(await exchange((await secure.listen({ host: "127.0.0.1" })).port), "");
   });
 
+  it("survives clients that reset their connections at any time", async (t) => {
+    for (const options of [{}, { tls: tls.server }]) {
+      const server = serve(t, options);
+      const { port } = await server.listen({ host: "127.0.0.1" });
+      for (const protocols of [["h2"], ["http/1.1"], undefined]) {
+        for (const bytes of ["", "P", "PRI * HT", "GET / HTTP/1.1\r\n"]) {
+          await new Promise<void>((resolve) => {
+            const raw = net.connect(port, "127.0.0.1");
+            const reset = () => raw.resetAndDestroy();
+            raw.on("close", () => resolve()).on("error", () => {});
+            if (!("tls" in options)) {
+              raw.on("connect", () => raw.write(bytes, reset));
+              return;
+            }
+            const ALPN = protocols === undefined ? {} : { ALPNProtocols: protocols };
+            const secure = connect({ socket: raw, ca: tls.ca, servername: "simple.test", ...ALPN });
+            secure.on("error", () => {}).on("secureConnect", () => bytes === "" ? reset() : secure.write(bytes, reset));
+          });
+        }
+      }
+      await eventually("they are all gone", () => server.connections === 0);
+      const { address } = await server.listen({ host: "127.0.0.1" });
+      const client = clientOf(t, address, "tls" in options ? { tls: { ca: tls.ca } } : {});
+      assert.equal((await client.route({ data: "still" })).value, "hello still");
+    }
+  });
+
   it("closes connections beyond maxConnections at once", async (t) => {
     const server = serve(t, { limits: { maxConnections: 1 } });
     const { address, port } = await server.listen({ host: "127.0.0.1" });
