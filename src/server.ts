@@ -44,6 +44,7 @@ export type { ServerTlsOptions, ServerTlsSource } from "./node/server-tls.ts";
 export type { GrpcServer } from "./server/grpc-server.ts";
 export type { ServerKeepalive, ServerLimits } from "./server/options.ts";
 export type { FailedCall, IncomingRequest, RouteOptions } from "./grpc/server/options.ts";
+export type { CallRecorder } from "./grpc/server/recorder.ts";
 export type { Peer, PeerCertificate } from "./http2/server/peer.ts";
 export type { ListenAddress, ListenOptions } from "./socket/listener.ts";
 export { createHealth, type ServerHealth, type ServingStatus } from "./server/health.ts";

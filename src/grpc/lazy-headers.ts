@@ -1,26 +1,31 @@
-import type { HeaderBlock } from "../http2/wire/header-block.ts";
+/** What has the fields of a header section, as name, value, name, value … */
+export interface Fields {
+  readonly fields: readonly string[];
+}
 
 /**
  * A `Headers` that is built when it is first read: most callers never look at a response's headers and trailers, and
  * building them would cost more than the rest of a small call.
  */
-export function lazyHeaders(block?: HeaderBlock): LazyHeaders {
+export function lazyHeaders(block?: Fields): LazyHeaders {
   return new LazyHeadersImplementation(block) as unknown as LazyHeaders;
 }
 
 /** Trailers are filled in when they arrive, and then seen by everything that holds the object. */
 export interface LazyHeaders extends Headers {
-  fill(block: HeaderBlock | undefined): void;
+  fill(block: Fields | undefined): void;
+  /** Whether it was built: until then it has the fields that it was given. */
+  readonly built: boolean;
 }
 
 /** The fields of a header section as `Headers`. */
-export function headersOf(block: HeaderBlock | undefined): Headers {
+export function headersOf(block: Fields | undefined): Headers {
   const headers = new Headers();
   appendFields(headers, block);
   return headers;
 }
 
-function appendFields(headers: Headers, block: HeaderBlock | undefined): void {
+function appendFields(headers: Headers, block: Fields | undefined): void {
   if (block === undefined) return;
   for (let i = 0; i < block.fields.length; i += 2) {
     const name = block.fields[i]!, value = block.fields[i + 1]!;
@@ -32,16 +37,20 @@ function appendFields(headers: Headers, block: HeaderBlock | undefined): void {
 }
 
 class LazyHeadersImplementation {
-  #block: HeaderBlock | undefined;
+  #block: Fields | undefined;
   #headers: Headers | undefined;
 
-  constructor(block: HeaderBlock | undefined) {
+  constructor(block: Fields | undefined) {
     this.#block = block;
   }
 
-  fill(block: HeaderBlock | undefined): void {
+  fill(block: Fields | undefined): void {
     if (this.#headers === undefined) this.#block = block;
     else appendFields(this.#headers, block);
+  }
+
+  get built(): boolean {
+    return this.#headers !== undefined;
   }
 
   get #made(): Headers {

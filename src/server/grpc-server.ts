@@ -62,8 +62,8 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
   const { maxConnections = Infinity, maxBufferedBytes, maxConcurrentStreams, ...others } = limits;
   const { maxResponseHeaderListBytes, ...received } = others;
   const ended = new AbortController();
-  const { health, names, options: served } = withStandardServices(options, ended.signal);
-  const services = new Services(served);
+  const { health, names, options: served, recorder } = withStandardServices(options, ended.signal);
+  const services = new Services(served, recorder);
   const http1 = runtime.http1?.(httpAnswer(services));
   const host = new ServerHost<Tls>({
     connection: {

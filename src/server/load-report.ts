@@ -1,19 +1,12 @@
 // Load reports of a server, ORCA (gRFC A51): with each answer, and beside the calls.
 
-import type { Message } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  type Interceptor,
-  type StreamRequest,
-  type StreamResponse,
-  type UnaryRequest,
-  type UnaryResponse,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type ContextValues, type Interceptor } from "@connectrpc/connect";
 import { OpenRcaService } from "../../gen/xds/service/orca/v3/orca_pb.ts";
 import type { RouteOptions } from "../grpc/server/options.ts";
+import { recordingInterceptor } from "../grpc/server/recorded-call.ts";
+import type { CallRecorder } from "../grpc/server/recorder.ts";
 import { checkOptions, type Checks, clock as aClock, milliseconds } from "../option.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { type CallMetrics, callMetricsOf, checkLoadMetrics, type LoadMetrics, merged } from "./load-metrics.ts";
@@ -38,9 +31,12 @@ const OPTIONS: Checks<LoadReportOptions> = { minReportIntervalMs: milliseconds, 
 export interface LoadReports {
   /**
    * Counts calls, and adds the trailer `endpoint-load-metrics-bin` to their answers, for any Connect router: give it as
-   * the first of the router's interceptors. `createGrpcServer({ loadReports })` does it by itself.
+   * the first of the router's interceptors. A server of `createGrpcServer({ loadReports })` needs none: its calls count
+   * from their arrival, in every protocol and with whatever interceptors.
    */
   readonly interceptor: Interceptor;
+  /** What `createGrpcServer({ loadReports })` counts its calls by. */
+  readonly recorder: CallRecorder;
   /**
    * Adds `xds.service.orca.v3.OpenRcaService` to a Connect router, whose clients get reports at an interval.
    * `createGrpcServer({ loadReports })` does it by itself.
@@ -55,13 +51,8 @@ export interface LoadReports {
   set(metrics: LoadMetrics): void;
 }
 
-/** The trailer of gRFC A51. */
-const TRAILER = "endpoint-load-metrics-bin";
-
 /** Their calls carry reports, and are no load. */
 const NO_LOAD = /^(grpc\.health|grpc\.reflection|xds\.service\.orca)\./;
-
-type Call = UnaryRequest | StreamRequest;
 
 /** The codes of errors that are the server's own. */
 const FAILURES: ReadonlySet<Code> = new Set([
@@ -90,7 +81,10 @@ export function reportLoad(options: LoadReportOptions = {}): LoadReports {
   return new Reports(options.clock ?? systemClock, options.minReportIntervalMs ?? 30_000);
 }
 
-class Reports implements LoadReports {
+class Reports implements LoadReports, CallRecorder {
+  readonly interceptor: Interceptor = recordingInterceptor(this);
+  readonly recorder: CallRecorder = this;
+  readonly trailerName = "endpoint-load-metrics-bin";
   readonly #clock: Clock;
   readonly #minReportIntervalMs: number;
   readonly #recorder: LoadRecorder;
@@ -105,26 +99,14 @@ class Reports implements LoadReports {
     this.#recorder = new LoadRecorder(clock);
   }
 
-  readonly interceptor: Interceptor = (next) => async (request) => {
-    const counts = !NO_LOAD.test(request.service.typeName);
-    const arrivedAtMs = counts ? this.#recorder.arrived() : 0;
-    let response: UnaryResponse | StreamResponse;
-    try {
-      response = await next(request);
-    } catch (error) {
-      if (counts) this.#recorder.finished(isFailure(error));
-      // Any other error goes on as it is: what it says is not for the client, but may be for a log.
-      if (error instanceof ConnectError) error.metadata.set(TRAILER, this.#trailer(request));
-      throw error;
-    }
-    if (response.stream) return { ...response, message: this.#counted(response, request, counts) };
-    if (counts) {
-      this.#recorder.finished(false);
-      this.#recorder.answered(arrivedAtMs);
-    }
-    response.trailer.set(TRAILER, this.#trailer(request));
-    return response;
-  };
+  arrived({ parent }: DescMethod): number | undefined {
+    return NO_LOAD.test(parent.typeName) ? undefined : this.#recorder.arrived();
+  }
+
+  ended({ methodKind }: DescMethod, arrivedAtMs: number, error: unknown): void {
+    this.#recorder.finished(error !== undefined && isFailure(error));
+    if (error === undefined && methodKind === "unary") this.#recorder.answered(arrivedAtMs);
+  }
 
   readonly routes = (router: ConnectRouter, options?: RouteOptions): void => {
     router.service(OpenRcaService, {
@@ -136,32 +118,6 @@ class Reports implements LoadReports {
     checkLoadMetrics(metrics);
     this.#metrics = { ...this.#metrics, ...metrics };
     this.#trailerRates = undefined;
-  }
-
-  /** A response whose call is in flight until it ends, for whatever reason: it may never be read. */
-  #counted(response: StreamResponse, request: Call, counts: boolean): AsyncIterable<Message> {
-    let inFlight = counts;
-    const end = (failed: boolean) => {
-      request.signal.removeEventListener("abort", aborted);
-      if (inFlight) this.#recorder.finished(failed);
-      inFlight = false;
-    };
-    const aborted = () => end(isFailure(request.signal.reason));
-    if (request.signal.aborted) aborted();
-    else request.signal.addEventListener("abort", aborted);
-    const report = () => response.trailer.set(TRAILER, this.#trailer(request));
-    return (async function* () {
-      let failed = false;
-      try {
-        yield* response.message;
-      } catch (error) {
-        failed = isFailure(error);
-        throw error;
-      } finally {
-        end(failed);
-        report();
-      }
-    })();
   }
 
   /** A slow reader gets a report less often, and always the newest. */
@@ -188,8 +144,8 @@ class Reports implements LoadReports {
     });
   }
 
-  #trailer({ contextValues }: Call): string {
-    const call = callMetricsOf(contextValues);
+  trailer(values: ContextValues | undefined): string {
+    const call = values && callMetricsOf(values);
     const latencyMs = this.#recorder.latencyMs;
     if (call !== undefined || latencyMs === undefined) return trailerOf(this.#report(call));
     const { rates } = this.#recorder;

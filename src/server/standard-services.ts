@@ -1,5 +1,6 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { ServiceOptions } from "../grpc/server/options.ts";
+import type { CallRecorder } from "../grpc/server/recorder.ts";
 import { createHealth, type ServerHealth } from "./health.ts";
 import { reportLoad } from "./load-report.ts";
 import type { GrpcServerOptions } from "./options.ts";
@@ -9,23 +10,25 @@ import { reflectionRoutes } from "./reflection.ts";
 export interface StandardServices {
   readonly options: ServiceOptions;
   readonly health: ServerHealth | undefined;
+  /** What hears of the calls. */
+  readonly recorder: CallRecorder | undefined;
   /** The names of the server's own services. */
   readonly names: ReadonlySet<string>;
 }
 
 /** Adds the standard services to a server's own. Their streams end with `ended`. */
 export function withStandardServices(options: GrpcServerOptions<unknown>, ended: AbortSignal): StandardServices {
-  const { interceptors = [], reflection = false, routes } = options;
+  const { reflection = false, routes } = options;
   const health = given(options.health, createHealth);
   const loadReports = given(options.loadReports, reportLoad);
   const names = new Set<string>();
   const standard = { shutdownSignal: ended };
   return {
     health,
+    recorder: loadReports?.recorder,
     names,
     options: {
       ...options,
-      interceptors: loadReports === undefined ? interceptors : [loadReports.interceptor, ...interceptors],
       routes(router: ConnectRouter) {
         routes(router);
         for (const { service } of router.handlers) names.add(service.typeName);

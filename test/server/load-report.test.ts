@@ -5,6 +5,7 @@ import {
   ConnectError,
   type ConnectRouter,
   createClient,
+  createContextValues,
   createRouterTransport,
   decodeBinaryHeader,
   type HandlerContext,
@@ -200,7 +201,8 @@ describe("a load report", () => {
       given.abort();
       return Promise.resolve({ stream: true, message: (async function* () {})(), trailer: new Headers() } as never);
     });
-    await next({ service: Simple, signal: given.signal } as never);
+    const method = Simple.method.routeServerStream;
+    await next({ method, contextValues: createContextValues(), signal: given.signal } as never);
     assert.equal((await call()).namedMetrics["rif"], 0);
   });
 

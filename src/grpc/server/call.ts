@@ -14,6 +14,7 @@ import { PrefixedMessage } from "../prefixed-message.ts";
 import { CallContext, urlOf } from "./context.ts";
 import type { ErrorReport } from "./error-report.ts";
 import type { IncomingRequest } from "./options.ts";
+import { type CallRecorder, withRecorded } from "./recorder.ts";
 import type { CallInfo } from "./request.ts";
 import type { Exchange, Route } from "./route.ts";
 import { NO_FIELDS, OK, statusFields } from "./status.ts";
@@ -23,6 +24,7 @@ export interface CallHost {
   readonly deadlines: Deadlines;
   readonly report: ErrorReport;
   readonly contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
+  readonly recorder: CallRecorder | undefined;
 }
 
 /** What unary and streaming calls share: the gate, the deadline, the response's messages and a single end. */
@@ -39,6 +41,9 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   readonly #head: HeaderBlock;
   readonly #info: CallInfo;
   #deadline: Deadline | undefined = undefined;
+  /** Set while the recorder waits for its end. */
+  #arrivedAtMs: number | undefined = undefined;
+  #error: unknown = undefined;
 
   constructor(host: CallHost, head: HeaderBlock, info: CallInfo) {
     super();
@@ -56,7 +61,8 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
 
   override onOpen(): void {
     const head = this.#head, { timeoutMs } = this.#info;
-    const { deadlines, contextValues } = this.#host;
+    const { deadlines, contextValues, recorder } = this.#host;
+    if (recorder !== undefined) this.#arrivedAtMs = recorder.arrived(this.route.desc);
     if (timeoutMs !== undefined) this.#deadline = deadlines.add(timeoutMs, this);
     let values: ContextValues | undefined;
     try {
@@ -76,7 +82,8 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     try {
       await gate(this.context);
     } catch (error) {
-      this.fail(error);
+      this.endHandling();
+      return this.fail(error);
     }
     this.endHandling();
     if (!this.ended) this.#admit();
@@ -136,7 +143,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   #succeed(trailers: string[] | undefined): void {
     if (this.ended) return;
     this.#end(undefined);
-    this.finish(OK, trailers);
+    this.finish(OK, this.#recorded(OK.bytes, trailers));
   }
 
   /** The handler's own fields for the header section. @throws ConnectError */
@@ -172,8 +179,16 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     if (!this.headSent && own !== undefined && fieldListBytes(own) + this.exchange.head.bytes <= most) {
       this.respond(this.exchange.head, own);
     }
-    if (this.headSent) this.finish(NO_FIELDS, statusFields(error, more, most));
-    else this.finish(this.exchange.statusAlone, statusFields(error, more, most - this.exchange.statusAlone.bytes));
+    const template = this.headSent ? NO_FIELDS : this.exchange.statusAlone;
+    this.finish(template, this.#recorded(template.bytes, statusFields(error, more, most - template.bytes)));
+  }
+
+  /** Trailers with the recorder's, unless the client would not accept so many bytes. */
+  #recorded(templateBytes: number, fields: string[] | undefined): string[] | undefined {
+    const { recorder } = this.#host;
+    if (recorder === undefined) return fields;
+    const all = withRecorded(recorder, recorder.trailer(this.context.givenValues), fields);
+    return templateBytes + fieldListBytes(all) <= this.connection!.maxResponseHeaderListBytes ? all : fields;
   }
 
   #sendable(template: HeaderTemplate, fields: string[] | undefined): string[] | undefined {
@@ -191,6 +206,21 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     this.#deadline?.cancel();
     this.context.end(error);
     this.onEnded(error);
+    this.#error = error;
+    if (!this.handling) this.#leave();
+  }
+
+  override endHandling(): void {
+    super.endHandling();
+    if (this.ended) this.#leave();
+  }
+
+  /** Neither is its response incomplete, nor does its handler run. */
+  #leave(): void {
+    const arrivedAtMs = this.#arrivedAtMs;
+    if (arrivedAtMs === undefined) return;
+    this.#arrivedAtMs = undefined;
+    this.#host.recorder!.ended(this.route.desc, arrivedAtMs, this.#error);
   }
 
   onDeadline(): void {

@@ -2,10 +2,11 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import type { Deadline } from "../../time/deadline.ts";
-import { lazyHeaders } from "../lazy-headers.ts";
+import { type LazyHeaders, lazyHeaders } from "../lazy-headers.ts";
 import { metadataFields, RESPONSE_FIELDS } from "../metadata.ts";
 import { CallSignal } from "./call-signal.ts";
 import type { Exchange, Route } from "./route.ts";
+import { OK } from "./status.ts";
 
 /**
  * A call as its handler sees it. Most handlers look at one or two members, so each is created when it is first read:
@@ -18,8 +19,8 @@ export class CallContext implements HandlerContext {
   readonly #head: HeaderBlock;
   readonly #deadline: Deadline | undefined;
   #requestHeader: Headers | undefined = undefined;
-  #responseHeader: Headers | undefined = undefined;
-  #responseTrailer: Headers | undefined = undefined;
+  #responseHeader: LazyHeaders | undefined = undefined;
+  #responseTrailer: LazyHeaders | undefined = undefined;
   #signal: CallSignal | undefined = undefined;
   #ended = false;
   #reason: unknown = undefined;
@@ -59,13 +60,17 @@ export class CallContext implements HandlerContext {
     return this.#requestHeader ??= lazyHeaders(this.#head);
   }
   get responseHeader(): Headers {
-    return this.#responseHeader ??= new Headers({ "content-type": contentType(this.#exchange) });
+    return this.#responseHeader ??= lazyHeaders({ fields: contentType(this.#exchange) });
   }
   get responseTrailer(): Headers {
-    return this.#responseTrailer ??= new Headers({ "grpc-status": "0" });
+    return this.#responseTrailer ??= lazyHeaders(OK);
   }
   get values(): ContextValues {
     return this.#values ??= createContextValues();
+  }
+  /** The context values, if there are any. */
+  get givenValues(): ContextValues | undefined {
+    return this.#values;
   }
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
@@ -116,14 +121,15 @@ export class CallContext implements HandlerContext {
   }
 }
 
-function fieldsOf(headers: Headers | undefined): string[] | undefined {
-  if (headers === undefined) return undefined;
+function fieldsOf(headers: LazyHeaders | undefined): string[] | undefined {
+  if (headers === undefined || !headers.built) return undefined;
   const fields = metadataFields(headers, RESPONSE_FIELDS);
   return fields.length === 0 ? undefined : fields;
 }
 
-function contentType({ head: { fields } }: Exchange): string {
-  return fields[fields.indexOf("content-type") + 1]!;
+function contentType({ head: { fields } }: Exchange): string[] {
+  const at = fields.indexOf("content-type");
+  return fields.slice(at, at + 2);
 }
 
 /** The URL of a request: valid whatever the client says, and with its path, whatever is in the authority. */

@@ -19,9 +19,9 @@ export class Dispatcher {
   readonly #host: CallHost;
 
   constructor(services: Services, clock: Clock | undefined) {
-    const { contextValues, report } = services;
+    const { contextValues, recorder, report } = services;
     this.#services = services;
-    this.#host = { deadlines: deadlinesOf(clock), report, contextValues };
+    this.#host = { deadlines: deadlinesOf(clock), report, contextValues, recorder };
   }
 
   /** The stream of a request. */

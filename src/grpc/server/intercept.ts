@@ -9,6 +9,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { HandlerContext, Interceptor, StreamResponse, UnaryResponse } from "@connectrpc/connect";
 import type { CallContext } from "./context.ts";
+import { LazyRequest } from "./lazy-request.ts";
 import { missingMessage, unexpectedMessage } from "./request-error.ts";
 import type { Answer, Route } from "./route.ts";
 
@@ -20,11 +21,12 @@ type Request = Parameters<Next>[0];
 export async function interceptUnary(route: Route, context: CallContext, message: Message): Promise<Message> {
   const { service, responseHeader: header, responseTrailer: trailer } = context;
   const method = route.desc as DescMethodUnary;
+  const lazy = new LazyRequest(context, false, message);
   const handler: Next = async (request) => {
-    const answer = await route.implementation(request.message, seenBy(context, request)) as Answer;
-    return { stream: false, message: create(method.output, await answer), method, service, header, trailer };
+    const answer = await (route.implementation(request.message, seenBy(context, request, lazy)) as Answer);
+    return { stream: false, message: create(method.output, answer), method, service, header, trailer };
   };
-  const response = await intercepted(route, handler)({ ...common(context), stream: false, message, method });
+  const response = await intercepted(route, handler)(lazy.request);
   replace(header, response.header);
   replace(trailer, response.trailer);
   return (response as UnaryResponse).message;
@@ -38,12 +40,13 @@ export async function interceptStream(
 ): Promise<AsyncIterable<Message>> {
   const { service, responseHeader: header, responseTrailer: trailer } = context;
   const method = route.desc as DescMethodStreaming;
+  const lazy = new LazyRequest(context, true, message);
   const handler: Next = async (request) => {
-    const seen = seenBy(context, request);
+    const seen = seenBy(context, request, lazy);
     const responses = await streamed(route, request.message as AsyncIterable<Message>, seen);
     return { stream: true, message: responses, method, service, header, trailer };
   };
-  const response = await intercepted(route, handler)({ ...common(context), stream: true, message, method });
+  const response = await intercepted(route, handler)(lazy.request);
   replace(header, response.header);
   return withTrailer((response as StreamResponse).message, () => replace(trailer, response.trailer));
 }
@@ -77,12 +80,10 @@ function intercepted({ options: { interceptors } }: Route, handler: Next): Next 
   return interceptors.reduceRight((next, interceptor) => interceptor(next), handler);
 }
 
-function common({ requestMethod, url, signal, requestHeader, service, values }: CallContext) {
-  return { requestMethod, url, signal, header: requestHeader, service, contextValues: values };
-}
-
-/** The context that a handler sees: with what its interceptors changed. */
-function seenBy(context: CallContext, { service, header, signal, contextValues }: Request): HandlerContext {
+/** The context that a handler sees: with what its interceptors changed of the request that they got. */
+function seenBy(context: CallContext, request: Request, lazy: LazyRequest): HandlerContext {
+  if (request === lazy.request && lazy.unchanged) return context;
+  const { service, header, signal, contextValues } = request;
   return { ...context.all, service, requestHeader: header, signal, values: contextValues };
 }
 

@@ -13,6 +13,8 @@ import { checkOptions, givenOf } from "../../option.ts";
 import { DEFAULT_READ_MAX_BYTES } from "../message-options.ts";
 import { type ErrorReport, reportingGate, reportingInterceptor } from "./error-report.ts";
 import { resolveRouteOptions, ROUTE_OPTIONS, type RouteOptions, SERVER_COMPRESSIONS } from "./options.ts";
+import { recordingGate } from "./recorded-call.ts";
+import type { CallRecorder } from "./recorder.ts";
 import { Route } from "./route.ts";
 
 /** The methods of a server, by their paths. */
@@ -43,6 +45,14 @@ export class Routes {
   }
 }
 
+/** What a {@link RecordingRouter} serves. */
+export interface RouterHost {
+  readonly routes: Routes;
+  readonly report: ErrorReport;
+  /** What hears of the calls. */
+  readonly recorder: CallRecorder | undefined;
+}
+
 const NAMES = Object.keys(ROUTE_OPTIONS);
 
 /**
@@ -51,14 +61,12 @@ const NAMES = Object.keys(ROUTE_OPTIONS);
  */
 export class RecordingRouter implements ConnectRouter {
   readonly #options: RouteOptions;
-  readonly #routes: Routes;
-  readonly #report: ErrorReport;
+  readonly #host: RouterHost;
   readonly #inner: ConnectRouter;
 
-  constructor(options: RouteOptions, routes: Routes, report: ErrorReport) {
-    this.#options = givenOf(options, NAMES);
-    this.#routes = routes;
-    this.#report = report;
+  constructor(options: RouteOptions, host: RouterHost) {
+    this.#host = host;
+    this.#options = this.#given(options);
     this.#inner = createConnectRouter(this.#forConnect(this.#options));
   }
 
@@ -90,21 +98,34 @@ export class RecordingRouter implements ConnectRouter {
   /** A service's options, in place of the router's. An undefined one counts as omitted. */
   #merged(taker: string, options: RouteOptions): RouteOptions {
     checkOptions(taker, options, ROUTE_OPTIONS);
-    return { ...this.#options, ...givenOf(options, NAMES) };
+    return { ...this.#options, ...this.#given(options) };
+  }
+
+  #given(options: RouteOptions): RouteOptions {
+    const given = givenOf(options, NAMES), { recorder } = this.#host;
+    if (recorder === undefined || given.interceptors === undefined) return given;
+    return { ...given, interceptors: given.interceptors.filter((interceptor) => interceptor !== recorder.interceptor) };
   }
 
   /** The options with this library's defaults, and with errors reported. */
   #forConnect(options: RouteOptions): RouteOptions {
     const { interceptors = [], requestGate } = options;
+    const { recorder, report } = this.#host;
     if (requestGate !== undefined && validateUniversalHandlerOptions({ requestGate }).requestGate === undefined) {
       throw new TypeError("option requestGate needs a newer @connectrpc/connect: this one would ignore it");
     }
+    let gate = requestGate && reportingGate(report, requestGate);
+    if (gate !== undefined && recorder !== undefined) gate = recordingGate(recorder, gate);
     return {
       readMaxBytes: DEFAULT_READ_MAX_BYTES,
       acceptCompression: [...SERVER_COMPRESSIONS],
       ...options,
-      interceptors: [reportingInterceptor(this.#report), ...interceptors],
-      ...requestGate !== undefined && { requestGate: reportingGate(this.#report, requestGate) },
+      interceptors: [
+        ...recorder === undefined ? [] : [recorder.interceptor],
+        reportingInterceptor(report),
+        ...interceptors,
+      ],
+      ...requestGate !== undefined && { requestGate: gate },
     };
   }
 
@@ -113,7 +134,7 @@ export class RecordingRouter implements ConnectRouter {
     const handlers = this.handlers.slice(from);
     for (const spec of specs) {
       const universal = handlers.find((handler) => handler.method === spec.method);
-      if (universal !== undefined) this.#routes.add(new Route(spec, resolved, universal));
+      if (universal !== undefined) this.#host.routes.add(new Route(spec, resolved, universal));
     }
   }
 }

@@ -3,6 +3,9 @@ import type { UniversalServerRequest, UniversalServerResponse } from "@connectrp
 import { Cors } from "./cors.ts";
 import { type ErrorReport, errorReport } from "./error-report.ts";
 import type { IncomingRequest, ServiceOptions } from "./options.ts";
+import { answerRecorded } from "./recorded-call.ts";
+import type { CallRecorder } from "./recorder.ts";
+import type { Route } from "./route.ts";
 import { RecordingRouter, Routes } from "./router.ts";
 
 /** What a server serves, whatever its requests arrive on. */
@@ -10,15 +13,18 @@ export class Services {
   readonly routes: Routes;
   readonly report: ErrorReport;
   readonly contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
+  /** What hears of the calls. */
+  readonly recorder: CallRecorder | undefined;
   readonly #cors: Cors | undefined;
 
   /** @throws TypeError or RangeError for an invalid option of a service, and whatever `routes` throws */
-  constructor(options: ServiceOptions) {
+  constructor(options: ServiceOptions, recorder?: CallRecorder) {
+    this.recorder = recorder;
     this.report = errorReport(options.onError);
     this.contextValues = options.contextValues;
     this.#cors = options.cors === undefined ? undefined : new Cors(options.cors);
     this.routes = new Routes(options.requestPathPrefix ?? "");
-    options.routes(new RecordingRouter(options, this.routes, this.report));
+    options.routes(new RecordingRouter(options, { routes: this.routes, report: this.report, recorder }));
   }
 
   /** Answers a request by one of Connect's handlers, which speak all of its protocols. */
@@ -26,9 +32,14 @@ export class Services {
     const preflight = this.#cors?.preflight(request);
     if (preflight !== undefined) return preflight;
     const route = this.routes.find(pathOf(request.url));
-    const response = route === undefined ? { status: 404 } : await route.universal(request);
+    const response = route === undefined ? { status: 404 } : await this.#call(route, request);
     return this.#cors === undefined ? response : this.#cors.readable(request, response);
   };
+
+  #call(route: Route, request: UniversalServerRequest): Promise<UniversalServerResponse> {
+    const { recorder } = this;
+    return recorder === undefined ? route.universal(request) : answerRecorded(recorder, route, request);
+  }
 }
 
 /** The path of a URL as the client sent it, with the query: what leads to a method must not be spelled in many ways. */

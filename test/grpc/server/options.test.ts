@@ -242,6 +242,60 @@ describe("an option for Connect's handlers", () => {
     },
   });
 
+  // Each in its own way of changing a request.
+  const changes: Record<string, (request: Parameters<ReturnType<Interceptor>>[0], by: object) => object> = {
+    assigned: (request, by) => Object.assign(request, by),
+    spread: (request, by) => ({ ...request, ...by }),
+    inherited: (request, by) => Object.assign(Object.create(request), by),
+    defined: (request, by) => Object.defineProperties(request, Object.getOwnPropertyDescriptors(by)),
+  };
+  for (const [how, change] of Object.entries(changes)) {
+    const signal = AbortSignal.abort(new Error("replaced"));
+    const changing: Interceptor = (next) => (request) => {
+      const { url, requestMethod, service, method, contextValues, header, message } = request;
+      assert.deepEqual(Object.keys({ ...request }).toSorted(), Object.keys(request).toSorted());
+      for (const name of ["url", "signal", "header", "contextValues", "message", "stream"] as const) {
+        assert.ok(name in request);
+        assert.equal(Object.getOwnPropertyDescriptor(request, name)?.value, request[name]);
+      }
+      assert.equal(new URL(url).pathname, `/proto.Simple/${method.name}`);
+      assert.deepEqual([requestMethod, service, request.signal.aborted], ["POST", Simple, false]);
+      assert.equal(request.signal, request.signal);
+      assert.equal(header, request.header);
+      assert.equal(contextValues.get(key), "none");
+      const by = {
+        header: new Headers({ x: "new" }),
+        signal,
+        contextValues: createContextValues().set(key, "replaced"),
+        ...!request.stream && { message: { ...message, data: "changed" } },
+      };
+      const changed = change(request, by) as typeof request;
+      assert.equal(changed.signal, signal);
+      assert.equal(changed.header, by.header);
+      assert.equal(changed.contextValues, by.contextValues);
+      return next(changed);
+    };
+    const seen = ({ requestHeader, signal, values, url }: HandlerContext) =>
+      [requestHeader.get("x"), signal.reason?.message, values.get(key), new URL(url).pathname].join();
+    const answer = "new,replaced,replaced,/proto.Simple/Route";
+    onBothPaths(
+      `interceptors, with members of the request ${how}`,
+      { interceptors: [changing] },
+      async ({ client }) => {
+        assert.equal((await client.route({ data: "a" })).value, `changed ${answer}`);
+        assert.deepEqual(await values(client.routeServerStream({ data: "a" })), [`a ${answer}ServerStream`]);
+      },
+      {
+        methods: {
+          route: ({ data }, context) => ({ value: `${data} ${seen(context)}` }),
+          async *routeServerStream({ data }, context) {
+            yield { value: `${data} ${seen(context)}` };
+          },
+        },
+      },
+    );
+  }
+
   onBothPaths("readMaxBytes", { readMaxBytes: 100 }, async (subject) => {
     await allFailWith(Code.ResourceExhausted, subject, "x".repeat(101));
     for (const call of calls(subject, "x".repeat(90))) await call;
