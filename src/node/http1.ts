@@ -22,11 +22,21 @@ export function http1Server(answer: Http1Answer): Http1Server {
   let closing = false;
   const clients = new Map<Duplex, Peer>();
   const current = new WeakMap<Duplex, http.IncomingMessage>();
+  // Those between two requests. A server that doesn't listen has no list of its own: closeIdleConnections() is in vain.
+  const idle = new Set<Duplex>();
   const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    const { socket } = request;
     if (closing || CLOSES_UNASKED) response.setHeader("connection", "close");
-    current.set(request.socket, request);
-    response.on("close", () => current.delete(request.socket));
-    void respond((asked) => answer(asked, clients.get(request.socket) ?? {}), request, response);
+    idle.delete(socket);
+    current.set(socket, request);
+    response.on("close", () => {
+      if (current.get(socket) !== request) return;
+      current.delete(socket);
+      if (!request.complete && !socket.destroyed) discard(request, socket);
+      if (closing) socket.end();
+      else if (clients.has(socket)) idle.add(socket);
+    });
+    void respond((asked) => answer(asked, clients.get(socket) ?? {}), request, response);
   });
   // A client may be silent while it is answered, and not while its request is incomplete.
   server.setTimeout(SILENCE_MS, (socket) => {
@@ -37,18 +47,29 @@ export function http1Server(answer: Http1Answer): Http1Server {
   return {
     serve(socket, client) {
       clients.set(socket, client);
-      socket.on("close", () => clients.delete(socket));
+      socket.on("close", () => {
+        clients.delete(socket);
+        idle.delete(socket);
+      });
       server.emit("connection", socket);
       socket.resume();
     },
     close() {
       closing = true;
-      server.closeIdleConnections();
+      for (const socket of idle) socket.end();
     },
     destroy() {
       for (const socket of clients.keys()) socket.destroy();
     },
   };
+}
+
+/** Drops what still comes of a request that was answered early: the next one on its connection is behind it. */
+function discard(request: http.IncomingMessage, socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), SILENCE_MS);
+  timer.unref();
+  request.on("close", () => clearTimeout(timer));
+  request.resume();
 }
 
 async function respond(
@@ -84,7 +105,8 @@ function universalRequest(request: http.IncomingMessage, signal: AbortSignal): U
       /^[\w.:[\]-]+$/.test(header.get("host") ?? "") ? header.get("host") : "localhost"
     }${request.url}`,
     header,
-    body: request,
+    // Who stops reading must not destroy the request, which would leave the rest of it in its connection.
+    body: request.iterator({ destroyOnReturn: false }),
     signal,
   };
 }

@@ -1,0 +1,75 @@
+// The server's connections of HTTP/1.1, from a client that keeps them.
+
+import assert from "node:assert/strict";
+import http from "node:http";
+import { describe, it, type TestContext } from "node:test";
+import { Simple } from "../../gen/simple_pb.ts";
+import { createGrpcServer, type CreateGrpcServerOptions, shutdown } from "../../src/server.ts";
+import { eventually } from "../support/eventually.ts";
+
+/** A server of the demo service, and a client that has one connection and keeps it. */
+async function serve(t: TestContext, options: Partial<CreateGrpcServerOptions> = {}) {
+  const server = createGrpcServer({
+    routes: (router) =>
+      router.service(Simple, {
+        route: ({ data }) => ({ value: String(data.length) }),
+      }),
+    ...options,
+  });
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(async () => {
+    agent.destroy();
+    server.closeAllConnections();
+    await server.close();
+  });
+  /** Calls `route`, in chunks, so that the server learns its length as it reads. */
+  const call = (length: number) =>
+    new Promise<string>((resolve, reject) => {
+      const headers = { "content-type": "application/json", "transfer-encoding": "chunked" };
+      const path = "/proto.Simple/Route";
+      const request = http.request({ host: "127.0.0.1", port, path, method: "POST", agent, headers }, (response) => {
+        let text = "";
+        response.on("data", (chunk) => text += chunk);
+        response.on("end", () => resolve(`${response.statusCode} ${text}`));
+        response.on("error", reject);
+      });
+      request.on("error", reject);
+      request.end(JSON.stringify({ data: "x".repeat(length) }));
+    });
+  return { server, call };
+}
+
+describe("a server's connections of HTTP/1.1", () => {
+  it("end at a shutdown when they are idle", async (t) => {
+    const { server, call } = await serve(t);
+    assert.equal(await call(1), '200 {"value":"1"}');
+    assert.equal(await shutdown(server, { drainMs: 30_000 }), true);
+    assert.equal(server.connections, 0);
+  });
+
+  it("end at a shutdown after the response that was on its way", async (t) => {
+    let answer: (() => void) | undefined;
+    const { server, call } = await serve(t, {
+      routes: (router) =>
+        router.service(Simple, { route: () => new Promise((resolve) => answer = () => resolve({ value: "late" })) }),
+    });
+    const called = call(1);
+    await eventually("the handler runs", () => answer);
+    const down = shutdown(server, { drainMs: 30_000 });
+    answer!();
+    assert.equal(await called, '200 {"value":"late"}');
+    assert.equal(await down, true);
+  });
+
+  it("serve the next request after one that was refused before all of it was read", async (t) => {
+    const { call } = await serve(t, { readMaxBytes: 100_000 });
+    for (let i = 0; i < 3; i++) {
+      // Deno closes the connection, perhaps while the client is still sending.
+      const refused = await call(3_000_000).catch((error) => error);
+      if (!(refused instanceof Error)) assert.match(refused, /^429 .*resource_exhausted/);
+      else assert.ok("Deno" in globalThis, `${refused}`);
+      assert.equal(await call(90_000), '200 {"value":"90000"}');
+    }
+  });
+});
