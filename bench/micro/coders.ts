@@ -10,8 +10,8 @@ import { createDecoder } from "../../src/grpc/decoder/decoder.ts";
 import { createEncoder } from "../../src/grpc/encoder/encoder.ts";
 import { median } from "../row.ts";
 
-const MESSAGES_PER_BATCH = 20_000;
-const WARM_UP_BATCHES = 4;
+const MESSAGES_PER_BATCH = 4_000;
+const WARM_UP_BATCHES = 10;
 const BATCHES = 15;
 
 const memory = new Uint8Array(64 * 1024);

@@ -7,6 +7,8 @@ const SHORT_STRING = 64;
 const LARGEST_FLOAT = 3.4028234663852886e38;
 const DECIMAL = /^-?[0-9]+$/;
 const TWO_32 = 2 ** 32;
+const SIGNED = [-(2n ** 63n), 2n ** 63n - 1n] as const;
+const UNSIGNED = [0n, 2n ** 64n - 1n] as const;
 
 const textEncoder = new TextEncoder();
 const scratch = new Uint8Array(8);
@@ -116,16 +118,24 @@ function writeDouble(value: unknown, into: Uint8Array, at: number): number {
   return copy(scratch, 0, 8, into, at);
 }
 
-/** For integers of 64 bits: signed or not, as a function of their halves. */
+/** For integers of 64 bits, signed or not: `write` gets their halves. */
 function int64Writer(
-  wrap: (bits: 64, value: bigint) => bigint,
+  [least, most]: readonly [bigint, bigint],
   write: (lo: number, hi: number, into: Uint8Array, at: number) => number,
 ): Write {
+  const leastNumber = Number(least);
   return (value, into, at) => {
     // Some schemas have them as text.
     const integer = typeof value === "string" && DECIMAL.test(value) ? BigInt(value) : value;
-    if (typeof integer !== "bigint" || wrap(64, integer) !== integer) return UNUSUAL;
-    return write(low(integer), high(integer), into, at);
+    if (typeof integer !== "bigint") return UNUSUAL;
+    // Most are small, and numbers take less than what BigInts need.
+    const number = Number(integer);
+    if (Number.isSafeInteger(number) && number >= leastNumber) {
+      return write(number >>> 0, Math.floor(number / TWO_32) >>> 0, into, at);
+    }
+    if (integer < least || integer > most) return UNUSUAL;
+    view.setBigInt64(0, integer, true);
+    return write(view.getUint32(0, true), view.getUint32(4, true), into, at);
   };
 }
 
@@ -136,17 +146,6 @@ function writeZigzag64(lo: number, hi: number, into: Uint8Array, at: number): nu
 
 function writeBits64(lo: number, hi: number, into: Uint8Array, at: number): number {
   return writeBits32(hi, into, writeBits32(lo, into, at));
-}
-
-/** The lower 32 bits. Arithmetic of BigInt allocates, so it is left for those that a number can't hold. */
-function low(value: bigint): number {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number >>> 0 : Number(BigInt.asUintN(32, value));
-}
-
-function high(value: bigint): number {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? Math.floor(number / TWO_32) >>> 0 : Number(BigInt.asUintN(32, value >> 32n));
 }
 
 function writeVarint64(lo: number, hi: number, into: Uint8Array, at: number): number {
@@ -178,9 +177,9 @@ const WRITERS: Readonly<Record<ScalarType, Write>> = {
   [ScalarType.SFIXED32]: writeSfixed32,
   [ScalarType.FLOAT]: writeFloat,
   [ScalarType.DOUBLE]: writeDouble,
-  [ScalarType.INT64]: int64Writer(BigInt.asIntN, writeVarint64),
-  [ScalarType.UINT64]: int64Writer(BigInt.asUintN, writeVarint64),
-  [ScalarType.SINT64]: int64Writer(BigInt.asIntN, writeZigzag64),
-  [ScalarType.FIXED64]: int64Writer(BigInt.asUintN, writeBits64),
-  [ScalarType.SFIXED64]: int64Writer(BigInt.asIntN, writeBits64),
+  [ScalarType.INT64]: int64Writer(SIGNED, writeVarint64),
+  [ScalarType.UINT64]: int64Writer(UNSIGNED, writeVarint64),
+  [ScalarType.SINT64]: int64Writer(SIGNED, writeZigzag64),
+  [ScalarType.FIXED64]: int64Writer(UNSIGNED, writeBits64),
+  [ScalarType.SFIXED64]: int64Writer(SIGNED, writeBits64),
 };
