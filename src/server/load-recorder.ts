@@ -17,6 +17,8 @@ export class LoadRecorder {
   #finished = 0;
   #failed = 0;
   #cpuMs = cpuMs();
+  #latencyMs: number | undefined = undefined;
+  #latencyAtMs = 0;
   #rates = { perSecond: 0, errorsPerSecond: 0, cpu: 0 };
 
   constructor(clock: Clock) {
@@ -42,15 +44,22 @@ export class LoadRecorder {
     this.#latency.add(this.inFlight, this.#clock.now() - arrivedAtMs);
   }
 
-  /** How long unary calls take at the present load, in milliseconds; undefined as long as none was answered. */
-  get latencyMs(): number | undefined {
-    return this.#latency.at(this.inFlight);
+  /**
+   * How long unary calls take at the present load, in milliseconds; undefined as long as none was answered. Estimated once
+   * a millisecond, as it takes longer than a small call.
+   */
+  latencyMs(nowMs: number): number | undefined {
+    const atMs = Math.floor(nowMs);
+    if (this.#latencyMs === undefined || this.#latencyAtMs !== atMs) {
+      this.#latencyAtMs = atMs;
+      this.#latencyMs = this.#latency.at(this.inFlight);
+    }
+    return this.#latencyMs;
   }
 
   /** Calls and errors per second, and the CPU time used per time passed; measured over a second or more. */
-  get rates(): { readonly perSecond: number; readonly errorsPerSecond: number; readonly cpu: number } {
-    const now = this.#clock.now();
-    const passedMs = now - this.#windowAtMs;
+  rates(nowMs: number): { readonly perSecond: number; readonly errorsPerSecond: number; readonly cpu: number } {
+    const passedMs = nowMs - this.#windowAtMs;
     if (passedMs < WINDOW_MS) return this.#rates;
     const cpu = cpuMs();
     this.#rates = {
@@ -58,7 +67,7 @@ export class LoadRecorder {
       errorsPerSecond: this.#failed / passedMs * 1_000,
       cpu: (cpu - this.#cpuMs) / passedMs,
     };
-    [this.#windowAtMs, this.#finished, this.#failed, this.#cpuMs] = [now, 0, 0, cpu];
+    [this.#windowAtMs, this.#finished, this.#failed, this.#cpuMs] = [nowMs, 0, 0, cpu];
     return this.#rates;
   }
 }

@@ -124,7 +124,7 @@ class Reports implements LoadReports, CallRecorder {
   async *#reports(interval: Duration | undefined, signal: AbortSignal): AsyncIterable<ReportInit> {
     const wantedMs = interval === undefined ? 0 : Number(interval.seconds) * 1_000 + interval.nanos / 1e6;
     for (;;) {
-      yield this.#report(undefined);
+      yield this.#report(this.#clock.now(), undefined);
       await this.#pause(Math.max(wantedMs, this.#minReportIntervalMs), signal);
     }
   }
@@ -146,25 +146,26 @@ class Reports implements LoadReports, CallRecorder {
 
   trailer(values: ContextValues | undefined): string {
     const call = values && callMetricsOf(values);
-    const latencyMs = this.#recorder.latencyMs;
-    if (call !== undefined || latencyMs === undefined) return trailerOf(this.#report(call));
-    const { rates } = this.#recorder;
+    const nowMs = this.#clock.now();
+    const latencyMs = this.#recorder.latencyMs(nowMs);
+    if (call !== undefined || latencyMs === undefined) return trailerOf(this.#report(nowMs, call));
+    const rates = this.#recorder.rates(nowMs);
     if (rates !== this.#trailerRates) {
-      [this.#trailerRates, this.#usual] = [rates, new LoadTrailer(this.#lasting(undefined))];
+      [this.#trailerRates, this.#usual] = [rates, new LoadTrailer(this.#lasting(nowMs, undefined))];
     }
     return this.#usual!.with(this.#recorder.inFlight, latencyMs);
   }
 
-  #report(call: CallMetrics | undefined): ReportInit {
-    const latencyMs = this.#recorder.latencyMs;
-    const lasting = this.#lasting(call);
+  #report(nowMs: number, call: CallMetrics | undefined): ReportInit {
+    const latencyMs = this.#recorder.latencyMs(nowMs);
+    const lasting = this.#lasting(nowMs, call);
     const measured = { [IN_FLIGHT]: this.#recorder.inFlight, ...latencyMs !== undefined && { [LATENCY]: latencyMs } };
     return { ...lasting, namedMetrics: { ...measured, ...lasting.namedMetrics } };
   }
 
   /** A report without what changes with every call. */
-  #lasting(call: CallMetrics | undefined) {
-    const { perSecond, errorsPerSecond, cpu } = this.#recorder.rates;
+  #lasting(nowMs: number, call: CallMetrics | undefined) {
+    const { perSecond, errorsPerSecond, cpu } = this.#recorder.rates(nowMs);
     const metrics = merged(this.#metrics, call);
     return {
       cpuUtilization: metrics.cpuUtilization ?? cpu,
