@@ -110,7 +110,9 @@ export function kind(expected: string, is: (value: unknown) => boolean): Check {
 /** A value that must not appear in an error: a password, a private key. */
 export function secret(expected: string, is: (value: unknown) => boolean): Check {
   return (name, value) => {
-    if (!is(value)) throw new TypeError(`option ${name} is a ${typeof value} that can't be used: expected ${expected}`);
+    if (is(value)) return;
+    const what = value === undefined || value === null ? String(value) : `a ${typeof value} that can't be used`;
+    throw new TypeError(`option ${name} is ${what}: expected ${expected}`);
   };
 }
 

@@ -43,6 +43,8 @@ export type { Closable } from "./node/drain.ts";
 export type { ServerTlsOptions, ServerTlsSource } from "./node/server-tls.ts";
 export type { GrpcServer } from "./server/grpc-server.ts";
 export type { ServerKeepalive, ServerLimits } from "./server/options.ts";
+export type { CorsOptions } from "./grpc/server/cors.ts";
+export type { FetchHandler } from "./grpc/server/fetch-handler.ts";
 export type { FailedCall, IncomingRequest, RouteOptions } from "./grpc/server/options.ts";
 export type { CallRecorder } from "./grpc/server/recorder.ts";
 export type { Peer, PeerCertificate } from "./http2/server/peer.ts";

@@ -56,7 +56,7 @@ export function http1Server(answer: Http1Answer): Http1Server {
     },
     close() {
       closing = true;
-      for (const socket of idle) socket.end();
+      for (const socket of idle) socket.destroy();
     },
     destroy() {
       for (const socket of clients.keys()) socket.destroy();

@@ -117,5 +117,8 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
 const LISTEN: Checks<ListenOptions> = {
   port: wholeNumber(0, 65_535),
   host: kind('a host such as "127.0.0.1"', (value) => typeof value === "string" && value !== ""),
-  path: kind("the path of a Unix domain socket", (value) => typeof value === "string" && value !== ""),
+  path: kind(
+    'the path of a Unix domain socket, such as "/run/app.sock" and without "unix:"',
+    (value) => typeof value === "string" && value !== "" && !value.startsWith("unix:"),
+  ),
 };

@@ -80,6 +80,11 @@ describe("a gRPC server", () => {
     await assert.rejects(serve(t).listen({ host: "127.0.0.1", port }), /EADDRINUSE|in use/i);
     await assert.rejects(serve(t).listen({ port: 70_000 }), /option port is 70000/);
     await assert.rejects(serve(t).listen({ port: 1, path: "x" }), /a port or a path/);
+    await assert.rejects(serve(t).listen({ path: "unix:/x" }), /option path is "unix:\/x": .*without "unix:"/);
+    assert.throws(
+      () => serve(t, { tls: { key: "x" } as never }),
+      /^TypeError: option tls\.cert is undefined: expected PEM/,
+    );
     assert.throws(() => serve(t, { limits: { maxConcurrentStreams: 0 } }), /limits\.maxConcurrentStreams is 0/);
     assert.throws(() => serve(t, { tls: { cert: "x" } as never }), /tls\.cert/);
     assert.throws(() => serve(t, { port: 1 } as never), /port/);
