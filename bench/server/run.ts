@@ -51,7 +51,7 @@ const plan: ServerPlan = {
   contenders: SERVER_CONTENDERS.filter(({ name, runtime }) =>
     (servers?.includes(name) ?? true) && (runtime === "go" ? hasGo() : runtimes?.includes(runtime) ?? true)
   ),
-  idleConnections: quick ? 1_000 : 10_000,
+  idleConnections: quick ? 5_000 : 10_000,
 };
 const unknown = chosen?.filter((name) => !SERVER_CASES.some((which: ServerCase) => which.name === name)) ?? [];
 if (unknown.length > 0) {
