@@ -55,7 +55,7 @@ export interface ConnectionLimits {
   maxConcurrentStreams?: number | undefined;
   /**
    * How many bytes of unfinished requests the server holds, over all connections. A request beyond fails with
-   * ResourceExhausted. Defaults to 64 MiB.
+   * ResourceExhausted, so a `readMaxBytes` above this needs a larger value here, too. Defaults to 64 MiB.
    */
   maxBufferedBytes?: number | undefined;
 }
