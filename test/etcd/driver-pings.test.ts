@@ -45,10 +45,11 @@ const streams = (server: RawServer, count: number) =>
     `the server sees stream ${count}`,
     () => frames(server, ({ type }) => type === FrameType.headers) === count,
   );
+/** On Bun grpc-js sometimes resets a stream twice. */
 const resets = (server: RawServer, count: number) =>
   eventually(
     `the server sees reset ${count}`,
-    () => frames(server, ({ type }) => type === FrameType.rstStream) === count,
+    () => frames(server, ({ type }) => type === FrameType.rstStream) >= count,
   );
 
 describe("pings to etcd", () => {
