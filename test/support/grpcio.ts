@@ -7,12 +7,23 @@ import { root } from "./process.ts";
 const VERSION = "1.82.3";
 
 /** Whether there is a Python that can have a folder of its own for packages. */
-export function hasPython(): boolean {
+function hasPython(): boolean {
   try {
     execFileSync("python3", ["-c", "import ensurepip, venv"], { stdio: "ignore" });
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Why the tests go without grpcio, if they have to: there is no Python, or PyPI can't be reached. */
+export function withoutGrpcio(): string | false {
+  if (!hasPython()) return "there is no Python 3 with venv";
+  try {
+    pythonWithGrpcio();
+    return false;
+  } catch {
+    return `grpcio ${VERSION} can't be installed from PyPI`;
   }
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { eventually } from "../../support/eventually.ts";
 import { hasGo } from "../../support/go.ts";
 import { grpcGo } from "../../support/grpc-go.ts";
-import { hasPython, pythonWithGrpcio } from "../../support/grpcio.ts";
+import { pythonWithGrpcio, withoutGrpcio } from "../../support/grpcio.ts";
 import { executable, runtime, start } from "../../support/process.ts";
 import { type Peer, startPeer } from "../peer.ts";
 import { LARGE, TRIES } from "./tries.ts";
@@ -44,7 +44,7 @@ const CLIENTS: readonly Client[] = [
   },
   {
     name: "grpcio",
-    skip: !hasPython() && "there is no Python 3 with venv",
+    skip: withoutGrpcio(),
     // A thread for each stream is what it takes there.
     without: ["2,000 streams at once"],
     command: (address, security) => {
