@@ -99,7 +99,7 @@ export class IncomingMessages {
     });
   }
 
-  /** The reader stops: it, and whoever still reads, gets no more. */
+  /** The reader stops: no read gets any more messages. */
   return(): Promise<MessageResult> {
     this.#end = { error: undefined };
     this.drop();

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { hasGo } from "./go.ts";
 import { root } from "./process.ts";
 
 /** Each program and the Go module whose main package it is. */
@@ -12,16 +13,6 @@ const MODULES = {
   etcdctl: "go.etcd.io/etcd/etcdctl/v3",
   etcdutl: "go.etcd.io/etcd/etcdutl/v3",
 } as const;
-
-/** Whether there is a Go to build etcd with. */
-export function hasGo(): boolean {
-  try {
-    execFileSync("go", ["version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /**
  * The folder with the programs of an etcd version, such as "3.6.16"; builds them if they are not there yet, which takes

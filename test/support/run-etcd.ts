@@ -4,7 +4,8 @@ import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { buildEtcd, hasGo } from "./build-etcd.ts";
+import { buildEtcd } from "./build-etcd.ts";
+import { hasGo } from "./go.ts";
 import { executable, root } from "./process.ts";
 
 const USAGE = `Runs the registry's tests and its chaos on versions of etcd, built from the Go module proxy if need be.

@@ -1,36 +1,16 @@
 // grpc-js's server, with messages by protobuf-es as all others.
-import { Buffer } from "node:buffer";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   Server,
   ServerCredentials,
-  type ServiceDefinition,
 } from "@grpc/grpc-js";
-import {
-  Simple,
-  type SimpleRequest,
-  SimpleRequestSchema,
-  type SimpleResponse,
-  SimpleResponseSchema,
-} from "../../../gen/simple_pb.ts";
+import { type SimpleRequest, type SimpleResponse, SimpleResponseSchema } from "../../../gen/simple_pb.ts";
+import { method } from "../../../test/support/grpc-js-method.ts";
 import { STREAM_MESSAGES } from "../../kind.ts";
 import { listening } from "../listening.ts";
-
-function method(name: keyof typeof Simple.method): ServiceDefinition[string] {
-  const { methodKind, name: spelled } = Simple.method[name];
-  return {
-    path: `/${Simple.typeName}/${spelled}`,
-    requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
-    responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
-    requestSerialize: (value: SimpleRequest) => Buffer.from(toBinary(SimpleRequestSchema, value)),
-    requestDeserialize: (bytes: Buffer) => fromBinary(SimpleRequestSchema, bytes),
-    responseSerialize: (value: SimpleResponse) => Buffer.from(toBinary(SimpleResponseSchema, value)),
-    responseDeserialize: (bytes: Buffer) => fromBinary(SimpleResponseSchema, bytes),
-  };
-}
 
 const answer = (value: string) => create(SimpleResponseSchema, { code: 200, value });
 

@@ -7,7 +7,7 @@
  */
 export type Write<T = unknown> = (value: T, into: Uint8Array, at: number) => number;
 
-/** The value is none that the encoder knows: protobuf-es encodes the message, or throws its own error. */
+/** The encoder doesn't know such a value: protobuf-es encodes the message, or throws its own error. */
 export const UNUSUAL = -1;
 
 /** How many bytes an unsigned integer of up to 32 bits takes. */

@@ -1,4 +1,4 @@
-// How a call's end is told to its client (gRPC's PROTOCOL-HTTP2, "Responses").
+// How a client learns of its call's end (gRPC's PROTOCOL-HTTP2, "Responses").
 
 import { Code, ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";

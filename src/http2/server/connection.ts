@@ -151,7 +151,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     const code = error instanceof Http2Error ? error.code : ErrorCode.INTERNAL_ERROR;
     this.#cause = error;
     const expected = error instanceof Http2Error;
-    // The text of what should never happen is none of the client's business.
+    // Clients don't see the text of unexpected errors.
     this.writer.goaway(code, expected ? error.message : "internal error", this.requests.lastAnswered);
     if (!expected) this.#events.failed?.(error);
     this.#end(error);

@@ -100,7 +100,7 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   },
   "gzip that is broken": cannotInflate,
   "gzip that is cut": cannotInflate,
-  "gzip that is none": cannotInflate,
+  "gzip that is invalid": cannotInflate,
   "gzip with bytes behind it": cannotInflate,
   "deflate without its header": cannotInflate,
   "two members of gzip": {
@@ -143,10 +143,10 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
     unsteady: true,
   },
   "a timeout of nothing": { reason: PASSED_DEADLINE, outcome: failed("DeadlineExceeded", "the operation timed out") },
-  "a handler is told of a reset with NO_ERROR": toldCanceled,
-  "a handler is told of a reset with INTERNAL_ERROR": toldCanceled,
-  "a handler is told of a reset with REFUSED_STREAM": toldCanceled,
-  "a handler is told of a reset with ENHANCE_YOUR_CALM": toldCanceled,
+  "a handler learns of a reset with NO_ERROR": toldCanceled,
+  "a handler learns of a reset with INTERNAL_ERROR": toldCanceled,
+  "a handler learns of a reset with REFUSED_STREAM": toldCanceled,
+  "a handler learns of a reset with ENHANCE_YOUR_CALM": toldCanceled,
   "GOAWAY(NO_ERROR) of the client's": {
     reason: "a client's GOAWAY is about streams that a server opens, and its own calls go on (RFC 9113 section 6.8)",
     outcome: OK,
@@ -167,7 +167,7 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   "a value with a line break": malformed,
   "a value with a zero byte": malformed,
   "a preface that is wrong in its second half": {
-    reason: "nghttp2 calls a preface that is none an internal error; RFC 9113 section 3.4 says PROTOCOL_ERROR",
+    reason: "nghttp2 calls an invalid preface an internal error; RFC 9113 section 3.4 says PROTOCOL_ERROR",
     outcome: { goaway: "protocolError" },
   },
   "a request, and the end of the client's side": {

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import {
   type handleBidiStreamingCall,
   type handleClientStreamingCall,
@@ -11,34 +11,15 @@ import {
   Metadata,
   Server,
   ServerCredentials,
-  type ServiceDefinition,
 } from "@grpc/grpc-js";
-import {
-  Simple,
-  type SimpleRequest,
-  SimpleRequestSchema,
-  type SimpleResponse,
-  SimpleResponseSchema,
-} from "../../../gen/simple_pb.ts";
+import { type SimpleRequest, type SimpleResponse, SimpleResponseSchema } from "../../../gen/simple_pb.ts";
+import { method } from "../../support/grpc-js-method.ts";
 import { ca, server as identity } from "../../support/tls.ts";
 import { COUNTED, ECHO, FAIL, FAILURE, messagesOf, summaryOf } from "./answers.ts";
 
 const { values: options } = parseArgs({
   options: { port: { type: "string", default: "0" }, tls: { type: "boolean" }, mtls: { type: "boolean" } },
 });
-
-function method(name: keyof typeof Simple.method): ServiceDefinition[string] {
-  const { methodKind, name: spelled } = Simple.method[name];
-  return {
-    path: `/${Simple.typeName}/${spelled}`,
-    requestStream: methodKind === "client_streaming" || methodKind === "bidi_streaming",
-    responseStream: methodKind === "server_streaming" || methodKind === "bidi_streaming",
-    requestSerialize: (value: SimpleRequest) => Buffer.from(toBinary(SimpleRequestSchema, value)),
-    requestDeserialize: (bytes: Buffer) => fromBinary(SimpleRequestSchema, bytes),
-    responseSerialize: (value: SimpleResponse) => Buffer.from(toBinary(SimpleResponseSchema, value)),
-    responseDeserialize: (bytes: Buffer) => fromBinary(SimpleResponseSchema, bytes),
-  };
-}
 
 const answer = (value: string) => create(SimpleResponseSchema, { code: 200, value });
 const took = (data: string) => void (data.startsWith(COUNTED) && console.log(`took ${data}`));

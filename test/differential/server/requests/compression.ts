@@ -34,7 +34,7 @@ export const COMPRESSION: readonly Request[] = [
   compressed("an empty encoding", "", plain),
   compressed("gzip that is broken", "gzip", gzipSync(plain).fill(0x55, 10, 14)),
   compressed("gzip that is cut", "gzip", gzipSync(plain).subarray(0, 15)),
-  compressed("gzip that is none", "gzip", plain),
+  compressed("gzip that is invalid", "gzip", plain),
   compressed("gzip with bytes behind it", "gzip", concat(gzipSync(plain), new Uint8Array(9).fill(7))),
   compressed("two members of gzip", "gzip", concat(gzipSync(plain.subarray(0, 2)), gzipSync(plain.subarray(2)))),
   compressed("deflate without its header", "deflate", deflateRawSync(plain)),

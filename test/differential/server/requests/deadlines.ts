@@ -12,7 +12,7 @@ const timeout = (name: string, value: string, options?: "limited"): Request => (
 
 /** A call that is reset while its handler waits; the answer says what the handler was told. */
 const reset = (name: string, code: number): Request => ({
-  name: `a handler is told of a reset with ${name}`,
+  name: `a handler learns of a reset with ${name}`,
   play: async (client) => {
     const waiting = send({ texts: [`wait ${name}`] })(client);
     await handled(client);
@@ -70,7 +70,7 @@ export const DEADLINES: readonly Request[] = [
   },
   { name: "a timeout of nothing", play: send({ headers: [["grpc-timeout", "0S"]], texts: ["wait zero"] }) },
   {
-    name: "a handler is told of its deadline",
+    name: "a handler learns of its deadline",
     play: async (client) => {
       await client.reply(send({ headers: [["grpc-timeout", "20m"]], texts: ["wait told"] })(client));
       return await told(client, "told");

@@ -14,7 +14,7 @@ export const HTTP: readonly Request[] = [
   typed("application/grpc+proto", "application/grpc+proto"),
   typed("application/grpc+json", "application/grpc+json", json('{"data":"a"}')),
   typed("JSON with an unknown field", "application/grpc+json", json('{"data":"a","b":1}')),
-  typed("JSON that is none", "application/grpc+json", json('{"data":')),
+  typed("JSON that is invalid", "application/grpc+json", json('{"data":')),
   typed("JSON of another type", "application/grpc+json", json('{"data":7}')),
   typed("empty JSON", "application/grpc+json", json("")),
   typed("JSON with a command that fails", "application/grpc+json", json('{"data":"detail"}')),
