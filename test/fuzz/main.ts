@@ -1,12 +1,31 @@
-// npm run fuzz -- [cases of each kind, of gRPC's a tenth; default 1,000,000] [first seed]
+// `npm run fuzz`: seeded cases of each kind, and the heap must not grow by them.
 
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { CASES, run } from "./cases.ts";
 
-const count = Number(process.argv[2] ?? 1_000_000);
-const seed = Number(process.argv[3] ?? Date.now() % 1_000_000_000);
+const USAGE = `Feeds seeded random bytes and frames to what reads a peer's: ${Object.keys(CASES).join(", ")}.
+
+  npm run fuzz [-- CASES [SEED]]
+
+  CASES    how many of each kind (of gRPC's a tenth); default 1,000,000
+  SEED     the first case's seed; default: from the clock
+  --help   this text
+
+Ends with code 1 at the first case that fails, whose seed it prints, or when the heap grows.`;
+
+const { values: options, positionals } = parseArgs({
+  options: { help: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
+if (options.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+const count = positiveInteger("CASES", positionals[0], 1_000_000);
+const seed = positiveInteger("SEED", positionals[1], Date.now() % 1_000_000_000);
 const STEP = 20_000;
 /** What the heap may grow by over the run: caches and compiled code, and nothing for each case. */
 const GROWTH_BYTES = 2 << 20;
@@ -22,6 +41,13 @@ async function heapBytes(): Promise<number> {
     gc();
   }
   return process.memoryUsage().heapUsed;
+}
+
+function positiveInteger(name: string, given: string | undefined, otherwise: number): number {
+  const value = Number(given ?? otherwise);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  console.error(`${name} is ${given}: expected a whole number above 0\n\n${USAGE}`);
+  process.exit(2);
 }
 
 const MiB = (bytes: number) => (bytes / (1 << 20)).toFixed(1);
