@@ -26,7 +26,7 @@ export type { HealthCheck, HealthEnvironment, HealthWatch } from "./health/healt
 export { drop } from "./policy/drop.ts";
 export { excluding } from "./policy/excluding.ts";
 export { unavailable } from "./policy/policy.ts";
-export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment } from "./policy/policy.ts";
+export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment, PolicySnapshot } from "./policy/policy.ts";
 export { roundRobin } from "./policy/round-robin.ts";
 export { view } from "./policy/view.ts";
 export type { ConnectionChange } from "./policy/view.ts";

@@ -10,7 +10,8 @@ import { codeOf } from "./failure.ts";
 import { type Attempt, type AttemptStart, startAttempt } from "./observer.ts";
 import type { BalanceSettings } from "./options.ts";
 import type { ReadPick } from "./read-pick.ts";
-import { type AttemptResult, outcomeOf, reportToListeners, reportToPicker } from "./report.ts";
+import { AttemptRecord, type WithTrailer } from "./record.ts";
+import { reportToListeners, reportToPicker } from "./report.ts";
 
 /** What an attempt needs from its call. */
 export interface AttemptedCall<A> extends CallInfo {
@@ -20,19 +21,12 @@ export interface AttemptedCall<A> extends CallInfo {
   readonly headerInit: HeadersInit | undefined;
   /** How many earlier attempts were answered, or may have been. */
   readonly retried: number;
+  /** The time left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
+  readonly timeoutMs: number | undefined;
   /** Counts an attempt that begins, or takes one back that was never made; returns how many there have been. */
   count(change: 1 | -1): number;
   /** The attempt failed: resolves with another one's answer, or rejects with the error for the caller. */
   failed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
-}
-
-/** What is recorded of an attempt for those who ask how it ends. */
-interface AttemptRecord {
-  readonly number: number;
-  readonly startMs: number;
-  /** For a stream, how long it took until the response headers. */
-  headerMs: number | undefined;
-  onEnd: readonly ((attempt: Attempt) => void)[] | undefined;
 }
 
 /**
@@ -125,12 +119,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const asked = onAttempt !== undefined || observers !== undefined || settings?.onAttempt !== undefined ||
       this.#picker.done !== undefined || env.balancer.onOutcome !== undefined;
     if (!asked) return;
-    const record: AttemptRecord = this.#record = {
-      number,
-      startMs: clock.now(),
-      headerMs: undefined,
-      onEnd: undefined,
-    };
+    const record = this.#record = new AttemptRecord(number, this.method, this.#call.timeoutMs, clock.now());
     if (observers !== undefined) record.onEnd = startAttempt(observers, this);
   }
 
@@ -144,13 +133,17 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   /** The server began to answer, and the attempt continues: a stream. */
   answering(): void {
     this.connection.answered();
-    const record = this.#record;
-    if (record !== undefined) record.headerMs = this.#call.env.clock.now() - record.startMs;
+    this.#record?.answering(this.#call.env.clock.now());
+  }
+
+  /** Nobody wants its answer any more: its end, which must follow, says nothing about its server. */
+  abandon(): void {
+    if (this.#record !== undefined) this.#record.abandoned = true;
   }
 
   /** A unary attempt was answered. */
   answered(answer: A): void {
-    this.ended("answered", undefined, answer as AttemptResult["response"]);
+    this.ended("answered", undefined, answer as WithTrailer | undefined);
   }
 
   /** A unary attempt failed. */
@@ -162,19 +155,18 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
    * It ended, with or without an error: frees its place on the connection and notifies pickers, observers and
    * listeners.
    */
-  ended(end: AttemptEnd, error: unknown, response: AttemptResult["response"]): void {
+  ended(end: AttemptEnd, error: unknown, response: WithTrailer | undefined): void {
     const { env } = this.#call;
     this.connection.end(end, error);
     if (error === undefined) env.settings.throttle?.succeeded();
     const record = this.#record;
     if (record === undefined) return;
-    const latencyMs = env.clock.now() - record.startMs;
-    const headerMs = record.headerMs ?? (end === "answered" ? latencyMs : undefined);
-    const result = { end, latencyMs, headerMs, error, response };
-    this.#reportToPicker(result);
-    env.balancer.onOutcome?.(this.connection, outcomeOf(result));
-    this.#notify([this.#call.settings?.onAttempt, env.onAttempt], end, latencyMs, error);
-    if (record.onEnd !== undefined) this.#notify(record.onEnd, end, latencyMs, error);
+    record.ended(end, env.clock.now(), error, response);
+    this.#reportToPicker(record);
+    env.balancer.onOutcome?.(this.connection, record);
+    const own = this.#call.settings?.onAttempt, { onAttempt } = env, { onEnd } = record;
+    if (own !== undefined || onAttempt !== undefined) this.#notify([own, onAttempt], record);
+    if (onEnd !== undefined) this.#notify(onEnd, record);
   }
 
   /**
@@ -184,26 +176,23 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   takeBack(error: unknown): void {
     this.connection.takeBack();
     this.#call.count(-1);
-    const result = { end: "not-sent", latencyMs: 0, headerMs: undefined, error, response: undefined } as const;
-    this.#reportToPicker(result);
-    const onEnd = this.#record?.onEnd;
-    if (onEnd !== undefined) this.#notify(onEnd, "not-sent", 0, error);
+    const record = this.#record;
+    if (record === undefined) return;
+    record.takenBack(error);
+    this.#reportToPicker(record);
+    if (record.onEnd !== undefined) this.#notify(record.onEnd, record);
   }
 
-  #reportToPicker(result: AttemptResult): void {
-    reportToPicker(this.#picker, this.#pick?.given ?? this.connection, result, this.#call);
+  #reportToPicker(record: AttemptRecord): void {
+    reportToPicker(this.#picker, this.#pick?.given ?? this.connection, record, this.#call);
   }
 
-  #notify(
-    listeners: readonly (((attempt: Attempt) => void) | undefined)[],
-    end: AttemptEnd,
-    latencyMs: number,
-    error: unknown,
-  ): void {
+  #notify(listeners: readonly (((attempt: Attempt) => void) | undefined)[], record: AttemptRecord): void {
+    const { number, method, end, latencyMs, error } = record;
     reportToListeners(listeners, {
       endpoint: this.endpoint,
-      method: this.method,
-      number: this.number,
+      method,
+      number,
       end,
       latencyMs,
       ...error !== undefined && { code: codeOf(error), error },

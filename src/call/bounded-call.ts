@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { MAX_DELAY_MS } from "../time/clock.ts";
 import type { CallEnvironment } from "./environment.ts";
-import { callFailure } from "./failure.ts";
+import { callFailure, codeOf } from "./failure.ts";
 import type { FailedAttempts } from "./failed-attempts.ts";
 import { balanceKey, type BalanceSettings } from "./options.ts";
 import type { MethodSettings } from "./settings.ts";
@@ -140,6 +140,12 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     const last = this.failures?.list.at(-1);
     const tried = this.number === 0 ? "" : `after ${attempts}${last ? `, the last on ${last.address}` : ""}, `;
     return this.unavailable(`no time left: ${tried}${this.env.balancer.describe()}`, Code.DeadlineExceeded);
+  }
+
+  /** Whether the caller has aborted it. A signal that enforces the call's deadline is another matter. */
+  protected get abandoned(): boolean {
+    const { signal } = this;
+    return signal !== undefined && signal.aborted && codeOf(signal.reason) !== Code.DeadlineExceeded;
   }
 
   protected aborted(): ConnectError {

@@ -27,6 +27,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
   ): Promise<CallAttempt<A>> {
     if (replayable && isNoted(error, "full")) return await this.#fromFull(attempt, error);
     const end = endOf(error);
+    if (this.abandoned && end !== "answered") attempt.abandon();
     attempt.ended(end, error, undefined);
     const failed = this.failures ??= new FailedAttempts();
     const pauseMs = this.#nextAttemptIn(failed, end, error, replayable);

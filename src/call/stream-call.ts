@@ -79,6 +79,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
       this.#release();
       const failure = abandoned ? new ConnectError("the reader abandoned the stream", Code.Canceled) : error;
       const how = failure === undefined ? "answered" : this.signal?.aborted ? "maybe-processed" : endOf(failure);
+      if (abandoned || (this.abandoned && how !== "answered")) attempt.abandon();
       attempt.ended(how, failure, response);
       const seen = failure === undefined ? undefined : this.failure(attempt, how, failure);
       if (abandoned) onGivenUp?.(failure);

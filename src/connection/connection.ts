@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { Code } from "@connectrpc/connect";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -39,10 +40,22 @@ export type Health = "serving" | "unknown" | Error;
 
 /** How an attempt ended, for pickers and health checks. */
 export interface Outcome {
+  /** What was called; `method.parent.typeName` is the service. */
+  readonly method: DescMethod;
+  /** How long the attempt was allowed to take, in milliseconds; undefined: any time. */
+  readonly timeoutMs: number | undefined;
   /** How the attempt ended, as its link marked it. */
   readonly end: AttemptEnd;
-  /** The error's code; undefined for success. */
-  readonly code?: Code;
+  /**
+   * The error's code; undefined for success. Internal for an attempt that made the server end its connection: that is
+   * the request's fault.
+   */
+  readonly code?: Code | undefined;
+  /**
+   * Whether it ended because nobody wanted its answer any more: the caller aborted the call or stopped reading, or
+   * another attempt was faster. Its end then says nothing about its server. A deadline that passed is another matter.
+   */
+  readonly abandoned: boolean;
   /** From the attempt's beginning to its end, in milliseconds; for a stream, its whole life. */
   readonly latencyMs: number;
   /**

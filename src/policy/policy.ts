@@ -14,7 +14,7 @@ import type { Timer } from "../time/clock.ts";
  * in its pickers, or by connection in a WeakMap.
  *
  * A policy can decorate another: pass it fewer connections, or views in their place (`view`); pass its picker a call
- * that excludes some (`excluding`); and forward `done` and `close`.
+ * that excludes some (`excluding`); and forward `done`, `describe` and `close`.
  */
 export type Policy = (
   connections: readonly Connection[],
@@ -53,9 +53,17 @@ export interface Picker {
    * it. `call` is the one that was passed to `pick`.
    */
   done?(connection: Connection, outcome: Outcome, call: CallInfo): void;
+  /**
+   * What it knows about a connection, for `snapshot()`: the weight in use, the last probe, its share. It is called with
+   * the pool's connection, or with a view of it by a policy that decorates this one.
+   */
+  describe?(connection: Connection): PolicySnapshot | undefined;
   /** The transport was closed, and this was its last picker. `done` of attempts that are in flight may follow. */
   close?(): void;
 }
+
+/** What a picker knows about a connection: plain values under stable names, for people and JSON. */
+export type PolicySnapshot = Readonly<Record<string, number | string | boolean | undefined>>;
 
 /** A connection for a call, with metadata for its server. */
 export interface PickResult {

@@ -1,7 +1,10 @@
 import type { Balancer } from "../balancer/balancer.ts";
 import type { Health } from "../connection/connection.ts";
+import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
+import { guarded } from "../listener.ts";
+import type { Picker, PolicySnapshot } from "../policy/policy.ts";
 import type { Staleness } from "../resolver/resolver.ts";
 
 /** The state of a transport at one moment. */
@@ -32,11 +35,13 @@ export interface EndpointSnapshot {
   readonly picks: number;
   /** Why it last could not be opened, or was lost. */
   readonly lastError: Error | undefined;
+  /** What the policy knows about it, under the policy's names; undefined if it says nothing. */
+  readonly policy: PolicySnapshot | undefined;
 }
 
 /** Takes a snapshot of a balancer. */
 export function snapshotOf(balancer: Balancer): TransportSnapshot {
-  const { target, knowledge, pool, stale, waiting } = balancer;
+  const { target, knowledge, pool, picker, stale, waiting } = balancer;
   const endpoints = knowledge === "unknown" ? undefined : pool.connections.map((connection) => ({
     endpoint: connection.endpoint,
     state: connection.state,
@@ -45,6 +50,15 @@ export function snapshotOf(balancer: Balancer): TransportSnapshot {
     inFlight: connection.inFlight,
     picks: connection.picks,
     lastError: connection.lastError,
+    policy: policyOf(picker, connection),
   }));
   return { target, endpoints, stale, waiting };
+}
+
+function policyOf(picker: Picker | undefined, connection: EndpointConnection): PolicySnapshot | undefined {
+  let policy: PolicySnapshot | undefined;
+  guarded("describe of a policy's picker", () => {
+    policy = picker?.describe?.(connection);
+  });
+  return policy;
 }

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
 import { type FailedAttempt, FailedAttempts } from "../../src/call/failed-attempts.ts";
 import { attemptsCause, callFailure, lastAttemptText } from "../../src/call/failure.ts";
-import { outcomeOf, reportToPicker } from "../../src/call/report.ts";
+import { AttemptRecord } from "../../src/call/record.ts";
+import { reportToPicker } from "../../src/call/report.ts";
 import { RetryThrottle } from "../../src/call/retry-throttle.ts";
 import type { Connection } from "../../src/connection/connection.ts";
 import { note } from "../../src/connection/note.ts";
@@ -40,13 +42,18 @@ describe("the error of a call", () => {
 });
 
 describe("what is told of an attempt", () => {
-  const of = (error: unknown, response?: { trailer: Headers }) =>
-    outcomeOf({ end: "answered", latencyMs: 5, headerMs: 3, error, response });
+  const { route } = Simple.method;
+  const of = (error: unknown, response?: { trailer: Headers }) => {
+    const record = new AttemptRecord(1, route, 40, 100);
+    record.ended("answered", 105, error, response);
+    return record;
+  };
 
   it("is how it ended, with the trailers of its response or the metadata of its error", () => {
     const trailer = new Headers({ load: "1" });
     const good = of(undefined, { trailer });
-    assert.deepEqual([good.end, good.latencyMs, good.headerMs, "code" in good], ["answered", 5, 3, false]);
+    assert.deepEqual([good.method, good.timeoutMs, good.end, good.code], [route, 40, "answered", undefined]);
+    assert.deepEqual([good.latencyMs, good.headerMs, good.abandoned], [5, 5, false]);
     assert.equal(good.trailer, trailer);
     assert.deepEqual([...of(undefined).trailer], []);
     const error = new ConnectError("no", Code.NotFound, { load: "2" });
@@ -56,20 +63,17 @@ describe("what is told of an attempt", () => {
     assert.deepEqual([other.code, [...other.trailer]], [Code.Unknown, []]);
   });
 
+  it("says of an attempt that ended its connection that the request is to blame", () => {
+    assert.equal(of(new ConnectError("lost", Code.Unavailable)).code, Code.Unavailable);
+    assert.equal(of(note(new ConnectError("lost", Code.Unavailable), "final")).code, Code.Internal);
+  });
+
   it("goes to the picker that asks for it", () => {
     const seen: unknown[] = [];
     const picker: Picker = { pick: () => "wait", done: (...args) => void seen.push(args) };
-    const connection = {} as Connection, call = {} as never;
-    const result = {
-      end: "refused",
-      latencyMs: 1,
-      headerMs: undefined,
-      error: undefined,
-      response: undefined,
-    } as const;
-    for (const one of [undefined, { pick: picker.pick }, picker]) reportToPicker(one, connection, result, call);
-    assert.equal(seen.length, 1);
-    assert.equal((seen[0] as unknown[])[0], connection);
+    const connection = {} as Connection, call = {} as never, outcome = of(undefined);
+    for (const one of [undefined, { pick: picker.pick }, picker]) reportToPicker(one, connection, outcome, call);
+    assert.deepEqual(seen, [[connection, outcome, call]]);
   });
 });
 

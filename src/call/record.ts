@@ -1,0 +1,69 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Outcome } from "../connection/connection.ts";
+import type { AttemptEnd } from "../connection/mark.ts";
+import { codeOf, endedConnection } from "./failure.ts";
+import type { Attempt } from "./observer.ts";
+
+/** Where an attempt's trailers are read from, when someone reads them. */
+export interface WithTrailer {
+  readonly trailer: Headers;
+}
+
+/**
+ * What is recorded of an attempt for those who ask how it ends. One object for its whole life, because there is one per
+ * call: it is the outcome that pickers and health checks get, and what they don't read is not computed.
+ */
+export class AttemptRecord implements Outcome {
+  /** 1 for the first attempt of a call. */
+  readonly number: number;
+  readonly method: DescMethod;
+  readonly timeoutMs: number | undefined;
+  /** Observers, which are notified of its end. */
+  onEnd: readonly ((attempt: Attempt) => void)[] | undefined = undefined;
+  readonly #startMs: number;
+  end: AttemptEnd = "not-sent";
+  latencyMs = 0;
+  headerMs: number | undefined = undefined;
+  abandoned = false;
+  /** Undefined for success. */
+  error: unknown = undefined;
+  #response: WithTrailer | undefined = undefined;
+
+  /** It began at `startMs`, on the clock's scale. */
+  constructor(number: number, method: DescMethod, timeoutMs: number | undefined, startMs: number) {
+    this.number = number;
+    this.method = method;
+    this.timeoutMs = timeoutMs;
+    this.#startMs = startMs;
+  }
+
+  /** The server began to answer, and the attempt continues: a stream. */
+  answering(nowMs: number): void {
+    this.headerMs = nowMs - this.#startMs;
+  }
+
+  /** It ended, with a response or an error, if there was one. */
+  ended(end: AttemptEnd, nowMs: number, error: unknown, response: WithTrailer | undefined): void {
+    this.end = end;
+    this.latencyMs = nowMs - this.#startMs;
+    if (end === "answered") this.headerMs ??= this.latencyMs;
+    this.error = error;
+    this.#response = response;
+  }
+
+  /** It was never made. */
+  takenBack(error: unknown): void {
+    this.error = error;
+  }
+
+  get code(): Code | undefined {
+    if (this.error === undefined) return undefined;
+    return endedConnection(this.error) ? Code.Internal : codeOf(this.error);
+  }
+
+  get trailer(): Headers {
+    if (this.error === undefined && this.#response !== undefined) return this.#response.trailer;
+    return this.error instanceof ConnectError ? this.error.metadata : new Headers();
+  }
+}
