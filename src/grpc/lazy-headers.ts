@@ -36,6 +36,22 @@ function appendFields(headers: Headers, block: Fields | undefined): void {
   }
 }
 
+/**
+ * The value of a field that is there once, as every policy that reads load reports asks for it after each call; undefined
+ * if only `Headers` knows.
+ */
+function onlyField(block: Fields | undefined, name: string): string | undefined {
+  if (block === undefined) return undefined;
+  let found: string | undefined;
+  for (let i = 0; i < block.fields.length; i += 2) {
+    if (block.fields[i] !== name) continue;
+    if (found !== undefined) return undefined;
+    found = block.fields[i + 1]!;
+  }
+  // White space around a value is not a part of it.
+  return found === undefined || found.trim() !== found ? undefined : found;
+}
+
 class LazyHeadersImplementation {
   #block: Fields | undefined;
   #headers: Headers | undefined;
@@ -64,7 +80,8 @@ class LazyHeadersImplementation {
     this.#made.delete(name);
   }
   get(name: string): string | null {
-    return this.#made.get(name);
+    const found = this.#headers === undefined ? onlyField(this.#block, name) : undefined;
+    return found ?? this.#made.get(name);
   }
   getSetCookie(): string[] {
     return this.#made.getSetCookie();
