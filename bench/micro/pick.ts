@@ -46,6 +46,7 @@ function batchOf(picker: Picker): number {
     method: Simple.method.route,
     header: new Headers(),
     contextValues: createContextValues(),
+    hashKey: undefined,
     excluded: () => false,
   };
   const start = performance.now();

@@ -5,7 +5,7 @@ import {
   createContextKey,
   createContextValues,
 } from "@connectrpc/connect";
-import { checkOptions, type Checks, flag, fn, givenOf, quoted } from "../option.ts";
+import { checkOptions, type Checks, flag, fn, givenOf, kind, quoted } from "../option.ts";
 import type { Attempt } from "./observer.ts";
 
 /** Settings of one call for the balancer. */
@@ -16,6 +16,12 @@ export interface BalanceSettings {
    * setting. gRPC's wait-for-ready.
    */
   readonly waitForReady?: boolean;
+  /**
+   * Calls with the same key go to the same endpoint, if the transport's policy is one that hashes, such as `ringHash()`;
+   * for example the id of a user or of what is cached. It is not sent to the server. Defaults to none: the policy takes
+   * a header as the key, or chooses at random.
+   */
+  readonly hashKey?: string;
   /** Called for each attempt when it has ended; for a stream, when its last message was read. */
   readonly onAttempt?: (attempt: Attempt) => void;
 }
@@ -26,7 +32,11 @@ export const balanceKey: ContextKey<BalanceSettings | undefined> = createContext
   { description: "connect-lb: settings of one call" },
 );
 
-const SETTINGS: Checks<BalanceSettings> = { waitForReady: flag, onAttempt: fn("a function, (attempt) => void") };
+const SETTINGS: Checks<BalanceSettings> = {
+  waitForReady: flag,
+  hashKey: kind("a string", (value) => typeof value === "string"),
+  onAttempt: fn("a function, (attempt) => void"),
+};
 
 /**
  * Adds settings for the balancer to call options:

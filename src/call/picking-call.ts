@@ -31,6 +31,10 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     return this.failures !== undefined && this.failures.skips(connection);
   }
 
+  get hashKey(): string | undefined {
+    return this.settings?.hashKey;
+  }
+
   get retried(): number {
     return this.failures === undefined ? 0 : this.failures.retried;
   }

@@ -32,6 +32,10 @@ class ExcludingCall implements CallInfo {
     return this.#call.contextValues;
   }
 
+  get hashKey(): string | undefined {
+    return this.#call.hashKey;
+  }
+
   excluded(connection: Connection): boolean {
     return this.#excludes(connection) || this.#call.excluded(connection);
   }

@@ -81,6 +81,8 @@ export interface CallInfo {
   readonly header: Headers;
   /** The call's context values. */
   readonly contextValues: ContextValues;
+  /** The key by which policies that hash choose an endpoint: `balance({ hashKey })`. */
+  readonly hashKey: string | undefined;
   /** Whether an earlier attempt of this call failed on that connection, so that it should go elsewhere. */
   excluded(connection: Connection): boolean;
 }

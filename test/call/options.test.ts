@@ -114,6 +114,7 @@ describe("balance()", () => {
     assert.throws(make(undefined), /balance\(\) takes an options object, not undefined/);
     assert.throws(make(null), TypeError);
     assert.throws(make({ waitForReady: 1 }), /option waitForReady is 1: expected true or false/);
+    assert.throws(make({ hashKey: 1 }), /option hashKey is 1: expected a string/);
     assert.throws(make({ onAttempt: "log" }), /option onAttempt is "log": expected a function/);
     assert.throws(make({}, null), /balance\(\) takes Connect's call options, not null/);
     assert.throws(

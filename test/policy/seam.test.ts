@@ -102,6 +102,23 @@ describe("a policy", () => {
     await transport.close();
   });
 
+  it("sees the key that a call is given, beside its other settings", async () => {
+    const keys: (string | undefined)[] = [];
+    const { client, ready, transport } = balanced({
+      policy: around((inner) => ({
+        pick: (call) => (keys.push(excluding(call, () => false).hashKey), inner.pick(call)),
+      })),
+    });
+    await ready();
+    await client.route({}, balance({ hashKey: "ada" }));
+    await client.route({}, balance({ waitForReady: true }, balance({ hashKey: "grace" })));
+    for await (const _ of client.routeServerStream({}, balance({ hashKey: "" })));
+    await client.route({}, balance({ waitForReady: true }));
+    await client.route({});
+    assert.deepEqual(keys, ["ada", "grace", "", undefined, undefined]);
+    await transport.close();
+  });
+
   it("goes elsewhere after a refusal, although it picks views", async () => {
     const attempts: string[] = [];
     const { client, ready, transport } = balanced({

@@ -36,10 +36,13 @@ describe("excluding", () => {
       method: Simple.method.route,
       header: new Headers(),
       contextValues: createContextValues(),
+      hashKey: "a key",
       excluded: (one) => one === other,
     };
     const seen = excluding(call, (one) => one === connection);
-    for (const name of ["method", "header", "contextValues"] as const) assert.equal(seen[name], call[name], name);
+    for (const name of ["method", "header", "contextValues", "hashKey"] as const) {
+      assert.equal(seen[name], call[name], name);
+    }
     assert.deepEqual([connection, other, { ...connection }].map((one) => seen.excluded(one)), [true, true, false]);
   });
 });
