@@ -38,6 +38,7 @@ function pickerOf(count: number, policy: Policy): Picker {
     random: Math.random,
     update() {},
     timer: () => ({ cancel() {} }),
+    transport: () => undefined,
   });
 }
 

@@ -2,6 +2,7 @@ import type { Connection } from "../connection/connection.ts";
 import { textOf } from "../error-text.ts";
 import { guarded } from "../listener.ts";
 import type { Picker, Policy, PolicyEnvironment } from "../policy/policy.ts";
+import { connectionBehind } from "../policy/view.ts";
 import type { Clock } from "../time/clock.ts";
 import { TimerGroup } from "../time/timer-group.ts";
 
@@ -35,6 +36,7 @@ export class PolicyHost {
         });
       },
       timer: (delayMs, callback) => timers.add(delayMs, callback),
+      transport: (connection) => this.#closed ? undefined : connectionBehind(connection)?.background,
     };
   }
 

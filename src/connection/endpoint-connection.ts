@@ -3,6 +3,7 @@ import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import { Backoff, type BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
+import { BackgroundCalls } from "./background-calls.ts";
 import type { Connection, Health } from "./connection.ts";
 import type { Connector, Link } from "./link.ts";
 import { giveBack } from "./make-link.ts";
@@ -71,6 +72,7 @@ export abstract class EndpointConnection implements Connection {
   #membership: Membership = IN_SET;
   /** What health checks reported. */
   #health: Health = "serving";
+  #background: BackgroundCalls | undefined;
 
   constructor(endpoint: Endpoint, link: Link, host: ConnectionHost) {
     this.identity = endpointIdentity(endpoint);
@@ -155,6 +157,15 @@ export abstract class EndpointConnection implements Connection {
   /** Connect's transport to the endpoint. */
   get transport(): Transport {
     return this.link.transport;
+  }
+
+  /**
+   * For calls of policies and health checks to its server alone, which are not attempts: they do not keep the process
+   * alive, and end when it is no longer ready. Undefined unless it is ready.
+   */
+  get background(): Transport | undefined {
+    if (this.state !== "ready") return undefined;
+    return this.link.background ?? (this.#background ??= new BackgroundCalls(this.link.transport));
   }
 
   // Attempts
@@ -260,6 +271,9 @@ export abstract class EndpointConnection implements Connection {
 
   /** Notifies the pool if the state differs from `from`. */
   protected tellFrom(from: ConnectivityState, cause: Error | undefined): void {
-    if (this.state !== from) this.host.changed(this, from, cause);
+    const { state } = this;
+    if (state === from) return;
+    if (state !== "ready") this.#background?.end();
+    this.host.changed(this, from, cause);
   }
 }

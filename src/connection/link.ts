@@ -45,6 +45,13 @@ export interface Link {
   /** Makes the calls. */
   readonly transport: Transport;
   /**
+   * Makes calls that nobody waits for: those of policies and health checks to its server alone. As `transport`, except
+   * that they do not keep the process alive, and that they end when the connection drains, with `giveBack` and with
+   * `close`. Without it, such calls go over `transport`, are aborted then, and may keep the process alive. A link that
+   * wraps another forwards it.
+   */
+  readonly background?: Transport | undefined;
+  /**
    * How many more calls the server allows for now (HTTP/2's MAX_CONCURRENT_STREAMS); 0 or less: the link is full. It is
    * read at every pick. Undefined: there is always room. A link that wraps another forwards it.
    */
@@ -61,7 +68,7 @@ export interface Link {
   connect?(signal: AbortSignal): Promise<void>;
   /**
    * The endpoint was removed from the set: fails calls that were not sent yet with the mark `not-sent`, so that they go
-   * elsewhere. Calls in flight continue, and more may follow, since the endpoint may be back before `close`.
+   * elsewhere, and ends those of `background`. Others in flight continue, and more may follow, since the endpoint may be back before `close`.
    */
   giveBack?(): void;
   /**

@@ -57,7 +57,8 @@ export class HealthHost {
     if (ready === this.#reports.has(connection)) return;
     if (ready) {
       this.#reports.set(connection, []);
-      this.#notify("ready", (watch) => watch.ready?.(connection, connection.transport));
+      const { background } = connection;
+      if (background !== undefined) this.#notify("ready", (watch) => watch.ready?.(connection, background));
     } else {
       this.#reports.delete(connection);
       connection.setHealth("serving");

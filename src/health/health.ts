@@ -36,8 +36,10 @@ export interface HealthEnvironment {
 export interface HealthWatch {
   /**
    * The connection is ready, for the first time or again. Calls over `transport` go only to its server; they are not
-   * attempts: not counted in `inFlight`, not retried, not reported to pickers. They must end by `ended`. One that finds
-   * all the streams in use that the server allows fails with Unavailable, which says nothing about its health.
+   * attempts: not counted in `inFlight`, not retried, not reported to pickers. They do not keep the process alive, where
+   * the link can tell them from others (those of `grpcConnector` can), and end with Unavailable by `ended`, or earlier
+   * if the link replaces an aged connection. One that finds all the streams in use that the server allows fails with
+   * Unavailable, too. Neither says anything about its health.
    */
   ready?(connection: Connection, transport: Transport): void;
   /** The connection is no longer ready, or was removed from the set. Its reports are discarded. */

@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ContextValues } from "@connectrpc/connect";
+import type { ContextValues, Transport } from "@connectrpc/connect";
 import type { Connection, Outcome } from "../connection/connection.ts";
 import type { Timer } from "../time/clock.ts";
 
@@ -38,6 +38,21 @@ export interface PolicyEnvironment {
    * not keep the process alive. Errors that `callback` throws are printed and otherwise ignored.
    */
   timer(delayMs: number, callback: () => void): Timer;
+  /**
+   * A transport for calls of the policy's own to the server of a connection (of a view: of the connection behind it),
+   * such as probes and the streams of load reports. Undefined unless the connection is ready.
+   *
+   * Such calls go to that server alone and are not attempts: they are not retried, not counted in `inFlight`, and not
+   * reported to pickers and observers. They do not keep the process alive, where the link can tell them from others
+   * (those of `grpcConnector` can), and end with Unavailable when the connection begins to drain, is lost or removed
+   * from the set, or the transport is closed. A stream may end while the connection stays ready, because its link
+   * replaced an aged one: open it again, after a pause. A call that finds all the streams in use that the server allows
+   * fails with Unavailable.
+   *
+   * Where calls belong to requests (`createPullTransport` in a Worker), a call made in `pick` belongs to that request
+   * and may never settle once it has ended; and links that take their sockets from a request fail such calls.
+   */
+  transport(connection: Connection): Transport | undefined;
 }
 
 /** Chooses a connection for each call. */

@@ -21,15 +21,20 @@ export interface DeadlineTarget {
  */
 export const EARLY_MS = 5;
 
+/** Whether deadlines keep the process alive while they are pending. */
+export type DeadlineKind = "held" | "background";
+
 /** Deadlines within this many milliseconds share a slot; a deadline fires up to this much late, never early. */
 const SLOT_MS = 4;
 
 /**
  * The deadlines of many calls on one timer, so that a call that ends in time costs no timer. The timer is set for the
- * earliest slot, is left running when that becomes empty, and keeps the process alive while any deadline is pending.
+ * earliest slot, is left running when that becomes empty, and keeps the process alive while any deadline is pending,
+ * unless they are those of background calls.
  */
 export class Deadlines {
   readonly #clock: Clock;
+  readonly #held: boolean;
   /** By the number of the slot. */
   readonly #slots = new Map<number, Slot>();
   #newest: Slot | undefined;
@@ -38,8 +43,9 @@ export class Deadlines {
   #timerSlot = Infinity;
 
   /** Creates a separate set of deadlines; {@link deadlinesOf} returns the shared one. */
-  constructor(clock: Clock) {
+  constructor(clock: Clock, kind: DeadlineKind = "held") {
     this.#clock = clock;
+    this.#held = kind === "held";
   }
 
   /** How many are pending. */
@@ -63,14 +69,15 @@ export class Deadlines {
     const entry = new Entry(this, slot, target, atMs);
     this.#pending++;
     if (number < this.#timerSlot) this.#arm(number);
-    else if (this.#pending === 1) this.#timer?.hold?.(true);
+    else if (this.#pending === 1 && this.#held) this.#timer?.hold?.(true);
     return entry;
   }
 
   #arm(number: number): void {
     this.#timer?.cancel();
     this.#timerSlot = number;
-    this.#timer = this.#clock.timer(number * SLOT_MS - this.#clock.now(), () => this.#due(), this.#pending > 0);
+    const delayMs = number * SLOT_MS - this.#clock.now();
+    this.#timer = this.#clock.timer(delayMs, () => this.#due(), this.#held && this.#pending > 0);
   }
 
   #due(): void {
@@ -101,7 +108,7 @@ export class Deadlines {
   /** An entry left its slot. */
   removed(slot: Slot): void {
     if (slot.first === undefined && slot !== this.#newest) this.#slots.delete(slot.number);
-    if (--this.#pending === 0) this.#timer?.hold?.(false);
+    if (--this.#pending === 0 && this.#held) this.#timer?.hold?.(false);
   }
 }
 
@@ -149,12 +156,13 @@ class Entry implements Deadline {
   }
 }
 
-const byClock = new WeakMap<Clock, Deadlines>();
+const byClock = { held: new WeakMap<Clock, Deadlines>(), background: new WeakMap<Clock, Deadlines>() };
 
 /** The deadlines of a clock, shared by all users of the clock where timers can be shared. */
-export function deadlinesOf(clock: Clock = systemClock): Deadlines {
-  if (TIMERS_BELONG_TO_REQUESTS) return new Deadlines(clock);
-  let deadlines = byClock.get(clock);
-  if (deadlines === undefined) byClock.set(clock, deadlines = new Deadlines(clock));
+export function deadlinesOf(clock: Clock = systemClock, kind: DeadlineKind = "held"): Deadlines {
+  if (TIMERS_BELONG_TO_REQUESTS) return new Deadlines(clock, kind);
+  const shared = byClock[kind];
+  let deadlines = shared.get(clock);
+  if (deadlines === undefined) shared.set(clock, deadlines = new Deadlines(clock, kind));
   return deadlines;
 }

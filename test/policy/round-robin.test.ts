@@ -28,7 +28,13 @@ function fake(address: string, available = true): Fake {
 const call = (excluded: readonly Connection[] = []) =>
   ({ excluded: (connection: Connection) => excluded.includes(connection) }) as unknown as CallInfo;
 
-const env = (random = 0) => ({ now: () => 0, random: () => random, update() {}, timer: () => ({ cancel() {} }) });
+const env = (random = 0) => ({
+  now: () => 0,
+  random: () => random,
+  update() {},
+  timer: () => ({ cancel() {} }),
+  transport: () => undefined,
+});
 
 function picks(picker: Picker, count: number): string[] {
   return Array.from({ length: count }, () => {

@@ -147,6 +147,52 @@ describe("a policy", () => {
     await transport.close();
   });
 
+  it("calls servers on its own: on a ready connection, behind a view as well, until that is ready no more", async () => {
+    let seen: readonly Connection[] = [], environment: PolicyEnvironment | undefined;
+    const attempts: string[] = [];
+    const { clock, links, ready, transport } = balanced({
+      policy: around((_, connections, env) => {
+        [seen, environment] = [connections, env];
+        return { done: () => assert.fail("no attempt was made") };
+      }),
+      onAttempt: ({ endpoint }) => void attempts.push(endpoint.address),
+      links: {
+        transport: ({ address }) =>
+          createRouterTransport(({ service }) =>
+            service(Simple, {
+              async route({ data }, { signal }) {
+                if (data === "never") await new Promise((resolve) => signal.addEventListener("abort", resolve));
+                return { value: address };
+              },
+            })
+          ),
+      },
+    });
+    const own = (connection: Connection, data: string) =>
+      environment!.transport(connection)!.unary(Simple.method.route, undefined, undefined, undefined, { data });
+    await ready();
+    await clock.advance(20_000);
+    const [a, b, c] = seen as [Connection, Connection, Connection];
+    assert.equal((await own(b, "x")).message.value, "b:1");
+    assert.equal((await own(view(view(c, { available: false }), {}), "x")).message.value, "c:1");
+    const waiting = [a, b, c].map((connection) => failureOf(own(connection, "never")));
+    await settled();
+    const { endpoints } = transport.snapshot();
+    assert.deepEqual(endpoints!.map(({ picks, inFlight }) => [picks, inFlight]), [[0, 0], [0, 0], [0, 0]]);
+    links.get("a:1")!.events.lost(new Error("gone"));
+    assert.equal(environment!.transport(a), undefined);
+    assert.match(String(await waiting[0]), /no longer ready/);
+    const { endpoint, state, available, inFlight, failure } = b;
+    const stranger = { endpoint, state, available, inFlight, failure, connect() {} };
+    assert.equal(environment!.transport(stranger), undefined, "a connection that it was not given");
+    await clock.advance(40);
+    assert.equal((await own(a, "x")).message.value, "a:1", "ready again");
+    await transport.close();
+    for (const error of await Promise.all(waiting)) assert.equal((error as ConnectError).code, Code.Unavailable);
+    assert.equal(environment!.transport(b), undefined);
+    assert.deepEqual(attempts, []);
+  });
+
   it("is called again soon after it asked for it, once for many times, and never while the transport is idle", async () => {
     let builds = 0;
     let environment: PolicyEnvironment | undefined;

@@ -86,6 +86,18 @@ describe("deadlines", () => {
     assert.deepEqual(held, [false, true]);
   });
 
+  it("of background calls never hold it", () => {
+    const clock = new ManualClock();
+    const held: boolean[] = [];
+    const { timer } = clock;
+    clock.timer = (...args) => ({ ...timer.apply(clock, args), hold: (on) => void held.push(on) });
+    const deadlines = deadlinesOf(clock, "background");
+    deadlines.add(100, new Target(clock)).cancel();
+    deadlines.add(200, new Target(clock));
+    deadlines.add(10, new Target(clock));
+    assert.deepEqual([deadlines.pending, clock.held, held], [2, 0, []]);
+  });
+
   it("may be added and cancelled by the callback of one", async () => {
     const clock = new ManualClock();
     const deadlines = new Deadlines(clock);
@@ -100,5 +112,7 @@ describe("deadlines", () => {
     const clock = new ManualClock();
     assert.equal(deadlinesOf(clock), deadlinesOf(clock));
     assert.notEqual(deadlinesOf(clock), deadlinesOf());
+    assert.equal(deadlinesOf(clock, "background"), deadlinesOf(clock, "background"));
+    assert.notEqual(deadlinesOf(clock, "background"), deadlinesOf(clock));
   });
 });

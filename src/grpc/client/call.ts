@@ -30,6 +30,10 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
     this.method = method;
   }
 
+  override get background(): boolean {
+    return this.method.background;
+  }
+
   /** The call failed; called once. */
   protected abstract failed(error: ConnectError): void;
 

@@ -48,9 +48,10 @@ export class GrpcTransport implements EndReportingTransport {
 
   constructor(connection: () => Http2Connection, options: GrpcTransportOptions) {
     this.#connection = connection;
-    this.#target = { authority: options.authority, scheme: options.scheme };
+    const { authority, scheme, background } = options;
+    this.#target = { authority, scheme, background };
     this.#options = resolveGrpcOptions(options);
-    this.#deadlines = deadlinesOf(options.clock);
+    this.#deadlines = deadlinesOf(options.clock, background ? "background" : "held");
   }
 
   unary<I extends DescMessage, O extends DescMessage>(

@@ -19,7 +19,8 @@ export function interceptedTransport(
   connection: () => Http2Connection,
   given: GrpcTransportOptions,
 ): Transport {
-  const options = resolveGrpcOptions(given), deadlines = deadlinesOf(given.clock);
+  const options = resolveGrpcOptions(given);
+  const deadlines = deadlinesOf(given.clock, given.background ? "background" : "held");
   const baseUrl = `${given.scheme}://${given.authority}`;
 
   /** As in Connect, 0 and less mean no timeout. */

@@ -19,6 +19,8 @@ export interface Method<D extends DescMethod = DescMethod> {
   readonly desc: D;
   readonly options: ResolvedGrpcOptions;
   readonly deadlines: Deadlines;
+  /** Whether its calls are background ones; see `Link.background`. */
+  readonly background: boolean;
   /** The usual request header section, without timeout and metadata. */
   readonly usual: HeaderSection;
   /** The pseudo-header fields alone, for calls that bring all other fields. */
@@ -26,11 +28,13 @@ export interface Method<D extends DescMethod = DescMethod> {
   readonly codec: Codec;
 }
 
-/** The server that requests are addressed to. */
+/** What all methods of a transport share. */
 export interface Target {
   /** `:authority`: the host, with the port if it isn't the scheme's default. */
   readonly authority: string;
   readonly scheme: "http" | "https";
+  /** Whether all calls are background ones; see `Link.background`. Defaults to false. */
+  readonly background?: boolean | undefined;
 }
 
 /** The `user-agent` unless a caller names its own program. */
@@ -58,6 +62,7 @@ export function createMethod<D extends DescMethod>(
     desc,
     options,
     deadlines,
+    background: target.background ?? false,
     pseudo: new HeaderTemplate(pseudo),
     usual: { template: new HeaderTemplate([...pseudo, ...protocolFields(options)]), extra: undefined },
     codec: createCodec(desc, options),

@@ -19,6 +19,7 @@ import { whyNot } from "./why-not.ts";
 export class GrpcLink implements Link {
   readonly protocol = "grpc";
   readonly transport: Link["transport"];
+  #background: Link["transport"] | undefined;
   readonly #endpoint: Endpoint;
   readonly #destination: Destination;
   readonly #settings: LinkSettings;
@@ -44,13 +45,22 @@ export class GrpcLink implements Link {
     this.#destination = destination;
     this.#settings = settings;
     this.#events = events;
-    const { authority, scheme } = destination;
-    this.transport = settings.createTransport(() => this.#open(), { ...settings, authority, scheme });
+    this.transport = this.#createTransport({});
     this.#further = settings.further?.({
       open: (signal) => this.#dial(signal),
       wanted: () => this.#current !== undefined && this.#roomNow(this.#current) <= 0,
       room: () => this.#events.room?.(),
     });
+  }
+
+  /** Most links need none. */
+  get background(): Link["transport"] {
+    return this.#background ??= this.#createTransport({ background: true });
+  }
+
+  #createTransport(which: { readonly background?: true }): Link["transport"] {
+    const { authority, scheme } = this.#destination;
+    return this.#settings.createTransport(() => this.#open(), { ...this.#settings, authority, scheme, ...which });
   }
 
   get room(): number | undefined {

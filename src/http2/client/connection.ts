@@ -10,8 +10,8 @@ import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
 import { FrameReader } from "../wire/frame-reader.ts";
 import * as Setting from "../wire/setting.ts";
 import { ResponseReceiver } from "./receiver.ts";
-import { connectionEnded, Requests } from "./requests.ts";
-import { blamesRequests, StreamError } from "./stream-error.ts";
+import { Requests } from "./requests.ts";
+import { blamesRequests, connectionEnded, StreamError } from "./stream-error.ts";
 import type { Blame } from "./stream-error.ts";
 import type { ClientStream } from "./stream.ts";
 
@@ -118,6 +118,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
       this.#events.draining?.();
     }
     this.requests.failWaiting(this.whyDraining);
+    this.requests.endBackground("the connection drains");
     if (this.requests.none) this.idle();
   }
 
@@ -152,9 +153,10 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
     this.#end(error, error);
   }
 
-  /** Fails the requests that were not sent yet, so that their callers can send them elsewhere. */
+  /** Fails the requests that were not sent yet, so that their callers can send them elsewhere, and background ones. */
   giveBack(): void {
     this.requests.failWaiting(new Error("its endpoint was removed from the set"));
+    this.requests.endBackground("its endpoint was removed from the set");
     if (this.requests.none) this.idle();
   }
 
@@ -168,7 +170,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
     this.#events.full?.();
   }
 
-  /** All requests are done. */
+  /** All requests are done, except for background ones. */
   idle(): void {
     if (this.held) this.held = false;
     if (this.#state === "draining") this.#end(this.whyDraining);
@@ -232,7 +234,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
     return stream.id === this.#blamed ? "cause" : "perhaps";
   }
 
-  /** A request was made: keeps the process alive until all are done. */
+  /** A request was made: keeps the process alive until all are done, except for background ones. */
   busy(): void {
     if (this.held) return;
     this.held = true;

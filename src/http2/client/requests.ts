@@ -1,10 +1,8 @@
 // Opening, queueing and ending the requests of a connection.
 
 import type { Endpoint } from "../endpoint.ts";
-import { Http2Error } from "../wire/error.ts";
 import * as ErrorCode from "../wire/error-code.ts";
-import { NoRoomError, StreamError } from "./stream-error.ts";
-import type { Blame, Processed } from "./stream-error.ts";
+import { type Blame, connectionEnded, NoRoomError, StreamError } from "./stream-error.ts";
 import { StreamWindow } from "../wire/flow.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
 import { fieldListBytes } from "../wire/hpack-encoder.ts";
@@ -26,9 +24,9 @@ export interface RequestsHost {
   readonly declinesWhenFull: boolean;
   /** Why the connection drains, if because of an error. */
   readonly whyDraining: Error | undefined;
-  /** A request was made. */
+  /** A request was made that is not a background one. */
   busy(): void;
-  /** All requests are done. */
+  /** All requests are done, except for background ones. */
   idle(): void;
   /** There is room for requests again. */
   hasRoom(): void;
@@ -47,6 +45,8 @@ export class Requests {
   readonly #endpoint: ClientEndpoint;
   readonly #host: RequestsHost;
   readonly #waiting = new StreamQueue<ClientStream>();
+  /** How many of those in flight or waiting are background requests. */
+  #background = 0;
   /** The id of the next stream; every odd id below it was used. */
   nextId = 1;
   #startingSoon = false;
@@ -74,9 +74,6 @@ export class Requests {
     // Every pick asks.
     return this.#endpoint.peer.maxConcurrentStreams - this.active.size - this.#waiting.size - this.#reserved;
   }
-  get #used(): number {
-    return this.active.size + this.#waiting.size + this.#reserved;
-  }
   /** Whether no request is in flight or waiting. */
   get none(): boolean {
     return this.active.size === 0 && this.#waiting.size === 0;
@@ -94,7 +91,8 @@ export class Requests {
       return this.#decline(stream);
     }
     stream.state = "waiting";
-    this.#host.busy();
+    if (stream.background) this.#background++;
+    else this.#host.busy();
     // After a long silence, the first request makes keepalive ping first, and waits for the answer.
     if (place && this.#host.sending) this.#start(stream);
     else this.#waiting.add(stream);
@@ -126,12 +124,12 @@ export class Requests {
   forget(stream: ClientStream): void {
     if (stream.closed) return;
     if (stream.outgoing !== undefined) this.#endpoint.sender.drop(stream);
-    stream.close();
+    this.#close(stream);
     if (stream.id === 0) this.#waiting.delete(stream);
     else this.active.delete(stream.id);
     if (this.room === 1) this.#host.hasRoom();
     if (this.#waiting.size > 0) this.#startSoon();
-    else if (this.active.size === 0) this.#host.idle();
+    if (this.active.size + this.#waiting.size === this.#background) this.#host.idle();
   }
 
   /** Sends waiting requests, as far as there is room. */
@@ -160,7 +158,7 @@ export class Requests {
   /** The latest SETTINGS may allow more streams, or fewer than wait for the byte stream. */
   #limitChanged(): void {
     const { maxConcurrentStreams } = this.#endpoint.peer;
-    const wasFull = this.#used >= this.#allowed;
+    const wasFull = maxConcurrentStreams - this.room >= this.#allowed;
     this.#allowed = maxConcurrentStreams;
     if (wasFull && this.room > 0) this.#host.hasRoom();
     else if (!wasFull && this.room <= 0) this.#host.isFull();
@@ -186,8 +184,18 @@ export class Requests {
     for (const stream of waiting) {
       // The owner of one may have cancelled others.
       if (stream.closed) continue;
-      stream.close();
+      this.#close(stream);
       stream.onFailed(connectionEnded("not-sent", cause));
+    }
+  }
+
+  /** Ends the background requests in flight, which may otherwise go on for as long as the connection does. */
+  endBackground(why: string): void {
+    if (this.#background === 0) return;
+    for (const stream of [...this.active]) {
+      if (!stream.background || stream.closed) continue;
+      stream.cancel();
+      stream.onFailed(new StreamError(ErrorCode.CANCEL, why, "maybe", "connection"));
     }
   }
 
@@ -226,13 +234,19 @@ export class Requests {
       if (!notSent) error.blame = blame(stream);
       // Otherwise the connection, which the stream's unread loan refers to, would retain it for good.
       this.#endpoint.sender.drop(stream);
-      stream.close();
+      this.#close(stream);
       stream.onFailed(error);
     }
   }
 
-  #decline(stream: ClientStream): void {
+  /** The one place where a request that was accepted is closed. */
+  #close(stream: ClientStream): void {
+    if (stream.background && stream.state !== "new") this.#background--;
     stream.close();
+  }
+
+  #decline(stream: ClientStream): void {
+    this.#close(stream);
     stream.onFailed(new NoRoomError(this.#endpoint.peer.maxConcurrentStreams));
   }
 
@@ -282,12 +296,4 @@ export class Requests {
     this.cancelled.add(stream.id, Math.max(0, stream.receiveWindow!.left));
     this.#endpoint.writer.reset(stream.id, code);
   }
-}
-
-/** The error of a stream whose connection ended. */
-export function connectionEnded(processed: Processed, cause: Error | undefined): StreamError {
-  const why = cause?.message ?? "it is closed";
-  const text = processed === "maybe" ? `the connection was lost: ${why}` : `the connection accepts no requests: ${why}`;
-  const code = cause instanceof Http2Error ? cause.code : ErrorCode.INTERNAL_ERROR;
-  return new StreamError(code, text, processed, "connection", cause === undefined ? {} : { cause });
 }

@@ -56,3 +56,11 @@ export class NoRoomError extends StreamError {
     super(ErrorCode.REFUSED_STREAM, why, "not-sent", "connection");
   }
 }
+
+/** The error of a stream whose connection ended. */
+export function connectionEnded(processed: Processed, cause: Error | undefined): StreamError {
+  const why = cause?.message ?? "it is closed";
+  const text = processed === "maybe" ? `the connection was lost: ${why}` : `the connection accepts no requests: ${why}`;
+  const code = cause instanceof Http2Error ? cause.code : ErrorCode.INTERNAL_ERROR;
+  return new StreamError(code, text, processed, "connection", cause === undefined ? {} : { cause });
+}

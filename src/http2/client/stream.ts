@@ -47,6 +47,11 @@ export abstract class ClientStream extends Stream {
   informational = 0;
   contentLeft = -1;
 
+  /** Whether nobody waits for it: it does not keep the process alive, and ends when the connection begins to drain. */
+  get background(): boolean {
+    return false;
+  }
+
   /** The response's header section; informational (1xx) ones are skipped. */
   abstract onHead(head: HeaderBlock): void;
   /** A piece of the response's content. Bytes count against the stream's window until {@link consumed} is called. */
