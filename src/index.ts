@@ -10,6 +10,7 @@
 export type { BalancerEvent } from "./balancer/event.ts";
 export type { Attempt, AttemptStart, CallObserver } from "./call/observer.ts";
 export type { ListingResolver } from "./balancer/pulled.ts";
+export type { HedgeOptions } from "./call/hedging.ts";
 export { balance } from "./call/options.ts";
 export type { BalanceSettings } from "./call/options.ts";
 export type { RetryOptions } from "./call/retry.ts";
@@ -36,7 +37,13 @@ export type { RegistryEvent } from "./registry/event.ts";
 export { pollingResolver } from "./resolver/polling.ts";
 export type { PolledSet, PollingResolverOptions } from "./resolver/polling.ts";
 export type { Resolution, Resolver, Staleness } from "./resolver/resolver.ts";
-export type { MethodConfig, MethodRetryOptions, RetryBudget, ServiceConfig } from "./resolver/service-config.ts";
+export type {
+  MethodConfig,
+  MethodHedgingOptions,
+  MethodRetryOptions,
+  RetryBudget,
+  ServiceConfig,
+} from "./resolver/service-config.ts";
 export { staticResolver } from "./resolver/static.ts";
 export type { BackoffOptions } from "./time/backoff.ts";
 export type { Clock, Timer } from "./time/clock.ts";

@@ -117,6 +117,10 @@ export abstract class Balancer implements ReadListener {
     return this.calls.serving;
   }
 
+  get panic(): boolean {
+    return this.#health.panic;
+  }
+
   /** A connection failed: the set may be out of date. */
   protected abstract connectionFailed(): void;
 

@@ -25,6 +25,8 @@ export interface PickerSource {
   readonly onOutcome: ((connection: Connection, outcome: Outcome) => void) | undefined;
   /** Whether waiting calls are about to be given room; a new call then queues behind them. */
   readonly serving: boolean;
+  /** Whether so many connections are held back by health checks that these are ignored. */
+  readonly panic: boolean;
   /** Starts resolving, unless it already does. */
   start(): void;
   /**

@@ -51,6 +51,10 @@ export class PulledSource implements PickerSource {
     return this.#balancer.serving;
   }
 
+  get panic(): boolean {
+    return this.#balancer.panic;
+  }
+
   /** A call that needs a set reads it itself, while it waits. */
   start(): void {}
 

@@ -19,8 +19,10 @@ export interface AttemptedCall<A> extends CallInfo {
   readonly settings: BalanceSettings | undefined;
   /** As the caller gave them. */
   readonly headerInit: HeadersInit | undefined;
-  /** How many earlier attempts were answered, or may have been. */
+  /** How many earlier attempts were answered, or may have been, including those in flight. */
   readonly retried: number;
+  /** How many of them are in flight. */
+  readonly beside: number;
   /** The time left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
   readonly timeoutMs: number | undefined;
   /** Counts an attempt that begins, or takes one back that was never made; returns how many there have been. */
@@ -59,6 +61,10 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   get number(): number {
     return this.#record?.number ?? 0;
+  }
+
+  get hedge(): boolean {
+    return this.#record?.hedge ?? false;
   }
 
   get endpoint(): Endpoint {
@@ -120,6 +126,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
       this.#picker.done !== undefined || env.balancer.onOutcome !== undefined;
     if (!asked) return;
     const record = this.#record = new AttemptRecord(number, this.method, this.#call.timeoutMs, clock.now());
+    if (this.#call.beside > 0) record.hedge = true;
     if (observers !== undefined) record.onEnd = startAttempt(observers, this);
   }
 
@@ -188,11 +195,12 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   }
 
   #notify(listeners: readonly (((attempt: Attempt) => void) | undefined)[], record: AttemptRecord): void {
-    const { number, method, end, latencyMs, error } = record;
+    const { number, hedge, method, end, latencyMs, error } = record;
     reportToListeners(listeners, {
       endpoint: this.endpoint,
       method,
       number,
+      hedge,
       end,
       latencyMs,
       ...error !== undefined && { code: codeOf(error), error },

@@ -5,7 +5,6 @@ import { isNoted } from "../connection/note.ts";
 import { EARLY_MS } from "../time/deadline.ts";
 import type { CallAttempt } from "./attempt.ts";
 import { callFailure, codeOf, endedConnection, endOf, lastAttemptText } from "./failure.ts";
-import { FailedAttempts } from "./failed-attempts.ts";
 import { PickingCall } from "./picking-call.ts";
 
 /** The most attempts one call makes if all are refused or not sent; more would hardly help. */
@@ -16,36 +15,52 @@ const MOST_ATTEMPTS = 16;
  * Subclasses make the attempts.
  */
 export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
-  /**
-   * The attempt failed: resolves with the next one, or rejects with the error for the caller. `replayable`: whether the
-   * request can be sent again.
-   */
-  protected async afterFailure(
-    attempt: CallAttempt<A>,
-    error: unknown,
-    replayable: boolean,
-  ): Promise<CallAttempt<A>> {
-    if (replayable && isNoted(error, "full")) return await this.#fromFull(attempt, error);
+  /** Whether the request can be sent again. */
+  abstract readonly replayable: boolean;
+
+  /** The only attempt in flight failed: resolves with the next one, or rejects with the error for the caller. */
+  async afterFailure(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
+    if (this.replayable && isNoted(error, "full")) return await this.#fromFull(attempt, error);
     const end = endOf(error);
     if (this.abandoned && end !== "answered") attempt.abandon();
     attempt.ended(end, error, undefined);
-    const failed = this.failures ??= new FailedAttempts();
-    const pauseMs = this.#nextAttemptIn(failed, end, error, replayable);
+    const pauseMs = this.#nextAttemptIn(end, error);
     if (pauseMs === undefined) throw this.failure(attempt, end, error);
-    failed.add(attempt.connection, end, error);
-    failed.exclude(attempt.connection);
+    this.tried.add(attempt.connection, end, error);
+    this.tried.exclude(attempt.connection);
     if (pauseMs > 0) await this.pause(pauseMs);
     this.checkTime();
     return await this.nextAttempt();
   }
 
+  /**
+   * An attempt failed while others of the call are in flight. Returns in how many milliseconds another one may be made;
+   * undefined: the call goes on with those that are left.
+   *
+   * @throws the error for the caller if the call ends with this attempt
+   */
+  failedBeside(attempt: CallAttempt<A>, error: unknown): number | undefined {
+    if (isNoted(error, "full")) {
+      attempt.takeBack(error);
+      return 0;
+    }
+    const end = endOf(error);
+    if (this.abandoned && end !== "answered") attempt.abandon();
+    attempt.ended(end, error, undefined);
+    const pauseMs = this.#nextAttemptIn(end, error);
+    if (pauseMs === undefined && this.#isFinal(end, error)) throw this.failure(attempt, end, error);
+    this.tried.add(attempt.connection, end, error);
+    return pauseMs;
+  }
+
   /** The connection turned out to be full: the call waits for room. */
   async #fromFull(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
     attempt.takeBack(error);
+    const { tried } = this;
+    tried.include(attempt.connection);
     // A link that hides that it is full, such as an incomplete wrapper, is asked again after a pause, not in a busy
     // loop.
-    const failed = this.failures ??= new FailedAttempts();
-    if (attempt.connection.available && failed.declined++ > 0) failed.exclude(attempt.connection);
+    if (attempt.connection.available && tried.declined++ > 0) tried.exclude(attempt.connection);
     this.checkTime();
     return await this.nextAttempt();
   }
@@ -57,24 +72,36 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
       return codeOf(error) === aborted.code ? error : aborted;
     }
     if (end === "answered") return error;
-    const failed = this.failures ??= new FailedAttempts();
-    failed.add(attempt.connection, end, error);
+    this.tried.add(attempt.connection, end, error);
     // The server, or whatever broke the connection, may have been faster than the link's timer; a server that enforces
     // the deadline itself cancels the attempt when it passes.
     if (this.timeLeftMs() <= (codeOf(error) === Code.Canceled ? EARLY_MS : 0)) return this.deadlineExceeded();
     // Unavailable would invite the caller to retry a call that does harm.
     const code = endedConnection(error) ? Code.Internal : end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
-    return callFailure(`${this.name}: ${lastAttemptText(failed.list)}`, failed.list, code);
+    return callFailure(`${this.name}: ${lastAttemptText(this.tried.list)}`, this.tried.list, code);
   }
 
   /** The pause before another attempt, or undefined if there must be none. */
-  #nextAttemptIn(failed: FailedAttempts, end: AttemptEnd, error: unknown, replayable: boolean): number | undefined {
-    if (!replayable || this.signal?.aborted || this.env.balancer.closed || isNoted(error, "final")) return undefined;
-    if (isNoted(error, "suspect") && failed.suspected++ > 0) return undefined;
+  #nextAttemptIn(end: AttemptEnd, error: unknown): number | undefined {
+    if (this.#isOver || isNoted(error, "final")) return undefined;
+    const { tried } = this;
+    if (isNoted(error, "suspect") && tried.suspected++ > 0) return undefined;
     if (end === "not-sent" || end === "refused") return this.number < MOST_ATTEMPTS ? 0 : undefined;
-    const pauseMs = this.methodSettings.retry?.next(this.method, ++failed.retried, end, error);
+    const number = ++tried.retried;
+    const pauseMs = this.methodSettings.retry?.next(this.method, number, end, error);
     // A server's pushback may be arbitrarily long.
     if (pauseMs === undefined || pauseMs > this.env.waitTimeoutMs || pauseMs >= this.timeLeftMs()) return undefined;
     return pauseMs;
+  }
+
+  /** Whether another attempt is impossible, whatever became of the last one. */
+  get #isOver(): boolean {
+    return !this.replayable || this.signal?.aborted === true || this.env.balancer.closed;
+  }
+
+  /** Whether the call ends with an attempt that failed in this way, even if others are in flight. */
+  #isFinal(end: AttemptEnd, error: unknown): boolean {
+    if (this.#isOver || isNoted(error, "final") || this.timeLeftMs() <= 0) return true;
+    return end === "answered" && this.methodSettings.retry?.covers(error) !== true;
   }
 }

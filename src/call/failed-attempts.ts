@@ -13,7 +13,10 @@ export interface FailedAttempt {
 /** The pause of a call that every endpoint refused, before it tries them again. */
 const REFUSED_BACKOFF = { initialMs: 10, maxMs: 1_000, factor: 2, jitter: "full" } as const;
 
-/** The attempts of one call that failed or were declined, and the connections it avoids because of them. */
+/**
+ * The attempts of one call that failed or were declined, and the connections it avoids because of them, or because it
+ * uses them already.
+ */
 export class FailedAttempts {
   readonly list: FailedAttempt[] = [];
   /** How many were answered with an error, or may have been processed. */
@@ -22,6 +25,8 @@ export class FailedAttempts {
   suspected = 0;
   /** How often a link that reported room declined the call. */
   declined = 0;
+  /** How many others were in flight when the newest attempt was sent. */
+  beside = 0;
   /** Whether the most recent pick skipped a connection because of them. */
   skipped = false;
   #excluded: Set<Connection> | undefined;
@@ -34,6 +39,11 @@ export class FailedAttempts {
   /** Picks skip the connection until `readmit`. */
   exclude(connection: Connection): void {
     (this.#excluded ??= new Set()).add(connection);
+  }
+
+  /** It was not tried after all. */
+  include(connection: Connection): void {
+    this.#excluded?.delete(connection);
   }
 
   /** Whether a picker should skip the connection. */

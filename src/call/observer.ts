@@ -26,6 +26,8 @@ export interface AttemptStart {
   readonly method: DescMethod;
   /** 1 for the first attempt of a call. */
   readonly number: number;
+  /** Whether an earlier attempt of the call was still in flight when it began. */
+  readonly hedge: boolean;
   /** The attempt's request headers, created when read. Headers added now, such as a trace context, are sent. */
   readonly header: Headers;
   /** The call's context values. */
@@ -40,6 +42,8 @@ export interface Attempt {
   readonly method: DescMethod;
   /** 1 for the first attempt of a call. */
   readonly number: number;
+  /** Whether an earlier attempt of the call was still in flight when it began. */
+  readonly hedge: boolean;
   /** How it ended, and so whether it may be retried. */
   readonly end: AttemptEnd;
   /** The code of the error it ended with; undefined for success. Canceled for a stream abandoned by its reader. */

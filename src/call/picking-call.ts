@@ -9,6 +9,7 @@ import { connectionBehind } from "../policy/view.ts";
 import { PACE_MS } from "../time/pace.ts";
 import { type AttemptedCall, CallAttempt } from "./attempt.ts";
 import { BoundedCall } from "./bounded-call.ts";
+import { FailedAttempts } from "./failed-attempts.ts";
 import { readPick } from "./read-pick.ts";
 
 /**
@@ -36,7 +37,16 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   }
 
   get retried(): number {
-    return this.failures === undefined ? 0 : this.failures.retried;
+    return this.failures === undefined ? 0 : this.failures.retried + this.failures.beside;
+  }
+
+  get beside(): number {
+    return this.failures === undefined ? 0 : this.failures.beside;
+  }
+
+  /** What the call tried so far. */
+  get tried(): FailedAttempts {
+    return this.failures ??= new FailedAttempts();
   }
 
   count(change: 1 | -1): number {
@@ -55,6 +65,25 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     const picked = this.#pick();
     // A user's policy may ignore `available`: its calls must not jump the queue either.
     return picked instanceof CallAttempt && !picked.connection.full ? picked.take() : undefined;
+  }
+
+  /**
+   * Another attempt beside those in flight, if there is a connection right now that the call has not used and that
+   * `allows` it.
+   */
+  hedgeNow(allows: (connection: Connection) => boolean): CallAttempt<A> | undefined {
+    const { balancer } = this.env;
+    if (balancer.serving || balancer.panic) return undefined;
+    try {
+      this.checkTime();
+      const picked = this.#pick();
+      if (!(picked instanceof CallAttempt)) return undefined;
+      const { connection } = picked;
+      return connection.full || this.excluded(connection) || !allows(connection) ? undefined : picked.take();
+    } catch {
+      // The call goes on without it.
+      return undefined;
+    }
   }
 
   /** The next attempt, as soon as there is a connection. Rejects with the error for the caller. */

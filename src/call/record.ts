@@ -19,6 +19,8 @@ export class AttemptRecord implements Outcome {
   readonly number: number;
   readonly method: DescMethod;
   readonly timeoutMs: number | undefined;
+  /** Whether an earlier attempt of the call was in flight when it began. */
+  hedge = false;
   /** Observers, which are notified of its end. */
   onEnd: readonly ((attempt: Attempt) => void)[] | undefined = undefined;
   readonly #startMs: number;

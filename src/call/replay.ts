@@ -19,6 +19,7 @@ export class ReplayBuffer<T> {
   #pull: Promise<void> | undefined;
   #exhausted = false;
   #committed = false;
+  /** The newest; once committed, the only one. */
   #view: View<T> | undefined;
   /** What the caller's iterable threw: the call fails with it and makes no further attempt. */
   #failure: { readonly error: unknown } | undefined;
@@ -33,16 +34,21 @@ export class ReplayBuffer<T> {
   }
 
   /** All messages from the first on, for a new attempt; closes the previous view. */
-  view(): AsyncIterable<T> {
+  view(): View<T> {
     this.#view?.close();
-    const view = this.#view = new View(this);
-    return { [Symbol.asyncIterator]: () => view };
+    return this.anotherView();
   }
 
-  /** No attempt will follow: messages are dropped once they are read. */
-  commit(): void {
+  /** The same for an attempt beside others. */
+  anotherView(): View<T> {
+    return this.#view = new View(this);
+  }
+
+  /** No attempt will follow, and the others are over: messages are dropped once `view` has read them. */
+  commit(view: View<T> | undefined = this.#view): void {
     this.#committed = true;
-    const view = this.#view;
+    if (view !== this.#view) this.#view?.close();
+    this.#view = view;
     if (view === undefined) return;
     this.#kept.splice(0, view.index);
     view.index = 0;
@@ -64,7 +70,7 @@ export class ReplayBuffer<T> {
 
   /** The message that `view` reads next. */
   next(view: View<T>): Promise<IteratorResult<T>> {
-    if (view.closed) return Promise.resolve(DONE);
+    if (view.closed || (this.#committed && view !== this.#view)) return Promise.resolve(DONE);
     if (view.index < this.#kept.length) {
       const value = (this.#committed ? this.#kept.shift() : this.#kept[view.index++]) as T;
       return Promise.resolve({ done: false, value });
@@ -109,14 +115,18 @@ export class ReplayBuffer<T> {
   }
 }
 
-/** One attempt's position in the messages that are kept. */
-class View<T> implements AsyncIterator<T> {
+/** The request messages as one attempt reads them, with its position in those that are kept. */
+export class View<T> implements AsyncIterableIterator<T> {
   readonly #buffer: ReplayBuffer<T>;
   closed = false;
   index = 0;
 
   constructor(buffer: ReplayBuffer<T>) {
     this.#buffer = buffer;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 
   next(): Promise<IteratorResult<T>> {

@@ -66,20 +66,31 @@ export class RetryPolicy {
     this.#random = random;
   }
 
+  /** Whether attempts that failed like this one are retried, if nothing else is against it. */
+  covers(error: unknown): boolean {
+    return this.#codes.has(codeOf(error));
+  }
+
   /**
    * An attempt that was answered, or may have been processed, failed; it was its call's `number`th to end this way.
    * Returns how many milliseconds to wait before the next one, or undefined if there must be none.
    */
   next(method: DescMethod, number: number, end: AttemptEnd, error: unknown): number | undefined {
-    if (!this.#codes.has(codeOf(error))) return undefined;
-    this.#throttle.failed();
-    const pushback = error instanceof ConnectError ? error.metadata.get(PUSHBACK) : null;
-    if (number >= this.#maxAttempts || !this.#throttle.allows || !this.#isSafe(method)) return undefined;
-    if (pushback !== null) return /^[0-9]{1,9}$/.test(pushback) ? Number(pushback) : undefined;
+    const covered = this.covers(error), pushbackMs = pushbackOf(error);
+    if (covered || pushbackMs === "never") this.#throttle.failed();
+    if (!covered || number >= this.#maxAttempts || !this.#throttle.allows || !this.#isSafe(method)) return undefined;
+    if (pushbackMs !== undefined) return pushbackMs === "never" ? undefined : pushbackMs;
     // A lost connection says nothing about the other endpoints, so the first of them is tried immediately.
     if (end === "maybe-processed" && number === 1) return 0;
     return this.#random() * Math.min(this.#maxMs, this.#initialMs * this.#multiplier ** (number - 1));
   }
+}
+
+/** What the server says about when to retry; undefined: nothing. */
+function pushbackOf(error: unknown): number | "never" | undefined {
+  const pushback = error instanceof ConnectError ? error.metadata.get(PUSHBACK) : null;
+  if (pushback === null) return undefined;
+  return /^[0-9]{1,9}$/.test(pushback) ? Number(pushback) : "never";
 }
 
 /** Which methods are safe to retry: those that the schema marks as idempotent, and those listed. */

@@ -1,10 +1,13 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { PickerSource } from "../balancer/picker-source.ts";
-import type { MethodConfig, RetryBudget, ServiceConfig } from "../resolver/service-config.ts";
+import type { Clock } from "../time/clock.ts";
+import { CancelGuard } from "./cancel-guard.ts";
+import { AdaptiveHedging, FixedHedging, type HedgeOptions, type HedgingPolicy, retriesOf } from "./hedging.ts";
+import type { MethodConfig, MethodRetryOptions, RetryBudget, ServiceConfig } from "../resolver/service-config.ts";
 import { type RetryOptions, RetryPolicy, safeMethods } from "./retry.ts";
 import { RetryThrottle } from "./retry-throttle.ts";
 
-/** What applies to the calls of one method. A hedging policy belongs here, beside `retry`. */
+/** What applies to the calls of one method. */
 export interface MethodSettings {
   /** The timeout of calls without one, in milliseconds; undefined: none. */
   readonly timeoutMs: number | undefined;
@@ -13,6 +16,8 @@ export interface MethodSettings {
   readonly waitForReady: boolean;
   /** Undefined: calls are retried only where that is always safe. */
   readonly retry: RetryPolicy | undefined;
+  /** Undefined: calls have one attempt at a time. */
+  readonly hedging: HedgingPolicy | undefined;
 }
 
 /** A transport's options about settings. What the service config leaves open is as they say. */
@@ -20,34 +25,43 @@ export interface SettingsOptions {
   readonly defaultTimeoutMs?: number | undefined;
   readonly waitForReady?: boolean | undefined;
   readonly retry?: RetryOptions | false | undefined;
+  readonly hedge?: HedgeOptions | undefined;
   readonly defaultServiceConfig?: ServiceConfig | undefined;
+  readonly clock: Clock;
   readonly random: () => number;
 }
 
 /** The settings of a transport's calls, by method: from the resolver's service config, or else the default one. */
 export class Settings {
-  /** Shared by all calls, under whichever config they began. Undefined: nothing is retried that may do harm. */
+  /** Shared by all calls, under whichever config they began. Undefined: nothing is sent twice that may do harm. */
   readonly throttle: RetryThrottle | undefined;
+  /** Shared by all calls. */
+  readonly guard: CancelGuard;
   readonly #budget: RetryBudget;
   readonly #random: () => number;
+  /** Whether the transport's options allow retries. */
+  readonly #repeats: boolean;
   readonly #defaults: MethodSettings;
   readonly #defaultConfig: ServiceConfig | undefined;
   #config: ServiceConfig | undefined;
   #byName: ReadonlyMap<string, MethodSettings> | undefined;
   #byMethod = new WeakMap<DescMethod, MethodSettings>();
 
-  constructor({ defaultTimeoutMs, waitForReady = false, retry = {}, defaultServiceConfig, random }: SettingsOptions) {
+  constructor(options: SettingsOptions) {
+    const { defaultTimeoutMs, waitForReady = false, retry = {}, hedge, defaultServiceConfig, clock, random } = options;
     this.#random = random;
     this.#defaultConfig = defaultServiceConfig;
     this.#budget = retry === false ? {} : retry.budget ?? {};
-    const throttle = this.throttle = retry === false ? undefined : new RetryThrottle(this.#budget);
+    this.guard = new CancelGuard(clock);
+    const throttle = new RetryThrottle(this.#budget);
+    if (retry !== false || hedge !== undefined) this.throttle = throttle;
+    this.#repeats = retry !== false;
     this.#defaults = {
       timeoutMs: defaultTimeoutMs,
       maxTimeoutMs: Infinity,
       waitForReady,
-      retry: retry === false || throttle === undefined
-        ? undefined
-        : new RetryPolicy(retry, safeMethods(retry.methods), throttle, random),
+      retry: retry === false ? undefined : new RetryPolicy(retry, safeMethods(retry.methods), throttle, random),
+      hedging: hedge && new AdaptiveHedging(hedge, { throttle, clock, random }),
     };
   }
 
@@ -75,17 +89,29 @@ export class Settings {
     this.throttle?.configure(config?.retryBudget ?? this.#budget);
   }
 
-  #read({ timeoutMs, waitForReady, retry }: MethodConfig): MethodSettings {
-    const { throttle } = this, defaults = this.#defaults;
+  #read({ timeoutMs, waitForReady, retry, hedging }: MethodConfig): MethodSettings {
+    const defaults = this.#defaults;
     return {
       timeoutMs: timeoutMs ?? defaults.timeoutMs,
       maxTimeoutMs: timeoutMs ?? Infinity,
       waitForReady: waitForReady ?? defaults.waitForReady,
-      retry: retry === undefined
-        ? defaults.retry
-        : retry === false || throttle === undefined
-        ? undefined
-        : new RetryPolicy(retry, () => true, throttle, this.#random),
+      ...this.#repetition(retry, hedging),
     };
+  }
+
+  /** What a config says about retries and hedges. Not even a config brings them to a transport that never retries. */
+  #repetition(
+    retry: MethodConfig["retry"],
+    hedging: MethodConfig["hedging"],
+  ): Pick<MethodSettings, "retry" | "hedging"> {
+    const { throttle } = this, defaults = this.#defaults;
+    const inherited = hedging === false ? undefined : defaults.hedging;
+    if (!this.#repeats || throttle === undefined) return { retry: undefined, hedging: inherited };
+    const policy = (options: MethodRetryOptions) => new RetryPolicy(options, () => true, throttle, this.#random);
+    if (typeof hedging === "object") {
+      return { retry: policy(retriesOf(hedging)), hedging: new FixedHedging(hedging, throttle) };
+    }
+    const own = retry === false ? undefined : retry === undefined ? defaults.retry : policy(retry);
+    return { retry: own, hedging: inherited };
   }
 }

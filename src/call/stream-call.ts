@@ -4,14 +4,16 @@ import type { CallAttempt } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
 import { codeOf, endOf } from "./failure.ts";
-import { ReplayBuffer } from "./replay.ts";
+import { type HedgedAttempt, HedgedAttempts, type HedgedCall } from "./hedged-attempts.ts";
+import { ReplayBuffer, type View } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";
 
 /** A streaming call; it is committed to the first attempt that receives response headers. */
 export class StreamCall<I extends DescMessage, O extends DescMessage>
-  extends Call<DescMethodStreaming<I, O>, StreamResponse<I, O>> {
+  extends Call<DescMethodStreaming<I, O>, StreamResponse<I, O>>
+  implements HedgedCall<StreamResponse<I, O>> {
   readonly #replay: ReplayBuffer<MessageInitShape<I>>;
-  /** Ends the current attempt. */
+  /** Ends all attempts. */
   readonly #abort = new AbortController();
   readonly #onAbort = () => {
     this.#abort.abort(this.signal!.reason);
@@ -33,46 +35,83 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     this.#replay = new ReplayBuffer(input);
   }
 
+  get replayable(): boolean {
+    return this.#replay.replayable;
+  }
+
   /**
-   * Makes its attempts, one after another. `onGivenUp` is called when the reader abandons the response, and when the
-   * deadline passes, whether or not it is being read.
+   * Makes its attempts: one after another, or several at a time if it is hedged. `onGivenUp` is called when the reader
+   * abandons the response, and when the deadline passes, whether or not it is being read.
    */
   async start(onGivenUp?: (error: unknown) => void): Promise<StreamResponse<I, O>> {
     this.#onGivenUp = onGivenUp;
     this.signal?.addEventListener("abort", this.#onAbort);
     try {
-      return await this.#open(this.attemptNow() ?? await this.nextAttempt());
+      return await this.#begin(this.attemptNow() ?? await this.nextAttempt());
     } catch (error) {
       this.#release();
       throw error;
     }
   }
 
+  /** Only calls with one request message are hedged: others are conversations, or large. */
+  #begin(attempt: CallAttempt<StreamResponse<I, O>>): Promise<StreamResponse<I, O>> {
+    const { hedging } = this.methodSettings;
+    if (hedging === undefined || this.method.methodKind !== "server_streaming" || !hedging.covers(this.method)) {
+      return this.#open(attempt);
+    }
+    return new HedgedAttempts(this, hedging, this.#abort.signal).start(attempt);
+  }
+
   async #open(attempt: CallAttempt<StreamResponse<I, O>>): Promise<StreamResponse<I, O>> {
     attempt.begin();
+    const view = this.#replay.view();
     let response: StreamResponse<I, O>;
     try {
-      response = await attempt.connection.transport.stream(
-        this.method,
-        this.#abort.signal,
-        this.timeoutMs,
-        attempt.headerInit,
-        this.#replay.view(),
-        this.contextValuesInit,
-      );
+      response = await this.#send(attempt, this.#abort.signal, view);
     } catch (error) {
       return await this.failed(attempt, error);
     }
-    return this.#commit(attempt, response);
+    return this.#commit(attempt, response, view);
+  }
+
+  async sendHedged(hedged: HedgedAttempt<StreamResponse<I, O>>): Promise<StreamResponse<I, O>> {
+    const { attempt } = hedged;
+    attempt.begin();
+    const view = this.#replay.anotherView();
+    let response: StreamResponse<I, O>;
+    try {
+      response = await this.#send(attempt, hedged.signal, view);
+    } catch (error) {
+      view.close();
+      return await hedged.failed(error);
+    }
+    // Its link does not mind that it was cancelled.
+    if (!hedged.wins()) return await hedged.failed(hedged.signal.reason);
+    hedged.follow(this.#abort.signal);
+    return this.#commit(attempt, response, view);
+  }
+
+  #send(
+    attempt: CallAttempt<StreamResponse<I, O>>,
+    signal: AbortSignal,
+    view: AsyncIterable<MessageInitShape<I>>,
+  ): Promise<StreamResponse<I, O>> {
+    const { method, timeoutMs, contextValuesInit } = this;
+    return attempt.connection.transport.stream(method, signal, timeoutMs, attempt.headerInit, view, contextValuesInit);
   }
 
   async failed(attempt: CallAttempt<StreamResponse<I, O>>, error: unknown): Promise<StreamResponse<I, O>> {
-    return await this.#open(await this.afterFailure(attempt, error, this.#replay.replayable));
+    return await this.#open(await this.afterFailure(attempt, error));
   }
 
-  #commit(attempt: CallAttempt<StreamResponse<I, O>>, response: StreamResponse<I, O>): StreamResponse<I, O> {
+  #commit(
+    attempt: CallAttempt<StreamResponse<I, O>>,
+    response: StreamResponse<I, O>,
+    view: View<MessageInitShape<I>>,
+  ): StreamResponse<I, O> {
     const onGivenUp = this.#onGivenUp;
-    this.#replay.commit();
+    this.#replay.commit(view);
     attempt.answering();
     // Outlives the response's iterator, so it must not refer to it: see `trackResponse`.
     const end = this.#end = new StreamEnd(this.#abort, (error, abandoned) => {

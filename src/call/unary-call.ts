@@ -1,13 +1,15 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
-import type { EndReportingTransport } from "../connection/end-reporting.ts";
+import type { EndReportingTransport, UnaryEndListener } from "../connection/end-reporting.ts";
 import type { CallAttempt } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
+import { type HedgedAttempt, HedgedAttempts, type HedgedCall } from "./hedged-attempts.ts";
 
 /** A unary call. Attempts are themselves the listeners for their end, which saves a promise and two closures each. */
 export class UnaryCall<I extends DescMessage, O extends DescMessage>
-  extends Call<DescMethodUnary<I, O>, UnaryResponse<I, O>> {
+  extends Call<DescMethodUnary<I, O>, UnaryResponse<I, O>>
+  implements HedgedCall<UnaryResponse<I, O>> {
   readonly #input: MessageInitShape<I>;
 
   constructor(
@@ -23,37 +25,63 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     this.#input = input;
   }
 
-  /** Makes its attempts, one after another. */
+  get replayable(): boolean {
+    return true;
+  }
+
+  /** Makes its attempts: one after another, or several at a time if it is hedged. */
   start(): Promise<UnaryResponse<I, O>> {
     const now = this.attemptNow();
     // The common case avoids an extra promise.
-    if (now !== undefined) return this.#send(now);
-    return this.nextAttempt().then((attempt) => this.#send(attempt));
+    if (now !== undefined) return this.#begin(now);
+    return this.nextAttempt().then((attempt) => this.#begin(attempt));
   }
 
-  #send(attempt: CallAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
+  #begin(attempt: CallAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
+    const { hedging } = this.methodSettings;
+    if (hedging === undefined || !hedging.covers(this.method)) return this.#send(attempt, this.signal, attempt);
+    return new HedgedAttempts(this, hedging, this.signal).start(attempt);
+  }
+
+  sendHedged(hedged: HedgedAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
+    return this.#send(hedged.attempt, hedged.signal, hedged);
+  }
+
+  #send(
+    attempt: CallAttempt<UnaryResponse<I, O>>,
+    signal: AbortSignal | undefined,
+    listener: UnaryEndListener<UnaryResponse<I, O>>,
+  ): Promise<UnaryResponse<I, O>> {
     attempt.begin();
-    const { method, signal, timeoutMs, contextValuesInit } = this;
+    const { method, timeoutMs, contextValuesInit } = this;
     const { transport } = attempt.connection;
     try {
       const { headerInit } = attempt;
       if (reportsUnaryEnds(transport)) {
-        return transport.unaryReporting(method, signal, timeoutMs, headerInit, this.#input, contextValuesInit, attempt);
+        return transport.unaryReporting(
+          method,
+          signal,
+          timeoutMs,
+          headerInit,
+          this.#input,
+          contextValuesInit,
+          listener,
+        );
       }
       return transport.unary(method, signal, timeoutMs, headerInit, this.#input, contextValuesInit).then(
         (answer) => {
-          attempt.answered(answer);
+          listener.answered(answer);
           return answer;
         },
-        (error) => attempt.failed(error),
+        (error) => listener.failed(error),
       );
     } catch (error) {
-      return attempt.failed(error);
+      return listener.failed(error);
     }
   }
 
   failed(attempt: CallAttempt<UnaryResponse<I, O>>, error: unknown): Promise<UnaryResponse<I, O>> {
-    return this.afterFailure(attempt, error, true).then((next) => this.#send(next));
+    return this.afterFailure(attempt, error).then((next) => this.#send(next, this.signal, next));
   }
 }
 

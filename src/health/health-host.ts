@@ -30,6 +30,7 @@ export class HealthHost {
   #applied = 0;
   /** Undefined if no check uses outcomes. */
   readonly onOutcome: ((connection: Connection, outcome: Outcome) => void) | undefined;
+  #panic = false;
   #closed = false;
 
   constructor(options: HealthHostOptions) {
@@ -48,6 +49,11 @@ export class HealthHost {
     });
     if (!this.#watches.some((watch) => watch.outcome !== undefined)) return;
     this.onOutcome = (connection, outcome) => this.#notify("outcome", (watch) => watch.outcome?.(connection, outcome));
+  }
+
+  /** Whether health is ignored, because too few connections could be used otherwise. */
+  get panic(): boolean {
+    return this.#panic;
   }
 
   /** A connection may have become ready, or may no longer be ready. */
@@ -86,7 +92,7 @@ export class HealthHost {
     const now = ++this.#applied;
     const all = [...this.#reports].map(([connection, reports]) => [connection, joined(reports)] as const);
     const serving = all.filter(([, health]) => health === "serving").length;
-    const panic = serving < all.length * this.#options.panicShare;
+    const panic = this.#panic = serving < all.length * this.#options.panicShare;
     for (const [connection, health] of all) {
       const shown = panic ? "serving" : health;
       if (connection.setHealth(shown) && connection.health === shown) this.#options.onHealth(connection);

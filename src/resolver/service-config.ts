@@ -8,8 +8,10 @@ import {
   group,
   listOf,
   milliseconds,
+  millisecondsFrom0,
   number,
   or,
+  required,
   wholeNumber,
 } from "../option.ts";
 
@@ -48,10 +50,7 @@ export interface ServiceConfig {
   readonly retryBudget?: RetryBudget;
 }
 
-/**
- * Settings of one or more methods. A call keeps those with which it began. Hedging will be a member beside `retry`, as
- * in gRPC, where a method has the one or the other.
- */
+/** Settings of one or more methods. A call keeps those with which it began. */
 export interface MethodConfig {
   /**
    * The longest timeout of a call, in milliseconds: a call's own may be shorter. Defaults to the transport's
@@ -69,6 +68,32 @@ export interface MethodConfig {
    * `retry`; if that is `false`, nothing here changes it. gRPC: `retryPolicy`.
    */
   readonly retry?: MethodRetryOptions | false;
+  /**
+   * When a call is sent to further endpoints while the first has not answered; `false`: never. As in gRPC, it replaces
+   * `retry`, so that a method can't have both, and it declares that the methods may be processed several times. It
+   * applies to unary calls, and to server streaming until the response headers arrive. Defaults to the transport's
+   * `hedge`; if the transport's `retry` is `false`, nothing here adds hedges. gRPC: `hedgingPolicy`.
+   */
+  readonly hedging?: MethodHedgingOptions | false;
+}
+
+/**
+ * Hedging at fixed intervals (gRFC A6). The first answer is the call's, and its other attempts are cancelled. Each goes
+ * to an endpoint of its own; if none is ready, there are fewer. Hedges draw on the same budget as retries.
+ */
+export interface MethodHedgingOptions {
+  /**
+   * The most attempts per call that are answered or may have been processed, including the first. At least 2; more than
+   * 5 count as 5.
+   */
+  readonly maxAttempts: number;
+  /** The time between two attempts, in milliseconds. Defaults to 0: all are made at once. gRPC: `hedgingDelay`. */
+  readonly delayMs?: number;
+  /**
+   * The codes after which the next attempt is made at once while the others continue; any other error ends the call.
+   * Defaults to none. gRPC: `nonFatalStatusCodes`.
+   */
+  readonly nonFatalCodes?: readonly Code[];
 }
 
 /** How often, when and after what a call is retried (gRFC A6). */
@@ -105,10 +130,12 @@ export interface RetryBudget {
 const above0 = number("a number above 0", (value) => value > 0);
 const TAKER = "a service config";
 
+const codes = listOf("an array of Connect codes, such as Code.Unavailable", isCode);
+
 /** The checks of {@link MethodRetryOptions}. */
 export const METHOD_RETRY: Checks<MethodRetryOptions> = {
   maxAttempts: wholeNumber(1),
-  codes: listOf("an array of Connect codes, such as Code.Unavailable", isCode),
+  codes,
   initialBackoffMs: milliseconds,
   maxBackoffMs: milliseconds,
   backoffMultiplier: from1,
@@ -117,17 +144,33 @@ export const METHOD_RETRY: Checks<MethodRetryOptions> = {
 /** The checks of {@link RetryBudget}. */
 export const RETRY_BUDGET: Checks<RetryBudget> = { maxTokens: above0, tokenRatio: above0 };
 
+const METHOD_HEDGING: Checks<MethodHedgingOptions> = {
+  maxAttempts: required(wholeNumber(2)),
+  delayMs: millisecondsFrom0,
+  nonFatalCodes: codes,
+};
+
 const METHOD: Checks<MethodConfig> = {
   timeoutMs: milliseconds,
   waitForReady: flag,
   retry: or(false, group("an object or false", TAKER, METHOD_RETRY)),
+  hedging: or(false, group("an object or false", TAKER, METHOD_HEDGING)),
+};
+
+const methodGroup = group("an object, { timeoutMs, waitForReady, retry, hedging }", TAKER, METHOD);
+
+const methodConfig: Check = (name, value) => {
+  methodGroup(name, value);
+  const { retry, hedging } = value as MethodConfig;
+  if (!retry || !hedging) return;
+  throw new TypeError(`option ${name} has both retry and hedging: expected one of them, as in gRPC`);
 };
 
 const CONFIG: Checks<ServiceConfig> = {
   methods: byName(
     'an object by method: "package.Service/Method", "package.Service" or "*"',
     (name) => name === "*" || isMethodName(name),
-    group("an object, { timeoutMs, waitForReady, retry }", TAKER, METHOD),
+    methodConfig,
   ),
   retryBudget: group("an object, { maxTokens, tokenRatio }", TAKER, RETRY_BUDGET),
 };

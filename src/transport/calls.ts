@@ -46,7 +46,7 @@ export function callEnvironment(options: CallOptions, balancer: PickerSource): C
     clock,
     random,
     waitTimeoutMs: options.waitTimeoutMs ?? 10_000,
-    settings: new Settings({ ...options, random }),
+    settings: new Settings({ ...options, clock, random }),
     onAttempt: options.onAttempt,
     observers: options.observers?.length ? [...options.observers] : undefined,
   };

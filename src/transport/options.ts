@@ -1,6 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { BalancerEvent } from "../balancer/event.ts";
 import type { Attempt, CallObserver } from "../call/observer.ts";
+import { HEDGE, type HedgeOptions } from "../call/hedging.ts";
 import { RETRY, type RetryOptions } from "../call/retry.ts";
 import type { Connector } from "../connection/link.ts";
 import {
@@ -65,7 +66,15 @@ export interface BalancedTransportOptions {
    */
   readonly retry?: RetryOptions | false;
   /**
-   * Timeouts, wait-for-ready and retries by method, unless the resolver yields a config (`Resolution.config`). Defaults
+   * When a call that takes unusually long is sent to another endpoint as well, whose answer is used if it is first. It
+   * applies to methods that the schema marks as `IDEMPOTENT` or `NO_SIDE_EFFECTS` (or that `methods` lists): to unary
+   * calls, and to server streaming until the response headers arrive. Hedges draw on the same budget as retries, too.
+   * Defaults to none; `{}` hedges the slowest 2 % of calls. For hedges at fixed intervals, see
+   * `MethodConfig.hedging`.
+   */
+  readonly hedge?: HedgeOptions;
+  /**
+   * Timeouts, wait-for-ready, retries and hedging by method, unless the resolver yields a config (`Resolution.config`). Defaults
    * to none: the options above apply to all methods. gRPC's default service config.
    */
   readonly defaultServiceConfig?: ServiceConfig;
@@ -130,6 +139,7 @@ export const TRANSPORT: Checks<BalancedTransportOptions> = {
   waitTimeoutMs: milliseconds,
   waitForReady: flag,
   retry: or(false, group("an object or false", "createBalancedTransport()", RETRY)),
+  hedge: group("an object, { extraLoad, maxAttempts, minDelayMs, methods }", "createBalancedTransport()", HEDGE),
   defaultServiceConfig: serviceConfig,
   backoff: group("an object, { initialMs, maxMs, factor, jitter }", "createBalancedTransport()", BACKOFF),
   removedStreamGraceMs: milliseconds,

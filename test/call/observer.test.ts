@@ -208,6 +208,8 @@ describe("an observer", () => {
 
 /** Sends every call twice at the same time, and answers with what comes first. */
 class TwiceCall<I extends DescMessage, O extends DescMessage> extends Call<DescMethodUnary<I, O>, UnaryResponse<I, O>> {
+  readonly replayable = true;
+
   async start(input: MessageInitShape<I>): Promise<UnaryResponse<I, O>> {
     return await Promise.any([this.#send(this.attemptNow()!, input), this.#send(this.attemptNow()!, input)]);
   }
@@ -267,7 +269,7 @@ describe("a call", () => {
       clock,
       random: () => 0,
       waitTimeoutMs: 1_000,
-      settings: new Settings({ retry: false, random: () => 0 }),
+      settings: new Settings({ retry: false, clock, random: () => 0 }),
       onAttempt: (attempt) => void ends.push(attempt),
       observers: [{ attemptStarted: (start) => void starts.push(start) }],
     };

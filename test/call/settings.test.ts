@@ -10,7 +10,7 @@ import type { Resolution } from "../../src/resolver/resolver.ts";
 import type { ServiceConfig } from "../../src/resolver/service-config.ts";
 import type { BalancedTransportOptions } from "../../src/transport/options.ts";
 import { type Balanced, balanced, failureOf } from "../support/balanced.ts";
-import { settled } from "../support/manual-clock.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 import { manualResolver } from "../support/manual-resolver.ts";
 import { pulled } from "../support/pulled.ts";
 import { simpleRoutes } from "../support/simple.ts";
@@ -440,7 +440,7 @@ describe("a call that begins before the config is known", () => {
 
 describe("Settings", () => {
   it("are looked up once per method and config", () => {
-    const settings = new Settings({ random: () => 0 });
+    const settings = new Settings({ clock: new ManualClock(), random: () => 0 });
     const { routeServerStream } = Simple.method;
     const reads: string[] = [];
     const route: typeof Simple.method.route = {
@@ -466,7 +466,7 @@ describe("Settings", () => {
   });
 
   it("bound a call's own timeout only where the config has one", () => {
-    const settings = new Settings({ random: () => 0, defaultTimeoutMs: 5 });
+    const settings = new Settings({ clock: new ManualClock(), random: () => 0, defaultTimeoutMs: 5 });
     const config = { methods: { "proto.Simple": { waitForReady: true }, "proto.Simple/Route": { timeoutMs: 7 } } };
     const { route, routeServerStream } = Simple.method;
     assert.deepEqual([settings.of(route, config).timeoutMs, settings.of(route, config).maxTimeoutMs], [7, 7]);
@@ -475,7 +475,7 @@ describe("Settings", () => {
   });
 
   it("know methods that are named like members of an object from those that are configured", () => {
-    const settings = new Settings({ random: () => 0, defaultTimeoutMs: 5 });
+    const settings = new Settings({ clock: new ManualClock(), random: () => 0, defaultTimeoutMs: 5 });
     const config = { methods: { "proto.Simple": { timeoutMs: 7 } } };
     for (const path of ["/constructor/toString", "/__proto__/Route"]) {
       assert.equal(settings.of(rawMethod(path, "unary"), config).timeoutMs, 5);

@@ -41,7 +41,7 @@ function setUp(
     hasRoom() {},
   };
   const random = () => 0;
-  const settings = new Settings({ random });
+  const settings = new Settings({ clock, random });
   const env = { clock, random, balancer, settings, waitTimeoutMs: 10_000 } as unknown as CallEnvironment;
   const call = new StreamCall(env, method, undefined, 100, undefined, input, undefined);
   return { call, requests: () => requests! };

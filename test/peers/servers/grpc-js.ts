@@ -15,7 +15,7 @@ import {
 import { type SimpleRequest, type SimpleResponse, SimpleResponseSchema } from "../../../gen/simple_pb.ts";
 import { method } from "../../support/grpc-js-method.ts";
 import { ca, server as identity } from "../../support/tls.ts";
-import { COUNTED, ECHO, FAIL, FAILURE, messagesOf, summaryOf } from "./answers.ts";
+import { COUNTED, ECHO, FAIL, FAILURE, messagesOf, SILENT, summaryOf } from "./answers.ts";
 
 const { values: options } = parseArgs({
   options: { port: { type: "string", default: "0" }, tls: { type: "boolean" }, mtls: { type: "boolean" } },
@@ -41,6 +41,10 @@ const route: handleUnaryCall<SimpleRequest, SimpleResponse> = (call, callback) =
   const { data } = call.request;
   took(data);
   if (data === FAIL) return callback({ code: FAILURE.code, details: FAILURE.message, metadata: echo(call) });
+  if (data === SILENT) {
+    console.log("waits");
+    return void call.on("cancelled", () => console.log("aborted"));
+  }
   callback(null, answer(data), echo(call));
 };
 const routeServerStream: handleServerStreamingCall<SimpleRequest, SimpleResponse> = (call) => {

@@ -1,0 +1,236 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Connection } from "../connection/connection.ts";
+import type { UnaryEndListener } from "../connection/end-reporting.ts";
+import type { Timer } from "../time/clock.ts";
+import type { CallAttempt } from "./attempt.ts";
+import type { CallEnvironment } from "./environment.ts";
+import type { FailedAttempts } from "./failed-attempts.ts";
+import { codeOf, endOf } from "./failure.ts";
+import type { HedgingPolicy } from "./hedging.ts";
+
+/** What hedging needs from its call. */
+export interface HedgedCall<A> {
+  readonly method: DescMethod;
+  readonly env: CallEnvironment;
+  /** What it tried so far. */
+  readonly tried: FailedAttempts;
+  /** Sends the attempt, and reports to it how it ends. */
+  sendHedged(attempt: HedgedAttempt<A>): Promise<A>;
+  /** Another attempt, if there is a connection right now that the call has not used and that `allows` it. */
+  hedgeNow(allows: (connection: Connection) => boolean): CallAttempt<A> | undefined;
+  /** The only attempt failed: resolves with the next one, or rejects with the error for the caller. */
+  afterFailure(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>>;
+  /** An attempt failed while others are in flight; see `Call`. */
+  failedBeside(attempt: CallAttempt<A>, error: unknown): number | undefined;
+}
+
+/** One of the attempts that a hedged call has in flight. */
+export class HedgedAttempt<A> implements UnaryEndListener<A> {
+  readonly attempt: CallAttempt<A>;
+  readonly #all: HedgedAttempts<A>;
+  readonly #abort = new AbortController();
+
+  constructor(attempt: CallAttempt<A>, all: HedgedAttempts<A>) {
+    this.attempt = attempt;
+    this.#all = all;
+  }
+
+  get connection(): Connection {
+    return this.attempt.connection;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  cancel(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  /** It won, and goes on until the signal aborts: a stream. */
+  follow(signal: AbortSignal): void {
+    const cancel = () => this.cancel(signal.reason);
+    if (signal.aborted) cancel();
+    else signal.addEventListener("abort", cancel);
+  }
+
+  /** A unary attempt was answered. */
+  answered(answer: A): void {
+    this.attempt.answered(answer);
+    this.wins();
+  }
+
+  /** Whether it is the first one to be answered; the others are then cancelled. */
+  wins(): boolean {
+    return this.#all.answeredFirst(this);
+  }
+
+  /** It failed, or was cancelled because it lost. Returns the call's answer. */
+  failed(error: unknown): Promise<A> {
+    return this.#all.failed(this, error);
+  }
+}
+
+/**
+ * The attempts of a hedged call (gRFC A6): while the first one has no answer, others are sent beside it, each to an
+ * endpoint of its own. The first answer is the call's, and the other attempts are cancelled. One that fails while others
+ * are in flight is replaced at once if its error is one after which calls are repeated, and ends the call if not.
+ *
+ * It never waits for a connection: a hedge that finds none is not sent.
+ */
+export class HedgedAttempts<A> {
+  readonly #call: HedgedCall<A>;
+  readonly #policy: HedgingPolicy;
+  /** The caller's: ends all attempts. */
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = () => {
+    for (const attempt of [...this.#inFlight]) attempt.cancel(this.#signal!.reason);
+  };
+  readonly #inFlight = new Set<HedgedAttempt<A>>();
+  /** Undefined: no hedges. */
+  readonly #delayMs: number | undefined;
+  readonly #startMs: number;
+  /** The next hedge. */
+  #timer: Timer | undefined;
+  /** How many hedges were sent. */
+  #hedges = 0;
+  /** The first attempt, unless it failed. */
+  #first: HedgedAttempt<A> | undefined;
+  #winner: HedgedAttempt<A> | undefined;
+  #over = false;
+  #resolve!: (answer: A | Promise<A>) => void;
+  #reject!: (error: unknown) => void;
+  readonly #answer: Promise<A>;
+
+  constructor(call: HedgedCall<A>, policy: HedgingPolicy, signal: AbortSignal | undefined) {
+    this.#call = call;
+    this.#policy = policy;
+    this.#signal = signal;
+    this.#delayMs = policy.begin(call.method);
+    this.#startMs = call.env.clock.now();
+    this.#answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Sends the first attempt, and in time the others. Settles with the call's answer, or with the error for the caller. */
+  start(attempt: CallAttempt<A>): Promise<A> {
+    this.#signal?.addEventListener("abort", this.#onAbort);
+    this.#send(this.#first = new HedgedAttempt(attempt, this));
+    this.#plan(this.#delayMs);
+    return this.#answer;
+  }
+
+  #send(hedged: HedgedAttempt<A>): void {
+    const { tried } = this.#call;
+    tried.beside = this.#inFlight.size;
+    tried.exclude(hedged.attempt.connection);
+    this.#inFlight.add(hedged);
+    // What became of one that did not win was reported to `failed`.
+    const settle = (end: () => void) => {
+      if (this.#winner === hedged) end();
+    };
+    this.#call.sendHedged(hedged).then(
+      (answer) => settle(() => this.#resolve(answer)),
+      (error) => settle(() => this.#reject(error)),
+    );
+  }
+
+  /** Sends a hedge after so many milliseconds; undefined: none. */
+  #plan(delayMs: number | undefined): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (delayMs === undefined || this.#over) return;
+    if (delayMs > 0) this.#timer = this.#call.env.clock.timer(delayMs, () => this.#hedge());
+    else this.#hedge();
+  }
+
+  #hedge(): void {
+    const made = this.#inFlight.size + this.#call.tried.retried;
+    if (this.#inFlight.size === 0 || made >= this.#policy.maxAttempts) return;
+    const attempt = this.#pick();
+    if (attempt !== undefined) {
+      this.#hedges++;
+      this.#policy.sent();
+      this.#send(new HedgedAttempt(attempt, this));
+    }
+    // Without a connection, there is no point in trying again at once.
+    if (attempt !== undefined || this.#delayMs !== 0) this.#plan(this.#delayMs);
+  }
+
+  #pick(): CallAttempt<A> | undefined {
+    const { guard } = this.#call.env.settings;
+    if (!this.#policy.allows) return undefined;
+    for (const { connection } of this.#inFlight) if (!guard.allows(connection)) return undefined;
+    return this.#call.hedgeNow((connection) => guard.allows(connection));
+  }
+
+  /** Whether this attempt is the first that was answered. */
+  answeredFirst(hedged: HedgedAttempt<A>): boolean {
+    this.#inFlight.delete(hedged);
+    if (this.#over) return false;
+    this.#winner = hedged;
+    if (this.#hedges > 0 && this.#first !== undefined) this.#policy.raced(hedged !== this.#first);
+    this.#took();
+    this.#end();
+    return true;
+  }
+
+  /** The first attempt has taken as long as this, or longer. */
+  #took(): void {
+    if (this.#first !== undefined) this.#policy.took(this.#call.method, this.#call.env.clock.now() - this.#startMs);
+  }
+
+  failed(hedged: HedgedAttempt<A>, error: unknown): Promise<A> {
+    this.#inFlight.delete(hedged);
+    if (hedged === this.#first && codeOf(error) !== Code.DeadlineExceeded) this.#first = undefined;
+    if (this.#over) {
+      const end = endOf(error);
+      if (end !== "answered" && codeOf(error) !== Code.DeadlineExceeded) hedged.attempt.abandon();
+      hedged.attempt.ended(end, error, undefined);
+    } else if (this.#inFlight.size > 0) {
+      try {
+        this.#plan(this.#call.failedBeside(hedged.attempt, error));
+      } catch (failure) {
+        this.#fail(failure);
+      }
+    } else {
+      this.#plan(undefined);
+      void this.#next(hedged, error);
+    }
+    return this.#answer;
+  }
+
+  /** No attempt is in flight any more. */
+  async #next(failed: HedgedAttempt<A>, error: unknown): Promise<void> {
+    try {
+      this.#send(new HedgedAttempt(await this.#call.afterFailure(failed.attempt, error), this));
+      this.#plan(this.#delayMs);
+    } catch (failure) {
+      this.#fail(failure);
+    }
+  }
+
+  #fail(error: unknown): void {
+    const late = codeOf(error) === Code.DeadlineExceeded;
+    if (late) this.#took();
+    this.#end(late ? new ConnectError("the operation timed out", Code.DeadlineExceeded) : undefined);
+    this.#reject(error);
+  }
+
+  /** Cancels the attempts that are still in flight. No reason: nobody wants their answers any more. */
+  #end(reason?: ConnectError): void {
+    this.#over = true;
+    this.#plan(undefined);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#inFlight.size === 0) return;
+    const { guard } = this.#call.env.settings;
+    const cause = reason ?? new ConnectError("another attempt of the call was faster", Code.Canceled);
+    for (const hedged of [...this.#inFlight]) {
+      guard.cancelled(hedged.connection);
+      hedged.cancel(cause);
+    }
+  }
+}
