@@ -1,4 +1,4 @@
-// `npm run test:deno` against a Deno that dies: on one runtime, as it is a program of its own.
+// `npm run test:deno` with files that pass, fail and end in other ways: on one runtime, as it is a program of its own.
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,17 +21,49 @@ it("dies", () => {
 `;
 
 describe("the tests on Deno", () => {
-  const run = async (deaths: number) => {
-    const folder = await mkdtemp(join(tmpdir(), "connect-lb-deaths-"));
+  /** Runs files, each of which is made from the path of its folder. */
+  const runAll = async (...files: ((folder: string) => string)[]) => {
+    const folder = await mkdtemp(join(tmpdir(), "connect-lb-deno-"));
     try {
-      await writeFile(join(folder, "dying.test.ts"), dying(folder, deaths));
-      const child = startScript("node", "test/support/run-deno.ts", [join(folder, "dying.test.ts")]);
+      const paths = files.map((_, i) => join(folder, `${i}.test.ts`));
+      await Promise.all(files.map((file, i) => writeFile(paths[i]!, file(folder))));
+      const child = startScript("node", "test/support/run-deno.ts", paths);
       const { code } = await child.exited;
       return { code, output: child.lines.join("\n") };
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
   };
+  const run = (deaths: number) => runAll((folder) => dying(folder, deaths));
+  const file = (body: string) => () => `import { it } from "node:test";\nimport process from "node:process";\n${body}`;
+  const passing = file(`it("passes", () => {}); it("is left out", { skip: true }, () => {});`);
+
+  it("are counted over all files", { skip }, async () => {
+    const failing = file(`it("fails", () => { throw new Error("no"); }); it("passes", () => {});`);
+    assert.match((await runAll(passing, passing)).output, /\nℹ tests 4\nℹ pass 2\nℹ fail 0\nℹ skipped 2/);
+    const { code, output } = await runAll(passing, failing, passing);
+    assert.match(output, /\nℹ tests 6\nℹ pass 3\nℹ fail 1\nℹ skipped 2/);
+    assert.equal(code, 1);
+  });
+
+  it("fail with a file that is killed, ends early, throws outside its tests or has none", { skip }, async () => {
+    const { code, output } = await runAll(
+      passing,
+      file(`it("is killed", () => process.kill(process.pid, "SIGKILL"));`),
+      file(`it("passes", () => {}); process.exit(0);`),
+      file(
+        `setTimeout(() => { throw new Error(); }); it("waits", () => new Promise((end) => setTimeout(end, 60_000)));`,
+      ),
+      file(""),
+    );
+    assert.equal(code, 1);
+    assert.match(output, /\nℹ tests 6\nℹ pass 1\nℹ fail 4\nℹ skipped 1/);
+    for (
+      const end of ["1.test.ts: ended with SIGKILL", "2.test.ts: ended with code 0", "4.test.ts: ended with code 0"]
+    ) {
+      assert.ok(output.includes(`${end} after 0 tests`), output);
+    }
+  });
 
   it("run again when Deno itself dies, and say so", { skip }, async () => {
     const { code, output } = await run(2);
