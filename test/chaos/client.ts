@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { Environment, type Stage } from "./environment.ts";
-import type { Outcome, Scenario } from "./scenario.ts";
+import { limitOf, type Outcome, type Scenario } from "./scenario.ts";
 import { scenarios } from "./scenarios.ts";
 
 const { values, positionals } = parseArgs({ options: { quick: { type: "boolean" } }, allowPositionals: true });
@@ -51,12 +51,13 @@ async function run(scenario: Scenario): Promise<Outcome> {
 }
 
 async function play(scenario: Scenario, environment: Environment): Promise<void> {
+  const limitMs = limitOf(scenario, quick);
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     await Promise.race([
       scenario.run(environment),
       new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`it took over ${scenario.limitMs} ms`)), scenario.limitMs);
+        timer = setTimeout(() => reject(new Error(`it took over ${limitMs} ms`)), limitMs);
       }),
     ]);
   } catch (error) {

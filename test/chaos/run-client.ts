@@ -1,5 +1,5 @@
 import { type Child, executable, type Runtime, start } from "../support/process.ts";
-import type { Outcome, Scenario } from "./scenario.ts";
+import { limitOf, type Outcome, type Scenario } from "./scenario.ts";
 
 /** What each runtime is started with, so that a program can ask for a collection of garbage. */
 const COMMAND: Readonly<Record<Runtime, readonly string[]>> = {
@@ -18,13 +18,13 @@ export async function* runClient(
   const args = [...COMMAND[runtime], "test/chaos/client.ts", ...(quick ? ["--quick"] : []), ...names];
   const child = start(executable(runtime), args);
   try {
-    for (const scenario of scenarios) yield await outcomeOf(child, scenario);
+    for (const scenario of scenarios) yield await outcomeOf(child, scenario.name, limitOf(scenario, quick));
   } finally {
     await child.stop();
   }
 }
 
-async function outcomeOf(child: Child, { name, limitMs }: Scenario): Promise<Outcome> {
+async function outcomeOf(child: Child, name: string, limitMs: number): Promise<Outcome> {
   try {
     // The client itself ends a scenario that takes too long; ending its servers takes a while more.
     const line = await child.line(new RegExp(`^outcome (\\{"scenario":"${name}",.*)$`), {

@@ -8,10 +8,15 @@ export interface Scenario {
   readonly title: string;
   /** What must hold, for the table's second column. */
   readonly bound: string;
-  /** How long a whole run may take at most, in milliseconds. */
+  /** How long it may take at most, in milliseconds; see {@link limitOf}. */
   readonly limitMs: number;
   /** Makes it happen and notes what was measured. */
   run(environment: Environment): Promise<void>;
+}
+
+/** When a scenario is ended: in its short form, which runs with all other tests on any machine, only if it hangs. */
+export function limitOf({ limitMs }: { readonly limitMs: number }, quick: boolean): number {
+  return quick ? 3 * limitMs : limitMs;
 }
 
 /** What a scenario found out, as it is passed between processes. */

@@ -28,7 +28,7 @@ it(`leaves nothing behind after ${CALLS} calls and ${ABORTED} aborted ones`, asy
     flat(memory.calls, CALLS, "calls");
     flat(memory.aborted, ABORTED, "aborted calls");
     // It closed everything, so nothing holds it.
-    const timer = setTimeout(() => child.signal("SIGKILL"), 5_000);
+    const timer = setTimeout(() => child.signal("SIGKILL"), 30_000);
     assert.deepEqual(await child.exited, { code: 0, signal: null }, "the program does not end by itself");
     clearTimeout(timer);
   } finally {

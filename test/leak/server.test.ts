@@ -72,7 +72,7 @@ it(`a server keeps nothing of ${CALLS} calls and ${ABORTED} aborted ones`, async
     assert.equal((await memory()).connections, 1);
     await link.close();
     // It closed everything, so nothing holds it.
-    const timer = setTimeout(() => server.signal("SIGKILL"), 10_000);
+    const timer = setTimeout(() => server.signal("SIGKILL"), 30_000);
     server.endInput();
     assert.deepEqual(await server.exited, { code: 0, signal: null }, "the server does not end by itself");
     clearTimeout(timer);

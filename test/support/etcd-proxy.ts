@@ -35,8 +35,8 @@ export async function startEtcdProxy(etcd: Etcd, ...args: readonly string[]): Pr
     ]);
     await eventually("the proxy serves", async () => {
       if (child.exit !== undefined) throw new Error(`it ended; its output:\n${child.lines.join("\n")}`);
-      return (await fetch(`${url}/health`, { signal: AbortSignal.timeout(1_000) })).ok;
-    }, 20_000);
+      return (await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) })).ok;
+    }, 60_000);
   };
   await run();
   return {

@@ -7,7 +7,7 @@ const post = async (etcd: Etcd, path: string, body: unknown): Promise<Record<str
   const answer = await fetch(`${etcd.url}/v3/${path}`, {
     method: "POST",
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(5_000),
+    signal: AbortSignal.timeout(30_000),
   });
   return await answer.json() as Record<string, unknown>;
 };

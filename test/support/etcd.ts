@@ -176,9 +176,9 @@ class Member implements Etcd {
     this.#child = child;
     const ready = eventually(`etcd ${this.name} serves`, async () => {
       if (child.exit !== undefined) return true;
-      const answer = await fetch(`${this.url}/health`, { signal: AbortSignal.timeout(1_000) });
+      const answer = await fetch(`${this.url}/health`, { signal: AbortSignal.timeout(5_000) });
       return (await answer.json() as { health: string }).health === "true";
-    }, 20_000);
+    }, 60_000);
     await ready.catch((error) => {
       throw new Error(`etcd does not serve; its output:\n${child.lines.join("\n")}`, { cause: error });
     });

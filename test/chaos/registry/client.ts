@@ -8,6 +8,11 @@ import type { Config, Driver, Message } from "./message.ts";
 /** How long a process may take to end by itself once all is closed: registrations have 2 s to be revoked. */
 const EXIT_MS = 4_000;
 
+/** How long to wait for what must come: longer than any bound that it is then held to, on a busy machine, too. */
+const COMES_MS = 60_000;
+/** How long a set may take to be what etcd's keys say. */
+const TRUE_MS = 3_000;
+
 /** Who is tested: a driver on a runtime. */
 export interface Subject {
   readonly runtime: Runtime;
@@ -66,7 +71,12 @@ export class Client {
   }
 
   /** Waits for a message, told already or to come; returns when it was told. */
-  async told(what: string, test: (message: Message) => boolean, sinceMs = 0, timeoutMs?: number): Promise<number> {
+  async told(
+    what: string,
+    test: (message: Message) => boolean,
+    sinceMs = 0,
+    timeoutMs: number = COMES_MS,
+  ): Promise<number> {
     const { driver } = this.config;
     const found = await eventually(`${driver} on ${this.subject.runtime}: ${what}`, () => {
       const message = this.messages.find((message) => message.atMs >= sinceMs && test(message));
@@ -77,7 +87,7 @@ export class Client {
   }
 
   /** Waits until the present set is these addresses and fresh; returns since when. */
-  async sees(addresses: readonly string[], timeoutMs = 20_000): Promise<number> {
+  async sees(addresses: readonly string[], timeoutMs: number = COMES_MS): Promise<number> {
     const expected = [...addresses].sort().join(" ");
     const { runtime, driver } = this.subject;
     const set = await eventually(`${driver} on ${runtime} sees ${expected}`, () => {
@@ -99,7 +109,7 @@ export class Client {
     }, timeoutMs);
   }
 
-  registered(sinceMs = 0, timeoutMs = 20_000): Promise<number> {
+  registered(sinceMs = 0, timeoutMs: number = COMES_MS): Promise<number> {
     return this.told("registered", (m) => m.kind === "state" && m.state === "registered", sinceMs, timeoutMs);
   }
 
@@ -172,7 +182,8 @@ export class Client {
       const missing = [...expected].filter((address) => !seen.has(address)).map((address) => `${address} is missing`);
       return [...missing, ...[...seen].filter((address) => !expected.has(address)).map((a) => `${a} is too much`)];
     };
-    const done = await eventually("the set is true", async () => (await different()).length === 0, 3_000)
+    const mostMs = this.figures.quick ? TRUE_MS + this.figures.slackMs : TRUE_MS;
+    const done = await eventually("the set is true", async () => (await different()).length === 0, mostMs)
       .catch(() => undefined);
     this.figures.none("events lost", done ? [] : await different());
   }

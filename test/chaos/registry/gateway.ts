@@ -45,7 +45,7 @@ export class Gateway {
       method: "POST",
       headers: this.#token === undefined ? {} : { authorization: this.#token },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(30_000),
     });
     const answer = await response.json() as Json;
     if (response.ok) return answer;

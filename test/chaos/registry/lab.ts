@@ -2,7 +2,7 @@ import { type Etcd, startEtcd, startEtcdCluster } from "../../support/etcd.ts";
 import type { Runtime } from "../../support/process.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { Ends } from "../ends.ts";
-import { Figures, type Outcome } from "../scenario.ts";
+import { Figures, limitOf, type Outcome } from "../scenario.ts";
 import { Client, type Subject } from "./client.ts";
 import { Gateway } from "./gateway.ts";
 import type { Config, Driver } from "./message.ts";
@@ -18,7 +18,7 @@ export interface RegistryScenario {
   readonly title: string;
   /** What must hold beside what always must, for the table's second column. */
   readonly bound: string;
-  /** How long a whole run may take at most, in milliseconds. */
+  /** How long it may take at most, in milliseconds; see {@link limitOf}. */
   readonly limitMs: number;
   /** Makes it happen, to all subjects at once, and notes what each did. */
   run(lab: Lab): Promise<void>;
@@ -119,8 +119,8 @@ export class Lab {
   async settled(clients: readonly Client[], others: readonly string[] = []): Promise<void> {
     await this.each(clients, async (client) => {
       const { address } = client.config;
-      if (address !== undefined) await client.registered(0, 30_000);
-      await client.sees([...others, ...(address === undefined ? [] : [address])], 30_000);
+      if (address !== undefined) await client.registered();
+      await client.sees([...others, ...(address === undefined ? [] : [address])]);
     });
   }
 
@@ -153,12 +153,13 @@ export async function runScenario(
     drivers.map((driver) => ({ runtime, driver, figures: new Figures(quick) }))
   );
   const lab = new Lab(subjects, quick);
+  const limitMs = limitOf(scenario, quick);
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     await Promise.race([
       scenario.run(lab),
       new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`it took over ${scenario.limitMs} ms`)), scenario.limitMs);
+        timer = setTimeout(() => reject(new Error(`it took over ${limitMs} ms`)), limitMs);
       }),
     ]);
   } catch (error) {
