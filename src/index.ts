@@ -10,10 +10,13 @@
 export type { BalancerEvent } from "./balancer/event.ts";
 export type { Attempt, AttemptStart, CallObserver } from "./call/observer.ts";
 export type { ListingResolver } from "./balancer/pulled.ts";
+export { adaptiveThrottle } from "./call/adaptive-throttle.ts";
+export type { AdaptiveThrottleOptions } from "./call/adaptive-throttle.ts";
 export type { HedgeOptions } from "./call/hedging.ts";
 export { balance } from "./call/options.ts";
 export type { BalanceSettings } from "./call/options.ts";
 export type { RetryOptions } from "./call/retry.ts";
+export type { CallThrottle, Throttle, ThrottleEnvironment } from "./call/throttle.ts";
 export type { Connection, Health, Outcome } from "./connection/connection.ts";
 export type { Connector, Link, LinkEvents } from "./connection/link.ts";
 export { markAttempt } from "./connection/mark.ts";

@@ -1,5 +1,6 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { MakeConnection } from "../connection/make-connection.ts";
+import type { InFlightLimit } from "../connection/in-flight-limit.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Connector } from "../connection/link.ts";
 import type { HealthCheck } from "../health/health.ts";
@@ -33,6 +34,8 @@ export interface BalancerOptions {
   readonly onEvent: ((event: BalancerEvent) => void) | undefined;
   readonly backoff: BackoffOptions;
   readonly removedStreamGraceMs: number | undefined;
+  /** How many attempts may be in flight; undefined: any number. */
+  readonly limit?: InFlightLimit | undefined;
   /** How long without a call until the set is forgotten and connections are closed, in milliseconds. */
   readonly idleTimeoutMs: number;
 }
@@ -119,6 +122,12 @@ export abstract class Balancer implements ReadListener {
 
   get panic(): boolean {
     return this.#health.panic;
+  }
+
+  get overload(): string | undefined {
+    const { limit } = this.options;
+    if (limit === undefined || !this.pool.connections.some((connection) => connection.limited)) return undefined;
+    return limit.describe();
   }
 
   /** A connection failed: the set may be out of date. */

@@ -27,6 +27,10 @@ export interface PickerSource {
   readonly serving: boolean;
   /** Whether so many connections are held back by health checks that these are ignored. */
   readonly panic: boolean;
+  /** Why calls that get no connection fail rather than wait: there are as many as the options allow. */
+  readonly overload: string | undefined;
+  /** How many calls wait for a connection, or before their next attempt. */
+  readonly waiting: number;
   /** Starts resolving, unless it already does. */
   start(): void;
   /**

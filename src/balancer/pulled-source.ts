@@ -55,6 +55,14 @@ export class PulledSource implements PickerSource {
     return this.#balancer.panic;
   }
 
+  get overload(): string | undefined {
+    return this.#balancer.overload;
+  }
+
+  get waiting(): number {
+    return this.#balancer.waiting;
+  }
+
   /** A call that needs a set reads it itself, while it waits. */
   start(): void {}
 

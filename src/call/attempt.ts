@@ -166,6 +166,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const { env } = this.#call;
     this.connection.end(end, error);
     if (error === undefined) env.settings.throttle?.succeeded();
+    env.throttle?.ended(this.method, error);
     const record = this.#record;
     if (record === undefined) return;
     record.ended(end, env.clock.now(), error, response);

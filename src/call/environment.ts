@@ -2,6 +2,7 @@ import type { PickerSource } from "../balancer/picker-source.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Attempt, CallObserver } from "./observer.ts";
 import type { Settings } from "./settings.ts";
+import type { CallThrottle } from "./throttle.ts";
 
 /** What all calls of a transport share. */
 export interface CallEnvironment {
@@ -9,7 +10,11 @@ export interface CallEnvironment {
   readonly clock: Clock;
   readonly random: () => number;
   readonly waitTimeoutMs: number;
+  /** How many calls may wait for a connection. */
+  readonly maxWaiting: number;
   readonly settings: Settings;
+  /** Undefined: all calls are made. */
+  readonly throttle: CallThrottle | undefined;
   readonly onAttempt: ((attempt: Attempt) => void) | undefined;
   /** Undefined: there are no observers, and attempts are not timed for them. */
   readonly observers: readonly CallObserver[] | undefined;

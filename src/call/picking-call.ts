@@ -53,6 +53,12 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     return this.number += change;
   }
 
+  /** @throws ConnectError with code Unavailable if the transport's throttle refuses the call. */
+  protected checkThrottle(): void {
+    const why = this.env.throttle?.refuses(this.method);
+    if (why !== undefined) throw this.unavailable(`not sent: ${why}`, Code.Unavailable);
+  }
+
   /**
    * The next attempt, if a connection is available right now. The connection counts it from here on: `begin` must
    * follow.
@@ -88,6 +94,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
 
   /** The next attempt, as soon as there is a connection. Rejects with the error for the caller. */
   protected async nextAttempt(): Promise<CallAttempt<A>> {
+    this.#checkLine();
     const sinceMs = this.env.clock.now();
     for (;;) {
       const found = await this.#wait(sinceMs);
@@ -102,6 +109,14 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
       if (attempt !== undefined) return attempt;
       failed.readmit();
     }
+  }
+
+  /** A call that comes back from an attempt may always wait: it is older than those that have not had one. */
+  #checkLine(): void {
+    const { balancer, maxWaiting } = this.env;
+    if (balancer.waiting < maxWaiting || this.number > 0 || this.failures !== undefined) return;
+    const text = `${balancer.waiting} calls wait for a connection, as many as maxWaiting allows`;
+    throw this.unavailable(`${text}: ${balancer.describe()}`, Code.Unavailable);
   }
 
   #pick(): CallAttempt<A> | "wait" | Error {
@@ -120,14 +135,21 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     }
     const connection = connectionBehind(picked);
     if (connection !== undefined) {
+      if (connection.limited) return this.#unless(balancer.overload, "wait");
       const given = picked as Connection;
       const pick = given === connection ? undefined : { connection, given, header: undefined };
       return new CallAttempt<A>(this, picker, connection, pick);
     }
-    if (picked === "wait") return picked;
+    if (picked === "wait") return this.#unless(balancer.overload, picked);
     if (!(picked instanceof Error)) return this.#read(picker, picked);
-    if (!isDrop(picked)) return picked;
+    if (!isDrop(picked)) return this.#unless(balancer.overload, picked);
     throw this.unavailable(textOf(picked), picked instanceof ConnectError ? picked.code : Code.Unavailable, picked);
+  }
+
+  /** The pick is nothing, and the call fails if that is because of too many others: it is not to add to a queue. */
+  #unless<T>(overload: string | undefined, picked: T): T {
+    if (overload === undefined) return picked;
+    throw this.unavailable(`${overload}: ${this.env.balancer.describe()}`, Code.Unavailable);
   }
 
   /** Reads a pick other than a bare connection. */

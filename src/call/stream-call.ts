@@ -47,6 +47,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     this.#onGivenUp = onGivenUp;
     this.signal?.addEventListener("abort", this.#onAbort);
     try {
+      this.checkThrottle();
       return await this.#begin(this.attemptNow() ?? await this.nextAttempt());
     } catch (error) {
       this.#release();

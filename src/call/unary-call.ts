@@ -31,6 +31,7 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
 
   /** Makes its attempts: one after another, or several at a time if it is hedged. */
   start(): Promise<UnaryResponse<I, O>> {
+    this.checkThrottle();
     const now = this.attemptNow();
     // The common case avoids an extra promise.
     if (now !== undefined) return this.#begin(now);

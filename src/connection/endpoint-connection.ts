@@ -1,29 +1,14 @@
 import type { Transport } from "@connectrpc/connect";
 import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
-import { Backoff, type BackoffOptions } from "../time/backoff.ts";
-import type { Clock, Timer } from "../time/clock.ts";
+import { Backoff } from "../time/backoff.ts";
+import type { Timer } from "../time/clock.ts";
 import { BackgroundCalls } from "./background-calls.ts";
 import type { Connection, Health } from "./connection.ts";
-import type { Connector, Link } from "./link.ts";
+import type { ConnectionHost } from "./connection-host.ts";
+import type { Link } from "./link.ts";
 import { giveBack } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
-
-/** What a connection needs from its pool. */
-export interface ConnectionHost {
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly connector: Connector;
-  readonly backoff: BackoffOptions;
-  /** Runs `open` when another connection may be opened; its promise settles when the opening is over. */
-  admit(open: () => Promise<void> | undefined): void;
-  /** A state changed; `cause` says why when something failed. */
-  changed(connection: EndpointConnection, from: ConnectivityState, cause: Error | undefined): void;
-  /** Its availability changed, but not its state. */
-  touched(connection: EndpointConnection): void;
-  /** Its link was full and no longer is. */
-  room(connection: EndpointConnection): void;
-}
 
 /** Whether a connection's endpoint is in the set. */
 type Membership =
@@ -66,7 +51,7 @@ export abstract class EndpointConnection implements Connection {
   /** Whether its link has no states (fetch). */
   abstract readonly stateless: boolean;
 
-  protected readonly host: ConnectionHost;
+  protected readonly host: ConnectionHost<EndpointConnection>;
   protected readonly link: Link;
   protected readonly backoff: Backoff;
   #membership: Membership = IN_SET;
@@ -74,7 +59,7 @@ export abstract class EndpointConnection implements Connection {
   #health: Health = "serving";
   #background: BackgroundCalls | undefined;
 
-  constructor(endpoint: Endpoint, link: Link, host: ConnectionHost) {
+  constructor(endpoint: Endpoint, link: Link, host: ConnectionHost<EndpointConnection>) {
     this.identity = endpointIdentity(endpoint);
     this.endpoint = endpoint;
     this.host = host;
@@ -127,7 +112,7 @@ export abstract class EndpointConnection implements Connection {
   }
 
   get available(): boolean {
-    return this.usable && !this.#isFull();
+    return this.usable && !this.#isFull() && this.host.limit?.reached(this.inFlight) !== true;
   }
 
   /** Whether it is usable, but its server allows no more calls for now. */
@@ -138,6 +123,11 @@ export abstract class EndpointConnection implements Connection {
   #isFull(): boolean {
     const { room } = this.link;
     return room !== undefined && room <= this.promised;
+  }
+
+  /** Whether it is usable, but as many attempts are in flight as the transport's options allow. */
+  get limited(): boolean {
+    return this.host.limit?.reached(this.inFlight) === true && this.usable;
   }
 
   protected get inSet(): boolean {
@@ -174,12 +164,14 @@ export abstract class EndpointConnection implements Connection {
   begin(): void {
     this.inFlight++;
     this.picks++;
+    this.host.limit?.began();
   }
 
   /** The link had no room for an attempt that had begun: it is not counted. */
   takeBack(): void {
     this.picks--;
     this.inFlight--;
+    this.host.limit?.ended();
     // A probe that was not made proved nothing.
     this.learn("refused", undefined);
     this.#closeIfUnused();
@@ -193,6 +185,7 @@ export abstract class EndpointConnection implements Connection {
   /** An attempt has ended. */
   end(how: AttemptEnd, error: unknown): void {
     this.inFlight--;
+    this.host.limit?.ended();
     this.learn(how, error);
     this.#closeIfUnused();
   }

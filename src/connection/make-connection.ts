@@ -1,12 +1,13 @@
 import type { Endpoint } from "../endpoint.ts";
-import type { ConnectionHost, EndpointConnection } from "./endpoint-connection.ts";
+import type { ConnectionHost } from "./connection-host.ts";
+import type { EndpointConnection } from "./endpoint-connection.ts";
 import type { Link } from "./link.ts";
 import { makeLink } from "./make-link.ts";
 import { StatefulConnection } from "./stateful-connection.ts";
 import { StatelessConnection } from "./stateless-connection.ts";
 
 /** Creates the connection to an endpoint. */
-export type MakeConnection = (endpoint: Endpoint, host: ConnectionHost) => EndpointConnection;
+export type MakeConnection = (endpoint: Endpoint, host: ConnectionHost<EndpointConnection>) => EndpointConnection;
 
 /** Creates the connection to an endpoint: stateful if the connector's link has `connect`, otherwise stateless. */
 export const makeConnection: MakeConnection = (endpoint, host) =>
@@ -16,9 +17,13 @@ export const makeConnection: MakeConnection = (endpoint, host) =>
 export const makeStatelessConnection: MakeConnection = (endpoint, host) =>
   connectionOver(endpoint, host, () => StatelessConnection);
 
-type Kind = new (endpoint: Endpoint, link: Link, host: ConnectionHost) => EndpointConnection;
+type Kind = new (endpoint: Endpoint, link: Link, host: ConnectionHost<EndpointConnection>) => EndpointConnection;
 
-function connectionOver(endpoint: Endpoint, host: ConnectionHost, kindOf: (link: Link) => Kind): EndpointConnection {
+function connectionOver(
+  endpoint: Endpoint,
+  host: ConnectionHost<EndpointConnection>,
+  kindOf: (link: Link) => Kind,
+): EndpointConnection {
   // A connector that breaks its contract may call these before it returns its link.
   let connection: EndpointConnection | undefined;
   const link = makeLink(host.connector, endpoint, {

@@ -3,7 +3,9 @@ import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import { DEFAULT_CONNECT_BACKOFF } from "./connect-backoff.ts";
-import type { ConnectionHost, EndpointConnection } from "./endpoint-connection.ts";
+import type { ConnectionHost } from "./connection-host.ts";
+import type { EndpointConnection } from "./endpoint-connection.ts";
+import type { InFlightLimit } from "./in-flight-limit.ts";
 import type { Connector } from "./link.ts";
 import type { MakeConnection } from "./make-connection.ts";
 import { OpeningLimit } from "./opening-limit.ts";
@@ -27,6 +29,8 @@ export interface PoolOptions {
   readonly backoff?: BackoffOptions;
   /** How long streams on a removed connection may continue, in milliseconds. Defaults to Infinity. */
   readonly removedStreamGraceMs?: number | undefined;
+  /** How many attempts may be in flight; undefined: any number. */
+  readonly limit?: InFlightLimit | undefined;
   /** The connections or their states changed, in address order. Called at most every 20 ms; see {@link Pool}. */
   onChange(connections: readonly EndpointConnection[]): void;
   onSet?(added: readonly Endpoint[], removed: readonly Endpoint[], total: number): void;
@@ -45,7 +49,7 @@ export interface PoolOptions {
  */
 export class Pool {
   readonly #options: PoolOptions;
-  readonly #host: ConnectionHost;
+  readonly #host: ConnectionHost<EndpointConnection>;
   /** In use, by identity, sorted by it (an identity begins with the address). */
   #connections: readonly EndpointConnection[] = [];
   /** Those of `#connections` that are no longer in the set: it is empty, and they are the last resort. */

@@ -7,6 +7,7 @@ import { Settings } from "../call/settings.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { UnaryCall } from "../call/unary-call.ts";
 import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
+import { inFlightLimit } from "../connection/in-flight-limit.ts";
 import type { MakeConnection } from "../connection/make-connection.ts";
 import { givenOf } from "../option.ts";
 import { roundRobin } from "../policy/round-robin.ts";
@@ -34,6 +35,7 @@ export function balancerOptions(
     onEvent: options.onEvent,
     backoff: { ...DEFAULT_CONNECT_BACKOFF, ...givenOf(options.backoff ?? {}, Object.keys(BACKOFF)) },
     removedStreamGraceMs: options.removedStreamGraceMs,
+    limit: inFlightLimit(options.maxInFlightPerEndpoint, options.maxInFlight),
     idleTimeoutMs: options.idleTimeoutMs ?? 1_800_000,
   };
 }
@@ -46,6 +48,8 @@ export function callEnvironment(options: CallOptions, balancer: PickerSource): C
     clock,
     random,
     waitTimeoutMs: options.waitTimeoutMs ?? 10_000,
+    maxWaiting: options.maxWaiting ?? 100_000,
+    throttle: options.throttle?.({ now: () => clock.now(), random }),
     settings: new Settings({ ...options, clock, random }),
     onAttempt: options.onAttempt,
     observers: options.observers?.length ? [...options.observers] : undefined,

@@ -3,6 +3,7 @@ import type { BalancerEvent } from "../balancer/event.ts";
 import type { Attempt, CallObserver } from "../call/observer.ts";
 import { HEDGE, type HedgeOptions } from "../call/hedging.ts";
 import { RETRY, type RetryOptions } from "../call/retry.ts";
+import type { Throttle } from "../call/throttle.ts";
 import type { Connector } from "../connection/link.ts";
 import {
   type Check,
@@ -20,6 +21,7 @@ import {
   or,
   random,
   required,
+  wholeNumber,
 } from "../option.ts";
 import type { HealthCheck } from "../health/health.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -78,6 +80,27 @@ export interface BalancedTransportOptions {
    * to none: the options above apply to all methods. gRPC's default service config.
    */
   readonly defaultServiceConfig?: ServiceConfig;
+  /**
+   * The most calls in flight per endpoint, streams and hedges included. Others go to endpoints that have fewer; if
+   * there is none, they fail at once with Unavailable, and are neither retried nor kept waiting. Defaults to Infinity.
+   */
+  readonly maxInFlightPerEndpoint?: number;
+  /**
+   * The most calls in flight on all endpoints together; others fail at once with Unavailable. Defaults to Infinity.
+   * gRPC: `max_requests` of xDS circuit breakers (A32).
+   */
+  readonly maxInFlight?: number;
+  /**
+   * The most calls that wait for a connection: while nothing is known yet, while connections are opening, or for room
+   * on servers that have as many calls in flight as they allow. Others fail at once with Unavailable. Defaults to
+   * 100,000, which no healthy program reaches; `waitTimeoutMs` says how long they wait.
+   */
+  readonly maxWaiting?: number;
+  /**
+   * Which calls are not made at all, for example because servers have recently accepted too few:
+   * `adaptiveThrottle()`. They fail at once with Unavailable. Defaults to none: all calls are made.
+   */
+  readonly throttle?: Throttle;
   /**
    * How long to wait before reconnecting to an endpoint that could not be reached. Each field has its own default: 1 s,
    * growing by a factor of 1.6 to 120 s, with a jitter of 0.2 (gRPC's connection-backoff.md).
@@ -141,6 +164,10 @@ export const TRANSPORT: Checks<BalancedTransportOptions> = {
   retry: or(false, group("an object or false", "createBalancedTransport()", RETRY)),
   hedge: group("an object, { extraLoad, maxAttempts, minDelayMs, methods }", "createBalancedTransport()", HEDGE),
   defaultServiceConfig: serviceConfig,
+  maxInFlightPerEndpoint: or(Infinity, wholeNumber(1)),
+  maxInFlight: or(Infinity, wholeNumber(1)),
+  maxWaiting: or(Infinity, wholeNumber(1)),
+  throttle: makes("a throttle, such as adaptiveThrottle()", isFunction),
   backoff: group("an object, { initialMs, maxMs, factor, jitter }", "createBalancedTransport()", BACKOFF),
   removedStreamGraceMs: milliseconds,
   idleTimeoutMs: milliseconds,

@@ -269,6 +269,8 @@ describe("a call", () => {
       clock,
       random: () => 0,
       waitTimeoutMs: 1_000,
+      maxWaiting: Infinity,
+      throttle: undefined,
       settings: new Settings({ retry: false, clock, random: () => 0 }),
       onAttempt: (attempt) => void ends.push(attempt),
       observers: [{ attemptStarted: (start) => void starts.push(start) }],

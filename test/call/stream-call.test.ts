@@ -27,7 +27,7 @@ function setUp(
       return { stream: true, header: new Headers(), trailer: new Headers(), message: messages } as never;
     },
   };
-  const fake = { endpoint: { address: "a:1" }, grpc: true, promised: 0, full: false, transport };
+  const fake = { endpoint: { address: "a:1" }, grpc: true, promised: 0, full: false, limited: false, transport };
   const connection = Object.create(
     EndpointConnection.prototype,
     Object.getOwnPropertyDescriptors({ ...fake, begin() {}, answered() {}, end() {} }),

@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 23_000, allBytes: 30_600 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 21_400, allBytes: 29_200 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 28_600, allBytes: 49_700 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 56_100, allBytes: 84_200 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 73_800, allBytes: 101_900 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 23_500, allBytes: 31_100 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 21_900, allBytes: 29_700 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 29_100, allBytes: 50_200 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 56_600, allBytes: 84_700 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 74_300, allBytes: 102_400 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 45_200,
-    allBytes: 66_400,
+    ownBytes: 45_700,
+    allBytes: 66_900,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 59_600,
-    allBytes: 79_200,
+    ownBytes: 60_100,
+    allBytes: 79_700,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 76_000,
-    allBytes: 97_600,
+    ownBytes: 76_500,
+    allBytes: 98_100,
   },
 ];

@@ -1,0 +1,23 @@
+import type { ConnectivityState } from "../connectivity.ts";
+import type { BackoffOptions } from "../time/backoff.ts";
+import type { Clock } from "../time/clock.ts";
+import type { InFlightLimit } from "./in-flight-limit.ts";
+import type { Connector } from "./link.ts";
+
+/** What connections of a kind need from their pool. */
+export interface ConnectionHost<C> {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly connector: Connector;
+  readonly backoff: BackoffOptions;
+  /** Runs `open` when another connection may be opened; its promise settles when the opening is over. */
+  admit(open: () => Promise<void> | undefined): void;
+  /** How many attempts may be in flight; undefined: any number. */
+  readonly limit?: InFlightLimit | undefined;
+  /** A state changed; `cause` says why when something failed. */
+  changed(connection: C, from: ConnectivityState, cause: Error | undefined): void;
+  /** Its availability changed, but not its state. */
+  touched(connection: C): void;
+  /** Its link was full and no longer is. */
+  room(connection: C): void;
+}
