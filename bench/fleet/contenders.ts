@@ -19,7 +19,11 @@ export const TUNED_FAILING: readonly Contender[] = [];
 /** What is tried by hand for fleets that are slow. */
 export const TUNED_SLOW: readonly Contender[] = [];
 
-export const HEDGING: readonly Contender[] = [];
+/** Round robin without and with hedging, with its defaults. */
+export const HEDGING: readonly Contender[] = [
+  policy("round robin", () => roundRobin()),
+  { name: "hedging", options: () => ({ policy: roundRobin(), hedge: {} }) },
+];
 
 const ALL = [DEFAULTS, ...POLICIES, ...TUNED_FAILING, ...TUNED_SLOW, ...HEDGING];
 
