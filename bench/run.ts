@@ -1,9 +1,4 @@
 // Compares this library with its peers; see docs/performance.md, which it writes.
-//
-//   npm run bench                         everything, under 15 minutes
-//   npm run bench -- --quick              the cases that targets speak of, under 2 minutes
-//   npm run bench -- --runtimes=node --contenders=connect-lb,grpc-js --cases=unary-16B-c64 --rounds=3    writes no files
-//   … --check                             exits with 1 if a target was not met
 import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import process from "node:process";
@@ -19,8 +14,22 @@ import { judge } from "./target.ts";
 
 const CONTENDERS = ["connect-lb", "connect-lb-direct", "grpc-js", "nice-grpc", "connect-node", "bare"];
 
+const HELP = `npm run bench -- [--quick] [--check]
+npm run bench -- [--runtimes NAME,…] [--contenders NAME,…] [--cases NAME,…] [--rounds N]
+
+Compares this library with its peers, and writes docs/performance.md; with one of the options of the second line it
+writes nothing.
+
+  --quick        the cases that targets speak of, under 2 minutes; default: everything, under 15
+  --check        ends with code 1 if a target was not met
+  --runtimes     default: ${RUNTIMES}
+  --contenders   default: ${CONTENDERS}
+  --cases        of ${CASES.map(({ name }) => name).join(", ")}
+  --rounds N     default: 9, or 3 with --quick`;
+
 const { values } = parseArgs({
   options: {
+    help: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     runtimes: { type: "string" },
@@ -29,6 +38,10 @@ const { values } = parseArgs({
     rounds: { type: "string" },
   },
 });
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 const filtered = values.runtimes !== undefined || values.contenders !== undefined || values.cases !== undefined ||
   values.rounds !== undefined;
 const runtimes = (values.runtimes?.split(",") ?? RUNTIMES) as readonly Runtime[];

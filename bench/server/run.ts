@@ -1,9 +1,4 @@
 // Compares this library's server with its peers; see docs/performance.md, a part of which it writes.
-//
-//   npm run bench:server                  everything, about 12 minutes
-//   npm run bench:server -- --quick       the cases that targets speak of, about 3 minutes
-//   npm run bench:server -- --servers=connect-lb,grpc-go --runtimes=node --cases=unary-16B-c64 --rounds=3   writes no files
-//   … --check                             exits with 1 if a target was not met
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import process from "node:process";
@@ -18,8 +13,22 @@ import { printServers, writeServers } from "./report.ts";
 import { runIdle, runServers, type ServerPlan } from "./rounds.ts";
 import { judgeServers } from "./target.ts";
 
+const HELP = `npm run bench:server -- [--quick] [--check]
+npm run bench:server -- [--servers NAME,…] [--runtimes NAME,…] [--cases NAME,…] [--rounds N]
+
+Compares this library's server with its peers, and writes its part of docs/performance.md; with one of the options of
+the second line it writes nothing. Needs h2load, and Go for some of the peers.
+
+  --quick      the cases that targets speak of, about 3 minutes; default: everything, about 12
+  --check      ends with code 1 if a target was not met
+  --servers    of ${[...new Set(SERVER_CONTENDERS.map(({ name }) => name))].join(", ")}
+  --runtimes   of ${[...new Set(SERVER_CONTENDERS.map(({ runtime }) => runtime))].join(", ")}
+  --cases      of ${SERVER_CASES.map(({ name }) => name).join(", ")}
+  --rounds N   default: 5, or 3 with --quick`;
+
 const { values } = parseArgs({
   options: {
+    help: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     servers: { type: "string" },
@@ -28,6 +37,10 @@ const { values } = parseArgs({
     rounds: { type: "string" },
   },
 });
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 const { quick } = values;
 const filtered = [values.servers, values.runtimes, values.cases, values.rounds].some((value) => value !== undefined);
 if (find("h2load") === undefined) {

@@ -84,6 +84,17 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
     far: [...SCRIPTED, ...DRIVERS],
   },
   etcd: { sources: ["src/etcd/**/*.ts"], near: SCRIPTED, far: DRIVERS },
+  "http2-server": {
+    sources: ["src/http2/server/*.ts"],
+    near: ["test/http2/server/*.test.ts"],
+    far: ["test/grpc/server/*.test.ts", "test/server/*.test.ts"],
+  },
+  "grpc-server": {
+    sources: ["src/grpc/server/*.ts"],
+    near: ["test/grpc/server/*.test.ts"],
+    far: ["test/server/*.test.ts"],
+  },
+  server: { sources: ["src/server/*.ts"], near: ["test/server/*.test.ts"], far: ["test/grpc/server/*.test.ts"] },
 };
 
 /**
