@@ -14,7 +14,7 @@ const ENOUGH_USEFUL = MAX_FRAMES / 2;
 
 /**
  * Tells a flood (RFC 9113 section 10.5) from legitimate traffic. PING, acknowledgements, PRIORITY, empty DATA, frames
- * on closed streams and frames of unknown types all cost work and serve no call. A well-behaved server sends a few with
+ * on closed streams, frames of unknown types and header sections that are too large all cost work and serve no call. A well-behaved server sends a few with
  * each call, and gRPC servers send one PING per round trip with content, to measure the bandwidth; so these frames are
  * weighed against the useful frames of the same time, whichever side sent those.
  */
@@ -37,9 +37,10 @@ export class FloodGuard {
     this.#useful++;
   }
 
-  /** Counts a frame that serves no call. Returns false if it is a flood. */
-  useless(): boolean {
-    if (this.#useless++ === 0) this.#since = this.#clock.now();
+  /** Counts a frame that serves no call, at the cost of one or more. Returns false if it is a flood. */
+  useless(cost: number): boolean {
+    if (this.#useless === 0) this.#since = this.#clock.now();
+    this.#useless += cost;
     if (this.#useless < MAX_FRAMES) return true;
     const sent = this.#sent.dataFrames;
     const useful = this.#useful + sent - this.#sentBefore;

@@ -14,6 +14,9 @@ import { HpackDecoder } from "./wire/hpack-decoder.ts";
 /** SETTINGS_HEADER_TABLE_SIZE: this side leaves it at HTTP/2's default. */
 const HEADER_TABLE_BYTES = 4_096;
 
+/** So much of a header block that is refused counts as one frame that serves no call. */
+const SECTION_COST_BYTES = 1_024;
+
 /**
  * Handles the frames that concern a whole connection or a stream's window, alike at either end: SETTINGS, PING,
  * WINDOW_UPDATE and ignored frames (RFC 9113 sections 5 and 6). Throws connection errors. Each role adds HEADERS, DATA,
@@ -123,11 +126,16 @@ export abstract class Receiver<S extends Stream> {
     sender.pump();
   }
 
-  /** A frame that serves no call. */
-  onIgnored(): void {
-    if (this.flood.useless()) return;
+  /** A frame that serves no call, at the cost of one or more. */
+  onIgnored(cost = 1): void {
+    if (this.flood.useless(cost)) return;
     const why = `the ${this.#endpoint.peerName} floods the connection with useless frames`;
     throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, why);
+  }
+
+  /** A header section that is refused for its size: to decode its block, of this many bytes, cost work for nothing. */
+  protected refusedSection(bytes: number): void {
+    this.onIgnored(1 + Math.floor(bytes / SECTION_COST_BYTES));
   }
 
   /** Counts a frame that affects the whole connection: no number of calls justifies many. */

@@ -126,6 +126,22 @@ describe("what a server may not do to a client", () => {
     });
   }
 
+  it("flood the connection with header sections that are too large, sooner the longer their blocks are", async () => {
+    for (const [bytes, before, most] of [[2_000, [], 5_000], [15_000, [], 670], [15_000, [OK], 670]] as const) {
+      const connected = pair({ clock: new ManualClock(), limits: { maxHeaderListBytes: 2_000 } });
+      const { connection, request, server } = connected;
+      let sent = 0;
+      for (let id = 1; sent < 20_000 && connection.state !== "lost"; id += 2) {
+        request();
+        for (const fields of before) server.send(frame.headers(id, fields));
+        server.send(frame.headers(id, [["x-large", "v".repeat(bytes)]]));
+        if (++sent % 1_000 === 0) await flushed();
+      }
+      assert.ok(sent <= most, `${sent} sections`);
+      assert.equal(await goaway(connected), ErrorCode.enhanceYourCalm);
+    }
+  });
+
   it("but over time, or along with calls, it may send as many", async () => {
     const clock = new ManualClock();
     const { server, request, told } = pair({ clock });

@@ -64,11 +64,12 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
     // Section 4.3: a block is decoded even if nothing needs it, as it changes the dynamic table.
     const block = this.hpack.decode(bytes, start, end);
     if (stream === undefined) return this.#afterEnd(id, block.bytes, endStream);
-    this.flood.useful();
     if (block.tooLarge) {
+      this.refusedSection(end - start);
       const most = this.#endpoint.limits.maxHeaderListBytes;
       return this.fail(stream, ErrorCode.ENHANCE_YOUR_CALM, `the response's headers are larger than ${most} bytes`);
     }
+    this.flood.useful();
     if (block.malformed !== undefined) return this.#malformed(stream, block.malformed);
     if (stream.headReceived) this.#trailers(stream, block, endStream);
     else this.#head(stream, block, endStream);

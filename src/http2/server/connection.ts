@@ -163,6 +163,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   #endIfIdle(): void {
     if (this.streams.size > 0 || this.#timer !== undefined) return;
     if (this.#state === "ending" || this.#state === "closed") return;
+    this.requests.early.flush();
     this.writer.flush();
     if (this.writer.waitingBytes === 0) this.#end();
   }
@@ -187,6 +188,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     this.#timer = undefined;
     this.#probeTimer?.cancel();
     this.#keepalive.stop();
+    this.requests.early.stop();
     this.#reader.stop();
     this.#sweeper.delete(this.#lifetime);
   }

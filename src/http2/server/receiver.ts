@@ -44,17 +44,22 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
     if (id > this.#requests.lastId) {
       // Section 5.1.1.
       if (id % 2 === 0) throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `a client's stream can't have the id ${id}`);
-      this.flood.useful();
+      this.#counted(block, end - start);
       return this.#requests.open(id, block, endStream);
     }
     const stream = this.#stream(id);
     if (stream === undefined) {
-      if (this.#requests.cancelled.expects(id, block.bytes, endStream)) return;
+      if (this.#requests.expects(id, block.bytes, endStream)) return;
       // Section 5.1: the client has ended or reset the stream itself.
       throw new Http2Error(ErrorCode.STREAM_CLOSED, `HEADERS on stream ${id}, which is closed`);
     }
-    this.flood.useful();
+    this.#counted(block, end - start);
     this.#trailers(stream, block, endStream);
+  }
+
+  #counted(block: HeaderBlock, bytes: number): void {
+    if (block.tooLarge) this.refusedSection(bytes);
+    else this.flood.useful();
   }
 
   #trailers(stream: ServerStream, block: HeaderBlock, endStream: boolean): void {
@@ -101,7 +106,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
   onReset(id: number, code: number): void {
     const stream = this.#stream(id);
     if (stream === undefined) {
-      if (!this.#requests.cancelled.expects(id, 0, true)) this.onIgnored();
+      if (!this.#requests.expects(id, 0, true)) this.onIgnored();
       return;
     }
     this.#requests.wasReset(stream, new Http2Error(code, `the client reset the stream: ${errorCodeText(code)}`));
@@ -132,7 +137,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
 
   protected updated(id: number): ServerStream | undefined {
     const stream = this.#stream(id);
-    if (stream === undefined && !this.#requests.cancelled.expects(id, WINDOW_UPDATE_BYTES, false)) this.onIgnored();
+    if (stream === undefined && !this.#requests.expects(id, WINDOW_UPDATE_BYTES, false)) this.onIgnored();
     return stream;
   }
 
@@ -154,7 +159,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
    * ended the stream itself, it is a stream error.
    */
   #afterEnd(id: number, bytes: number, last: boolean): void {
-    const expected = this.#requests.cancelled.expects(id, bytes, last);
+    const expected = this.#requests.expects(id, bytes, last);
     // Empty DATA takes nothing of the stream's window and could go on indefinitely.
     if (!expected || (bytes === 0 && !last)) this.onIgnored();
     if (!expected) this.#endpoint.writer.refuse(id, ErrorCode.STREAM_CLOSED);

@@ -9,6 +9,7 @@ import { requestFault } from "./request-fields.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";
 import type { HeaderTemplate } from "../wire/hpack-encoder.ts";
 import type { BufferedBytes } from "./buffered-bytes.ts";
+import { EarlyResponses } from "./early-responses.ts";
 import { ResetGuard } from "./reset-guard.ts";
 import type { ServerStream, ServerStreamConnection } from "./stream.ts";
 
@@ -35,8 +36,9 @@ export class Requests {
   lastId = 0;
   /** How many requests there were. */
   count = 0;
-  /** The streams that this side reset, whose frames may still arrive. */
-  readonly cancelled: CancelledStreams = new CancelledStreams();
+  readonly early: EarlyResponses;
+  /** The streams that this side ended, whose frames may still arrive. */
+  readonly #cancelled = new CancelledStreams();
   readonly #endpoint: ServerEndpoint;
   readonly #host: RequestsHost & ServerStreamConnection;
   readonly #resets: ResetGuard;
@@ -55,6 +57,7 @@ export class Requests {
     this.#endpoint = endpoint;
     this.#host = host;
     this.#resets = new ResetGuard(endpoint.clock);
+    this.early = new EarlyResponses(endpoint.clock, (id) => endpoint.writer.reset(id, ErrorCode.NO_ERROR));
   }
 
   /** The last stream that was or may be answered, for GOAWAY (section 6.8). */
@@ -139,10 +142,19 @@ export class Requests {
     this.ended(stream);
   }
 
-  /** The response is complete, which ends the exchange: an incomplete request is cut off (section 8.1). */
+  /** The response is complete, which ends the exchange: nothing more of an incomplete request is read. */
   ended(stream: ServerStream): void {
-    if (!stream.endReceived) this.#reset(stream, ErrorCode.NO_ERROR);
+    if (!stream.endReceived) {
+      this.#expectMore(stream);
+      this.early.add(stream.id);
+    }
     this.forget(stream);
+  }
+
+  /** Whether a frame on a closed stream may have been sent before its client knew. `last`: it ends the request. */
+  expects(id: number, bytes: number, last: boolean): boolean {
+    if (last) this.early.delete(id);
+    return this.#cancelled.expects(id, bytes, last);
   }
 
   /** Ends a stream without calling it back. */
@@ -153,8 +165,12 @@ export class Requests {
   }
 
   #reset(stream: ServerStream, code: number): void {
-    if (!stream.endReceived) this.cancelled.add(stream.id, Math.max(0, stream.receiveWindow!.left));
+    if (!stream.endReceived) this.#expectMore(stream);
     this.#endpoint.writer.reset(stream.id, code);
+  }
+
+  #expectMore({ id, receiveWindow }: ServerStream): void {
+    this.#cancelled.add(id, Math.max(0, receiveWindow!.left));
   }
 
   handled(_stream: ServerStream): void {
@@ -217,7 +233,7 @@ export class Requests {
   }
 
   #expectRest(id: number, endStream: boolean): void {
-    if (!endStream) this.cancelled.add(id, this.#endpoint.limits.streamWindowBytes);
+    if (!endStream) this.#cancelled.add(id, this.#endpoint.limits.streamWindowBytes);
   }
 
   /** New streams are ignored from now on: the client knows from a GOAWAY that they are not processed. */

@@ -54,9 +54,9 @@ export abstract class ServerStream extends Stream {
   connection: ServerStreamConnection | undefined = undefined;
   /**
    * Whether its request may take as long as the client likes, as in client streaming. Others must be complete within
-   * the connection's request timeout, and all that arrived of them counts as buffered until then.
+   * the connection's request timeout, and all that arrived of them counts as buffered until then. May become true.
    */
-  readonly longLived: boolean = false;
+  longLived: boolean = false;
   // What has been received so far.
   contentLeft = -1;
   /** Bytes of the request that count as buffered. */

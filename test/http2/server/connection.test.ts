@@ -4,7 +4,7 @@ import { Http2Connection } from "../../../src/http2/client/connection.ts";
 import { ServerConnection } from "../../../src/http2/server/connection.ts";
 import { bytePipe } from "../../support/byte-pipe.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FrameType, Setting } from "../../support/raw-http2/frame.ts";
+import { encodeFrame, Flag, FrameType, Setting } from "../../support/raw-http2/frame.ts";
 import { END_HEADERS_STREAM, flushed, frame, TEMPLATE, TestStream } from "../memory.ts";
 import { HEAD, PREFACE, REQUEST, served, TestRequest, TRAILERS } from "./memory.ts";
 
@@ -155,15 +155,61 @@ describe("a server's HTTP/2 connection", () => {
   });
 
   it("cuts off a request that is answered before its end, and ignores what is still on the way", async () => {
-    const { client, requests, connection } = served();
+    const { client, requests, connection, clock } = served();
     client.request(1, { end: false });
+    client.request(3, { end: false });
     requests[0]!.respondWith(NOTHING);
+    await clock.advance(400);
+    requests[1]!.respondWith(NOTHING);
     await flushed();
-    assert.deepEqual(client.names(), ["headers:1", "headers:1 END", "rst:1 0"]);
-    client.send(frame.data(1, new Uint8Array(1_000)), frame.data(1, NOTHING, 1));
+    assert.deepEqual(client.names(), ["headers:1", "headers:1 END", "headers:3", "headers:3 END"]);
+    client.send(frame.data(1, new Uint8Array(1_000)), frame.data(3, new Uint8Array(1_000)));
+    await clock.advance(599);
     await flushed();
     assert.deepEqual(client.names(), []);
-    assert.deepEqual([requests[0]!.bytes, connection.state], [0, "open"]);
+    await clock.advance(1);
+    await flushed();
+    assert.deepEqual(client.names(), ["rst:1 0"]);
+    await clock.advance(400);
+    await flushed();
+    assert.deepEqual(client.names(), ["rst:3 0"]);
+    client.send(frame.data(1, new Uint8Array(1_000)), frame.data(1, NOTHING, 1), frame.reset(3, 8));
+    await clock.advance(10_000);
+    await flushed();
+    assert.deepEqual(client.names(), []);
+    assert.deepEqual([requests.map(({ bytes }) => bytes), connection.state], [[0, 0], "open"]);
+  });
+
+  it("cuts off no request that the client ends itself once it is answered", async () => {
+    const { client, requests, connection, clock } = served();
+    for (const id of [1, 3, 5, 7]) client.request(id, { end: false });
+    for (const request of requests) request.respondWith(NOTHING);
+    await flushed();
+    client.names();
+    client.send(
+      frame.reset(1, 8),
+      frame.data(3, new Uint8Array(1_000), 1),
+      frame.headers(5, [["x-tail", "t"]], END_HEADERS_STREAM),
+    );
+    await clock.advance(1_000);
+    await flushed();
+    assert.deepEqual(client.names(), ["rst:7 0"]);
+    assert.equal(connection.state, "open");
+  });
+
+  it("cuts off requests before it ends the connection, and without a delay those beyond 1,000", async () => {
+    const { client, requests, connection } = served({ maxConcurrentStreams: 2_000 });
+    for (let n = 0; n <= 1_000; n++) {
+      client.request(2 * n + 1, { end: false });
+      requests[n]!.respondWith(NOTHING);
+    }
+    await flushed();
+    assert.deepEqual(client.names().filter((name) => name.startsWith("rst")), ["rst:1 0"]);
+    connection.drain();
+    client.send(encodeFrame(FrameType.ping, Flag.ack, 0, new TextEncoder().encode("draining")));
+    await flushed();
+    assert.equal(client.names().filter((name) => name.startsWith("rst")).length, 1_000);
+    assert.deepEqual([connection.state, client.ended], ["ending", true]);
   });
 
   it("ends a response without trailers on its last DATA frame", async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { BufferedBytes } from "../../../src/http2/server/buffered-bytes.ts";
-import { ErrorCode, Flag, FrameType } from "../../support/raw-http2/frame.ts";
-import { type Field, headerBlock } from "../../support/raw-http2/header-block.ts";
+import { concat, ErrorCode, Flag, FrameType } from "../../support/raw-http2/frame.ts";
+import { type Field, headerBlock, stringLiteral } from "../../support/raw-http2/header-block.ts";
 import { END_HEADERS_STREAM, flushed, frame } from "../memory.ts";
 import { HEAD, REQUEST, served, TestRequest, TRAILERS } from "./memory.ts";
 
@@ -103,6 +103,54 @@ describe("floods of", () => {
     for (let n = 0; n < 100 && connection.state === "open"; n++) client.send(frame.continuation(1, NOTHING, 0));
     await flushed();
     assert.equal(client.names().at(-1), `goaway last 0 code ${CALM}`);
+  });
+
+  it("header sections that are too large end the connection, sooner the longer their blocks are", async () => {
+    // One entry of 4,000 bytes in the table, then thousands of references of one byte.
+    const bomb = concat(
+      headerBlock(REQUEST),
+      new Uint8Array([0x40]),
+      stringLiteral("x-bomb"),
+      stringLiteral("v".repeat(4_000)),
+      new Uint8Array(11_000).fill(0x80 | 62),
+    );
+    const large = headerBlock([...REQUEST, ["x-large", "v".repeat(2_000)]]);
+    for (
+      const [what, block, most] of [
+        ["requests", large, 5_000],
+        ["requests", bomb, 670],
+        ["trailers", bomb, 670],
+      ] as const
+    ) {
+      const { client, connection } = served({ limits: { maxHeaderListBytes: 2_000 } });
+      let sent = 0;
+      for (let id = 1; sent < 20_000 && connection.state === "open"; id += 2) {
+        if (what === "trailers") client.request(id, { end: false });
+        client.send(frame.block(id, block, END_HEADERS_STREAM));
+        if (++sent % 1_000 === 0) await flushed();
+      }
+      await flushed();
+      assert.match(client.names().at(-1)!, new RegExp(`^goaway last \\d+ code ${CALM}$`), what);
+      assert.ok(sent <= most, `${sent} ${what}`);
+    }
+  });
+
+  it("header sections that are too large are none if they are few, or among many calls", async () => {
+    const { client, connection, clock } = served({ limits: { maxHeaderListBytes: 2_000 } });
+    const large = headerBlock([...REQUEST, ["x-large", "v".repeat(2_000)]]);
+    let id = -1;
+    for (let n = 0; n < 6_000; n++) {
+      client.send(frame.block(id += 2, large, END_HEADERS_STREAM));
+      clock.skip(10);
+      if (n % 500 === 0) await flushed();
+    }
+    for (let n = 0; n < 6_000; n++) {
+      client.send(frame.block(id += 2, large, END_HEADERS_STREAM));
+      client.request(id += 2);
+      client.request(id += 2);
+      if (n % 500 === 0) await flushed();
+    }
+    assert.equal(connection.state, "open");
   });
 
   it("requests that are reset at once (CVE-2023-44487) end the connection", async () => {
