@@ -7,6 +7,8 @@ const DONE: Result = { done: true, value: undefined };
  * arrives when nobody reads any more is dropped.
  */
 export class BodyBytes implements AsyncIterableIterator<Uint8Array, undefined> {
+  /** Whether it is, or was, being read. */
+  begun = false;
   readonly #stream: { consumed(bytes: number): void };
   #pieces: Uint8Array[] = [];
   #reader: { resolve(result: Result): void; reject(error: unknown): void } | undefined;
@@ -44,6 +46,7 @@ export class BodyBytes implements AsyncIterableIterator<Uint8Array, undefined> {
   }
 
   next(): Promise<Result> {
+    this.begun = true;
     return new Promise((resolve, reject) => {
       // One reader at a time: Connect's pipelines read in turn.
       this.#reader = { resolve, reject };

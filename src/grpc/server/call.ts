@@ -54,6 +54,10 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     this.#info = info;
   }
 
+  protected get deadlines(): Deadlines {
+    return this.#host.deadlines;
+  }
+
   /** The call passed its gate. */
   protected abstract begin(): void;
   /** The call has ended. Without an error, it succeeded. */

@@ -33,7 +33,8 @@ export class Dispatcher {
     const { methodKind } = route.desc;
     if (info.exchange === undefined) {
       const longLived = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-      return new UniversalStream(head, longLived, this.#services.answer, this.#host.contextValues);
+      const { contextValues, deadlines } = this.#host;
+      return new UniversalStream(head, longLived, this.#services.answer, contextValues, deadlines);
     }
     if (head.method !== "POST") return textResponse(405, "gRPC calls are POST requests", ["allow", "POST"]);
     return methodKind === "unary"

@@ -3,6 +3,8 @@ import { decompressed } from "../compression.ts";
 import { checkLength, type Envelope, EnvelopeReader, PREFIX_BYTES } from "../envelope.ts";
 import { ServerCall } from "./call.ts";
 import { interceptUnary } from "./intercept.ts";
+import { isPromise } from "./promise.ts";
+import { Refusal } from "./refusal.ts";
 import { incompleteRequest, missingMessage, unexpectedMessage } from "./request-error.ts";
 
 /** A message that waits for its request's end is copied up to this size: a view of it would retain its whole chunk. */
@@ -18,9 +20,12 @@ export class UnaryServerCall extends ServerCall {
   /** What arrived before the call was admitted: not even the stream's window is given back for it. */
   #unadmitted = 0;
   #complete = false;
+  /** Set once the message is known to be too large, or not the only one. */
+  #refusal: Refusal | undefined = undefined;
 
   onData(chunk: Uint8Array, start: number, end: number): void {
     if (this.ended) return;
+    if (this.#refusal !== undefined) return this.#drop(end - start);
     if (this.admitted) this.consumed(end - start);
     else this.#unadmitted += end - start;
     try {
@@ -36,8 +41,16 @@ export class UnaryServerCall extends ServerCall {
       }
       this.#pieces(chunk, start, end);
     } catch (error) {
-      this.fail(error);
+      if (!this.admitted || this.endReceived) return this.fail(error);
+      this.#reader = undefined;
+      this.longLived = true; // What is dropped doesn't count as buffered.
+      this.#refusal = new Refusal(this.deadlines, () => this.fail(error));
     }
+  }
+
+  #drop(bytes: number): void {
+    this.consumed(bytes);
+    this.#refusal!.dropped(bytes);
   }
 
   #pieces(chunk: Uint8Array, start: number, end: number): void {
@@ -54,7 +67,8 @@ export class UnaryServerCall extends ServerCall {
 
   onEnd(): void {
     this.#complete = true;
-    if (this.admitted) this.#received();
+    if (this.#refusal !== undefined) this.#refusal.complete();
+    else if (this.admitted) this.#received();
   }
 
   protected begin(): void {
@@ -105,11 +119,7 @@ export class UnaryServerCall extends ServerCall {
   }
 
   protected onEnded(): void {
+    this.#refusal?.end();
     this.#whole = this.#envelope = this.#reader = undefined;
   }
-}
-
-/** Promises of other libraries, and of other realms, are promises too. */
-function isPromise(result: unknown): result is PromiseLike<unknown> {
-  return result instanceof Promise || typeof (result as PromiseLike<unknown> | undefined)?.then === "function";
 }

@@ -6,11 +6,13 @@ import { ServerStream } from "../../http2/server/stream.ts";
 import { ErrorCode, type Http2Error } from "../../http2/wire/error.ts";
 import { type HeaderBlock, isConnectionSpecific } from "../../http2/wire/header-block.ts";
 import { headersOf } from "../lazy-headers.ts";
+import type { Deadlines } from "../../time/deadline.ts";
 import { BodyBytes } from "./body-bytes.ts";
 import { incomingRequest } from "./call.ts";
 import { urlOf } from "./context.ts";
 import { statusTemplate } from "./immediate-response.ts";
 import type { IncomingRequest } from "./options.ts";
+import { Refusal } from "./refusal.ts";
 import { Responses, type ResponseSink } from "./responses.ts";
 import { NO_FIELDS } from "./status.ts";
 
@@ -21,7 +23,6 @@ const NOTHING = new Uint8Array(0);
 
 /** One request for a handler of Connect's. */
 export class UniversalStream extends ServerStream implements ResponseSink {
-  override readonly longLived: boolean;
   readonly #head: HeaderBlock;
   readonly #dispatch: UniversalDispatch;
   readonly #contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
@@ -30,18 +31,22 @@ export class UniversalStream extends ServerStream implements ResponseSink {
   #response: UniversalServerResponse | undefined = undefined;
   #responses: Responses | undefined = undefined;
   #over = false;
+  readonly #deadlines: Deadlines;
+  #refusal: Refusal | undefined = undefined;
 
   constructor(
     head: HeaderBlock,
     longLived: boolean,
     dispatch: UniversalDispatch,
     contextValues: ((request: IncomingRequest) => ContextValues) | undefined,
+    deadlines: Deadlines,
   ) {
     super();
     this.#head = head;
     this.longLived = longLived;
     this.#dispatch = dispatch;
     this.#contextValues = contextValues;
+    this.#deadlines = deadlines;
   }
 
   override onOpen(): void {
@@ -62,6 +67,8 @@ export class UniversalStream extends ServerStream implements ResponseSink {
       signal: this.#abort.signal,
       ...this.#contextValues !== undefined && { contextValues: this.#contextValues(incomingRequest(this.#head, this)) },
     });
+    // The handler of a unary method reads its request to the end, except for one that it refuses.
+    if (!this.longLived && !this.endReceived && this.#body.begun) await this.#rest();
     if (response.body === undefined) {
       this.handled();
       return this.complete();
@@ -71,12 +78,21 @@ export class UniversalStream extends ServerStream implements ResponseSink {
     else responses.pull();
   }
 
+  /** Drops the rest of the request. */
+  #rest(): Promise<void> {
+    this.#body.drop(undefined);
+    this.longLived = true; // What is dropped doesn't count as buffered.
+    return new Promise((resolve) => this.#refusal = new Refusal(this.#deadlines, resolve));
+  }
+
   onData(chunk: Uint8Array, start: number, end: number): void {
     this.#body.push(chunk.slice(start, end));
+    this.#refusal?.dropped(end - start);
   }
 
   onEnd(): void {
     this.#body.end();
+    this.#refusal?.complete();
   }
 
   onFailed(error: Http2Error): void {
@@ -134,6 +150,7 @@ export class UniversalStream extends ServerStream implements ResponseSink {
     this.#body.drop(error);
     this.#abort.abort(error);
     this.#responses?.stop(error);
+    this.#refusal?.complete();
   }
 }
 
