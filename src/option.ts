@@ -251,12 +251,18 @@ function nearest(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined, least = Infinity;
   for (const candidate of names) {
     const other = candidate.toLowerCase();
-    const part = wanted.length > 2 && other.length > 2 && (other.includes(wanted) || wanted.includes(other));
+    const part = wanted.length > 2 && other.length > 2 && (hasWord(candidate, wanted) || wanted.includes(other));
     const distance = part && wanted !== other ? 1 : editDistance(wanted, other);
     if (distance >= least || distance > Math.max(2, Math.min(wanted.length, other.length) / 2)) continue;
     [best, least] = [candidate, distance];
   }
   return best;
+}
+
+/** Whether a name has words that begin with others: `port` is no part of `loadReports`, and `interval` of `intervalMs`. */
+function hasWord(name: string, begin: string): boolean {
+  const at = name.toLowerCase().indexOf(begin);
+  return at === 0 || (at > 0 && name[at] !== name[at]!.toLowerCase());
 }
 
 /** How many letters must be inserted, deleted or replaced to turn one word into the other (Levenshtein). */

@@ -21,6 +21,7 @@ import { listen } from "./node/listen.ts";
 import { type ServerTlsSource, serverTlsSource } from "./node/server-tls.ts";
 import { checkOptions, type Checks } from "./option.ts";
 import { createServerOver, type GrpcServer } from "./server/grpc-server.ts";
+import type { ListenOptions } from "./socket/listener.ts";
 import { GRPC_SERVER_OPTIONS, type GrpcServerOptions } from "./server/options.ts";
 
 /** Options of {@link createGrpcServer}. */
@@ -32,6 +33,12 @@ export type CreateGrpcServerOptions = GrpcServerOptions<ServerTlsSource>;
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
 export function createGrpcServer(options: CreateGrpcServerOptions): GrpcServer {
+  for (const name of ["port", "host", "path"] as const) {
+    if ((options as Partial<ListenOptions> | null)?.[name] === undefined) continue;
+    throw new TypeError(
+      `createGrpcServer() has no option "${name}": listen() takes it, as in await server.listen({ port: 8000 })`,
+    );
+  }
   checkOptions("createGrpcServer()", options, OPTIONS);
   return createServerOver(options, { http1: http1Server, listen, scheduleStreamFlush, scheduleFlush });
 }

@@ -429,6 +429,9 @@ describe("messages", () => {
     const refused = (name: string, ...names: string[]) => () => refuseUnknown("f()", { [name]: 1 }, names);
     assert.throws(refused("colour", "color", "cooler"), /f\(\) has no option "colour": did you mean color\?$/);
     assert.throws(refused("zzz", "color"), /it takes color$/);
+    assert.throws(refused("ratio", "tokenRatio", "rat"), /did you mean tokenRatio\?$/);
+    assert.throws(refused("reporting", "report"), /did you mean report\?$/);
+    assert.throws(refused("port", "loadReports"), /it takes loadReports$/);
     assert.throws(refused("a"), /it takes none$/);
     assert.throws(refused("x".repeat(1e6), "color"), (error: Error) => error.message.length < 200);
     assert.throws(refused("__proto__x", "color"), TypeError);

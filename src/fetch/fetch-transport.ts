@@ -14,6 +14,7 @@ import {
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 import { markAttempt, readMark } from "../connection/mark.ts";
 import { note } from "../connection/note.ts";
+import { MAX_DELAY_MS } from "../time/clock.ts";
 import { type Codec, createCodec } from "../grpc/codec.ts";
 import { connectProtocol } from "./connect-protocol.ts";
 import { readConnectUnary, sendConnectUnary, type UnaryAnswer } from "./connect-unary.ts";
@@ -71,10 +72,13 @@ export class FetchTransport implements Transport {
     });
   };
 
-  /** 0 or less: no limit, as in Connect's own transports. */
+  /**
+   * 0 or less: no limit, as in Connect's own transports. Connect makes a timer and a header field of it as it is: more
+   * than a timer takes would end the call at once, and a fraction would be an invalid field.
+   */
   #timeout(timeoutMs: number | undefined): number | undefined {
     const limit = timeoutMs ?? this.#settings.defaultTimeoutMs;
-    return limit !== undefined && limit > 0 ? limit : undefined;
+    return limit !== undefined && limit > 0 ? Math.min(Math.ceil(limit), MAX_DELAY_MS) : undefined;
   }
 
   /** What interceptors see of a request, beside the message. */

@@ -7,11 +7,17 @@ import {
   validateResponse,
   validateTrailer,
 } from "@connectrpc/connect/protocol-grpc-web";
+import { timeoutField } from "../grpc/timeout.ts";
 import type { Protocol } from "./protocol.ts";
 
 /** gRPC-Web, whose unary calls are streams of one message. */
 export const grpcWebProtocol: Protocol = {
-  requestHeader: (_, isBinary, timeoutMs, header) => requestHeader(isBinary, timeoutMs, header, false),
+  requestHeader(_, isBinary, timeoutMs, init) {
+    const header = requestHeader(isBinary, undefined, init, false);
+    // Connect would write more than the eight digits that gRPC allows.
+    if (timeoutMs !== undefined) header.set("grpc-timeout", timeoutField(timeoutMs));
+    return header;
+  },
   encoding: "grpc-encoding",
   acceptEncoding: "grpc-accept-encoding",
   endFlag: trailerFlag,

@@ -12,7 +12,7 @@ import type {
   ListenOptions,
   ListenSettings,
 } from "../socket/listener.ts";
-import type { Clock, Timer } from "../time/clock.ts";
+import { type Clock, MAX_DELAY_MS, type Timer } from "../time/clock.ts";
 import { firstBytes } from "./first-bytes.ts";
 import { readServerTls, type ServerTlsSource } from "./server-tls.ts";
 
@@ -29,7 +29,7 @@ export const listen: Listen<ServerTlsSource> = async (options, settings, events)
     ...SOCKETS,
     ...secure,
     ALPNProtocols: ["h2", "http/1.1"],
-    handshakeTimeout: settings.handshakeTimeoutMs,
+    handshakeTimeout: Math.min(settings.handshakeTimeoutMs, MAX_DELAY_MS),
   });
   await listening(server, options);
   const handshakes = new Handshakes(server, events, settings);
@@ -74,6 +74,8 @@ class Handshakes {
   readonly #silent = new Set<net.Socket>();
   /** Those in TLS's handshake, by where they come from: what follows from it is another object, with the same source. */
   readonly #shaking = new Map<string, net.Socket>();
+  /** How many of Unix domain sockets, which all come from the same, are in TLS's handshake. */
+  #shakingUnix = 0;
   #closed = false;
 
   constructor(server: net.Server, events: ListenerEvents, { clock, handshakeTimeoutMs }: ListenSettings<unknown>) {
@@ -87,7 +89,12 @@ class Handshakes {
       return;
     }
     server.on("connection", (socket: net.Socket) => {
-      if (!this.#admitted(socket) || socket.remotePort === undefined) return;
+      if (!this.#admitted(socket)) return;
+      if (socket.remotePort === undefined) {
+        this.#shakingUnix++;
+        socket.on("close", () => this.#shakingUnix--);
+        return;
+      }
       const from = remoteOf(socket);
       this.#shaking.set(from, socket);
       socket.on("close", () => {
@@ -99,6 +106,10 @@ class Handshakes {
       socket.on("error", () => {});
       const client = peerOf(socket);
       this.#shaking.delete(client.address!);
+      if (socket.remotePort === undefined) {
+        this.#shakingUnix--;
+        socket.on("close", () => this.#shakingUnix++);
+      }
       if (socket.alpnProtocol === "h2") this.#connected(socket, client);
       else this.#opened(socket, client);
     });
@@ -112,7 +123,9 @@ class Handshakes {
   #admitted(socket: net.Socket): boolean {
     // Until something else listens: an error without a listener ends the process.
     socket.on("error", () => {});
-    if (!this.#closed && this.#events.admits(this.#silent.size + this.#shaking.size)) return true;
+    if (!this.#closed && this.#events.admits(this.#silent.size + this.#shaking.size + this.#shakingUnix)) {
+      return true;
+    }
     socket.destroy();
     return false;
   }

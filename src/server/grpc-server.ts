@@ -6,7 +6,7 @@ import type { ByteStream } from "../http2/byte-stream.ts";
 import type { Peer } from "../http2/server/peer.ts";
 import type { ScheduleFlush } from "../http2/wire/frame-writer.ts";
 import { guarded } from "../listener.ts";
-import { checkOptions, type Checks, kind, wholeNumber } from "../option.ts";
+import { checkOptions, type Checks, kind, quoted, wholeNumber } from "../option.ts";
 import type { Duplex } from "../socket/duplex.ts";
 import { DuplexStream } from "../socket/duplex-stream.ts";
 import type { Http1Answer, Http1Server, Listen, ListenAddress, ListenOptions } from "../socket/listener.ts";
@@ -15,10 +15,10 @@ import type { GrpcServerOptions } from "./options.ts";
 import { withStandardServices } from "./standard-services.ts";
 
 /** A gRPC server. */
-export interface GrpcServer {
+export interface GrpcServer extends AsyncDisposable {
   /**
-   * Listens on a port or on a Unix domain socket, and resolves with where; may be called more than once. Rejects if that
-   * is not possible, such as when the port is in use.
+   * Listens on a port, of one address or of all, or on a Unix domain socket, and resolves with where; may be called more
+   * than once. Rejects if that is not possible, such as when the port is in use.
    *
    * @throws TypeError or RangeError for an invalid option, from the promise
    */
@@ -26,6 +26,8 @@ export interface GrpcServer {
   /**
    * Serves one connection over something else than a listening socket: a byte stream, or a duplex stream of
    * `node:stream` such as one of a `duplexPair()`.
+   *
+   * @throws TypeError for anything else
    */
   serveConnection(stream: ByteStream | Duplex, client?: Peer): void;
   /**
@@ -40,7 +42,7 @@ export interface GrpcServer {
   /**
    * Stops listening, asks clients to send their calls elsewhere (GOAWAY), and lets calls in flight finish. Streams of
    * health checks and load reports end at once. Resolves, and calls `done`, when all connections have ended.
-   * `shutdown()` does more.
+   * `shutdown()` does more. `await using server = createGrpcServer(…)` calls it at the end of the block.
    */
   close(done?: () => void): Promise<void>;
   /** Ends all connections now, with their calls. */
@@ -85,33 +87,64 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
     http1,
     onTlsError: (error) => guarded("the server's tls option", () => Promise.reject(error)),
   });
+  const handler = fetchHandler(services);
+  /** Requests can arrive: services without a status of their own are SERVING from now on. */
+  const serving = () => {
+    for (const name of names) if (health?.status(name) === undefined) health?.setStatus(name, "SERVING");
+    names.clear();
+  };
+  const close = async () => {
+    ended.abort();
+    await host.close();
+  };
   return {
-    handler: fetchHandler(services),
+    handler(request) {
+      serving();
+      return handler(request);
+    },
     get connections() {
       return host.size;
     },
     async listen(where = {}) {
       checkOptions("listen()", where, LISTEN);
-      if (where.path !== undefined && where.port !== undefined) throw new TypeError("listen() takes a port or a path");
+      const { host: name, path, port } = where;
+      if (path !== undefined && (port !== undefined || name !== undefined)) {
+        throw new TypeError("listen() takes a port, with a host or without, or a path");
+      }
       const address = await host.listen(where);
-      for (const name of names) if (health?.status(name) === undefined) health?.setStatus(name, "SERVING");
+      serving();
       return address;
     },
     serveConnection(stream, client = {}) {
-      host.serve("start" in stream ? stream : new DuplexStream(stream), client);
+      const bytes = byteStreamOf(stream);
+      serving();
+      host.serve(bytes, client);
     },
     stopServing() {
       health?.shutdown();
     },
     async close(done) {
-      ended.abort();
-      await host.close();
+      await close();
       done?.();
     },
+    [Symbol.asyncDispose]: close,
     closeAllConnections() {
       host.destroy();
     },
   };
+}
+
+function byteStreamOf(stream: ByteStream | Duplex): ByteStream {
+  const has = (name: string) =>
+    typeof (stream as unknown as Partial<Record<string, unknown>> | null)?.[name] === "function";
+  if (!["write", "end", "destroy"].every(has) || !(has("start") || has("on"))) {
+    throw new TypeError(
+      `serveConnection() takes a byte stream, or a duplex stream of node:stream such as a socket, not ${
+        quoted(stream)
+      }`,
+    );
+  }
+  return has("start") ? stream as ByteStream : new DuplexStream(stream as Duplex);
 }
 
 const LISTEN: Checks<ListenOptions> = {

@@ -13,7 +13,7 @@ export interface StandardServices {
   /** What hears of the calls. */
   readonly recorder: CallRecorder | undefined;
   /** The names of the server's own services. */
-  readonly names: ReadonlySet<string>;
+  readonly names: Set<string>;
 }
 
 /** Adds the standard services to a server's own. Their streams end with `ended`. */
@@ -30,11 +30,12 @@ export function withStandardServices(options: GrpcServerOptions<unknown>, ended:
     options: {
       ...options,
       routes(router: ConnectRouter) {
-        routes(router);
+        const registered = routes(router);
         for (const { service } of router.handlers) names.add(service.typeName);
         health?.routes(router, standard);
         loadReports?.routes(router, standard);
         if (reflection !== false) reflectionRoutes(router, reflection === true ? {} : reflection, standard);
+        return registered;
       },
     },
   };

@@ -20,8 +20,8 @@ export interface Clock {
 }
 
 /**
- * The longest delay that the timers of all runtimes support, in milliseconds (2³¹ − 1; a longer one would fire
- * immediately).
+ * The longest delay that the timers of all runtimes support, in milliseconds (2³¹ − 1, 24.8 days; a longer one would
+ * fire immediately). Timeouts that something else than a {@link Clock} turns into timers are limited to it.
  */
 export const MAX_DELAY_MS = 0x7fff_ffff;
 

@@ -208,6 +208,24 @@ for (const protocol of PROTOCOLS) {
       assert.deepEqual(sent.sort(), protocol === "connect" ? allowed.sort() : web);
     });
 
+    it("allows a call as long as a timer takes, and sends whole milliseconds", async () => {
+      const sent: (string | null)[] = [];
+      const fetch = async (_: string, { headers, signal }: RequestInit) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        sent.push((headers as Headers).get(protocol === "connect" ? "connect-timeout-ms" : "grpc-timeout"));
+        throw signal!.aborted ? signal!.reason : new TypeError("Failed to fetch");
+      };
+      for (const timeoutMs of [2 ** 31, Infinity]) {
+        for (const options of [{ timeoutMs }, {}]) {
+          const client = clientOf("a:1", { protocol, fetch, defaultTimeoutMs: timeoutMs });
+          const calls = [client.route({}, options), values(client.routeServerStream({}, options))];
+          for (const call of calls) assert.equal((await failureOf(call) as ConnectError).code, Code.Unavailable);
+        }
+      }
+      await failureOf(clientOf("a:1", { protocol, fetch }).route({}, { timeoutMs: 40_000.5 }));
+      assert.deepEqual([...new Set(sent)], protocol === "connect" ? ["2147483647", "40001"] : ["2147484S", "40001m"]);
+    });
+
     it("leaves a dead server out, and takes it back when it is there again", async (t) => {
       const servers = [await serve(t), await serve(t), await serve(t)] as const;
       const states: string[] = [], attempts: string[] = [];

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { connect } from "node:tls";
 import { describe, it, type TestContext } from "node:test";
-import { createClient } from "@connectrpc/connect";
+import { createClient, createContextValues } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { grpcConnector, type GrpcConnectorOptions } from "../../src/node.ts";
 import { createGrpcServer, type CreateGrpcServerOptions, createHealth, shutdown } from "../../src/server.ts";
@@ -79,7 +79,12 @@ describe("a gRPC server", () => {
     const { port } = await serve(t).listen({ host: "127.0.0.1" });
     await assert.rejects(serve(t).listen({ host: "127.0.0.1", port }), /EADDRINUSE|in use/i);
     await assert.rejects(serve(t).listen({ port: 70_000 }), /option port is 70000/);
-    await assert.rejects(serve(t).listen({ port: 1, path: "x" }), /a port or a path/);
+    for (const where of [{ port: 1 }, { host: "127.0.0.1" }]) {
+      await assert.rejects(
+        serve(t).listen({ ...where, path: join(tmpdir(), "connect-lb-unused") }),
+        /^TypeError: listen\(\) takes a port, with a host or without, or a path$/,
+      );
+    }
     await assert.rejects(serve(t).listen({ path: "unix:/x" }), /option path is "unix:\/x": .*without "unix:"/);
     assert.throws(
       () => serve(t, { tls: { key: "x" } as never }),
@@ -87,7 +92,30 @@ describe("a gRPC server", () => {
     );
     assert.throws(() => serve(t, { limits: { maxConcurrentStreams: 0 } }), /limits\.maxConcurrentStreams is 0/);
     assert.throws(() => serve(t, { tls: { cert: "x" } as never }), /tls\.cert/);
-    assert.throws(() => serve(t, { port: 1 } as never), /port/);
+    for (const option of [{ port: 1 }, { host: "127.0.0.1" }, { path: "/run/app.sock" }]) {
+      assert.throws(
+        () => serve(t, option as never),
+        /^TypeError: createGrpcServer\(\) has no option "(port|host|path)": listen\(\) takes it, as in await server\.listen/,
+      );
+    }
+  });
+
+  it("refuses routes that are registered later, and context values that are made later", async (t) => {
+    const later = async () => {
+      await Promise.resolve();
+      throw new Error("this came too late");
+    };
+    for (const options of [{}, { health: true, reflection: true }]) {
+      assert.throws(
+        () => serve(t, { ...options, routes: later }),
+        /^TypeError: option routes returned a promise: services must be registered before it returns/,
+      );
+    }
+    const errors: unknown[] = [];
+    const server = serve(t, { contextValues: later as never, onError: (error) => errors.push(error) });
+    const { address } = await server.listen({ host: "127.0.0.1" });
+    await assert.rejects(clientOf(t, address).route({}), /\[internal\] internal error/);
+    assert.match(String(errors), /^TypeError: option contextValues returned a promise/);
   });
 
   it("serves TLS, and tells handlers of the client and its certificate", async (t) => {
@@ -134,6 +162,47 @@ describe("a gRPC server", () => {
     used = tls.server;
     await clock.advance(60_000);
     await eventually("the first certificate", async () => await presented() === first);
+  });
+
+  it("serves TLS on a Unix domain socket, where handshakes count as connections, too", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "connect-lb-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "s");
+    const seen: unknown[] = [];
+    const server = serve(t, {
+      tls: { ...tls.server, ca: tls.ca },
+      handshakeTimeoutMs: 300,
+      limits: { maxConnections: 2 },
+      contextValues({ peer }) {
+        seen.push([peer.address, peer.secure, peer.certificate?.subject.CN]);
+        return createContextValues();
+      },
+    });
+    const { address } = await server.listen({ path });
+    const client = () => {
+      const connector = grpcConnector({ tls: { ca: tls.ca, ...tls.client } });
+      const { transport, close } = direct(connector, { address, authority: "simple.test" });
+      t.after(() => close(0));
+      return createClient(Simple, transport);
+    };
+    const first = client();
+    assert.equal((await first.route({ data: "u" })).value, "hello u");
+    assert.deepEqual(seen, [["unix:", true, "client.simple.test"]]);
+    const silent = net.connect(path).on("error", () => {});
+    await new Promise((resolve) => silent.on("connect", resolve));
+    await assert.rejects(client().route({}), /\[unavailable\]/);
+    await new Promise((resolve) => silent.on("close", resolve));
+    await eventually("there is room again", () => client().route({ data: "b" }).then(() => true, () => false));
+    assert.equal(server.connections, 2);
+    assert.equal((await first.route({ data: "c" })).value, "hello c");
+    assert.equal(await shutdown(server, { drainMs: 30_000 }), true);
+  });
+
+  it("gives TLS handshakes as much time as it is told to, without end, too", async (t) => {
+    for (const handshakeTimeoutMs of [Infinity, 2 ** 31]) {
+      const { address } = await serve(t, { handshakeTimeoutMs, tls: tls.server }).listen({ host: "127.0.0.1" });
+      assert.equal((await clientOf(t, address, { tls: { ca: tls.ca } }).route({ data: "t" })).value, "hello t");
+    }
   });
 
   it("serves clients without a certificate if they may have none", async (t) => {
@@ -223,6 +292,27 @@ describe("a gRPC server", () => {
     assert.equal(server.connections, 1);
   });
 
+  it("closes connections beyond maxConnections at once with TLS, too, whatever state the others are in", async (t) => {
+    const server = serve(t, { handshakeTimeoutMs: 300, limits: { maxConnections: 2 }, tls: tls.server });
+    const { address, port } = await server.listen({ host: "127.0.0.1" });
+    const first = clientOf(t, address, { tls: { ca: tls.ca } });
+    await first.route({});
+    // One that is in its handshake counts.
+    const shaking = net.connect(port, "127.0.0.1").on("error", () => {});
+    await new Promise((resolve) => shaking.on("connect", resolve));
+    assert.equal(await exchange(port).catch(() => ""), "");
+    await assert.rejects(clientOf(t, address, { tls: { ca: tls.ca } }).route({}), /\[unavailable\]/);
+    assert.equal(server.connections, 1);
+    await eventually("there is room again", async () => {
+      const { value } = await clientOf(t, address, { tls: { ca: tls.ca } }).route({ data: "b" }).catch(() => ({
+        value: "",
+      }));
+      return value === "hello b";
+    });
+    assert.equal(server.connections, 2);
+    assert.equal((await first.route({ data: "a" })).value, "hello a");
+  });
+
   it("fails a request beyond what it holds of unfinished ones, and one that doesn't arrive in time", async (t) => {
     const server = serve(t, { limits: { maxBufferedBytes: 50_000 }, requestTimeoutMs: 100 });
     const { address, port } = await server.listen({ host: "127.0.0.1" });
@@ -239,6 +329,26 @@ describe("a gRPC server", () => {
     const [ours, theirs] = duplexPair();
     serve(t).serveConnection(theirs);
     assert.equal((await clientOf(t, "memory:1", { dial: () => ours }).route({ data: "d" })).value, "hello d");
+  });
+
+  it("refuses to serve what is no stream", (t) => {
+    const server = serve(t);
+    for (const stream of [undefined, null, {}, "socket", { start() {} }, { write() {}, end() {}, destroy() {} }]) {
+      assert.throws(
+        () => server.serveConnection(stream as never),
+        /^TypeError: serveConnection\(\) takes a byte stream, or a duplex stream of node:stream such as a socket, not /,
+      );
+    }
+    assert.equal(server.connections, 0);
+  });
+
+  it("is closed by the end of a block that uses it", async (t) => {
+    const server = serve(t);
+    const { address, port } = await server.listen({ host: "127.0.0.1" });
+    assert.equal((await clientOf(t, address).route({ data: "a" })).value, "hello a");
+    await server[Symbol.asyncDispose]();
+    assert.equal(server.connections, 0);
+    await assert.rejects(exchange(port), /ECONNREFUSED/);
   });
 
   it("answers a client that ended its side behind its request", async (t) => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import { describe, it, type TestContext } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { createGrpcServer, type CreateGrpcServerOptions, shutdown } from "../../src/server.ts";
 import { eventually } from "../support/eventually.ts";
@@ -37,7 +38,7 @@ async function serve(t: TestContext, options: Partial<CreateGrpcServerOptions> =
       request.on("error", reject);
       request.end(JSON.stringify({ data: "x".repeat(length) }));
     });
-  return { server, call };
+  return { server, call, port };
 }
 
 describe("a server's connections of HTTP/1.1", () => {
@@ -60,6 +61,30 @@ describe("a server's connections of HTTP/1.1", () => {
     answer!();
     assert.equal(await called, '200 {"value":"late"}');
     assert.equal(await down, true);
+  });
+
+  it("tell a handler that its client has left, with the reason that it has over HTTP/2", async (t) => {
+    const signals: AbortSignal[] = [];
+    const { port } = await serve(t, {
+      routes: (router) =>
+        router.service(Simple, {
+          route: (_, { signal }) =>
+            new Promise((resolve) => {
+              signals.push(signal);
+              signal.addEventListener("abort", () => resolve({}));
+            }),
+        }),
+    });
+    const headers = { "content-type": "application/json" };
+    const request = http.request({ port, host: "127.0.0.1", method: "POST", path: "/proto.Simple/Route", headers });
+    request.on("error", () => {});
+    request.end("{}");
+    await eventually("the handler runs", () => signals.length > 0);
+    request.destroy();
+    await eventually("its signal aborts", () => signals[0]!.aborted);
+    const { reason } = signals[0]!;
+    assert.ok(reason instanceof ConnectError, `${reason}`);
+    assert.equal(reason.code, Code.Canceled);
   });
 
   it("serve the next request after one that was refused before all of it was read", async (t) => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { duplexPair } from "node:stream";
 import { describe, it, type TestContext } from "node:test";
 import { Code, ConnectError, createClient, decodeBinaryHeader } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -53,6 +54,34 @@ describe("a server's standard services", () => {
       await assert.rejects(reports[Symbol.asyncIterator]().next(), failsWith(Code.Unimplemented));
       await simple.route({}, { onTrailer: (trailer) => assert.equal(trailer.get("endpoint-load-metrics-bin"), null) });
     }
+  });
+
+  it("report services as SERVING once anything can reach them", async (t) => {
+    const own = () => {
+      const health = createHealth();
+      return { health, server: createGrpcServer({ routes: (router) => router.service(Simple, {}), health }) };
+    };
+    const [waiting, fetched, connected] = [own(), own(), own()];
+    assert.equal(waiting.health.status(Simple), undefined);
+    const check = {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"service":"proto.Simple"}',
+    };
+    const answer = await fetched.server.handler(new Request("http://test/grpc.health.v1.Health/Check", check));
+    assert.deepEqual(await answer.json(), { status: "SERVING" });
+    const [ours, theirs] = duplexPair();
+    connected.server.serveConnection(theirs);
+    const { transport, close } = direct(grpcConnector({ dial: () => ours }), "memory:1");
+    t.after(() => close(0));
+    const { status } = await createClient(Health, transport).check({ service: Simple.typeName });
+    assert.equal(status, Status.SERVING);
+    // What the program says stays.
+    connected.health.setStatus(Simple, "NOT_SERVING");
+    connected.server.serveConnection(duplexPair()[1]);
+    assert.equal(connected.health.status(Simple), "NOT_SERVING");
+    connected.server.closeAllConnections();
+    await connected.server.close();
   });
 
   it("report as SERVING what the server serves, unless its program says otherwise", async (t) => {

@@ -54,7 +54,8 @@ export class CallContext implements HandlerContext {
   }
   get timeoutMs(): () => number | undefined {
     const deadline = this.#deadline;
-    return () => deadline?.leftMs();
+    // In whole milliseconds, as `grpc-timeout` has them, and never -0.
+    return () => deadline && Math.ceil(deadline.leftMs()) + 0;
   }
   get requestHeader(): Headers {
     return this.#requestHeader ??= lazyHeaders(this.#head);

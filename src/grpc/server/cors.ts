@@ -2,7 +2,16 @@
 
 import { cors } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { type Check, type Checks, flag, group, listOf, millisecondsFrom0, or, required } from "../../option.ts";
+import {
+  type Check,
+  type Checks,
+  flag,
+  group,
+  listOf,
+  millisecondsFrom0,
+  required,
+  wrongOption,
+} from "../../option.ts";
 
 /** Which pages of other origins may call a server. */
 export interface CorsOptions {
@@ -22,10 +31,21 @@ const names = listOf(
   "an array of header field names",
   (name) => typeof name === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name),
 );
-const ORIGINS = 'an array of origins such as "https://app.example", or "*"';
+
+const origins: Check = (name, value) => {
+  if (value === "*") return;
+  if (!Array.isArray(value)) {
+    throw wrongOption(name, value, 'an array of origins such as "https://app.example", or "*"');
+  }
+  for (const [index, origin] of value.entries()) {
+    if (isOrigin(origin)) continue;
+    const all = origin === "*" ? `. For all origins, ${name} is "*" itself, without an array` : ", without a path";
+    throw wrongOption(`${name}[${index}]`, origin, `an origin such as "https://app.example"${all}`);
+  }
+};
 
 const CORS_OPTIONS: Checks<CorsOptions> = {
-  origins: required(or("*", listOf(ORIGINS, isOrigin))),
+  origins: required(origins),
   allowedHeaders: names,
   exposedHeaders: names,
   credentials: flag,

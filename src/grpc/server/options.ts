@@ -42,7 +42,10 @@ export type FailedCall = Pick<HandlerContext, "method" | "url" | "requestHeader"
 
 /** What a server serves, and how. */
 export interface ServiceOptions extends RouteOptions {
-  /** Registers the services: `(router) => router.service(Simple, { … })`. */
+  /**
+   * Registers the services: `(router) => router.service(Simple, { … })`. Not an async function: what the services need is
+   * awaited before the server is created.
+   */
   routes: (router: ConnectRouter) => unknown;
   /**
    * Which pages of other origins may call, over Connect and gRPC-Web. Defaults to none: browsers then refuse what they

@@ -3,10 +3,12 @@ import type { UniversalServerRequest, UniversalServerResponse } from "@connectrp
 import { Cors } from "./cors.ts";
 import { type ErrorReport, errorReport } from "./error-report.ts";
 import type { IncomingRequest, ServiceOptions } from "./options.ts";
+import { isPromise } from "./promise.ts";
 import { answerRecorded } from "./recorded-call.ts";
 import type { CallRecorder } from "./recorder.ts";
 import type { Route } from "./route.ts";
 import { RecordingRouter, Routes } from "./router.ts";
+import { withTimerLimit } from "./timer-limit.ts";
 
 /** What a server serves, whatever its requests arrive on. */
 export class Services {
@@ -21,10 +23,17 @@ export class Services {
   constructor(options: ServiceOptions, recorder?: CallRecorder) {
     this.recorder = recorder;
     this.report = errorReport(options.onError);
-    this.contextValues = options.contextValues;
+    this.contextValues = options.contextValues && checkedValues(options.contextValues);
     this.#cors = options.cors === undefined ? undefined : new Cors(options.cors);
     this.routes = new Routes(options.requestPathPrefix ?? "");
-    options.routes(new RecordingRouter(options, { routes: this.routes, report: this.report, recorder }));
+    const router = new RecordingRouter(options, { routes: this.routes, report: this.report, recorder });
+    const registered = options.routes(router);
+    if (!isPromise(registered)) return;
+    registered.then(undefined, () => {}); // What it fails with later matters no more.
+    throw new TypeError(
+      "option routes returned a promise: services must be registered before it returns. Await what they need first, " +
+        "and create the server then",
+    );
   }
 
   /** Answers a request by one of Connect's handlers, which speak all of its protocols. */
@@ -36,10 +45,25 @@ export class Services {
     return this.#cors === undefined ? response : this.#cors.readable(request, response);
   };
 
-  #call(route: Route, request: UniversalServerRequest): Promise<UniversalServerResponse> {
+  #call(route: Route, received: UniversalServerRequest): Promise<UniversalServerResponse> {
     const { recorder } = this;
+    const header = withTimerLimit(received.header, route.options.maxTimeoutMs);
+    const request = header === received.header ? received : { ...received, header };
     return recorder === undefined ? route.universal(request) : answerRecorded(recorder, route, request);
   }
+}
+
+type ContextValuesOption = NonNullable<ServiceOptions["contextValues"]>;
+
+function checkedValues(contextValues: ContextValuesOption): ContextValuesOption {
+  return (request) => {
+    const values = contextValues(request);
+    if (!isPromise(values)) return values;
+    values.then(undefined, () => {});
+    throw new TypeError(
+      "option contextValues returned a promise: await what it needs in a requestGate or in an interceptor",
+    );
+  };
 }
 
 /** The path of a URL as the client sent it, with the query: what leads to a method must not be spelled in many ways. */

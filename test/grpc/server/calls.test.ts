@@ -30,6 +30,17 @@ describe("a gRPC server's calls", () => {
     assert.equal(trailer?.get("x-tail"), "t");
   });
 
+  it("know the time they have left in whole milliseconds", async (t) => {
+    const { client } = pair(t, {
+      route: (_, { timeoutMs }) => ({ value: String(timeoutMs()) }),
+    });
+    for (const timeoutMs of [10_000, 2 ** 40]) {
+      const left = Number((await client.route({}, { timeoutMs })).value);
+      assert.ok(Number.isInteger(left) && left > 0, `${left}`);
+    }
+    assert.equal((await client.route({})).value, "undefined");
+  });
+
   it("stream responses, requests and both", async (t) => {
     const { client } = pair(t, {
       async *routeServerStream({ data }) {

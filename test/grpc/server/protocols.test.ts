@@ -7,6 +7,7 @@ import {
   type Client,
   Code,
   ConnectError,
+  type ConnectRouter,
   createClient,
   createContextKey,
   createContextValues,
@@ -19,7 +20,7 @@ import { createGrpcServer, type CreateGrpcServerOptions } from "../../../src/ser
 import { createFetchHandler } from "../../../src/server-fetch.ts";
 import { eventually } from "../../support/eventually.ts";
 import { failure, values } from "../link.ts";
-import { asking } from "./http.ts";
+import { asking, envelope } from "./http.ts";
 import type { Methods } from "./pair.ts";
 
 const run = promisify(execFile);
@@ -165,6 +166,43 @@ describe("a server of this library's", () => {
     });
   }
 
+  it(
+    "refuses messages so that a client of Node's that has far more to send sees it, and can go on",
+    HTTP2,
+    async (t) => {
+      const baseUrl = await listening(t);
+      const transports = [
+        connectNode.createGrpcTransport({ baseUrl }),
+        connectNode.createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+        connectNode.createConnectTransport({ baseUrl, httpVersion: "2" }),
+      ];
+      for (const transport of transports) {
+        const client = createClient(Simple, transport);
+        // Node's HTTP/2 drops all header sections while it has more than 10 MB to send, whether they will be sent or not.
+        for (const length of [6_000_000, 6_000_000, 12_000_000]) {
+          const { error } = await failure(client.route({ data: "x".repeat(length) }));
+          assert.deepEqual([error.code, /larger than configured readMaxBytes/.test(error.message)], [
+            Code.ResourceExhausted,
+            true,
+          ]);
+        }
+        assert.equal((await client.route({ data: "x" })).value, "hello x null");
+      }
+    },
+  );
+
+  it("leaves no client of Node's hanging that has far more to send than the server reads", HTTP2, async (t) => {
+    const requestGate = () => {
+      throw new ConnectError("no", Code.Unauthenticated);
+    };
+    const baseUrl = await listening(t, { requestGate });
+    for (const create of [connectNode.createGrpcTransport, connectNode.createConnectTransport]) {
+      const client = createClient(Simple, create({ baseUrl, httpVersion: "2" }));
+      const { error } = await failure(client.route({ data: "x".repeat(20_000_000) }));
+      assert.ok([Code.Unauthenticated, Code.Internal].includes(error.code), error.message);
+    }
+  });
+
   it("answers 500 if context values can't be made for a request of Connect's", async (t) => {
     t.mock.method(console, "error", () => {});
     const contextValues = () => {
@@ -176,6 +214,45 @@ describe("a server of this library's", () => {
       body: [new TextEncoder().encode("{}")],
     });
     assert.deepEqual([answer.status, answer.text], [500, ""]);
+  });
+
+  it("gives calls of all protocols any time that a client allows, beyond what a timer takes", async (t) => {
+    const left: unknown[] = [];
+    const methods: Methods = {
+      async route(_, { requestHeader, signal, timeoutMs }) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        left.push(signal.aborted || timeoutMs()! < 2_000_000_000);
+        return { value: requestHeader.get("x-asked")! };
+      },
+    };
+    for (const maxTimeoutMs of [undefined, 5e9] as const) {
+      const options = {
+        routes: (router: ConnectRouter) => router.service(Simple, methods, { maxTimeoutMs } as object),
+      };
+      const ask = asking(t, options);
+      const { handler } = createGrpcServer(options);
+      for (
+        const [protocol, name, value, most] of [
+          ["application/json", "connect-timeout-ms", "2147483648", 5e9],
+          ["application/json", "connect-timeout-ms", "9999999999", undefined],
+          ["application/grpc-web+json", "grpc-timeout", "597H", 5e9],
+          ["application/grpc-web+json", "grpc-timeout", "99999999H", undefined],
+          ["application/grpc+json", "grpc-timeout", "99999999H", undefined],
+        ] as const
+      ) {
+        const text = new TextEncoder().encode("{}");
+        const body = protocol === "application/json" ? text : envelope(text);
+        const headers = { "content-type": protocol, [name]: value, "x-asked": "yes" };
+        const answer = await ask({ headers, body: [body] });
+        const refused = maxTimeoutMs !== undefined && most === undefined;
+        assert.match(answer.text || answer.head["grpc-message"]!, refused ? /must.*be/ : /yes/, value);
+        if (protocol.startsWith("application/grpc+")) continue;
+        const request = { method: "POST", headers, body: body as Uint8Array<ArrayBuffer> };
+        const response = await handler(new Request("http://test/proto.Simple/Route", request));
+        assert.match(await response.text() + response.headers.get("grpc-message"), refused ? /must.*be/ : /yes/, value);
+      }
+    }
+    assert.deepEqual(new Set(left), new Set([false]));
   });
 
   it("finds methods whatever authority a client sends, by their paths alone", async (t) => {
@@ -243,6 +320,33 @@ describe("a fetch handler", () => {
     await eventually("the handler's signal aborts", () => cancelled.length === 1);
   });
 
+  it("tells the handler of a client that leaves as a server does", async () => {
+    let signal: AbortSignal | undefined;
+    const leaving = createFetchHandler({
+      routes: (router) =>
+        router.service(Simple, {
+          route: (_, context) =>
+            new Promise((resolve) => {
+              signal = context.signal;
+              if (signal.aborted) resolve({});
+              else signal.addEventListener("abort", () => resolve({}));
+            }),
+        }),
+    });
+    const client = new AbortController();
+    const headers = { "content-type": "application/json" };
+    const request = { method: "POST", headers, body: "{}", signal: client.signal };
+    const answered = leaving(new Request("http://test/proto.Simple/Route", request));
+    await eventually("the handler runs", () => signal);
+    client.abort();
+    await answered;
+    assert.ok(signal!.reason instanceof ConnectError, `${signal!.reason}`);
+    assert.equal(signal!.reason.code, Code.Canceled);
+    signal = undefined;
+    await leaving(new Request("http://test/proto.Simple/Route", { ...request, signal: AbortSignal.abort() }));
+    if (signal !== undefined) assert.equal(((signal as AbortSignal).reason as ConnectError).code, Code.Canceled);
+  });
+
   it("refuses gRPC, which fetch can't carry, and says so", async () => {
     const request = { method: "POST", headers: { "content-type": "application/grpc" }, body: "" };
     const response = await handler(new Request("http://test/proto.Simple/Route", request));
@@ -281,9 +385,14 @@ describe("a fetch handler", () => {
     const create = (cors: object) => () => createFetchHandler({ ...OPTIONS, cors: cors as never });
     assert.throws(create({ origins: "*", credentials: true }), /option cors\.credentials is true/);
     assert.throws(
-      create({ origins: ["https://app.example/"] }),
-      /option cors\.origins is an array: expected an array of/,
+      create({ origins: ["https://a.example", "https://app.example/"] }),
+      /option cors\.origins\[1\] is "https:\/\/app\.example\/": expected an origin such as .*, without a path$/,
     );
+    assert.throws(
+      create({ origins: ["*"] }),
+      /option cors\.origins\[0\] is "\*": .* For all origins, cors\.origins is "\*" itself, without an array$/,
+    );
+    assert.throws(create({ origins: "https://app.example" }), /option cors\.origins is "https.*: expected an array/);
     assert.throws(create({}), /option cors\.origins is undefined/);
   });
 });
