@@ -56,7 +56,7 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
     "src/hash",
     "src/connection",
   ],
-  "src/health": ["src/time", "src/endpoint.ts", "src/listener.ts", "src/connection"],
+  "src/health": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/connection"],
   "src/balancer": ABOVE,
   "src/call": ABOVE,
   "src/transport": ABOVE,

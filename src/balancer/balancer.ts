@@ -3,6 +3,7 @@ import type { MakeConnection } from "../connection/make-connection.ts";
 import type { InFlightLimit } from "../connection/in-flight-limit.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Connector } from "../connection/link.ts";
+import { Ejected } from "../health/ejected.ts";
 import type { HealthCheck } from "../health/health.ts";
 import { HealthHost } from "../health/health-host.ts";
 import { emit } from "../listener.ts";
@@ -60,7 +61,7 @@ export type Knowledge =
 export abstract class Balancer implements ReadListener {
   readonly target: string;
   readonly pool: Pool;
-  readonly onOutcome: PickerSource["onOutcome"];
+  readonly outcomes: PickerSource["outcomes"];
   protected readonly options: BalancerOptions;
   protected readonly calls: WaitingCalls = new WaitingCalls();
   /** When a ready connection was last lost or removed. */
@@ -86,12 +87,15 @@ export abstract class Balancer implements ReadListener {
     });
     this.#health = new HealthHost({
       ...options,
-      onHealth: ({ endpoint, health }) => {
-        const failing = health instanceof Error && { cause: health };
-        this.#emit("connection-health", { endpoint, health: health instanceof Error ? "failing" : health, ...failing });
+      successes: () => this.pool.successes,
+      onHealth: ({ endpoint }, health) => {
+        if (!(health instanceof Error)) return this.#emit("connection-health", { endpoint, health });
+        const ejected = health instanceof Ejected && { ejectedForMs: health.untilMs - options.clock.now() };
+        this.#emit("connection-health", { endpoint, health: "failing", ...ejected, cause: health });
       },
+      onPanic: (panic) => this.#emit("panic-changed", { panic }),
     });
-    this.onOutcome = this.#health.onOutcome;
+    this.outcomes = this.#health.outcomes;
     this.pool = new Pool({
       ...options,
       onChange: (connections) => this.#rebuild(connections),
@@ -118,10 +122,6 @@ export abstract class Balancer implements ReadListener {
 
   get serving(): boolean {
     return this.calls.serving;
-  }
-
-  get panic(): boolean {
-    return this.#health.panic;
   }
 
   get overload(): string | undefined {
@@ -177,6 +177,15 @@ export abstract class Balancer implements ReadListener {
   moreTimeMs(waitTimeoutMs: number): number {
     if (this.pool.connections.some((connection) => connection.full)) return waitTimeoutMs;
     return this.#lostReadyMs + waitTimeoutMs - this.options.clock.now();
+  }
+
+  /** Whether health is ignored, because too few connections would be left. */
+  get panic(): boolean {
+    return this.#health.panic;
+  }
+
+  describeHealth(): string | undefined {
+    return this.#health.describe();
   }
 
   /** The state of the service, for the error of a call that got no connection. */

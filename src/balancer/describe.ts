@@ -9,6 +9,9 @@ export interface Described {
   readonly stale: Staleness | undefined;
   readonly knowledge: "unknown" | "known";
   readonly leftOut: Error | undefined;
+  /** Whether health is ignored. */
+  readonly panic: boolean;
+  describeHealth(): string | undefined;
 }
 
 /** How many endpoints an error message lists one by one. */
@@ -20,7 +23,7 @@ const MOST_LISTED = 3;
  * `simple_grpc has 2 endpoints (1 connecting, 1 transient_failure); can't connect to 10.0.0.5:8000: no answer`.
  */
 export function describeBalancer(balancer: Described, nowMs: number): string {
-  const { target, pool: { connections }, stale, knowledge, leftOut } = balancer;
+  const { target, pool: { connections }, stale, knowledge, leftOut, panic } = balancer;
   const parts: string[] = [];
   if (knowledge === "unknown") {
     parts.push(`the endpoints of ${target} are not known yet`);
@@ -39,6 +42,8 @@ export function describeBalancer(balancer: Described, nowMs: number): string {
       parts.push(`${full} of them ${full === 1 ? "has" : "have"} as many calls in flight as its server allows`);
     }
   }
+  const healthText = balancer.describeHealth();
+  if (healthText !== undefined) parts.push(healthText);
   const list = (texts: readonly string[], what: string) => {
     parts.push(...texts.slice(0, MOST_LISTED));
     if (texts.length > MOST_LISTED) parts.push(`and ${texts.length - MOST_LISTED} more that ${what}`);
@@ -46,12 +51,12 @@ export function describeBalancer(balancer: Described, nowMs: number): string {
   const held: string[] = [], failed: string[] = [];
   for (const { endpoint: { address }, health, lastError } of connections) {
     const why = health === "unknown" ? "its health is not known yet" : textOf(health);
-    if (health !== "serving") held.push(`${address} is held back: ${why}`);
+    if (health !== "serving") held.push(`${address} ${panic ? "gets calls all the same" : "is held back"}: ${why}`);
     if (lastError === undefined) continue;
     const text = textOf(lastError);
     failed.push(text.includes(address) ? text : `${address}: ${text}`);
   }
-  list(held, "are held back");
+  list(held, panic ? "do" : "are held back");
   list(failed, "failed");
   if (stale !== undefined) {
     parts.push(`stale for ${((nowMs - stale.sinceMs) / 1000).toFixed(1)} s: ${textOf(stale.cause)}`);

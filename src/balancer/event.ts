@@ -21,14 +21,23 @@ export type BalancerEvent =
   | { readonly type: "endpoints-stale"; readonly target: string; readonly cause: Error }
   /** The source of endpoints can be reached again. */
   | { readonly type: "endpoints-fresh"; readonly target: string }
-  /** Health checks hold a ready connection back, or no longer do; `cause` says why if it counts as failing. */
+  /**
+   * Health checks hold a ready connection back, or no longer do. `cause` says why if it counts as failing;
+   * `ejectedForMs`, for how long if it is ejected because calls failed.
+   */
   | {
     readonly type: "connection-health";
     readonly target: string;
     readonly endpoint: Endpoint;
     readonly health: "serving" | "unknown" | "failing";
+    readonly ejectedForMs?: number;
     readonly cause?: Error;
   }
+  /**
+   * A panic began: health checks would leave less than `panicShare` of the connections, or calls to all endpoints fail,
+   * so calls go to all that are connected. Or it is over.
+   */
+  | { readonly type: "panic-changed"; readonly target: string; readonly panic: boolean }
   /** A connection's state changed. */
   | {
     readonly type: "connection-state";

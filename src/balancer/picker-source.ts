@@ -1,4 +1,4 @@
-import type { Connection, Outcome } from "../connection/connection.ts";
+import type { OutcomeListener } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { Picker } from "../policy/policy.ts";
 import type { ServiceConfig } from "../resolver/service-config.ts";
@@ -21,8 +21,8 @@ export interface PickerSource {
    * `"unknown"`: it has not resolved yet.
    */
   readonly config: ServiceConfig | "unknown" | undefined;
-  /** Called with the outcome of each attempt. Undefined if no listener needs it. */
-  readonly onOutcome: ((connection: Connection, outcome: Outcome) => void) | undefined;
+  /** Hears of each attempt. Undefined if nobody needs to. */
+  readonly outcomes: OutcomeListener | undefined;
   /** Whether waiting calls are about to be given room; a new call then queues behind them. */
   readonly serving: boolean;
   /** Whether so many connections are held back by health checks that these are ignored. */
@@ -48,6 +48,8 @@ export interface PickerSource {
   moreTimeMs(waitTimeoutMs: number): number;
   /** One line on the endpoints and their states, for error messages. */
   describe(): string;
+  /** How many endpoints are ejected, and whether there is a panic, for error messages; undefined: nothing of either. */
+  describeHealth(): string | undefined;
 }
 
 /** A call that waits for a connection, or before its next attempt. */

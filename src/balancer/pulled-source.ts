@@ -14,7 +14,7 @@ const MOST_PACE_MS = 16 * PACE_MS;
  */
 export class PulledSource implements PickerSource {
   readonly target: string;
-  readonly onOutcome: PickerSource["onOutcome"];
+  readonly outcomes: PickerSource["outcomes"];
   readonly #balancer: PulledBalancer;
   readonly #waitUntil: ((promise: Promise<void>) => void) | undefined;
   /** Who has begun a list that has not ended: a call, or all calls of the request. */
@@ -24,7 +24,7 @@ export class PulledSource implements PickerSource {
     this.#balancer = balancer;
     this.#waitUntil = waitUntil;
     this.target = balancer.target;
-    this.onOutcome = balancer.onOutcome;
+    this.outcomes = balancer.outcomes;
   }
 
   get closed(): boolean {
@@ -108,5 +108,9 @@ export class PulledSource implements PickerSource {
 
   describe(): string {
     return this.#balancer.describe();
+  }
+
+  describeHealth(): string | undefined {
+    return this.#balancer.describeHealth();
   }
 }

@@ -123,7 +123,8 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const number = this.#call.count(1);
     const { onAttempt, observers, clock } = env;
     const asked = onAttempt !== undefined || observers !== undefined || settings?.onAttempt !== undefined ||
-      this.#picker.done !== undefined || env.balancer.onOutcome !== undefined;
+      this.#picker.done !== undefined ||
+      (env.balancer.outcomes !== undefined && (env.balancer.outcomes.hearsAll || this.connection.sampled));
     if (!asked) return;
     const record = this.#record = new AttemptRecord(number, this.method, this.#call.timeoutMs, clock.now());
     if (this.#call.beside > 0) record.hedge = true;
@@ -140,12 +141,19 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   /** The server began to answer, and the attempt continues: a stream. */
   answering(): void {
     this.connection.answered();
-    this.#record?.answering(this.#call.env.clock.now());
+    this.#recordNow()?.answering(this.#call.env.clock.now());
+  }
+
+  /** The record, also of an attempt that was not timed, if someone hears of it. */
+  #recordNow(): AttemptRecord | undefined {
+    if (this.#record !== undefined || this.#call.env.balancer.outcomes === undefined) return this.#record;
+    return this.#record = new AttemptRecord(0, this.method, this.#call.timeoutMs, NaN);
   }
 
   /** Nobody wants its answer any more: its end, which must follow, says nothing about its server. */
   abandon(): void {
-    if (this.#record !== undefined) this.#record.abandoned = true;
+    const record = this.#recordNow();
+    if (record !== undefined) record.abandoned = true;
   }
 
   /** A unary attempt was answered. */
@@ -165,13 +173,17 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   ended(end: AttemptEnd, error: unknown, response: WithTrailer | undefined): void {
     const { env } = this.#call;
     this.connection.end(end, error);
-    if (error === undefined) env.settings.throttle?.succeeded();
+    const { outcomes } = env.balancer;
     env.throttle?.ended(this.method, error);
-    const record = this.#record;
+    if (error === undefined) {
+      env.settings.throttle?.succeeded();
+      if (this.#record === undefined) return;
+    }
+    const record = this.#recordNow();
     if (record === undefined) return;
     record.ended(end, env.clock.now(), error, response);
     this.#reportToPicker(record);
-    env.balancer.onOutcome?.(this.connection, record);
+    outcomes?.outcome(this.connection, record);
     const own = this.#call.settings?.onAttempt, { onAttempt } = env, { onEnd } = record;
     if (own !== undefined || onAttempt !== undefined) this.#notify([own, onAttempt], record);
     if (onEnd !== undefined) this.#notify(onEnd, record);

@@ -71,14 +71,25 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
       const aborted = this.aborted();
       return codeOf(error) === aborted.code ? error : aborted;
     }
-    if (end === "answered") return error;
+    if (end === "answered") return this.#answered(error);
     this.tried.add(attempt.connection, end, error);
     // The server, or whatever broke the connection, may have been faster than the link's timer; a server that enforces
     // the deadline itself cancels the attempt when it passes.
     if (this.timeLeftMs() <= (codeOf(error) === Code.Canceled ? EARLY_MS : 0)) return this.deadlineExceeded();
     // Unavailable would invite the caller to retry a call that does harm.
     const code = endedConnection(error) ? Code.Internal : end === "maybe-processed" ? codeOf(error) : Code.Unavailable;
-    return callFailure(`${this.name}: ${lastAttemptText(this.tried.list)}`, this.tried.list, code);
+    const health = this.env.balancer.describeHealth();
+    const text = `${this.name}: ${lastAttemptText(this.tried.list)}${health === undefined ? "" : `; ${health}`}`;
+    return callFailure(text, this.tried.list, code);
+  }
+
+  /** A server's answer is passed on as it is. If it says that it is unavailable, the cause is what this side knows. */
+  #answered(error: unknown): unknown {
+    const health = codeOf(error) === Code.Unavailable ? this.env.balancer.describeHealth() : undefined;
+    if (health !== undefined && error instanceof Error && error.cause === undefined && Object.isExtensible(error)) {
+      error.cause = new Error(health);
+    }
+    return error;
   }
 
   /** The pause before another attempt, or undefined if there must be none. */

@@ -6,6 +6,8 @@ import type { Connector } from "./link.ts";
 
 /** What connections of a kind need from their pool. */
 export interface ConnectionHost<C> {
+  /** How many attempts have ever succeeded on all of them. */
+  successes: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly connector: Connector;
@@ -20,4 +22,12 @@ export interface ConnectionHost<C> {
   touched(connection: C): void;
   /** Its link was full and no longer is. */
   room(connection: C): void;
+}
+
+/** A backoff that ends with a timer. */
+export interface RunningBackoff {
+  readonly delayMs: number;
+  /** On the clock's scale. */
+  readonly untilMs: number;
+  cancel(): void;
 }

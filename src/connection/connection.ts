@@ -69,3 +69,14 @@ export interface Outcome {
    */
   readonly trailer: Headers;
 }
+
+/** Hears of the attempts on all connections: the health checks of a transport. */
+export interface OutcomeListener {
+  /**
+   * Whether it hears of every attempt. If not: of those that fail, and of a sample of those that succeed. Timing an
+   * attempt costs a small call a few percent.
+   */
+  readonly hearsAll: boolean;
+  /** An attempt has ended. If it was not timed, `latencyMs` is NaN, and so is `headerMs` if it was answered. */
+  outcome(connection: Connection, outcome: Outcome): void;
+}

@@ -2,30 +2,17 @@ import type { Transport } from "@connectrpc/connect";
 import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import { Backoff } from "../time/backoff.ts";
-import type { Timer } from "../time/clock.ts";
 import { BackgroundCalls } from "./background-calls.ts";
 import type { Connection, Health } from "./connection.ts";
-import type { ConnectionHost } from "./connection-host.ts";
+import type { ConnectionHost, RunningBackoff } from "./connection-host.ts";
+import { HealthGate } from "./health-gate.ts";
 import type { Link } from "./link.ts";
 import { giveBack } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
+import { IN_SET, type Membership } from "./membership.ts";
 
-/** Whether a connection's endpoint is in the set. */
-type Membership =
-  | { readonly is: "in the set" }
-  /** It was removed while attempts are in flight, and can be restored until `close`. */
-  | { readonly is: "draining"; readonly close: () => void; timer: Timer | undefined }
-  | { readonly is: "closed" };
-
-const IN_SET: Membership = { is: "in the set" };
-
-/** A backoff that ends with a timer. */
-export interface RunningBackoff {
-  readonly delayMs: number;
-  /** On the clock's scale. */
-  readonly untilMs: number;
-  cancel(): void;
-}
+/** Of how many attempts one is a sample; the first ones all are. */
+const SAMPLE_OF = 16;
 
 /**
  * One endpoint's place in the pool: what all connections have in common, whatever their link. It counts attempts, and
@@ -44,6 +31,8 @@ export abstract class EndpointConnection implements Connection {
   inFlight = 0;
   /** Attempts ever begun on it. */
   picks = 0;
+  /** Attempts that have ever succeeded on it. */
+  successes = 0;
   /** How many attempts have reserved room but not begun yet: those of calls that waited in line. */
   promised = 0;
   /** The most recent failure to open the link, or its loss; for diagnostics. */
@@ -55,8 +44,7 @@ export abstract class EndpointConnection implements Connection {
   protected readonly link: Link;
   protected readonly backoff: Backoff;
   #membership: Membership = IN_SET;
-  /** What health checks reported. */
-  #health: Health = "serving";
+  readonly #gate = new HealthGate();
   #background: BackgroundCalls | undefined;
 
   constructor(endpoint: Endpoint, link: Link, host: ConnectionHost<EndpointConnection>) {
@@ -91,28 +79,62 @@ export abstract class EndpointConnection implements Connection {
   }
 
   get failure(): Error | undefined {
-    return this.linkFailure ?? (typeof this.#health === "string" ? undefined : this.#health);
+    const { held, health } = this.#gate;
+    return this.linkFailure ?? (held && typeof health !== "string" ? health : undefined);
   }
 
+  /** What health checks found. */
   get health(): Health {
-    return this.#health;
+    return this.#gate.health;
   }
 
   /** Returns whether it changed. */
   setHealth(health: Health): boolean {
-    if (this.#health === health) return false;
-    this.#health = health;
-    if (this.inSet) this.host.touched(this);
-    return true;
+    const changed = this.#gate.setHealth(health);
+    if (changed && this.inSet) this.host.touched(this);
+    return changed;
+  }
+
+  /** In a panic it gets calls whatever its health. */
+  set healthIgnored(ignored: boolean) {
+    if (this.#gate.setIgnored(ignored) && this.inSet) this.host.touched(this);
+  }
+
+  /** Whether its health keeps calls off it. */
+  get heldBack(): boolean {
+    return this.#gate.held;
+  }
+
+  /**
+   * Allows that many more attempts, in addition to those that were allowed and have not begun; Infinity: any number, as
+   * at first. A panic ignores it.
+   */
+  allow(attempts: number): void {
+    this.#gate.allow(attempts, this.picks);
+    if (this.available) this.host.room(this);
+  }
+
+  /** Whether health checks allow it only some attempts. */
+  get restricted(): boolean {
+    return this.#gate.restricted;
+  }
+
+  /**
+   * Whether the attempt that has just begun is one that health checks hear of even if it succeeds: some are, and all
+   * while it is held back or restricted.
+   */
+  get sampled(): boolean {
+    return this.#gate.inQuestion || this.picks <= SAMPLE_OF || this.picks % SAMPLE_OF === 0;
   }
 
   /** Whether it is in the set, ready, not held back, and not waiting for the result of a probe. */
   get usable(): boolean {
-    return this.inSet && this.takesAttempts && this.#health === "serving";
+    return this.inSet && this.takesAttempts && !this.#gate.held;
   }
 
   get available(): boolean {
-    return this.usable && !this.#isFull() && this.host.limit?.reached(this.inFlight) !== true;
+    return this.usable && !this.#isFull() && this.host.limit?.reached(this.inFlight) !== true &&
+      this.#gate.admits(this.picks);
   }
 
   /** Whether it is usable, but its server allows no more calls for now. */
@@ -186,6 +208,10 @@ export abstract class EndpointConnection implements Connection {
   end(how: AttemptEnd, error: unknown): void {
     this.inFlight--;
     this.host.limit?.ended();
+    if (error === undefined) {
+      this.successes++;
+      this.host.successes++;
+    }
     this.learn(how, error);
     this.#closeIfUnused();
   }

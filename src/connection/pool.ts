@@ -77,6 +77,7 @@ export class Pool {
     this.#options = options;
     this.#pacer = new Pacer(options.clock, () => this.#flush());
     this.#host = {
+      successes: 0,
       backoff: DEFAULT_CONNECT_BACKOFF,
       ...options,
       admit: (open) => this.#openings.admit(open),
@@ -89,6 +90,11 @@ export class Pool {
   /** The connections in use, in address order. */
   get connections(): readonly EndpointConnection[] {
     return this.#connections;
+  }
+
+  /** How many attempts have ever succeeded on all connections. */
+  get successes(): number {
+    return this.#host.successes;
   }
 
   /** Whether it has been given a set that is not in use yet. */

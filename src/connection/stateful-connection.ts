@@ -1,5 +1,6 @@
 import type { ConnectivityState } from "../connectivity.ts";
-import { EndpointConnection, type RunningBackoff } from "./endpoint-connection.ts";
+import type { RunningBackoff } from "./connection-host.ts";
+import { EndpointConnection } from "./endpoint-connection.ts";
 import { endedEarly } from "./failure.ts";
 import type { AttemptEnd } from "./mark.ts";
 import { asError } from "../error-text.ts";

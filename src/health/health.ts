@@ -30,6 +30,19 @@ export interface HealthEnvironment {
    * that must probe first reports `"unknown"` in `ready`. Reports for a connection that is not ready are ignored.
    */
   report(connection: Connection, health: Health): void;
+  /**
+   * Lets a connection that serves begin only so many attempts, in addition to those that it was allowed and has not
+   * begun, for example one at a time until it has proved itself; Infinity: any number, as from the beginning. While it
+   * may begin none, it is not `available`. Ignored for a connection that is not ready.
+   */
+  allow(connection: Connection, attempts: number): void;
+  /**
+   * Declares a panic, or that it is over: health is ignored, and all ready connections get calls, because it is not
+   * some of them that fail. Returns whether that has an effect: not where the transport's `panicShare` is 0.
+   */
+  panic(on: boolean): boolean;
+  /** How many attempts have ever succeeded on a connection, or on all connections of the transport. */
+  successes(connection?: Connection): number;
 }
 
 /** A running health check. */
@@ -46,6 +59,16 @@ export interface HealthWatch {
   ended?(connection: Connection): void;
   /** An attempt on the connection has ended. */
   outcome?(connection: Connection, outcome: Outcome): void;
+  /**
+   * Whether it is enough for `outcome` to hear of attempts that failed, and of a sample of those that succeeded: a few,
+   * and all on connections that are held back or restricted. If that is so for all checks, most attempts are not timed
+   * (then `latencyMs` is NaN), and checks cost next to nothing. How many succeeded is known to `env.successes`.
+   */
+  readonly sampled?: boolean;
+  /** Another check found that the connection's server serves again, or for the first time. */
+  recovered?(connection: Connection): void;
+  /** The connection's server was restarted: its endpoint has another incarnation. */
+  restarted?(connection: Connection): void;
   /** The transport was closed: nothing is reported afterwards. */
   close?(): void;
 }

@@ -9,6 +9,7 @@ import { UnaryCall } from "../call/unary-call.ts";
 import { DEFAULT_CONNECT_BACKOFF } from "../connection/connect-backoff.ts";
 import { inFlightLimit } from "../connection/in-flight-limit.ts";
 import type { MakeConnection } from "../connection/make-connection.ts";
+import { ejectOutliers } from "../health/outliers.ts";
 import { givenOf } from "../option.ts";
 import { roundRobin } from "../policy/round-robin.ts";
 import { systemClock } from "../time/clock.ts";
@@ -28,8 +29,10 @@ export function balancerOptions(
     connector: options.connector,
     makeConnection,
     policy: options.policy ?? roundRobin(),
-    checks: options.health ?? [],
-    panicShare: options.panicShare ?? 0,
+    checks: options.ejectOutliers === false
+      ? options.health ?? []
+      : [...options.health ?? [], ejectOutliers(options.ejectOutliers)],
+    panicShare: options.panicShare ?? 0.5,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     onEvent: options.onEvent,

@@ -24,6 +24,7 @@ import {
   wholeNumber,
 } from "../option.ts";
 import type { HealthCheck } from "../health/health.ts";
+import { EJECT_OUTLIERS, type EjectOutliersOptions } from "../health/outlier-options.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import { type ServiceConfig, serviceConfig } from "../resolver/service-config.ts";
@@ -41,9 +42,14 @@ export interface BalancedTransportOptions {
   /** Checks that hold back connections whose servers should get no calls. Defaults to none. */
   readonly health?: readonly HealthCheck[];
   /**
-   * The share of ready connections, from 0 to 1, that must be serving. Below it, health checks are ignored: many
-   * servers that look unhealthy are better than a few that are overloaded (Envoy's panic threshold). Defaults to 0:
-   * never.
+   * When endpoints whose calls fail are taken out of rotation for a while; `false`: never. Defaults to `{}`. gRPC's
+   * outlier detection.
+   */
+  readonly ejectOutliers?: EjectOutliersOptions | false;
+  /**
+   * The share of ready connections, from 0 to 1, that health checks and ejection must leave. If they would leave less,
+   * they are ignored, and calls go to all that are ready: many servers that look unhealthy are better than a few that
+   * are overloaded (Envoy's panic threshold). Defaults to 0.5; 0: never.
    */
   readonly panicShare?: number;
   /** Run once per call, around all its attempts; the connector's interceptors run once per attempt. */
@@ -156,6 +162,7 @@ export const TRANSPORT: Checks<BalancedTransportOptions> = {
   connector: required(makes("a connector, such as grpcConnector() or transportConnector(…)", isFunction)),
   policy: makes("a policy, such as roundRobin()", isFunction),
   health: listOf("an array of health checks, which are functions", isFunction),
+  ejectOutliers: or(false, group("an object or false", "createBalancedTransport()", EJECT_OUTLIERS)),
   panicShare: number("a number from 0 to 1", (value) => value >= 0 && value <= 1),
   interceptors,
   defaultTimeoutMs: milliseconds,

@@ -89,7 +89,7 @@ export function pullTransport(options: PullTransportOptions, makeConnection: Mak
       const source = new PulledSource(balancer, (promise) => ctx.waitUntil(promise));
       return callsOf({ ...env, balancer: source }, options.interceptors);
     },
-    snapshot: () => snapshotOf(balancer),
+    snapshot: () => snapshotOf(balancer, env.clock),
     async close(graceMs = 0) {
       checkGrace(graceMs);
       await balancer.close(graceMs);

@@ -3,11 +3,17 @@ import type { Health } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
+import { textOf } from "../error-text.ts";
+import { Ejected } from "../health/ejected.ts";
 import { guarded } from "../listener.ts";
 import type { Picker, PolicySnapshot } from "../policy/policy.ts";
 import type { Staleness } from "../resolver/resolver.ts";
+import type { Clock } from "../time/clock.ts";
 
-/** The state of a transport at one moment. */
+/**
+ * The state of a transport at one moment. `JSON.stringify` writes all of it, with errors as text; names stay the same
+ * from version to version.
+ */
 export interface TransportSnapshot {
   /** What is resolved: usually the service's name. */
   readonly target: string;
@@ -17,6 +23,11 @@ export interface TransportSnapshot {
   readonly stale: Staleness | undefined;
   /** How many calls wait for a connection, or before their next attempt. */
   readonly waiting: number;
+  /**
+   * Whether health is ignored and calls go to all endpoints that are ready, because health checks would leave less than
+   * `panicShare` of them, or calls to all of them fail.
+   */
+  readonly panic: boolean;
 }
 
 /** The state of a connection at one moment. */
@@ -29,6 +40,10 @@ export interface EndpointSnapshot {
   readonly available: boolean;
   /** What health checks report while it is ready, with the reason if it is held back. */
   readonly health: Health;
+  /** Set while it is ejected because its calls failed. */
+  readonly ejected: EjectionSnapshot | undefined;
+  /** Whether it is back from an ejection, and gets only as many calls as it has proved to answer. */
+  readonly restricted: boolean;
   /** Attempts that have begun and not ended. */
   readonly inFlight: number;
   /** Attempts ever begun. */
@@ -39,20 +54,37 @@ export interface EndpointSnapshot {
   readonly policy: PolicySnapshot | undefined;
 }
 
+/** Why an endpoint is ejected, and for how long. */
+export interface EjectionSnapshot {
+  /** After how many milliseconds it is tried again. */
+  readonly forMs: number;
+  /** Which of its calls failed. */
+  readonly why: string;
+}
+
 /** Takes a snapshot of a balancer. */
-export function snapshotOf(balancer: Balancer): TransportSnapshot {
-  const { target, knowledge, pool, picker, stale, waiting } = balancer;
+export function snapshotOf(balancer: Balancer, clock: Clock): TransportSnapshot {
+  const { target, knowledge, pool, picker, stale, waiting, panic } = balancer;
   const endpoints = knowledge === "unknown" ? undefined : pool.connections.map((connection) => ({
     endpoint: connection.endpoint,
     state: connection.state,
     available: connection.available,
     health: connection.health,
+    ejected: ejectionOf(connection.health, clock),
+    restricted: connection.restricted,
     inFlight: connection.inFlight,
     picks: connection.picks,
     lastError: connection.lastError,
     policy: policyOf(picker, connection),
   }));
-  return { target, endpoints, stale, waiting };
+  const snapshot: TransportSnapshot = { target, endpoints, stale, waiting, panic };
+  // Not enumerable: it is no part of the state.
+  return Object.defineProperty(snapshot, "toJSON", { value: () => plain(snapshot) });
+}
+
+function ejectionOf(health: Health, clock: Clock): EjectionSnapshot | undefined {
+  if (!(health instanceof Ejected)) return undefined;
+  return { forMs: Math.max(0, health.untilMs - clock.now()), why: health.why };
 }
 
 function policyOf(picker: Picker | undefined, connection: EndpointConnection): PolicySnapshot | undefined {
@@ -61,4 +93,17 @@ function policyOf(picker: Picker | undefined, connection: EndpointConnection): P
     policy = picker?.describe?.(connection);
   });
   return policy;
+}
+
+/** The same with errors as text, for JSON. */
+function plain({ endpoints, stale, ...rest }: TransportSnapshot): object {
+  return {
+    ...rest,
+    endpoints: endpoints?.map(({ health, lastError, ...endpoint }) => ({
+      ...endpoint,
+      health: textOf(health),
+      lastError: lastError && textOf(lastError),
+    })),
+    stale: stale && { ...stale, cause: textOf(stale.cause) },
+  };
 }

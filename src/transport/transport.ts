@@ -55,7 +55,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
   return {
     ...TIMERS_BELONG_TO_REQUESTS ? checkedCalls(calls, balancer) : calls,
     connect: (connectOptions = {}) => connect(balancer, env.clock, env.waitTimeoutMs, connectOptions),
-    snapshot: () => snapshotOf(balancer),
+    snapshot: () => snapshotOf(balancer, env.clock),
     async close(graceMs = 0) {
       checkGrace(graceMs);
       await balancer.close(graceMs);

@@ -12,8 +12,15 @@ function text(connections: readonly Partial<EndpointConnection>[], more: Partial
     ...connection,
   }));
   const pool = { connections: all as unknown as readonly EndpointConnection[] };
-  const balancer = { target: "users", pool, stale: undefined, knowledge: "known" as const, leftOut: undefined };
-  return describeBalancer({ ...balancer, ...more }, nowMs);
+  const balancer = {
+    target: "users",
+    pool,
+    stale: undefined,
+    knowledge: "known" as const,
+    leftOut: undefined,
+    panic: false,
+  };
+  return describeBalancer({ ...balancer, describeHealth: () => undefined, ...more }, nowMs);
 }
 
 describe("what is said about a service", () => {
@@ -58,6 +65,17 @@ describe("what is said about a service", () => {
   it("says that health is not known yet, and an address once", () => {
     assert.match(text([{ health: "unknown" }]), /; a:1 is held back: its health is not known yet$/);
     assert.match(text([{ lastError: new Error("can't connect to a:1") }]), /; can't connect to a:1$/);
+  });
+
+  it("says how many are ejected, and in a panic that the sick get calls all the same", () => {
+    const sick = { health: new Error("not serving") };
+    const ejected = { describeHealth: () => "1 of 2 connected endpoints is ejected" };
+    assert.match(
+      text([sick, {}], ejected),
+      /\(2 ready\); 1 of 2 connected endpoints is ejected; a:1 is held back: not /,
+    );
+    const panic = text([sick, sick, sick, sick], { panic: true });
+    assert.match(panic, /; a:1 gets calls all the same: not serving; .*; and 1 more that do$/);
   });
 
   it("says for how long its list has been stale, and why", () => {

@@ -113,6 +113,7 @@ describe("a health check", () => {
         env = environment;
         return { ready: (connection) => void byAddress.set(connection.endpoint.address, connection) };
       }],
+      panicShare: 0,
       onEvent(event) {
         if (event.type !== "connection-health") return;
         told.push(`${event.endpoint.address} ${event.health}`);

@@ -38,6 +38,7 @@ function setUp(
     config: undefined,
     picker: { pick: () => connection },
     describe: () => "users has 1 endpoint",
+    describeHealth: () => undefined,
     hasRoom() {},
   };
   const random = () => 0;

@@ -28,6 +28,7 @@ function setUp(options: SetUp = {}) {
     random: () => 0.5,
     connector,
     backoff: { initialMs: 1_000, maxMs: 120_000 },
+    successes: 0,
     admit: (open) => options.held === true ? void waiting.push(open) : void open(),
     changed({ state }, from) {
       told.push(`${from} → ${state}`);
@@ -369,6 +370,43 @@ describe("a connection of any kind", () => {
     connection.remove(30_000, Infinity, () => {});
     told.length = 0;
     assert.deepEqual([connection.setHealth("unknown"), told], [true, []]);
+  });
+
+  it("is not held back while its health is ignored", async () => {
+    const { connection, open } = setUp();
+    await open();
+    const state = () => [connection.available, connection.heldBack, connection.failure?.message];
+    connection.setHealth(new Error("not serving"));
+    assert.deepEqual(state(), [false, true, "not serving"]);
+    connection.healthIgnored = true;
+    assert.deepEqual(state(), [true, false, undefined]);
+    connection.allow(0);
+    assert.deepEqual(state(), [true, false, undefined], "nor are its attempts counted");
+    connection.healthIgnored = false;
+    connection.setHealth("serving");
+    assert.deepEqual(state(), [false, false, undefined]);
+  });
+
+  it("is available for as many attempts as it is allowed, and for any number as before", async () => {
+    const { connection, open } = setUp();
+    await open();
+    for (let i = 0; i < 3; i++) connection.begin();
+    assert.deepEqual([connection.available, connection.restricted], [true, false]);
+    connection.allow(1);
+    assert.deepEqual([connection.available, connection.restricted], [true, true]);
+    connection.begin();
+    assert.equal(connection.available, false);
+    connection.takeBack();
+    assert.equal(connection.available, true, "it was not made");
+    connection.begin();
+    connection.end("answered", undefined);
+    assert.equal(connection.available, false, "its end allows no other");
+    connection.allow(2);
+    connection.begin();
+    connection.begin();
+    assert.deepEqual([connection.available, connection.full], [false, false]);
+    connection.allow(Infinity);
+    assert.deepEqual([connection.available, connection.restricted], [true, false]);
   });
 
   it("says why its link could not be opened, whatever health checks say", async () => {

@@ -10,7 +10,7 @@ import { roundRobin } from "../../src/policy/round-robin.ts";
 import { view } from "../../src/policy/view.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 import { manualResolver } from "../support/manual-resolver.ts";
 
 /** A check that says what the test says, and writes down what it is told. */
@@ -59,7 +59,7 @@ function afterFailure(holdMs: number): HealthCheck {
 describe("health checks", () => {
   it("hold connections back: for a while calls wait for them, and fail where all are held back for a reason", async () => {
     const { check, say } = manual("unknown");
-    const { client, clock, events, transport } = balanced({ health: [check] });
+    const { client, clock, events, transport } = balanced({ health: [check], panicShare: 0 });
     const call = client.route({ data: "x" });
     await clock.advance(100);
     assert.equal(transport.snapshot().waiting, 1);
@@ -183,10 +183,107 @@ describe("health checks", () => {
     one.say("a:1", "serving");
     assert.deepEqual(available(), [false, true, true], "the other has not said so");
     two.say("b:1", new Error("ill"));
+    assert.deepEqual(available(), [false, false, true], "nobody knows whether the first is ill");
+    two.say("a:1", new Error("ill, too"));
     assert.deepEqual(available(), [true, true, true], "one of three is less than half");
     two.say("a:1", "serving");
     assert.deepEqual(available(), [true, false, true]);
     await clock.advance(100);
+    await transport.close();
+  });
+
+  it("cause no panic as long as they don't know: calls wait", async () => {
+    const { check, say } = manual("unknown");
+    const { transport } = balanced({ health: [check], panicShare: 0.5 });
+    const connected = transport.connect().catch(() => {});
+    await settled();
+    const state = () => {
+      const { panic, endpoints } = transport.snapshot();
+      return [panic, ...endpoints!.map(({ available }) => available)];
+    };
+    assert.deepEqual(state(), [false, false, false, false]);
+    say("a:1", new Error("ill"));
+    assert.deepEqual(state(), [false, false, false, false]);
+    say("b:1", new Error("ill"));
+    assert.deepEqual(state(), [true, true, true, true]);
+    say("b:1", "serving");
+    assert.deepEqual(state(), [false, false, true, false]);
+    await Promise.all([transport.close(), connected]);
+  });
+
+  it("may declare a panic, unless the panic share is 0", async () => {
+    for (const panicShare of [0.1, 0]) {
+      let env: HealthEnvironment | undefined;
+      const { events, transport } = balanced({
+        panicShare,
+        health: [(environment) => {
+          env = environment;
+          return { ready: (connection) => environment.report(connection, "unknown") };
+        }],
+      });
+      assert.equal(env!.panic(true), panicShare > 0, "before there is a connection");
+      const connected = transport.connect().catch(() => {});
+      await settled();
+      const { panic, endpoints } = transport.snapshot();
+      assert.deepEqual([panic, endpoints![2]!.available], [panicShare > 0, panicShare > 0]);
+      env!.panic(false);
+      assert.deepEqual([transport.snapshot().panic, transport.snapshot().endpoints![2]!.available], [false, false]);
+      assert.equal(events.filter(({ type }) => type === "panic-changed").length, panicShare > 0 ? 2 : 0);
+      await Promise.all([transport.close(), connected]);
+      env!.panic(true);
+      assert.equal(transport.snapshot().panic, false);
+    }
+  });
+
+  it("hear of a sample of the successes if that is enough, of all failures, and of all on connections in question", async () => {
+    const heard: string[] = [];
+    let environment: HealthEnvironment | undefined, connection: Connection | undefined;
+    let fail = false;
+    const { client, ready, transport } = balanced({
+      retry: false,
+      ejectOutliers: false,
+      resolver: staticResolver(["a:1"]),
+      health: [(env) => {
+        environment = env;
+        return {
+          sampled: true,
+          ready: (one) => void (connection = one),
+          outcome: (_, { code, latencyMs }) => void heard.push(`${code} ${latencyMs}`),
+        };
+      }],
+      links: {
+        transport: () =>
+          createRouterTransport(({ service }) =>
+            service(Simple, {
+              route() {
+                if (fail) throw new ConnectError("no", Code.Internal);
+                return {};
+              },
+              async *routeServerStream() {
+                yield {};
+              },
+            })
+          ),
+      },
+    });
+    await ready();
+    for (let i = 0; i < 97; i++) await client.route({});
+    assert.deepEqual(heard.splice(0), Array(16 + 5).fill("undefined 0"));
+    assert.deepEqual([environment!.successes(), environment!.successes(connection)], [97, 97]);
+    fail = true;
+    await failureOf(client.route({}));
+    assert.deepEqual(heard.splice(0), [`${Code.Internal} NaN`]);
+    assert.equal(environment!.successes(), 97);
+    fail = false;
+    for await (const _ of client.routeServerStream({})) {
+      // To its end.
+    }
+    assert.deepEqual(heard.splice(0), ["undefined NaN"], "a stream that began to answer");
+    environment!.allow(connection!, 100);
+    await client.route({});
+    environment!.allow(connection!, Infinity);
+    await client.route({});
+    assert.deepEqual(heard.splice(0), ["undefined 0"]);
     await transport.close();
   });
 
@@ -256,10 +353,17 @@ describe("health checks", () => {
   });
 
   it("hear nothing of attempts where none asks for it, and nothing at all where there is none", async () => {
-    const options = { panicShare: 0, clock: new ManualClock(), random: () => 0, onHealth() {} };
-    assert.equal(new HealthHost({ ...options, checks: [] }).onOutcome, undefined);
-    assert.equal(new HealthHost({ ...options, checks: [() => ({ ready() {} })] }).onOutcome, undefined);
-    assert.notEqual(new HealthHost({ ...options, checks: [() => ({ outcome() {} })] }).onOutcome, undefined);
+    const options = {
+      panicShare: 0,
+      clock: new ManualClock(),
+      random: () => 0,
+      successes: () => 0,
+      onHealth() {},
+      onPanic() {},
+    };
+    assert.equal(new HealthHost({ ...options, checks: [] }).outcomes, undefined);
+    assert.equal(new HealthHost({ ...options, checks: [() => ({ ready() {} })] }).outcomes, undefined);
+    assert.notEqual(new HealthHost({ ...options, checks: [() => ({ outcome() {} })] }).outcomes, undefined);
   });
 
   it("are asked anew about a connection that was lost, and no more once they are closed", async () => {
