@@ -4,6 +4,7 @@ import http from "node:http";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Peer } from "../http2/server/peer.ts";
 import type { Duplex } from "../socket/duplex.ts";
+import { systemClock } from "../time/clock.ts";
 import type { Http1Answer, Http1Server } from "../socket/listener.ts";
 
 /** How long a client may be silent, in milliseconds. */
@@ -13,6 +14,9 @@ const SILENCE_MS = 60_000;
  * so proxies and clients should be the ones that close theirs: most do after 60 s or sooner.
  */
 const KEEP_ALIVE_MS = 75_000;
+
+/** How long the rest of a request may take whose connection is closed after the response, in milliseconds. */
+const LINGER_MS = 10_000;
 
 /** Deno closes a connection that it did not accept itself after a response. The client must know not to use it again. */
 const CLOSES_UNASKED = "Deno" in globalThis;
@@ -33,8 +37,8 @@ export function http1Server(answer: Http1Answer): Http1Server {
       if (current.get(socket) !== request) return;
       current.delete(socket);
       if (!request.complete && !socket.destroyed) discard(request, socket);
-      if (closing) socket.end();
-      else if (clients.has(socket)) idle.add(socket);
+      else if (closing) socket.end();
+      if (!closing && clients.has(socket)) idle.add(socket);
     });
     void respond((asked) => answer(asked, clients.get(socket) ?? {}), request, response);
   });
@@ -64,6 +68,30 @@ export function http1Server(answer: Http1Answer): Http1Server {
   };
 }
 
+/**
+ * Lets the runtime close a connection after a response only once the rest of the request has come, or its time has
+ * passed: the system would otherwise reset it, and the client, which is still sending, lose the response.
+ */
+function closeLater(request: http.IncomingMessage): void {
+  const socket: Duplex = request.socket;
+  const { destroy, destroySoon } = socket;
+  const restore = () => Object.assign(socket, { destroy, destroySoon });
+  const later = (error?: Error) => {
+    restore();
+    if (error !== undefined) return socket.destroy(error);
+    const close = () => {
+      timer.cancel();
+      if (socket.destroySoon === undefined) socket.destroy();
+      else socket.destroySoon();
+    };
+    const timer = systemClock.timer(LINGER_MS, close);
+    request.on("end", close).on("close", close);
+    return socket;
+  };
+  Object.assign(socket, { destroy: later, destroySoon: later });
+  request.on("close", restore);
+}
+
 /** Drops what still comes of a request that was answered early: the next one on its connection is behind it. */
 function discard(request: http.IncomingMessage, socket: Duplex): void {
   const timer = setTimeout(() => socket.destroy(), SILENCE_MS);
@@ -85,6 +113,7 @@ async function respond(
     response.statusCode = status;
     header?.forEach((value, name) => response.appendHeader(name, value));
     if (body !== undefined) await write(response, body, gone.signal);
+    if (!request.complete) closeLater(request);
     response.end();
   } catch (error) {
     if (!gone.signal.aborted) console.error("connect-lb: a request could not be answered", error);
