@@ -31,7 +31,9 @@ function pickerOf(count: number, policy: Policy): Picker {
     available: true,
     inFlight: 0,
     failure: undefined,
+    place: i,
     connect() {},
+    disconnect() {},
   }));
   return policy(connections, undefined, {
     now: () => performance.now(),

@@ -2,7 +2,7 @@ import type { ConnectivityState } from "../connectivity.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
 import type { InFlightLimit } from "./in-flight-limit.ts";
-import type { Connector } from "./link.ts";
+import type { Connector, Link } from "./link.ts";
 
 /** What connections of a kind need from their pool. */
 export interface ConnectionHost<C> {
@@ -22,6 +22,8 @@ export interface ConnectionHost<C> {
   touched(connection: C): void;
   /** Its link was full and no longer is. */
   room(connection: C): void;
+  /** A link that is no longer used, while calls in flight may finish on it. */
+  retire(link: Link): void;
 }
 
 /** A backoff that ends with a timer. */

@@ -28,8 +28,16 @@ export interface Connection {
    * counts as failing even while it reconnects (gRFC A62's sticky TRANSIENT_FAILURE).
    */
   readonly failure: Error | undefined;
+  /** Its place in the resolver's list, from 0; a resolver may list first what it prefers. */
+  readonly place: number;
   /** Opens an idle connection; does nothing in the other states. */
   connect(): void;
+  /**
+   * Makes a connection idle that is ready or being opened: it gets no further calls until `connect`. Those in flight
+   * continue, as when the endpoint is removed. Does nothing in the other states, and for a connection whose link has no
+   * states (fetch).
+   */
+  disconnect(): void;
 }
 
 /**

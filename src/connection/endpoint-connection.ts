@@ -7,7 +7,7 @@ import type { Connection, Health } from "./connection.ts";
 import type { ConnectionHost, RunningBackoff } from "./connection-host.ts";
 import { HealthGate } from "./health-gate.ts";
 import type { Link } from "./link.ts";
-import { giveBack } from "./make-link.ts";
+import { closeLink, giveBack } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
 import { IN_SET, type Membership } from "./membership.ts";
 
@@ -28,6 +28,7 @@ const SAMPLE_OF = 16;
 export abstract class EndpointConnection implements Connection {
   readonly identity: string;
   endpoint: Endpoint;
+  place = 0;
   inFlight = 0;
   /** Attempts ever begun on it. */
   picks = 0;
@@ -41,7 +42,7 @@ export abstract class EndpointConnection implements Connection {
   abstract readonly stateless: boolean;
 
   protected readonly host: ConnectionHost<EndpointConnection>;
-  protected readonly link: Link;
+  #link: Link;
   protected readonly backoff: Backoff;
   #membership: Membership = IN_SET;
   readonly #gate = new HealthGate();
@@ -51,7 +52,7 @@ export abstract class EndpointConnection implements Connection {
     this.identity = endpointIdentity(endpoint);
     this.endpoint = endpoint;
     this.host = host;
-    this.link = link;
+    this.#link = link;
     this.backoff = new Backoff(host.backoff, host.random);
   }
 
@@ -63,6 +64,7 @@ export abstract class EndpointConnection implements Connection {
   /** Whether the link's state allows an attempt. */
   protected abstract readonly takesAttempts: boolean;
   abstract connect(): void;
+  abstract disconnect(): void;
   /** The link was lost, with the cause if there is one, or is draining. */
   abstract linkEnded(cause: Error | undefined): void;
   /** Ends the backoff if it is failing. */
@@ -143,7 +145,7 @@ export abstract class EndpointConnection implements Connection {
   }
 
   #isFull(): boolean {
-    const { room } = this.link;
+    const { room } = this.#link;
     return room !== undefined && room <= this.promised;
   }
 
@@ -163,12 +165,25 @@ export abstract class EndpointConnection implements Connection {
 
   /** Whether attempts are gRPC calls, according to its link. */
   get grpc(): boolean {
-    return this.link.protocol === "grpc";
+    return this.#link.protocol === "grpc";
+  }
+
+  get link(): Link {
+    return this.#link;
+  }
+
+  /** Lets another link take the place of the one that it has, and returns that. */
+  protected replaceLink(link: Link): Link {
+    const old = this.#link;
+    this.#link = link;
+    this.#background?.end();
+    this.#background = undefined;
+    return old;
   }
 
   /** Connect's transport to the endpoint. */
   get transport(): Transport {
-    return this.link.transport;
+    return this.#link.transport;
   }
 
   /**
@@ -177,7 +192,7 @@ export abstract class EndpointConnection implements Connection {
    */
   get background(): Transport | undefined {
     if (this.state !== "ready") return undefined;
-    return this.link.background ?? (this.#background ??= new BackgroundCalls(this.link.transport));
+    return this.#link.background ?? (this.#background ??= new BackgroundCalls(this.#link.transport));
   }
 
   // Attempts
@@ -247,7 +262,7 @@ export abstract class EndpointConnection implements Connection {
     this.tellFrom(from, undefined);
     if (this.#membership !== draining) return;
     if (this.inFlight === 0) return close();
-    giveBack(this.link);
+    giveBack(this.#link);
     // The calls it gave back may have been the last ones.
     if (this.#membership === draining) draining.timer = this.host.clock.timer(firstMs, close);
   }
@@ -273,11 +288,7 @@ export abstract class EndpointConnection implements Connection {
     if (this.#membership.is === "draining") this.#membership.timer?.cancel();
     this.#membership = { is: "closed" };
     this.stop();
-    try {
-      await this.link.close(graceMs, streamGraceMs);
-    } catch (error) {
-      console.error("connect-lb: close of a link threw", error);
-    }
+    await closeLink(this.#link, graceMs, streamGraceMs);
   }
 
   /** Starts the backoff of a failing link; not while it is draining, since it may never be restored. */

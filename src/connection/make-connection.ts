@@ -17,22 +17,34 @@ export const makeConnection: MakeConnection = (endpoint, host) =>
 export const makeStatelessConnection: MakeConnection = (endpoint, host) =>
   connectionOver(endpoint, host, () => StatelessConnection);
 
-type Kind = new (endpoint: Endpoint, link: Link, host: ConnectionHost<EndpointConnection>) => EndpointConnection;
+type Kind = new (
+  endpoint: Endpoint,
+  link: Link,
+  host: ConnectionHost<EndpointConnection>,
+  makeLink: () => Link,
+) => EndpointConnection;
 
 function connectionOver(
   endpoint: Endpoint,
   host: ConnectionHost<EndpointConnection>,
   kindOf: (link: Link) => Kind,
 ): EndpointConnection {
-  // A connector that breaks its contract may call these before it returns its link.
   let connection: EndpointConnection | undefined;
-  const link = makeLink(host.connector, endpoint, {
-    draining: () => connection?.linkEnded(undefined),
-    lost: (cause) => connection?.linkEnded(cause),
-    room: () => {
-      if (connection !== undefined) host.room(connection);
-    },
-  });
+  const newLink = (): Link => {
+    let link: Link | undefined;
+    // Undefined for what a connector that breaks its contract reports before it returns its link, and for links that
+    // have been replaced.
+    const owner = () => link !== undefined && connection?.link === link ? connection : undefined;
+    return link = makeLink(host.connector, connection?.endpoint ?? endpoint, {
+      draining: () => owner()?.linkEnded(undefined),
+      lost: (cause) => owner()?.linkEnded(cause),
+      room: () => {
+        const of = owner();
+        if (of !== undefined) host.room(of);
+      },
+    });
+  };
+  const link = newLink();
   const Kind = kindOf(link);
-  return connection = new Kind(endpoint, link, host);
+  return connection = new Kind(endpoint, link, host, newLink);
 }

@@ -29,6 +29,15 @@ function isLink(link: Partial<Link> | undefined): boolean {
     isFunction(link?.transport?.unary) && isFunction(link?.transport?.stream);
 }
 
+/** Closes a link; see `Link.close`. Never rejects. */
+export async function closeLink(link: Link, graceMs: number, streamGraceMs: number): Promise<void> {
+  try {
+    await link.close(graceMs, streamGraceMs);
+  } catch (error) {
+    console.error("connect-lb: close of a link threw", error);
+  }
+}
+
 /** Returns the calls that a link has not sent yet, so that they go elsewhere. */
 export function giveBack(link: Link): void {
   guarded("giveBack of a link", () => link.giveBack?.());

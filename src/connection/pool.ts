@@ -10,6 +10,7 @@ import type { Connector } from "./link.ts";
 import type { MakeConnection } from "./make-connection.ts";
 import { OpeningLimit } from "./opening-limit.ts";
 import { Pacer } from "./pacer.ts";
+import { RetiredLinks } from "./retired-links.ts";
 
 /** How long stateless links stay in use after the set became empty. */
 const EMPTY_GRACE_MS = 30_000;
@@ -58,6 +59,8 @@ export class Pool {
   readonly #draining = new Map<string, EndpointConnection>();
   /** Removed for good: their links are closing, and streams may use the rest of their grace period. */
   readonly #closing = new Set<EndpointConnection>();
+  /** Those of connections that were disconnected. */
+  readonly #retired = new RetiredLinks();
   #byIdentity = new Map<string, EndpointConnection>();
   #pending: readonly Endpoint[] | undefined;
   /** Whether the listener knows of a usable connection, or is about to be notified. */
@@ -84,6 +87,7 @@ export class Pool {
       changed: (connection, from, cause) => this.#changed(connection, from, cause),
       touched: (connection) => this.#touched(connection),
       room: (connection) => options.onRoom?.(connection),
+      retire: (link) => this.#retired.add(link, REMOVED_GRACE_MS, this.#streamGraceMs),
     };
   }
 
@@ -131,8 +135,12 @@ export class Pool {
     this.#pacer.stop();
     this.#endEmptyGrace();
     const all = [...this.#connections, ...this.#draining.values(), ...this.#closing];
-    await Promise.all(all.map((connection) => connection.close(graceMs)));
+    await Promise.all([...all.map((connection) => connection.close(graceMs)), this.#retired.close(graceMs)]);
     await Promise.all(this.#closedLate);
+  }
+
+  get #streamGraceMs(): number {
+    return this.#options.removedStreamGraceMs ?? Infinity;
   }
 
   get #closed(): boolean {
@@ -201,6 +209,7 @@ export class Pool {
         connection = this.#options.makeConnection(endpoint, this.#host);
         added.push(endpoint);
       }
+      connection.place = next.size;
       next.set(identity, connection);
     }
     const removed = this.#connections.filter((connection) => !next.has(connection.identity));
@@ -259,7 +268,7 @@ export class Pool {
 
   #release(connection: EndpointConnection): void {
     this.#draining.set(connection.identity, connection);
-    connection.remove(REMOVED_GRACE_MS, this.#options.removedStreamGraceMs ?? Infinity, (closed) => {
+    connection.remove(REMOVED_GRACE_MS, this.#streamGraceMs, (closed) => {
       this.#draining.delete(connection.identity);
       this.#closing.add(connection);
       void closed.then(() => this.#closing.delete(connection));

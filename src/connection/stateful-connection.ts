@@ -1,7 +1,9 @@
 import type { ConnectivityState } from "../connectivity.ts";
-import type { RunningBackoff } from "./connection-host.ts";
+import type { Endpoint } from "../endpoint.ts";
+import type { ConnectionHost, RunningBackoff } from "./connection-host.ts";
 import { EndpointConnection } from "./endpoint-connection.ts";
 import { endedEarly } from "./failure.ts";
+import type { Link } from "./link.ts";
 import type { AttemptEnd } from "./mark.ts";
 import { asError } from "../error-text.ts";
 
@@ -40,13 +42,20 @@ interface Connecting {
  *                             ▼                          ▼
  *                        transient_failure ──backoff──► idle
  *
- * Only a policy that calls `connect()` moves it out of `idle`.
+ * Only a policy that calls `connect()` moves it out of `idle`; `disconnect()` brings it back there.
  */
 export class StatefulConnection extends EndpointConnection {
   readonly stateless = false;
   #phase: Phase = { state: "idle", failure: undefined };
   /** Whether the phase is `ready`: a field, since every pick reads it. */
   protected takesAttempts = false;
+  /** Creates another link to the endpoint. */
+  readonly #makeLink: () => Link;
+
+  constructor(endpoint: Endpoint, link: Link, host: ConnectionHost<EndpointConnection>, makeLink: () => Link) {
+    super(endpoint, link, host);
+    this.#makeLink = makeLink;
+  }
 
   protected get linkFailure(): Error | undefined {
     return this.#phase.failure;
@@ -73,8 +82,20 @@ export class StatefulConnection extends EndpointConnection {
     this.host.admit(() => this.#admitted(connecting));
   }
 
+  /** connecting or ready → idle, with a new link: the old one closes when its calls have ended. */
+  disconnect(): void {
+    const { state, failure } = this.#phase;
+    if (!this.inSet || state !== "connecting" && state !== "ready") return;
+    this.stop();
+    const old = this.replaceLink(this.#makeLink());
+    this.#become({ state: "idle", failure });
+    // Only now: calls that it gives back must not be made on the new link, which is not open.
+    this.host.retire(old);
+  }
+
   /** Its turn to open has come; if it was removed in the meantime, it becomes idle, in case it is restored. */
   #admitted(connecting: Connecting): Promise<void> | undefined {
+    if (this.#phase !== connecting) return undefined;
     if (this.inSet) return this.#open(connecting);
     this.#become({ state: "idle", failure: connecting.failure });
     return undefined;

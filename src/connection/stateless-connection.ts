@@ -65,6 +65,9 @@ export class StatelessConnection extends EndpointConnection {
   /** It is never idle. */
   connect(): void {}
 
+  /** It does not know of connections that it could close. */
+  disconnect(): void {}
+
   linkEnded(cause: Error | undefined): void {
     if (!this.closed && cause !== undefined) this.lastError = cause;
   }

@@ -73,6 +73,11 @@ export interface Picker {
    * the pool's connection, or with a view of it by a policy that decorates this one.
    */
   describe?(connection: Connection): PolicySnapshot | undefined;
+  /**
+   * A connection is wanted ahead of the next call (`transport.connect()`): a policy that leaves all of them idle until
+   * there is a call opens one. gRPC's `ExitIdle`.
+   */
+  exitIdle?(): void;
   /** The transport was closed, and this was its last picker. `done` of attempts that are in flight may follow. */
   close?(): void;
 }

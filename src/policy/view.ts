@@ -53,8 +53,16 @@ class ConnectionView implements Connection {
     return this.#connection.failure;
   }
 
+  get place(): number {
+    return this.#connection.place;
+  }
+
   connect(): void {
     this.#connection.connect();
+  }
+
+  disconnect(): void {
+    this.#connection.disconnect();
   }
 }
 

@@ -3,6 +3,7 @@ import { waitFor } from "../balancer/wait.ts";
 import type { WatchedBalancer } from "../balancer/watched.ts";
 import { transportClosed } from "../call/failure.ts";
 import { type Check, checkOptions, type Checks, kind, milliseconds } from "../option.ts";
+import { guarded } from "../listener.ts";
 import type { Clock } from "../time/clock.ts";
 
 /** Options of a transport's `connect`. */
@@ -38,7 +39,9 @@ export async function connect(
     limitMs: timeoutMs,
     poll: () => {
       if (balancer.closed) throw transportClosed();
-      return balancer.pool.connections.find((connection) => connection.usable);
+      const usable = balancer.pool.connections.find((connection) => connection.usable);
+      if (usable === undefined) guarded("exitIdle of a policy's picker", () => balancer.picker?.exitIdle?.());
+      return usable;
     },
     expired: () => {
       throw new ConnectError(`no connection within ${timeoutMs} ms: ${balancer.describe()}`, Code.Unavailable);

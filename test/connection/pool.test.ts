@@ -377,6 +377,54 @@ describe("Pool", () => {
     assert.deepEqual(links.get("a:1")!.closes, [[25_000, 0]]);
   });
 
+  it("gives the calls of a disconnected link as long as those of a removed endpoint, and ends them when it closes", async () => {
+    const { clock, links, pool, set, at } = setUp({ auto: true, eager: false, removedStreamGraceMs: 60_000 });
+    set("a:1");
+    await clock.advance(20);
+    at("a:1").connect();
+    await clock.advance(20);
+    const first = links.get("a:1")!;
+    at("a:1").begin();
+    at("a:1").disconnect();
+    await clock.advance(20);
+    assert.deepEqual([first.closes, first.gaveBack], [[[30_000, 60_000]], 1]);
+    assert.equal(at("a:1").state, "idle");
+    at("a:1").connect();
+    await clock.advance(20);
+    assert.equal(at("a:1").state, "ready");
+    await pool.close(5);
+    // Its closing was over, so that only the second one is left.
+    assert.deepEqual([first.closes.length, links.get("a:1")!.closes], [1, [[5, 5]]]);
+  });
+
+  it("ends what a disconnected link still does when it is closed", async () => {
+    let closed = () => {};
+    const whenClosed = new Promise<void>((resolve) => closed = resolve);
+    const { clock, links, pool, set, at } = setUp({ auto: true, whenClosed });
+    set("a:1");
+    await clock.advance(40);
+    const first = links.get("a:1")!;
+    at("a:1").begin();
+    at("a:1").disconnect();
+    let over = false;
+    const closing = pool.close(5).then(() => over = true);
+    await settled();
+    assert.deepEqual([first.closes, over], [[[30_000, Infinity], [5, 5]], false]);
+    closed();
+    await closing;
+  });
+
+  it("tells each connection its place in the resolver's list", async () => {
+    const { clock, set, at } = setUp({ auto: true });
+    const places = () => ["a:1", "b:1", "c:1"].map((address) => at(address).place);
+    set("c:1", "a:1", "c:1", "b:1");
+    await clock.advance(20);
+    assert.deepEqual(places(), [1, 2, 0]);
+    set("a:1", "b:1", "c:1");
+    await clock.advance(20);
+    assert.deepEqual(places(), [0, 1, 2]);
+  });
+
   it("lets go of a removed connection in time, also when it fails to open again meanwhile", async () => {
     const { clock, set, links, at } = setUp();
     set("a:1", "b:1");

@@ -36,6 +36,10 @@ function setUp(options: SetUp = {}) {
     },
     touched: () => told.push("touched"),
     room: () => told.push("room"),
+    retire(link) {
+      link.giveBack?.();
+      void link.close(30_000, Infinity);
+    },
   });
   const link = links.get("a:1")!;
   const open = async () => {
@@ -57,7 +61,7 @@ function setUp(options: SetUp = {}) {
     connection.end("maybe-processed", connectionFailed("a:1", new TypeError("Failed to fetch"), "maybe-processed"));
   };
   const restart = () => connection.update({ address: "a:1", incarnation: "2" });
-  return { clock, connection, link, told, waiting, open, refuse, attempt, lose, restart };
+  return { clock, connection, link, links, told, waiting, open, refuse, attempt, lose, restart };
 }
 
 describe("a connection with states", () => {
@@ -187,9 +191,74 @@ describe("a connection with states", () => {
       [],
     ]);
   });
+
+  it("is idle when it is disconnected, and opens another link the next time; the old one finishes its calls", async () => {
+    const { connection, link, links, told, open, attempt } = setUp();
+    await open();
+    attempt("answered");
+    connection.begin();
+    told.length = 0;
+    connection.disconnect();
+    assert.deepEqual([connection.state, connection.failure, told], ["idle", undefined, ["ready → idle"]]);
+    assert.deepEqual([link.closes, link.gaveBack], [[[30_000, Infinity]], 1]);
+    // What the old one says is no longer of interest.
+    link.events.lost(new Error("late"));
+    link.events.room?.();
+    connection.end("answered", undefined);
+    assert.deepEqual([connection.inFlight, connection.lastError, told.length], [0, undefined, 1]);
+    connection.connect();
+    const next = links.get("a:1")!;
+    assert.notEqual(next, link);
+    next.ready();
+    await settled();
+    assert.equal(connection.state, "ready");
+    next.events.lost(new Error("reset"));
+    assert.equal(connection.lastError?.message, "reset");
+  });
+
+  it("gives up its opening when it is disconnected, in time or before its turn has come", async () => {
+    const { connection, link, links, told } = setUp();
+    connection.connect();
+    connection.disconnect();
+    link.ready();
+    await settled();
+    assert.deepEqual(told, ["idle → connecting", "connecting → idle"]);
+    assert.deepEqual([connection.failure, links.get("a:1") === link, link.closes.length], [undefined, false, 1]);
+    const held = setUp({ held: true });
+    held.connection.connect();
+    held.connection.disconnect();
+    held.connection.connect();
+    assert.equal(held.waiting[0]!(), undefined, "that opening is no longer needed");
+    assert.equal(held.connection.state, "connecting");
+    void held.waiting[1]!();
+    held.links.get("a:1")!.ready();
+    await settled();
+    assert.equal(held.connection.state, "ready");
+  });
+
+  it("is left alone by disconnect() while it is idle, failing, drained or closed", async () => {
+    const { connection, link, refuse, told } = setUp();
+    connection.disconnect();
+    await refuse();
+    told.length = 0;
+    connection.disconnect();
+    assert.equal(connection.state, "transient_failure");
+    connection.begin();
+    connection.remove(30_000, Infinity, () => {});
+    connection.disconnect();
+    await connection.close(0);
+    connection.disconnect();
+    assert.deepEqual([link.closes.length, told], [1, ["transient_failure → shutdown"]]);
+  });
 });
 
 describe("a connection without states", () => {
+  it("is left alone by disconnect()", () => {
+    const { connection, told } = setUp({ stateless: true });
+    connection.disconnect();
+    assert.deepEqual([connection.state, told], ["ready", []]);
+  });
+
   it("keeps what its link says of an end for people to read, until it is closed", async () => {
     const { connection, link } = setUp({ stateless: true });
     assert.equal(connection.stateless, true);

@@ -19,8 +19,10 @@ function fake(address: string, available = true): Fake {
     available,
     inFlight: 0,
     failure: undefined,
+    place: 0,
     connects: 0,
     connect: () => void connection.connects++,
+    disconnect() {},
   };
   return connection;
 }

@@ -183,7 +183,7 @@ describe("a policy", () => {
     assert.equal(environment!.transport(a), undefined);
     assert.match(String(await waiting[0]), /no longer ready/);
     const { endpoint, state, available, inFlight, failure } = b;
-    const stranger = { endpoint, state, available, inFlight, failure, connect() {} };
+    const stranger = { endpoint, state, available, inFlight, failure, place: 0, connect() {}, disconnect() {} };
     assert.equal(environment!.transport(stranger), undefined, "a connection that it was not given");
     await clock.advance(40);
     assert.equal((await own(a, "x")).message.value, "a:1", "ready again");

@@ -13,13 +13,15 @@ const connection: Connection = {
   available: true,
   inFlight: 7,
   failure: new Error("refused"),
+  place: 3,
   connect() {},
+  disconnect() {},
 };
 
 describe("view", () => {
   it("shows the connection as it is, but for what it changes", () => {
     const seen = view(connection, {});
-    for (const name of ["endpoint", "state", "available", "inFlight", "failure"] as const) {
+    for (const name of ["endpoint", "state", "available", "inFlight", "failure", "place"] as const) {
       assert.equal(seen[name], connection[name], name);
     }
     const weighted = { address: "a:1", weight: 3 };
