@@ -18,7 +18,10 @@ export interface Endpoint {
   readonly authority?: string;
   /** Changes when the server registers anew (etcd: the key's create revision); its backoff is then reset. */
   readonly incarnation?: string;
-  /** Its share of calls relative to other endpoints, above 0; for weighted policies. */
+  /**
+   * Its share of calls relative to other endpoints, above 0. If undefined, the mean of those that have one. The default
+   * policy obeys it.
+   */
   readonly weight?: number;
   /** Where the server is located; for policies that prefer nearby servers. */
   readonly zone?: string;

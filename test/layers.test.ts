@@ -55,6 +55,7 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
     "src/connectivity.ts",
     "src/hash",
     "src/connection",
+    "gen/xds",
   ],
   "src/health": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/connection"],
   "src/balancer": ABOVE,

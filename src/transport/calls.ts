@@ -11,7 +11,7 @@ import { inFlightLimit } from "../connection/in-flight-limit.ts";
 import type { MakeConnection } from "../connection/make-connection.ts";
 import { ejectOutliers } from "../health/outliers.ts";
 import { givenOf } from "../option.ts";
-import { roundRobin } from "../policy/round-robin.ts";
+import { defaultPolicy } from "../policy/default-policy.ts";
 import { systemClock } from "../time/clock.ts";
 import { interceptedCalls } from "./intercepted.ts";
 import { BACKOFF, type BalancedTransportOptions } from "./options.ts";
@@ -28,7 +28,7 @@ export function balancerOptions(
     target,
     connector: options.connector,
     makeConnection,
-    policy: options.policy ?? roundRobin(),
+    policy: options.policy ?? defaultPolicy(),
     checks: options.ejectOutliers === false
       ? options.health ?? []
       : [...options.health ?? [], ejectOutliers(options.ejectOutliers)],

@@ -37,7 +37,10 @@ export interface BalancedTransportOptions {
   readonly resolver: Resolver;
   /** What opens a link to an endpoint: `grpcConnector()` of `connect-lb/node`, or `transportConnector(…)`. */
   readonly connector: Connector;
-  /** How a connection is chosen for each call. Defaults to `roundRobin()`. */
+  /**
+   * How a connection is chosen for each call. Defaults to `weightedRoundRobin()`: round robin, unless servers register
+   * with different weights.
+   */
   readonly policy?: Policy;
   /** Checks that hold back connections whose servers should get no calls. Defaults to none. */
   readonly health?: readonly HealthCheck[];

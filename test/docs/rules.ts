@@ -35,6 +35,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "README.md: Run them (1)": readme,
   "README.md: Run them (2)": readme,
   "docs/architecture.md": diagram,
+  "docs/custom-policy.md: (top)": { kind: "tried", by: "test/docs/custom-policy.test.ts" },
+  "docs/custom-policy.md: Its test": { kind: "tried", by: "test/docs/custom-policy.test.ts" },
   "docs/durable-object.md: (top) (2)": { kind: "shown", as: "a Worker's configuration" },
   "docs/layouts.md: `grpclb()`: the default": entry,
   "docs/layouts.md: `etcdNaming()`: etcd's own resolver for grpc-go": entry,
@@ -85,7 +87,7 @@ export function ruleOf({ page, name, line, language, text }: Block): Rule {
  * themselves hide the one here.
  */
 export const GIVEN = `\
-declare const registry: import("connect-lb").Registry;
+declare const registry: import("connect-lb/etcd").Registry;
 declare const transport: import("connect-lb").BalancedTransport;
 declare const simple: import("@connectrpc/connect").Client<typeof import("./gen/simple_pb.ts").Simple>;
 declare const registration: import("connect-lb/etcd").Registration;

@@ -1,14 +1,19 @@
-// What grpc-js makes of our load reports.
+// What grpc-js makes of our load reports, and our client of those of grpc-go.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
 import { Client, credentials, type Metadata } from "@grpc/grpc-js";
 import { Simple, SimpleRequestSchema, SimpleResponseSchema } from "../../gen/simple_pb.ts";
 import { OrcaLoadReportSchema } from "../../gen/xds/data/orca/v3/orca_load_report_pb.ts";
+import { createBalancedTransport, staticResolver, weightedRoundRobin } from "../../src/index.ts";
+import { grpcConnector } from "../../src/node.ts";
 import { reportLoad } from "../../src/server/load-report.ts";
 import { createGrpcServer, type GrpcServer } from "../../src/server.ts";
 import { eventually } from "../support/eventually.ts";
-import { runtime } from "../support/process.ts";
+import { hasGo } from "../support/go.ts";
+import { grpcGo } from "../support/grpc-go.ts";
+import { runtime, start } from "../support/process.ts";
 
 /** A server as busy as it says, on a port of its own. */
 async function startServer(applicationUtilization: number): Promise<{ address: string; server: GrpcServer }> {
@@ -79,3 +84,38 @@ describe("our load reports, to grpc-js", { skip: runtime === "deno" }, () => {
     assert.deepEqual(servers.map(({ server }) => server.connections), [0, 0]);
   });
 });
+
+describe(
+  "load reports of grpc-go, to our client",
+  { skip: !hasGo() && "there is no Go to build the servers with" },
+  () => {
+    for (const [how, options] of [["in trailers", {}], ["out of band", { outOfBandPeriodMs: 1_000 }]] as const) {
+      it(`are what calls go by: ${how}`, async () => {
+        // As many calls at a half, a quarter and an eighth of the utilization: weights of 1, 2 and 4.
+        const children = ["0.8", "0.4", "0.2"].map((utilization, i) => {
+          return start(grpcGo("reporting"), ["abc"[i]!, utilization, "100"]);
+        });
+        const lines = await Promise.all(children.map((child) => child.line(/^\{"address":"([^"]+)"/)));
+        const transport = createBalancedTransport({
+          resolver: staticResolver(lines.map(([, address]) => address!)),
+          connector: grpcConnector(),
+          policy: weightedRoundRobin({ loadReports: { blackoutPeriodMs: 0, updatePeriodMs: 100, ...options } }),
+        });
+        const client = createClient(Simple, transport);
+        try {
+          await eventually("each gets its share", async () => {
+            const answers: Record<string, number> = { a: 0, b: 0, c: 0 };
+            for (let i = 0; i < 70; i++) answers[(await client.route({})).value]!++;
+            return Math.abs(answers["a"]! - 10) <= 2 && Math.abs(answers["b"]! - 20) <= 2;
+          });
+        } finally {
+          await transport.close();
+          for (const child of children) {
+            child.endInput();
+            await child.exited;
+          }
+        }
+      });
+    }
+  },
+);

@@ -60,6 +60,7 @@ export function fakeEnvironment(
     random,
     update: () => void env.updates++,
     timer: (delayMs: number, callback: () => void) => clock.timer(delayMs, callback),
+    transport: () => undefined,
   };
   return env;
 }

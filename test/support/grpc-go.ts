@@ -18,7 +18,12 @@ const PLUGINS = {
   "protoc-gen-go-grpc": "google.golang.org/grpc/cmd/protoc-gen-go-grpc",
 };
 /** Each program and where its source is. */
-const PROGRAMS = { server: "bench/go/server", load: "bench/go/load", calls: "test/peers/clients/go" } as const;
+const PROGRAMS = {
+  server: "bench/go/server",
+  load: "bench/go/load",
+  calls: "test/peers/clients/go",
+  reporting: "test/peers/servers/go",
+} as const;
 export type GoProgram = keyof typeof PROGRAMS;
 
 /**

@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 28_100, allBytes: 35_500 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 26_400, allBytes: 34_000 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 33_800, allBytes: 54_600 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 61_700, allBytes: 89_700 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 79_400, allBytes: 107_300 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_200, allBytes: 36_600 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_400, allBytes: 35_000 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 34_900, allBytes: 55_700 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 62_700, allBytes: 90_700 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_500, allBytes: 108_400 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 50_300,
-    allBytes: 71_100,
+    ownBytes: 51_500,
+    allBytes: 72_200,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 64_700,
-    allBytes: 84_000,
+    ownBytes: 65_700,
+    allBytes: 85_100,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 80_900,
-    allBytes: 102_400,
+    ownBytes: 82_100,
+    allBytes: 103_500,
   },
 ];

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Connection, Outcome } from "../../src/connection/connection.ts";
+import type { Picker } from "../../src/policy/policy.ts";
+import { type LoadReportWeightOptions, weightedRoundRobin } from "../../src/policy/weighted-round-robin.ts";
+import { type ReportInit, trailerOf } from "../../src/server/load-trailer.ts";
+import {
+  callExcluding,
+  type FakeConnection,
+  fakeConnection,
+  fakeEnvironment,
+  picksOf,
+} from "../support/fake-connections.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+function outcome(init: ReportInit | undefined): Outcome {
+  const header = init === undefined ? {} : { "endpoint-load-metrics-bin": trailerOf(init) };
+  return { end: "answered", latencyMs: 1, headerMs: 1, trailer: new Headers(header) } as Outcome;
+}
+
+/** Three endpoints, and what a policy makes of their reports. */
+function setUp(loadReports: LoadReportWeightOptions = { blackoutPeriodMs: 0 }) {
+  const clock = new ManualClock(), env = fakeEnvironment(clock);
+  const policy = weightedRoundRobin({ loadReports });
+  const connections = ["a:1", "b:1", "c:1"].map((address) => fakeConnection(address));
+  let picker: Picker = policy(connections, undefined, env);
+  return {
+    clock,
+    connections,
+    /** The reports of the endpoints, each with an answer. */
+    report(...reports: (ReportInit | undefined)[]) {
+      reports.forEach((init, i) => picker.done?.(connections[i]!, outcome(init), callExcluding()));
+    },
+    rebuild() {
+      picker = policy(connections, picker, env);
+    },
+    picks: (count: number) => picksOf(picker, connections, count),
+    describe: (connection: Connection) => picker.describe?.(connection),
+  };
+}
+
+const busy = (cpuUtilization: number, rpsFractional = 100): ReportInit => ({ cpuUtilization, rpsFractional });
+
+const near = (picks: readonly number[], expected: readonly number[]) =>
+  assert.ok(picks.every((count, i) => Math.abs(count - expected[i]!) <= 3), `${picks} instead of ${expected}`);
+
+describe("weightedRoundRobin by load reports", () => {
+  it("is round robin until there are reports, and goes by them from the next update on", async () => {
+    const { clock, report, picks } = setUp();
+    near(picks(300), [100, 100, 100]);
+    report(busy(0.2), busy(0.4), busy(0.8));
+    near(picks(300), [100, 100, 100]);
+    await clock.advance(1_000);
+    near(picks(700), [400, 200, 100]);
+    report(busy(0.2), busy(0.2), busy(0.2));
+    await clock.advance(1_000);
+    near(picks(300), [100, 100, 100]);
+  });
+
+  it("goes by new reports with each new picker, too", () => {
+    const { report, picks, rebuild } = setUp();
+    report(busy(0.2), busy(0.4), busy(0.8));
+    rebuild();
+    near(picks(700), [400, 200, 100]);
+  });
+
+  it("ignores weights that servers registered with, and answers without a report", async () => {
+    const { clock, connections, report, picks } = setUp();
+    connections[0]!.endpoint = { address: "a:1", weight: 50 };
+    report(busy(0.4), busy(0.4), undefined);
+    await clock.advance(1_000);
+    near(picks(300), [100, 100, 100]);
+  });
+
+  it("takes an endpoint without reports for an average one", async () => {
+    const { clock, report, picks } = setUp();
+    report(busy(0.25), busy(0.75), undefined);
+    await clock.advance(1_000);
+    near(picks(600), [300, 100, 200]);
+  });
+
+  it("uses no weight in the blackout period, by default of 10 s, nor one that has expired, after 3 minutes", async () => {
+    const { clock, report, picks } = setUp({});
+    report(busy(0.2), busy(0.4), busy(0.8));
+    await clock.advance(9_000);
+    near(picks(300), [100, 100, 100]);
+    await clock.advance(1_000);
+    near(picks(700), [400, 200, 100]);
+    await clock.advance(169_999);
+    near(picks(700), [400, 200, 100]);
+    await clock.advance(1_000);
+    near(picks(300), [100, 100, 100]);
+  });
+
+  it("starts over with an endpoint that is ready again, or registered anew", async () => {
+    const starts: ((connection: FakeConnection, rebuild: () => void) => void)[] = [
+      (connection, rebuild) => {
+        connection.state = "idle";
+        rebuild();
+        connection.state = "ready";
+      },
+      (connection) => connection.endpoint = { ...connection.endpoint, incarnation: "2" },
+    ];
+    for (const start of starts) {
+      const { clock, connections, report, picks, rebuild } = setUp({ blackoutPeriodMs: 5_000 });
+      report(busy(0.25), busy(0.75), busy(0.75));
+      await clock.advance(5_000);
+      near(picks(500), [300, 100, 100]);
+      start(connections[0]!, rebuild);
+      rebuild();
+      near(picks(300), [100, 100, 100]);
+      report(busy(0.25));
+      await clock.advance(5_000);
+      near(picks(500), [300, 100, 100]);
+    }
+  });
+
+  it("bounds what servers say of themselves", async () => {
+    const { clock, report, picks } = setUp();
+    report(busy(1e-300, 1e5), busy(0.5), busy(0.5));
+    await clock.advance(1_000);
+    near(picks(1_020), [1_000, 10, 10]);
+  });
+
+  it("counts errors and named metrics as it is told", async () => {
+    const { clock, report, picks } = setUp({
+      blackoutPeriodMs: 0,
+      updatePeriodMs: 100,
+      errorUtilizationPenalty: 4,
+      metricNames: ["named_metrics.queue", "mem_utilization"],
+    });
+    const init = { rpsFractional: 100, cpuUtilization: 1 };
+    report(
+      { ...init, namedMetrics: { queue: 0.1 }, memUtilization: 0.2 },
+      { ...init, namedMetrics: { queue: 0.4 } },
+      { ...init, memUtilization: 0.4, eps: 10 },
+    );
+    await clock.advance(100);
+    near(picks(700), [400, 200, 100]);
+  });
+
+  it("tells the weight in use, if there is one", async () => {
+    const { clock, connections, report, describe } = setUp({ blackoutPeriodMs: 1_000 });
+    report(busy(0.5));
+    assert.deepEqual(describe(connections[0]!), { weight: undefined });
+    await clock.advance(1_000);
+    assert.deepEqual(connections.map(describe), [{ weight: 200 }, { weight: undefined }, { weight: undefined }]);
+  });
+
+  it("needs no timers", () => {
+    const { clock, report, picks } = setUp();
+    picks(10);
+    report(busy(0.5));
+    assert.deepEqual(clock.pending, []);
+  });
+});
