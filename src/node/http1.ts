@@ -36,9 +36,12 @@ export function http1Server(answer: Http1Answer): Http1Server {
     response.on("close", () => {
       if (current.get(socket) !== request) return;
       current.delete(socket);
-      if (!request.complete && !socket.destroyed) discard(request, socket);
-      else if (closing) socket.end();
-      if (!closing && clients.has(socket)) idle.add(socket);
+      const over = () => {
+        if (closing) socket.end();
+        else if (clients.has(socket) && !current.has(socket)) idle.add(socket);
+      };
+      if (request.complete || socket.destroyed) over();
+      else discard(request, socket, over);
     });
     void respond((asked) => answer(asked, clients.get(socket) ?? {}), request, response);
   });
@@ -72,7 +75,7 @@ export function http1Server(answer: Http1Answer): Http1Server {
  * Lets the runtime close a connection after a response only once the rest of the request has come, or its time has
  * passed: the system would otherwise reset it, and the client, which is still sending, lose the response.
  */
-function closeLater(request: http.IncomingMessage): void {
+function closeLater(request: http.IncomingMessage, response: http.ServerResponse): void {
   const socket: Duplex = request.socket;
   const { destroy, destroySoon } = socket;
   const restore = () => Object.assign(socket, { destroy, destroySoon });
@@ -89,14 +92,17 @@ function closeLater(request: http.IncomingMessage): void {
     return socket;
   };
   Object.assign(socket, { destroy: later, destroySoon: later });
-  request.on("close", restore);
+  // Whatever closes it afterwards has its reasons.
+  response.on("close", restore);
 }
 
 /** Drops what still comes of a request that was answered early: the next one on its connection is behind it. */
-function discard(request: http.IncomingMessage, socket: Duplex): void {
-  const timer = setTimeout(() => socket.destroy(), SILENCE_MS);
-  timer.unref();
-  request.on("close", () => clearTimeout(timer));
+function discard(request: http.IncomingMessage, socket: Duplex, over: () => void): void {
+  const timer = systemClock.timer(SILENCE_MS, () => socket.destroy());
+  request.on("close", () => {
+    timer.cancel();
+    over();
+  });
   request.resume();
 }
 
@@ -113,7 +119,7 @@ async function respond(
     response.statusCode = status;
     header?.forEach((value, name) => response.appendHeader(name, value));
     if (body !== undefined) await write(response, body, gone.signal);
-    if (!request.complete) closeLater(request);
+    if (!request.complete) closeLater(request, response);
     response.end();
   } catch (error) {
     if (!gone.signal.aborted) console.error("connect-lb: a request could not be answered", error);

@@ -105,11 +105,27 @@ describe("a server's connections of HTTP/1.1", () => {
     await eventually("they have ended", () => server.connections === 0);
   });
 
+  it("end at a shutdown once the rest of a refused request has come", async (t) => {
+    const { port, server } = await serve(t, { readMaxBytes: 1_000 });
+    const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    let text = "";
+    socket.on("data", (chunk) => text += chunk);
+    const closed = new Promise((resolve) => socket.on("end", resolve));
+    const head = "POST /proto.Simple/Route HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    socket.write(`${head}content-length: 10000\r\n\r\n${"x".repeat(5_000)}`);
+    await eventually("the whole answer", () => /^HTTP\/1\.1 429 [^]*resource_exhausted/.test(text));
+    const down = shutdown(server, { drainMs: 30_000 });
+    socket.end("x".repeat(5_000));
+    await closed;
+    assert.equal(await down, true);
+  });
+
   it("end once the rest of a refused request has come", async (t) => {
     const { port, server } = await serve(t, { readMaxBytes: 1_000 });
     const socket = net.connect(port, "127.0.0.1");
     let text = "";
     socket.on("data", (chunk) => text += chunk);
+    const closed = new Promise((resolve) => socket.on("close", resolve));
     const head =
       "POST /proto.Simple/Route HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
     socket.write(`${head}content-length: 10000\r\n\r\n${"x".repeat(5_000)}`);
@@ -117,7 +133,7 @@ describe("a server's connections of HTTP/1.1", () => {
     // Bun half-closes it at once, and Node's client then does, too.
     if (!("Bun" in globalThis)) assert.equal(server.connections, 1);
     socket.on("error", () => {}).write("x".repeat(5_000));
-    await new Promise((resolve) => socket.on("close", resolve));
+    await closed;
     await eventually("it has ended", () => server.connections === 0);
   });
 });
