@@ -17,6 +17,7 @@ import { ServerProcess } from "./server-process.ts";
 
 const SERVER = "test/chaos/server.ts";
 const PEER = "test/chaos/peer.ts";
+const SICK_SERVER = "test/chaos/sick-server.ts";
 export const RUNTIMES: readonly Runtime[] = ["node", "bun", "deno"];
 
 /** A balanced transport over gRPC to fixed addresses, for whoever closes it. */
@@ -82,6 +83,15 @@ export class Environment {
   async peers(name: string): Promise<Readonly<Record<string, string>>> {
     const process = await this.#start("node", PEER, [name]);
     return JSON.parse((await process.line(/^peers (.*)$/))[1]!) as Record<string, string>;
+  }
+
+  /** Starts servers that fall ill when they are asked to, so many on each runtime; gives their addresses. */
+  async sickServers(counts: readonly (readonly [runtime: Runtime, count: number])[]): Promise<readonly string[]> {
+    const addresses = await Promise.all(counts.map(async ([runtime, count]) => {
+      const process = await this.#start(runtime, SICK_SERVER, ["--count", String(count)]);
+      return JSON.parse((await process.line(/^peers (.*)$/))[1]!) as string[];
+    }));
+    return addresses.flat();
   }
 
   #server(runtime: Runtime, script: string, args: readonly string[]): ServerProcess {

@@ -1,11 +1,14 @@
 import type { Scenario } from "./scenario.ts";
 import { abandoned } from "./scenarios/abandoned.ts";
 import { allGone } from "./scenarios/all-gone.ts";
+import { allSick } from "./scenarios/all-sick.ts";
+import { badRequests } from "./scenarios/bad-requests.ts";
 import { blackHole } from "./scenarios/black-hole.ts";
 import { freeze } from "./scenarios/freeze.ts";
 import { hostile } from "./scenarios/hostile.ts";
 import { kill } from "./scenarios/kill.ts";
 import { garbage } from "./scenarios/garbage.ts";
+import { outliers } from "./scenarios/outliers.ts";
 import { rolling } from "./scenarios/rolling.ts";
 import { restart } from "./scenarios/restart.ts";
 import { goaway, limit, refuse } from "./scenarios/strict.ts";
@@ -22,6 +25,9 @@ export const scenarios: readonly Scenario[] = [
   refuse,
   limit,
   allGone,
+  ...outliers,
+  allSick,
+  badRequests,
   abandoned,
   garbage,
   timeouts,
