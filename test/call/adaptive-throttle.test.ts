@@ -81,6 +81,23 @@ describe("adaptive throttling", () => {
     }
   });
 
+  it("forgets accepted calls as it does others, a twelfth of the window at a time", async () => {
+    const { clock, throttle, calls } = throttled();
+    calls(60);
+    await clock.advance(10_000);
+    calls(60);
+    for (let seconds = 20; seconds < 120; seconds += 10) {
+      await clock.advance(10_000);
+      assert.equal(throttle.refuses(route), undefined);
+    }
+    calls(120, refusal(Code.Unavailable));
+    assert.equal(throttle.refuses(route), undefined);
+    await clock.advance(10_000);
+    assert.equal(throttle.refuses(route), undefined, "a third of the calls is rejected: (180 - 120) / 181");
+    await clock.advance(10_000);
+    assert.equal(throttle.refuses(route), "servers accepted 0 of the last 120 calls of this method");
+  });
+
   it("forgets after two minutes, or as long as windowMs says", async () => {
     for (const [options, ms] of [[{}, 120_000], [{ windowMs: 12_000 }, 12_000]] as const) {
       const { clock, throttle, calls } = throttled(options);
