@@ -33,6 +33,8 @@ export type { EjectOutliersOptions } from "./health/outlier-options.ts";
 export type { SuccessRateOptions } from "./health/success-rate.ts";
 export { drop } from "./policy/drop.ts";
 export { excluding } from "./policy/excluding.ts";
+export { leastRequest } from "./policy/least-request.ts";
+export type { LeastRequestOptions } from "./policy/least-request.ts";
 export { unavailable } from "./policy/policy.ts";
 export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment, PolicySnapshot } from "./policy/policy.ts";
 export { pickFirst } from "./policy/pick-first.ts";
