@@ -35,6 +35,8 @@ export { drop } from "./policy/drop.ts";
 export { excluding } from "./policy/excluding.ts";
 export { leastRequest } from "./policy/least-request.ts";
 export type { LeastRequestOptions } from "./policy/least-request.ts";
+export { peakEwma } from "./policy/peak-ewma.ts";
+export type { PeakEwmaOptions } from "./policy/peak-ewma.ts";
 export { unavailable } from "./policy/policy.ts";
 export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment, PolicySnapshot } from "./policy/policy.ts";
 export { pickFirst } from "./policy/pick-first.ts";

@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Code } from "@connectrpc/connect";
+import fc from "fast-check";
+import type { Outcome } from "../../src/connection/connection.ts";
+import { Latency } from "../../src/policy/latency.ts";
+import { outcome } from "../support/simulation.ts";
+
+/** What is reckoned with after a history of (when, outcome), and when. */
+function latencyAfter(history: readonly (readonly [number, Partial<Outcome>])[], atMs: number): number {
+  const latency = new Latency({ decayMs: 10_000, penaltyMs: 1_000 });
+  for (const [nowMs, part] of history) latency.learn(outcome(part), nowMs);
+  return Number(latency.at(atMs).toFixed(3));
+}
+
+const took = (latencyMs: number) => ({ latencyMs });
+const failed = (part: Partial<Outcome> = {}) => ({ latencyMs: 0.1, code: Code.Unavailable, ...part });
+
+describe("a latency", () => {
+  it("follows peaks at once, and falls with time", () => {
+    const history = [[0, took(30)], [1_000, took(50)], [2_000, took(10)], [7_000, took(10)], [
+      17_000,
+      took(10),
+    ]] as const;
+    const seen = history.map(([nowMs], i) => latencyAfter(history.slice(0, i + 1), nowMs));
+    assert.deepEqual(seen, [30, 50, 46.193, 31.952, 18.076]);
+  });
+
+  it("decays while nothing is heard, whether or not it is looked at", () => {
+    assert.equal(latencyAfter([[0, took(100)]], 10_000), 36.788);
+    const latency = new Latency({ decayMs: 10_000, penaltyMs: 1_000 });
+    latency.learn(outcome(took(100)), 0);
+    for (let nowMs = 0; nowMs < 10_000; nowMs += 100) latency.at(nowMs);
+    assert.equal(Number(latency.at(10_000).toFixed(3)), 36.788);
+  });
+
+  it("counts a failure as a second, in the average and not as a peak", () => {
+    assert.equal(latencyAfter([[0, failed()]], 0), 1_000, "nothing else is known");
+    // A thousandth of 10 s has passed.
+    assert.equal(
+      latencyAfter([[0, took(5)], [10, failed()]], 10),
+      Number((5 + 995 * (1 - Math.exp(-0.001))).toFixed(3)),
+    );
+    const slow = latencyAfter([[0, took(3_000)], [10_000, failed()]], 10_000);
+    const decayed = 3_000 / Math.E;
+    assert.equal(
+      slow,
+      Number((decayed + 2 * decayed * (1 - 1 / Math.E)).toFixed(3)),
+      "twice what is known, if that is more",
+    );
+    assert.equal(latencyAfter([[0, failed({ latencyMs: 7_000 })]], 0), 7_000, "what it took, if that is more");
+    assert.equal(latencyAfter([[0, failed({ timeoutMs: 50.1 })]], 0), 50, "what it had left, if that is less");
+  });
+
+  it("counts failures in a row for more, but those that end together once", () => {
+    const after = (...atMs: number[]) =>
+      latencyAfter([[0, took(4)], ...atMs.map((at) => [at, failed()] as const)], atMs.at(-1)!);
+    const [one, two, three] = [after(10), after(10, 20), after(10, 20, 30)];
+    assert.ok(one < 5.1 && two > 500 && two < 510 && three > 870 && three < 890, `${one} ${two} ${three}`);
+    assert.ok(after(10, 10, 10, 10) < 5.1, "each had begun before the first failed");
+    const between = [[0, took(4)], [10, failed()], [20, took(4)], [30, failed()]] as const;
+    assert.ok(latencyAfter(between, 30) < 7);
+  });
+
+  it("grows with failures within bounds", () => {
+    const failures = Array.from({ length: 2_000 }, (_, i) => [i * 1_000, failed()] as const);
+    const latencyMs = latencyAfter(failures, 2_000_000);
+    assert.ok(latencyMs > 1_000 && latencyMs <= 60_000, `${latencyMs}`);
+  });
+
+  const codes: [string, Code | undefined, number][] = [
+    ["success", undefined, 0.1],
+    ["NotFound", Code.NotFound, 0.1],
+    ["Unavailable", Code.Unavailable, 1_000],
+    ["Internal", Code.Internal, 1_000],
+    ["Unknown", Code.Unknown, 1_000],
+    ["DataLoss", Code.DataLoss, 1_000],
+    ["ResourceExhausted", Code.ResourceExhausted, 1_000],
+    ["DeadlineExceeded long before the deadline", Code.DeadlineExceeded, 1_000],
+  ];
+  for (const [name, code, ms] of codes) {
+    it(`counts ${name} as ${ms} ms`, () => {
+      assert.equal(latencyAfter([[0, { latencyMs: 0.1, code }]], 0), ms);
+    });
+  }
+
+  it("learns from calls without an answer only that it is at least so long", () => {
+    const abandoned = { end: "maybe-processed", code: Code.Canceled, abandoned: true } as const;
+    assert.equal(latencyAfter([[0, took(30)], [10, { ...abandoned, latencyMs: 50 }]], 10), 50);
+    assert.equal(latencyAfter([[0, took(30)], [10, { ...abandoned, latencyMs: 20 }]], 10), 29.97);
+    assert.equal(
+      latencyAfter([[0, took(30)], [10, { ...abandoned, latencyMs: 20, code: Code.Unavailable }]], 10),
+      29.97,
+    );
+    const overdue = { end: "maybe-processed", code: Code.DeadlineExceeded } as const;
+    assert.equal(latencyAfter([[0, took(30)], [10, { ...overdue, latencyMs: 1, timeoutMs: 1 }]], 10), 29.97);
+    assert.equal(latencyAfter([[0, took(30)], [10, { ...overdue, latencyMs: 1_000, timeoutMs: 1_000 }]], 10), 1_000);
+  });
+
+  it("learns from streams when their headers came, if that was lately", () => {
+    assert.equal(latencyAfter([[9_000, { latencyMs: 9_000, headerMs: 20 }]], 9_000), 20);
+    assert.equal(latencyAfter([[0, took(30)], [60_000, { latencyMs: 60_000, headerMs: 900 }]], 60_000), 0.074);
+    const abandoned = { end: "maybe-processed", code: Code.Canceled, abandoned: true, latencyMs: 500 } as const;
+    assert.equal(latencyAfter([[0, { ...abandoned, headerMs: 20 }]], 0), 20);
+  });
+
+  it("learns nothing from what was not sent", () => {
+    assert.equal(latencyAfter([[0, { end: "not-sent", code: Code.Unavailable, latencyMs: 0 }]], 0), 0);
+  });
+
+  it("is never 0 once something is known, and a number whatever comes", () => {
+    assert.ok(latencyAfter([[0, took(0)]], 0) > 0);
+    const ms = fc.double({ min: 0, max: 1e6, noNaN: true });
+    const part = fc.record({
+      latencyMs: ms,
+      headerMs: fc.option(ms, { nil: undefined }),
+      timeoutMs: fc.option(ms, { nil: undefined }),
+      code: fc.constantFrom(undefined, ...codes.map(([, code]) => code)),
+      abandoned: fc.boolean(),
+    });
+    fc.assert(fc.property(fc.array(fc.tuple(ms, part)), (history) => {
+      const latency = new Latency({ decayMs: 10_000, penaltyMs: 1_000 });
+      let nowMs = 0;
+      for (const [passedMs, given] of history) {
+        nowMs += passedMs;
+        latency.learn(outcome(given), nowMs);
+        const known = latency.at(nowMs);
+        assert.ok(known >= 0 && known <= 1e6, `${known}`);
+      }
+    }));
+  });
+});
