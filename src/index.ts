@@ -33,6 +33,7 @@ export type { EjectOutliersOptions } from "./health/outlier-options.ts";
 export type { SuccessRateOptions } from "./health/success-rate.ts";
 export { drop } from "./policy/drop.ts";
 export { excluding } from "./policy/excluding.ts";
+export type { HashKeyOptions } from "./policy/hash-key.ts";
 export { leastRequest } from "./policy/least-request.ts";
 export type { LeastRequestOptions } from "./policy/least-request.ts";
 export { peakEwma } from "./policy/peak-ewma.ts";
@@ -42,6 +43,8 @@ export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment, PolicySna
 export { pickFirst } from "./policy/pick-first.ts";
 export type { PickFirstOptions } from "./policy/pick-first.ts";
 export { random } from "./policy/random.ts";
+export { ringHash } from "./policy/ring-hash.ts";
+export type { RingHashOptions } from "./policy/ring-hash.ts";
 export { roundRobin } from "./policy/round-robin.ts";
 export { view } from "./policy/view.ts";
 export type { ConnectionChange } from "./policy/view.ts";

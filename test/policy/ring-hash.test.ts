@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import type { Picker } from "../../src/policy/policy.ts";
+import { ringHash, type RingHashOptions } from "../../src/policy/ring-hash.ts";
+import { type FakeConnection, fakeConnection, fakeEnvironment, weighted } from "../support/fake-connections.ts";
+import { keyed } from "../support/simulation.ts";
+
+const even = (count: number) => weighted(Array.from({ length: count }, () => undefined));
+const idle = (count: number) =>
+  even(count).map((connection) => Object.assign(connection, { state: "idle", available: false }));
+const failing = (connection: FakeConnection) =>
+  Object.assign(connection, { state: "transient_failure", available: false, failure: new Error("refused") });
+const ready = (connection: FakeConnection) => Object.assign(connection, { state: "ready", available: true });
+
+function pickerOf(connections: readonly FakeConnection[], options: RingHashOptions = {}): Picker {
+  return ringHash(options)(connections, undefined, fakeEnvironment());
+}
+
+const keys = Array.from({ length: 10_000 }, (_, i) => `key ${i}`);
+
+/** The address that each key's calls go to. */
+function addressesOf(picker: Picker): string[] {
+  return keys.map((key) => (picker.pick(keyed(key)) as FakeConnection).endpoint.address);
+}
+
+describe("ringHash", () => {
+  it("sends calls with the same key to the same endpoint, and all endpoints get some", () => {
+    const picker = pickerOf(even(10)), addresses = addressesOf(picker);
+    assert.deepEqual(addressesOf(picker), addresses);
+    assert.deepEqual(addressesOf(pickerOf(even(10).reverse())), addresses, "in whatever order they come");
+    const counts = Map.groupBy(addresses, (address) => address);
+    assert.equal(counts.size, 10);
+    for (const [address, { length }] of counts) assert.ok(length > 600 && length < 1_600, `${address}: ${length}`);
+  });
+
+  it("moves hardly any keys but those of an endpoint that leaves", () => {
+    // As many points for each of 99 as for each of 100, but for one or two that rounding adds.
+    for (const [options, most] of [[{}, 0.03], [{ minRingSize: 4_920, maxRingSize: 20_000 }, 0.015]] as const) {
+      const all = even(100), before = addressesOf(pickerOf(all, options)), moved: number[] = [];
+      for (const gone of all.slice(40, 60)) {
+        const after = addressesOf(pickerOf(all.filter((connection) => connection !== gone), options));
+        const changed = keys.flatMap((_, i) => before[i] === after[i] ? [] : before[i]!);
+        const others = changed.filter((address) => address !== gone.endpoint.address);
+        assert.ok(others.length <= 0.002 * keys.length, `${others.length} others`);
+        moved.push(changed.length / keys.length);
+      }
+      assert.ok(moved.reduce((a, b) => a + b) / moved.length <= 0.012 && Math.max(...moved) <= most, moved.join());
+    }
+  });
+
+  it("gives shares of the ring by weight", () => {
+    const connections = weighted([1, 2, 5]), addresses = addressesOf(pickerOf(connections, { minRingSize: 4_096 }));
+    const shares = connections.map(({ endpoint }) =>
+      addresses.filter((address) => address === endpoint.address).length
+    );
+    [1, 2, 5].forEach((weight, i) => assert.ok(Math.abs(shares[i]! / (10_000 * weight / 8) - 1) < 0.15, shares.join()));
+  });
+
+  it("takes the key from a header, unless the call has one of its own", () => {
+    const connections = even(10), picker = pickerOf(connections, { requestHashHeader: "X-User" });
+    for (const key of ["ada", "grace", ""]) {
+      const own = picker.pick(keyed(key));
+      assert.equal(picker.pick(keyed(undefined, { "x-user": key })), own);
+      assert.equal(picker.pick(keyed(key, { "x-user": "other" })), own);
+    }
+  });
+
+  it("places endpoints by keys of their own", () => {
+    const endpointKey = ({ metadata }: { metadata?: unknown }) => (metadata as { pod: string } | undefined)?.pod;
+    const named = (address: string, i: number) => fakeConnection({ address, metadata: { pod: `pod-${i}` } });
+    const before = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"].map(named), picker = pickerOf(before, { endpointKey });
+    const after = ["10.0.0.7:80", "10.0.0.2:80", "10.0.0.3:80"].map(named), moved = pickerOf(after, { endpointKey });
+    for (const key of keys.slice(0, 100)) {
+      const was = before.indexOf(picker.pick(keyed(key)) as FakeConnection);
+      assert.equal(after.indexOf(moved.pick(keyed(key)) as FakeConnection), was);
+    }
+    const without = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"].map((address) => fakeConnection(address));
+    const byAddress = pickerOf(without), byNothing = pickerOf(without, { endpointKey });
+    for (const key of keys.slice(0, 100)) assert.equal(byNothing.pick(keyed(key)), byAddress.pick(keyed(key)));
+  });
+
+  it("opens a connection when a call first needs it, and waits for that one", () => {
+    const connections = idle(10), picker = pickerOf(connections);
+    assert.ok(connections.every(({ state }) => state === "idle"));
+    assert.equal(picker.pick(keyed("a key")), "wait");
+    const opened = connections.filter(({ state }) => state === "connecting");
+    assert.equal(opened.length, 1);
+    for (const connection of connections) if (connection !== opened[0]) ready(connection);
+    assert.equal(picker.pick(keyed("a key")), "wait", "although others are ready");
+    assert.equal(picker.pick(keyed("a key")), "wait");
+    ready(opened[0]!);
+    assert.equal(picker.pick(keyed("a key")), opened[0]);
+  });
+
+  it("waits for a server that is up but has no room", () => {
+    const connections = even(10), picker = pickerOf(connections);
+    const own = picker.pick(keyed("a key")) as FakeConnection;
+    own.available = false;
+    assert.equal(picker.pick(keyed("a key")), "wait");
+    assert.equal(own.state, "ready");
+  });
+
+  it("goes on to the next while endpoints fail, and back", () => {
+    const connections = even(5), picker = pickerOf(connections), order: FakeConnection[] = [];
+    while (order.length < 5) {
+      const next = picker.pick(keyed("a key")) as FakeConnection;
+      assert.ok(!order.includes(next));
+      order.push(failing(next));
+    }
+    assert.equal(picker.pick(keyed("a key")), "wait", "not all failed when it was built");
+    assert.match(String(pickerOf(connections).pick(keyed("a key"))), /every endpoint is failing/);
+    assert.match(String(pickerOf(connections).pick(keyed(undefined))), /every endpoint is failing/);
+    Object.assign(order[3]!, { state: "idle", failure: undefined });
+    assert.equal(picker.pick(keyed("a key")), "wait");
+    assert.equal(order[3]!.state, "connecting");
+    failing(order[3]!);
+    for (const connection of order.reverse()) {
+      ready(Object.assign(connection, { failure: undefined }));
+      assert.equal(picker.pick(keyed("a key")), connection);
+    }
+  });
+
+  it("goes on to the next with a call that failed", () => {
+    const connections = even(5), picker = pickerOf(connections);
+    const first = picker.pick(keyed("a key")) as FakeConnection;
+    const without = (...excluded: FakeConnection[]) => ({
+      ...keyed("a key"),
+      excluded: (c: unknown) => excluded.includes(c as never),
+    });
+    const second = picker.pick(without(first)) as FakeConnection;
+    assert.notEqual(second, first);
+    Object.assign(first, { state: "idle", available: false });
+    assert.equal(picker.pick(without(first)), second, "also if its connection was lost");
+    assert.equal(first.state, "idle");
+    assert.equal(picker.pick(without(...connections)), "wait");
+  });
+
+  it("opens what failed again when its backoff is over", () => {
+    const [a, b] = idle(2) as [FakeConnection, FakeConnection];
+    a.failure = new Error("refused");
+    pickerOf([a, b]);
+    assert.deepEqual([a.state, b.state], ["connecting", "idle"]);
+  });
+
+  it("sends calls without a key anywhere that is ready, and opens one at most meanwhile", () => {
+    const connections = even(10), picker = pickerOf(connections);
+    const picked = new Set(Array.from({ length: 1_000 }, () => picker.pick(keyed(undefined))));
+    assert.equal(picked.size, 10);
+    const some = idle(10), other = pickerOf(some);
+    for (let i = 0; i < 10; i++) assert.equal(other.pick(keyed(undefined)), "wait");
+    assert.equal(some.filter(({ state }) => state === "connecting").length, 1);
+    ready(some.find(({ state }) => state === "idle")!);
+    for (let i = 0; i < 10; i++) assert.equal((other.pick(keyed(undefined)) as FakeConnection).state, "ready");
+    assert.equal(some.filter(({ state }) => state === "connecting").length, 1, "one is already being opened");
+    for (let i = 0; i < 10; i++) pickerOf(some).pick(keyed(undefined));
+    assert.equal(some.filter(({ state }) => state === "connecting").length, 1);
+  });
+
+  it("opens one connection ahead of the calls", () => {
+    const connections = idle(10), picker = pickerOf(connections);
+    picker.exitIdle!();
+    picker.exitIdle!();
+    assert.equal(connections.filter(({ state }) => state === "connecting").length, 1);
+  });
+
+  it("says so when there are no endpoints", () => {
+    const picker = pickerOf([]);
+    assert.match(String(picker.pick(keyed("a key"))), /there are no endpoints/);
+  });
+
+  it("makes a new ring only if the endpoints have changed", () => {
+    let asked = 0;
+    const endpointKey = () => (asked++, undefined), policy = ringHash({ endpointKey }), env = fakeEnvironment();
+    const connections = even(10), first = policy(connections, undefined, env);
+    assert.equal(asked, 10);
+    const second = policy([...connections], first, env);
+    assert.equal(asked, 10);
+    connections[3]!.endpoint = { ...connections[3]!.endpoint, weight: 5 };
+    const third = policy(connections, second, env);
+    assert.equal(asked, 20);
+    policy(connections.slice(1), third, env);
+    assert.equal(asked, 29);
+  });
+
+  it("picks what is up, whatever fails and comes back", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(7), fc.boolean()), { maxLength: 20 }), fc.string(), (changes, key) => {
+        const connections = even(8), picker = pickerOf(connections);
+        for (const [index, up] of changes) {
+          if (up) ready(Object.assign(connections[index]!, { failure: undefined }));
+          else failing(connections[index]!);
+          const picked = picker.pick(keyed(key)), ups = connections.filter(({ available }) => available);
+          if (ups.length === 0) assert.equal(picked, "wait");
+          else assert.ok(ups.includes(picked as FakeConnection));
+        }
+      }),
+    );
+  });
+
+  it("says which option is wrong", () => {
+    assert.throws(() => ringHash({ minRingSize: 0 }), /^RangeError: option minRingSize is 0/);
+    assert.throws(() => ringHash({ maxRingSize: 8_388_609 }), /^RangeError: option maxRingSize/);
+    assert.throws(() => ringHash({ minRingSize: 5_000 }), /expected at most maxRingSize, which is 4096$/);
+    assert.doesNotThrow(() => ringHash({ maxRingSize: 10 }));
+    for (const requestHashHeader of ["x-user-bin", "", "x user", 7]) {
+      assert.throws(() => ringHash({ requestHashHeader } as never), /^TypeError: option requestHashHeader is /);
+    }
+    assert.throws(() => ringHash({ endpointKey: "pod" } as never), /^TypeError: option endpointKey is "pod"/);
+  });
+});
