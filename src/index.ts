@@ -43,6 +43,8 @@ export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment, PolicySna
 export { pickFirst } from "./policy/pick-first.ts";
 export type { PickFirstOptions } from "./policy/pick-first.ts";
 export { random } from "./policy/random.ts";
+export { rendezvousHash } from "./policy/rendezvous-hash.ts";
+export type { RendezvousHashOptions } from "./policy/rendezvous-hash.ts";
 export { ringHash } from "./policy/ring-hash.ts";
 export type { RingHashOptions } from "./policy/ring-hash.ts";
 export { roundRobin } from "./policy/round-robin.ts";

@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Picker } from "../../src/policy/policy.ts";
+import { rendezvousHash, type RendezvousHashOptions } from "../../src/policy/rendezvous-hash.ts";
+import { Ranking, SLOTS } from "../../src/policy/rendezvous-ranking.ts";
+import {
+  type FakeConnection,
+  fakeConnection,
+  fakeEnvironment,
+  mulberry32,
+  weighted,
+} from "../support/fake-connections.ts";
+import { keyed, outcome } from "../support/simulation.ts";
+
+const even = (count: number) => weighted(Array.from({ length: count }, () => undefined));
+const failing = (connection: FakeConnection) =>
+  Object.assign(connection, { state: "transient_failure", available: false, failure: new Error("refused") });
+
+function pickerOf(connections: readonly FakeConnection[], options: RendezvousHashOptions = {}): Picker {
+  return rendezvousHash(options)(connections, undefined, fakeEnvironment());
+}
+
+const keys = Array.from({ length: 10_000 }, (_, i) => `key ${i}`);
+
+function addressesOf(picker: Picker): string[] {
+  return keys.map((key) => (picker.pick(keyed(key)) as FakeConnection).endpoint.address);
+}
+
+/** How many calls are in flight on the busiest connection, relative to the mean. */
+function peak(connections: readonly FakeConnection[]): number {
+  const total = connections.reduce((sum, { inFlight }) => sum + inFlight, 0);
+  return Math.max(...connections.map(({ inFlight }) => inFlight)) / (total / connections.length);
+}
+
+describe("a ranking", () => {
+  it("is the same whether or not its first is remembered", () => {
+    const members = Array.from({ length: 200 }, (_, i) => ({ key: `member ${i}`, weight: 1 + i % 3 }));
+    const ranking = new Ranking(members);
+    for (let slot = 0; slot < SLOTS; slot += 1_009) {
+      const scores = members.map((_, i) => ranking.scoreOf(slot, i)), best = scores.indexOf(Math.max(...scores));
+      assert.equal(ranking.firstOf(slot), best);
+      assert.equal(ranking.firstOf(slot), best);
+    }
+  });
+
+  it("has each member first as often as its weight says", () => {
+    for (const weights of [[1, 1, 1, 1], [1, 2, 3, 4], [9, 1]]) {
+      const ranking = new Ranking(weights.map((weight, i) => ({ key: `member ${i}`, weight })));
+      const counts = weights.map(() => 0), total = weights.reduce((a, b) => a + b);
+      for (let slot = 0; slot < SLOTS; slot++) counts[ranking.firstOf(slot)]!++;
+      weights.forEach((weight, i) => {
+        assert.ok(Math.abs(counts[i]! / (SLOTS * weight / total) - 1) < 0.02, `${counts} for ${weights}`);
+      });
+    }
+  });
+});
+
+describe("rendezvousHash", () => {
+  it("sends calls with the same key to the same endpoint, and all endpoints get as many", () => {
+    const connections = even(100), addresses = addressesOf(pickerOf(connections));
+    assert.deepEqual(addressesOf(pickerOf(even(100).reverse())), addresses);
+    const counts = Map.groupBy(addresses, (address) => address);
+    assert.equal(counts.size, 100);
+    for (const { length } of counts.values()) assert.ok(length > 60 && length < 140, `${length}`);
+  });
+
+  it("moves the keys of an endpoint that leaves, and no others, to all the rest", () => {
+    for (const count of [10, 100]) {
+      const all = even(count), before = addressesOf(pickerOf(all)), [gone] = all.splice(4, 1) as [FakeConnection];
+      const after = addressesOf(pickerOf(all));
+      const moved = keys.flatMap((_, i) => before[i] === after[i] ? [] : [[before[i], after[i]] as const]);
+      for (const [from] of moved) assert.equal(from, gone.endpoint.address);
+      assert.ok(moved.length <= 1.5 * keys.length / count, `${moved.length}`);
+      assert.ok(new Set(moved.map(([, to]) => to)).size > 0.5 * (count - 1));
+    }
+  });
+
+  it("gives shares by weight, and moves keys only to an endpoint whose weight grows", () => {
+    const before = addressesOf(pickerOf(weighted([1, 2, 5]))),
+      grown = weighted([1, 3, 5]),
+      after = addressesOf(pickerOf(grown));
+    const share = before.filter((address) => address === grown[2]!.endpoint.address).length;
+    assert.ok(Math.abs(share / 6_250 - 1) < 0.05, `${share}`);
+    keys.forEach((_, i) => assert.ok(before[i] === after[i] || after[i] === grown[1]!.endpoint.address));
+  });
+
+  it("goes to the next in the ranking with calls whose endpoint fails, is full, or is excluded", () => {
+    for (const count of [5, 100]) {
+      const connections = even(count), picker = pickerOf(connections);
+      const first = picker.pick(keyed("a key")) as FakeConnection;
+      const excluding = { ...keyed("a key"), excluded: (connection: unknown) => connection === first };
+      const second = picker.pick(excluding) as FakeConnection;
+      assert.notEqual(second, first);
+      assert.equal(pickerOf(connections.filter((connection) => connection !== first)).pick(keyed("a key")), second);
+      first.available = false;
+      assert.equal(picker.pick(keyed("a key")), second);
+      failing(first);
+      assert.equal(picker.pick(keyed("a key")), second);
+      assert.equal(pickerOf(connections).pick(keyed("a key")), second);
+      for (const connection of connections) failing(connection);
+      assert.match(String(pickerOf(connections).pick(keyed("a key"))), /every endpoint is failing/);
+      assert.equal(picker.pick(keyed("a key")), "wait", "not all failed when it was built");
+    }
+  });
+
+  it("opens all connections, and waits for that of a key", () => {
+    const connections = even(5).map((connection) => Object.assign(connection, { state: "idle", available: false }));
+    const picker = pickerOf(connections);
+    assert.ok(connections.every(({ state }) => state === "connecting"));
+    const own = pickerOf(even(5)).pick(keyed("a key")) as FakeConnection;
+    for (const connection of connections) {
+      if (connection.endpoint.address !== own.endpoint.address) {
+        Object.assign(connection, { state: "ready", available: true });
+      }
+    }
+    assert.equal(picker.pick(keyed("a key")), "wait");
+    for (let i = 0; i < 100; i++) assert.equal((picker.pick(keyed(undefined)) as FakeConnection).available, true);
+  });
+
+  it("takes the key from a header, and places endpoints by keys of their own", () => {
+    const endpointKey = ({ metadata }: { metadata?: unknown }) => metadata as string;
+    const options = { requestHashHeader: "x-user", endpointKey };
+    const before = ["pod-a", "pod-b"].map((metadata, i) => fakeConnection({ address: `10.0.0.${i}:80`, metadata }));
+    const after = ["pod-b", "pod-a"].map((metadata, i) => fakeConnection({ address: `10.0.1.${i}:80`, metadata }));
+    for (const key of keys.slice(0, 50)) {
+      const was = pickerOf(before, options).pick(keyed(undefined, { "x-user": key })) as FakeConnection;
+      const is = pickerOf(after, options).pick(keyed(key)) as FakeConnection;
+      assert.equal(is.endpoint.metadata, was.endpoint.metadata);
+    }
+  });
+
+  it("sends calls without a key anywhere", () => {
+    const connections = even(10), picker = pickerOf(connections);
+    const picked = new Set(Array.from({ length: 1_000 }, () => picker.pick(keyed(undefined))));
+    assert.equal(picked.size, 10);
+    assert.match(String(pickerOf([]).pick(keyed("a key"))), /there are no endpoints/);
+  });
+
+  it("says which option is wrong", () => {
+    assert.throws(
+      () => rendezvousHash({ boundedLoad: 0.9 }),
+      /^RangeError: option boundedLoad is 0.9: expected a factor from 1$/,
+    );
+    assert.throws(() => rendezvousHash({ requestHashHeader: "x-bin" }), /^TypeError: option requestHashHeader/);
+  });
+});
+
+describe("rendezvousHash with bounded loads", () => {
+  /** Calls whose keys are as different in how often they come as words of a text (Zipf's law). */
+  function zipf(random: () => number): string {
+    return `key ${Math.floor(Math.exp(random() * Math.log(1_000)))}`;
+  }
+
+  it("has no endpoint exceed the mean by more than its factor, whatever the keys", () => {
+    for (const [count, perEndpoint] of [[100, 80], [10, 400]] as const) {
+      const connections = even(count), picker = pickerOf(connections, { boundedLoad: 1.25 }), random = mulberry32(3);
+      for (let i = 0; i < count * perEndpoint; i++) (picker.pick(keyed(zipf(random))) as FakeConnection).inFlight++;
+      assert.ok(peak(connections) <= 1.25, `${peak(connections)}`);
+      // Calls come and go.
+      const free = even(count), without = pickerOf(free);
+      for (let i = 0; i < 100_000; i++) {
+        const ended = connections[Math.floor(random() * count)]!;
+        if (ended.inFlight === 0) continue;
+        ended.inFlight--;
+        picker.done!(ended, outcome(), keyed(undefined));
+        (picker.pick(keyed(zipf(random))) as FakeConnection).inFlight++;
+        if (i % 1_000 === 0) assert.ok(peak(connections) <= 1.25, `${peak(connections)}`);
+        if (i < count * perEndpoint) (without.pick(keyed(zipf(random))) as FakeConnection).inFlight++;
+      }
+      assert.ok(peak(free) > 1.4, `the keys are as uneven as ${peak(free)}`);
+    }
+  });
+
+  it("gives keys back to their own endpoint when that has room", () => {
+    const connections = even(10), picker = pickerOf(connections, { boundedLoad: 1.25 });
+    const own = picker.pick(keyed("a key")) as FakeConnection;
+    own.inFlight++;
+    const other = picker.pick(keyed("a key")) as FakeConnection;
+    assert.notEqual(other, own, "one of two calls is more than 1.25 times the mean of ten");
+    own.inFlight--;
+    picker.done!(own, outcome(), keyed(undefined));
+    assert.equal(picker.pick(keyed("a key")), own);
+  });
+
+  it("does not count picks that were not used for good", () => {
+    const connections = even(4), picker = pickerOf(connections, { boundedLoad: 1.25 });
+    const own = picker.pick(keyed("a key")) as FakeConnection;
+    for (let i = 0; i < 1_000; i++) picker.pick(keyed("a key"));
+    own.inFlight = 1;
+    assert.notEqual(picker.pick(keyed("a key")), own);
+  });
+
+  it("counts by weight, and only what can take calls", () => {
+    const connections = weighted([3, 1]), picker = pickerOf(connections, { boundedLoad: 1 });
+    for (let i = 0; i < 400; i++) (picker.pick(keyed("a key")) as FakeConnection).inFlight++;
+    assert.deepEqual(connections.map(({ inFlight }) => inFlight), [300, 100]);
+    const halves = even(4);
+    for (const connection of halves.slice(2)) failing(connection);
+    const rest = pickerOf(halves, { boundedLoad: 1 });
+    for (let i = 0; i < 100; i++) (rest.pick(keyed("a key")) as FakeConnection).inFlight++;
+    assert.deepEqual(halves.map(({ inFlight }) => inFlight), [50, 50, 0, 0]);
+  });
+
+  it("goes beyond the bound rather than fail, if others can't take a call", () => {
+    const connections = even(3), picker = pickerOf(connections, { boundedLoad: 1 });
+    for (const connection of connections.slice(1)) connection.available = false;
+    for (let i = 0; i < 10; i++) (picker.pick(keyed("a key")) as FakeConnection).inFlight++;
+    assert.equal(connections[0]!.inFlight, 10);
+  });
+
+  it("keeps counting when the set changes, also calls that earlier pickers made", () => {
+    const policy = rendezvousHash({ boundedLoad: 1.25 }), env = fakeEnvironment(), connections = even(4);
+    const first = policy(connections, undefined, env);
+    for (let i = 0; i < 400; i++) (first.pick(keyed("a key")) as FakeConnection).inFlight++;
+    const second = policy(connections.slice(0, 2), first, env);
+    for (const connection of connections) {
+      while (connection.inFlight > 0) {
+        connection.inFlight--;
+        first.done!(connection, outcome(), keyed(undefined));
+      }
+    }
+    for (let i = 0; i < 80; i++) (second.pick(keyed("a key")) as FakeConnection).inFlight++;
+    assert.deepEqual(connections.map(({ inFlight }) => inFlight).sort((a, b) => b - a), [50, 30, 0, 0]);
+  });
+});
