@@ -48,6 +48,8 @@ export type { RendezvousHashOptions } from "./policy/rendezvous-hash.ts";
 export { ringHash } from "./policy/ring-hash.ts";
 export type { RingHashOptions } from "./policy/ring-hash.ts";
 export { roundRobin } from "./policy/round-robin.ts";
+export { subset } from "./policy/subset.ts";
+export type { SubsetOptions } from "./policy/subset.ts";
 export { view } from "./policy/view.ts";
 export type { ConnectionChange } from "./policy/view.ts";
 export { weightedRoundRobin } from "./policy/weighted-round-robin.ts";
@@ -55,6 +57,8 @@ export type { LoadReportWeightOptions, WeightedRoundRobinOptions } from "./polic
 export { rawMethod } from "./raw-method.ts";
 export type { RawMethodOptions } from "./raw-method.ts";
 export type { RegistryEvent } from "./registry/event.ts";
+export { peerSubset } from "./resolver/peer-subset.ts";
+export type { PeerSubsetOptions } from "./resolver/peer-subset.ts";
 export { pollingResolver } from "./resolver/polling.ts";
 export type { PolledSet, PollingResolverOptions } from "./resolver/polling.ts";
 export type { Resolution, Resolver, Staleness } from "./resolver/resolver.ts";
