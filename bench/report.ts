@@ -117,9 +117,6 @@ function caseTable(rows: readonly Row[], runtimes: readonly Runtime[]): string {
 
 function microTable(micros: ReadonlyMap<Runtime, Micro>): string {
   const lines: readonly (readonly [string, (micro: Micro) => string])[] = [
-    ["pick among 10, ns", (m) => m.pick10Ns.toFixed(1)],
-    ["pick among 1,000, ns", (m) => m.pick1000Ns.toFixed(1)],
-    ["pick among 10,000, ns", (m) => m.pick10000Ns.toFixed(1)],
     ["new set of 10,000 endpoints, one changed, ms", (m) => m.reconcileOneOf10000Ms.toFixed(2)],
     ["new set of 10,000 endpoints, all changed, ms", (m) => m.reconcileAllOf10000Ms.toFixed(2)],
     ["bytes per idle connection", (m) => number(m.bytesPerIdleConnection)],
@@ -129,7 +126,15 @@ function microTable(micros: ReadonlyMap<Runtime, Micro>): string {
     ["10,000 WINDOW_UPDATE at 10,000 streams, CPU ms", (m) => number(m.windowFloodMs)],
   ];
   const all = [...micros.values()];
-  return table(["", ...[...micros.keys()].map(capital)], lines.map(([name, of]) => [name, ...all.map(of)]), 1);
+  const picks = (all[0]?.picks ?? []).map(({ policy }, i): [string, (micro: Micro) => string] => [
+    `pick of ${policy} among 10; 1,000; 10,000, ns`,
+    ({ picks }) => [picks[i]!.among10, picks[i]!.among1000, picks[i]!.among10000].map(number).join("; "),
+  ]);
+  return table(
+    ["", ...[...micros.keys()].map(capital)],
+    [...picks, ...lines].map(([name, of]) => [name, ...all.map(of)]),
+    1,
+  );
 }
 
 function number(value: number): string {

@@ -38,9 +38,9 @@ const TARGETS: readonly Target[] = [
   calls("server-stream-16B", "connect-lb", "grpc-js", 2.5),
   calls("bidi-16", "connect-lb", "grpc-js", 1.5),
   {
-    name: "pick at 10,000 endpoints ÷ at 10",
+    name: "pick at 10,000 endpoints ÷ at 10, worst of all policies",
     atMost: 1.5,
-    ratio: (_, micro) => micro && micro.pick10000Ns / micro.pick10Ns,
+    ratio: (_, micro) => micro && Math.max(...micro.picks.map(({ among10, among10000 }) => among10000 / among10)),
   },
 ];
 

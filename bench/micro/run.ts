@@ -3,14 +3,12 @@ import process from "node:process";
 import type { Addresses } from "../kind.ts";
 import { floodCpuMs } from "./flood.ts";
 import { bytesPerCall, bytesPerConnection } from "./memory.ts";
-import { pickNanoseconds } from "./pick.ts";
+import { type PickTimes, pickTimes } from "./pick.ts";
 import { reconcileMs } from "./reconcile.ts";
 
 /** What the micro benchmarks show. */
 export interface Micro {
-  readonly pick10Ns: number;
-  readonly pick1000Ns: number;
-  readonly pick10000Ns: number;
+  readonly picks: readonly PickTimes[];
   readonly reconcileOneOf10000Ms: number;
   readonly reconcileAllOf10000Ms: number;
   readonly bytesPerIdleConnection: number;
@@ -25,12 +23,10 @@ const address = (JSON.parse(process.argv[2]!) as Addresses).silent[0]!;
 // Idle connections hold no process, and here is nothing else that would.
 setInterval(() => {}, 1_000);
 const reconcile = reconcileMs(10_000);
-const [pick10Ns, pick1000Ns, pick10000Ns] = pickNanoseconds([10, 1_000, 10_000]) as [number, number, number];
+const picks = pickTimes();
 const flood = await floodCpuMs();
 const micro: Micro = {
-  pick10Ns,
-  pick1000Ns,
-  pick10000Ns,
+  picks,
   reconcileOneOf10000Ms: reconcile.one,
   reconcileAllOf10000Ms: reconcile.all,
   bytesPerIdleConnection: await bytesPerConnection(address, 300),
