@@ -19,13 +19,13 @@ export const PARTS: readonly Part[] = [
   {
     title: "Failing servers",
     shapes: FAILING_SHAPES,
-    contenders: unique([DEFAULTS, ...POLICIES, ...TUNED_FAILING]),
+    contenders: [DEFAULTS, ...POLICIES, ...TUNED_FAILING],
     quick: ["fast-failure"],
   },
   {
     title: "Slow servers",
     shapes: SLOW_SHAPES,
-    contenders: unique([...POLICIES, ...TUNED_SLOW]),
+    contenders: [...POLICIES, ...TUNED_SLOW],
     quick: ["one-slow"],
   },
   { title: "Hedging", shapes: HEDGING_SHAPES, contenders: HEDGING, quick: ["hedge-tail"] },
@@ -56,8 +56,4 @@ export function jobsOf({ quick, shapes, contenders, seeds }: Selection): Omit<Jo
       )
   );
   return jobs.sort((a, b) => b.cost - a.cost).map(({ job }) => job);
-}
-
-function unique(contenders: readonly Contender[]): Contender[] {
-  return [...new Map(contenders.map((contender) => [contender.name, contender])).values()];
 }

@@ -4,7 +4,7 @@ import { failedChart, latencyChart } from "./chart.ts";
 import { PARTS } from "./plan.ts";
 import type { RealReport } from "./real/run.ts";
 import { failedShare, type FleetRow } from "./row.ts";
-import { FAILING_SHAPES, HEDGING_SHAPES, SIZES, SLOW_SHAPES } from "./shapes.ts";
+import { FAILING_SHAPES, HEDGING_SHAPES, SIZES } from "./shapes.ts";
 import type { FleetVerdict } from "./targets.ts";
 
 /** All that the simulations of a run have shown. */
@@ -101,7 +101,7 @@ function tables({ rows, verdicts }: FleetReport): string {
     } else {
       parts.push("p50 / p99 / p99.9:", matrix((row) => `${ms(row.p50Ms)} / ${ms(row.p99Ms)} / ${ms(row.p999Ms)}`));
     }
-    if (shapes === SIZES || shapes === SLOW_SHAPES) {
+    if (shapes === SIZES) {
       parts.push("Probes per call:", matrix((row) => row.probesPerCall.toFixed(2)));
     }
   }

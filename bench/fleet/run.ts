@@ -52,7 +52,7 @@ const verdicts = values.real ? await real() : await simulated();
 process.exit(values.check && verdicts.some(({ met }) => met === false) ? 1 : 0);
 
 async function simulated(): Promise<readonly FleetVerdict[]> {
-  const seeds = Number(values.seeds ?? (quick ? 1 : 3));
+  const seeds = Number(values.seeds ?? (quick ? 1 : 2));
   const jobs = jobsOf({ quick, shapes, contenders, seeds });
   const results = new Map<string, Result[]>();
   let done = 0;

@@ -28,8 +28,8 @@ export const SIZES: readonly Shape[] = [
     clients: 100,
     speed: halfSlow,
     load: 0.8,
-    warmUpSeconds: 3,
-    seconds: 20,
+    warmUpSeconds: 2,
+    seconds: 12,
     seeds: 1,
   },
   {
@@ -72,6 +72,16 @@ export const SIZES: readonly Shape[] = [
     seconds: 60,
   },
   {
+    name: "20x1",
+    title: "20 servers, one client, load 0.7",
+    ...ANTAGONISTS,
+    servers: 20,
+    clients: 1,
+    load: 0.7,
+    warmUpSeconds: 3,
+    seconds: 20,
+  },
+  {
     name: "20x20-overload",
     title: "20 servers, 20 clients, load 1.1, calls with 1 s",
     ...TWENTY,
@@ -81,14 +91,14 @@ export const SIZES: readonly Shape[] = [
     seconds: 20,
   },
   {
-    name: "1000x50",
-    title: "1,000 servers, 50 clients, load 0.7",
+    name: "1000x10",
+    title: "1,000 servers, 10 clients, load 0.7",
     ...ANTAGONISTS,
     servers: 1_000,
-    clients: 50,
+    clients: 10,
     load: 0.7,
     warmUpSeconds: 0.5,
-    seconds: 1.5,
+    seconds: 1,
     seeds: 1,
   },
   {
@@ -100,19 +110,20 @@ export const SIZES: readonly Shape[] = [
     load: 0.7,
     warmUpSeconds: 3,
     seconds: 20,
+    seeds: 1,
   },
 ];
 
-const FAILING = { ...TWENTY, cores: 1, load: 0.6, seconds: 25, timeoutMs: 1_000 };
+const FAILING = { ...TWENTY, cores: 1, load: 0.6, seconds: 20, timeoutMs: 1_000 };
 /** When a fault begins, and how long it lasts. */
-const BEGIN_MS = 2_000, LASTS_MS = 12_000;
+const BEGIN_MS = 2_000, LASTS_MS = 10_000;
 
 /** Fleets some of whose servers fail. */
 const FAULTS: readonly Shape[] = [
   {
     ...FAILING,
     name: "refuses",
-    title: "3 of 20 are killed, and refuse connections for 12 s",
+    title: "3 of 20 are killed, and refuse connections for 10 s",
     script(fleet) {
       const bad = fleet.servers.slice(0, 3);
       after(fleet, BEGIN_MS, () => bad.forEach((server) => server.interrupt("down")));
@@ -122,7 +133,7 @@ const FAULTS: readonly Shape[] = [
   {
     ...FAILING,
     name: "fast-failure",
-    title: "3 of 20 answer Unavailable in 0.1 ms for 12 s",
+    title: "3 of 20 answer Unavailable in 0.1 ms for 10 s",
     script(fleet) {
       const bad = fleet.servers.slice(0, 3);
       after(fleet, BEGIN_MS, () => fail(bad, { share: 1, workMs: FAST_MS }));
@@ -153,7 +164,7 @@ const FAULTS: readonly Shape[] = [
   {
     ...FAILING,
     name: "zone-loss",
-    title: "7 of 20 vanish without a word for 12 s",
+    title: "7 of 20 vanish without a word for 10 s",
     load: 0.5,
     script(fleet) {
       const zone = fleet.servers.slice(0, 7);
@@ -185,7 +196,7 @@ export const FAILING_SHAPES: readonly Shape[] = FAULTS.flatMap((shape) => [
   { ...shape, name: `${shape.name}-retried`, title: `${shape.title}; retries` },
 ]);
 
-const SLOW = { ...TWENTY, seconds: 25 };
+const SLOW = { ...TWENTY, seconds: 20 };
 
 /** Fleets some of whose servers are slow. */
 export const SLOW_SHAPES: readonly Shape[] = [

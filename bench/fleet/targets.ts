@@ -1,6 +1,6 @@
 import { FAILING_SHAPES, SLOW_SHAPES } from "./shapes.ts";
 import { failedShare, type FleetRow } from "./row.ts";
-import { DEFAULTS, TUNED_FAILING, TUNED_SLOW } from "./contenders.ts";
+import { DEFAULTS, POLICIES, TUNED_FAILING, TUNED_SLOW } from "./contenders.ts";
 
 /** How a target was met. */
 export interface FleetVerdict {
@@ -45,7 +45,7 @@ function prequalVerdicts(of: Of): FleetVerdict[] {
 /** The best of all that were tried, by failed calls; and by the tail among those that fail hardly more calls. */
 function failingVerdicts(of: Of, shape: string): FleetVerdict[] {
   const mine = of(shape, DEFAULTS.name);
-  const tried = TUNED_FAILING.flatMap(({ name }) => of(shape, name) ?? []);
+  const tried = [...POLICIES, ...TUNED_FAILING].flatMap(({ name }) => of(shape, name) ?? []);
   if (mine === undefined || tried.length === 0) return [];
   const failed = (row: FleetRow) => Math.max(FEW, failedShare(row));
   const least = best(tried, failed);
@@ -57,7 +57,7 @@ function failingVerdicts(of: Of, shape: string): FleetVerdict[] {
 
 function slowVerdict(of: Of, shape: string): FleetVerdict[] {
   const mine = of(shape, "prequal");
-  const tried = TUNED_SLOW.flatMap(({ name }) => of(shape, name) ?? []);
+  const tried = [...POLICIES, ...TUNED_SLOW].flatMap(({ name }) => of(shape, name) ?? []);
   if (mine === undefined || tried.length === 0) return [];
   const fastest = best(tried, (row) => row.p999Ms);
   return [atMost(`${shape}: p99.9, prequal ÷ best`, 1.5, mine.p999Ms / fastest.p999Ms, fastest.contender)];

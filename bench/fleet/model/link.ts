@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethodUnary } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus } from "../../../gen/grpc/health/v1/health_pb.ts";
 import type { EndReportingTransport, UnaryEndListener } from "../../../src/connection/end-reporting.ts";
@@ -7,6 +8,7 @@ import { connectionFailed } from "../../../src/connection/failure.ts";
 import type { Connector, Link, LinkEvents } from "../../../src/connection/link.ts";
 import { markAttempt } from "../../../src/connection/mark.ts";
 import { lazyHeaders } from "../../../src/grpc/lazy-headers.ts";
+import { isRawMethod } from "../../../src/raw-method.ts";
 import type { Timer } from "../../../src/time/clock.ts";
 import type { SimulatedClock } from "./clock.ts";
 import type { ServedCall, ServerConnection, SimulatedServer } from "./server.ts";
@@ -140,6 +142,8 @@ function reportingTo<Answer>(listener: UnaryEndListener<Answer>, resolve: (value
 
 const NO_HEADERS = new Headers();
 const SERVING = create(Health.method.check.output, { status: HealthCheckResponse_ServingStatus.SERVING });
+/** For a caller that knows the method by its path only. */
+const SERVING_BYTES = create(BytesValueSchema, { value: toBinary(Health.method.check.output, SERVING) });
 
 /** A call between a client and a server. */
 class LinkCall {
@@ -203,7 +207,7 @@ class LinkCall {
       method,
       header: NO_HEADERS,
       trailer: lazyHeaders({ fields }),
-      message: SERVING,
+      message: isRawMethod(method) ? SERVING_BYTES : SERVING,
     });
   }
 
