@@ -10,9 +10,10 @@ import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
 import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { Registry } from "../../src/registry/registry.ts";
-import { type Etcd, etcdSkipped, startEtcd } from "../support/etcd.ts";
+import { type Etcd, etcdSkipped, startEtcd, startEtcdctl } from "../support/etcd.ts";
 import { type EtcdProxy, startEtcdProxy } from "../support/etcd-proxy.ts";
 import { eventually } from "../support/eventually.ts";
+import type { Child } from "../support/process.ts";
 import { consume, type Consumer } from "./scripted.ts";
 
 const skip = etcdSkipped;
@@ -29,6 +30,7 @@ describe("behind etcd's grpc-proxy", () => {
   let etcd: Etcd | undefined;
   const proxies: EtcdProxy[] = [];
   const opened: Behind[] = [];
+  const watches: Child[] = [];
 
   const etcdctl = async (...args: string[]): Promise<string> => {
     const env = { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: etcd?.url ?? "" };
@@ -85,6 +87,7 @@ describe("behind etcd's grpc-proxy", () => {
       await consumer.ended;
       await registry.close();
     }
+    for (const watch of watches.splice(0)) await watch.stop();
     await Promise.all(proxies.splice(0).map((proxy) => proxy.stop()));
   });
   after(() => etcd?.stop());
@@ -95,10 +98,12 @@ describe("behind etcd's grpc-proxy", () => {
     // A lease that nobody keeps tells when more than two TTLs are over.
     const [, lease = ""] = /lease (\S+) granted/.exec(await etcdctl("lease", "grant", "12")) ?? [];
     await etcdctl("put", "alone", "", `--lease=${lease}`);
+    const watch = startEtcdctl(etcd!.url, ["watch", "alone"]);
+    watches.push(watch);
     const registrations = await registered(all, 5);
     const granted = (await leases()).filter((id) => id !== lease);
     await seen(all, 8000, 8001, 8002, 8003);
-    await eventually("the TTLs are over", async () => (await keys("alone")).length === 0, 20_000);
+    await watch.line(/^DELETE$/);
     assert.deepEqual(registrations.map(({ state }) => state), all.map(() => "registered"));
     assert.equal((await keys("/grpclb/a/")).length, all.length);
     assert.deepEqual(new Set(await leases()), new Set(granted));

@@ -1,5 +1,7 @@
 /** The default deadline of {@link eventually}: long, as it is only reached when the test fails. */
 const DEADLINE_MS = 30_000;
+/** The pause between two probes: the longer, the longer a probe takes, as other tests need the machine meanwhile. */
+const LEAST_PAUSE_MS = 10, MOST_PAUSE_MS = 250;
 
 /**
  * Waits until `probe` neither throws nor gives `false` or `undefined`, and returns what it gave. Throws what the probe
@@ -12,6 +14,7 @@ export async function eventually<T>(
 ): Promise<Exclude<T, false | undefined>> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
+    const startMs = performance.now();
     let failure: unknown;
     try {
       const value = await probe();
@@ -19,9 +22,11 @@ export async function eventually<T>(
     } catch (error) {
       failure = error;
     }
-    if (performance.now() >= deadline) {
+    const nowMs = performance.now();
+    if (nowMs >= deadline) {
       throw new Error(`${what}: not within ${timeoutMs} ms`, failure === undefined ? {} : { cause: failure });
     }
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    const pauseMs = Math.min(Math.max(LEAST_PAUSE_MS, 2 * (nowMs - startMs)), MOST_PAUSE_MS);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
