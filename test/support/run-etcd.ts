@@ -48,7 +48,7 @@ for (const version of versions) {
     console.log(`\n── etcd ${version}: ${name}\n`);
     if (!await succeeds(executable(runtime), args, path)) failed.push(`etcd ${version}: ${name}`);
   };
-  const node = ["--import", "./test/support/node_exit.ts", "--test", "--test-timeout=300000"];
+  const node = ["--import", "./test/support/node_exit.ts", "--test", "--test-timeout=300000", "--test-concurrency=2"];
   // Every driver named: a whole run would write its figures into docs/reliability.md.
   const chaos = [CHAOS, "--drivers=connect,etcd3,gateway"];
   if (values.contract) {
@@ -57,7 +57,13 @@ for (const version of versions) {
     await step("chaos", "node", chaos);
   } else {
     await step("tests on Node", "node", [...node, ...all]);
-    await step("tests on Bun", "bun", ["test", "--isolate", "--timeout", "120000", ...all.map((file) => `./${file}`)]);
+    await step("tests on Bun", "bun", [
+      "test",
+      "--parallel=2",
+      "--timeout",
+      "300000",
+      ...all.map((file) => `./${file}`),
+    ]);
     await step("tests on Deno", "node", ["test/support/run-deno.ts", ...all]);
     await step("chaos in short forms", "node", [...chaos, "--quick"]);
   }
