@@ -18,13 +18,14 @@ const MOST_REPLAYS = 2;
 
 const quick = values.quick === true;
 const folder = mkdtempSync(join(tmpdir(), "connect-lb-chaos-"));
-const stage: Stage = { quick, folder, servers: quick ? new Map() : undefined };
+const [servers, sickServers] = quick ? [new Map(), new Map()] : [];
+const stage: Stage = { quick, folder, servers, sickServers };
 for (const name of positionals) {
   const scenario = scenarios.find((one) => one.name === name);
   if (scenario === undefined) throw new Error(`no scenario "${name}": expected ${scenarios.map((s) => s.name)}`);
   console.log(`outcome ${JSON.stringify(await run(scenario))}`);
 }
-for (const server of stage.servers?.values() ?? []) await server.kill();
+for (const server of [...servers?.values() ?? [], ...sickServers?.values() ?? []]) await server.kill();
 rmSync(folder, { recursive: true, force: true });
 process.exit(0);
 

@@ -38,6 +38,8 @@ export interface Stage {
   readonly folder: string;
   /** Ordinary servers that go on from scenario to scenario, which saves their start. Undefined: each has its own. */
   readonly servers: Map<Runtime, ServerProcess> | undefined;
+  /** The same for servers that fall ill when they are asked to, by runtime and arguments. */
+  readonly sickServers: Map<string, ServerProcess> | undefined;
 }
 
 /** What a scenario works with; all of it is ended after the scenario, in the reverse order. */
@@ -88,10 +90,20 @@ export class Environment {
   /** Starts servers that fall ill when they are asked to, so many on each runtime; gives their addresses. */
   async sickServers(counts: readonly (readonly [runtime: Runtime, count: number])[]): Promise<readonly string[]> {
     const addresses = await Promise.all(counts.map(async ([runtime, count]) => {
-      const process = await this.#start(runtime, SICK_SERVER, ["--count", String(count)]);
-      return JSON.parse((await process.line(/^peers (.*)$/))[1]!) as string[];
+      const server = await this.#sickServer(runtime, ["--count", String(count)]);
+      return JSON.parse((await server.line(/^peers (.*)$/))[1]!) as string[];
     }));
     return addresses.flat();
+  }
+
+  async #sickServer(runtime: Runtime, args: readonly string[]): Promise<ServerProcess> {
+    const shared = this.#stage.sickServers, name = `${runtime} ${args.join(" ")}`;
+    if (shared === undefined) return await this.#start(runtime, SICK_SERVER, args);
+    let server = shared.get(name);
+    if (server === undefined) shared.set(name, server = this.#server(runtime, SICK_SERVER, args));
+    this.#servers.push(server);
+    if (!server.running) await server.start();
+    return server;
   }
 
   #server(runtime: Runtime, script: string, args: readonly string[]): ServerProcess {

@@ -4,8 +4,8 @@ import { runtime } from "../support/process.ts";
 import { runClient } from "./run-client.ts";
 import { scenarios } from "./scenarios.ts";
 
-/** Those that need an etcd and the patience of their TTL, or more collections of garbage than are quick. */
-const SLOW: ReadonlySet<string> = new Set(["restart"]);
+/** Those that need an etcd and the patience of its TTL, or very many servers. */
+const SLOW: ReadonlySet<string> = new Set(["restart", "outliers"]);
 const quick = scenarios.filter(({ name }) => !SLOW.has(name));
 
 // One client for all, which plays them in this order.
