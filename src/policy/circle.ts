@@ -7,7 +7,12 @@ import type { CallInfo, Picker, PolicyEnvironment } from "./policy.ts";
  * as soon as they are ready, even before the next picker; failing ones are left out.
  */
 export function circleOf(connections: readonly Connection[]): readonly Connection[] {
-  return connections.filter((connection) => connection.available || connection.failure === undefined);
+  return connections.every(isInCircle) ? connections : connections.filter(isInCircle);
+}
+
+/** Whether a connection is available, or may soon be. */
+function isInCircle(connection: Connection): boolean {
+  return connection.available || connection.failure === undefined;
 }
 
 /** Opens what is idle. */

@@ -85,6 +85,7 @@ const ATTEMPT_DELAY_MS = 250;
 class Search {
   readonly #env: PolicyEnvironment;
   readonly #shuffling: Shuffling | undefined;
+  #connections: readonly Connection[] | undefined;
   #order: readonly Connection[] = [];
   selected: Connection | undefined;
   /** Idle: nothing is selected, and nothing is tried until a call wants a connection. */
@@ -115,7 +116,11 @@ class Search {
 
   /** The set or a state has changed. */
   look(connections: readonly Connection[]): void {
-    this.#order = this.#shuffling?.order(connections) ?? inResolverOrder(connections);
+    // Places and weights change only with the set.
+    if (connections !== this.#connections) {
+      this.#connections = connections;
+      this.#order = this.#shuffling?.order(connections) ?? inResolverOrder(connections);
+    }
     if (connections.length === 0) this.#state = "first pass";
     const { selected } = this;
     if (selected !== undefined) {

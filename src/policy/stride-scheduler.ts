@@ -1,3 +1,5 @@
+import { sameWeights } from "./weights.ts";
+
 /** The greatest weight after scaling. */
 const MAX = 65_535;
 
@@ -9,19 +11,18 @@ const OFFSET = 32_767;
  * gRFC A58. Returns undefined if all are the same then: round robin does it exactly.
  */
 export function scaledWeights(weights: readonly number[]): Uint16Array | undefined {
+  if (sameWeights(weights)) return undefined;
   let max = 0, known = 0, sum = 0;
-  for (const weight of weights) max = Math.max(max, weight);
+  for (const weight of weights) if (weight > max) max = weight;
   for (const weight of weights) {
     if (weight === 0) continue;
     known++;
     sum += weight / max;
   }
-  if (known < 2) return undefined;
   const mean = sum / known;
   // Not by a factor, which would be infinite for the smallest numbers.
-  const scaled = Uint16Array.from(weights, (weight) => {
-    return Math.max(1, Math.round(MAX * (weight === 0 ? mean : weight / max)));
-  });
+  const scaled = new Uint16Array(weights.length);
+  weights.forEach((weight, i) => scaled[i] = Math.max(1, Math.round(MAX * (weight === 0 ? mean : weight / max))));
   return scaled.every((weight) => weight === scaled[0]) ? undefined : scaled;
 }
 
@@ -33,12 +34,15 @@ export function scaledWeights(weights: readonly number[]): Uint16Array | undefin
  */
 export class StrideScheduler {
   readonly #weights: Uint16Array;
+  /** `OFFSET` times each index, modulo `MAX`. */
+  readonly #offsets: Uint16Array;
   #index: number;
   #generation: number;
 
   /** Begins with the index `start` in the generation, for weights that were scaled. */
   constructor(weights: Uint16Array, start: number, generation: number) {
     this.#weights = weights;
+    this.#offsets = weights.map((_, index) => index * OFFSET % MAX);
     this.#index = start;
     this.#generation = generation % MAX;
   }
@@ -50,18 +54,21 @@ export class StrideScheduler {
 
   /** The next index. */
   next(): number {
-    const weights = this.#weights;
+    const weights = this.#weights, offsets = this.#offsets, { length } = weights;
+    let index = this.#index, generation = this.#generation;
     for (;;) {
-      const index = this.#index, generation = this.#generation, weight = weights[index]!;
-      if (index + 1 === weights.length) {
-        this.#index = 0;
-        this.#generation = generation + 1 === MAX ? 0 : generation + 1;
-      } else {
-        this.#index = index + 1;
+      const at = index, weight = weights[at]!;
+      // A product of 32 bits modulo 2¹⁶ − 1 is that of the sum of its halves; a division would take longer than all else.
+      const product = Math.imul(weight, generation);
+      const turn = ((product >>> 16) + (product & MAX) + offsets[at]!) % MAX;
+      if (++index === length) {
+        index = 0;
+        if (++generation === MAX) generation = 0;
       }
-      // The product of two 16-bit numbers, unsigned.
-      const turn = (Math.imul(weight, generation) >>> 0) % MAX + index * OFFSET % MAX;
-      if (turn % MAX >= MAX - weight) return index;
+      if (turn < MAX - weight) continue;
+      this.#index = index;
+      this.#generation = generation;
+      return at;
     }
   }
 }

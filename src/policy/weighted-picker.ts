@@ -1,6 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import { anyAvailable } from "./any-available.ts";
-import { CirclePicker, lastOf, startAfter } from "./circle.ts";
+import { circleOf, CirclePicker, lastOf, startAfter } from "./circle.ts";
 import { type CallInfo, type Picker, type PolicyEnvironment, type PolicySnapshot, unavailable } from "./policy.ts";
 import { RoundRobinPicker } from "./round-robin.ts";
 import { scaledWeights, StrideScheduler } from "./stride-scheduler.ts";
@@ -22,14 +22,14 @@ export function weightedPicker(
   previous: Picker | undefined,
   env: PolicyEnvironment,
 ): CirclePicker {
+  const circle = circleOf(connections), otherwise = unavailable(connections);
+  const last = lastOf(previous), start = startAfter(last, circle, env);
   const bounded = boundedWeights(weights);
-  const circle: Connection[] = [], circleWeights: number[] = [];
-  connections.forEach((connection, i) => {
-    if (!connection.available && connection.failure !== undefined) return;
-    circle.push(connection);
-    circleWeights.push(bounded[i]!);
+  let at = 0;
+  const circleWeights = circle.map((connection) => {
+    while (connections[at] !== connection) at++;
+    return bounded[at]!;
   });
-  const otherwise = unavailable(connections), last = lastOf(previous), start = startAfter(last, circle, env);
   const scaled = scaledWeights(circleWeights);
   if (scaled === undefined) return new RoundRobinPicker(circle, start, last, otherwise);
   const generation = previous instanceof WeightedPicker

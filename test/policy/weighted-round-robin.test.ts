@@ -134,6 +134,18 @@ describe("weightedRoundRobin", () => {
     assert.deepEqual(picksOf(picker, connections, 400), [300, 100, 0]);
   });
 
+  it("gives each its own weight, although one is available at one moment and not at the next", () => {
+    for (const first of [true, false]) {
+      const connections = weighted([1, 9, 3]);
+      let looks = 0;
+      connections[0]!.failure = new Error("its backoff is just over");
+      Object.defineProperty(connections[0], "available", { get: () => (looks++ === 0) === first });
+      const picker = weightedRoundRobin()(connections, undefined, fakeEnvironment());
+      Object.defineProperty(connections[0], "available", { value: false });
+      assertShares(picksOf(picker, connections, 10_000), [0, 9, 3]);
+    }
+  });
+
   it("says an error when every connection fails", () => {
     const connections = weighted([3, 1, 2]);
     for (const connection of connections) Object.assign(connection, { available: false, failure: new Error("no") });
