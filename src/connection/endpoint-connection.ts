@@ -1,12 +1,11 @@
-import type { Transport } from "@connectrpc/connect";
 import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
 import { Backoff } from "../time/backoff.ts";
-import { BackgroundCalls } from "./background-calls.ts";
 import type { Connection, Health } from "./connection.ts";
 import type { ConnectionHost, RunningBackoff } from "./connection-host.ts";
 import { HealthGate } from "./health-gate.ts";
 import type { Link } from "./link.ts";
+import { LinkedConnection } from "./linked-connection.ts";
 import { closeLink, giveBack } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
 import { IN_SET, type Membership } from "./membership.ts";
@@ -25,7 +24,7 @@ const SAMPLE_OF = 16;
  * The other half of its state is the link's, kept by the subclasses: see `stateful-connection.ts` and
  * `stateless-connection.ts`. A connection that is not in the set appears as `shutdown`, whatever its link does.
  */
-export abstract class EndpointConnection implements Connection {
+export abstract class EndpointConnection extends LinkedConnection implements Connection {
   readonly identity: string;
   endpoint: Endpoint;
   place = 0;
@@ -34,25 +33,21 @@ export abstract class EndpointConnection implements Connection {
   picks = 0;
   /** Attempts that have ever succeeded on it. */
   successes = 0;
-  /** How many attempts have reserved room but not begun yet: those of calls that waited in line. */
-  promised = 0;
   /** The most recent failure to open the link, or its loss; for diagnostics. */
   lastError: Error | undefined;
   /** Whether its link has no states (fetch). */
   abstract readonly stateless: boolean;
 
   protected readonly host: ConnectionHost<EndpointConnection>;
-  #link: Link;
   protected readonly backoff: Backoff;
   #membership: Membership = IN_SET;
   readonly #gate = new HealthGate();
-  #background: BackgroundCalls | undefined;
 
   constructor(endpoint: Endpoint, link: Link, host: ConnectionHost<EndpointConnection>) {
+    super(link);
     this.identity = endpointIdentity(endpoint);
     this.endpoint = endpoint;
     this.host = host;
-    this.#link = link;
     this.backoff = new Backoff(host.backoff, host.random);
   }
 
@@ -135,18 +130,13 @@ export abstract class EndpointConnection implements Connection {
   }
 
   get available(): boolean {
-    return this.usable && !this.#isFull() && this.host.limit?.reached(this.inFlight) !== true &&
+    return this.usable && !this.linkFull && this.host.limit?.reached(this.inFlight) !== true &&
       this.#gate.admits(this.picks);
   }
 
   /** Whether it is usable, but its server allows no more calls for now. */
   get full(): boolean {
-    return this.#isFull() && this.usable;
-  }
-
-  #isFull(): boolean {
-    const { room } = this.#link;
-    return room !== undefined && room <= this.promised;
+    return this.linkFull && this.usable;
   }
 
   /** Whether it is usable, but as many attempts are in flight as the transport's options allow. */
@@ -161,38 +151,6 @@ export abstract class EndpointConnection implements Connection {
   /** Whether its link is closed, or closing. */
   get closed(): boolean {
     return this.#membership.is === "closed";
-  }
-
-  /** Whether attempts are gRPC calls, according to its link. */
-  get grpc(): boolean {
-    return this.#link.protocol === "grpc";
-  }
-
-  get link(): Link {
-    return this.#link;
-  }
-
-  /** Lets another link take the place of the one that it has, and returns that. */
-  protected replaceLink(link: Link): Link {
-    const old = this.#link;
-    this.#link = link;
-    this.#background?.end();
-    this.#background = undefined;
-    return old;
-  }
-
-  /** Connect's transport to the endpoint. */
-  get transport(): Transport {
-    return this.#link.transport;
-  }
-
-  /**
-   * For calls of policies and health checks to its server alone, which are not attempts: they do not keep the process
-   * alive, and end when it is no longer ready. Undefined unless it is ready.
-   */
-  get background(): Transport | undefined {
-    if (this.state !== "ready") return undefined;
-    return this.#link.background ?? (this.#background ??= new BackgroundCalls(this.#link.transport));
   }
 
   // Attempts
@@ -262,7 +220,7 @@ export abstract class EndpointConnection implements Connection {
     this.tellFrom(from, undefined);
     if (this.#membership !== draining) return;
     if (this.inFlight === 0) return close();
-    giveBack(this.#link);
+    giveBack(this.link);
     // The calls it gave back may have been the last ones.
     if (this.#membership === draining) draining.timer = this.host.clock.timer(firstMs, close);
   }
@@ -288,7 +246,7 @@ export abstract class EndpointConnection implements Connection {
     if (this.#membership.is === "draining") this.#membership.timer?.cancel();
     this.#membership = { is: "closed" };
     this.stop();
-    await closeLink(this.#link, graceMs, streamGraceMs);
+    await closeLink(this.link, graceMs, streamGraceMs);
   }
 
   /** Starts the backoff of a failing link; not while it is draining, since it may never be restored. */
@@ -303,7 +261,7 @@ export abstract class EndpointConnection implements Connection {
   protected tellFrom(from: ConnectivityState, cause: Error | undefined): void {
     const { state } = this;
     if (state === from) return;
-    if (state !== "ready") this.#background?.end();
+    if (state !== "ready") this.endBackground();
     this.host.changed(this, from, cause);
   }
 }
