@@ -23,18 +23,13 @@ export class FailureRun {
    * of the fleet. Returns the run's length.
    */
   failed(nowMs: number, withinMs: number, successes: number, successesOfAll: number): number {
-    if (this.endedBy(successes) || nowMs - this.#sinceMs > withinMs) {
+    if (this.length === 0 || successes !== this.#successes || nowMs - this.#sinceMs > withinMs) {
       this.length = 0;
       this.#sinceMs = nowMs;
       this.#successes = successes;
       this.#successesOfAll = successesOfAll;
     }
     return ++this.length;
-  }
-
-  /** Whether there has been a success, or there was no failure. */
-  endedBy(successes: number): boolean {
-    return this.length === 0 || successes !== this.#successes;
   }
 
   /**

@@ -8,12 +8,13 @@ import { failurePercentageOutliers } from "./failure-percentage.ts";
 import type { HealthCheck, HealthEnvironment, HealthWatch } from "./health.ts";
 import { EJECT_OUTLIERS, type EjectOutliersOptions, type OutlierSettings, outlierSettings } from "./outlier-options.ts";
 import { successRateOutliers } from "./success-rate.ts";
+import { Suspects } from "./suspects.ts";
 import { TrackedEndpoint } from "./tracked-endpoint.ts";
 import { UsualLatency } from "./usual-latency.ts";
 import { verdictOf } from "./verdict.ts";
 
 /** How many endpoints that are not ready are remembered. */
-const MOST_AWAY = 1_000;
+const MOST_AWAY = 100;
 
 /**
  * A health check that ejects endpoints whose calls fail (outlier detection, gRFC A50), by what calls get: it probes
@@ -36,6 +37,7 @@ class OutlierWatch implements HealthWatch {
   readonly #settings: OutlierSettings;
   readonly #env: HealthEnvironment;
   readonly #ejections: Ejections;
+  readonly #suspects: Suspects;
   readonly #usual = new UsualLatency();
   /** Those that are ready, by connection. */
   readonly #ready = new Map<Connection, TrackedEndpoint>();
@@ -43,10 +45,6 @@ class OutlierWatch implements HealthWatch {
   readonly #known = new Map<string, TrackedEndpoint>();
   /** How many calls were answered with an error that is no fault of the server. */
   #otherSuccesses = 0;
-  /** How many ready endpoints are suspect. */
-  #suspects = 0;
-  /** Whether none is left that is neither suspect nor ejected. */
-  #allFail = false;
   /** The end of the interval; undefined while nothing fails, so that a healthy fleet needs no timer. */
   #interval: Timer | undefined;
   #failedInInterval = false;
@@ -55,6 +53,7 @@ class OutlierWatch implements HealthWatch {
     this.#settings = settings;
     this.#env = env;
     this.#ejections = new Ejections(settings, env);
+    this.#suspects = new Suspects(env, this.#ejections, this.#ready, (tracked) => this.#successesOf(tracked));
   }
 
   // Connections
@@ -74,16 +73,16 @@ class OutlierWatch implements HealthWatch {
     tracked.lost = false;
     this.#ready.set(connection, tracked);
     this.#ejections.ready(tracked);
-    this.#lookAtAll();
+    this.#suspects.look();
   }
 
   ended(connection: Connection): void {
     const tracked = this.#ready.get(connection);
     if (tracked === undefined) return;
-    this.#setSuspect(tracked, false);
+    this.#suspects.delete(tracked);
     this.#ready.delete(connection);
     this.#ejections.ended(tracked);
-    this.#lookAtAll();
+    this.#suspects.look();
   }
 
   restarted(connection: Connection): void {
@@ -102,9 +101,9 @@ class OutlierWatch implements HealthWatch {
   #release(tracked: TrackedEndpoint): void {
     tracked.run.end();
     tracked.clearVolume(this.#successesOf(tracked));
-    this.#setSuspect(tracked, false);
+    this.#suspects.delete(tracked);
     this.#ejections.release(tracked);
-    this.#lookAtAll();
+    this.#suspects.look();
   }
 
   #forget(tracked: TrackedEndpoint): void {
@@ -140,9 +139,9 @@ class OutlierWatch implements HealthWatch {
   #succeeded(tracked: TrackedEndpoint, outcome: Outcome): void {
     if (tracked.calm) return;
     tracked.run.end();
-    this.#setSuspect(tracked, false);
+    this.#suspects.delete(tracked);
     this.#ejections.learn(tracked, this.#ready.size, outcome, true);
-    this.#lookAtAll();
+    this.#suspects.look();
   }
 
   #failed(tracked: TrackedEndpoint, outcome: Outcome, code: Code): void {
@@ -151,13 +150,15 @@ class OutlierWatch implements HealthWatch {
     if (tracked.phase !== "in") this.#ejections.learn(tracked, this.#ready.size, outcome, false);
     const { consecutiveFailures: rule } = this.#settings;
     if (tracked.out || rule === undefined) return;
+    this.#suspects.review(tracked);
     const all = this.#successesOfAll();
     const length = tracked.run.failed(this.#env.now(), rule.withinMs, this.#successesOf(tracked), all);
-    const why = `its last ${length} calls failed, the last one with ${Code[code]}`;
-    const suspect = length >= rule.failures &&
-      !(tracked.run.othersSucceeded(all) && this.#eject(tracked, rule.baseEjectionMs, why));
-    this.#setSuspect(tracked, suspect);
-    this.#lookAtAll();
+    if (length >= rule.failures) {
+      const why = `its last ${length} calls failed, the last one with ${Code[code]}`;
+      const ejected = tracked.run.othersSucceeded(all) && this.#eject(tracked, rule.baseEjectionMs, why);
+      if (!ejected) this.#suspects.add(tracked);
+    }
+    this.#suspects.look();
   }
 
   /** Most successes are not heard of, only counted. */
@@ -172,7 +173,7 @@ class OutlierWatch implements HealthWatch {
   #eject(tracked: TrackedEndpoint, baseMs: number, why: string): boolean {
     if (!tracked.ready || !this.#ejections.eject(tracked, this.#ready.size, baseMs, why)) return false;
     tracked.run.end();
-    this.#setSuspect(tracked, false);
+    this.#suspects.delete(tracked);
     return true;
   }
 
@@ -187,6 +188,13 @@ class OutlierWatch implements HealthWatch {
 
   #endInterval(): void {
     this.#interval = undefined;
+    if (!this.#suspects.areAll) this.#lookForOutliers();
+    if (!this.#failedInInterval) return;
+    this.#beginInterval();
+    this.#failedInInterval = false;
+  }
+
+  #lookForOutliers(): void {
     const { successRate, failurePercentage, baseEjectionMs } = this.#settings;
     const all = [...this.#ready.values()].filter((tracked) => !tracked.out);
     for (const tracked of all) tracked.succeeded = this.#successesOf(tracked) - tracked.successesBefore;
@@ -202,55 +210,6 @@ class OutlierWatch implements HealthWatch {
         if (!tracked.out) this.#eject(tracked, baseEjectionMs, counts(tracked));
       }
     }
-    this.#lookAtAll();
-    if (!this.#failedInInterval) return;
-    this.#beginInterval();
-    this.#failedInInterval = false;
-  }
-
-  // When all fail
-
-  #setSuspect(tracked: TrackedEndpoint, suspect: boolean): void {
-    if (tracked.suspect === suspect || (suspect && !tracked.ready)) return;
-    tracked.suspect = suspect;
-    this.#suspects += suspect ? 1 : -1;
-  }
-
-  /** Whether all endpoints fail may have changed. */
-  #lookAtAll(): void {
-    const allFail = this.#noneIsLeft() && (this.#allFail || this.#noneHasRecovered());
-    if (allFail === this.#allFail) return;
-    this.#allFail = allFail;
-    if (allFail) this.#panic();
-    else this.#calmDown();
-  }
-
-  #noneIsLeft(): boolean {
-    const all = this.#ready.size;
-    return all > 1 && this.#suspects > 0 && this.#suspects + this.#ejections.out >= all;
-  }
-
-  /** Looks whether suspects had successes that were not heard of. */
-  #noneHasRecovered(): boolean {
-    for (const tracked of this.#ready.values()) {
-      if (tracked.suspect && tracked.run.endedBy(this.#successesOf(tracked))) this.#setSuspect(tracked, false);
-    }
-    return this.#noneIsLeft();
-  }
-
-  #panic(): void {
-    const shows = this.#env.panic(true);
-    for (const tracked of [...this.#ready.values()]) {
-      this.#ejections.release(tracked);
-      this.#setSuspect(tracked, true);
-      if (shows) this.#env.report(tracked.connection, new Error("its calls fail, as those to all other endpoints do"));
-    }
-  }
-
-  #calmDown(): void {
-    for (const tracked of [...this.#ready.values()]) {
-      if (tracked.ejected === undefined) this.#env.report(tracked.connection, "serving");
-    }
-    this.#env.panic(false);
+    this.#suspects.look();
   }
 }

@@ -28,6 +28,8 @@ export class TrackedEndpoint implements Volume {
   readonly run: FailureRun = new FailureRun();
   /** Whether its calls fail one after the other and it is not ejected, as others' fail as well. */
   suspect = false;
+  /** How many calls had succeeded when it became suspect: if more have, it no longer is. */
+  successesBeforeSuspicion = 0;
   phase: Phase = "in";
   /** When the phase began, on the clock's scale. */
   sinceMs = 0;

@@ -24,6 +24,8 @@ export class Fleet {
   readonly members: Member[] = [];
   readonly watch: HealthWatch;
   panic = false;
+  /** How often a panic, or its end, was declared. */
+  declared = 0;
 
   constructor(size: number, options: EjectOutliersOptions = {}, { panics = true }: { panics?: boolean } = {}) {
     const find = (connection: Connection) => this.members.find((member) => member.connection === connection)!;
@@ -48,6 +50,7 @@ export class Fleet {
           : find(connection).successes,
       panic: (on) => {
         this.panic = on && panics;
+        this.declared++;
         return panics;
       },
     });

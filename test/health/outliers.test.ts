@@ -263,6 +263,34 @@ describe("when all fail", () => {
     assert.deepEqual(fleet.ejected, [2], "it has failed before");
   });
 
+  it("the panic lasts, whatever was ejected before and however long all fail", async () => {
+    const fleet = new Fleet(6);
+    for (const i of [0, 1, 2]) ejectByRun(fleet, i);
+    for (const i of [3, 4, 5]) fleet.failures(i, 5);
+    assert.deepEqual([fleet.panic, fleet.ejected], [true, []]);
+    for (let minute = 0; minute < 5; minute++) {
+      for (const i of fleet.members.keys()) fleet.failures(i, 1);
+      await fleet.clock.advance(61_000);
+    }
+    assert.equal(fleet.declared, 1);
+    for (const { health } of fleet.members) assert.match(String(health), /^Error: its calls fail/);
+    fleet.calls(0, 1);
+    assert.deepEqual([fleet.declared, fleet.panic], [2, false]);
+  });
+
+  it("nobody is ejected at the end of an interval in which some failed more than others", async () => {
+    const fleet = new Fleet(3);
+    fleet.failures(0, 1);
+    for (const [i, succeeded, failed] of [[0, 10, 20], [1, 20, 5], [2, 20, 5]] as const) {
+      fleet.calls(i, succeeded);
+      fleet.failures(i, failed);
+    }
+    assert.deepEqual([fleet.panic, fleet.ejected], [true, []]);
+    await fleet.clock.advance(10_000);
+    fleet.calls(1, 1);
+    assert.deepEqual([fleet.panic, fleet.ejected], [false, []]);
+  });
+
   it("no health is reported where panics are off", () => {
     const fleet = new Fleet(3, {}, { panics: false });
     for (const i of [0, 1, 2]) fleet.failures(i, 9);

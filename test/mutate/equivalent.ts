@@ -149,24 +149,6 @@ export const equivalents: readonly Equivalent[] = [
     reason: "the sum is only compared with the one before",
   },
   {
-    file: "src/health/health-host.ts",
-    before: "#applied = 0;",
-    after: "#applied = 1;",
-    reason: "only compared for being the same",
-  },
-  {
-    file: "src/health/health-host.ts",
-    before: "const now = ++this.#applied;",
-    after: "const now = --this.#applied;",
-    reason: "only compared for being the same",
-  },
-  {
-    file: "src/transport/calls.ts",
-    before: "panicShare: options.panicShare ?? 0,",
-    after: "panicShare: options.panicShare,",
-    reason: "without a share nothing is less than it, as with a share of 0",
-  },
-  {
     file: "src/call/bounded-call.ts",
     before: "if (limit === undefined || !limit.provisional) return false;",
     after: "if (limit === undefined || !limit.provisional) return undefined;",
@@ -366,12 +348,6 @@ export const equivalents: readonly Equivalent[] = [
     before: "if (this.#watches.length === 0 || this.#closed) return;",
     after: "if (this.#watches.length === 0 && this.#closed) return;",
     reason: "without checks every connection is serving anyway, and after the end no check hears of it",
-  },
-  {
-    file: "src/health/health-host.ts",
-    before: 'if (reports === undefined || this.#closed || (reports[index] ?? "serving") === health) return;',
-    after: "if (reports === undefined || this.#closed || (reports[index]) === health) return;",
-    reason: "the same health is applied once more, which changes nothing",
   },
   {
     file: "src/transport/intercepted.ts",
