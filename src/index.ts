@@ -42,6 +42,8 @@ export { unavailable } from "./policy/policy.ts";
 export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment, PolicySnapshot } from "./policy/policy.ts";
 export { pickFirst } from "./policy/pick-first.ts";
 export type { PickFirstOptions } from "./policy/pick-first.ts";
+export { prequal } from "./policy/prequal.ts";
+export type { PrequalOptions } from "./policy/prequal.ts";
 export { random } from "./policy/random.ts";
 export { rendezvousHash } from "./policy/rendezvous-hash.ts";
 export type { RendezvousHashOptions } from "./policy/rendezvous-hash.ts";

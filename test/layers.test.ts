@@ -53,6 +53,7 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
     "src/option.ts",
     "src/endpoint.ts",
     "src/connectivity.ts",
+    "src/raw-method.ts",
     "src/hash",
     "src/connection",
     "gen/xds",

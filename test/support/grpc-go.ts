@@ -23,6 +23,7 @@ const PROGRAMS = {
   load: "bench/go/load",
   calls: "test/peers/clients/go",
   reporting: "test/peers/servers/go",
+  loads: "test/peers/servers/go-loads",
 } as const;
 export type GoProgram = keyof typeof PROGRAMS;
 
