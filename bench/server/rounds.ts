@@ -1,3 +1,6 @@
+import { createClient } from "@connectrpc/connect";
+import { Simple } from "../../gen/simple_pb.ts";
+import { grpcConnector } from "../../src/node.ts";
 import { median } from "../row.ts";
 import { type Lines, startScript } from "../process.ts";
 import { type ServerCase, unitsPerCall } from "./case.ts";
@@ -130,6 +133,7 @@ export async function runIdle(
       const before = residentBytes(server.pid);
       client = startScript("node", "server/idle.ts", [server.address, `${idleConnections}`]);
       await opened(client);
+      await answered(server.address);
       const bytesPerConnection = Math.round((residentBytes(server.pid) - before) / idleConnections);
       rows.push({ server: name, runtime, connections: idleConnections, bytesPerConnection });
       await first.end();
@@ -141,6 +145,15 @@ export async function runIdle(
     }
   }
   return rows;
+}
+
+/** A server with that many connections must take another, and answer. @throws Error if it doesn't */
+async function answered(address: string): Promise<void> {
+  const link = grpcConnector()({ address }, { draining() {}, lost() {} });
+  await link.connect!(AbortSignal.timeout(10_000));
+  const { value } = await createClient(Simple, link.transport).route({ data: "still" }, { timeoutMs: 10_000 });
+  await link.close(0);
+  if (value !== "still") throw new Error(`it answered ${JSON.stringify(value)}`);
 }
 
 async function opened(client: Lines): Promise<void> {

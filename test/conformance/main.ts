@@ -10,7 +10,10 @@ import { root } from "../support/process.ts";
 const VERSION = "v1.0.7";
 const MODULE = "connectrpc.com/conformance";
 
-const HELP = `npm run test:conformance -- [node] [bun] [deno] [--run PATTERN]
+const HELP = `npm run test:conformance -- [node] [bun] [deno] [--suite NAME] [--run PATTERN]
+
+  --suite NAME   grpc, fetch or server; default: all
+  --run PATTERN  only the cases that match
 
 Runs Connect's conformance suite ${VERSION} on each runtime: the client's gRPC over HTTP/2 (all kinds of calls, with and without
 TLS), its Connect and gRPC-Web over fetch, then the server's three protocols. Takes about five minutes after the suite is
@@ -74,8 +77,11 @@ if (args.includes("--help")) {
   process.exit(0);
 }
 const pattern = args.includes("--run") ? args.splice(args.indexOf("--run"), 2)[1] : undefined;
+const suite = args.includes("--suite") ? args.splice(args.indexOf("--suite"), 2)[1] : undefined;
 const runtimes = args.length > 0 ? args : Object.keys(RUNTIMES);
-if (runtimes.some((name) => RUNTIMES[name] === undefined)) {
+const all = [[grpc, "client", "grpc"], [overFetch, "client", "fetch"], [served, "server", "server"]] as const;
+const suites = all.filter(([, , title]) => suite === undefined || suite === title);
+if (suites.length === 0 || runtimes.some((name) => RUNTIMES[name] === undefined)) {
   console.error(HELP);
   process.exit(2);
 }
@@ -99,7 +105,6 @@ const { Dir } = JSON.parse(
 execFileSync("buf", ["build", join(Dir, "proto"), "-o", descriptors], { cwd: root, stdio: "inherit" });
 
 let failed = 0;
-const suites = [[grpc, "client", "gRPC"], [overFetch, "client", "fetch"], [served, "server", "server"]] as const;
 for (
   const [name, [configFor, mode, title]] of runtimes.flatMap((name) => suites.map((suite) => [name, suite] as const))
 ) {
