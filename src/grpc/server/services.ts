@@ -29,7 +29,7 @@ export class Services {
     const router = new RecordingRouter(options, { routes: this.routes, report: this.report, recorder });
     const registered = options.routes(router);
     if (!isPromise(registered)) return;
-    registered.then(undefined, () => {}); // What it fails with later matters no more.
+    Promise.resolve(registered).catch(() => {}); // What it fails with later matters no more.
     throw new TypeError(
       "option routes returned a promise: services must be registered before it returns. Await what they need first, " +
         "and create the server then",
@@ -59,7 +59,7 @@ function checkedValues(contextValues: ContextValuesOption): ContextValuesOption 
   return (request) => {
     const values = contextValues(request);
     if (!isPromise(values)) return values;
-    values.then(undefined, () => {});
+    Promise.resolve(values).catch(() => {});
     throw new TypeError(
       "option contextValues returned a promise: await what it needs in a requestGate or in an interceptor",
     );

@@ -12,16 +12,19 @@ const GRPC_WEB = "grpc-timeout";
  */
 export function withTimerLimit(header: Headers, maxTimeoutMs: number): Headers {
   const tooLong = (timeoutMs: number) => timeoutMs > MAX_DELAY_MS && timeoutMs <= maxTimeoutMs;
-  let limited = header;
-  const limit = (name: string, value: string) => {
-    if (limited === header) limited = new Headers(header);
-    limited.set(name, value);
-  };
   const connect = header.get(CONNECT), grpcWeb = header.get(GRPC_WEB);
-  if (connect !== null && /^\d{10}$/.test(connect) && tooLong(Number(connect))) limit(CONNECT, String(MAX_DELAY_MS));
-  // Eight digits hold no more than seconds here.
-  if (grpcWeb !== null && tooLong(parseTimeoutField(grpcWeb) ?? 0)) {
-    limit(GRPC_WEB, `${Math.floor(MAX_DELAY_MS / 1_000)}S`);
+  if (connect !== null && /^\d{10}$/.test(connect) && tooLong(Number(connect))) {
+    header = replaced(header, CONNECT, String(MAX_DELAY_MS));
   }
-  return limited;
+  // What is no timeout is not too long either. Eight digits hold no more than seconds here.
+  if (grpcWeb !== null && tooLong(Number(parseTimeoutField(grpcWeb)))) {
+    header = replaced(header, GRPC_WEB, `${Math.floor(MAX_DELAY_MS / 1_000)}S`);
+  }
+  return header;
+}
+
+function replaced(header: Headers, name: string, value: string): Headers {
+  const changed = new Headers(header);
+  changed.set(name, value);
+  return changed;
 }

@@ -30,6 +30,14 @@ describe("a gRPC server's calls", () => {
     assert.equal(trailer?.get("x-tail"), "t");
   });
 
+  it("take promises of other kinds from handlers", async (t) => {
+    const thenable = { then: (resolve: (answer: { value: string }) => void) => resolve({ value: "later" }) };
+    const { client } = pair(t, { route: () => thenable as never });
+    assert.equal((await client.route({})).value, "later");
+    const routes = () => thenable;
+    assert.throws(() => pair(t, {}, { server: { routes } }), /option routes returned a promise/);
+  });
+
   it("know the time they have left in whole milliseconds", async (t) => {
     const { client } = pair(t, {
       route: (_, { timeoutMs }) => ({ value: String(timeoutMs()) }),

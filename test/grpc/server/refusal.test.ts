@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Simple } from "../../../gen/simple_pb.ts";
 import { Dispatcher } from "../../../src/grpc/server/dispatcher.ts";
+import { Refusal } from "../../../src/grpc/server/refusal.ts";
 import { Services } from "../../../src/grpc/server/services.ts";
 import { BufferedBytes } from "../../../src/http2/server/buffered-bytes.ts";
+import { Deadlines } from "../../../src/time/deadline.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { Flag, FrameType } from "../../support/raw-http2/frame.ts";
 import { flushed, frame } from "../../http2/memory.ts";
@@ -97,6 +99,37 @@ for (const type of ["application/grpc", "application/json"] as const) {
     });
   });
 }
+
+describe("a refusal", () => {
+  const waiting = () => {
+    const clock = new ManualClock(), deadlines = new Deadlines(clock);
+    let refused = 0;
+    return { clock, deadlines, refusal: new Refusal(deadlines, () => refused++), refused: () => refused };
+  };
+
+  it("waits for five seconds, or for 64 MiB", async () => {
+    const timed = waiting(), large = waiting();
+    await timed.clock.advance(4_999);
+    assert.equal(timed.refused(), 0);
+    await timed.clock.advance(1);
+    assert.equal(timed.refused(), 1);
+    for (let n = 0; n < 64; n++) large.refusal.dropped(1_048_576);
+    assert.equal(large.refused(), 0);
+    large.refusal.dropped(1);
+    assert.equal(large.refused(), 1);
+  });
+
+  it("leaves no timer behind, however it ends", async () => {
+    const complete = waiting(), ended = waiting();
+    complete.refusal.complete();
+    ended.refusal.end();
+    for (const { clock, deadlines } of [complete, ended]) {
+      assert.equal(deadlines.pending, 0);
+      await clock.advance(10_000);
+    }
+    assert.deepEqual([complete.refused(), ended.refused()], [1, 0]);
+  });
+});
 
 describe("a message of application/grpc that is too large", () => {
   it("is refused by its deadline", async () => {

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Http2Connection } from "../../../src/http2/client/connection.ts";
 import { ServerConnection } from "../../../src/http2/server/connection.ts";
+import { Sweeper } from "../../../src/http2/server/sweeper.ts";
 import { bytePipe } from "../../support/byte-pipe.ts";
 import { eventually } from "../../support/eventually.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { encodeFrame, Flag, FrameType, Setting } from "../../support/raw-http2/frame.ts";
 import { END_HEADERS_STREAM, flushed, frame, TEMPLATE, TestStream } from "../memory.ts";
 import { HEAD, PREFACE, REQUEST, served, TestRequest, TRAILERS } from "./memory.ts";
@@ -195,6 +197,31 @@ describe("a server's HTTP/2 connection", () => {
     await flushed();
     assert.deepEqual(client.names(), ["rst:7 0"]);
     assert.equal(connection.state, "open");
+    // The next one, when none has waited for a while.
+    await clock.advance(5_000);
+    client.request(9, { end: false });
+    requests[4]!.respondWith(NOTHING);
+    await clock.advance(1_000);
+    await flushed();
+    assert.deepEqual(client.names(), ["headers:9", "headers:9 END", "rst:9 0"]);
+  });
+
+  it("has no timer for that while none is waited for, nor once it has ended", async () => {
+    const times = { handshakeTimeoutMs: 1_000_000, requestTimeoutMs: 1_000_000 };
+    const { client, requests, connection, clock } = served({ times, sweeper: new Sweeper(new ManualClock()) });
+    const before = clock.pending.length;
+    for (const id of [1, 3]) {
+      client.request(id, { end: false });
+      requests.at(-1)!.respondWith(NOTHING);
+      assert.equal(clock.pending.length, before + 1);
+      if (id === 1) await clock.advance(1_000);
+      if (id === 1) assert.equal(clock.pending.length, before);
+    }
+    connection.closed();
+    await clock.advance(10_000);
+    assert.deepEqual([clock.pending, connection.state], [[], "closed"]);
+    await flushed();
+    assert.ok(!client.names().includes("rst:3 0"));
   });
 
   it("cuts off requests before it ends the connection, and without a delay those beyond 1,000", async () => {
