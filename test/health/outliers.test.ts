@@ -193,6 +193,21 @@ describe("the life of an ejection", () => {
     assert.equal((member.health as Ejected).untilMs - fleet.clock.now(), 5_000, "as the first time");
   });
 
+  it("is forgotten when a hundred other endpoints have come and gone since", () => {
+    const back = (others: number) => {
+      const fleet = new Fleet(3);
+      ejectByRun(fleet);
+      fleet.lose(0);
+      for (let i = 0; i < others; i++) {
+        fleet.add({ address: `other${i}:1` });
+        fleet.lose(3 + i);
+      }
+      return fleet.add({ address: "0:1" }).health;
+    };
+    assert.ok(back(99) instanceof Ejected);
+    assert.equal(back(101), "serving");
+  });
+
   it("ends when another check finds that the server serves", () => {
     const fleet = new Fleet(3), member = fleet.members[0]!;
     ejectByRun(fleet);
@@ -243,6 +258,9 @@ describe("how many are ejected", () => {
     assert.deepEqual(fleet.ejected, [1]);
     fleet.regain(0);
     assert.deepEqual(fleet.ejected, [0, 1], "which is not undone");
+    fleet.watch.recovered!(fleet.members[1]!.connection);
+    ejectByRun(fleet, 1);
+    assert.deepEqual(fleet.ejected, [0], "one is the most again");
   });
 });
 
