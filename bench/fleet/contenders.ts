@@ -3,6 +3,7 @@ import {
   leastRequest,
   peakEwma,
   type Policy,
+  prequal,
   roundRobin,
   weightedRoundRobin,
 } from "../../src/index.ts";
@@ -19,6 +20,7 @@ export const POLICIES: readonly Contender[] = [
   contender("by load reports", () => weightedRoundRobin({ loadReports: {} })),
   contender("least request", leastRequest),
   contender("peak EWMA", peakEwma),
+  contender("prequal", prequal),
 ];
 
 /** Ejects at the second failure in a row, but not for long. */
@@ -56,6 +58,8 @@ export const TUNED_SLOW: readonly Contender[] = [
   { name: "least request: weights", options: () => ({ policy: leastRequest() }), weights: true },
   contender("peak EWMA: 2 s", () => peakEwma({ decayMs: 2_000 })),
   contender("peak EWMA: 0.5 s", () => peakEwma({ decayMs: 500 })),
+  contender("prequal: 0.2 s", () => prequal({ maxAgeMs: 200 })),
+  contender("prequal, else EWMA", () => prequal({ otherwise: peakEwma() })),
 ];
 
 /** Round robin without and with hedging, with its defaults. */

@@ -12,8 +12,8 @@ import { Random } from "../model/random.ts";
 /** What the process may be told to do, with which of the contenders. */
 export interface Order {
   readonly contender: string;
-  /** Calls per second, at random times; or as fast as they come back, so many at a time. */
-  readonly load: { readonly rate: number } | { readonly inFlight: number };
+  /** Calls per second, at random times. */
+  readonly rate: number;
   /** What a call works on average, in ms. */
   readonly workMs: number;
   readonly ms: number;
@@ -43,7 +43,7 @@ function clientOf(contender: string) {
   return { transport, simple: createClient(Simple, transport) };
 }
 
-async function run({ contender, load, workMs, ms }: Order): Promise<Measured> {
+async function run({ contender, rate, workMs, ms }: Order): Promise<Measured> {
   let client = clients.get(contender);
   if (client === undefined) {
     clients.set(contender, client = clientOf(contender));
@@ -54,15 +54,14 @@ async function run({ contender, load, workMs, ms }: Order): Promise<Measured> {
   const call = async () => {
     const startMs = performance.now();
     try {
-      await simple.route({ data: workMs === 0 ? "" : random.exponential(workMs).toFixed(3) });
+      await simple.route({ data: random.exponential(workMs).toFixed(3) });
     } catch {
       failed++;
     }
     latencies.add(performance.now() - startMs);
   };
   const endMs = performance.now() + ms, cpu = process.cpuUsage();
-  if ("rate" in load) await open(call, 1_000 / load.rate, endMs, random);
-  else await Promise.all(Array.from({ length: load.inFlight }, () => closed(call, endMs)));
+  await open(call, 1_000 / rate, endMs, random);
   const { user, system } = process.cpuUsage(cpu);
   return {
     calls: latencies.size,
@@ -82,10 +81,6 @@ async function open(call: () => Promise<void>, everyMs: number, endMs: number, r
     calls.push(call());
   }
   await Promise.all(calls);
-}
-
-async function closed(call: () => Promise<void>, endMs: number): Promise<void> {
-  while (performance.now() < endMs) await call();
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -1,6 +1,5 @@
 import { type Lines, startScript } from "../../process.ts";
 import type { FleetVerdict } from "../targets.ts";
-import { atMost } from "../targets.ts";
 import type { Measured, Order } from "./client.ts";
 
 /** How fast each server is: 750 calls of 5 ms a second, together. */
@@ -19,7 +18,7 @@ export interface RealReport {
   readonly verdicts: readonly FleetVerdict[];
 }
 
-/** A fleet of five servers and one client, each a process, in real time. Takes about two minutes. */
+/** A fleet of five servers and one client, each a process, in real time. Takes about a minute and a half. */
 export async function runReal(
   contenders: readonly string[],
   quick: boolean,
@@ -39,54 +38,28 @@ export async function runReal(
     };
     const rows: RealRow[] = [];
     for (const contender of contenders) {
-      const order = { contender, load: { rate: RATE }, workMs: WORK_MS };
+      const order = { contender, rate: RATE, workMs: WORK_MS };
       await measure({ ...order, ms: quick ? 1_000 : 3_000 });
       const before = await checks();
       const measured = await measure({ ...order, ms: quick ? 5_000 : 15_000 });
       rows.push({ contender, ...measured, probesPerCall: (await checks() - before) / measured.calls });
       log(`${contender}: p99 ${measured.p99Ms.toFixed(1)} ms, ${measured.cpuUsPerCall.toFixed(0)} µs of CPU per call`);
     }
-    const ratio = contenders.includes("prequal") ? await atFullSpeed(measure, quick) : undefined;
-    return { rows, verdicts: judge(rows, ratio) };
+    return { rows, verdicts: judge(rows) };
   } finally {
     await Promise.all([...servers, ...client === undefined ? [] : [client]].map((process) => process.end()));
   }
 }
 
-/** Client CPU of prequal ÷ round robin's when nothing but the client is the limit: the median of turns. */
-async function atFullSpeed(measure: (order: Order) => Promise<Measured>, quick: boolean): Promise<number> {
-  const ratios: number[] = [];
-  const turn = async (contender: string) =>
-    (await measure({ contender, load: { inFlight: 64 }, workMs: 0, ms: 250 })).cpuUsPerCall;
-  for (let i = 0; i < (quick ? 8 : 40); i++) {
-    const pair = i % 2 === 0 ? ["prequal", "round robin"] : ["round robin", "prequal"];
-    const cpu = new Map<string, number>();
-    for (const contender of pair) cpu.set(contender, await turn(contender));
-    // The first turns are those of the compiler.
-    if (i >= 4) ratios.push(cpu.get("prequal")! / cpu.get("round robin")!);
-  }
-  return ratios.sort((a, b) => a - b)[ratios.length >> 1]!;
-}
-
-function judge(rows: readonly RealRow[], fullSpeed: number | undefined): FleetVerdict[] {
-  const of = (contender: string) => rows.find((row) => row.contender === contender);
-  const prequal = of("prequal"), local = of("least request");
-  const probes = prequal?.probesPerCall;
-  const probeUs = prequal && local && (prequal.cpuUsPerCall - local.cpuUsPerCall) / prequal.probesPerCall;
-  return [
-    {
-      name: `prequal, ${RATE} calls/s of ${WORK_MS} ms: probes per call`,
-      bound: "0.9 to 1",
-      ratio: probes,
-      met: probes === undefined ? undefined : probes >= 0.9 && probes <= 1,
-    },
-    atMost(
-      "the same: CPU of a probe ÷ a call's with least request",
-      0.7,
-      probeUs && local && probeUs / local.cpuUsPerCall,
-    ),
-    atMost("prequal at full speed: client CPU ÷ round robin's", 1.1, fullSpeed),
-  ];
+/** What probes and calls cost is measured by `npm run bench:prequal`. */
+function judge(rows: readonly RealRow[]): FleetVerdict[] {
+  const probes = rows.find(({ contender }) => contender === "prequal")?.probesPerCall;
+  return [{
+    name: `prequal, ${RATE} calls/s of ${WORK_MS} ms: probes per call`,
+    bound: "0.9 to 1",
+    ratio: probes,
+    met: probes === undefined ? undefined : probes >= 0.9 && probes <= 1,
+  }];
 }
 
 async function expected<T>(answer: Promise<T | { error: string }>): Promise<T> {

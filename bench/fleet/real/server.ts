@@ -18,8 +18,7 @@ const server = createGrpcServer({
     router.service(Simple, {
       // The request says how much work it is, in ms.
       route: async ({ data }) => {
-        const workMs = Number(data);
-        if (workMs > 0) await new Promise<void>((resolve) => processor.start(workMs, resolve));
+        await new Promise<void>((resolve) => processor.start(Number(data), resolve));
         return { code: 200, value: data };
       },
     });
