@@ -268,12 +268,12 @@ describe("a call with hedging at fixed intervals (gRFC A6)", () => {
 
   it("waits for room like any other call when its only attempt finds none", async () => {
     const resolver = staticResolver(["a:1"]);
-    const { client, clock, inFlight, ready, sent, transport } = hedged({ maxAttempts: 2, delayMs: 100 }, { resolver });
+    const { client, inFlight, ready, sent, transport } = hedged({ maxAttempts: 2, delayMs: 100 }, { resolver });
     await ready();
     const call = client.route({ data: "x" });
     await settled();
     sent[0]!.fail(note(markAttempt(new ConnectError("full", Code.Unavailable), "not-sent"), "full"));
-    await clock.advance(100);
+    await settled();
     assert.equal(sent.length, 2);
     sent[1]!.answer();
     assert.equal((await call).value, "a:1: hello x");

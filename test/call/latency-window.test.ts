@@ -38,6 +38,20 @@ describe("a window of latencies", () => {
     assert.equal(window.exceededBy(0.02, 41_000), undefined);
   });
 
+  it("forgets each latency once, and does not count it any more", () => {
+    const window = new LatencyWindow();
+    for (let second = 0; second < 100; second++) {
+      for (const latencyMs of times(20, 1)) window.add(latencyMs, second * 1_000);
+      if (second >= 5) assert.ok(window.exceededBy(0.02, second * 1_000)! < 1.1, `${second}`);
+    }
+    assert.equal(window.exceededBy(0.02, 130_000), undefined);
+    for (const latencyMs of times(98, 1)) window.add(latencyMs, 130_000);
+    assert.equal(window.exceededBy(0.02, 130_000), undefined, "too few are left");
+    for (const latencyMs of times(2, 100)) window.add(latencyMs, 130_000);
+    assert.ok(window.exceededBy(0.02, 130_000)! < 1.1);
+    assert.ok(window.exceededBy(0.0199, 130_000)! >= 100);
+  });
+
   it("forgets everything in a longer pause", () => {
     const window = windowOf(times(100, 500));
     assert.equal(window.exceededBy(0.02, 3_600_000), undefined);

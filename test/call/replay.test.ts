@@ -39,6 +39,19 @@ describe("ReplayBuffer", () => {
     assert.equal(seen.taken, 5);
   });
 
+  it("gives several views at a time, of which one goes on when the call is committed to it", async () => {
+    for (const chosen of [0, 1]) {
+      const replay = new ReplayBuffer(numbers(5).messages);
+      const views = [replay.view(), replay.anotherView()];
+      assert.deepEqual(await take(views[0]!, 3), [0, 1, 2]);
+      assert.deepEqual(await take(views[1]!, 1), [0]);
+      replay.commit(views[chosen]);
+      assert.equal(views[1]!.closed, chosen === 0);
+      assert.deepEqual(await take(views[1 - chosen]!), []);
+      assert.deepEqual(await take(views[chosen]!), chosen === 0 ? [3, 4] : [1, 2, 3, 4]);
+    }
+  });
+
   it("does not pass return() and throw() of a view on to the caller's iterable", async () => {
     const { messages, seen } = numbers(5);
     const replay = new ReplayBuffer(messages);

@@ -61,6 +61,18 @@ describe("RetryPolicy", () => {
     }
   });
 
+  it("takes a token for an error with which the server forbids retries, whatever its code", () => {
+    const throttle = new RetryThrottle({ maxTokens: 4 });
+    const retry = policy({}, throttle);
+    const never = new ConnectError("no", Code.Aborted, { "grpc-retry-pushback-ms": "-1" });
+    for (const allows of [true, false]) {
+      assert.equal(retry.next(idempotent, 1, "answered", never), undefined);
+      assert.equal(throttle.allows, allows);
+    }
+    assert.equal(retry.covers(never), false);
+    assert.equal(retry.covers(unavailable), true);
+  });
+
   it("stops when half of the budget is gone, and goes on when successes have filled it again", () => {
     const throttle = new RetryThrottle({ maxTokens: 10, tokenRatio: 0.5 });
     const retry = policy({}, throttle);

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createRouterTransport, type Interceptor, type Transport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
+import { AdaptiveHedging, FixedHedging } from "../../src/call/hedging.ts";
 import { balance } from "../../src/call/options.ts";
 import { RetryThrottle } from "../../src/call/retry-throttle.ts";
-import { Settings } from "../../src/call/settings.ts";
+import { Settings, type SettingsOptions } from "../../src/call/settings.ts";
 import { rawMethod } from "../../src/raw-method.ts";
 import type { Resolution } from "../../src/resolver/resolver.ts";
-import type { ServiceConfig } from "../../src/resolver/service-config.ts";
+import type { MethodConfig, ServiceConfig } from "../../src/resolver/service-config.ts";
 import type { BalancedTransportOptions } from "../../src/transport/options.ts";
 import { type Balanced, balanced, failureOf } from "../support/balanced.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -472,6 +473,23 @@ describe("Settings", () => {
     assert.deepEqual([settings.of(route, config).timeoutMs, settings.of(route, config).maxTimeoutMs], [7, 7]);
     const open = settings.of(routeServerStream, config);
     assert.deepEqual([open.timeoutMs, open.maxTimeoutMs], [5, Infinity]);
+  });
+
+  it("hedge as the config says, else as the transport's options do, and not beyond those in one that never retries", () => {
+    const kind = (options: Partial<SettingsOptions>, given: MethodConfig) => {
+      const settings = new Settings({ clock: new ManualClock(), random: () => 0, ...options });
+      const { hedging, retry } = settings.of(Simple.method.route, { methods: { "proto.Simple": given } });
+      return [hedging?.constructor, retry !== undefined, settings.throttle !== undefined];
+    };
+    const fixed = { hedging: { maxAttempts: 2 } };
+    assert.deepEqual(kind({}, {}), [undefined, true, true]);
+    assert.deepEqual(kind({}, fixed), [FixedHedging, true, true]);
+    assert.deepEqual(kind({ hedge: {} }, {}), [AdaptiveHedging, true, true]);
+    assert.deepEqual(kind({ hedge: {} }, { hedging: false, retry: false }), [undefined, false, true]);
+    assert.deepEqual(kind({ hedge: {} }, fixed), [FixedHedging, true, true]);
+    assert.deepEqual(kind({ retry: false }, fixed), [undefined, false, false]);
+    assert.deepEqual(kind({ retry: false, hedge: {} }, fixed), [AdaptiveHedging, false, true]);
+    assert.deepEqual(kind({ retry: false, hedge: {} }, { hedging: false }), [undefined, false, true]);
   });
 
   it("know methods that are named like members of an object from those that are configured", () => {
