@@ -48,7 +48,9 @@ export function peakEwma(options: PeakEwmaOptions = {}): Policy {
   return (connections, previous, env) => {
     connectAll(connections);
     const circle = circleOf(connections);
-    const known = previous instanceof PeakEwmaPicker && previous.settings === settings ? previous.known : new WeakMap();
+    const known = previous instanceof PeakEwmaPicker && previous.settings === settings
+      ? previous.known
+      : new WeakMap<Connection, Latency>();
     return new PeakEwmaPicker({ settings, known, env }, {
       connections: circle,
       weights: registeredWeights(circle),
