@@ -68,7 +68,7 @@ export class UniversalStream extends ServerStream implements ResponseSink {
       ...this.#contextValues !== undefined && { contextValues: this.#contextValues(incomingRequest(this.#head, this)) },
     });
     // The handler of a unary method reads its request to the end, except for one that it refuses.
-    if (!this.longLived && !this.endReceived && this.#body.begun) await this.#rest();
+    if (!this.longLived && !this.endReceived && !this.#over && this.#body.begun) await this.#rest();
     if (response.body === undefined) {
       this.handled();
       return this.complete();

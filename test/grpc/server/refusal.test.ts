@@ -6,7 +6,7 @@ import { Dispatcher } from "../../../src/grpc/server/dispatcher.ts";
 import { Refusal } from "../../../src/grpc/server/refusal.ts";
 import { Services } from "../../../src/grpc/server/services.ts";
 import { BufferedBytes } from "../../../src/http2/server/buffered-bytes.ts";
-import { Deadlines } from "../../../src/time/deadline.ts";
+import { Deadlines, deadlinesOf } from "../../../src/time/deadline.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { Flag, FrameType } from "../../support/raw-http2/frame.ts";
 import { flushed, frame } from "../../http2/memory.ts";
@@ -70,6 +70,16 @@ for (const type of ["application/grpc", "application/json"] as const) {
       client.send(frame.data(1, NOTHING, Flag.endStream));
       assert.match(await read(), answered);
       assert.deepEqual([connection.state, connection.streams.size, buffered.held], ["open", 0, 0]);
+    });
+
+    it("is not waited for once its client has given it up, even if it is refused after that", async () => {
+      for (const pieces of [1, 10]) {
+        const { client, clock, connection, read } = await begun(type);
+        for (let i = 0; i < pieces; i++) client.send(frame.data(1, PIECE.subarray(0, 2_000)));
+        client.send(frame.reset(1, 8));
+        await read();
+        assert.deepEqual([deadlinesOf(clock).pending, connection.streams.size, connection.inUse], [0, 0, false]);
+      }
     });
 
     it("is refused after five seconds, and reset a second later", async () => {
