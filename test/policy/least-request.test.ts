@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { leastRequest } from "../../src/policy/least-request.ts";
+import { balanced } from "../support/balanced.ts";
 import {
   callExcluding,
   type FakeConnection,
@@ -45,11 +46,11 @@ describe("leastRequest", () => {
     const connections = even(20);
     connections.forEach((connection, i) => connection.inFlight = i);
     // The busiest `choices - 1` are never the best of as many.
-    for (const [choices, most] of [[2, 18], [5, 15], [10, 10], [100, 10]] as const) {
-      const picks = picksOf(pickerOf(connections, { choices }), connections, 20_000);
+    for (const [choices, most] of [[undefined, 18], [2, 18], [5, 15], [10, 10], [100, 10]] as const) {
+      const picks = picksOf(pickerOf(connections, choices === undefined ? {} : { choices }), connections, 20_000);
       assert.ok(picks.findLastIndex((n) => n > 0) <= most, `choices ${choices}: ${picks}`);
       // It is the best if it is among them: 1 - C(19, c) / C(20, c) = c / 20.
-      const share = picks[0]! / 20_000, expected = Math.min(choices, 10) / 20;
+      const share = picks[0]! / 20_000, expected = Math.min(choices ?? 2, 10) / 20;
       assert.ok(Math.abs(share - expected) < 0.02, `choices ${choices}: ${share}`);
     }
   });
@@ -99,6 +100,22 @@ describe("leastRequest", () => {
     }
   });
 
+  it("compares calls in flight by weight", () => {
+    const connections = weighted(Array.from({ length: 20 }, (_, i) => i < 10 ? 4 : 1));
+    for (const connection of connections) connection.inFlight = 1;
+    const picks = picksOf(pickerOf(connections), connections, 20_000);
+    const light = picks.slice(10).reduce((a, b) => a + b) / 20_000;
+    // Only if two light ones are drawn.
+    assert.ok(light < 0.06, `${light}`);
+  });
+
+  it("compares two of nine", () => {
+    const connections = even(9);
+    connections.forEach((connection, i) => connection.inFlight = i);
+    const share = picksOf(pickerOf(connections), connections, 20_000)[0]! / 20_000;
+    assert.ok(Math.abs(share - 2 / 9) < 0.02, `${share}`);
+  });
+
   it("finds the only one that is available among many of other weights", () => {
     const connections = weighted(Array.from({ length: 500 }, (_, i) => 1 + i % 7));
     const picker = pickerOf(connections);
@@ -136,13 +153,14 @@ describe("leastRequest", () => {
       all.forEach(({ available, inFlight }, i) => Object.assign(connections[i]!, { available, inFlight }));
       const excluded = connections.filter((_, i) => all[i]!.excluded);
       const fits = connections.filter((connection) => connection.available && !excluded.includes(connection));
-      const picked = pickerOf(connections, { choices }).pick(callExcluding(...excluded));
+      const picked = pickerOf(connections, choices === undefined ? {} : { choices }).pick(callExcluding(...excluded));
       if (fits.length === 0) assert.ok(picked === "wait" || picked instanceof Error);
       else assert.ok(fits.includes(picked as FakeConnection));
     }));
   });
 
   it("says which option is wrong", () => {
+    assert.throws(() => balanced({ policy: leastRequest as never }), /Call it: leastRequest\(…\)$/);
     assert.throws(
       () => leastRequest({ choices: 1 }),
       /^RangeError: option choices is 1: expected a whole number from 2$/,

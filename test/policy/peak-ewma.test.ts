@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code } from "@connectrpc/connect";
 import { peakEwma } from "../../src/policy/peak-ewma.ts";
+import { balanced } from "../support/balanced.ts";
 import {
   callExcluding,
   type FakeConnection,
@@ -134,6 +135,7 @@ describe("peakEwma", () => {
   });
 
   it("says which option is wrong", () => {
+    assert.throws(() => balanced({ policy: peakEwma as never }), /Call it: peakEwma\(…\)$/);
     assert.throws(() => peakEwma({ decayMs: 0 }), /^RangeError: option decayMs is 0: expected milliseconds above 0$/);
     assert.throws(() => peakEwma({ penaltyMs: -1 }), /^RangeError: option penaltyMs/);
   });

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Picker } from "../../src/policy/policy.ts";
 import { rendezvousHash, type RendezvousHashOptions } from "../../src/policy/rendezvous-hash.ts";
 import { Ranking, SLOTS } from "../../src/policy/rendezvous-ranking.ts";
+import { balanced } from "../support/balanced.ts";
 import {
   type FakeConnection,
   fakeConnection,
@@ -141,6 +142,7 @@ describe("rendezvousHash", () => {
       () => rendezvousHash({ boundedLoad: 0.9 }),
       /^RangeError: option boundedLoad is 0.9: expected a factor from 1$/,
     );
+    assert.throws(() => balanced({ policy: rendezvousHash as never }), /Call it: rendezvousHash\(…\)$/);
     assert.throws(() => rendezvousHash({ requestHashHeader: "x-bin" }), /^TypeError: option requestHashHeader/);
   });
 });
@@ -191,7 +193,7 @@ describe("rendezvousHash with bounded loads", () => {
 
   it("counts by weight, and only what can take calls", () => {
     const connections = weighted([3, 1]), picker = pickerOf(connections, { boundedLoad: 1 });
-    for (let i = 0; i < 400; i++) (picker.pick(keyed("a key")) as FakeConnection).inFlight++;
+    for (let i = 0; i < 400; i++) (picker.pick(keyed(`key ${i % 20}`)) as FakeConnection).inFlight++;
     assert.deepEqual(connections.map(({ inFlight }) => inFlight), [300, 100]);
     const halves = even(4);
     for (const connection of halves.slice(2)) failing(connection);

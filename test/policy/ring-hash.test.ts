@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Picker } from "../../src/policy/policy.ts";
 import { ringHash, type RingHashOptions } from "../../src/policy/ring-hash.ts";
+import { balanced } from "../support/balanced.ts";
 import { type FakeConnection, fakeConnection, fakeEnvironment, weighted } from "../support/fake-connections.ts";
 import { keyed } from "../support/simulation.ts";
 
@@ -207,6 +208,7 @@ describe("ringHash", () => {
   });
 
   it("says which option is wrong", () => {
+    assert.throws(() => balanced({ policy: ringHash as never }), /Call it: ringHash\(…\)$/);
     assert.throws(() => ringHash({ minRingSize: 0 }), /^RangeError: option minRingSize is 0/);
     assert.throws(() => ringHash({ maxRingSize: 8_388_609 }), /^RangeError: option maxRingSize/);
     assert.throws(() => ringHash({ minRingSize: 5_000 }), /expected at most maxRingSize, which is 4096$/);

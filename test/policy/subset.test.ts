@@ -144,6 +144,7 @@ describe("subset", () => {
   });
 
   it("says which option is wrong", () => {
+    assert.throws(() => balanced({ policy: subset as never }), /Call it: subset\(…\)$/);
     assert.throws(() => subset({} as never), /^TypeError: option size is undefined: expected a whole number from 1$/);
     assert.throws(() => subset({ size: 0 }), /^RangeError: option size is 0/);
     assert.throws(
