@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_200, allBytes: 36_600 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_400, allBytes: 35_000 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 34_900, allBytes: 55_700 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 62_700, allBytes: 90_700 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_500, allBytes: 108_400 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_400, allBytes: 36_800 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_600, allBytes: 35_200 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 35_100, allBytes: 55_900 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 62_900, allBytes: 90_900 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_700, allBytes: 108_600 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 51_500,
-    allBytes: 72_200,
+    ownBytes: 51_700,
+    allBytes: 72_400,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 65_700,
-    allBytes: 85_100,
+    ownBytes: 65_900,
+    allBytes: 85_300,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 82_100,
-    allBytes: 103_500,
+    ownBytes: 82_300,
+    allBytes: 103_700,
   },
 ];
