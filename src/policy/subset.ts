@@ -1,7 +1,8 @@
 import type { Connection } from "../connection/connection.ts";
 import { inHashOrder, randomSeed } from "../hash/hash-order.ts";
 import type { Uint64 } from "../hash/xxh64.ts";
-import { checkOptions, type Checks, made, makes, required, wholeNumber } from "../option.ts";
+import { checkOptions, type Checks, made, required, wholeNumber } from "../option.ts";
+import { checkPolicy } from "./check-policy.ts";
 import { defaultPolicy } from "./default-policy.ts";
 import type { Policy, PolicyEnvironment } from "./policy.ts";
 
@@ -27,7 +28,7 @@ const OPTIONS: Checks<SubsetOptions> = { size: /* @__PURE__ */ required(wholeNum
  */
 export function subset(options: SubsetOptions, policy: Policy = defaultPolicy()): Policy {
   checkOptions("subset()", options, OPTIONS);
-  isPolicy("policy", policy);
+  checkPolicy(policy);
   const { size } = options;
   const states = new WeakMap<PolicyEnvironment, State>();
   let seed: Uint64 | undefined;
@@ -55,7 +56,5 @@ interface State {
   /** In the same order. */
   readonly chosen: readonly Connection[];
 }
-
-const isPolicy = /* @__PURE__ */ makes("a policy, such as roundRobin()", (value) => typeof value === "function");
 
 made(subset);
