@@ -123,7 +123,7 @@ class OutlierWatch implements HealthWatch {
     if (tracked === undefined) return;
     const { code, method, headerMs } = outcome;
     if (code === undefined) {
-      if (headerMs !== undefined && !Number.isNaN(headerMs)) this.#usual.add(method, headerMs);
+      if (headerMs !== undefined && headerMs >= 0) this.#usual.add(method, headerMs);
       return this.#succeeded(tracked, outcome);
     }
     const verdict = verdictOf(outcome, this.#settings.codes, this.#usual.of(method));

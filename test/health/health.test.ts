@@ -287,6 +287,17 @@ describe("health checks", () => {
     await transport.close();
   });
 
+  it("hear of all attempts, with times, if one of them wants that", async () => {
+    const heard: number[] = [];
+    const { client, ready, transport } = balanced({
+      health: [() => ({ outcome: (_, { latencyMs }) => void heard.push(latencyMs) })],
+    });
+    await ready();
+    for (let i = 0; i < 100; i++) await client.route({});
+    assert.deepEqual(heard, Array(100).fill(0));
+    await transport.close();
+  });
+
   it("have no say in a connection that was lost: calls wait for it, and the panic share is that of the others", async () => {
     const { check, say } = manual();
     const { client, clock, links, transport } = balanced({ health: [check], panicShare: 0.5, links: { auto: false } });

@@ -191,6 +191,29 @@ describe("the life of an ejection", () => {
     assert.deepEqual([member.health, member.allowed], ["serving", Infinity]);
     ejectByRun(fleet, 1, 4);
     assert.equal((member.health as Ejected).untilMs - fleet.clock.now(), 5_000, "as the first time");
+    fleet.lose(1);
+    fleet.regain(1);
+    assert.ok(member.health instanceof Ejected, "it was not restarted again");
+  });
+
+  it("has no effect on another server at the same address", async () => {
+    const fleet = new Fleet(3), member = fleet.members[0]!;
+    ejectByRun(fleet);
+    fleet.lose(0);
+    member.connection.endpoint = { address: "0:1", incarnation: "2" };
+    fleet.regain(0);
+    await fleet.clock.advance(5_000);
+    assert.deepEqual([member.health, member.allowed], ["serving", Infinity]);
+  });
+
+  it("does not begin because of what happened before another check found that the server serves", async () => {
+    const fleet = new Fleet(3, { consecutiveFailures: false });
+    fleet.failures(0, 20);
+    fleet.calls(1, 20);
+    fleet.watch.recovered!(fleet.members[0]!.connection);
+    fleet.calls(0, 20);
+    await fleet.clock.advance(10_000);
+    assert.deepEqual(fleet.ejected, []);
   });
 
   it("is forgotten when a hundred other endpoints have come and gone since", () => {
@@ -408,7 +431,12 @@ describe("at the end of an interval", () => {
   });
 
   it("the algorithms can be off or have other limits, and the interval and base can be others", async () => {
-    const off = new Fleet(6, { consecutiveFailures: false, failurePercentage: false, successRate: false });
+    const off = new Fleet(6, {
+      consecutiveFailures: false,
+      failurePercentage: false,
+      successRate: false,
+      intervalMs: 500,
+    });
     const other = new Fleet(2, {
       consecutiveFailures: false,
       failurePercentage: { threshold: 10, requestVolume: 2, minimumHosts: 2 },
@@ -509,6 +537,11 @@ describe("what counts", () => {
     assert.deepEqual([after(Code.NotFound), after(Code.InvalidArgument)], [0, 0]);
     assert.deepEqual([after(Code.Internal), after(Code.ResourceExhausted), after(Code.Canceled)], [1, 1, 1]);
     assert.equal(after(Code.NotFound, "maybe-processed"), 1, "that is not the server's");
+    const fleet = new Fleet(3);
+    fleet.failures(0, 4);
+    fleet.calls(1, 1, { code: Code.NotFound });
+    fleet.failures(0, 1);
+    assert.deepEqual(fleet.ejected, [0], "another server answered");
   });
 
   it("is nothing of endpoints that nobody knows", () => {
@@ -547,6 +580,15 @@ describe("successes that are only counted", () => {
     assert.equal(fleet.panic, true);
   });
 
+  it("don't keep one that fails again from being one of them", () => {
+    const fleet = new Fleet(2);
+    fleet.failures(0, 5);
+    fleet.unheard(0, 1);
+    fleet.failures(0, 5);
+    fleet.failures(1, 5);
+    assert.equal(fleet.panic, true);
+  });
+
   it("are part of an interval's calls", async () => {
     const fleet = new Fleet(2, { consecutiveFailures: false });
     for (const i of [0, 1]) fleet.unheard(i, 100);
@@ -566,6 +608,12 @@ describe("successes that are only counted", () => {
       fleet.calls(1, 1, { headerMs: NaN });
     }
     assert.deepEqual(fleet.ejected, []);
+    fleet.calls(1, 20);
+    for (let i = 0; i < 10; i++) {
+      fleet.calls(0, 1, { code: Code.DeadlineExceeded, end: "maybe-processed", headerMs: undefined, timeoutMs: 50 });
+      fleet.calls(1, 1, { headerMs: NaN });
+    }
+    assert.deepEqual(fleet.ejected, [0], "unlike calls that were timed");
   });
 });
 
