@@ -80,7 +80,11 @@ export class Suspects {
   }
 
   #calmDown(): void {
-    for (const tracked of [...this.#ready.values()]) this.#env.report(tracked.connection, "serving");
+    for (const tracked of [...this.#ready.values()]) {
+      // What failed until now says nothing about one of them.
+      tracked.clearVolume(this.#successesOf(tracked));
+      this.#env.report(tracked.connection, "serving");
+    }
     this.#env.panic(false);
   }
 }

@@ -332,6 +332,15 @@ describe("when all fail", () => {
     assert.deepEqual([fleet.panic, fleet.ejected], [false, []]);
   });
 
+  it("nobody is ejected afterwards for failures of that time", async () => {
+    const fleet = new Fleet(3);
+    for (const [i, failed] of [30, 20, 20].entries()) fleet.failures(i, failed);
+    assert.equal(fleet.panic, true);
+    for (const i of [0, 1, 2]) fleet.calls(i, 25);
+    await fleet.clock.advance(10_000);
+    assert.deepEqual([fleet.panic, fleet.ejected], [false, []]);
+  });
+
   it("no health is reported where panics are off", () => {
     const fleet = new Fleet(3, {}, { panics: false });
     for (const i of [0, 1, 2]) fleet.failures(i, 9);
