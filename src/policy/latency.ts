@@ -34,6 +34,10 @@ export class Latency {
   readonly #settings: LatencySettings;
   /** A server that was restarted begins anew. */
   readonly incarnation: string | undefined;
+  /**
+   * The logarithm of the latency, as it would have been when the clock was at 0. Scores compare as latencies do at any
+   * time, without looking at the clock. -Infinity: nothing is known.
+   */
   #score = -Infinity;
   /** A picker's scores, which are kept up to date, and whose this is. */
   #scores: Float64Array | undefined;
@@ -49,14 +53,6 @@ export class Latency {
   constructor(settings: LatencySettings, incarnation?: string) {
     this.#settings = settings;
     this.incarnation = incarnation;
-  }
-
-  /**
-   * The logarithm of the latency, as it would have been when the clock was at 0. Scores compare as latencies do at any
-   * time, without looking at the clock. -Infinity: nothing is known.
-   */
-  get score(): number {
-    return this.#score;
   }
 
   /** The score while nothing is known and calls are in flight. */
@@ -111,7 +107,7 @@ export class Latency {
     const doubledMs = Math.min(2 * this.at(nowMs), MOST_MS);
     const ms = Math.max(latencyMs, doubledMs, Math.min(this.#settings.penaltyMs, leftMs));
     // A single one enters the average like any other call; of several in a row, each counts for more.
-    this.#average(nowMs, ms, this.#failures > 1 ? 1 - 0.5 ** (this.#failures - 1) : 0);
+    this.#average(nowMs, ms, 1 - 0.5 ** (this.#failures - 1));
   }
 
   /** The new one counts for as much as time has passed since the last, and for `part` at least. */

@@ -77,7 +77,11 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
     near: [...CALLS, ...BALANCING],
     far: ["test/grpc/*.test.ts", "test/node/*.test.ts"],
   },
-  policy: { sources: ["src/policy/*.ts"], near: ["test/policy/*.test.ts"], far: CALLS },
+  policy: {
+    sources: ["src/policy/*.ts", "src/hash/*.ts"],
+    near: ["test/policy/*.test.ts", "test/hash/*.test.ts"],
+    far: CALLS,
+  },
   registry: {
     sources: ["src/registry/**/*.ts"],
     near: ["test/registry/*.test.ts", "test/etcd/renew.test.ts"],

@@ -118,6 +118,15 @@ describe("ringHash() over real connections", () => {
     },
   );
 
+  it("opens what many calls need at the same time", { timeout: 60_000 }, async (t) => {
+    const { client } = transportTo(t, resolverOf(await serversOf(t, 5)), ringHash());
+    const call = async (key: string) => [key, (await client.route({}, balance({ hashKey: key }))).value] as const;
+    const keys = Array.from({ length: 200 }, (_, i) => `${i}`);
+    const cold = await Promise.all(keys.map(call)), warm = await Promise.all(keys.map(call));
+    assert.deepEqual(cold, warm);
+    assert.equal(new Set(cold.map(([, value]) => value)).size, 5);
+  });
+
   it("goes on to another server when one is gone", { timeout: 60_000 }, async (t) => {
     const servers = await serversOf(t, 3);
     const { client } = transportTo(t, resolverOf(servers), ringHash());

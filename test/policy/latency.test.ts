@@ -104,6 +104,25 @@ describe("a latency", () => {
     assert.equal(latencyAfter([[0, { ...abandoned, headerMs: 20 }]], 0), 20);
   });
 
+  it("learns from a stream whose headers were slow", () => {
+    assert.equal(latencyAfter([[0, { latencyMs: 6_000, headerMs: 5_000 }]], 0), 5_000);
+  });
+
+  it("takes a deadline for passed a few milliseconds early, as servers do", () => {
+    const overdue = (leftMs: number) => ({ latencyMs: 100 - leftMs, timeoutMs: 100, code: Code.DeadlineExceeded });
+    assert.equal(latencyAfter([[0, { ...overdue(5), end: "maybe-processed" }]], 0), 95);
+    assert.equal(latencyAfter([[0, took(200)], [10_000, { ...overdue(5), end: "maybe-processed" }]], 10_000), 95);
+    assert.ok(latencyAfter([[0, took(200)], [10_000, { ...overdue(6), end: "maybe-processed" }]], 10_000) > 95);
+  });
+
+  it("reckons with a server that has not answered yet less and less, and anew after a call that was not sent", () => {
+    const latency = new Latency({ decayMs: 10_000, penaltyMs: 0 });
+    const first = latency.waitingScore(0);
+    assert.equal(latency.waitingScore(5_000), first, "a score does not depend on the time");
+    latency.learn(outcome({ end: "not-sent" }), 5_000);
+    assert.ok(Math.abs(latency.waitingScore(5_000) - first - 0.5) < 1e-9);
+  });
+
   it("learns nothing from what was not sent", () => {
     assert.equal(latencyAfter([[0, { end: "not-sent", code: Code.Unavailable, latencyMs: 0 }]], 0), 0);
   });

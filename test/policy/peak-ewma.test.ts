@@ -95,6 +95,13 @@ describe("peakEwma", () => {
     assert.equal(second.describe!(fakeConnection("c:1")), undefined);
   });
 
+  it("compares two", () => {
+    const connections = even(20), picker = pickerOf(connections);
+    connections.forEach((connection, i) => picker.done!(connection, outcome(took(1 + i)), callExcluding()));
+    const share = picksOf(picker, connections, 20_000)[0]! / 20_000;
+    assert.ok(Math.abs(share - 2 / 20) < 0.01, `${share}`);
+  });
+
   it("gives a server that is ten times slower less than 15 % of its even share", () => {
     for (const count of [3, 10]) {
       const servers = even(count).map((_, i) => ({ workers: 10, serviceMs: exponential(i === 0 ? 100 : 10) }));

@@ -64,6 +64,18 @@ describe("subset", () => {
     }
   });
 
+  it("leaves open what stays in it", () => {
+    const { policy, seen } = seeing(),
+      env = fakeEnvironment(),
+      decorated = subset({ size: 5 }, policy),
+      all = servers(20);
+    const picker = decorated(all, undefined, env), before = [...seen()];
+    let closed = 0;
+    for (const connection of all) Object.assign(connection, { disconnect: () => closed++ });
+    decorated(all.filter((connection) => connection !== before[0]), picker, env);
+    assert.equal(closed, 1, "the one that has left");
+  });
+
   it("leaves connections alone that it did not use", () => {
     const { policy } = seeing(), all = servers(20);
     for (const connection of all) connection.connect();
