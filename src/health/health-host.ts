@@ -117,7 +117,7 @@ export class HealthHost implements OutcomeListener {
   #begin(connection: EndpointConnection): void {
     const { incarnation } = connection.endpoint;
     this.#ready.set(connection, { reports: [], restricts: [], incarnation, weak: false, ejected: false });
-    if (this.#panic) connection.healthIgnored = true;
+    connection.healthIgnored = this.#panic;
     const { background } = connection;
     if (background !== undefined) this.#notify("ready", (watch) => watch.ready?.(connection, background));
     this.#panicTurned();
@@ -127,7 +127,6 @@ export class HealthHost implements OutcomeListener {
     this.#ready.delete(connection);
     this.#count(ready, false, false);
     connection.setHealth("serving");
-    connection.healthIgnored = false;
     connection.allow(Infinity);
     this.#notify("ended", (watch) => watch.ended?.(connection));
     this.#panicTurned();

@@ -85,6 +85,17 @@ describe("a transport", () => {
     await transport.close();
   });
 
+  it("counts in errors how many are ejected", async () => {
+    const addresses = ["a:1", "b:1", "c:1", "d:1", "e:1", "f:1"];
+    const { links } = servers("b:1", "c:1", "d:1");
+    const { client, ready, transport } = balanced({ links, resolver: staticResolver(addresses) });
+    await ready();
+    let last: unknown;
+    for (let i = 0; i < 60; i++) await client.route({}).catch(({ cause }) => last = cause);
+    assert.equal(String(last), "Error: 3 of 6 connected endpoints are ejected");
+    await transport.close();
+  });
+
   it("writes its snapshot as JSON, with errors as text", async () => {
     const { links } = servers("b:1");
     const resolver = manualResolver();

@@ -211,6 +211,57 @@ describe("health checks", () => {
     await Promise.all([transport.close(), connected]);
   });
 
+  it("end a panic when enough other connections become ready, and have their say in those that return later", async () => {
+    const { check, say } = manual();
+    const resolver = manualResolver();
+    const { clock, links, ready, transport } = balanced({ health: [check], panicShare: 0.5, resolver });
+    const tell = (...addresses: string[]) => {
+      resolver.tell({ endpoints: addresses.map((address) => ({ address })) });
+      return clock.advance(100);
+    };
+    const connected = ready();
+    await tell("a:1", "b:1", "c:1");
+    await connected;
+    for (const address of ["a:1", "b:1"]) say(address, new Error("ill"));
+    assert.equal(transport.snapshot().panic, true);
+    await tell("a:1", "b:1", "c:1", "d:1", "e:1");
+    assert.equal(transport.snapshot().panic, false, "three of five serve");
+    say("c:1", new Error("ill, too"));
+    assert.equal(transport.snapshot().panic, true);
+    await clock.advance(20_000);
+    links.get("a:1")!.events.lost(new Error("gone"));
+    assert.equal(transport.snapshot().panic, false, "two of four serve");
+    await clock.advance(100);
+    say("c:1", "serving");
+    say("a:1", new Error("still ill"));
+    assert.deepEqual(transport.snapshot().endpoints!.map(({ available }) => available), [
+      false,
+      false,
+      true,
+      true,
+      true,
+    ]);
+    await transport.close();
+  });
+
+  it("cause no event of a connection that is not held back, when one report leads to another", async () => {
+    const { check, say } = manual();
+    const told: string[] = [];
+    const { ready, transport } = balanced({
+      health: [check],
+      panicShare: 0.5,
+      onEvent(event) {
+        if (event.type !== "connection-health") return;
+        told.push(`${event.endpoint.address} ${event.health}`);
+        if (event.endpoint.address === "a:1") say("b:1", new Error("as ill as the other"));
+      },
+    });
+    await ready();
+    say("a:1", new Error("ill"));
+    assert.deepEqual(told, ["a:1 failing", "a:1 serving"]);
+    await transport.close();
+  });
+
   it("may declare a panic, unless the panic share is 0", async () => {
     for (const panicShare of [0.1, 0]) {
       let env: HealthEnvironment | undefined;
