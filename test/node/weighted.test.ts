@@ -62,6 +62,8 @@ describe("three servers that registered with the weights 9, 1 and 1", () => {
       );
       await answersOf(call, 5);
       assert.deepEqual(await answersOf(call, 110), { a: 90, b: 10, c: 10 });
+      const weights = () => transport.snapshot().endpoints!.map(({ endpoint, policy }) => [endpoint.weight, policy]);
+      assert.deepEqual(new Map(weights() as [number, unknown][]), new Map([[9, { weight: 9 }], [1, { weight: 1 }]]));
       await registrations[1]!.update({ weight: 9 });
       await eventually(
         "the weight is known",
