@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { createRouterTransport } from "@connectrpc/connect";
+import { OpenRcaService } from "../../gen/xds/service/orca/v3/orca_pb.ts";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import type { Picker } from "../../src/policy/policy.ts";
 import { type LoadReportWeightOptions, weightedRoundRobin } from "../../src/policy/weighted-round-robin.ts";
@@ -11,6 +13,7 @@ import {
   fakeEnvironment,
   picksOf,
 } from "../support/fake-connections.ts";
+import { eventually } from "../support/eventually.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 function outcome(init: ReportInit | undefined): Outcome {
@@ -145,6 +148,58 @@ describe("weightedRoundRobin by load reports", () => {
     assert.deepEqual(describe(connections[0]!), { weight: undefined });
     await clock.advance(1_000);
     assert.deepEqual(connections.map(describe), [{ weight: 200 }, { weight: undefined }, { weight: undefined }]);
+  });
+
+  it("opens idle connections, and goes on around the circle through new pickers and updates", async () => {
+    const { clock, connections, picks, rebuild } = setUp();
+    Object.assign(connections[0]!, { state: "idle", available: false });
+    rebuild();
+    assert.equal(connections[0]!.state, "connecting");
+    Object.assign(connections[0]!, { state: "ready", available: true });
+    const all = [0, 0, 0];
+    for (let i = 0; i < 30; i++) {
+      picks(1).forEach((count, at) => all[at]! += count);
+      if (i % 2 === 0) rebuild();
+      else await clock.advance(1_000);
+    }
+    assert.deepEqual(all, [10, 10, 10]);
+  });
+
+  it("asks for reports out of band if it is told to, on one stream, and then ignores those of answers", async () => {
+    const connections = ["a:1", "b:1"].map((address) => fakeConnection(address));
+    const utilization = [0.25, 0.75], asked = [0, 0];
+    let open = 0;
+    const transports = connections.map((_, i) =>
+      createRouterTransport((router) =>
+        router.service(OpenRcaService, {
+          async *streamCoreMetrics(_request, { signal }) {
+            asked[i]!++;
+            open++;
+            signal.addEventListener("abort", () => open--);
+            yield busy(utilization[i]!);
+            await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("over"))));
+          },
+        })
+      )
+    );
+    const clock = new ManualClock();
+    const env = {
+      ...fakeEnvironment(clock),
+      transport: (of: Connection) => transports[connections.indexOf(of as never)],
+    };
+    const policy = weightedRoundRobin({ loadReports: { outOfBandPeriodMs: 1_000, blackoutPeriodMs: 0 } });
+    const first = policy(connections, undefined, env);
+    await eventually("all have reported", () => {
+      return connections.every((connection) => first.describe?.(connection)?.["weight"] !== undefined);
+    });
+    const picker = policy(connections, first, env);
+    near(picksOf(picker, connections, 400), [300, 100]);
+    picker.done?.(connections[0]!, outcome(busy(100)), callExcluding());
+    await clock.advance(1_000);
+    near(picksOf(picker, connections, 400), [300, 100]);
+    assert.deepEqual(asked, [1, 1]);
+    picker.close?.();
+    await eventually("the streams have ended", () => open === 0);
   });
 
   it("needs no timers", () => {

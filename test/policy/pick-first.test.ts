@@ -248,6 +248,57 @@ describe("pickFirst", () => {
     assert.equal(connections[2]!.state, "connecting");
   });
 
+  it("stays with its endpoint although the first one is ready again", () => {
+    const [a, b] = [fakeConnection("a:1"), fakeConnection("b:1", { place: 1 })];
+    // Over links without states, whatever doesn't fail is ready.
+    b.disconnect = () => {};
+    Object.assign(a, { state: "transient_failure", available: false, failure: new Error("refused"), disconnect() {} });
+    const policy = pickFirst(), env = fakeEnvironment();
+    const first = policy([a, b], undefined, env);
+    assert.equal(first.pick(callExcluding()), b);
+    Object.assign(a, { state: "ready", available: true, failure: undefined });
+    assert.equal(policy([a, b], first, env).pick(callExcluding()), b);
+  });
+
+  it("has no timer once it has an endpoint, nor once all have failed, and asks for a new picker once", async () => {
+    const clock = new ManualClock(), env = fakeEnvironment(clock), policy = pickFirst();
+    const connections = ["a:1", "b:1"].map((address, place) => {
+      return fakeConnection(address, { place, state: "idle", available: false });
+    });
+    let picker = policy(connections, undefined, env);
+    await clock.advance(250);
+    assert.deepEqual(connections.map(({ state }) => state), ["connecting", "connecting"]);
+    Object.assign(connections[1]!, { state: "ready", available: true });
+    picker = policy(connections, picker, env);
+    assert.deepEqual([connections[0]!.state, clock.pending], ["idle", []]);
+    Object.assign(connections[1]!, { state: "idle", available: false });
+    picker = policy(connections, picker, env);
+    for (let i = 0; i < 3; i++) assert.equal(picker.pick(callExcluding()), "wait");
+    assert.equal(env.updates, 1);
+    const failed = { state: "transient_failure", failure: new Error("refused") } as const;
+    for (const connection of connections) Object.assign(connection, failed);
+    picker = policy(connections, picker, env);
+    assert.ok(picker.pick(callExcluding()) instanceof Error);
+    assert.deepEqual([env.updates, clock.pending], [1, []]);
+  });
+
+  it("begins anew, one after the other, with a set that follows an empty one", () => {
+    const idle = () =>
+      ["a:1", "b:1"].map((address, place) => {
+        return fakeConnection(address, { place, state: "idle", available: false });
+      });
+    const env = fakeEnvironment(), policy = pickFirst();
+    const failing = idle().map((connection) => {
+      return Object.assign(connection, { state: "transient_failure", failure: new Error("refused") });
+    });
+    for (const before of [undefined, policy(failing, undefined, env)]) {
+      const empty = policy([], before, env), connections = idle();
+      const picker = policy(connections, empty, env);
+      assert.equal(picker.pick(callExcluding()), "wait");
+      assert.deepEqual(connections.map(({ state }) => state), ["connecting", "idle"]);
+    }
+  });
+
   it("waits for its endpoint if that has no room, or if the call excludes it", () => {
     const connections = [fakeConnection("a:1"), fakeConnection("b:1", { place: 1, state: "idle", available: false })];
     const picker = pickFirst()(connections, undefined, fakeEnvironment());

@@ -31,6 +31,7 @@ describe("a weight by load reports", () => {
     assert.equal(weightBy(report(100, 100, 0.5)), 66.67);
     assert.equal(weightBy(report(100, 10, 0.5), { errorUtilizationPenalty: 0 }), 200);
     assert.equal(weightBy(report(100, 10, 0.5), { errorUtilizationPenalty: 5 }), 100);
+    assert.equal(weightBy(report(0.5, 0.25, 1)), 0.33);
     assert.equal(
       weightBy(report(100, 0, 0.5, { namedMetrics: { queue: 2 } }), { metricNames: ["named_metrics.queue"] }),
       50,
@@ -38,7 +39,13 @@ describe("a weight by load reports", () => {
   });
 
   it("does not follow from a report without calls, without utilization, or with numbers that can't be", () => {
-    for (const [qps, eps, cpu] of [[0, 0, 1], [1, 0, 0], [-1, 0, 1], [1, 0, -1], [NaN, 0, 1], [1, 0, NaN]] as const) {
+    for (
+      const [qps, eps, cpu] of [[0, 0, 1], [1, 0, 0], [-1, 0, -1], [-1, 0, 1], [1, 0, -1], [NaN, 0, 1], [
+        1,
+        0,
+        NaN,
+      ]] as const
+    ) {
       assert.equal(weightBy(report(qps, eps, cpu)), 0);
     }
     for (const [qps, eps, cpu] of [[Infinity, 0, 1], [1e308, 0, 1e-10], [1, 0, Infinity], [1, Infinity, 1]] as const) {
