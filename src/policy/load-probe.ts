@@ -44,17 +44,23 @@ const REQUEST = {};
 /** Sends a probe; it is given up after `timeoutMs` milliseconds. */
 export function probeLoad(transport: Transport, timeoutMs: number, listener: ProbeListener): void {
   check ??= rawMethod("/grpc.health.v1.Health/Check", "unary");
-  transport.unary(check, undefined, timeoutMs, undefined, REQUEST).then(
-    ({ message, trailer }) => {
-      if ((message as Partial<BytesValue>).value?.[1] === NOT_SERVING) return listener.notServing();
-      tell(listener, loadIn(trailer));
-    },
-    (error) => {
-      const { code, metadata } = ConnectError.from(error);
-      if (UNANSWERED.has(code)) listener.failed();
-      else tell(listener, loadIn(metadata));
-    },
-  );
+  try {
+    transport.unary(check, undefined, timeoutMs, undefined, REQUEST).then(
+      ({ message, trailer }) => {
+        // A link may answer with something else.
+        if ((message as Partial<BytesValue>).value?.[1] === NOT_SERVING) listener.notServing();
+        else tell(listener, loadIn(trailer));
+      },
+      (error) => {
+        const { code, metadata } = ConnectError.from(error);
+        if (UNANSWERED.has(code)) listener.failed();
+        else tell(listener, loadIn(metadata));
+      },
+    );
+  } catch {
+    // A link that throws must not end the process.
+    listener.failed();
+  }
 }
 
 function tell(listener: ProbeListener, load: ReportedLoad | undefined): void {

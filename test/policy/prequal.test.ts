@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import { drop } from "../../src/policy/drop.ts";
@@ -9,6 +9,7 @@ import { prequal, type PrequalOptions } from "../../src/policy/prequal.ts";
 import { trailerOf } from "../../src/server/load-trailer.ts";
 import { balanced } from "../support/balanced.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
+import { pulled } from "../support/pulled.ts";
 
 const { route, routeServerStream } = Simple.method;
 
@@ -46,6 +47,8 @@ class Fleet {
   readonly #env: PolicyEnvironment;
   readonly otherwise: Fake;
   set: Fake[];
+  /** What links throw instead of sending a probe. */
+  thrown: Error | undefined;
 
   constructor(count: number, options: PrequalOptions = {}) {
     this.connections = Array.from({ length: count }, (_, i) => fake(`server-${i}:1`));
@@ -86,8 +89,9 @@ class Fleet {
     const index = this.connections.indexOf(connection as Fake);
     if (this.connections[index]?.state !== "ready") return undefined;
     return {
-      unary: (method, signal, timeoutMs, header, input) =>
-        new Promise((resolve, reject) => {
+      unary: (method, signal, timeoutMs, header, input) => {
+        if (this.thrown !== undefined) throw this.thrown;
+        return new Promise((resolve, reject) => {
           assert.equal(`${method.parent.typeName}/${method.name}`, "grpc.health.v1.Health/Check");
           assert.deepEqual([signal, header, input], [undefined, undefined, {}]);
           this.probes.push({
@@ -103,7 +107,8 @@ class Fleet {
               return settled();
             },
           });
-        }),
+        });
+      },
       stream: () => assert.fail("no streams"),
     };
   }
@@ -512,6 +517,39 @@ describe("prequal", () => {
       { weight: 1, reportsLoad: true, reportedInFlight: 3, reportAgeMs: 40 },
       { weight: 1, reportsLoad: false },
     ]);
+  });
+
+  it("balances over links that carry no probes, also where nothing happens between calls", async () => {
+    const router = createRouterTransport(({ service }) => service(Simple, { route: () => ({ value: "answer" }) }));
+    const { client, clock, transport } = pulled({
+      policy: prequal({ maxProbesPerSecond: 1e6 }),
+      addresses: ["a:1", "b:1", "c:1", "d:1", "e:1", "f:1"],
+      random: Math.random,
+      links: {
+        transport: () => ({
+          ...router,
+          unary: (...args) => {
+            clock.skip(5);
+            return router.unary(...args);
+          },
+        }),
+      },
+    });
+    const known = () => transport.snapshot().endpoints!.map(({ policy }) => policy!["reportsLoad"]);
+    for (let i = 0; i < 100; i++) assert.equal((await client.route({})).value, "answer");
+    assert.ok(known().filter((reports) => reports === false).length > 3, known().join());
+    assert.ok(transport.snapshot().endpoints!.every(({ picks, inFlight }) => picks > 0 && inFlight === 0));
+  });
+
+  it("survives a link that throws", async () => {
+    const fleet = slowFleet(8);
+    fleet.draws = [1];
+    fleet.thrown = new Error("not today");
+    fleet.pick();
+    await settled();
+    fleet.thrown = undefined;
+    await fleet.clock.advance(1_000);
+    await fleet.report(1, 0);
   });
 
   it("opens idle connections", () => {
