@@ -16,7 +16,7 @@ export interface PrequalOptions {
   readonly maxAgeMs?: number;
   /**
    * The most probes per second, and the most reports per second that are read from the answers to calls: what it may
-   * cost to know the load. Calls above this rate are balanced by `otherwise`. Defaults to 2,000.
+   * cost to know the load. Calls above this rate are balanced by `otherwise`. Defaults to 1,000.
    */
   readonly maxProbesPerSecond?: number;
   /**
@@ -62,7 +62,7 @@ const WORTHWHILE_MS = 1;
  */
 export function prequal(options: PrequalOptions = {}): Policy {
   checkOptions("prequal()", options, OPTIONS);
-  const { maxAgeMs = 1_000, maxProbesPerSecond = 2_000, minServers = 5, otherwise = leastRequest() } = options;
+  const { maxAgeMs = 1_000, maxProbesPerSecond = 1_000, minServers = 5, otherwise = leastRequest() } = options;
   return (connections, previous, env) => {
     const before = previous instanceof PrequalPicker ? previous : undefined;
     const other = otherwise(connections, before?.otherwise ?? previous, env);
@@ -89,7 +89,7 @@ class PrequalPicker implements Picker {
 
   pick(call: CallInfo): Connection | PickResult | "wait" | Error {
     const { loads } = this;
-    if (!loads.useful || !this.#worthwhile(call.method) || !loads.mayProbe()) return this.otherwise.pick(call);
+    if (!loads.enough || !this.#worthwhile(call.method) || !loads.mayProbe()) return this.otherwise.pick(call);
     const picked = loads.pick(call) ?? this.otherwise.pick(call);
     if (typeof picked === "object" && !(picked instanceof Error)) loads.probe();
     return picked;
@@ -99,7 +99,7 @@ class PrequalPicker implements Picker {
     this.otherwise.done?.(connection, outcome, call);
     const { abandoned, code, headerMs } = outcome, { method } = call;
     if (code === undefined && headerMs !== undefined && !abandoned) this.medians.add(method, headerMs);
-    if (this.loads.useful && this.#worthwhile(method)) this.loads.ended(connection, outcome);
+    if (this.loads.enough && this.#worthwhile(method)) this.loads.ended(connection, outcome);
   }
 
   describe(connection: Connection): PolicySnapshot {

@@ -26,6 +26,12 @@ export class ServerLoad {
     this.connection = connection;
   }
 
+  /** Its connection is not ready. The next one may be to a server that was replaced by another version. */
+  disconnected(): void {
+    this.readySinceMs = this.reports = undefined;
+    this.probeAtMs = -Infinity;
+  }
+
   /** Requests in flight at this moment: those of others as reported, and this client's, which it counts itself. */
   get now(): number {
     return this.others + this.connection.inFlight;

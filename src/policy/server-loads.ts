@@ -57,9 +57,9 @@ export class ServerLoads {
     this.#reads = new Pace(options.maxProbesPerSecond);
   }
 
-  /** Whether there are enough servers, and enough of them report. */
-  get useful(): boolean {
-    return this.#enough && this.#silent * 2 <= this.#servers.length;
+  /** Whether there are so many servers that asking them is worth it. */
+  get enough(): boolean {
+    return this.#enough;
   }
 
   /** There are other connections, or their states have changed. */
@@ -72,7 +72,7 @@ export class ServerLoads {
     for (const connection of connections) {
       const server = this.#of(connection);
       if (connection.available) available++;
-      if (connection.state !== "ready") server.readySinceMs = undefined;
+      if (connection.state !== "ready") server.disconnected();
       else if (server.readySinceMs === undefined) newcomers.push(server);
       else established++;
       if (connection.failure !== undefined) continue;
@@ -92,8 +92,9 @@ export class ServerLoads {
     return server;
   }
 
-  /** A connection for a call. Undefined if too little is known. */
+  /** A connection for a call. Undefined if too little is known, or most servers don't report. */
   pick(call: CallInfo): Connection | undefined {
+    if (this.#silent * 2 > this.#servers.length) return undefined;
     return this.#pool.take(call, this.#env.now())?.connection;
   }
 

@@ -181,8 +181,8 @@ describe("prequal", () => {
   it("picks the server with the fewest requests in flight; of several, the one that answers fastest", async () => {
     const fleet = slowFleet(8);
     await fleet.report(1, 3, 1);
-    await fleet.report(2, 1, 9);
-    await fleet.report(3, 1, 8);
+    await fleet.report(2, 1, 0.9);
+    await fleet.report(3, 1, 0.8);
     await fleet.report(4, 1);
     assert.deepEqual([fleet.pick(), fleet.pick(), fleet.pick()], [3, 2, 4]);
   });
@@ -242,33 +242,31 @@ describe("prequal", () => {
 
   it("skips servers that are not available, and those that the call excludes", async () => {
     const fleet = slowFleet(8);
-    for (const i of [1, 2, 3, 4]) await fleet.report(i, i);
-    assert.equal(fleet.pick([1]), 2);
+    await fleet.report(1, 1);
+    await fleet.report(2, 9);
+    for (const i of [3, 4]) await fleet.report(i, i);
+    assert.equal(fleet.pick([1, 3]), 4);
     fleet.connections[1]!.available = false;
     assert.equal(fleet.pick(), 3);
     fleet.connections[1]!.available = true;
-    await fleet.report(5, 5);
-    assert.equal(fleet.pick(), 4, "a report from before does not count");
+    await fleet.report(5, 10);
+    assert.equal(fleet.pick(), 2, "a report from before does not count");
   });
 
   it("sends one probe per call, after the requests of the turn, to servers that can be asked", async () => {
     const fleet = slowFleet(8);
     // Server 4 is not available, and 3 is being asked.
-    fleet.draws = [3, 4, 4, 5, 3, 4, 3];
+    fleet.draws = [3, 4, 4, 5, 3, 3, 6];
     fleet.connections[4]!.available = false;
     for (let i = 0; i < 3; i++) fleet.pick();
     assert.deepEqual(fleet.probes, [], "not yet");
     await settled();
-    assert.deepEqual(
-      fleet.probes.map(({ index }) => index),
-      [3, 5],
-      "one in flight per server, and three draws per probe",
-    );
-    fleet.connections[6]!.state = "idle";
-    fleet.draws = [6];
+    assert.deepEqual(fleet.probes.map(({ index }) => index), [3, 5, 6], "three draws per probe");
+    fleet.connections[7]!.state = "idle";
+    fleet.draws = [7];
     fleet.pick();
     await settled();
-    assert.equal(fleet.probes.length, 2);
+    assert.equal(fleet.probes.length, 3);
   });
 
   it("sends none for calls that get no connection", async () => {
@@ -296,6 +294,13 @@ describe("prequal", () => {
     assert.equal(fleet.pick([], routeServerStream), "otherwise");
     fleet.done(3, { headerMs: 0.1, trailer: trailer({ rif: 0 }) }, routeServerStream);
     assert.equal(fleet.pick([1]), "otherwise", "nor are their reports read");
+    for (const [headerMs, worthwhile] of [[1, false], [1.01, true]] as const) {
+      const other = slowFleet(8);
+      for (let i = 0; i < 300; i++) other.done(0, { headerMs });
+      other.pick();
+      await settled();
+      assert.equal(other.probes.length, Number(worthwhile));
+    }
     // Most of this method's calls are fast from now on.
     for (let i = 0; i < 40; i++) fleet.done(0, { headerMs: 0.5 });
     assert.equal(fleet.pick(), "otherwise");
@@ -331,6 +336,12 @@ describe("prequal", () => {
     rare.pick();
     await settled();
     assert.equal(rare.probes.length, 1);
+    const usual = new Fleet(5);
+    usual.slow();
+    for (const i of [1, 2, 3, 4]) usual.done(i, { trailer: trailer({ rif: 9 }) });
+    for (let i = 0; i < 19; i++) usual.pick([0, 1, 2, 3, 4]);
+    assert.equal(typeof usual.pick(), "number", "20 of 1,000 a second");
+    assert.equal(usual.pick(), "otherwise");
   });
 
   it("takes reports from the answers to calls, too, also failed ones", async () => {
@@ -395,6 +406,7 @@ describe("prequal", () => {
     await (await fleet.probe(5)).fail(Code.NotFound, { rif: 2 });
     assert.equal(fleet.pick(), 5, "an error with a report is one");
     await settled();
+    await fleet.clock.advance(29_900);
     for (const index of [3, 4]) {
       const before = fleet.probes.length;
       fleet.draws = [index];
@@ -405,36 +417,65 @@ describe("prequal", () => {
     await fleet.report(1, 9);
     await fleet.report(2, 9);
     assert.deepEqual([fleet.pick(), fleet.pick()].sort(), [3, 4]);
-    await fleet.clock.advance(30_000);
+    await fleet.clock.advance(100);
     await fleet.report(3, 1);
     await fleet.report(1, 2);
     assert.equal(fleet.pick(), 3);
   });
 
-  it("leaves calls to the other policy while most servers report nothing", async () => {
-    const fleet = slowFleet(6);
-    for (const i of [1, 2, 3]) await (await fleet.probe(i)).answer({ queue: 3 });
-    for (const i of [4, 5]) await fleet.report(i, 0);
-    assert.equal(typeof fleet.pick(), "number", "half of them");
-    await fleet.report(4, 0);
-    await (await fleet.probe(5)).fail(Code.PermissionDenied);
-    await fleet.clock.advance(10);
+  it("leaves calls to the other policy while most servers report nothing, and finds out when they do", async () => {
+    const half = slowFleet(6);
+    for (const i of [1, 2, 3]) await (await half.probe(i)).answer({ queue: 3 });
+    for (const i of [4, 5]) await half.report(i, 0);
+    assert.equal(typeof half.pick(), "number");
+    const fleet = slowFleet(7);
+    const known = async () => {
+      for (const i of [4, 5]) fleet.done(i, { trailer: trailer({ rif: 0 }) });
+    };
+    for (const i of [1, 2, 3, 6]) await (await fleet.probe(i)).fail(Code.PermissionDenied);
+    await known();
     assert.equal(fleet.pick(), "otherwise");
     fleet.build();
     assert.equal(fleet.pick(), "otherwise");
+    // Its health service does not report, but its answers to calls do.
     fleet.done(1, { trailer: trailer({ rif: 3 }) });
-    assert.equal(fleet.pick(), "otherwise", "nor are reports read");
-    // One of them has left, and two have joined.
-    fleet.set = [...fleet.set.slice(0, 5), fake("new:1"), fake("new:2")];
+    assert.equal(fleet.pick(), 5);
+    await (await fleet.probe(5)).fail(Code.Unimplemented);
+    await known();
+    fleet.done(5, { trailer: trailer({ rif: 0 }) });
+    await fleet.clock.advance(30_000);
+    await fleet.report(2, 1);
+    await fleet.report(3, 0);
+    assert.equal(fleet.pick(), 3, "asked half a minute later");
+  });
+
+  it("asks a server at once that was connected again, and does not count those that fail", async () => {
+    const fleet = slowFleet(7);
+    for (const i of [0, 1, 2, 3]) await (await fleet.probe(i)).fail(Code.Unimplemented);
+    for (const i of [4, 5, 6]) await fleet.report(i, 0);
+    assert.equal(fleet.pick(), "otherwise", "4 of 7");
+    for (const i of [0, 1]) fleet.connections[i]!.failure = new Error("refused");
     fleet.build();
-    await fleet.clock.advance(1_000);
-    for (const i of [0, 4]) await fleet.report(i, 0);
-    assert.equal(typeof fleet.pick(), "number");
+    assert.equal(typeof fleet.pick(), "number", "2 of 5");
+    const third = fleet.connections[2]!;
+    for (const i of [0, 1]) fleet.connections[i]!.failure = undefined;
+    third.state = "connecting";
+    fleet.build();
+    assert.equal(fleet.picker.describe!(third)!["reportsLoad"], undefined);
+    third.state = "ready";
+    fleet.build();
+    await fleet.report(2, 0);
+    assert.equal(fleet.picker.describe!(third)!["reportsLoad"], true);
   });
 
   it("ignores reports that make no sense", async () => {
-    const fleet = slowFleet(20);
-    for (const rif of [NaN, -1, Infinity, -Infinity]) fleet.done(1, { trailer: trailer({ rif }) });
+    for (const rif of [NaN, -1, Infinity, -Infinity]) {
+      const fleet = slowFleet(8);
+      fleet.done(1, { trailer: trailer({ rif }) });
+      fleet.done(2, { trailer: trailer({ rif: 5 }) });
+      assert.equal(fleet.pick(), "otherwise", `${rif}`);
+    }
+    const fleet = slowFleet(8);
     fleet.done(2, { trailer: new Headers({ "endpoint-load-metrics-bin": "?" }) });
     fleet.done(3, { trailer: trailer({ rif: 1e300 }) });
     fleet.done(4, { trailer: trailer({ rif: 1, latency_ms: NaN }) });
@@ -445,26 +486,34 @@ describe("prequal", () => {
   });
 
   it("lets a server that joins count as loaded as the others for some seconds, though less and less", async () => {
-    const fleet = slowFleet(8);
-    fleet.connections[7]!.state = "connecting";
-    fleet.connections[7]!.available = false;
+    const fleet = slowFleet(5, { minServers: 2 });
+    const joins = (index: number, ready: boolean) => {
+      Object.assign(fleet.connections[index]!, { state: ready ? "ready" : "connecting", available: ready });
+    };
+    joins(4, false);
     fleet.build();
     await fleet.clock.advance(1_000);
     for (let i = 0; i < 60; i++) await fleet.report(1 + i % 2, 10);
-    fleet.connections[7]!.state = "ready";
-    fleet.connections[7]!.available = true;
+    joins(4, true);
     fleet.build();
-    const joined = async (others: number) => {
+    const chosen = async (others: number) => {
       for (const i of [1, 2, 3]) await fleet.report(i, others);
-      await fleet.report(7, 0);
-      return fleet.pick() === 7;
+      await fleet.report(4, 0);
+      return fleet.pick() === 4;
     };
-    assert.equal(await joined(9), false);
+    assert.equal(await chosen(9), false);
     await fleet.clock.advance(2_500);
-    assert.equal(await joined(6), true);
-    assert.equal(await joined(3), false);
+    assert.equal(await chosen(6), true);
+    assert.equal(await chosen(3), false);
     await fleet.clock.advance(2_500);
-    assert.equal(await joined(1), true);
+    assert.equal(await chosen(1), true);
+    // When many join at once, it is this client that is new.
+    for (let i = 0; i < 60; i++) await fleet.report(1 + i % 2, 10);
+    for (const i of [3, 4]) joins(i, false);
+    fleet.build();
+    for (const i of [3, 4]) joins(i, true);
+    fleet.build();
+    assert.equal(await chosen(1), true);
   });
 
   it("does nothing of this with fewer servers than it takes", async () => {
@@ -506,6 +555,7 @@ describe("prequal", () => {
 
   it("shows in snapshots what is known of a server", async () => {
     const fleet = slowFleet(8);
+    await fleet.clock.advance(1_000);
     await fleet.report(1, 4, 12.5);
     await fleet.report(2, 3);
     await (await fleet.probe(3)).fail(Code.Unimplemented);
@@ -543,21 +593,39 @@ describe("prequal", () => {
 
   it("survives a link that throws", async () => {
     const fleet = slowFleet(8);
+    for (const i of [1, 2, 3]) await fleet.report(i, i);
     fleet.draws = [1];
     fleet.thrown = new Error("not today");
-    fleet.pick();
+    fleet.pick([0, 1, 2, 3]);
     await settled();
     fleet.thrown = undefined;
+    assert.equal(fleet.pick(), 2, "as if the probe had failed");
     await fleet.clock.advance(1_000);
     await fleet.report(1, 0);
   });
 
-  it("opens idle connections", () => {
-    const { ready, transport } = balanced({ policy: prequal() });
-    return ready().then(() => {
-      assert.deepEqual(transport.snapshot().endpoints!.map(({ state }) => state), ["ready", "ready", "ready"]);
-      return transport.close();
-    });
+  it("opens idle connections, whatever the other policy does", () => {
+    const opened: string[] = [];
+    const idle: Fake = {
+      ...fake("idle:1"),
+      state: "idle",
+      available: false,
+      connect: () => void opened.push("idle:1"),
+    };
+    const before: Picker = { pick: () => "wait" };
+    const env = {
+      now: () => 0,
+      random: () => 0,
+      update() {},
+      timer: () => ({ cancel() {} }),
+      transport: () => undefined,
+    };
+    const otherwise: Policy = (_, previous) => {
+      assert.equal(previous, before, "what was there before");
+      return { pick: () => "wait" };
+    };
+    prequal({ otherwise })([idle, fake("ready:1")], before, env);
+    assert.deepEqual(opened, ["idle:1"]);
   });
 
   it("checks its options, and says so where it is passed on uncalled", () => {
