@@ -57,6 +57,10 @@ describe("a transport", () => {
     await clock.advance(10_000);
     assert.equal(await calls(client, 60), 0);
     assert.equal(hits("b:1"), 6 + 20);
+    state.sick.add("b:1");
+    const causes: unknown[] = [];
+    for (let i = 0; i < 3; i++) await client.route({}).catch(({ cause }) => causes.push(cause));
+    assert.deepEqual(causes, [undefined], "nothing is ejected any more");
     await transport.close();
     assert.deepEqual(clock.pending, []);
   });
