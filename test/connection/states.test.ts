@@ -442,12 +442,14 @@ describe("a connection of any kind", () => {
   });
 
   it("is not held back while its health is ignored", async () => {
-    const { connection, open } = setUp();
+    const { connection, told, open } = setUp();
     await open();
     const state = () => [connection.available, connection.heldBack, connection.failure?.message];
     connection.setHealth(new Error("not serving"));
     assert.deepEqual(state(), [false, true, "not serving"]);
-    connection.healthIgnored = true;
+    told.length = 0;
+    for (let i = 0; i < 2; i++) connection.healthIgnored = true;
+    assert.equal(told.length, 1, "policies are to know, once");
     assert.deepEqual(state(), [true, false, undefined]);
     connection.allow(0);
     assert.deepEqual(state(), [true, false, undefined], "nor are its attempts counted");
