@@ -86,7 +86,7 @@ describe("weightedRoundRobin", () => {
     const picks = connections.map(() => 0);
     for (let i = 0; i < 11_000; i++) {
       picksOf(picker, connections, 1).forEach((count, at) => picks[at]! += count);
-      picker = policy(connections, picker, env);
+      picker = policy(connections, policy(connections, picker, env), env);
     }
     assertShares(picks, [5, 3, 2, 1]);
   });

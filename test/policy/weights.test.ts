@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { boundedWeights, meanWeight } from "../../src/policy/weights.ts";
+import { boundedWeights, meanWeight, sameWeights } from "../../src/policy/weights.ts";
 
 describe("weights of endpoints", () => {
   it("stay as they are within 1/100 to 100 times their median", () => {
@@ -35,6 +35,11 @@ describe("weights of endpoints", () => {
       // Twice: the median of an even number may lie anywhere between two.
       if (known.length > 0) assert.ok(Math.max(...known) / Math.min(...known) <= 10_001);
     }));
+  });
+
+  it("are the same if all that are known are", () => {
+    for (const weights of [[], [0], [2], [0, 2, 2, 0], [1, 1]]) assert.equal(sameWeights(weights), true, `${weights}`);
+    for (const weights of [[1, 2], [2, 1], [0, 1, 0, 2], [1, 1, 0.5]]) assert.equal(sameWeights(weights), false);
   });
 
   it("have a mean, of those that are known", () => {
