@@ -21,7 +21,7 @@ function pickerOf(connections: readonly FakeConnection[], options: RendezvousHas
   return rendezvousHash(options)(connections, undefined, fakeEnvironment());
 }
 
-const keys = Array.from({ length: 10_000 }, (_, i) => `key ${i}`);
+const keys = Array.from({ length: 5_000 }, (_, i) => `key ${i}`);
 
 function addressesOf(picker: Picker): string[] {
   return keys.map((key) => (picker.pick(keyed(key)) as FakeConnection).endpoint.address);
@@ -33,11 +33,14 @@ function peak(connections: readonly FakeConnection[]): number {
   return Math.max(...connections.map(({ inFlight }) => inFlight)) / (total / connections.length);
 }
 
+/** Not all slots are looked at. */
+const STEP = 8;
+
 describe("a ranking", () => {
   it("is the same whether or not its first is remembered", () => {
     const members = Array.from({ length: 200 }, (_, i) => ({ key: `member ${i}`, weight: 1 + i % 3 }));
     const ranking = new Ranking(members);
-    for (let slot = 0; slot < SLOTS; slot += 1_009) {
+    for (let slot = 0; slot < SLOTS; slot += 4_001) {
       const scores = members.map((_, i) => ranking.scoreOf(slot, i)), best = scores.indexOf(Math.max(...scores));
       assert.equal(ranking.firstOf(slot), best);
       assert.equal(ranking.firstOf(slot), best);
@@ -48,9 +51,9 @@ describe("a ranking", () => {
     for (const weights of [[1, 1, 1, 1], [1, 2, 3, 4], [9, 1]]) {
       const ranking = new Ranking(weights.map((weight, i) => ({ key: `member ${i}`, weight })));
       const counts = weights.map(() => 0), total = weights.reduce((a, b) => a + b);
-      for (let slot = 0; slot < SLOTS; slot++) counts[ranking.firstOf(slot)]!++;
+      for (let slot = 0; slot < SLOTS; slot += STEP) counts[ranking.firstOf(slot)]!++;
       weights.forEach((weight, i) => {
-        assert.ok(Math.abs(counts[i]! / (SLOTS * weight / total) - 1) < 0.02, `${counts} for ${weights}`);
+        assert.ok(Math.abs(counts[i]! / (SLOTS / STEP * weight / total) - 1) < 0.06, `${counts} for ${weights}`);
       });
     }
   });
@@ -62,7 +65,7 @@ describe("rendezvousHash", () => {
     assert.deepEqual(addressesOf(pickerOf(even(100).reverse())), addresses);
     const counts = Map.groupBy(addresses, (address) => address);
     assert.equal(counts.size, 100);
-    for (const { length } of counts.values()) assert.ok(length > 60 && length < 140, `${length}`);
+    for (const { length } of counts.values()) assert.ok(length > 25 && length < 80, `${length}`);
   });
 
   it("moves the keys of an endpoint that leaves, and no others, to all the rest", () => {
@@ -72,7 +75,7 @@ describe("rendezvousHash", () => {
       const moved = keys.flatMap((_, i) => before[i] === after[i] ? [] : [[before[i], after[i]] as const]);
       for (const [from] of moved) assert.equal(from, gone.endpoint.address);
       assert.ok(moved.length <= 1.5 * keys.length / count, `${moved.length}`);
-      assert.ok(new Set(moved.map(([, to]) => to)).size > 0.5 * (count - 1));
+      assert.ok(new Set(moved.map(([, to]) => to)).size > 0.3 * (count - 1));
     }
   });
 
@@ -81,7 +84,7 @@ describe("rendezvousHash", () => {
       grown = weighted([1, 3, 5]),
       after = addressesOf(pickerOf(grown));
     const share = before.filter((address) => address === grown[2]!.endpoint.address).length;
-    assert.ok(Math.abs(share / 6_250 - 1) < 0.05, `${share}`);
+    assert.ok(Math.abs(share / 3_125 - 1) < 0.06, `${share}`);
     keys.forEach((_, i) => assert.ok(before[i] === after[i] || after[i] === grown[1]!.endpoint.address));
   });
 
