@@ -1,6 +1,7 @@
 // HTTP/1.1 for browsers and other clients of Connect and gRPC-Web, which can't begin with HTTP/2.
 
 import http from "node:http";
+import type net from "node:net";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Peer } from "../http2/server/peer.ts";
 import type { Duplex } from "../socket/duplex.ts";
@@ -18,8 +19,7 @@ const KEEP_ALIVE_MS = 75_000;
 /** How long the rest of a request may take whose connection is closed after the response, in milliseconds. */
 const LINGER_MS = 10_000;
 
-/** Deno closes a connection that it did not accept itself after a response. The client must know not to use it again. */
-const CLOSES_UNASKED = "Deno" in globalThis;
+const ON_DENO = "Deno" in globalThis;
 
 /** Serves sockets that speak HTTP/1.1, which something else has accepted. */
 export function http1Server(answer: Http1Answer): Http1Server {
@@ -30,7 +30,8 @@ export function http1Server(answer: Http1Answer): Http1Server {
   const idle = new Set<Duplex>();
   const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     const { socket } = request;
-    if (closing || CLOSES_UNASKED) response.setHeader("connection", "close");
+    // Deno closes a connection that it did not accept itself after a response: the client must not use it again.
+    if (closing || ON_DENO) response.setHeader("connection", "close");
     idle.delete(socket);
     current.set(socket, request);
     response.on("close", () => {
@@ -58,7 +59,10 @@ export function http1Server(answer: Http1Answer): Http1Server {
         clients.delete(socket);
         idle.delete(socket);
       });
+      // On Deno, the parser could get what comes next before what was read already.
+      const read = ON_DENO ? (socket as net.Socket).read() as Uint8Array | null : null;
       server.emit("connection", socket);
+      if (read !== null) (socket as net.Socket).emit("data", read);
       socket.resume();
     },
     close() {

@@ -105,6 +105,26 @@ describe("a server's connections of HTTP/1.1", () => {
     await eventually("they have ended", () => server.connections === 0);
   });
 
+  it("read requests that come in pieces in their order", async (t) => {
+    const { port } = await serve(t);
+    const head =
+      "POST /proto.Simple/Route HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    const ask = (turns: number) =>
+      new Promise<string>((resolve) => {
+        let text = "";
+        const socket = net.connect(port, "127.0.0.1");
+        socket.on("data", (chunk) => text += chunk).on("error", () => {}).on("close", () => resolve(text));
+        socket.write(`${head}content-length: 14\r\n\r\n`, async () => {
+          for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+          socket.write('{"data":"abc"}');
+        });
+      });
+    for (let round = 0; round < 20; round++) {
+      const answers = await Promise.all(Array.from({ length: 16 }, (_, turns) => ask(turns)));
+      for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 200 [^]*\{"value":"3"\}/);
+    }
+  });
+
   it("end at a shutdown once the rest of a refused request has come", async (t) => {
     const { port, server } = await serve(t, { readMaxBytes: 1_000 });
     const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
