@@ -28,6 +28,8 @@ export type { ConnectivityState } from "./connectivity.ts";
 export type { Endpoint } from "./endpoint.ts";
 export type { FailurePercentageOptions } from "./health/failure-percentage.ts";
 export type { ConsecutiveFailuresOptions } from "./health/failure-run.ts";
+export { grpcHealth } from "./health/grpc-health.ts";
+export type { GrpcHealthOptions } from "./health/grpc-health.ts";
 export type { HealthCheck, HealthEnvironment, HealthWatch } from "./health/health.ts";
 export type { EjectOutliersOptions } from "./health/outlier-options.ts";
 export type { SuccessRateOptions } from "./health/success-rate.ts";

@@ -58,7 +58,7 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
     "src/connection",
     "gen/xds",
   ],
-  "src/health": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/connection"],
+  "src/health": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/connection", "gen/grpc"],
   "src/balancer": ABOVE,
   "src/call": ABOVE,
   "src/transport": ABOVE,
