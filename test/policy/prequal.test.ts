@@ -222,6 +222,9 @@ describe("prequal", () => {
     await fleet.report(5, 10);
     await fleet.report(6, 11);
     assert.equal(fleet.pick(), 5, "the newest report of each");
+    const two = slowFleet(8);
+    for (const i of [1, 1, 2]) await two.report(i, i);
+    assert.deepEqual([two.pick(), two.pick()], [1, "otherwise"], "of which there is only one");
   });
 
   it("forgets a report that is too old, counted from when it was asked for", async () => {
