@@ -12,6 +12,7 @@ import { readMark } from "../../src/connection/mark.ts";
 import type { Endpoint } from "../../src/endpoint.ts";
 import { grpcConnector, type GrpcConnectorOptions, type TlsOptions } from "../../src/node/grpc-connector.ts";
 import { eventually } from "../support/eventually.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { runtime, startScript } from "../support/process.ts";
 import { ErrorCode, Setting } from "../support/raw-http2/frame.ts";
 import { type Scenario, startRawServer } from "../support/raw-http2/server.ts";
@@ -417,22 +418,36 @@ describe("a gRPC link", () => {
   });
 
   it("pings a live peer for as long as a call takes, and leaves it in peace after", async (t) => {
-    let finish: (() => void) | undefined;
+    const clock = new ManualClock();
+    let pings = 0, respond = () => {};
     const server = await raw(t, async (session) => {
       await session.handshake();
       const id = await session.wholeRequest();
-      for (let pings = 0; pings < 3; pings++) await session.read((frame) => frame.type === 6);
+      for (; pings < 3; pings++) await session.read((frame) => frame.type === 6);
+      await new Promise<void>((resolve) => respond = resolve);
       session.respond(id, { messages: [answer("late")] });
-      await new Promise<void>((resolve) => finish = resolve);
-      assert.equal(session.received.filter((frame) => frame.type === 6).length, 3);
+      await session.left();
+      pings = session.received.filter((frame) => frame.type === 6).length;
     });
-    const { simple, connect } = link(t, { address: server.address }, {
+    const { simple, connect, close } = link(t, { address: server.address }, {
+      clock,
       keepalive: { intervalMs: 30, timeoutMs: 5_000 },
     });
     await connect();
-    assert.equal((await simple.route({})).value, "late");
-    await eventually("the server is done", () => finish !== undefined);
-    finish?.();
+    const call = simple.route({});
+    for (let n = 1; n <= 3; n++) {
+      await eventually("the ping before was answered", () => clock.pending[0] === 30);
+      await clock.advance(30);
+      await eventually(`ping ${n} is seen`, () => pings === n);
+    }
+    await eventually("the last ping was answered", () => clock.pending[0] === 30);
+    respond();
+    assert.equal((await call).value, "late");
+    await clock.advance(600_000);
+    pings = 0;
+    await close();
+    await eventually("the server has counted", () => pings > 0);
+    assert.equal(pings, 3);
   });
 
   it("lets calls in flight finish within the grace of close, ends them after it", async (t) => {
