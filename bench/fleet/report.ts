@@ -41,7 +41,9 @@ export function writeFleet(report: FleetReport): void {
   writeFileSync(new URL("policies-failing.svg", DOCS), failedChart(rows, FAILING_SHAPES));
   const introduction = [
     `${quick ? "A quick run (`npm run bench:fleet -- --quick`): read it as a hint. " : ""}Simulated:`,
-    `means of ${seeds} seeds, the same on every run. All latencies are in milliseconds.`,
+    `${
+      seeds === 1 ? "one seed" : `means of ${seeds} seeds`
+    }, the same on every run. All latencies are in milliseconds.`,
   ].join("\n");
   write(SIMULATED, [
     introduction,
