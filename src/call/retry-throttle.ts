@@ -1,5 +1,8 @@
 import type { RetryBudget } from "../resolver/service-config.ts";
 
+/** What a budget leaves out. */
+export const DEFAULT_BUDGET: Required<RetryBudget> = { maxTokens: 1_000, tokenRatio: 0.1 };
+
 /**
  * gRFC A6's retry throttling: a token bucket that all calls of a transport share, so that retries can't overwhelm
  * servers in trouble.
@@ -14,7 +17,7 @@ export class RetryThrottle {
   }
 
   /** From now on another budget applies; the bucket keeps the share of tokens that it has left. */
-  configure({ maxTokens = 1_000, tokenRatio = 0.1 }: RetryBudget): void {
+  configure({ maxTokens = DEFAULT_BUDGET.maxTokens, tokenRatio = DEFAULT_BUDGET.tokenRatio }: RetryBudget): void {
     this.#tokens *= maxTokens / this.#maxTokens;
     this.#maxTokens = maxTokens;
     this.#tokenRatio = tokenRatio;

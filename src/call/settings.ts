@@ -5,7 +5,7 @@ import { CancelGuard } from "./cancel-guard.ts";
 import { AdaptiveHedging, FixedHedging, type HedgeOptions, type HedgingPolicy, retriesOf } from "./hedging.ts";
 import type { MethodConfig, MethodRetryOptions, RetryBudget, ServiceConfig } from "../resolver/service-config.ts";
 import { type RetryOptions, RetryPolicy, safeMethods } from "./retry.ts";
-import { RetryThrottle } from "./retry-throttle.ts";
+import { DEFAULT_BUDGET, RetryThrottle } from "./retry-throttle.ts";
 
 /** What applies to the calls of one method. */
 export interface MethodSettings {
@@ -31,6 +31,12 @@ export interface SettingsOptions {
   readonly random: () => number;
 }
 
+/** What a config has for some methods, and what it means unless the config is untrusted. */
+interface Entry {
+  readonly given: MethodConfig;
+  readonly settings: MethodSettings;
+}
+
 /** The settings of a transport's calls, by method: from the resolver's service config, or else the default one. */
 export class Settings {
   /** Shared by all calls, under whichever config they began. Undefined: nothing is sent twice that may do harm. */
@@ -43,8 +49,10 @@ export class Settings {
   readonly #repeats: boolean;
   readonly #defaults: MethodSettings;
   readonly #defaultConfig: ServiceConfig | undefined;
+  /** Whether a method may be processed twice, whatever a config says. */
+  readonly #isSafe: (method: DescMethod) => boolean;
   #config: ServiceConfig | undefined;
-  #byName: ReadonlyMap<string, MethodSettings> | undefined;
+  #byName: ReadonlyMap<string, Entry> | undefined;
   #byMethod = new WeakMap<DescMethod, MethodSettings>();
 
   constructor(options: SettingsOptions) {
@@ -54,13 +62,14 @@ export class Settings {
     this.#budget = retry === false ? {} : retry.budget ?? {};
     this.guard = new CancelGuard(clock);
     const throttle = new RetryThrottle(this.#budget);
+    this.#isSafe = safeMethods(retry === false ? [] : retry.methods);
     if (retry !== false || hedge !== undefined) this.throttle = throttle;
     this.#repeats = retry !== false;
     this.#defaults = {
       timeoutMs: defaultTimeoutMs,
       maxTimeoutMs: Infinity,
       waitForReady,
-      retry: retry === false ? undefined : new RetryPolicy(retry, safeMethods(retry.methods), throttle, random),
+      retry: retry === false ? undefined : new RetryPolicy(retry, this.#isSafe, throttle, random),
       hedging: hedge && new AdaptiveHedging(hedge, { throttle, clock, random }),
     };
   }
@@ -75,8 +84,11 @@ export class Settings {
     return settings;
   }
 
-  #find({ parent: { typeName }, name }: DescMethod, byName: ReadonlyMap<string, MethodSettings>): MethodSettings {
-    return byName.get(`${typeName}/${name}`) ?? byName.get(typeName) ?? byName.get("*") ?? this.#defaults;
+  #find(method: DescMethod, byName: ReadonlyMap<string, Entry>): MethodSettings {
+    const { parent: { typeName }, name } = method;
+    const entry = byName.get(`${typeName}/${name}`) ?? byName.get(typeName) ?? byName.get("*");
+    if (entry === undefined) return this.#defaults;
+    return this.#config?.untrusted === true ? this.#readUntrusted(entry.given, method) : entry.settings;
   }
 
   #adopt(config: ServiceConfig | undefined): void {
@@ -84,9 +96,12 @@ export class Settings {
     const entries = Object.entries(config?.methods ?? {});
     this.#byName = entries.length === 0
       ? undefined
-      : new Map(entries.map(([name, given]) => [name, this.#read(given)]));
+      : new Map(entries.map(([name, given]) => [name, { given, settings: this.#read(given) }]));
     this.#byMethod = new WeakMap();
-    this.throttle?.configure(config?.retryBudget ?? this.#budget);
+    const own = this.#budget, given = config?.retryBudget;
+    this.throttle?.configure(
+      given === undefined ? own : config?.untrusted === true ? smallerBudget(own, given) : given,
+    );
   }
 
   #read({ timeoutMs, waitForReady, retry, hedging }: MethodConfig): MethodSettings {
@@ -97,6 +112,17 @@ export class Settings {
       waitForReady: waitForReady ?? defaults.waitForReady,
       ...this.#repetition(retry, hedging),
     };
+  }
+
+  #readUntrusted({ timeoutMs, retry, hedging }: MethodConfig, method: DescMethod): MethodSettings {
+    const defaults = this.#defaults, allowed = this.#isSafe(method);
+    const settings = this.#read({
+      ...timeoutMs !== undefined && { timeoutMs },
+      ...retry !== undefined && (allowed || retry === false) && { retry },
+      ...hedging !== undefined && (allowed || hedging === false) && { hedging },
+    });
+    if (timeoutMs === undefined) return settings;
+    return { ...settings, timeoutMs: Math.min(timeoutMs, defaults.timeoutMs ?? Infinity) };
   }
 
   /** What a config says about retries and hedges. Not even a config brings them to a transport that never retries. */
@@ -114,4 +140,14 @@ export class Settings {
     const own = retry === false ? undefined : retry === undefined ? defaults.retry : policy(retry);
     return { retry: own, hedging: inherited };
   }
+}
+
+/** The budget of a config that may only allow less. */
+function smallerBudget(own: RetryBudget, given: RetryBudget): RetryBudget {
+  const least = (name: keyof RetryBudget, otherwise: number) =>
+    Math.min(own[name] ?? otherwise, given[name] ?? Infinity);
+  return {
+    maxTokens: least("maxTokens", DEFAULT_BUDGET.maxTokens),
+    tokenRatio: least("tokenRatio", DEFAULT_BUDGET.tokenRatio),
+  };
 }

@@ -48,6 +48,13 @@ export interface ServiceConfig {
    * starts with the share of tokens that the previous one had left. gRPC: `retryThrottling`.
    */
   readonly retryBudget?: RetryBudget;
+  /**
+   * Whether it is from a place that others can write to. Then its timeouts only shorten `defaultTimeoutMs`, too;
+   * `retry` and `hedging` apply only to methods that the schema marks as `IDEMPOTENT` or `NO_SIDE_EFFECTS` (or that the
+   * transport's `retry.methods` lists); `waitForReady` is ignored; and `retryBudget` can't exceed the transport's.
+   * Defaults to false.
+   */
+  readonly untrusted?: boolean;
 }
 
 /** Settings of one or more methods. A call keeps those with which it began. */
@@ -173,10 +180,11 @@ const CONFIG: Checks<ServiceConfig> = {
     methodConfig,
   ),
   retryBudget: group("an object, { maxTokens, tokenRatio }", TAKER, RETRY_BUDGET),
+  untrusted: flag,
 };
 
 /** The check of a {@link ServiceConfig}. */
-export const serviceConfig: Check = group("an object, { methods, retryBudget }", TAKER, CONFIG);
+export const serviceConfig: Check = group("an object, { methods, retryBudget, untrusted }", TAKER, CONFIG);
 
 /** Whether a value is the name of a method or of a service: `"proto.Simple/Route"`, `"proto.Simple"`. */
 export function isMethodName(value: unknown): boolean {

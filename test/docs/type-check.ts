@@ -19,6 +19,7 @@ const ENTRIES = {
   "connect-lb/node": "node",
   "connect-lb/server": "server",
   "connect-lb/server-fetch": "server-fetch",
+  "connect-lb/service-config": "service-config",
   "connect-lb/testing": "testing",
 };
 
