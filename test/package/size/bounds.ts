@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_400, allBytes: 36_800 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_600, allBytes: 35_200 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 35_100, allBytes: 55_900 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 62_900, allBytes: 90_900 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_700, allBytes: 108_600 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_600, allBytes: 37_000 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_900, allBytes: 35_400 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 35_300, allBytes: 56_100 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 63_100, allBytes: 91_100 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_900, allBytes: 108_800 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 51_700,
-    allBytes: 72_400,
+    ownBytes: 51_900,
+    allBytes: 72_600,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 65_900,
-    allBytes: 85_300,
+    ownBytes: 66_100,
+    allBytes: 85_500,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 82_300,
-    allBytes: 103_700,
+    ownBytes: 82_500,
+    allBytes: 103_900,
   },
 ];
