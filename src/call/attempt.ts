@@ -33,19 +33,20 @@ export interface AttemptedCall<A> extends CallInfo {
 
 /**
  * One attempt of a call on the connection picked for it. The connection counts it from `take` on; it begins with
- * `begin` and ends once, with `ended` or `takeBack`, independently of the call's other attempts.
+ * `begin` and ends once, with `ended` or `takeBack`, independently of the call's other attempts. For its fields and
+ * private methods, see `BoundedCall`.
  */
 export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
-  readonly connection: EndpointConnection;
-  readonly #call: AttemptedCall<A>;
-  readonly #picker: Picker;
+  declare readonly connection: EndpointConnection;
+  declare private readonly call: AttemptedCall<A>;
+  declare private readonly picker: Picker;
   /** What the picker returned, if it was more than the bare connection. */
-  readonly #pick: ReadPick | undefined;
-  #header: Headers | undefined;
+  declare private readonly pick: ReadPick | undefined;
+  declare private madeHeader: Headers | undefined;
   /** Whether its call waited in line and room is reserved for it. */
-  #promised = false;
+  declare private promised: boolean;
   /** Undefined if nobody asks how it ends: every field of an attempt costs every call something. */
-  #record: AttemptRecord | undefined;
+  declare private record: AttemptRecord | undefined;
 
   constructor(
     call: AttemptedCall<A>,
@@ -53,18 +54,20 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     connection: EndpointConnection,
     pick: ReadPick | undefined,
   ) {
-    this.#call = call;
-    this.#picker = picker;
+    this.madeHeader = this.record = undefined;
+    this.promised = false;
+    this.call = call;
+    this.picker = picker;
     this.connection = connection;
-    this.#pick = pick;
+    this.pick = pick;
   }
 
   get number(): number {
-    return this.#record?.number ?? 0;
+    return this.record?.number ?? 0;
   }
 
   get hedge(): boolean {
-    return this.#record?.hedge ?? false;
+    return this.record?.hedge ?? false;
   }
 
   get endpoint(): Endpoint {
@@ -72,15 +75,15 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   }
 
   get method(): DescMethod {
-    return this.#call.method;
+    return this.call.method;
   }
 
   get contextValues(): ContextValues {
-    return this.#call.contextValues;
+    return this.call.contextValues;
   }
 
   get header(): Headers {
-    return this.#header ??= this.#makeHeader();
+    return this.madeHeader ??= this.makeHeader();
   }
 
   /**
@@ -90,15 +93,15 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
    * @throws TypeError if the caller's headers are invalid
    */
   get headerInit(): HeadersInit | undefined {
-    if (this.#header !== undefined) return this.#header;
-    const { headerInit, retried } = this.#call;
-    return this.#pick?.header === undefined && retried === 0 ? headerInit : this.header;
+    if (this.madeHeader !== undefined) return this.madeHeader;
+    const { headerInit, retried } = this.call;
+    return this.pick?.header === undefined && retried === 0 ? headerInit : this.header;
   }
 
-  #makeHeader(): Headers {
-    const { headerInit, retried } = this.#call;
+  private makeHeader(): Headers {
+    const { headerInit, retried } = this.call;
     const header = new Headers(headerInit);
-    this.#pick?.header?.forEach((value, name) => header.append(name, value));
+    this.pick?.header?.forEach((value, name) => header.append(name, value));
     if (retried > 0 && this.connection.grpc) header.set("grpc-previous-rpc-attempts", `${retried}`);
     return header;
   }
@@ -111,48 +114,48 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   /** The same for a call that waited in line: room is reserved for it. */
   takePromised(): this {
-    this.#promised = true;
+    this.promised = true;
     this.connection.promised++;
     return this.take();
   }
 
   /** Must follow `take`, right before the attempt is sent. */
   begin(): void {
-    const { env, settings } = this.#call;
-    if (this.#promised) this.#redeem();
-    const number = this.#call.count(1);
+    const { env, settings } = this.call;
+    if (this.promised) this.redeem();
+    const number = this.call.count(1);
     const { onAttempt, observers, clock } = env;
     const asked = onAttempt !== undefined || observers !== undefined || settings?.onAttempt !== undefined ||
-      this.#picker.done !== undefined ||
+      this.picker.done !== undefined ||
       (env.balancer.outcomes !== undefined && (env.balancer.outcomes.hearsAll || this.connection.sampled));
     if (!asked) return;
-    const record = this.#record = new AttemptRecord(number, this.method, this.#call.timeoutMs, clock.now());
-    if (this.#call.beside > 0) record.hedge = true;
+    const record = this.record = new AttemptRecord(number, this.method, this.call.timeoutMs, clock.now());
+    if (this.call.beside > 0) record.hedge = true;
     if (observers !== undefined) record.onEnd = startAttempt(observers, this);
   }
 
   /** Whether the attempt uses its reserved room shows within this turn; if not, the next call in line gets it. */
-  #redeem(): void {
-    this.#promised = false;
+  private redeem(): void {
+    this.promised = false;
     this.connection.promised--;
-    this.#call.env.balancer.hasRoom(this.connection);
+    this.call.env.balancer.hasRoom(this.connection);
   }
 
   /** The server began to answer, and the attempt continues: a stream. */
   answering(): void {
     this.connection.answered();
-    this.#recordNow()?.answering(this.#call.env.clock.now());
+    this.recordNow()?.answering(this.call.env.clock.now());
   }
 
   /** The record, also of an attempt that was not timed, if someone hears of it. */
-  #recordNow(): AttemptRecord | undefined {
-    if (this.#record !== undefined || this.#call.env.balancer.outcomes === undefined) return this.#record;
-    return this.#record = new AttemptRecord(0, this.method, this.#call.timeoutMs, NaN);
+  private recordNow(): AttemptRecord | undefined {
+    if (this.record !== undefined || this.call.env.balancer.outcomes === undefined) return this.record;
+    return this.record = new AttemptRecord(0, this.method, this.call.timeoutMs, NaN);
   }
 
   /** Nobody wants its answer any more: its end, which must follow, says nothing about its server. */
   abandon(): void {
-    const record = this.#recordNow();
+    const record = this.recordNow();
     if (record !== undefined) record.abandoned = true;
   }
 
@@ -163,7 +166,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   /** A unary attempt failed. */
   failed(error: unknown): Promise<A> {
-    return this.#call.failed(this, error);
+    return this.call.failed(this, error);
   }
 
   /**
@@ -171,22 +174,22 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
    * listeners.
    */
   ended(end: AttemptEnd, error: unknown, response: WithTrailer | undefined): void {
-    const { env } = this.#call;
+    const { env } = this.call;
     this.connection.end(end, error);
     const { outcomes } = env.balancer;
     env.throttle?.ended(this.method, error);
     if (error === undefined) {
       env.settings.throttle?.succeeded();
-      if (this.#record === undefined) return;
+      if (this.record === undefined) return;
     }
-    const record = this.#recordNow();
+    const record = this.recordNow();
     if (record === undefined) return;
     record.ended(end, env.clock.now(), error, response);
-    this.#reportToPicker(record);
+    this.toPicker(record);
     outcomes?.outcome(this.connection, record);
-    const own = this.#call.settings?.onAttempt, { onAttempt } = env, { onEnd } = record;
-    if (own !== undefined || onAttempt !== undefined) this.#notify([own, onAttempt], record);
-    if (onEnd !== undefined) this.#notify(onEnd, record);
+    const own = this.call.settings?.onAttempt, { onAttempt } = env, { onEnd } = record;
+    if (own !== undefined || onAttempt !== undefined) this.notify([own, onAttempt], record);
+    if (onEnd !== undefined) this.notify(onEnd, record);
   }
 
   /**
@@ -195,19 +198,19 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
    */
   takeBack(error: unknown): void {
     this.connection.takeBack();
-    this.#call.count(-1);
-    const record = this.#record;
+    this.call.count(-1);
+    const record = this.record;
     if (record === undefined) return;
     record.takenBack(error);
-    this.#reportToPicker(record);
-    if (record.onEnd !== undefined) this.#notify(record.onEnd, record);
+    this.toPicker(record);
+    if (record.onEnd !== undefined) this.notify(record.onEnd, record);
   }
 
-  #reportToPicker(record: AttemptRecord): void {
-    reportToPicker(this.#picker, this.#pick?.given ?? this.connection, record, this.#call);
+  private toPicker(record: AttemptRecord): void {
+    reportToPicker(this.picker, this.pick?.given ?? this.connection, record, this.call);
   }
 
-  #notify(listeners: readonly (((attempt: Attempt) => void) | undefined)[], record: AttemptRecord): void {
+  private notify(listeners: readonly (((attempt: Attempt) => void) | undefined)[], record: AttemptRecord): void {
     const { number, hedge, method, end, latencyMs, error } = record;
     reportToListeners(listeners, {
       endpoint: this.endpoint,

@@ -20,11 +20,11 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
 
   /** The only attempt in flight failed: resolves with the next one, or rejects with the error for the caller. */
   async afterFailure(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
-    if (this.replayable && isNoted(error, "full")) return await this.#fromFull(attempt, error);
+    if (this.replayable && isNoted(error, "full")) return await this.fromFull(attempt, error);
     const end = endOf(error);
     if (this.abandoned && end !== "answered") attempt.abandon();
     attempt.ended(end, error, undefined);
-    const pauseMs = this.#nextAttemptIn(end, error);
+    const pauseMs = this.nextAttemptIn(end, error);
     if (pauseMs === undefined) throw this.failure(attempt, end, error);
     this.tried.add(attempt.connection, end, error);
     this.tried.exclude(attempt.connection);
@@ -47,14 +47,14 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
     const end = endOf(error);
     if (this.abandoned && end !== "answered") attempt.abandon();
     attempt.ended(end, error, undefined);
-    const pauseMs = this.#nextAttemptIn(end, error);
-    if (pauseMs === undefined && this.#isFinal(end, error)) throw this.failure(attempt, end, error);
+    const pauseMs = this.nextAttemptIn(end, error);
+    if (pauseMs === undefined && this.isFinal(end, error)) throw this.failure(attempt, end, error);
     this.tried.add(attempt.connection, end, error);
     return pauseMs;
   }
 
   /** The connection turned out to be full: the call waits for room. */
-  async #fromFull(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
+  private async fromFull(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
     attempt.takeBack(error);
     const { tried } = this;
     tried.include(attempt.connection);
@@ -71,7 +71,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
       const aborted = this.aborted();
       return codeOf(error) === aborted.code ? error : aborted;
     }
-    if (end === "answered") return this.#answered(error);
+    if (end === "answered") return this.answered(error);
     this.tried.add(attempt.connection, end, error);
     // The server, or whatever broke the connection, may have been faster than the link's timer; a server that enforces
     // the deadline itself cancels the attempt when it passes.
@@ -84,7 +84,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
   }
 
   /** A server's answer is passed on as it is. If it says that it is unavailable, the cause is what this side knows. */
-  #answered(error: unknown): unknown {
+  private answered(error: unknown): unknown {
     const health = codeOf(error) === Code.Unavailable ? this.env.balancer.describeHealth() : undefined;
     if (health !== undefined && error instanceof Error && error.cause === undefined && Object.isExtensible(error)) {
       error.cause = new Error(health);
@@ -93,8 +93,8 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
   }
 
   /** The pause before another attempt, or undefined if there must be none. */
-  #nextAttemptIn(end: AttemptEnd, error: unknown): number | undefined {
-    if (this.#isOver || isNoted(error, "final")) return undefined;
+  private nextAttemptIn(end: AttemptEnd, error: unknown): number | undefined {
+    if (this.isOver || isNoted(error, "final")) return undefined;
     const { tried } = this;
     if (isNoted(error, "suspect") && tried.suspected++ > 0) return undefined;
     if (end === "not-sent" || end === "refused") return this.number < MOST_ATTEMPTS ? 0 : undefined;
@@ -106,13 +106,13 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
   }
 
   /** Whether another attempt is impossible, whatever became of the last one. */
-  get #isOver(): boolean {
+  private get isOver(): boolean {
     return !this.replayable || this.signal?.aborted === true || this.env.balancer.closed;
   }
 
   /** Whether the call ends with an attempt that failed in this way, even if others are in flight. */
-  #isFinal(end: AttemptEnd, error: unknown): boolean {
-    if (this.#isOver || isNoted(error, "final") || this.timeLeftMs() <= 0) return true;
+  private isFinal(end: AttemptEnd, error: unknown): boolean {
+    if (this.isOver || isNoted(error, "final") || this.timeLeftMs() <= 0) return true;
     return end === "answered" && this.methodSettings.retry?.covers(error) !== true;
   }
 }

@@ -68,7 +68,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
    */
   protected attemptNow(): CallAttempt<A> | undefined {
     if (this.env.balancer.serving) return undefined;
-    const picked = this.#pick();
+    const picked = this.pick();
     // A user's policy may ignore `available`: its calls must not jump the queue either.
     return picked instanceof CallAttempt && !picked.connection.full ? picked.take() : undefined;
   }
@@ -82,7 +82,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     if (balancer.serving || balancer.panic) return undefined;
     try {
       this.checkTime();
-      const picked = this.#pick();
+      const picked = this.pick();
       if (!(picked instanceof CallAttempt)) return undefined;
       const { connection } = picked;
       return connection.full || this.excluded(connection) || !allows(connection) ? undefined : picked.take();
@@ -94,10 +94,10 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
 
   /** The next attempt, as soon as there is a connection. Rejects with the error for the caller. */
   protected async nextAttempt(): Promise<CallAttempt<A>> {
-    this.#checkLine();
+    this.checkLine();
     const sinceMs = this.env.clock.now();
     for (;;) {
-      const found = await this.#wait(sinceMs);
+      const found = await this.wait(sinceMs);
       if (found instanceof CallAttempt) return found;
       if (found === CONFIGURED) continue;
       // Every endpoint the picker knows was tried and declined, perhaps only briefly. After a pause, there may be a
@@ -112,14 +112,14 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   }
 
   /** A call that comes back from an attempt may always wait: it is older than those that have not had one. */
-  #checkLine(): void {
+  private checkLine(): void {
     const { balancer, maxWaiting } = this.env;
     if (balancer.waiting < maxWaiting || this.number > 0 || this.failures !== undefined) return;
     const text = `${balancer.waiting} calls wait for a connection, as many as maxWaiting allows`;
     throw this.unavailable(`${text}: ${balancer.describe()}`, Code.Unavailable);
   }
 
-  #pick(): CallAttempt<A> | "wait" | Error {
+  private pick(): CallAttempt<A> | "wait" | Error {
     const { balancer } = this.env;
     const { picker } = balancer;
     if (picker === undefined) {
@@ -135,25 +135,25 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     }
     const connection = connectionBehind(picked);
     if (connection !== undefined) {
-      if (connection.limited) return this.#unless(balancer.overload, "wait");
+      if (connection.limited) return this.unless(balancer.overload, "wait");
       const given = picked as Connection;
       const pick = given === connection ? undefined : { connection, given, header: undefined };
       return new CallAttempt<A>(this, picker, connection, pick);
     }
-    if (picked === "wait") return this.#unless(balancer.overload, picked);
-    if (!(picked instanceof Error)) return this.#read(picker, picked);
-    if (!isDrop(picked)) return this.#unless(balancer.overload, picked);
+    if (picked === "wait") return this.unless(balancer.overload, picked);
+    if (!(picked instanceof Error)) return this.read(picker, picked);
+    if (!isDrop(picked)) return this.unless(balancer.overload, picked);
     throw this.unavailable(textOf(picked), picked instanceof ConnectError ? picked.code : Code.Unavailable, picked);
   }
 
   /** The pick is nothing, and the call fails if that is because of too many others: it is not to add to a queue. */
-  #unless<T>(overload: string | undefined, picked: T): T {
+  private unless<T>(overload: string | undefined, picked: T): T {
     if (overload === undefined) return picked;
     throw this.unavailable(`${overload}: ${this.env.balancer.describe()}`, Code.Unavailable);
   }
 
   /** Reads a pick other than a bare connection. */
-  #read(picker: Picker, picked: unknown): CallAttempt<A> {
+  private read(picker: Picker, picked: unknown): CallAttempt<A> {
     try {
       const pick = readPick(picked);
       return new CallAttempt<A>(this, picker, pick.connection, pick);
@@ -180,7 +180,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
    * apply from now on. Servers that are up but full are no reason to fail: only the call's own deadline ends the wait
    * for them. `sinceMs`: since when the call has been waiting.
    */
-  #wait(sinceMs: number): Promise<CallAttempt<A> | typeof TRIED | typeof CONFIGURED> {
+  private wait(sinceMs: number): Promise<CallAttempt<A> | typeof TRIED | typeof CONFIGURED> {
     const { balancer, clock, waitTimeoutMs } = this.env;
     const waitForReady = this.settings?.waitForReady ?? this.methodSettings.waitForReady;
     // A call that waits for readiness waits until its own deadline, if it has one.
@@ -197,7 +197,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
       poll: () => {
         if (balancer.closed) throw this.closed();
         if (this.configured()) return CONFIGURED;
-        const picked = this.#pick();
+        const picked = this.pick();
         const skipped = this.failures?.skipped === true;
         if (picked instanceof CallAttempt && picked.connection.full) return undefined;
         if (picked === "wait" && !skipped) return undefined;

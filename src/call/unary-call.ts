@@ -10,7 +10,7 @@ import { type HedgedAttempt, HedgedAttempts, type HedgedCall } from "./hedged-at
 export class UnaryCall<I extends DescMessage, O extends DescMessage>
   extends Call<DescMethodUnary<I, O>, UnaryResponse<I, O>>
   implements HedgedCall<UnaryResponse<I, O>> {
-  readonly #input: MessageInitShape<I>;
+  declare private readonly input: MessageInitShape<I>;
 
   constructor(
     env: CallEnvironment,
@@ -22,7 +22,7 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     contextValues: ContextValues | undefined,
   ) {
     super(env, method, signal, timeoutMs, header, contextValues);
-    this.#input = input;
+    this.input = input;
   }
 
   get replayable(): boolean {
@@ -34,21 +34,21 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     this.checkThrottle();
     const now = this.attemptNow();
     // The common case avoids an extra promise.
-    if (now !== undefined) return this.#begin(now);
-    return this.nextAttempt().then((attempt) => this.#begin(attempt));
+    if (now !== undefined) return this.begin(now);
+    return this.nextAttempt().then((attempt) => this.begin(attempt));
   }
 
-  #begin(attempt: CallAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
+  private begin(attempt: CallAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
     const { hedging } = this.methodSettings;
-    if (hedging === undefined || !hedging.covers(this.method)) return this.#send(attempt, this.signal, attempt);
+    if (hedging === undefined || !hedging.covers(this.method)) return this.send(attempt, this.signal, attempt);
     return new HedgedAttempts(this, hedging, this.signal).start(attempt);
   }
 
   sendHedged(hedged: HedgedAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
-    return this.#send(hedged.attempt, hedged.signal, hedged);
+    return this.send(hedged.attempt, hedged.signal, hedged);
   }
 
-  #send(
+  private send(
     attempt: CallAttempt<UnaryResponse<I, O>>,
     signal: AbortSignal | undefined,
     listener: UnaryEndListener<UnaryResponse<I, O>>,
@@ -64,12 +64,12 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
           signal,
           timeoutMs,
           headerInit,
-          this.#input,
+          this.input,
           contextValuesInit,
           listener,
         );
       }
-      return transport.unary(method, signal, timeoutMs, headerInit, this.#input, contextValuesInit).then(
+      return transport.unary(method, signal, timeoutMs, headerInit, this.input, contextValuesInit).then(
         (answer) => {
           listener.answered(answer);
           return answer;
@@ -82,7 +82,7 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
   }
 
   failed(attempt: CallAttempt<UnaryResponse<I, O>>, error: unknown): Promise<UnaryResponse<I, O>> {
-    return this.afterFailure(attempt, error).then((next) => this.#send(next, this.signal, next));
+    return this.afterFailure(attempt, error).then((next) => this.send(next, this.signal, next));
   }
 }
 

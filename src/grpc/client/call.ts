@@ -44,7 +44,7 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
     if (signal !== undefined) {
       this.#signal = signal;
       if (signal.aborted) {
-        this.#aborted(signal);
+        this.aborted(signal);
         return false;
       }
       signal.addEventListener("abort", this);
@@ -55,18 +55,18 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
 
   /** The signal aborted. An object as event listener needs no closure. */
   handleEvent(): void {
-    if (this.#signal !== undefined) this.#aborted(this.#signal);
+    if (this.#signal !== undefined) this.aborted(this.#signal);
   }
 
   onDeadline(): void {
-    this.#giveUp(timedOut());
+    this.giveUp(timedOut());
   }
 
-  #aborted(signal: AbortSignal): void {
-    this.#giveUp(ConnectError.from(signal.reason, Code.Canceled));
+  private aborted(signal: AbortSignal): void {
+    this.giveUp(ConnectError.from(signal.reason, Code.Canceled));
   }
 
-  #giveUp(error: ConnectError): void {
+  private giveUp(error: ConnectError): void {
     if (this.settled) return;
     this.gaveUp = true;
     // A reason given by the caller is left unmarked: other calls may end with the same object.
@@ -111,7 +111,7 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
 
   /** The server, or whatever broke the connection, may have been faster than the deadline's timer. */
   onFailed(error: StreamError): void {
-    if (this.#deadline !== undefined && isDeadlines(error, this.#deadline.leftMs())) this.#giveUp(timedOut(error));
+    if (this.#deadline !== undefined && isDeadlines(error, this.#deadline.leftMs())) this.giveUp(timedOut(error));
     else this.fail(streamFailure(error));
   }
 }

@@ -53,10 +53,10 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
       message.writeTo(this, true);
       return;
     }
-    void this.#compressAndSend(connection, section, message.takeBytes(), sendCompression);
+    void this.compressAndSend(connection, section, message.takeBytes(), sendCompression);
   }
 
-  async #compressAndSend(
+  private async compressAndSend(
     connection: Http2Connection,
     section: HeaderSection,
     message: Uint8Array,
@@ -87,13 +87,13 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
           return;
         }
       }
-      this.#pieces(chunk, start, end);
+      this.pieces(chunk, start, end);
     } catch (error) {
       this.failAnswered(error);
     }
   }
 
-  #pieces(chunk: Uint8Array, start: number, end: number): void {
+  private pieces(chunk: Uint8Array, start: number, end: number): void {
     if (this.#reader === undefined) {
       this.#reader = new EnvelopeReader(this.method.options.readMaxBytes);
       if (this.#whole !== undefined) this.#envelope = { flags: this.#wholeFlags, bytes: this.#whole };
@@ -114,23 +114,23 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
       let envelope = this.#envelope;
       if (this.#whole !== undefined && envelope === undefined) {
         // The usual path: one uncompressed message, and a status of OK.
-        if (this.#wholeFlags === 0) return this.#finish(trailers, this.method.codec.parse(this.#whole));
+        if (this.#wholeFlags === 0) return this.finish(trailers, this.method.codec.parse(this.#whole));
         envelope = { flags: this.#wholeFlags, bytes: this.#whole };
       }
-      if (envelope === undefined) return this.#finish(trailers, undefined);
+      if (envelope === undefined) return this.finish(trailers, undefined);
       const bytes = decompressed(envelope, this.compression, this.method.options.readMaxBytes);
-      if (bytes instanceof Uint8Array) return this.#finish(trailers, this.method.codec.parse(bytes));
-      bytes.then((whole) => this.#finish(trailers, this.method.codec.parse(whole)))
+      if (bytes instanceof Uint8Array) return this.finish(trailers, this.method.codec.parse(bytes));
+      bytes.then((whole) => this.finish(trailers, this.method.codec.parse(whole)))
         .catch((error) => this.failAnswered(error));
     } catch (error) {
       this.failAnswered(error);
     }
   }
 
-  #finish(trailers: HeaderBlock | undefined, message: MessageShape<DescMessage> | undefined): void {
+  private finish(trailers: HeaderBlock | undefined, message: MessageShape<DescMessage> | undefined): void {
     if (this.settled) return;
     const head = this.head!;
-    const error = trailerError(head, trailers) ?? this.#mismatch(head, trailers, message);
+    const error = trailerError(head, trailers) ?? this.mismatch(head, trailers, message);
     if (error !== undefined) return this.fail(error);
     this.settle();
     const answer: UnaryResponse = {
@@ -146,7 +146,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
   }
 
   /** A status in the header section means that there is no message; without one, there must be a message. */
-  #mismatch(head: HeaderBlock, trailers: HeaderBlock | undefined, message: unknown): ConnectError | undefined {
+  private mismatch(head: HeaderBlock, trailers: HeaderBlock | undefined, message: unknown): ConnectError | undefined {
     if (message !== undefined && sectionInfo(head).status === "none") return undefined;
     const error = headError(head);
     if (message === undefined) {
