@@ -1,9 +1,10 @@
 import type { EjectOutliersOptions } from "../health/outlier-options.ts";
+import { grpcHealth } from "../health/grpc-health.ts";
 import type { HealthCheck } from "../health/health.ts";
-import { checkOptions, type Checks, fn } from "../option.ts";
+import { checkOptions, type Checks } from "../option.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { ServiceConfig } from "../resolver/service-config.ts";
-import { rootOf } from "./json-value.ts";
+import { type JsonValue, rootOf } from "./json-value.ts";
 import { loadBalancingOf, POLICIES, type PolicyReaders } from "./load-balancing.ts";
 import { callsOf } from "./method-config.ts";
 import { policiesByName, readersOf } from "./policies.ts";
@@ -15,11 +16,6 @@ export interface FromServiceConfigOptions {
    * says about them is not read. They replace gRPC's of the same name. Defaults to none.
    */
   readonly policies?: Readonly<Record<string, Policy>>;
-  /**
-   * Makes the health check for `healthCheckConfig`, from its service name; empty: the server as a whole. Defaults to
-   * none: as in gRPC, health is not checked then, whatever the config says.
-   */
-  readonly health?: (serviceName: string) => HealthCheck;
 }
 
 /** The options of a transport that a service config sets. What it leaves open is absent. */
@@ -28,16 +24,13 @@ export interface ServiceConfigOptions {
   readonly policy?: Policy;
   /** What `outlier_detection_experimental` says: the algorithms of gRFC A50 that it has, with A50's defaults. */
   readonly ejectOutliers?: EjectOutliersOptions | false;
-  /** The check of `healthCheckConfig`. */
+  /** `grpcHealth()` for the service of `healthCheckConfig`, if it names one; empty: for the server as a whole. */
   readonly health?: readonly HealthCheck[];
   /** What `methodConfig` and `retryThrottling` say. */
   readonly defaultServiceConfig: ServiceConfig;
 }
 
-const OPTIONS: Checks<FromServiceConfigOptions> = {
-  policies: policiesByName,
-  health: /* @__PURE__ */ fn("a function, (serviceName) => HealthCheck"),
-};
+const OPTIONS: Checks<FromServiceConfigOptions> = { policies: policiesByName };
 
 /**
  * Options of a transport from gRPC's service config in JSON:
@@ -66,14 +59,17 @@ const OPTIONS: Checks<FromServiceConfigOptions> = {
  */
 export function fromServiceConfig(json: string | object, options: FromServiceConfigOptions = {}): ServiceConfigOptions {
   checkOptions("fromServiceConfig()", options, OPTIONS);
-  const { policies = {}, health } = options;
-  const readers: PolicyReaders = new Map([...POLICIES, ...readersOf(policies)]);
-  const root = rootOf(json);
-  const balancing = loadBalancingOf(root, readers), defaultServiceConfig = callsOf(root);
-  const serviceName = root.field("healthCheckConfig")?.field("serviceName")?.text();
-  return {
-    ...balancing,
-    ...serviceName !== undefined && health !== undefined && { health: [health(serviceName)] },
-    defaultServiceConfig,
-  };
+  const root = rootOf(json), policies: PolicyReaders = new Map([...POLICIES, ...readersOf(options.policies ?? {})]);
+  const balancing = loadBalancingOf(root, policies), defaultServiceConfig = callsOf(root);
+  const serviceName = root.field("healthCheckConfig")?.field("serviceName");
+  return { ...balancing, ...serviceName && { health: [healthOf(serviceName)] }, defaultServiceConfig };
+}
+
+function healthOf(serviceName: JsonValue): HealthCheck {
+  const service = serviceName.text();
+  try {
+    return service === "" ? grpcHealth() : grpcHealth({ service });
+  } catch (error) {
+    throw serviceName.rejected(error);
+  }
 }

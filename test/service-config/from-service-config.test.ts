@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 import fc from "fast-check";
+import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
+import type { HealthEnvironment } from "../../src/health/health.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import { fromServiceConfig, ServiceConfigError, untrustedServiceConfig } from "../../src/service-config.ts";
 import { balanced } from "../support/balanced.ts";
@@ -265,6 +267,20 @@ describe("hedgingPolicy of a service config", () => {
   });
 });
 
+/** A server that says which services it is asked about. */
+function healthServer(asked: string[], wasAsked: () => void): Transport {
+  return createRouterTransport(({ service }) => {
+    service(Health, {
+      async *watch({ service }) {
+        asked.push(service);
+        wasAsked();
+        yield { status: HealthCheckResponse_ServingStatus.SERVING };
+        throw new ConnectError("no more", Code.Unimplemented);
+      },
+    });
+  });
+}
+
 describe("other fields of a service config", () => {
   it("are rejected if calls can't obey them", () => {
     for (const name of ["maxRequestMessageBytes", "maxResponseMessageBytes"]) {
@@ -292,16 +308,21 @@ describe("other fields of a service config", () => {
     bad("tokenRatio", undefined, "is missing");
   });
 
-  it("are the service whose health is checked, by the check that is passed", () => {
-    const check = () => ({ watch: () => undefined }) as never, asked: string[] = [];
-    const health = (serviceName: string) => (asked.push(serviceName), check);
+  it("are the service whose health is checked", async () => {
     const json = (serviceName: unknown) => ({ healthCheckConfig: { serviceName } });
-    assert.deepEqual(fromServiceConfig(json("proto.Simple"), { health }).health, [check]);
-    assert.deepEqual(fromServiceConfig(json(""), { health }).health, [check]);
-    assert.deepEqual(asked, ["proto.Simple", ""]);
-    assert.deepEqual(fromServiceConfig(json(null), { health }), { defaultServiceConfig: {} });
-    assert.deepEqual(fromServiceConfig(json("proto.Simple")), { defaultServiceConfig: {} });
+    for (const serviceName of ["proto.Simple", ""]) {
+      const { health, ...rest } = fromServiceConfig(json(serviceName));
+      assert.equal(health?.length, 1);
+      assert.deepEqual(rest, { defaultServiceConfig: {} });
+      const asked: string[] = [], connection = fakeConnection("a:1"), ignore = () => {};
+      const watch = health[0]!({ report: ignore, random: () => 0.5 } as unknown as HealthEnvironment);
+      await new Promise<void>((resolve) => watch.ready?.(connection, healthServer(asked, resolve)));
+      assert.deepEqual(asked, [serviceName]);
+      watch.ended?.(connection);
+    }
+    assert.deepEqual(fromServiceConfig(json(null)), { defaultServiceConfig: {} });
     rejects(json(1), "healthCheckConfig.serviceName", "1 is not a string");
+    rejects(json("a\n"), "healthCheckConfig.serviceName", /^option service is /);
   });
 });
 
