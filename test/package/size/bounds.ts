@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_600, allBytes: 37_000 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_900, allBytes: 35_400 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 35_300, allBytes: 56_100 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 63_100, allBytes: 91_100 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_900, allBytes: 108_800 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_800, allBytes: 37_200 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 28_100, allBytes: 35_600 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 35_500, allBytes: 56_300 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 63_300, allBytes: 91_300 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 81_100, allBytes: 109_000 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 51_900,
-    allBytes: 72_600,
+    ownBytes: 52_100,
+    allBytes: 72_800,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 66_100,
-    allBytes: 85_500,
+    ownBytes: 66_300,
+    allBytes: 85_700,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 82_500,
-    allBytes: 103_900,
+    ownBytes: 82_700,
+    allBytes: 104_100,
   },
 ];
