@@ -55,7 +55,8 @@ const warmingUp: HealthCheck = (env) => {
     },
   };
 };
-const warming = createPullTransport({ ...options, maxAgeMs: Infinity, health: [warmingUp] });
+// Without a panic, which would end the holding back of two of three.
+const warming = createPullTransport({ ...options, maxAgeMs: Infinity, health: [warmingUp], panicShare: 0 });
 
 async function report(over: Transport, query: URLSearchParams): Promise<PullReport> {
   const client = createClient(Simple, over);
