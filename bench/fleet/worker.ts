@@ -1,4 +1,4 @@
-// Simulates what it is told to, one simulation after another; see jobs.ts.
+// Runs the simulations that it is sent, one after another; see jobs.ts.
 import { parentPort } from "node:worker_threads";
 import { contenderNamed } from "./contenders.ts";
 import type { Job, JobResult } from "./jobs.ts";

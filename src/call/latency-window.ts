@@ -32,7 +32,7 @@ export class LatencyWindow {
 
   /**
    * A latency that at most this share of the recent calls exceeded, up to 5 % above the shortest such one. Undefined if
-   * there were too few calls, or if it is longer than any that is told apart.
+   * there were too few calls, or if it is longer than any that can be distinguished.
    */
   exceededBy(share: number, nowMs: number): number | undefined {
     this.#catchUp(nowMs);

@@ -1,17 +1,11 @@
-import type { Connection, Outcome } from "../connection/connection.ts";
+import type { Connection } from "../connection/connection.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { fn, made } from "../option.ts";
 import { checkPolicy } from "./check-policy.ts";
+import { DecoratingPicker } from "./decorating-picker.ts";
 import { defaultPolicy } from "./default-policy.ts";
 import { excluding } from "./excluding.ts";
-import {
-  type CallInfo,
-  type Picker,
-  type PickResult,
-  type Policy,
-  type PolicySnapshot,
-  unavailable,
-} from "./policy.ts";
+import { type CallInfo, type Picker, type PickResult, type Policy, unavailable } from "./policy.ts";
 
 /** Whether a call may go to an endpoint. */
 export type EndpointFilter = (endpoint: Endpoint, call: CallInfo) => boolean;
@@ -40,14 +34,13 @@ export function filter(accepts: EndpointFilter, policy: Policy = defaultPolicy()
 
 made(filter);
 
-class FilterPicker implements Picker {
-  readonly inner: Picker;
+class FilterPicker extends DecoratingPicker {
   readonly #connections: readonly Connection[];
   readonly #accepts: EndpointFilter;
 
   constructor(connections: readonly Connection[], inner: Picker, accepts: EndpointFilter) {
+    super(inner);
     this.#connections = connections;
-    this.inner = inner;
     this.#accepts = accepts;
   }
 
@@ -58,21 +51,5 @@ class FilterPicker implements Picker {
     // The policy may be waiting for endpoints that the call may not go to.
     const left = this.#connections.filter(({ endpoint }) => accepts(endpoint, call));
     return left.length > 0 ? unavailable(left) : new Error("the filter accepts no endpoint for the call");
-  }
-
-  done(connection: Connection, outcome: Outcome, call: CallInfo): void {
-    this.inner.done?.(connection, outcome, call);
-  }
-
-  describe(connection: Connection): PolicySnapshot | undefined {
-    return this.inner.describe?.(connection);
-  }
-
-  exitIdle(): void {
-    this.inner.exitIdle?.();
-  }
-
-  close(): void {
-    this.inner.close?.();
   }
 }

@@ -1,6 +1,7 @@
-import type { Connection, Outcome } from "../connection/connection.ts";
+import type { Connection } from "../connection/connection.ts";
 import { checkOptions, type Checks, made, milliseconds, number } from "../option.ts";
 import { checkPolicy } from "./check-policy.ts";
+import { DecoratingPicker } from "./decorating-picker.ts";
 import { defaultPolicy } from "./default-policy.ts";
 import { excluding } from "./excluding.ts";
 import { isPick } from "./parts.ts";
@@ -56,8 +57,7 @@ export function slowStart(options: SlowStartOptions = {}, policy: Policy = defau
 
 made(slowStart);
 
-class SlowStartPicker implements Picker {
-  readonly inner: Picker;
+class SlowStartPicker extends DecoratingPicker {
   /** When each connection became ready. */
   readonly since: ReadonlyMap<Connection, number>;
   readonly #env: PolicyEnvironment;
@@ -72,7 +72,7 @@ class SlowStartPicker implements Picker {
     shareOf: (ageMs: number) => number,
     windowMs: number,
   ) {
-    this.inner = inner;
+    super(inner);
     this.since = since;
     this.#env = env;
     this.#shareOf = shareOf;
@@ -111,21 +111,9 @@ class SlowStartPicker implements Picker {
     return first;
   }
 
-  done(connection: Connection, outcome: Outcome, call: CallInfo): void {
-    this.inner.done?.(connection, outcome, call);
-  }
-
-  describe(connection: Connection): PolicySnapshot | undefined {
-    const inner = this.inner.describe?.(connection), since = this.since.get(connection);
+  override describe(connection: Connection): PolicySnapshot | undefined {
+    const inner = super.describe(connection), since = this.since.get(connection);
     if (since === undefined || this.#untilMs === -Infinity) return inner;
     return { ...inner, slowStartShare: this.#shareOf(this.#env.now() - since) };
-  }
-
-  exitIdle(): void {
-    this.inner.exitIdle?.();
-  }
-
-  close(): void {
-    this.inner.close?.();
   }
 }

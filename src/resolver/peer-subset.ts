@@ -105,7 +105,7 @@ class Part {
     this.#random = random;
   }
 
-  /** The part of a resolution. What is invalid stays in it, and is reported by whoever reads it. */
+  /** The part of a resolution. What is invalid stays in it, and is reported by its reader. */
   of(resolution: Resolution): Resolution {
     const endpoints = resolution?.endpoints;
     if (!Array.isArray(endpoints)) return resolution;

@@ -48,5 +48,5 @@ for (let i = 0; i < Number(options.count); i++) {
 }
 console.log(`peers ${JSON.stringify(addresses)}`);
 console.log("listening 0");
-// Ends with whoever started it, also when that is killed.
+// Ends with its parent process, also when that is killed.
 process.stdin.on("end", () => process.exit(0)).resume();

@@ -95,6 +95,20 @@ describe("failover", () => {
     assert.equal((none as Error).message, "there are no endpoints");
   });
 
+  it("closes the picker of a group that is gone, and the last ones with the transport", () => {
+    const all = servers(1, 1), closed: string[] = [], env = fakeEnvironment();
+    Object.assign(all[0]!, FAILING);
+    const policy = failover({ priority }, (connections) => ({
+      pick: () => connections[0]!,
+      close: () => void closed.push(connections[0]!.endpoint.address),
+    }));
+    const both = policy(all, undefined, env);
+    const second = policy(all.slice(1), both, env);
+    assert.deepEqual(closed, ["g0-0:80"]);
+    second.close!();
+    assert.deepEqual(closed, ["g0-0:80", "g1-0:80"]);
+  });
+
   it("throws for invalid options, and for a priority that is no number", () => {
     assert.throws(() => failover({} as never), { name: "TypeError", message: /option priority/ });
     assert.throws(() => failover({ priority }, "x" as never), { name: "TypeError", message: /option policy/ });
