@@ -5,7 +5,7 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { Connection, Health } from "../connection/connection.ts";
 import { isNoted } from "../connection/note.ts";
-import { checkOptions, type Checks, made, milliseconds, text } from "../option.ts";
+import { checkOptions, type Checks, made, milliseconds, or, text } from "../option.ts";
 import { Backoff } from "../time/backoff.ts";
 import type { HealthCheck, HealthEnvironment } from "./health.ts";
 
@@ -23,7 +23,10 @@ export interface GrpcHealthOptions {
   readonly pollIntervalMs?: number;
 }
 
-const OPTIONS: Checks<GrpcHealthOptions> = { service: text, pollIntervalMs: milliseconds };
+const OPTIONS: Checks<GrpcHealthOptions> = {
+  service: or("", text),
+  pollIntervalMs: milliseconds,
+};
 
 /** gRPC's connection backoff, as in its other implementations (gRFC A17). */
 const BACKOFF = { initialMs: 1_000, maxMs: 120_000 };

@@ -68,7 +68,7 @@ export function fromServiceConfig(json: string | object, options: FromServiceCon
 function healthOf(serviceName: JsonValue): HealthCheck {
   const service = serviceName.text();
   try {
-    return service === "" ? grpcHealth() : grpcHealth({ service });
+    return grpcHealth({ service });
   } catch (error) {
     throw serviceName.rejected(error);
   }

@@ -258,6 +258,7 @@ describe("grpcHealth by polling", () => {
 
   it("throws for invalid options", () => {
     assert.throws(() => grpcHealth({ pollIntervalMs: 0 }), RangeError);
+    grpcHealth({ service: "" });
     assert.throws(() => grpcHealth({ service: 5 as never }), { name: "TypeError", message: /option service/ });
   });
 });
