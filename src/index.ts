@@ -10,9 +10,12 @@
 export type { BalancerEvent } from "./balancer/event.ts";
 export type { Attempt, AttemptStart, CallObserver } from "./call/observer.ts";
 export type { ListingResolver } from "./balancer/pulled.ts";
+export { hedging } from "./call/adaptive-hedging.ts";
+export type { HedgingOptions } from "./call/adaptive-hedging.ts";
 export { adaptiveThrottle } from "./call/adaptive-throttle.ts";
 export type { AdaptiveThrottleOptions } from "./call/adaptive-throttle.ts";
-export type { HedgeOptions } from "./call/hedging.ts";
+export { fixedHedging } from "./call/fixed-hedging.ts";
+export type { Hedging } from "./call/hedging.ts";
 export { balance } from "./call/options.ts";
 export type { BalanceSettings } from "./call/options.ts";
 export type { RetryOptions } from "./call/retry.ts";
@@ -75,8 +78,9 @@ export { pollingResolver } from "./resolver/polling.ts";
 export type { PolledSet, PollingResolverOptions } from "./resolver/polling.ts";
 export type { Resolution, Resolver, Staleness } from "./resolver/resolver.ts";
 export type {
+  FixedHedgingOptions,
   MethodConfig,
-  MethodHedgingOptions,
+  MethodHedging,
   MethodRetryOptions,
   RetryBudget,
   ServiceConfig,

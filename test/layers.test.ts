@@ -66,7 +66,7 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
 
 /** The other branches, and which of the folders each may import from. */
 const BRANCHES: Record<string, readonly string[]> = {
-  "src/service-config": ["src/option.ts", "src/resolver", "src/policy", "src/health"],
+  "src/service-config": ["src/option.ts", "src/resolver", "src/policy", "src/health", "src/call"],
   "src/registry": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver"],
   "src/registry/layout": ["src/option.ts", "src/endpoint.ts", "src/registry"],
   "src/etcd": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver", "src/registry"],

@@ -1,5 +1,6 @@
 import {
   type EjectOutliersOptions,
+  hedging,
   leastRequest,
   peakEwma,
   type Policy,
@@ -65,7 +66,7 @@ export const TUNED_SLOW: readonly Contender[] = [
 /** Round robin without and with hedging, with its defaults. */
 export const HEDGING: readonly Contender[] = [
   contender("round robin", roundRobin),
-  { name: "hedging", options: () => ({ policy: roundRobin(), hedge: {} }) },
+  { name: "hedging", options: () => ({ policy: roundRobin(), hedge: hedging() }) },
 ];
 
 const ALL = [DEFAULTS, ...POLICIES, ...TUNED_FAILING, ...TUNED_SLOW, ...HEDGING];

@@ -126,7 +126,7 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   }
 
   /** Updates `timeoutMs`; throws if the caller has aborted, the balancer is closed, or no time is left. */
-  protected checkTime(): void {
+  checkTime(): void {
     if (this.signal?.aborted) throw this.aborted();
     if (this.env.balancer.closed) throw this.closed();
     const leftMs = this.timeLeftMs();

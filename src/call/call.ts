@@ -21,9 +21,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
   /** The only attempt in flight failed: resolves with the next one, or rejects with the error for the caller. */
   async afterFailure(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
     if (this.replayable && isNoted(error, "full")) return await this.fromFull(attempt, error);
-    const end = endOf(error);
-    if (this.abandoned && end !== "answered") attempt.abandon();
-    attempt.ended(end, error, undefined);
+    const end = this.conclude(attempt, error);
     const pauseMs = this.nextAttemptIn(end, error);
     if (pauseMs === undefined) throw this.failure(attempt, end, error);
     this.tried.add(attempt.connection, end, error);
@@ -44,13 +42,19 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
       attempt.takeBack(error);
       return 0;
     }
-    const end = endOf(error);
-    if (this.abandoned && end !== "answered") attempt.abandon();
-    attempt.ended(end, error, undefined);
+    const end = this.conclude(attempt, error);
     const pauseMs = this.nextAttemptIn(end, error);
     if (pauseMs === undefined && this.isFinal(end, error)) throw this.failure(attempt, end, error);
     this.tried.add(attempt.connection, end, error);
     return pauseMs;
+  }
+
+  /** Reports that the attempt failed, to those who hear of that, and returns how it ended. */
+  private conclude(attempt: CallAttempt<A>, error: unknown): AttemptEnd {
+    const end = endOf(error);
+    if (this.abandoned && end !== "answered") attempt.abandon();
+    attempt.ended(end, error, undefined);
+    return end;
   }
 
   /** The connection turned out to be full: the call waits for room. */

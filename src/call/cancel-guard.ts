@@ -9,11 +9,12 @@ import type { Clock } from "../time/clock.ts";
 const BURST = 100;
 const PER_SECOND = 25;
 
+/** How many more may be cancelled on each connection, as of when that was last looked at, by whichever guard. */
+const leftOn = new WeakMap<Connection, { count: number; atMs: number }>();
+
 /** Limits how often hedging cancels attempts on each connection. */
 export class CancelGuard {
   readonly #clock: Clock;
-  /** How many more may be cancelled on a connection, as of when that was last looked at. */
-  readonly #left = new WeakMap<Connection, { count: number; atMs: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -30,8 +31,8 @@ export class CancelGuard {
 
   #of(connection: Connection): { count: number } {
     const nowMs = this.#clock.now();
-    let left = this.#left.get(connection);
-    if (left === undefined) this.#left.set(connection, left = { count: BURST, atMs: nowMs });
+    let left = leftOn.get(connection);
+    if (left === undefined) leftOn.set(connection, left = { count: BURST, atMs: nowMs });
     left.count = Math.min(BURST, left.count + (nowMs - left.atMs) * PER_SECOND / 1_000);
     left.atMs = nowMs;
     return left;

@@ -1,37 +1,38 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection } from "../connection/connection.ts";
-import type { UnaryEndListener } from "../connection/end-reporting.ts";
 import type { Timer } from "../time/clock.ts";
-import type { CallAttempt } from "./attempt.ts";
-import type { CallEnvironment } from "./environment.ts";
-import type { FailedAttempts } from "./failed-attempts.ts";
+import type { CancelGuard } from "./cancel-guard.ts";
 import { codeOf, endOf } from "./failure.ts";
-import type { HedgingPolicy } from "./hedging.ts";
+import type { HedgedAttempt, HedgedCall, OneAttempt } from "./hedging.ts";
 
-/** What hedging needs from its call. */
-export interface HedgedCall<A> {
-  readonly method: DescMethod;
-  readonly env: CallEnvironment;
-  /** What it tried so far. */
-  readonly tried: FailedAttempts;
-  /** Sends the attempt, and reports to it how it ends. */
-  sendHedged(attempt: HedgedAttempt<A>): Promise<A>;
-  /** Another attempt, if there is a connection right now that the call has not used and that `allows` it. */
-  hedgeNow(allows: (connection: Connection) => boolean): CallAttempt<A> | undefined;
-  /** The only attempt failed: resolves with the next one, or rejects with the error for the caller. */
-  afterFailure(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>>;
-  /** An attempt failed while others are in flight; see `Call`. */
-  failedBeside(attempt: CallAttempt<A>, error: unknown): number | undefined;
+/**
+ * Decides when a call whose attempt has not been answered yet sends another one beside it; what follows a failed one is
+ * decided by the call's retry policy.
+ */
+export interface HedgingPolicy {
+  /** The most attempts per call that are answered or may have been processed, including the first. */
+  readonly maxAttempts: number;
+  readonly guard: Pick<CancelGuard, "allows" | "cancelled">;
+  /** A call begins. Returns how long it waits before each further attempt, in milliseconds; undefined: it makes none. */
+  begin(method: DescMethod): number | undefined;
+  /** Whether a hedge may be sent now. */
+  readonly allows: boolean;
+  /** A hedge was sent. */
+  sent(): void;
+  /** A call that has sent hedges was answered; `won`: by one of them. */
+  raced(won: boolean): void;
+  /** The first attempt of a call was answered, or has not been answered for so long. */
+  took(method: DescMethod, latencyMs: number): void;
 }
 
 /** One of the attempts that a hedged call has in flight. */
-export class HedgedAttempt<A> implements UnaryEndListener<A> {
-  readonly attempt: CallAttempt<A>;
+class AttemptInFlight<A> implements HedgedAttempt<A> {
+  readonly attempt: OneAttempt<A>;
   readonly #all: HedgedAttempts<A>;
   readonly #abort = new AbortController();
 
-  constructor(attempt: CallAttempt<A>, all: HedgedAttempts<A>) {
+  constructor(attempt: OneAttempt<A>, all: HedgedAttempts<A>) {
     this.attempt = attempt;
     this.#all = all;
   }
@@ -48,7 +49,6 @@ export class HedgedAttempt<A> implements UnaryEndListener<A> {
     this.#abort.abort(reason);
   }
 
-  /** It won, and goes on until the signal aborts: a stream. */
   follow(signal: AbortSignal): void {
     const cancel = () => this.cancel(signal.reason);
     if (signal.aborted) cancel();
@@ -61,7 +61,6 @@ export class HedgedAttempt<A> implements UnaryEndListener<A> {
     this.wins();
   }
 
-  /** Whether it is the first one to be answered; the others are then cancelled. */
   wins(): boolean {
     return this.#all.answeredFirst(this);
   }
@@ -87,7 +86,7 @@ export class HedgedAttempts<A> {
   readonly #onAbort = () => {
     for (const attempt of [...this.#inFlight]) attempt.cancel(this.#signal!.reason);
   };
-  readonly #inFlight = new Set<HedgedAttempt<A>>();
+  readonly #inFlight = new Set<AttemptInFlight<A>>();
   /** Undefined: no hedges. */
   readonly #delayMs: number | undefined;
   readonly #startMs: number;
@@ -96,8 +95,8 @@ export class HedgedAttempts<A> {
   /** How many hedges were sent. */
   #hedges = 0;
   /** The first attempt, unless it failed. */
-  #first: HedgedAttempt<A> | undefined;
-  #winner: HedgedAttempt<A> | undefined;
+  #first: AttemptInFlight<A> | undefined;
+  #winner: AttemptInFlight<A> | undefined;
   #over = false;
   #resolve!: (answer: A | Promise<A>) => void;
   #reject!: (error: unknown) => void;
@@ -116,14 +115,14 @@ export class HedgedAttempts<A> {
   }
 
   /** Sends the first attempt, and in time the others. Settles with the call's answer, or with the error for the caller. */
-  start(attempt: CallAttempt<A>): Promise<A> {
+  start(attempt: OneAttempt<A>): Promise<A> {
     this.#signal?.addEventListener("abort", this.#onAbort);
-    this.#send(this.#first = new HedgedAttempt(attempt, this));
+    this.#send(this.#first = new AttemptInFlight(attempt, this));
     this.#plan(this.#delayMs);
     return this.#answer;
   }
 
-  #send(hedged: HedgedAttempt<A>): void {
+  #send(hedged: AttemptInFlight<A>): void {
     const { tried } = this.#call;
     tried.beside = this.#inFlight.size;
     tried.exclude(hedged.attempt.connection);
@@ -132,7 +131,7 @@ export class HedgedAttempts<A> {
     const settle = (end: () => void) => {
       if (this.#winner === hedged) end();
     };
-    this.#call.sendHedged(hedged).then(
+    this.#call.send(hedged.attempt, hedged.signal, hedged).then(
       (answer) => settle(() => this.#resolve(answer)),
       (error) => settle(() => this.#reject(error)),
     );
@@ -154,21 +153,27 @@ export class HedgedAttempts<A> {
     if (attempt !== undefined) {
       this.#hedges++;
       this.#policy.sent();
-      this.#send(new HedgedAttempt(attempt, this));
+      this.#send(new AttemptInFlight(attempt, this));
     }
     // Without a connection, there is no point in trying again at once.
     if (attempt !== undefined || this.#delayMs !== 0) this.#plan(this.#delayMs);
   }
 
-  #pick(): CallAttempt<A> | undefined {
-    const { guard } = this.#call.env.settings;
-    if (!this.#policy.allows) return undefined;
+  #pick(): OneAttempt<A> | undefined {
+    const call = this.#call, { allows, guard } = this.#policy;
+    if (!allows || call.env.balancer.panic) return undefined;
     for (const { connection } of this.#inFlight) if (!guard.allows(connection)) return undefined;
-    return this.#call.hedgeNow((connection) => guard.allows(connection));
+    try {
+      call.checkTime();
+      return call.attemptNow((connection) => !call.excluded(connection) && guard.allows(connection));
+    } catch {
+      // The call goes on without it.
+      return undefined;
+    }
   }
 
   /** Whether this attempt is the first that was answered. */
-  answeredFirst(hedged: HedgedAttempt<A>): boolean {
+  answeredFirst(hedged: AttemptInFlight<A>): boolean {
     this.#inFlight.delete(hedged);
     if (this.#over) return false;
     this.#winner = hedged;
@@ -183,7 +188,7 @@ export class HedgedAttempts<A> {
     if (this.#first !== undefined) this.#policy.took(this.#call.method, this.#call.env.clock.now() - this.#startMs);
   }
 
-  failed(hedged: HedgedAttempt<A>, error: unknown): Promise<A> {
+  failed(hedged: AttemptInFlight<A>, error: unknown): Promise<A> {
     this.#inFlight.delete(hedged);
     if (hedged === this.#first && codeOf(error) !== Code.DeadlineExceeded) this.#first = undefined;
     if (this.#over) {
@@ -204,9 +209,9 @@ export class HedgedAttempts<A> {
   }
 
   /** No attempt is in flight any more. */
-  async #next(failed: HedgedAttempt<A>, error: unknown): Promise<void> {
+  async #next(failed: AttemptInFlight<A>, error: unknown): Promise<void> {
     try {
-      this.#send(new HedgedAttempt(await this.#call.afterFailure(failed.attempt, error), this));
+      this.#send(new AttemptInFlight(await this.#call.afterFailure(failed.attempt, error), this));
       this.#plan(this.#delayMs);
     } catch (failure) {
       this.#fail(failure);
@@ -226,7 +231,7 @@ export class HedgedAttempts<A> {
     this.#plan(undefined);
     this.#signal?.removeEventListener("abort", this.#onAbort);
     if (this.#inFlight.size === 0) return;
-    const { guard } = this.#call.env.settings;
+    const { guard } = this.#policy;
     const cause = reason ?? new ConnectError("another attempt of the call was faster", Code.Canceled);
     for (const hedged of [...this.#inFlight]) {
       guard.cancelled(hedged.connection);

@@ -60,36 +60,18 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   }
 
   /**
-   * The next attempt, if a connection is available right now. The connection counts it from here on: `begin` must
-   * follow.
+   * The next attempt, if a connection is available right now, and `allows` accepts it. The connection counts it from
+   * here on: `begin` must follow.
    *
    * @throws ConnectError with code Internal if the picker throws or returns no valid pick; with the drop's code if it
    * drops the call.
    */
-  protected attemptNow(): CallAttempt<A> | undefined {
+  attemptNow(allows?: (connection: Connection) => boolean): CallAttempt<A> | undefined {
     if (this.env.balancer.serving) return undefined;
     const picked = this.pick();
     // A user's policy may ignore `available`: its calls must not jump the queue either.
-    return picked instanceof CallAttempt && !picked.connection.full ? picked.take() : undefined;
-  }
-
-  /**
-   * Another attempt beside those in flight, if there is a connection right now that the call has not used and that
-   * `allows` it.
-   */
-  hedgeNow(allows: (connection: Connection) => boolean): CallAttempt<A> | undefined {
-    const { balancer } = this.env;
-    if (balancer.serving || balancer.panic) return undefined;
-    try {
-      this.checkTime();
-      const picked = this.pick();
-      if (!(picked instanceof CallAttempt)) return undefined;
-      const { connection } = picked;
-      return connection.full || this.excluded(connection) || !allows(connection) ? undefined : picked.take();
-    } catch {
-      // The call goes on without it.
-      return undefined;
-    }
+    if (!(picked instanceof CallAttempt) || picked.connection.full) return undefined;
+    return allows?.(picked.connection) === false ? undefined : picked.take();
   }
 
   /** The next attempt, as soon as there is a connection. Rejects with the error for the caller. */

@@ -1,9 +1,14 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { PickerSource } from "../balancer/picker-source.ts";
 import type { Clock } from "../time/clock.ts";
-import { CancelGuard } from "./cancel-guard.ts";
-import { AdaptiveHedging, FixedHedging, type HedgeOptions, type HedgingPolicy, retriesOf } from "./hedging.ts";
-import type { MethodConfig, MethodRetryOptions, RetryBudget, ServiceConfig } from "../resolver/service-config.ts";
+import type { CallHedging, Hedging, HedgingEnvironment } from "./hedging.ts";
+import type {
+  MethodConfig,
+  MethodHedging,
+  MethodRetryOptions,
+  RetryBudget,
+  ServiceConfig,
+} from "../resolver/service-config.ts";
 import { type RetryOptions, RetryPolicy, safeMethods } from "./retry.ts";
 import { DEFAULT_BUDGET, RetryThrottle } from "./retry-throttle.ts";
 
@@ -17,7 +22,7 @@ export interface MethodSettings {
   /** Undefined: calls are retried only where that is always safe. */
   readonly retry: RetryPolicy | undefined;
   /** Undefined: calls have one attempt at a time. */
-  readonly hedging: HedgingPolicy | undefined;
+  readonly hedging: CallHedging | undefined;
 }
 
 /** A transport's options about settings. What the service config leaves open is as they say. */
@@ -25,7 +30,7 @@ export interface SettingsOptions {
   readonly defaultTimeoutMs?: number | undefined;
   readonly waitForReady?: boolean | undefined;
   readonly retry?: RetryOptions | false | undefined;
-  readonly hedge?: HedgeOptions | undefined;
+  readonly hedge?: Hedging | undefined;
   readonly defaultServiceConfig?: ServiceConfig | undefined;
   readonly clock: Clock;
   readonly random: () => number;
@@ -41,10 +46,8 @@ interface Entry {
 export class Settings {
   /** Shared by all calls, under whichever config they began. Undefined: nothing is sent twice that may do harm. */
   readonly throttle: RetryThrottle | undefined;
-  /** Shared by all calls. */
-  readonly guard: CancelGuard;
   readonly #budget: RetryBudget;
-  readonly #random: () => number;
+  readonly #env: HedgingEnvironment;
   /** Whether the transport's options allow retries. */
   readonly #repeats: boolean;
   readonly #defaults: MethodSettings;
@@ -57,11 +60,10 @@ export class Settings {
 
   constructor(options: SettingsOptions) {
     const { defaultTimeoutMs, waitForReady = false, retry = {}, hedge, defaultServiceConfig, clock, random } = options;
-    this.#random = random;
     this.#defaultConfig = defaultServiceConfig;
     this.#budget = retry === false ? {} : retry.budget ?? {};
-    this.guard = new CancelGuard(clock);
     const throttle = new RetryThrottle(this.#budget);
+    this.#env = { clock, random, throttle };
     this.#isSafe = safeMethods(retry === false ? [] : retry.methods);
     if (retry !== false || hedge !== undefined) this.throttle = throttle;
     this.#repeats = retry !== false;
@@ -70,7 +72,7 @@ export class Settings {
       maxTimeoutMs: Infinity,
       waitForReady,
       retry: retry === false ? undefined : new RetryPolicy(retry, this.#isSafe, throttle, random),
-      hedging: hedge && new AdaptiveHedging(hedge, { throttle, clock, random }),
+      hedging: hedge?.(this.#env),
     };
   }
 
@@ -133,13 +135,20 @@ export class Settings {
     const { throttle } = this, defaults = this.#defaults;
     const inherited = hedging === false ? undefined : defaults.hedging;
     if (!this.#repeats || throttle === undefined) return { retry: undefined, hedging: inherited };
-    const policy = (options: MethodRetryOptions) => new RetryPolicy(options, () => true, throttle, this.#random);
+    const policy = (options: MethodRetryOptions) => new RetryPolicy(options, () => true, throttle, this.#env.random);
     if (typeof hedging === "object") {
-      return { retry: policy(retriesOf(hedging)), hedging: new FixedHedging(hedging, throttle) };
+      const { maxAttempts, nonFatalCodes: codes } = hedging;
+      // What follows an attempt that failed when no other was in flight: the next one at once, if there is one left.
+      return { retry: policy({ maxAttempts, codes, initialBackoffMs: 0 }), hedging: hedgingOf(hedging, this.#env) };
     }
     const own = retry === false ? undefined : retry === undefined ? defaults.retry : policy(retry);
     return { retry: own, hedging: inherited };
   }
+}
+
+/** To configs, which stand below calls, the code that they carry is unknown. */
+function hedgingOf(value: MethodHedging, env: HedgingEnvironment): CallHedging {
+  return value.start(env as never) as CallHedging;
 }
 
 /** The budget of a config that may only allow less. */

@@ -4,7 +4,7 @@ import type { CallAttempt } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
 import { codeOf, endOf } from "./failure.ts";
-import { type HedgedAttempt, HedgedAttempts, type HedgedCall } from "./hedged-attempts.ts";
+import type { HedgedAttempt, HedgedCall } from "./hedging.ts";
 import { ReplayBuffer, type View } from "./replay.ts";
 import { StreamEnd, trackResponse } from "./stream-end.ts";
 
@@ -59,51 +59,36 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
   #begin(attempt: CallAttempt<StreamResponse<I, O>>): Promise<StreamResponse<I, O>> {
     const { hedging } = this.methodSettings;
     if (hedging === undefined || this.method.methodKind !== "server_streaming" || !hedging.covers(this.method)) {
-      return this.#open(attempt);
+      return this.send(attempt, this.#abort.signal);
     }
-    return new HedgedAttempts(this, hedging, this.#abort.signal).start(attempt);
+    return hedging.run(this, attempt, this.#abort.signal);
   }
 
-  async #open(attempt: CallAttempt<StreamResponse<I, O>>): Promise<StreamResponse<I, O>> {
-    attempt.begin();
-    const view = this.#replay.view();
-    let response: StreamResponse<I, O>;
-    try {
-      response = await this.#send(attempt, this.#abort.signal, view);
-    } catch (error) {
-      return await this.failed(attempt, error);
-    }
-    return this.#commit(attempt, response, view);
-  }
-
-  async sendHedged(hedged: HedgedAttempt<StreamResponse<I, O>>): Promise<StreamResponse<I, O>> {
-    const { attempt } = hedged;
-    attempt.begin();
-    const view = this.#replay.anotherView();
-    let response: StreamResponse<I, O>;
-    try {
-      response = await this.#send(attempt, hedged.signal, view);
-    } catch (error) {
-      view.close();
-      return await hedged.failed(error);
-    }
-    // Its link does not mind that it was cancelled.
-    if (!hedged.wins()) return await hedged.failed(hedged.signal.reason);
-    hedged.follow(this.#abort.signal);
-    return this.#commit(attempt, response, view);
-  }
-
-  #send(
+  /** Sends an attempt, which ends when the signal aborts; `hedged` if it is one of several. */
+  async send(
     attempt: CallAttempt<StreamResponse<I, O>>,
     signal: AbortSignal,
-    view: AsyncIterable<MessageInitShape<I>>,
+    hedged?: HedgedAttempt<StreamResponse<I, O>>,
   ): Promise<StreamResponse<I, O>> {
+    attempt.begin();
     const { method, timeoutMs, contextValuesInit } = this;
-    return attempt.connection.transport.stream(method, signal, timeoutMs, attempt.headerInit, view, contextValuesInit);
+    const view = hedged === undefined ? this.#replay.view() : this.#replay.anotherView();
+    let response: StreamResponse<I, O>;
+    try {
+      const { connection: { transport }, headerInit } = attempt;
+      response = await transport.stream(method, signal, timeoutMs, headerInit, view, contextValuesInit);
+    } catch (error) {
+      view.close();
+      return await (hedged ?? attempt).failed(error);
+    }
+    // Its link does not mind that it was cancelled.
+    if (hedged?.wins() === false) return await hedged.failed(signal.reason);
+    hedged?.follow(this.#abort.signal);
+    return this.#commit(attempt, response, view);
   }
 
   async failed(attempt: CallAttempt<StreamResponse<I, O>>, error: unknown): Promise<StreamResponse<I, O>> {
-    return await this.#open(await this.afterFailure(attempt, error));
+    return await this.send(await this.afterFailure(attempt, error), this.#abort.signal);
   }
 
   #commit(

@@ -4,7 +4,7 @@ import type { EndReportingTransport, UnaryEndListener } from "../connection/end-
 import type { CallAttempt } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
-import { type HedgedAttempt, HedgedAttempts, type HedgedCall } from "./hedged-attempts.ts";
+import type { HedgedCall } from "./hedging.ts";
 
 /** A unary call. Attempts are themselves the listeners for their end, which saves a promise and two closures each. */
 export class UnaryCall<I extends DescMessage, O extends DescMessage>
@@ -41,14 +41,11 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
   private begin(attempt: CallAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
     const { hedging } = this.methodSettings;
     if (hedging === undefined || !hedging.covers(this.method)) return this.send(attempt, this.signal, attempt);
-    return new HedgedAttempts(this, hedging, this.signal).start(attempt);
+    return hedging.run(this, attempt, this.signal);
   }
 
-  sendHedged(hedged: HedgedAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
-    return this.send(hedged.attempt, hedged.signal, hedged);
-  }
-
-  private send(
+  /** Sends an attempt, which ends when the signal aborts, and reports to `listener` how it ends. */
+  send(
     attempt: CallAttempt<UnaryResponse<I, O>>,
     signal: AbortSignal | undefined,
     listener: UnaryEndListener<UnaryResponse<I, O>>,

@@ -7,11 +7,10 @@ import {
   from1,
   group,
   listOf,
+  makes,
   milliseconds,
-  millisecondsFrom0,
   number,
   or,
-  required,
   wholeNumber,
 } from "../option.ts";
 
@@ -76,19 +75,23 @@ export interface MethodConfig {
    */
   readonly retry?: MethodRetryOptions | false;
   /**
-   * When a call is sent to further endpoints while the first has not answered; `false`: never. As in gRPC, it replaces
-   * `retry`, so that a method can't have both, and it declares that the methods may be processed several times. It
-   * applies to unary calls, and to server streaming until the response headers arrive. Defaults to the transport's
-   * `hedge`; if the transport's `retry` is `false`, nothing here adds hedges. gRPC: `hedgingPolicy`.
+   * When a call is sent to further endpoints while the first has not answered, `fixedHedging({ maxAttempts: 3 })`;
+   * `false`: never. As in gRPC, it replaces `retry`, so that a method can't have both, and it declares that the methods
+   * may be processed several times. It applies to unary calls, and to server streaming until the response headers
+   * arrive. Defaults to the transport's `hedge`; if the transport's `retry` is `false`, nothing here adds hedges. gRPC:
+   * `hedgingPolicy`.
    */
-  readonly hedging?: MethodHedgingOptions | false;
+  readonly hedging?: MethodHedging | false;
 }
 
-/**
- * Hedging at fixed intervals (gRFC A6). The first answer is the call's, and its other attempts are cancelled. Each goes
- * to an endpoint of its own; if none is ready, there are fewer. Hedges draw on the same budget as retries.
- */
-export interface MethodHedgingOptions {
+/** What `fixedHedging()` returns: its options, and the code that hedges, so that only programs that hedge contain it. */
+export interface MethodHedging extends Required<FixedHedgingOptions> {
+  /** Starts it for a transport; only the transport knows what it takes and returns. */
+  start(env: never): unknown;
+}
+
+/** Options of `fixedHedging()` (gRFC A6). */
+export interface FixedHedgingOptions {
   /**
    * The most attempts per call that are answered or may have been processed, including the first. At least 2; more than
    * 5 count as 5.
@@ -137,7 +140,8 @@ export interface RetryBudget {
 const above0 = number("a number above 0", (value) => value > 0);
 const TAKER = "a service config";
 
-const codes = listOf("an array of Connect codes, such as Code.Unavailable", isCode);
+/** The check of a list of codes. */
+export const codes: Check = listOf("an array of Connect codes, such as Code.Unavailable", isCode);
 
 /** The checks of {@link MethodRetryOptions}. */
 export const METHOD_RETRY: Checks<MethodRetryOptions> = {
@@ -151,17 +155,11 @@ export const METHOD_RETRY: Checks<MethodRetryOptions> = {
 /** The checks of {@link RetryBudget}. */
 export const RETRY_BUDGET: Checks<RetryBudget> = { maxTokens: above0, tokenRatio: above0 };
 
-const METHOD_HEDGING: Checks<MethodHedgingOptions> = {
-  maxAttempts: required(wholeNumber(2)),
-  delayMs: millisecondsFrom0,
-  nonFatalCodes: codes,
-};
-
 const METHOD: Checks<MethodConfig> = {
   timeoutMs: milliseconds,
   waitForReady: flag,
   retry: or(false, group("an object or false", TAKER, METHOD_RETRY)),
-  hedging: or(false, group("an object or false", TAKER, METHOD_HEDGING)),
+  hedging: or(false, makes("fixedHedging({ maxAttempts }) or false", isHedging)),
 };
 
 const methodGroup = group("an object, { timeoutMs, waitForReady, retry, hedging }", TAKER, METHOD);
@@ -189,6 +187,10 @@ export const serviceConfig: Check = group("an object, { methods, retryBudget, un
 /** Whether a value is the name of a method or of a service: `"proto.Simple/Route"`, `"proto.Simple"`. */
 export function isMethodName(value: unknown): boolean {
   return typeof value === "string" && /^[\w.]+(\/\w+)?$/.test(value);
+}
+
+function isHedging(value: unknown): boolean {
+  return typeof (value as Partial<MethodHedging> | null)?.start === "function";
 }
 
 function isCode(value: unknown): boolean {

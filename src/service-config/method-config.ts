@@ -1,7 +1,8 @@
+import { fixedHedging } from "../call/fixed-hedging.ts";
 import {
   isMethodName,
   type MethodConfig,
-  type MethodHedgingOptions,
+  type MethodHedging,
   type MethodRetryOptions,
   type RetryBudget,
   type ServiceConfig,
@@ -76,12 +77,12 @@ function retryOf(policy: JsonValue): MethodRetryOptions {
   };
 }
 
-function hedgingOf(policy: JsonValue): MethodHedgingOptions {
-  return {
+function hedgingOf(policy: JsonValue): MethodHedging {
+  return fixedHedging({
     maxAttempts: attemptsOf(policy),
     delayMs: policy.field("hedgingDelay")?.durationMs() ?? 0,
     nonFatalCodes: policy.field("nonFatalStatusCodes")?.codes() ?? [],
-  };
+  });
 }
 
 function attemptsOf(policy: JsonValue): number {

@@ -1,7 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import type { BalancerEvent } from "../balancer/event.ts";
 import type { Attempt, CallObserver } from "../call/observer.ts";
-import { HEDGE, type HedgeOptions } from "../call/hedging.ts";
+import type { Hedging } from "../call/hedging.ts";
 import { RETRY, type RetryOptions } from "../call/retry.ts";
 import type { Throttle } from "../call/throttle.ts";
 import type { Connector } from "../connection/link.ts";
@@ -77,13 +77,13 @@ export interface BalancedTransportOptions {
    */
   readonly retry?: RetryOptions | false;
   /**
-   * When a call that takes unusually long is sent to another endpoint as well, whose answer is used if it is first. It
-   * applies to methods that the schema marks as `IDEMPOTENT` or `NO_SIDE_EFFECTS` (or that `methods` lists): to unary
-   * calls, and to server streaming until the response headers arrive. Hedges draw on the same budget as retries, too.
-   * Defaults to none; `{}` hedges the slowest 2 % of calls. For hedges at fixed intervals, see
+   * When a call that takes unusually long is sent to another endpoint as well, whose answer is used if it is first:
+   * `hedging()` does so with the slowest 2 % of calls. It applies to methods that the schema marks as `IDEMPOTENT` or
+   * `NO_SIDE_EFFECTS` (or that its `methods` lists): to unary calls, and to server streaming until the response headers
+   * arrive. Hedges draw on the same budget as retries, too. Defaults to none. For hedges at fixed intervals, see
    * `MethodConfig.hedging`.
    */
-  readonly hedge?: HedgeOptions;
+  readonly hedge?: Hedging;
   /**
    * Timeouts, wait-for-ready, retries and hedging by method, unless the resolver yields a config (`Resolution.config`). Defaults
    * to none: the options above apply to all methods. gRPC's default service config.
@@ -172,7 +172,7 @@ export const TRANSPORT: Checks<BalancedTransportOptions> = {
   waitTimeoutMs: milliseconds,
   waitForReady: flag,
   retry: or(false, group("an object or false", "createBalancedTransport()", RETRY)),
-  hedge: group("an object, { extraLoad, maxAttempts, minDelayMs, methods }", "createBalancedTransport()", HEDGE),
+  hedge: makes("hedging, such as hedging()", isFunction),
   defaultServiceConfig: serviceConfig,
   maxInFlightPerEndpoint: or(Infinity, wholeNumber(1)),
   maxInFlight: or(Infinity, wholeNumber(1)),

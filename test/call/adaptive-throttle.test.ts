@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { adaptiveThrottle, type AdaptiveThrottleOptions, rejectedShare } from "../../src/call/adaptive-throttle.ts";
+import { fixedHedging } from "../../src/call/fixed-hedging.ts";
 import type { Throttle } from "../../src/call/throttle.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import type { BalancedTransportOptions } from "../../src/transport/options.ts";
@@ -157,7 +158,7 @@ describe("a transport with an adaptive throttle", () => {
   });
 
   it("does not hold aborted calls and lost hedges against servers", async () => {
-    const hedging = { methods: { "*": { hedging: { maxAttempts: 3 } } } };
+    const hedging = { methods: { "*": { hedging: fixedHedging({ maxAttempts: 3 }) } } };
     for (const options of [{}, { retry: {}, defaultServiceConfig: hedging }]) {
       const { client, ready, sent, transport } = transportOf(options);
       await ready();

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { fixedHedging } from "../../src/call/fixed-hedging.ts";
 import type { Attempt, AttemptStart } from "../../src/call/observer.ts";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { note } from "../../src/connection/note.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
-import type { MethodHedgingOptions } from "../../src/resolver/service-config.ts";
+import type { FixedHedgingOptions, MethodHedging } from "../../src/resolver/service-config.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import type { BalancedTransportOptions } from "../../src/transport/options.ts";
 import { balanced, failureOf } from "../support/balanced.ts";
@@ -15,11 +16,14 @@ import { settled } from "../support/manual-clock.ts";
 
 /** A transport that hedges all methods, whose attempts are held. */
 function hedged(
-  hedging: MethodHedgingOptions,
+  hedging: FixedHedgingOptions,
   { deaf, ...options }: Partial<BalancedTransportOptions> & { deaf?: boolean | undefined } = {},
 ) {
   const { sent, transport } = heldLinks({ deaf });
-  const defaultServiceConfig = { methods: { "*": { hedging } }, ...options.defaultServiceConfig };
+  const defaultServiceConfig = {
+    methods: { "*": { hedging: fixedHedging(hedging) } },
+    ...options.defaultServiceConfig,
+  };
   const rest = balanced({ links: { transport }, ...options, defaultServiceConfig });
   return {
     ...rest,
@@ -586,13 +590,23 @@ describe("a config with hedging", () => {
   });
 
   it("has no retries for the same methods, and a number of attempts", () => {
-    const config = (hedging: MethodHedgingOptions, rest = {}) => () =>
-      hedged({ maxAttempts: 2 }, { defaultServiceConfig: { methods: { "a.B/C": { hedging, ...rest } } } });
-    assert.throws(config({ maxAttempts: 2 }, { retry: {} }), /methods\["a.B\/C"\] has both retry and hedging/);
-    assert.throws(config({} as MethodHedgingOptions), /hedging.maxAttempts is undefined/);
-    assert.throws(config({ maxAttempts: 1 }), RangeError);
-    assert.throws(config({ maxAttempts: 2, delayMs: -1 }), RangeError);
-    assert.throws(config({ maxAttempts: 2, nonFatalCodes: [99 as Code] }), TypeError);
-    config({ maxAttempts: 2 }, { retry: false })();
+    const config = (hedging: unknown, rest = {}) => () =>
+      hedged({ maxAttempts: 2 }, {
+        defaultServiceConfig: { methods: { "a.B/C": { hedging: hedging as MethodHedging, ...rest } } },
+      });
+    const two = fixedHedging({ maxAttempts: 2 });
+    assert.throws(config(two, { retry: {} }), /methods\["a.B\/C"\] has both retry and hedging/);
+    config(two, { retry: false })();
+    assert.throws(
+      config({ maxAttempts: 2 }),
+      /hedging is an object: expected fixedHedging\({ maxAttempts }\) or false$/,
+    );
+    assert.throws(config(fixedHedging), /expected fixedHedging.* Call it: fixedHedging\(…\)$/);
+    assert.throws(config(null), TypeError);
+    const fixed = (options: FixedHedgingOptions) => () => fixedHedging(options);
+    assert.throws(fixed({} as FixedHedgingOptions), /option maxAttempts is undefined/);
+    assert.throws(fixed({ maxAttempts: 1 }), RangeError);
+    assert.throws(fixed({ maxAttempts: 2, delayMs: -1 }), RangeError);
+    assert.throws(fixed({ maxAttempts: 2, nonFatalCodes: [99 as Code] }), TypeError);
   });
 });

@@ -4,8 +4,8 @@ import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { FailedAttempts } from "../../src/call/failed-attempts.ts";
-import { type HedgedAttempt, HedgedAttempts, type HedgedCall } from "../../src/call/hedged-attempts.ts";
-import type { HedgingPolicy } from "../../src/call/hedging.ts";
+import { HedgedAttempts, type HedgingPolicy } from "../../src/call/hedged-attempts.ts";
+import type { HedgedAttempt, HedgedCall } from "../../src/call/hedging.ts";
 import type { Connection } from "../../src/connection/connection.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { failureOf } from "../support/balanced.ts";
@@ -13,6 +13,7 @@ import { ManualClock, settled } from "../support/manual-clock.ts";
 
 interface Sent {
   readonly hedged: HedgedAttempt<string>;
+  readonly signal: AbortSignal;
   answer(text: string): void;
   fail(error: unknown): void;
   /** What the sending itself rejects with, after it was answered. */
@@ -52,12 +53,15 @@ function setUp({ delayMs = 100, beside, signal }: SetUp = {}) {
   };
   const call = {
     method: Simple.method.route,
-    env: { clock, settings: { guard } },
+    env: { clock, balancer: { panic: false } },
     tried: new FailedAttempts(),
-    sendHedged(hedged: HedgedAttempt<string>) {
+    excluded: () => false,
+    checkTime() {},
+    send(_: unknown, signal: AbortSignal, hedged: HedgedAttempt<string>) {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       sent.push({
         hedged,
+        signal,
         reject,
         answer(text) {
           hedged.answered(text);
@@ -65,10 +69,10 @@ function setUp({ delayMs = 100, beside, signal }: SetUp = {}) {
         },
         fail: (error) => resolve(hedged.failed(error)),
       });
-      hedged.signal.addEventListener("abort", () => resolve(hedged.failed(hedged.signal.reason)));
+      signal.addEventListener("abort", () => resolve(hedged.failed(signal.reason)));
       return promise;
     },
-    hedgeNow(allows: (connection: Connection) => boolean) {
+    attemptNow(allows: (connection: Connection) => boolean) {
       const attempt = make(name());
       return allows(attempt.connection) ? attempt : undefined;
     },
@@ -80,7 +84,7 @@ function setUp({ delayMs = 100, beside, signal }: SetUp = {}) {
   } as unknown as HedgedCall<string>;
   const policy: HedgingPolicy = {
     maxAttempts: 3,
-    covers: () => true,
+    guard,
     begin: () => delayMs ?? undefined,
     get allows() {
       return allows;
@@ -136,7 +140,7 @@ describe("a hedged call", () => {
         `${lost} abandoned`,
         `${lost} maybe-processed Canceled`,
       ]);
-      assert.match(String(sent[1 - winner]!.hedged.signal.reason), /another attempt of the call was faster/);
+      assert.match(String(sent[1 - winner]!.signal.reason), /another attempt of the call was faster/);
       await clock.advance(1_000);
       assert.equal(sent.length, 2);
     }
@@ -194,7 +198,7 @@ describe("a hedged call", () => {
     const { clock, sent, start, told } = setUp();
     const call = start();
     await clock.advance(100);
-    const { signal } = sent[0]!.hedged;
+    const { signal } = sent[0]!;
     const answered = markAttempt(new ConnectError("no", Code.NotFound), "answered");
     Object.defineProperty(signal, "reason", { get: () => answered });
     sent[1]!.answer("x");
@@ -309,8 +313,8 @@ describe("a hedged call", () => {
     refuse(reason);
     abort.abort(reason);
     assert.equal(await failure, reason);
-    assert.equal(sent[0]!.hedged.signal.reason, reason);
-    assert.ok(sent[1]!.hedged.signal.aborted);
+    assert.equal(sent[0]!.signal.reason, reason);
+    assert.ok(sent[1]!.signal.aborted);
     assert.equal(listeners, 0);
   });
 
@@ -325,18 +329,18 @@ describe("a hedged call", () => {
   it("follows a signal after it has won", () => {
     const { sent, start } = setUp();
     void start();
-    const { hedged } = sent[0]!;
+    const { hedged, signal } = sent[0]!;
     assert.equal(hedged.wins(), true);
     assert.equal(hedged.wins(), false);
     const abort = new AbortController();
     hedged.follow(abort.signal);
-    assert.equal(hedged.signal.aborted, false);
+    assert.equal(signal.aborted, false);
     abort.abort(unavailable);
-    assert.equal(hedged.signal.reason, unavailable);
+    assert.equal(signal.reason, unavailable);
     const other = setUp();
     void other.start();
     other.sent[0]!.hedged.wins();
     other.sent[0]!.hedged.follow(abort.signal);
-    assert.equal(other.sent[0]!.hedged.signal.reason, unavailable);
+    assert.equal(other.sent[0]!.signal.reason, unavailable);
   });
 });

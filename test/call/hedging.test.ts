@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { AdaptiveHedging, FixedHedging, type HedgeOptions, retriesOf } from "../../src/call/hedging.ts";
+import { AdaptiveHedging, hedging as hedgingBy, type HedgingOptions } from "../../src/call/adaptive-hedging.ts";
+import { fixedHedging } from "../../src/call/fixed-hedging.ts";
+import type { HedgingPolicy } from "../../src/call/hedged-attempts.ts";
+import type { Hedging, HedgingEnvironment } from "../../src/call/hedging.ts";
 import { RetryThrottle } from "../../src/call/retry-throttle.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
+import type { FixedHedgingOptions } from "../../src/resolver/service-config.ts";
 import type { BalancedTransportOptions } from "../../src/transport/options.ts";
 import { balanced } from "../support/balanced.ts";
 import { heldLinks } from "../support/held-links.ts";
@@ -12,7 +16,7 @@ import { ManualClock, settled } from "../support/manual-clock.ts";
 
 const { route, routeServerStream } = Simple.method;
 
-function adaptive(options: HedgeOptions = {}, random: () => number = () => 0.5) {
+function adaptive(options: HedgingOptions = {}, random: () => number = () => 0.5) {
   const clock = new ManualClock(), throttle = new RetryThrottle({ maxTokens: 10 });
   const hedging = new AdaptiveHedging(options, { clock, throttle, random });
   /** So many calls begin, and take this long. */
@@ -25,21 +29,27 @@ function adaptive(options: HedgeOptions = {}, random: () => number = () => 0.5) 
   return { clock, hedging, throttle, calls };
 }
 
+function fixed(options: FixedHedgingOptions, throttle: RetryThrottle): HedgingPolicy {
+  const env: HedgingEnvironment = { clock: new ManualClock(), random: () => 0, throttle };
+  return fixedHedging(options).start(env as never) as HedgingPolicy;
+}
+
 describe("hedging at fixed intervals", () => {
   it("has at most five attempts, and no delay unless one is given", () => {
     const throttle = new RetryThrottle({});
-    assert.equal(new FixedHedging({ maxAttempts: 3 }, throttle).maxAttempts, 3);
-    assert.equal(new FixedHedging({ maxAttempts: 9 }, throttle).maxAttempts, 5);
-    assert.equal(new FixedHedging({ maxAttempts: 3 }, throttle).begin(), 0);
-    assert.equal(new FixedHedging({ maxAttempts: 3, delayMs: 20 }, throttle).begin(), 20);
-    assert.deepEqual(retriesOf({ maxAttempts: 9 }), { maxAttempts: 5, codes: [], initialBackoffMs: 0 });
+    assert.equal(fixed({ maxAttempts: 3 }, throttle).maxAttempts, 3);
+    assert.equal(fixed({ maxAttempts: 9 }, throttle).maxAttempts, 5);
+    assert.equal(fixed({ maxAttempts: 3 }, throttle).begin(route), 0);
+    assert.equal(fixed({ maxAttempts: 3, delayMs: 20 }, throttle).begin(route), 20);
     const nonFatalCodes = [Code.Aborted];
-    assert.deepEqual(retriesOf({ maxAttempts: 3, nonFatalCodes }).codes, nonFatalCodes);
+    const config = fixedHedging({ maxAttempts: 3, nonFatalCodes });
+    nonFatalCodes.pop();
+    assert.deepEqual({ ...config }, { maxAttempts: 3, delayMs: 0, nonFatalCodes: [Code.Aborted] });
   });
 
   it("stops when half of the retry budget is used up", () => {
     const throttle = new RetryThrottle({ maxTokens: 2 });
-    const hedging = new FixedHedging({ maxAttempts: 3 }, throttle);
+    const hedging = fixed({ maxAttempts: 3 }, throttle);
     assert.equal(hedging.allows, true);
     throttle.failed();
     assert.equal(hedging.allows, false);
@@ -143,7 +153,7 @@ describe("adaptive hedging", () => {
 /** A transport with adaptive hedging, whose attempts are held; it has seen calls that took 10 ms. */
 async function warm(options: Partial<BalancedTransportOptions> = {}) {
   const { sent, transport } = heldLinks();
-  const test = balanced({ hedge: {}, links: { transport }, ...options });
+  const test = balanced({ hedge: hedgingBy(), links: { transport }, ...options });
   await test.ready();
   for (let i = 0; i < 12; i++) {
     const calls = Array.from({ length: 10 }, () => test.client.route({}));
@@ -154,7 +164,7 @@ async function warm(options: Partial<BalancedTransportOptions> = {}) {
   return { ...test, sent };
 }
 
-describe("a transport with hedge: {}", () => {
+describe("a transport with hedge: hedging()", () => {
   it("hedges a call that takes unusually long, to another endpoint", async () => {
     const { client, clock, sent, transport } = await warm();
     const call = client.route({ data: "x" });
@@ -182,7 +192,7 @@ describe("a transport with hedge: {}", () => {
   });
 
   it("counts a call whose hedge won as one that took at least as long", async () => {
-    const { client, clock, sent, transport } = await warm({ hedge: { extraLoad: 0.5 } });
+    const { client, clock, sent, transport } = await warm({ hedge: hedgingBy({ extraLoad: 0.5 }) });
     for (let i = 0; i < 140; i++) {
       const call = client.route({});
       await clock.advance(11);
@@ -266,13 +276,17 @@ describe("a transport with hedge: {}", () => {
   });
 
   it("checks its options", () => {
-    const made = (hedge: unknown) => () => balanced({ hedge: hedge as HedgeOptions });
+    const made = (options: unknown) => () => hedgingBy(options as HedgingOptions);
     for (const extraLoad of [0, 0.51, Number.NaN]) assert.throws(made({ extraLoad }), RangeError);
     assert.throws(made({ maxAttempts: 1 }), RangeError);
     assert.throws(made({ minDelayMs: -1 }), RangeError);
     assert.throws(made({ methods: ["not a name"] }), TypeError);
-    assert.throws(made({ delayMs: 1 }), /has no option "hedge.delayMs": did you mean hedge.minDelayMs/);
+    assert.throws(made({ delayMs: 1 }), /has no option "delayMs": did you mean minDelayMs/);
     assert.throws(made(true), TypeError);
+    const given = (hedge: unknown) => () => balanced({ hedge: hedge as Hedging });
+    assert.throws(given({}), /option hedge is {}: expected hedging, such as hedging\(\)$/);
+    assert.throws(given(hedgingBy), /expected hedging, such as hedging\(\). Call it: hedging\(…\)$/);
+    assert.throws(given(fixedHedging({ maxAttempts: 2 })), TypeError);
   });
 });
 

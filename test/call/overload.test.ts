@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { fixedHedging } from "../../src/call/fixed-hedging.ts";
 import { balance } from "../../src/call/options.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import type { BalancedTransportOptions } from "../../src/transport/options.ts";
@@ -151,7 +152,7 @@ describe("maxInFlight", () => {
   it("counts hedges, and leaves them out when they would be too many", async () => {
     const { client, ready, sent, transport } = held({
       maxInFlight: 2,
-      defaultServiceConfig: { methods: { "*": { hedging: { maxAttempts: 3 } } } },
+      defaultServiceConfig: { methods: { "*": { hedging: fixedHedging({ maxAttempts: 3 }) } } },
     });
     await ready();
     const call = client.route({ data: "x" });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createRouterTransport, type Interceptor, type Transport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { AdaptiveHedging, FixedHedging } from "../../src/call/hedging.ts";
+import { AdaptiveHedging, hedging as hedgingBy } from "../../src/call/adaptive-hedging.ts";
+import { FixedCallHedging, fixedHedging } from "../../src/call/fixed-hedging.ts";
 import { balance } from "../../src/call/options.ts";
 import { RetryThrottle } from "../../src/call/retry-throttle.ts";
 import { Settings, type SettingsOptions } from "../../src/call/settings.ts";
@@ -481,15 +482,15 @@ describe("Settings", () => {
       const { hedging, retry } = settings.of(Simple.method.route, { methods: { "proto.Simple": given } });
       return [hedging?.constructor, retry !== undefined, settings.throttle !== undefined];
     };
-    const fixed = { hedging: { maxAttempts: 2 } };
+    const fixed = { hedging: fixedHedging({ maxAttempts: 2 }) };
     assert.deepEqual(kind({}, {}), [undefined, true, true]);
-    assert.deepEqual(kind({}, fixed), [FixedHedging, true, true]);
-    assert.deepEqual(kind({ hedge: {} }, {}), [AdaptiveHedging, true, true]);
-    assert.deepEqual(kind({ hedge: {} }, { hedging: false, retry: false }), [undefined, false, true]);
-    assert.deepEqual(kind({ hedge: {} }, fixed), [FixedHedging, true, true]);
+    assert.deepEqual(kind({}, fixed), [FixedCallHedging, true, true]);
+    assert.deepEqual(kind({ hedge: hedgingBy() }, {}), [AdaptiveHedging, true, true]);
+    assert.deepEqual(kind({ hedge: hedgingBy() }, { hedging: false, retry: false }), [undefined, false, true]);
+    assert.deepEqual(kind({ hedge: hedgingBy() }, fixed), [FixedCallHedging, true, true]);
     assert.deepEqual(kind({ retry: false }, fixed), [undefined, false, false]);
-    assert.deepEqual(kind({ retry: false, hedge: {} }, fixed), [AdaptiveHedging, false, true]);
-    assert.deepEqual(kind({ retry: false, hedge: {} }, { hedging: false }), [undefined, false, true]);
+    assert.deepEqual(kind({ retry: false, hedge: hedgingBy() }, fixed), [AdaptiveHedging, false, true]);
+    assert.deepEqual(kind({ retry: false, hedge: hedgingBy() }, { hedging: false }), [undefined, false, true]);
   });
 
   it("know methods that are named like members of an object from those that are configured", () => {

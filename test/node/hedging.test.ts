@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
+import { fixedHedging } from "../../src/call/fixed-hedging.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { createBalancedTransport } from "../../src/transport/transport.ts";
@@ -46,7 +47,7 @@ describe("hedging over gRPC", () => {
       const transport = createBalancedTransport({
         resolver: staticResolver(servers.map(({ address }) => address)),
         connector: grpcConnector(),
-        defaultServiceConfig: { methods: { "*": { hedging: { maxAttempts: 3 } } } },
+        defaultServiceConfig: { methods: { "*": { hedging: fixedHedging({ maxAttempts: 3 }) } } },
         observers: [{ attemptStarted: ({ endpoint }) => void order.push(endpoint.address) }],
       });
       t.after(() => transport.close());

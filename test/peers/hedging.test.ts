@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
+import { fixedHedging } from "../../src/call/fixed-hedging.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { createBalancedTransport } from "../../src/transport/transport.ts";
@@ -29,7 +30,7 @@ for (const kind of PEERS.filter(({ on }) => on === "node")) {
       const transport = createBalancedTransport({
         resolver: staticResolver([peer.address, `127.0.0.1:${quick.port}`]),
         connector: grpcConnector(),
-        defaultServiceConfig: { methods: { "*": { hedging: { maxAttempts: 2 } } } },
+        defaultServiceConfig: { methods: { "*": { hedging: fixedHedging({ maxAttempts: 2 }) } } },
         onEvent: (event) => void (event.type === "connection-state" && event.from === "ready" && lost.push(event)),
       });
       t.after(() => transport.close());

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 import fc from "fast-check";
 import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
+import { fixedHedging } from "../../src/call/fixed-hedging.ts";
 import type { HealthEnvironment } from "../../src/health/health.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import { fromServiceConfig, ServiceConfigError, untrustedServiceConfig } from "../../src/service-config.ts";
@@ -247,11 +248,11 @@ describe("retryPolicy of a service config", () => {
 describe("hedgingPolicy of a service config", () => {
   it("is how a method is hedged", () => {
     assert.deepEqual(methodOf({ hedgingPolicy: { maxAttempts: 3 } }), {
-      hedging: { maxAttempts: 3, delayMs: 0, nonFatalCodes: [] },
+      hedging: fixedHedging({ maxAttempts: 3, delayMs: 0, nonFatalCodes: [] }),
     });
     const hedgingPolicy = { maxAttempts: 9, hedgingDelay: "0.05s", nonFatalStatusCodes: ["INTERNAL", 14] };
     assert.deepEqual(methodOf({ hedgingPolicy }), {
-      hedging: { maxAttempts: 5, delayMs: 50, nonFatalCodes: [Code.Internal, Code.Unavailable] },
+      hedging: fixedHedging({ maxAttempts: 5, delayMs: 50, nonFatalCodes: [Code.Internal, Code.Unavailable] }),
     });
   });
 
