@@ -65,7 +65,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
   const { maxResponseHeaderListBytes, ...received } = others;
   const ended = new AbortController();
   const { health, names, options: served, recorder } = withStandardServices(options, ended.signal);
-  const services = new Services(served, recorder);
+  const services = new Services(served, recorder, clock);
   const http1 = runtime.http1?.(httpAnswer(services));
   const host = new ServerHost<Tls>({
     connection: {
