@@ -1,8 +1,11 @@
-import type { Transport } from "@connectrpc/connect";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import { type ListingResolver, PulledBalancer } from "../balancer/pulled.ts";
 import { PulledSource } from "../balancer/pulled-source.ts";
 import { type MakeConnection, makeConnection } from "../connection/make-connection.ts";
+import type { CallEnvironment } from "../call/environment.ts";
 import { checkOptions, type Checks, milliseconds, quoted } from "../option.ts";
+import { checkPolicy } from "../policy/check-policy.ts";
+import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { type BalancedTransportOptions, resolverWith, TRANSPORT } from "./options.ts";
@@ -37,6 +40,13 @@ export interface PullTransport extends Transport, AsyncDisposable {
   forRequest(ctx: RequestContext): Transport;
   /** The current state, as of the last call. */
   snapshot(): TransportSnapshot;
+  /**
+   * A transport whose calls are balanced by another policy, over the same connections; see
+   * `BalancedTransport.withPolicy`. Make it once, like the transport itself, and not for each request.
+   *
+   * @throws TypeError unless it is a policy.
+   */
+  withPolicy(policy: Policy): PullTransport;
   /**
    * Fails waiting calls, and closes all connections; calls in flight have `graceMs` (default 0) to finish. Later calls
    * fail with FailedPrecondition. There is no need to close a transport that holds no connections, as over fetch.
@@ -79,21 +89,35 @@ export function createPullTransport(options: PullTransportOptions): PullTranspor
 export function pullTransport(options: PullTransportOptions, makeConnection: MakeConnection): PullTransport {
   const { maxAgeMs = 5_000 } = options, resolver = options.resolver as ListingResolver;
   const balancer = new PulledBalancer(resolver, maxAgeMs, balancerOptions(options, resolver.target, makeConnection));
-  const env = callEnvironment(options, new PulledSource(balancer));
+  const source = new PulledSource(balancer, balancer.chooser);
+  return transportOver(source, callEnvironment(options, source), options.interceptors);
+}
+
+function transportOver(
+  source: PulledSource,
+  env: CallEnvironment,
+  interceptors: readonly Interceptor[] | undefined,
+): PullTransport {
+  const { balancer, chooser } = source;
   return {
-    ...callsOf(env, options.interceptors),
+    ...callsOf(env, interceptors),
     forRequest(ctx) {
       if (typeof ctx?.waitUntil !== "function") {
         throw new TypeError(`forRequest() takes a request's context, { waitUntil(promise) }, not ${quoted(ctx)}`);
       }
-      const source = new PulledSource(balancer, (promise) => ctx.waitUntil(promise));
-      return callsOf({ ...env, balancer: source }, options.interceptors);
+      const own = new PulledSource(balancer, chooser, (promise) => ctx.waitUntil(promise));
+      return callsOf({ ...env, balancer: own }, interceptors);
     },
-    snapshot: () => snapshotOf(balancer, env.clock),
+    snapshot: () => snapshotOf(source, env.clock),
+    withPolicy(policy) {
+      checkPolicy(policy);
+      const other = new PulledSource(balancer, balancer.chooserOf(policy));
+      return transportOver(other, { ...env, balancer: other }, interceptors);
+    },
     async close(graceMs = 0) {
       checkGrace(graceMs);
-      await balancer.close(graceMs);
+      await source.close(graceMs);
     },
-    [Symbol.asyncDispose]: () => balancer.close(0),
+    [Symbol.asyncDispose]: () => source.close(0),
   };
 }

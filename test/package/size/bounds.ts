@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 28_200, allBytes: 35_600 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 26_500, allBytes: 34_000 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 33_900, allBytes: 54_800 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 61_700, allBytes: 89_700 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 79_500, allBytes: 107_400 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_300, allBytes: 36_800 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_500, allBytes: 35_100 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 35_000, allBytes: 56_100 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 62_800, allBytes: 91_000 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_500, allBytes: 108_700 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 50_500,
-    allBytes: 71_300,
+    ownBytes: 51_600,
+    allBytes: 72_600,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 64_700,
-    allBytes: 84_100,
+    ownBytes: 65_700,
+    allBytes: 85_100,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 81_100,
-    allBytes: 102_500,
+    ownBytes: 82_200,
+    allBytes: 103_600,
   },
 ];
