@@ -1,3 +1,5 @@
+import { shownTextOf } from "./error-text.ts";
+
 /**
  * Calls an event listener. An error that it throws is printed and can't reach the library's own loops.
  *
@@ -8,7 +10,7 @@ export function emit<E extends object>(listener: ((event: E) => void) | undefine
   if (listener === undefined) return;
   const { cause, ...shown } = event as E & { readonly cause?: Error };
   if (cause !== undefined) {
-    Object.assign(shown, { reason: cause.message });
+    Object.assign(shown, { reason: shownTextOf(cause) });
     Object.defineProperty(shown, "cause", { value: cause, enumerable: false });
   }
   notify("onEvent", listener, shown as unknown as E);
@@ -19,7 +21,7 @@ export function notify<T>(name: string, listener: (value: T) => unknown, value: 
   try {
     printRejection(`an ${name} listener`, listener(value));
   } catch (error) {
-    print(`an ${name} listener`, error);
+    printThrown(`an ${name} listener`, error);
   }
 }
 
@@ -31,16 +33,18 @@ export function guarded(what: string, run: () => unknown): void {
   try {
     printRejection(what, run());
   } catch (error) {
-    print(what, error);
+    printThrown(what, error);
   }
 }
 
-function printRejection(what: string, result: unknown): void {
+/** Prints what a promise that user-written code returned rejects with. */
+export function printRejection(what: string, result: unknown): void {
   // Not `instanceof Promise`: under Jest, user-written code has another Promise.
   const { then } = (result ?? {}) as Partial<PromiseLike<unknown>>;
-  if (typeof then === "function") then.call(result, undefined, (error) => print(what, error));
+  if (typeof then === "function") then.call(result, undefined, (error) => printThrown(what, error));
 }
 
-function print(what: string, error: unknown): void {
+/** Prints what user-written code threw. */
+export function printThrown(what: string, error: unknown): void {
   console.error(`connect-lb: ${what} threw`, error);
 }

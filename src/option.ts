@@ -1,3 +1,5 @@
+import { escapedText } from "./shown-text.ts";
+
 /**
  * The check of one option. All checks throw errors of the same form:
  * `option ttlSeconds is "5": expected whole seconds …`. A wrong type or an unknown name is a TypeError, a value out of
@@ -57,7 +59,7 @@ export function refuseUnknown(taker: string, options: object, names: readonly st
     if (value === undefined || names.includes(name)) continue;
     const near = nearest(name, names);
     const hint = near === undefined ? `it takes ${names.join(", ") || "none"}` : `did you mean ${within}${near}?`;
-    throw new TypeError(`${taker} has no option ${JSON.stringify(`${within}${name}`.slice(0, 100))}: ${hint}`);
+    throw new TypeError(`${taker} has no option ${quoted(`${within}${name}`)}: ${hint}`);
   }
 }
 
@@ -73,7 +75,7 @@ export function wrongOption(
 
 /** A value as error messages show it: strings are quoted and truncated, objects are only named by kind. */
 export function quoted(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
+  if (typeof value === "string") return escapedText(JSON.stringify(value.slice(0, 100)));
   if (typeof value === "function") return value.name === "" ? "a function" : `the function ${value.name}`;
   if (Array.isArray(value)) return "an array";
   if (typeof value !== "object" || value === null) return String(value);

@@ -1,5 +1,5 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
-import { textOf } from "../error-text.ts";
+import { shownTextOf } from "../error-text.ts";
 import type { Staleness } from "../resolver/resolver.ts";
 
 /** The parts of a balancer that are described. */
@@ -29,7 +29,7 @@ export function describeBalancer(balancer: Described, nowMs: number): string {
     parts.push(`the endpoints of ${target} are not known yet`);
   } else if (connections.length === 0) {
     const nobody = `${target} has no endpoints: has a server registered under this name?`;
-    if (leftOut !== undefined) parts.push(`${target} has no endpoints that can be used: ${leftOut.message}`);
+    if (leftOut !== undefined) parts.push(`${target} has no endpoints that can be used: ${shownTextOf(leftOut)}`);
     else parts.push(target === "" ? "the resolver's list is empty" : nobody);
   } else {
     const states = new Map<string, number>();
@@ -50,16 +50,16 @@ export function describeBalancer(balancer: Described, nowMs: number): string {
   };
   const held: string[] = [], failed: string[] = [];
   for (const { endpoint: { address }, health, lastError } of connections) {
-    const why = health === "unknown" ? "its health is not known yet" : textOf(health);
+    const why = health === "unknown" ? "its health is not known yet" : shownTextOf(health);
     if (health !== "serving") held.push(`${address} ${panic ? "gets calls all the same" : "is held back"}: ${why}`);
     if (lastError === undefined) continue;
-    const text = textOf(lastError);
+    const text = shownTextOf(lastError);
     failed.push(text.includes(address) ? text : `${address}: ${text}`);
   }
   list(held, panic ? "do" : "are held back");
   list(failed, "failed");
   if (stale !== undefined) {
-    parts.push(`stale for ${((nowMs - stale.sinceMs) / 1000).toFixed(1)} s: ${textOf(stale.cause)}`);
+    parts.push(`stale for ${((nowMs - stale.sinceMs) / 1000).toFixed(1)} s: ${shownTextOf(stale.cause)}`);
   }
   return parts.join("; ");
 }

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type AttemptEnd, readMark } from "../connection/mark.ts";
 import { isNoted } from "../connection/note.ts";
-import { textOf } from "../error-text.ts";
+import { shownTextOf } from "../error-text.ts";
 import type { FailedAttempt } from "./failed-attempts.ts";
 
 /** Describes how a call's last attempt ended. */
@@ -10,7 +10,7 @@ export function lastAttemptText(attempts: readonly FailedAttempt[]): string {
   const which = attempts.length === 1 ? "the attempt" : `the last of ${attempts.length} attempts`;
   const how = end === "maybe-processed" ? "failed" : end === "refused" ? "was refused" : "was not sent";
   const why = endedConnection(error) ? "; no other server is tried, as the call would end that connection, too" : "";
-  return `${which}, on ${address}, ${how}: ${textOf(error)}${why}`;
+  return `${which}, on ${address}, ${how}: ${shownTextOf(error)}${why}`;
 }
 
 /** Whether an attempt failed because it made the server end the connection. */

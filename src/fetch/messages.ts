@@ -12,6 +12,7 @@ import {
   messagePrefix,
   PREFIX_BYTES,
 } from "../grpc/envelope.ts";
+import { quoted } from "../option.ts";
 import type { HttpResponse } from "./http-client.ts";
 import { broken, type Head, type Protocol } from "./protocol.ts";
 import type { FetchSettings } from "./settings.ts";
@@ -71,7 +72,7 @@ export function readHead(
   if (name === null || name.toLowerCase() === "identity") return { ...head, compression: undefined };
   const compression = acceptCompression.find((each) => each.name === name);
   if (compression !== undefined) return { ...head, compression };
-  throw new ConnectError(`unsupported response encoding ${JSON.stringify(name)}`, Code.Internal, header);
+  throw new ConnectError(`unsupported response encoding ${quoted(name)}`, Code.Internal, header);
 }
 
 /** The messages of a stream; its trailers go into `trailer` when the last has come. */

@@ -1,11 +1,12 @@
 import type { Balancer } from "../balancer/balancer.ts";
-import type { BalancerSource } from "../balancer/balancer-source.ts";
 import type { Health } from "../connection/connection.ts";
+import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
-import { textOf } from "../error-text.ts";
+import { shownTextOf } from "../error-text.ts";
 import { Ejected } from "../health/ejected.ts";
-import type { PolicySnapshot } from "../policy/policy.ts";
+import { guarded } from "../listener.ts";
+import type { Picker, PolicySnapshot } from "../policy/policy.ts";
 import type { Staleness } from "../resolver/resolver.ts";
 import type { Clock } from "../time/clock.ts";
 
@@ -49,7 +50,7 @@ export interface EndpointSnapshot {
   readonly picks: number;
   /** Why it last could not be opened, or was lost. */
   readonly lastError: Error | undefined;
-  /** What this transport's policy knows about it, under the policy's names; undefined if it says nothing. */
+  /** What the policy knows about it, under the policy's names; undefined if it says nothing. */
   readonly policy: PolicySnapshot | undefined;
 }
 
@@ -61,9 +62,9 @@ export interface EjectionSnapshot {
   readonly why: string;
 }
 
-/** Takes a snapshot of a balancer, with what the policy of one transport knows. */
-export function snapshotOf({ balancer, chooser }: BalancerSource<Balancer>, clock: Clock): TransportSnapshot {
-  const { target, knowledge, pool, stale, waiting, panic } = balancer;
+/** Takes a snapshot of a balancer. */
+export function snapshotOf(balancer: Balancer, clock: Clock): TransportSnapshot {
+  const { target, knowledge, pool, picker, stale, waiting, panic } = balancer;
   const endpoints = knowledge === "unknown" ? undefined : pool.connections.map((connection) => ({
     endpoint: connection.endpoint,
     state: connection.state,
@@ -74,7 +75,7 @@ export function snapshotOf({ balancer, chooser }: BalancerSource<Balancer>, cloc
     inFlight: connection.inFlight,
     picks: connection.picks,
     lastError: connection.lastError,
-    policy: chooser.describe(connection),
+    policy: policyOf(picker, connection),
   }));
   const snapshot: TransportSnapshot = { target, endpoints, stale, waiting, panic };
   // Not enumerable: it is no part of the state.
@@ -86,15 +87,23 @@ function ejectionOf(health: Health, clock: Clock): EjectionSnapshot | undefined 
   return { forMs: Math.max(0, health.untilMs - clock.now()), why: health.why };
 }
 
+function policyOf(picker: Picker | undefined, connection: EndpointConnection): PolicySnapshot | undefined {
+  let policy: PolicySnapshot | undefined;
+  guarded("describe of a policy's picker", () => {
+    policy = picker?.describe?.(connection);
+  });
+  return policy;
+}
+
 /** The same with errors as text, for JSON. */
 function plain({ endpoints, stale, ...rest }: TransportSnapshot): object {
   return {
     ...rest,
     endpoints: endpoints?.map(({ health, lastError, ...endpoint }) => ({
       ...endpoint,
-      health: textOf(health),
-      lastError: lastError && textOf(lastError),
+      health: shownTextOf(health),
+      lastError: lastError && shownTextOf(lastError),
     })),
-    stale: stale && { ...stale, cause: textOf(stale.cause) },
+    stale: stale && { ...stale, cause: shownTextOf(stale.cause) },
   };
 }

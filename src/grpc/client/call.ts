@@ -5,6 +5,7 @@ import { markAttempt } from "../../connection/mark.ts";
 import type { StreamError } from "../../http2/client/stream-error.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { ClientStream } from "../../http2/client/stream.ts";
+import { shownText } from "../../shown-text.ts";
 import type { Deadline, DeadlineTarget } from "../../time/deadline.ts";
 import type { Method } from "./method.ts";
 import { headersOf } from "../lazy-headers.ts";
@@ -100,7 +101,9 @@ export abstract class GrpcCall<D extends DescMethod = DescMethod> extends Client
     if (encoding !== undefined) {
       this.compression = this.method.options.acceptCompression.find((compression) => compression.name === encoding);
       if (this.compression === undefined) {
-        return this.fail(brokenReply(`unsupported response encoding "${encoding}"`, Code.Internal, headersOf(head)));
+        return this.fail(
+          brokenReply(`unsupported response encoding "${shownText(encoding, 100)}"`, Code.Internal, headersOf(head)),
+        );
       }
     }
     this.began(head);

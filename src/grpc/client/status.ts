@@ -9,6 +9,7 @@ import * as ErrorCode from "../../http2/wire/error-code.ts";
 import { NoRoomError } from "../../http2/client/stream-error.ts";
 import type { StreamError } from "../../http2/client/stream-error.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
+import { shownText } from "../../shown-text.ts";
 import { EARLY_MS } from "../../time/deadline.ts";
 import { headersOf } from "../lazy-headers.ts";
 
@@ -52,7 +53,7 @@ export function notGrpc(head: HeaderBlock): ConnectError {
     return answered(new ConnectError(`HTTP ${head.status}${hint}`, codeFromHttpStatus(head.status), headersOf(head)));
   }
   const type = headersOf(head).get("content-type");
-  return answered(new ConnectError(`unsupported content type ${type}`, Code.Unknown));
+  return answered(new ConnectError(`unsupported content type ${shownText(String(type), 100)}`, Code.Unknown));
 }
 
 /** The error that a header section carries as a gRPC status (trailers-only responses), if any. */

@@ -1,5 +1,6 @@
 // Receiving a server's frames.
 
+import { shownText } from "../../shown-text.ts";
 import { Receiver } from "../receiver.ts";
 import { errorCodeText, Http2Error } from "../wire/error.ts";
 import * as ErrorCode from "../wire/error-code.ts";
@@ -135,7 +136,7 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
 
   onGoaway(lastStreamId: number, code: number, debug: Uint8Array): void {
     this.controlled();
-    this.#events.goaway(lastStreamId, code, new TextDecoder().decode(debug.subarray(0, 200)));
+    this.#events.goaway(lastStreamId, code, shownText(new TextDecoder().decode(debug.subarray(0, 200))));
   }
 
   protected updated(id: number): ClientStream | undefined {

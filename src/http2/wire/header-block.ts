@@ -1,3 +1,4 @@
+import { shownText } from "../../shown-text.ts";
 import type { Field } from "./hpack-table.ts";
 
 /**
@@ -47,7 +48,7 @@ export class HeaderBlock {
       this.contentLength = length;
       this.fields.push(name, value);
     } else if (kind === "malformed") {
-      this.malformed ??= `field ${JSON.stringify(name.slice(0, 100))} is not allowed`;
+      this.malformed ??= `field "${shownText(name, 100)}" is not allowed`;
     } else {
       if (this[kind] !== "" || this.fields.length > 0) this.malformed ??= `${name} appears twice or after other fields`;
       this[kind] = value;

@@ -1,12 +1,10 @@
 import { inCauses } from "../../../connection/causes.ts";
 import { classifyTransportError } from "../../../connection/transport-error.ts";
 import { asError, textOf } from "../../../error-text.ts";
+import { escapedText, shownText } from "../../../shown-text.ts";
 import type { FailureKind } from "../driver.ts";
 import { kindOfRefusal } from "../failure.ts";
 import { isRecord, type Json } from "./message.ts";
-
-/** The most of a foreign text that an error shows. */
-const MOST_TEXT = 200;
 
 /** A request to the gateway failed: etcd refused it, something else answered, or no answer arrived. */
 export class GatewayError extends Error {
@@ -31,7 +29,7 @@ export function refusalIn(answer: Json): GatewayError | undefined {
   const code = details["grpc_code"] ?? details["code"];
   const message = details["message"] ?? error;
   if (typeof code !== "number" && typeof message !== "string") return undefined;
-  return new GatewayError(typeof message === "string" ? printable(message) : "etcd gave no reason", Number(code));
+  return new GatewayError(typeof message === "string" ? shownText(message) : "etcd gave no reason", Number(code));
 }
 
 /** What to look for if something other than etcd's answer arrives with this HTTP status. */
@@ -49,12 +47,8 @@ export function unreadable(status: number, body: string): GatewayError {
   return new GatewayError(`HTTP ${status}${hint === undefined ? "" : `: ${hint}`}: ${quoted(line)}`);
 }
 
-const quoted = (text: string) => text === "" ? "an empty answer" : JSON.stringify(printable(text));
-
-/** A foreign text, truncated, without the characters that could change how it is displayed. */
-export function printable(text: string): string {
-  const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return text.slice(0, MOST_TEXT).replace(/\p{Cc}|\p{Bidi_Control}/gu, escape);
+function quoted(text: string): string {
+  return text === "" ? "an empty answer" : escapedText(JSON.stringify(text.slice(0, 200)));
 }
 
 /** The error for a request that was not answered: runtimes name the reason in the chain of causes. */
@@ -62,7 +56,7 @@ export function unanswered(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
   const texts = new Set<string>();
   inCauses(asError(thrown), (error) => void texts.add(textOf(error)));
-  return new GatewayError(printable([...texts].filter((text) => text !== "").join(": ")), undefined, thrown);
+  return new GatewayError(shownText([...texts].filter((text) => text !== "").join(": ")), undefined, thrown);
 }
 
 export function classify(error: unknown): FailureKind {
