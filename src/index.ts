@@ -8,7 +8,15 @@
  * @module
  */
 export type { BalancerEvent } from "./balancer/event.ts";
-export type { Attempt, AttemptStart, CallObserver } from "./call/observer.ts";
+export type {
+  Attempt,
+  AttemptStart,
+  CallEnd,
+  CallObserver,
+  CallStart,
+  CallWatch,
+  WaitReason,
+} from "./call/observer.ts";
 export type { ListingResolver } from "./balancer/pulled.ts";
 export { hedging } from "./call/adaptive-hedging.ts";
 export type { HedgingOptions } from "./call/adaptive-hedging.ts";
@@ -36,6 +44,15 @@ export type { GrpcHealthOptions } from "./health/grpc-health.ts";
 export type { HealthCheck, HealthEnvironment, HealthWatch } from "./health/health.ts";
 export type { EjectOutliersOptions } from "./health/outlier-options.ts";
 export type { SuccessRateOptions } from "./health/success-rate.ts";
+export { explainCall } from "./observe/recorder/explain.ts";
+export { flightRecorder } from "./observe/recorder/flight-recorder.ts";
+export type { FlightRecorder, FlightRecorderOptions } from "./observe/recorder/flight-recorder.ts";
+export type {
+  RecordedAttempt,
+  RecordedCall,
+  RecordedCallsQuery,
+  RecordedWaits,
+} from "./observe/recorder/recorded-call.ts";
 export { drop } from "./policy/drop.ts";
 export { excluding } from "./policy/excluding.ts";
 export { failover } from "./policy/failover.ts";

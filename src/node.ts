@@ -21,4 +21,3 @@ export { proxyFromEnvironment } from "./node/proxy-environment.ts";
 export type { ProxyEnvironment } from "./node/proxy-environment.ts";
 export { transportConnector } from "./connection/transport-connector.ts";
 export type { TransportConnectorOptions } from "./connection/transport-connector.ts";
-export { requestListener } from "./node/request-listener.ts";

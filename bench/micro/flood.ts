@@ -43,8 +43,6 @@ function flooded(streamWindow: number): ByteStreamEvents {
     {
       start: (given) => void (events = given),
       write: () => true,
-      pause() {},
-      resume() {},
       end() {},
       destroy() {},
       hold() {},

@@ -27,6 +27,8 @@ export interface PickerSource {
   readonly serving: boolean;
   /** Whether so many connections are held back by health checks that these are ignored. */
   readonly panic: boolean;
+  /** Whether a server that is up has as many calls in flight as it allows, so that calls may wait for room. */
+  readonly full: boolean;
   /** Why calls that get no connection fail rather than wait: there are as many as the options allow. */
   readonly overload: string | undefined;
   /** How many calls wait for a connection, or before their next attempt. */

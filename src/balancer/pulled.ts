@@ -120,7 +120,8 @@ export class PulledBalancer extends Balancer {
   /** An empty set has nothing to use while it is read again: once it is too old, it counts as if there were none. */
   #forgetEmpty(): void {
     this.#empty = false;
-    this.forgetSet();
+    this.knowledge = "unknown";
+    this.picker = undefined;
   }
 
   #failed(cause: Error): void {

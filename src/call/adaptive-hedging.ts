@@ -81,7 +81,7 @@ export class AdaptiveHedging implements CallHedging, HedgingPolicy {
     this.#env = env;
   }
 
-  run<A>(call: HedgedCall<A>, attempt: OneAttempt<A>, signal: AbortSignal | undefined): Promise<A> {
+  run<A>(call: HedgedCall<A>, attempt: OneAttempt, signal: AbortSignal | undefined): Promise<A> {
     return new HedgedAttempts(call, this, signal).start(attempt);
   }
 

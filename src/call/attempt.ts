@@ -7,6 +7,7 @@ import type { Endpoint } from "../endpoint.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import type { CallEnvironment } from "./environment.ts";
 import { codeOf } from "./failure.ts";
+import type { ObservedCall } from "./observed-call.ts";
 import { type Attempt, type AttemptStart, startAttempt } from "./observer.ts";
 import type { BalanceSettings } from "./options.ts";
 import type { ReadPick } from "./read-pick.ts";
@@ -23,10 +24,14 @@ export interface AttemptedCall<A> extends CallInfo {
   readonly retried: number;
   /** How many of them are in flight. */
   readonly beside: number;
+  /** The call as its observers see it; undefined if nobody watches it. */
+  readonly observed: ObservedCall | undefined;
   /** The time left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
   readonly timeoutMs: number | undefined;
   /** Counts an attempt that begins, or takes one back that was never made; returns how many there have been. */
   count(change: 1 | -1): number;
+  /** The call has ended, with the error for its caller if it failed. */
+  over(error: unknown): void;
   /** The attempt failed: resolves with another one's answer, or rejects with the error for the caller. */
   failed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
 }
@@ -68,6 +73,10 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   get hedge(): boolean {
     return this.record?.hedge ?? false;
+  }
+
+  get startedMs(): number {
+    return this.record?.startedMs ?? NaN;
   }
 
   get endpoint(): Endpoint {
@@ -121,17 +130,18 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   /** Must follow `take`, right before the attempt is sent. */
   begin(): void {
-    const { env, settings } = this.call;
+    const { env, settings, observed } = this.call;
     if (this.promised) this.redeem();
     const number = this.call.count(1);
     const { onAttempt, observers, clock } = env;
-    const asked = onAttempt !== undefined || observers !== undefined || settings?.onAttempt !== undefined ||
-      this.picker.done !== undefined ||
+    const asked = onAttempt !== undefined || observers !== undefined || observed !== undefined ||
+      settings?.onAttempt !== undefined || this.picker.done !== undefined ||
       (env.balancer.outcomes !== undefined && (env.balancer.outcomes.hearsAll || this.connection.sampled));
     if (!asked) return;
     const record = this.record = new AttemptRecord(number, this.method, this.call.timeoutMs, clock.now());
     if (this.call.beside > 0) record.hedge = true;
     if (observers !== undefined) record.onEnd = startAttempt(observers, this);
+    observed?.attemptStarted(this);
   }
 
   /** Whether the attempt uses its reserved room shows within this turn; if not, the next call in line gets it. */
@@ -145,6 +155,12 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   answering(): void {
     this.connection.answered();
     this.recordNow()?.answering(this.call.env.clock.now());
+    this.call.observed?.attemptAnswering(this);
+  }
+
+  /** The server began to answer a unary attempt. */
+  headArrived(): void {
+    this.call.observed?.attemptAnswering(this);
   }
 
   /** The record, also of an attempt that was not timed, if someone hears of it. */
@@ -159,9 +175,10 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (record !== undefined) record.abandoned = true;
   }
 
-  /** A unary attempt was answered. */
+  /** A unary attempt was answered, and with it its call. */
   answered(answer: A): void {
     this.ended("answered", undefined, answer as WithTrailer | undefined);
+    if (this.record !== undefined) this.call.over(undefined);
   }
 
   /** A unary attempt failed. */
@@ -187,9 +204,11 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     record.ended(end, env.clock.now(), error, response);
     this.toPicker(record);
     outcomes?.outcome(this.connection, record);
-    const own = this.call.settings?.onAttempt, { onAttempt } = env, { onEnd } = record;
-    if (own !== undefined || onAttempt !== undefined) this.notify([own, onAttempt], record);
-    if (onEnd !== undefined) this.notify(onEnd, record);
+    const own = this.call.settings?.onAttempt, { onAttempt } = env;
+    if (own !== undefined || onAttempt !== undefined) {
+      reportToListeners([own, onAttempt], this.asAttempt(record));
+    }
+    this.toObservers(record);
   }
 
   /**
@@ -203,16 +222,23 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (record === undefined) return;
     record.takenBack(error);
     this.toPicker(record);
-    if (record.onEnd !== undefined) this.notify(record.onEnd, record);
+    this.toObservers(record);
   }
 
   private toPicker(record: AttemptRecord): void {
     reportToPicker(this.picker, this.pick?.given ?? this.connection, record, this.call);
   }
 
-  private notify(listeners: readonly (((attempt: Attempt) => void) | undefined)[], record: AttemptRecord): void {
-    const { number, hedge, method, end, latencyMs, error } = record;
-    reportToListeners(listeners, {
+  private toObservers(record: AttemptRecord): void {
+    const { observed } = this.call, { onEnd } = record;
+    if (onEnd === undefined && observed === undefined) return;
+    const attempt = this.asAttempt(record);
+    if (onEnd !== undefined) reportToListeners(onEnd, attempt);
+    observed?.attemptEnded(attempt);
+  }
+
+  private asAttempt({ number, hedge, method, end, latencyMs, error }: AttemptRecord): Attempt {
+    return {
       endpoint: this.endpoint,
       method,
       number,
@@ -220,6 +246,6 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
       end,
       latencyMs,
       ...error !== undefined && { code: codeOf(error), error },
-    });
+    };
   }
 }

@@ -2,8 +2,10 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { MAX_DELAY_MS } from "../time/clock.ts";
 import type { CallEnvironment } from "./environment.ts";
+import { rememberFailure } from "./failed-call.ts";
 import { callFailure, codeOf } from "./failure.ts";
 import type { FailedAttempts } from "./failed-attempts.ts";
+import { ObservedCall } from "./observed-call.ts";
 import { balanceKey, type BalanceSettings } from "./options.ts";
 import type { MethodSettings } from "./settings.ts";
 
@@ -31,8 +33,8 @@ interface TimeLimit {
 export class BoundedCall<M extends DescMethod = DescMethod> {
   declare readonly method: M;
   declare readonly signal: AbortSignal | undefined;
-  /** As the caller gave them. */
-  declare readonly headerInit: HeadersInit | undefined;
+  /** As the caller gave them, or with what an observer added. */
+  declare headerInit: HeadersInit | undefined;
   /** As the caller gave them, or created for a picker that reads them. */
   declare protected contextValuesInit: ContextValues | undefined;
   declare readonly env: CallEnvironment;
@@ -44,6 +46,8 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   /** How many attempts were made. */
   declare protected number: number;
   declare private madeHeader: Headers | undefined;
+  /** The call as its observers see it, from `observe` on; undefined if nobody watches it. */
+  declare observed: ObservedCall | undefined;
 
   /** @throws ConnectError if the caller has aborted, has no time left, or gave a timeout that is not a number. */
   constructor(
@@ -54,7 +58,11 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     header: HeadersInit | undefined,
     contextValues: ContextValues | undefined,
   ) {
-    this.limit = this.failures = this.madeHeader = undefined;
+    this.limit =
+      this.failures =
+      this.madeHeader =
+      this.observed =
+        undefined;
     this.number = 0;
     this.env = env;
     this.method = method;
@@ -62,13 +70,17 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     this.headerInit = header;
     this.contextValuesInit = contextValues;
     this.settings = contextValues?.get(balanceKey);
-    if (signal?.aborted) throw this.aborted();
+    if (env.balancer.closed) throw this.neverBegun(this.closed());
+    if (signal?.aborted) throw this.neverBegun(this.aborted());
     const ownMs = timeoutMs ?? undefined;
     if (ownMs !== undefined) {
       if (typeof ownMs !== "number" || Number.isNaN(ownMs)) {
-        throw new ConnectError(`timeoutMs is ${ownMs}: expected a number of milliseconds`, Code.InvalidArgument);
+        const text = `timeoutMs is ${ownMs}: expected a number of milliseconds`;
+        throw this.neverBegun(new ConnectError(text, Code.InvalidArgument));
       }
-      if (ownMs <= 0) throw this.unavailable(`no time left: timeoutMs is ${ownMs}`, Code.DeadlineExceeded);
+      if (ownMs <= 0) {
+        throw this.neverBegun(this.unavailable(`no time left: timeoutMs is ${ownMs}`, Code.DeadlineExceeded));
+      }
     }
     const { clock } = env, { config } = env.balancer;
     this.methodSettings = env.settings.of(method, config);
@@ -111,8 +123,33 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
 
   /** The call's remaining time as of now, for a call that continues this one; see `timeoutMs`. */
   timeLeft(): number | undefined {
-    this.checkTime();
+    try {
+      this.checkTime();
+    } catch (error) {
+      throw this.neverBegun(error);
+    }
     return this.timeoutMs;
+  }
+
+  /** The call begins: notifies its observers. From here on, `over` must follow. */
+  protected observe(): void {
+    const { callObservers } = this.env;
+    if (callObservers === undefined) return;
+    this.observed = ObservedCall.start(this, callObservers);
+    if (this.madeHeader !== undefined) this.headerInit = this.madeHeader;
+  }
+
+  /** The call has ended, with the error for its caller if it failed. Only the first end counts. */
+  over(error: unknown): void {
+    if (error !== undefined) rememberFailure(error, this.method, this.failures?.list ?? [], this.env.balancer);
+    this.observed?.end(error, this.number);
+  }
+
+  /** Its observers hear of a call that fails before it begins, too. Returns the error for its caller. */
+  private neverBegun(error: unknown): unknown {
+    this.observe();
+    this.over(error);
+    return error;
   }
 
   protected get name(): string {

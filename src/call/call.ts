@@ -20,13 +20,25 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
 
   /** The only attempt in flight failed: resolves with the next one, or rejects with the error for the caller. */
   async afterFailure(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
+    try {
+      return await this.afterOnly(attempt, error);
+    } catch (failure) {
+      this.over(failure);
+      throw failure;
+    }
+  }
+
+  private async afterOnly(attempt: CallAttempt<A>, error: unknown): Promise<CallAttempt<A>> {
     if (this.replayable && isNoted(error, "full")) return await this.fromFull(attempt, error);
     const end = this.conclude(attempt, error);
     const pauseMs = this.nextAttemptIn(end, error);
     if (pauseMs === undefined) throw this.failure(attempt, end, error);
     this.tried.add(attempt.connection, end, error);
     this.tried.exclude(attempt.connection);
-    if (pauseMs > 0) await this.pause(pauseMs);
+    if (pauseMs > 0) {
+      this.observed?.waiting("backoff");
+      await this.pause(pauseMs);
+    }
     this.checkTime();
     return await this.nextAttempt();
   }
@@ -75,8 +87,8 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
       const aborted = this.aborted();
       return codeOf(error) === aborted.code ? error : aborted;
     }
-    if (end === "answered") return this.answered(error);
     this.tried.add(attempt.connection, end, error);
+    if (end === "answered") return this.answered(error);
     // The server, or whatever broke the connection, may have been faster than the link's timer; a server that enforces
     // the deadline itself cancels the attempt when it passes.
     if (this.timeLeftMs() <= (codeOf(error) === Code.Canceled ? EARLY_MS : 0)) return this.deadlineExceeded();

@@ -16,6 +16,8 @@ export interface CallEnvironment {
   /** Undefined: all calls are made. */
   readonly throttle: CallThrottle | undefined;
   readonly onAttempt: ((attempt: Attempt) => void) | undefined;
-  /** Undefined: there are no observers, and attempts are not timed for them. */
+  /** The observers of attempts. Undefined: there are none, and attempts are not timed for them. */
   readonly observers: readonly CallObserver[] | undefined;
+  /** The observers of calls. Undefined: there are none. */
+  readonly callObservers: readonly CallObserver[] | undefined;
 }

@@ -62,7 +62,7 @@ export class FixedCallHedging implements CallHedging, HedgingPolicy {
     return true;
   }
 
-  run<A>(call: HedgedCall<A>, attempt: OneAttempt<A>, signal: AbortSignal | undefined): Promise<A> {
+  run<A>(call: HedgedCall<A>, attempt: OneAttempt, signal: AbortSignal | undefined): Promise<A> {
     return new HedgedAttempts(call, this, signal).start(attempt);
   }
 

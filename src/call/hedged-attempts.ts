@@ -5,6 +5,7 @@ import type { Timer } from "../time/clock.ts";
 import type { CancelGuard } from "./cancel-guard.ts";
 import { codeOf, endOf } from "./failure.ts";
 import type { HedgedAttempt, HedgedCall, OneAttempt } from "./hedging.ts";
+import type { WithTrailer } from "./record.ts";
 
 /**
  * Decides when a call whose attempt has not been answered yet sends another one beside it; what follows a failed one is
@@ -28,11 +29,11 @@ export interface HedgingPolicy {
 
 /** One of the attempts that a hedged call has in flight. */
 class AttemptInFlight<A> implements HedgedAttempt<A> {
-  readonly attempt: OneAttempt<A>;
+  readonly attempt: OneAttempt;
   readonly #all: HedgedAttempts<A>;
   readonly #abort = new AbortController();
 
-  constructor(attempt: OneAttempt<A>, all: HedgedAttempts<A>) {
+  constructor(attempt: OneAttempt, all: HedgedAttempts<A>) {
     this.attempt = attempt;
     this.#all = all;
   }
@@ -55,10 +56,15 @@ class AttemptInFlight<A> implements HedgedAttempt<A> {
     else signal.addEventListener("abort", cancel);
   }
 
-  /** A unary attempt was answered. */
+  /** The server began to answer a unary attempt. */
+  headArrived(): void {
+    this.attempt.headArrived();
+  }
+
+  /** A unary attempt was answered, and with it the call, if it is the first. */
   answered(answer: A): void {
-    this.attempt.answered(answer);
-    this.wins();
+    this.attempt.ended("answered", undefined, answer as WithTrailer | undefined);
+    if (this.wins()) this.#all.over();
   }
 
   wins(): boolean {
@@ -115,7 +121,7 @@ export class HedgedAttempts<A> {
   }
 
   /** Sends the first attempt, and in time the others. Settles with the call's answer, or with the error for the caller. */
-  start(attempt: OneAttempt<A>): Promise<A> {
+  start(attempt: OneAttempt): Promise<A> {
     this.#signal?.addEventListener("abort", this.#onAbort);
     this.#send(this.#first = new AttemptInFlight(attempt, this));
     this.#plan(this.#delayMs);
@@ -159,7 +165,7 @@ export class HedgedAttempts<A> {
     if (attempt !== undefined || this.#delayMs !== 0) this.#plan(this.#delayMs);
   }
 
-  #pick(): OneAttempt<A> | undefined {
+  #pick(): OneAttempt | undefined {
     const call = this.#call, { allows, guard } = this.#policy;
     if (!allows || call.env.balancer.panic) return undefined;
     for (const { connection } of this.#inFlight) if (!guard.allows(connection)) return undefined;
@@ -170,6 +176,11 @@ export class HedgedAttempts<A> {
       // The call goes on without it.
       return undefined;
     }
+  }
+
+  /** The call was answered. */
+  over(): void {
+    this.#call.over(undefined);
   }
 
   /** Whether this attempt is the first that was answered. */
@@ -222,6 +233,7 @@ export class HedgedAttempts<A> {
     const late = codeOf(error) === Code.DeadlineExceeded;
     if (late) this.#took();
     this.#end(late ? new ConnectError("the operation timed out", Code.DeadlineExceeded) : undefined);
+    this.#call.over(error);
     this.#reject(error);
   }
 

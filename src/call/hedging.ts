@@ -11,6 +11,7 @@ import type { UnaryEndListener } from "../connection/end-reporting.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
 import type { Clock } from "../time/clock.ts";
 import type { FailedAttempts } from "./failed-attempts.ts";
+import type { WithTrailer } from "./record.ts";
 
 /** How the calls of a transport are hedged, as {@link hedging} returns it. It runs once per transport. */
 export type Hedging = (env: HedgingEnvironment) => CallHedging;
@@ -28,7 +29,7 @@ export interface CallHedging {
   /** Whether calls of the method are hedged. */
   covers(method: DescMethod): boolean;
   /** Makes the attempts of a call, beginning with this one. Settles with its answer, or the error for the caller. */
-  run<A>(call: HedgedCall<A>, attempt: OneAttempt<A>, signal: AbortSignal | undefined): Promise<A>;
+  run<A>(call: HedgedCall<A>, attempt: OneAttempt, signal: AbortSignal | undefined): Promise<A>;
 }
 
 /** What hedging needs from a call. */
@@ -42,21 +43,23 @@ export interface HedgedCall<A> {
   /** Throws if its time is over. */
   checkTime(): void;
   /** The next attempt, if there is a connection right now that `allows` accepts; may throw. */
-  attemptNow(allows: (connection: Connection) => boolean): OneAttempt<A> | undefined;
+  attemptNow(allows: (connection: Connection) => boolean): OneAttempt | undefined;
   /** Sends an attempt, which ends when the signal aborts, and reports to `hedged` how it ends. */
-  send(attempt: OneAttempt<A>, signal: AbortSignal, hedged: HedgedAttempt<A>): Promise<A>;
+  send(attempt: OneAttempt, signal: AbortSignal, hedged: HedgedAttempt<A>): Promise<A>;
   /** The only attempt failed: resolves with the next one, or rejects with the error for the caller. */
-  afterFailure(attempt: OneAttempt<A>, error: unknown): Promise<OneAttempt<A>>;
+  afterFailure(attempt: OneAttempt, error: unknown): Promise<OneAttempt>;
   /** An attempt failed while others are in flight; see `Call`. */
-  failedBeside(attempt: OneAttempt<A>, error: unknown): number | undefined;
+  failedBeside(attempt: OneAttempt, error: unknown): number | undefined;
+  /** The call has ended, with the error for its caller if it failed. */
+  over(error: unknown): void;
 }
 
 /** An attempt as hedging sees it; see `CallAttempt`. */
-export interface OneAttempt<A> {
+export interface OneAttempt {
   readonly connection: Connection;
-  answered(answer: A): void;
+  headArrived(): void;
   abandon(): void;
-  ended(end: AttemptEnd, error: unknown, response: undefined): void;
+  ended(end: AttemptEnd, error: unknown, response: WithTrailer | undefined): void;
 }
 
 /** One of the attempts that a hedged call has in flight, as the call sees it. */

@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { PickerSource } from "../balancer/picker-source.ts";
 import { waitFor } from "../balancer/wait.ts";
 import type { Connection } from "../connection/connection.ts";
 import { textOf } from "../error-text.ts";
@@ -10,6 +11,7 @@ import { PACE_MS } from "../time/pace.ts";
 import { type AttemptedCall, CallAttempt } from "./attempt.ts";
 import { BoundedCall } from "./bounded-call.ts";
 import { FailedAttempts } from "./failed-attempts.ts";
+import type { WaitReason } from "./observer.ts";
 import { readPick } from "./read-pick.ts";
 
 /**
@@ -85,6 +87,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
       // Every endpoint the picker knows was tried and declined, perhaps only briefly. After a pause, there may be a
       // picker that knows another one; if not, start over with these.
       const failed = this.failures!;
+      this.observed?.waiting("backoff");
       await this.pause(Math.min(PACE_MS + failed.pauseMs(this.env.random), this.timeLeftMs()));
       this.checkTime();
       const attempt = this.attemptNow();
@@ -157,6 +160,21 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     });
   }
 
+  /** What a waiting call finds: an attempt, or that every connection left was tried; undefined: it goes on waiting. */
+  private look(waitForReady: boolean): CallAttempt<A> | typeof TRIED | undefined {
+    const picked = this.pick();
+    const skipped = this.failures?.skipped === true;
+    if (picked instanceof CallAttempt && picked.connection.full) return undefined;
+    if (picked === "wait" && !skipped) return undefined;
+    if (picked instanceof Error && !skipped) {
+      if (waitForReady) return undefined;
+      const text = `${picked.message}: ${this.env.balancer.describe()}`;
+      throw this.unavailable(text, Code.Unavailable, picked.cause);
+    }
+    this.checkTime();
+    return picked instanceof CallAttempt ? picked.takePromised() : TRIED;
+  }
+
   /**
    * Resolves with an attempt, with `TRIED` if every connection left was tried, or with `CONFIGURED` if other limits
    * apply from now on. Servers that are up but full are no reason to fail: only the call's own deadline ends the wait
@@ -179,16 +197,9 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
       poll: () => {
         if (balancer.closed) throw this.closed();
         if (this.configured()) return CONFIGURED;
-        const picked = this.pick();
-        const skipped = this.failures?.skipped === true;
-        if (picked instanceof CallAttempt && picked.connection.full) return undefined;
-        if (picked === "wait" && !skipped) return undefined;
-        if (picked instanceof Error && !skipped) {
-          if (waitForReady) return undefined;
-          throw this.unavailable(`${picked.message}: ${balancer.describe()}`, Code.Unavailable, picked.cause);
-        }
-        this.checkTime();
-        return picked instanceof CallAttempt ? picked.takePromised() : TRIED;
+        const found = this.look(waitForReady);
+        if (found === undefined) this.observed?.waiting(waitReason(balancer));
+        return found;
       },
       expired: () => {
         if (untilDeadline) throw this.deadlineExceeded();
@@ -202,4 +213,10 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
       },
     });
   }
+}
+
+/** What a call that finds no connection waits for. */
+function waitReason(balancer: PickerSource): WaitReason {
+  if (balancer.picker === undefined) return "resolution";
+  return balancer.full ? "room" : "connection";
 }

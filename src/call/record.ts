@@ -23,7 +23,7 @@ export class AttemptRecord implements Outcome {
   hedge = false;
   /** Observers, which are notified of its end. */
   onEnd: readonly ((attempt: Attempt) => void)[] | undefined = undefined;
-  readonly #startMs: number;
+  readonly startedMs: number;
   end: AttemptEnd = "not-sent";
   latencyMs = 0;
   headerMs: number | undefined = undefined;
@@ -32,23 +32,23 @@ export class AttemptRecord implements Outcome {
   error: unknown = undefined;
   #response: WithTrailer | undefined = undefined;
 
-  /** It began at `startMs`, on the clock's scale. */
-  constructor(number: number, method: DescMethod, timeoutMs: number | undefined, startMs: number) {
+  /** It began at `startedMs`, on the clock's scale. */
+  constructor(number: number, method: DescMethod, timeoutMs: number | undefined, startedMs: number) {
     this.number = number;
     this.method = method;
     this.timeoutMs = timeoutMs;
-    this.#startMs = startMs;
+    this.startedMs = startedMs;
   }
 
   /** The server began to answer, and the attempt continues: a stream. */
   answering(nowMs: number): void {
-    this.headerMs = nowMs - this.#startMs;
+    this.headerMs = nowMs - this.startedMs;
   }
 
   /** It ended, with a response or an error, if there was one. */
   ended(end: AttemptEnd, nowMs: number, error: unknown, response: WithTrailer | undefined): void {
     this.end = end;
-    this.latencyMs = nowMs - this.#startMs;
+    this.latencyMs = nowMs - this.startedMs;
     if (end === "answered") this.headerMs ??= this.latencyMs;
     this.error = error;
     this.#response = response;

@@ -45,12 +45,14 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
    */
   async start(onGivenUp?: (error: unknown) => void): Promise<StreamResponse<I, O>> {
     this.#onGivenUp = onGivenUp;
+    this.observe();
     this.signal?.addEventListener("abort", this.#onAbort);
     try {
       this.checkThrottle();
       return await this.#begin(this.attemptNow() ?? await this.nextAttempt());
     } catch (error) {
       this.#release();
+      this.over(error);
       throw error;
     }
   }
@@ -107,6 +109,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
       if (abandoned || (this.abandoned && how !== "answered")) attempt.abandon();
       attempt.ended(how, failure, response);
       const seen = failure === undefined ? undefined : this.failure(attempt, how, failure);
+      this.over(abandoned ? failure : seen);
       if (abandoned) onGivenUp?.(failure);
       else if (how !== "answered" && codeOf(seen) === Code.DeadlineExceeded) onGivenUp?.(seen);
       return seen;

@@ -31,11 +31,26 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
 
   /** Makes its attempts: one after another, or several at a time if it is hedged. */
   start(): Promise<UnaryResponse<I, O>> {
-    this.checkThrottle();
-    const now = this.attemptNow();
-    // The common case avoids an extra promise.
-    if (now !== undefined) return this.begin(now);
-    return this.nextAttempt().then((attempt) => this.begin(attempt));
+    this.observe();
+    try {
+      this.checkThrottle();
+      const now = this.attemptNow();
+      // The common case avoids an extra promise.
+      if (now !== undefined) return this.begin(now);
+    } catch (error) {
+      this.over(error);
+      throw error;
+    }
+    return this.startLater();
+  }
+
+  private async startLater(): Promise<UnaryResponse<I, O>> {
+    try {
+      return await this.begin(await this.nextAttempt());
+    } catch (error) {
+      this.over(error);
+      throw error;
+    }
   }
 
   private begin(attempt: CallAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {

@@ -23,8 +23,7 @@ export function view(connection: Connection, change: ConnectionChange): Connecti
   return new ConnectionView(connection, change);
 }
 
-/** See {@link view}. */
-export class ConnectionView implements Connection {
+class ConnectionView implements Connection {
   readonly #change: ConnectionChange;
   readonly #connection: Connection;
 

@@ -2,7 +2,7 @@ import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { BalancerOptions } from "../balancer/balancer.ts";
 import type { PickerSource } from "../balancer/picker-source.ts";
 import type { CallEnvironment } from "../call/environment.ts";
-import { transportClosed } from "../call/failure.ts";
+import type { CallObserver } from "../call/observer.ts";
 import { Settings } from "../call/settings.ts";
 import { StreamCall } from "../call/stream-call.ts";
 import { UnaryCall } from "../call/unary-call.ts";
@@ -45,7 +45,8 @@ export function balancerOptions(
 
 /** What the calls of a transport share, with the defaults of its options. */
 export function callEnvironment(options: CallOptions, balancer: PickerSource): CallEnvironment {
-  const { clock = systemClock, random = Math.random } = options;
+  const { clock = systemClock, random = Math.random, recorder } = options;
+  const observers: readonly CallObserver[] = [...options.observers ?? [], ...recorder === undefined ? [] : [recorder]];
   return {
     balancer,
     clock,
@@ -55,18 +56,23 @@ export function callEnvironment(options: CallOptions, balancer: PickerSource): C
     throttle: options.throttle?.({ now: () => clock.now(), random }),
     settings: new Settings({ ...options, clock, random }),
     onAttempt: options.onAttempt,
-    observers: options.observers?.length ? [...options.observers] : undefined,
+    observers: having(observers, "attemptStarted"),
+    callObservers: having(observers, "callStarted"),
   };
+}
+
+/** Those of the observers that have a method; undefined if none does. */
+function having(observers: readonly CallObserver[], method: keyof CallObserver): CallEnvironment["observers"] {
+  const found = observers.filter((observer) => typeof observer[method] === "function");
+  return found.length === 0 ? undefined : found;
 }
 
 /** Starts calls: the Transport that balancing transports have in common. */
 export function callsOf(env: CallEnvironment, interceptors: readonly Interceptor[] = []): Transport {
-  const { balancer } = env;
   const intercepted = interceptors.length === 0 ? undefined : interceptedCalls(env, [...interceptors]);
   return {
     unary(method, signal, timeoutMs, header, input, contextValues) {
       try {
-        if (balancer.closed) throw transportClosed();
         if (intercepted !== undefined) {
           return intercepted.unary(method, signal, timeoutMs, header, input, contextValues);
         }
@@ -77,7 +83,6 @@ export function callsOf(env: CallEnvironment, interceptors: readonly Interceptor
     },
     stream(method, signal, timeoutMs, header, input, contextValues) {
       try {
-        if (balancer.closed) throw transportClosed();
         if (intercepted !== undefined) {
           return intercepted.stream(method, signal, timeoutMs, header, input, contextValues);
         }

@@ -25,6 +25,7 @@ import {
 } from "../option.ts";
 import type { HealthCheck } from "../health/health.ts";
 import { EJECT_OUTLIERS, type EjectOutliersOptions } from "../health/outlier-options.ts";
+import type { FlightRecorder } from "../observe/recorder/flight-recorder.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import { type ServiceConfig, serviceConfig } from "../resolver/service-config.ts";
@@ -129,8 +130,15 @@ export interface BalancedTransportOptions {
   readonly onEvent?: (event: BalancerEvent) => void;
   /** Called at the end of every attempt of every call. Errors it throws are printed and otherwise ignored. */
   readonly onAttempt?: (attempt: Attempt) => void;
-  /** Called at the beginning and the end of every attempt of every call: for spans and metrics. Defaults to none. */
+  /**
+   * Called at the beginning and the end of every call, and of every attempt of every call: for spans and metrics.
+   * Defaults to none.
+   */
   readonly observers?: readonly CallObserver[];
+  /**
+   * Records what the last calls did, for `explainCall`, pages and tools: `flightRecorder()`. Defaults to none.
+   */
+  readonly recorder?: FlightRecorder;
   /** The source of time. Defaults to the runtime's clock. */
   readonly clock?: Clock;
   /** The source of random numbers in [0, 1). Defaults to `Math.random`. */
@@ -183,7 +191,8 @@ export const TRANSPORT: Checks<BalancedTransportOptions> = {
   idleTimeoutMs: milliseconds,
   onEvent: fn("a function, (event) => void"),
   onAttempt: fn("a function, (attempt) => void"),
-  observers: listOf("an array of observers, { attemptStarted }", isObserver),
+  observers: listOf("an array of observers, { callStarted } or { attemptStarted }", isObserver),
+  recorder: makes("a flight recorder, flightRecorder()", isRecorder),
   clock,
   random,
 };
@@ -193,5 +202,11 @@ function isFunction(value: unknown): boolean {
 }
 
 function isObserver(value: unknown): boolean {
-  return typeof (value as Partial<CallObserver> | null | undefined)?.attemptStarted === "function";
+  const { callStarted, attemptStarted } = (value ?? {}) as Partial<CallObserver>;
+  return typeof callStarted === "function" || typeof attemptStarted === "function";
+}
+
+function isRecorder(value: unknown): boolean {
+  const { calls, callStarted } = (value ?? {}) as Partial<FlightRecorder>;
+  return typeof calls === "function" && typeof callStarted === "function";
 }

@@ -1,11 +1,9 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import { type ListingResolver, PulledBalancer } from "../balancer/pulled.ts";
 import { PulledSource } from "../balancer/pulled-source.ts";
 import { type MakeConnection, makeConnection } from "../connection/make-connection.ts";
-import type { CallEnvironment } from "../call/environment.ts";
+import type { FlightRecorder } from "../observe/recorder/flight-recorder.ts";
 import { checkOptions, type Checks, milliseconds, quoted } from "../option.ts";
-import { checkPolicy } from "../policy/check-policy.ts";
-import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { type BalancedTransportOptions, resolverWith, TRANSPORT } from "./options.ts";
@@ -40,13 +38,8 @@ export interface PullTransport extends Transport, AsyncDisposable {
   forRequest(ctx: RequestContext): Transport;
   /** The current state, as of the last call. */
   snapshot(): TransportSnapshot;
-  /**
-   * A transport whose calls are balanced by another policy, over the same connections; see
-   * `BalancedTransport.withPolicy`. Make it once, like the transport itself, and not for each request.
-   *
-   * @throws TypeError unless it is a policy.
-   */
-  withPolicy(policy: Policy): PullTransport;
+  /** The option `recorder`: what the last calls did. */
+  readonly recorder: FlightRecorder | undefined;
   /**
    * Fails waiting calls, and closes all connections; calls in flight have `graceMs` (default 0) to finish. Later calls
    * fail with FailedPrecondition. There is no need to close a transport that holds no connections, as over fetch.
@@ -89,35 +82,22 @@ export function createPullTransport(options: PullTransportOptions): PullTranspor
 export function pullTransport(options: PullTransportOptions, makeConnection: MakeConnection): PullTransport {
   const { maxAgeMs = 5_000 } = options, resolver = options.resolver as ListingResolver;
   const balancer = new PulledBalancer(resolver, maxAgeMs, balancerOptions(options, resolver.target, makeConnection));
-  const source = new PulledSource(balancer, balancer.chooser);
-  return transportOver(source, callEnvironment(options, source), options.interceptors);
-}
-
-function transportOver(
-  source: PulledSource,
-  env: CallEnvironment,
-  interceptors: readonly Interceptor[] | undefined,
-): PullTransport {
-  const { balancer, chooser } = source;
+  const env = callEnvironment(options, new PulledSource(balancer));
   return {
-    ...callsOf(env, interceptors),
+    ...callsOf(env, options.interceptors),
     forRequest(ctx) {
       if (typeof ctx?.waitUntil !== "function") {
         throw new TypeError(`forRequest() takes a request's context, { waitUntil(promise) }, not ${quoted(ctx)}`);
       }
-      const own = new PulledSource(balancer, chooser, (promise) => ctx.waitUntil(promise));
-      return callsOf({ ...env, balancer: own }, interceptors);
+      const source = new PulledSource(balancer, (promise) => ctx.waitUntil(promise));
+      return callsOf({ ...env, balancer: source }, options.interceptors);
     },
-    snapshot: () => snapshotOf(source, env.clock),
-    withPolicy(policy) {
-      checkPolicy(policy);
-      const other = new PulledSource(balancer, balancer.chooserOf(policy));
-      return transportOver(other, { ...env, balancer: other }, interceptors);
-    },
+    snapshot: () => snapshotOf(balancer, env.clock),
+    recorder: options.recorder,
     async close(graceMs = 0) {
       checkGrace(graceMs);
-      await source.close(graceMs);
+      await balancer.close(graceMs);
     },
-    [Symbol.asyncDispose]: () => source.close(0),
+    [Symbol.asyncDispose]: () => balancer.close(0),
   };
 }

@@ -3,7 +3,13 @@ import { makeStatelessConnection } from "../connection/make-connection.ts";
 import { GRPC_LINK_OPTIONS, type GrpcLinkOptions, plainLinkSettings } from "../grpc/link/options.ts";
 import { checkOptions, type Checks, givenOf, wholeNumber } from "../option.ts";
 import { systemClock } from "../time/clock.ts";
-import { PULL, pullTransport, type PullTransportOptions, type RequestContext } from "../transport/pull.ts";
+import {
+  PULL,
+  type PullTransport,
+  pullTransport,
+  type PullTransportOptions,
+  type RequestContext,
+} from "../transport/pull.ts";
 import type { TransportSnapshot } from "../transport/snapshot.ts";
 import { scheduleFlush, WORKER_SOCKET_OPTIONS, type WorkerSocketOptions } from "./link.ts";
 import { scopedConnector, socketsOfRequest, withSockets } from "./scoped-link.ts";
@@ -43,6 +49,8 @@ export interface WorkerTransport {
   forRequest(ctx: RequestContext): Transport;
   /** The current state, as of the last call. */
   snapshot(): TransportSnapshot;
+  /** The option `recorder`: what the last calls did. */
+  readonly recorder: PullTransport["recorder"];
 }
 
 /** How long a request's sockets stay open without a call, in milliseconds. */
@@ -96,6 +104,7 @@ export function createWorkerTransport(options: WorkerTransportOptions): WorkerTr
       return over(calls, sockets);
     },
     snapshot: () => pull.snapshot(),
+    recorder: pull.recorder,
   };
 }
 

@@ -39,10 +39,11 @@ function setUp({ delayMs = 100, beside, signal }: SetUp = {}) {
     const connection = { name } as unknown as Connection;
     return {
       connection,
-      answered: () => void told.push(`${name} answered`),
       abandon: () => void told.push(`${name} abandoned`),
-      ended: (end: string, error: unknown) =>
-        void told.push(`${name} ${end} ${error instanceof ConnectError ? Code[error.code] : error}`),
+      ended: (end: string, error: unknown) => {
+        const how = error === undefined ? "" : ` ${error instanceof ConnectError ? Code[error.code] : error}`;
+        told.push(`${name} ${end}${how}`);
+      },
     };
   };
   const name = () => String.fromCharCode(97 + named++);
@@ -57,6 +58,7 @@ function setUp({ delayMs = 100, beside, signal }: SetUp = {}) {
     tried: new FailedAttempts(),
     excluded: () => false,
     checkTime() {},
+    over() {},
     send(_: unknown, signal: AbortSignal, hedged: HedgedAttempt<string>) {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
       sent.push({

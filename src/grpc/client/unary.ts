@@ -75,6 +75,10 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
     }
   }
 
+  protected override began(): void {
+    this.#listener?.headArrived?.();
+  }
+
   onData(chunk: Uint8Array, start: number, end: number): void {
     this.consumed(end - start);
     try {

@@ -102,10 +102,6 @@ export class StreamingServerCall extends ServerCall implements IncomingCall, Res
     return this.exchange.parse(bytes);
   }
 
-  messageReceived(bytes: number): void {
-    this.observed?.received(bytes);
-  }
-
   endSeen(error: unknown): unknown {
     return error;
   }

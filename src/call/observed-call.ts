@@ -1,0 +1,144 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { Code, ContextValues } from "@connectrpc/connect";
+import { printRejection, printThrown } from "../listener.ts";
+import type { Clock } from "../time/clock.ts";
+import type { CallEnvironment } from "./environment.ts";
+import { codeOf } from "./failure.ts";
+import type { Attempt, AttemptStart, CallEnd, CallObserver, CallStart, CallWatch, WaitReason } from "./observer.ts";
+
+/** What an observed call tells its observers of itself. */
+export interface ObservableCall {
+  readonly env: CallEnvironment;
+  readonly method: DescMethod;
+  readonly timeoutMs: number | undefined;
+  readonly header: Headers;
+  readonly contextValues: ContextValues;
+}
+
+/**
+ * A call as one of its observers sees it. One object for the call's whole life, what the observer gets at its beginning
+ * and at its end, because there is one per call and observer; so its methods need no closures.
+ */
+export class ObservedCall implements CallStart, CallEnd {
+  readonly startedMs: number;
+  /** The same call for the next observer. */
+  readonly next: ObservedCall | undefined;
+  readonly #call: ObservableCall;
+  #watch: CallWatch | undefined = undefined;
+  #reason: WaitReason | undefined = undefined;
+  #over = false;
+  error: unknown = undefined;
+  latencyMs = 0;
+  attempts = 0;
+
+  private constructor(call: ObservableCall, startedMs: number, next: ObservedCall | undefined) {
+    this.#call = call;
+    this.startedMs = startedMs;
+    this.next = next;
+  }
+
+  /** Notifies observers that a call begins. Undefined if none of them watches it. */
+  static start(call: ObservableCall, observers: readonly CallObserver[]): ObservedCall | undefined {
+    const nowMs = call.env.clock.now();
+    let first: ObservedCall | undefined;
+    for (let i = observers.length - 1; i >= 0; i--) {
+      const observed = new ObservedCall(call, nowMs, first);
+      if (observed.begin(observers[i]!)) first = observed;
+    }
+    return first;
+  }
+
+  private begin(observer: CallObserver): boolean {
+    try {
+      const watch: unknown = observer.callStarted?.(this);
+      if (typeof watch !== "object" || watch === null) return false;
+      this.#watch = watch;
+      printRejection("callStarted of an observer", watch);
+      return true;
+    } catch (error) {
+      printThrown("callStarted of an observer", error);
+      return false;
+    }
+  }
+
+  get target(): string {
+    return this.#call.env.balancer.target;
+  }
+
+  get clock(): Clock {
+    return this.#call.env.clock;
+  }
+
+  get method(): DescMethod {
+    return this.#call.method;
+  }
+
+  get timeoutMs(): number | undefined {
+    return this.#call.timeoutMs;
+  }
+
+  get header(): Headers {
+    try {
+      return this.#call.header;
+    } catch {
+      // Its attempt fails because of them.
+      return new Headers();
+    }
+  }
+
+  get contextValues(): ContextValues {
+    return this.#call.contextValues;
+  }
+
+  get code(): Code | undefined {
+    return this.error === undefined ? undefined : codeOf(this.error);
+  }
+
+  /** Nothing can be sent for it now. */
+  waiting(why: WaitReason): void {
+    if (this.#reason !== why) {
+      this.#reason = why;
+      this.tell("waiting", why);
+    }
+    this.next?.waiting(why);
+  }
+
+  attemptStarted(attempt: AttemptStart): void {
+    this.#reason = undefined;
+    this.tell("attemptStarted", attempt);
+    this.next?.attemptStarted(attempt);
+  }
+
+  attemptAnswering(attempt: AttemptStart): void {
+    this.tell("attemptAnswering", attempt);
+    this.next?.attemptAnswering(attempt);
+  }
+
+  attemptEnded(attempt: Attempt): void {
+    this.tell("attemptEnded", attempt);
+    this.next?.attemptEnded(attempt);
+  }
+
+  /** Only the first end counts: a failure passes through several hands on its way to the caller. */
+  end(error: unknown, attempts: number): void {
+    if (!this.#over) {
+      this.#over = true;
+      this.error = error;
+      this.latencyMs = this.#call.env.clock.now() - this.startedMs;
+      this.attempts = attempts;
+      this.tell("ended", this);
+    }
+    this.next?.end(error, attempts);
+  }
+
+  /** Errors that the observer throws are printed. Unlike `guarded`, it needs no closure. */
+  private tell(event: keyof CallWatch, value: unknown): void {
+    try {
+      const watch = this.#watch as Record<typeof event, ((value: unknown) => unknown) | undefined>;
+      const result = watch[event]?.(value);
+      if (result !== undefined) printRejection(`${event} of an observer`, result);
+    } catch (error) {
+      printThrown(`${event} of an observer`, error);
+    }
+  }
+}
