@@ -248,7 +248,7 @@ export const clock: Check = /* @__PURE__ */ kind("a clock: { now(), timer(delayM
 export const random: Check = /* @__PURE__ */ fn("a function that returns a number from 0 to below 1");
 
 /** The name most similar to another, if any is similar at all. */
-function nearest(name: string, names: readonly string[]): string | undefined {
+export function nearest(name: string, names: readonly string[]): string | undefined {
   const wanted = name.slice(0, 50).toLowerCase();
   let best: string | undefined, least = Infinity;
   for (const candidate of names) {

@@ -26,6 +26,8 @@ function importsOf(file: string): { from: string; type: boolean }[] {
 
 /** Everything above it in this list. */
 const ABOVE = "all of the above";
+/** Everything that there is: for the command, which stands above the entry points. */
+const ANYTHING = "anything";
 
 /** The layers of the core, lowest first, and what each may import from. `docs/architecture.md` has the same table. */
 const CORE: Record<string, readonly string[] | typeof ABOVE> = {
@@ -68,7 +70,7 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
 };
 
 /** The other branches, and which of the folders each may import from. */
-const BRANCHES: Record<string, readonly string[]> = {
+const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
   "src/service-config": ["src/option.ts", "src/resolver", "src/policy", "src/health", "src/call"],
   "src/registry": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver"],
   "src/registry/layout": ["src/option.ts", "src/endpoint.ts", "src/registry"],
@@ -204,9 +206,12 @@ const BRANCHES: Record<string, readonly string[]> = {
     "src/grpc/link",
     "src/socket",
   ],
+  "src/cli": ANYTHING,
+  "src/cli/commands": ANYTHING,
 };
 
-/** Where `node:` and connect-node may stand: the folder for Node, Bun and Deno. */
+/** The folders for Node, Bun and Deno, where `node:` may stand. */
+const ON_NODE = /^src\/(node|cli)\//;
 const isNodeOnly = (name: string) => name.startsWith("node:") || name === "@connectrpc/connect-node";
 
 /** What stands above all of them. */
@@ -222,6 +227,7 @@ const ENTRIES = [
   "src/server-fetch.ts",
   "src/service-config.ts",
   "src/testing.ts",
+  "src/cli.ts",
 ];
 
 /** The row that a file belongs to: its folder, or itself where it stands in none. */
@@ -230,9 +236,14 @@ const rowOf = (file: string) => (dirname(file) === "src" ? file : dirname(file))
 /** What the files of a row may import from; undefined for a row that is not listed. */
 function allowedFor(row: string): readonly string[] | undefined {
   const allowed = CORE[row] ?? BRANCHES[row];
+  if (allowed === ANYTHING) return everything();
   if (allowed !== ABOVE) return allowed;
   const rows = Object.keys(CORE);
   return rows.slice(0, rows.indexOf(row));
+}
+
+function everything(): readonly string[] {
+  return [...Object.keys(CORE), ...Object.keys(BRANCHES), ...ENTRIES, "gen"];
 }
 
 /** The rows of the table in docs/architecture.md, and what its last column lets each import. */
@@ -249,6 +260,7 @@ function documented(): Map<string, readonly string[]> {
 function namedBy(name: string, above: ReadonlyMap<string, readonly string[]>): readonly string[] {
   if (name === "nothing") return [];
   if (name === ABOVE) return [...above.keys()];
+  if (name === ANYTHING) return everything().filter((row) => row !== "gen");
   const [, base] = /^(.*) and what that may import$/.exec(name) ?? [];
   if (base !== undefined) return [`src/${base}`, ...above.get(`src/${base}`) ?? []];
   return [files.some((file) => file.startsWith(`src/${name}/`)) ? `src/${name}` : `src/${name}.ts`];
@@ -257,17 +269,17 @@ function namedBy(name: string, above: ReadonlyMap<string, readonly string[]>): r
 describe("the layers of src", () => {
   it("has files", () => assert.ok(files.length > 20));
 
-  it("import node: and connect-node in src/node alone", () => {
+  it("import node: and connect-node in src/node and src/cli alone", () => {
     for (const file of files) {
-      if (file.startsWith("src/node/")) continue;
+      if (ON_NODE.test(file)) continue;
       for (const { from } of importsOf(file)) assert.ok(!isNodeOnly(from), `${file} imports ${from}`);
     }
   });
 
-  it("are joined with src/node by the entry points for Node, Bun and Deno alone", () => {
+  it("are joined with src/node by the entry points for Node, Bun and Deno and the command alone", () => {
     const entries = ENTRIES.filter((name) => name !== "src/index.ts");
     for (const file of files) {
-      if (file.startsWith("src/node/") || entries.includes(file)) continue;
+      if (ON_NODE.test(file) || entries.includes(file)) continue;
       for (const { from } of importsOf(file)) assert.ok(!from.startsWith("src/node"), `${file} imports ${from}`);
     }
   });
@@ -322,7 +334,7 @@ describe("the layers of src", () => {
 
   it("may import what the table in docs/architecture.md says", () => {
     for (const [row, names] of documented()) {
-      const allowed = allowedFor(row)?.filter((name) => !name.startsWith("gen/"));
+      const allowed = allowedFor(row)?.filter((name) => !/^gen(\/|$)/.test(name));
       assert.deepEqual(names.toSorted(), allowed?.toSorted(), row);
     }
   });

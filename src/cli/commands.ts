@@ -1,0 +1,9 @@
+import type { Command } from "./command.ts";
+import { complete } from "./commands/complete.ts";
+import { completion } from "./commands/completion.ts";
+import { etcd } from "./commands/etcd.ts";
+import { ls } from "./commands/ls.ts";
+import { watch } from "./commands/watch.ts";
+
+/** All commands, in the order of the help. */
+export const COMMANDS: readonly Command[] = [ls, watch, etcd, completion, complete];

@@ -1,0 +1,102 @@
+import type { RegistryEvent } from "../../registry/event.ts";
+import { type Command, type Context, defineCommand } from "../command.ts";
+import { ETCD_OPTIONS } from "../etcd-options.ts";
+import { etcdTarget } from "../read-etcd-options.ts";
+import { EXIT } from "../exit.ts";
+import { Output, OUTPUT_OPTIONS, type StreamView } from "../output.ts";
+import { type ChangeKind, type SetChange, SetChanges } from "../set-changes.ts";
+import type { Paint } from "../style.ts";
+import { unknownService } from "../unknown-service.ts";
+
+const OPTIONS = { ...OUTPUT_OPTIONS, ...ETCD_OPTIONS } as const;
+
+/** `connect-lb watch`: a service's set of endpoints, change by change. */
+export const watch: Command = defineCommand({
+  name: "watch",
+  summary: "print each change of a service's endpoints as it happens",
+  examples: [
+    { line: "watch simple_grpc", does: "who comes and goes, while you deploy?" },
+    { line: "watch simple_grpc -o json", does: "one JSON object per line, for another program" },
+  ],
+  description: [
+    "First come the endpoints that are present, then each that is added, removed, changed (weight, zone or metadata) or " +
+    "restarted (its server registered anew). While etcd can't be reached it says so on standard error, and goes on.",
+  ],
+  args: [{ name: "SERVICE", complete: "service" }],
+  options: OPTIONS,
+  async run(context) {
+    const [service = ""] = context.args;
+    const target = etcdTarget(context);
+    target.checkService(service);
+    const output = new Output(context), { signal } = context;
+    const registry = target.registry((event) => say(context, event));
+    try {
+      const resolver = registry.resolver(service);
+      // Once, on any endpoint of etcd: a wrong address is an error, and no reason to wait.
+      const first = await resolver.list?.(signal);
+      if (first?.endpoints?.length === 0) {
+        const { message, next } = await unknownService(target, service, 0, signal);
+        context.say(`${message}, yet: waiting for the first one (${next.join("; ")})`);
+      }
+      const changes = new SetChanges();
+      for await (const { endpoints } of resolver.resolve(signal)) {
+        if (endpoints === undefined) continue;
+        for (const change of changes.next(endpoints)) output.item({ service, time: new Date(), ...change }, CHANGES);
+      }
+      return EXIT.ok;
+    } catch (error) {
+      throw target.explain(error);
+    } finally {
+      await registry.close();
+    }
+  },
+});
+
+/** A change, and when it was heard of. */
+interface TimedChange extends SetChange {
+  readonly service: string;
+  readonly time: Date;
+}
+
+const PAINTS: Readonly<Record<ChangeKind, Paint>> = {
+  present: "dim",
+  added: "good",
+  removed: "bad",
+  changed: "doubtful",
+  restarted: "doubtful",
+};
+/** The longest of the words above. */
+const WORD_WIDTH = "restarted".length;
+
+const CHANGES: StreamView<TimedChange> = {
+  line: ({ time, change, endpoint, details, endpoints }) => [
+    { text: clockTime(time), paint: "dim" },
+    { text: change.padEnd(WORD_WIDTH), paint: PAINTS[change] },
+    { text: endpoint.address, paint: "name" },
+    { text: endpoint.zone === undefined ? "" : `zone ${endpoint.zone}` },
+    { text: endpoint.weight === undefined ? "" : `weight ${endpoint.weight}` },
+    { text: details.length === 0 ? "" : `(${details.join(", ")})` },
+    { text: `${endpoints} in all`, paint: "dim" },
+  ],
+  name: ({ endpoint }) => endpoint.address,
+  json: ({ time, service, change, endpoint: { incarnation: _, ...attributes }, endpoints }) => {
+    return { time: time.toISOString(), service, change, ...attributes, endpoints };
+  },
+};
+
+/** The time of day here, with milliseconds. */
+function clockTime(time: Date): string {
+  const two = (part: number) => String(part).padStart(2, "0");
+  const seconds = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":");
+  return `${seconds}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/** Says what changes nothing in the set, but how far it can be trusted. */
+function say(context: Context<typeof OPTIONS>, event: RegistryEvent): void {
+  if (event.type === "set-stale") {
+    context.say(`etcd can't be reached, the last set stays in use: ${event.cause.message}`);
+  } else if (event.type === "set-fresh") context.say(`etcd can be reached: ${event.endpoints} endpoints`);
+  else if (event.type === "value-skipped") {
+    context.say(`left out, because it can't be read: ${event.key}: ${event.cause.message}`);
+  } else if (event.type === "auth-refused") context.say(`etcd refused: ${event.cause.message}`);
+}

@@ -1,0 +1,39 @@
+import { etcdNaming } from "../registry/layout/etcd-naming.ts";
+import { goZero } from "../registry/layout/go-zero.ts";
+import { grpclb } from "../registry/layout/grpclb.ts";
+import { kitex } from "../registry/layout/kitex.ts";
+import { kratos } from "../registry/layout/kratos.ts";
+import type { Layout } from "../registry/layout/layout.ts";
+import { usageError } from "./exit.ts";
+
+/** How each layout is made, and whether its prefix can be chosen. */
+const MAKERS: Readonly<Record<string, { readonly prefix: boolean; make(prefix?: string): Layout }>> = {
+  grpclb: { prefix: true, make: (prefix) => grpclb(prefix === undefined ? {} : { prefix }) },
+  etcdNaming: { prefix: true, make: (prefix) => etcdNaming(prefix === undefined ? {} : { prefix }) },
+  goZero: { prefix: false, make: () => goZero() },
+  kratos: { prefix: false, make: () => kratos() },
+  kitex: { prefix: false, make: () => kitex() },
+};
+
+/** The layouts by the names that `--layout` takes. */
+export const LAYOUT_NAMES: readonly string[] = Object.keys(MAKERS);
+
+/**
+ * The layout of a name.
+ *
+ * @param from where the prefix is from, for errors: `--prefix`
+ * @throws CliError if the layout has no prefix to choose, or the prefix is none.
+ */
+export function layoutNamed(name: string, prefix?: string, from = "--prefix"): Layout {
+  const maker = MAKERS[name];
+  if (maker === undefined) throw usageError(`there is no layout ${JSON.stringify(name)}`, LAYOUT_NAMES.join(", "));
+  if (prefix !== undefined && !maker.prefix) {
+    const able = LAYOUT_NAMES.filter((candidate) => MAKERS[candidate]?.prefix).join(" and ");
+    throw usageError(`the layout ${name} has keys of its own, without a prefix to choose`, `${from} goes with ${able}`);
+  }
+  try {
+    return maker.make(prefix);
+  } catch (error) {
+    throw usageError(`${from}: ${(error as Error).message}`);
+  }
+}
