@@ -23,6 +23,7 @@ const gateway: Rule = {
   why: "the etcd that blocks run on has no JSON gateway: test/etcd runs its like",
 };
 const entry: Rule = { kind: "tried", by: "test/docs/layouts.test.ts" };
+const explained: Rule = { kind: "shown", as: "what examples/explain.ts prints, which test/docs compares" };
 
 /** By page and heading, or by page for all of its blocks that have no rule of their own. */
 export const RULES: Readonly<Record<string, Rule>> = {
@@ -43,6 +44,9 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/layouts.md: `goZero()`": entry,
   "docs/layouts.md: `kratos()`": entry,
   "docs/layouts.md: `kitex()`": entry,
+  "docs/observability.md: Why do calls fail? (2)": explained,
+  "docs/observability.md: Why do calls fail? (3)": explained,
+  "docs/observability.md: Which calls were slow, and where did their time go?": explained,
   "docs/runtimes.md: Node and Bun (1)": asReadme,
   "docs/runtimes.md: Node and Bun (2)": { kind: "check", why: "it is README's client, with its etcd" },
   "docs/runtimes.md: Deno": asReadme,
