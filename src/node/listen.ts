@@ -26,7 +26,7 @@ const SOCKETS = { allowHalfOpen: true, noDelay: true } as const;
 export const listen: Listen<ServerTlsSource> = async (options, settings, events) => {
   const secure = settings.tls === undefined ? undefined : await readServerTls(settings.tls);
   const server = secure === undefined ? net.createServer(SOCKETS) : tls.createServer({
-    ...SOCKETS,
+    noDelay: true,
     ...secure,
     ALPNProtocols: ["h2", "http/1.1"],
     handshakeTimeout: Math.min(settings.handshakeTimeoutMs, MAX_DELAY_MS),
@@ -104,6 +104,8 @@ class Handshakes {
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     server.on("secureConnection", (socket) => {
       socket.on("error", () => {});
+      // Not before: Node doesn't notice then that a client leaves during the handshake.
+      socket.allowHalfOpen = true;
       const client = peerOf(socket);
       this.#shaking.delete(client.address!);
       if (socket.remotePort === undefined) {

@@ -5,7 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
-import { connect } from "node:tls";
+import { connect, type ConnectionOptions } from "node:tls";
 import { describe, it, type TestContext } from "node:test";
 import { createClient, createContextValues } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
@@ -311,6 +311,41 @@ describe("a gRPC server", () => {
     });
     assert.equal(server.connections, 2);
     assert.equal((await first.route({ data: "a" })).value, "hello a");
+  });
+
+  it("keeps no place for a client that leaves during TLS's handshake", async (t) => {
+    const server = serve(t, { handshakeTimeoutMs: 600_000, limits: { maxConnections: 1 }, tls: tls.server });
+    const { address, port } = await server.listen({ host: "127.0.0.1" });
+    for (const hello of [[], [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]]) {
+      for (const leave of ["end", "resetAndDestroy"] as const) {
+        const shaking = net.connect(port, "127.0.0.1").on("error", () => {}).resume();
+        await new Promise((resolve) => shaking.on("connect", resolve));
+        if (hello.length > 0) await new Promise((resolve) => shaking.write(new Uint8Array(hello), resolve));
+        shaking[leave]();
+        await eventually("there is room again", async () => {
+          const client = clientOf(t, address, { tls: { ca: tls.ca } });
+          return (await client.route({ data: "a" }).catch(() => undefined))?.value === "hello a";
+        });
+        server.closeAllConnections();
+        await eventually("the place is free", () => server.connections === 0);
+      }
+    }
+  });
+
+  it("answers a client that half-closes, over TLS, too", async (t) => {
+    for (const options of [{}, { tls: tls.server }]) {
+      const { port } = await serve(t, options).listen({ host: "127.0.0.1" });
+      const socket = "tls" in options
+        ? connect(
+          { port, host: "127.0.0.1", ca: tls.ca, ALPNProtocols: ["h2"], allowHalfOpen: true } as ConnectionOptions,
+        )
+        : net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+      t.after(() => void socket.destroy());
+      let bytes = "";
+      socket.on("data", (chunk) => bytes += chunk.toString("latin1"));
+      socket.end(grpcRequest("/proto.Simple/Route"));
+      await eventually("it is answered", () => bytes.includes("hello "));
+    }
   });
 
   it("fails a request beyond what it holds of unfinished ones, and one that doesn't arrive in time", async (t) => {
