@@ -21,3 +21,4 @@ export { proxyFromEnvironment } from "./node/proxy-environment.ts";
 export type { ProxyEnvironment } from "./node/proxy-environment.ts";
 export { transportConnector } from "./connection/transport-connector.ts";
 export type { TransportConnectorOptions } from "./connection/transport-connector.ts";
+export { requestListener } from "./node/request-listener.ts";

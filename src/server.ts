@@ -15,7 +15,7 @@
  *
  * @module
  */
-import { scheduleFlush, scheduleStreamFlush } from "./node/flush-scheduler.ts";
+import { nextTurn, scheduleFlush, scheduleStreamFlush } from "./node/flush-scheduler.ts";
 import { http1Server } from "./node/http1.ts";
 import { listen } from "./node/listen.ts";
 import { type ServerTlsSource, serverTlsSource } from "./node/server-tls.ts";
@@ -40,7 +40,7 @@ export function createGrpcServer(options: CreateGrpcServerOptions): GrpcServer {
     );
   }
   checkOptions("createGrpcServer()", options, OPTIONS);
-  return createServerOver(options, { http1: http1Server, listen, scheduleStreamFlush, scheduleFlush });
+  return createServerOver(options, { http1: http1Server, listen, nextTurn, scheduleStreamFlush, scheduleFlush });
 }
 
 const OPTIONS: Checks<CreateGrpcServerOptions> = { ...GRPC_SERVER_OPTIONS, tls: serverTlsSource };
@@ -54,6 +54,7 @@ export type { CorsOptions } from "./grpc/server/cors.ts";
 export type { FetchHandler } from "./grpc/server/fetch-handler.ts";
 export type { FailedCall, IncomingRequest, RouteOptions } from "./grpc/server/options.ts";
 export type { CallRecorder } from "./grpc/server/recorder.ts";
+export type { ServerCallEnd, ServerCallStart, ServerCallWatch, ServerObserver } from "./grpc/server/observer.ts";
 export type { Peer, PeerCertificate } from "./http2/server/peer.ts";
 export type { ListenAddress, ListenOptions } from "./socket/listener.ts";
 export { createHealth, type ServerHealth, type ServingStatus } from "./server/health.ts";

@@ -43,6 +43,8 @@ function flooded(streamWindow: number): ByteStreamEvents {
     {
       start: (given) => void (events = given),
       write: () => true,
+      pause() {},
+      resume() {},
       end() {},
       destroy() {},
       hold() {},

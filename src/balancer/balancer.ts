@@ -7,17 +7,18 @@ import { Ejected } from "../health/ejected.ts";
 import type { HealthCheck } from "../health/health.ts";
 import { HealthHost } from "../health/health-host.ts";
 import { emit } from "../listener.ts";
-import type { Picker, Policy } from "../policy/policy.ts";
+import type { Policy } from "../policy/policy.ts";
 import type { Resolution, Staleness } from "../resolver/resolver.ts";
 import { isHopeless } from "../resolver/hopeless.ts";
 import type { ReadListener } from "../resolver/read.ts";
 import { lastValidConfig, type ServiceConfig } from "../resolver/service-config.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
+import type { Chooser } from "./chooser.ts";
+import { Choosers } from "./choosers.ts";
 import { describeBalancer } from "./describe.ts";
 import type { BalancerEvent } from "./event.ts";
 import type { PendingCall, PickerSource } from "./picker-source.ts";
-import { PolicyHost } from "./policy-host.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
 /** Options of {@link Balancer}. */
@@ -55,23 +56,24 @@ export type Knowledge =
   | "known";
 
 /**
- * Joins pool, policy and health: sets of endpoints come in, and calls get connections. How the sets are resolved is
- * decided by the subclasses: `watched.ts` and `pulled.ts`.
+ * Joins pool, policies and health: sets of endpoints come in, and calls get connections. How the sets are resolved is
+ * decided by the subclasses: `watched.ts` and `pulled.ts`. What is here is shared by all calls; the calls of each
+ * transport have a chooser of their own.
  */
 export abstract class Balancer implements ReadListener {
   readonly target: string;
   readonly pool: Pool;
   readonly outcomes: PickerSource["outcomes"];
+  /** What chooses by the policy of the options. */
+  readonly chooser: Chooser;
   protected readonly options: BalancerOptions;
   protected readonly calls: WaitingCalls = new WaitingCalls();
   /** When a ready connection was last lost or removed. */
   #lostReadyMs = -Infinity;
   #closed = false;
   readonly #configOf: (config: ServiceConfig | undefined) => ServiceConfig | undefined;
-  readonly #policy: PolicyHost;
   readonly #health: HealthHost;
-  /** Undefined while the balancer is stopped, or has no set yet. */
-  picker: Picker | undefined;
+  readonly #choosers: Choosers;
   config: PickerSource["config"] = "unknown";
   knowledge: Knowledge = "unknown";
   stale: Staleness | undefined;
@@ -82,9 +84,13 @@ export abstract class Balancer implements ReadListener {
     this.options = options;
     this.target = options.target ?? "the service";
     this.#configOf = lastValidConfig((cause) => this.#emit("config-skipped", { cause }));
-    this.#policy = new PolicyHost(options.policy, options.clock, options.random, () => {
-      if (this.knowledge === "known") this.pool.touch();
+    this.#choosers = new Choosers({
+      clock: options.clock,
+      random: options.random,
+      onUpdate: () => this.pool.touch(),
+      onFailed: (cause) => this.#emit("policy-failed", { cause }),
     });
+    this.chooser = this.#choosers.make(options.policy, { shares: false });
     this.#health = new HealthHost({
       ...options,
       successes: () => this.pool.successes,
@@ -147,7 +153,7 @@ export abstract class Balancer implements ReadListener {
     this.stale = stale;
     if (stale === undefined && wasStale) this.#emit("endpoints-fresh", {});
     if (stale !== undefined && !wasStale) this.#emit("endpoints-stale", { cause: stale.cause });
-    if (endpoints === undefined) return this.#failIfHopeless(stale);
+    if (endpoints === undefined) return this.#failIfHopeless();
     this.leftOut = leftOut;
     this.knowledge = "known";
     this.config = this.#configOf(config);
@@ -155,10 +161,27 @@ export abstract class Balancer implements ReadListener {
   }
 
   /** Waiting does not fix the resolver: calls that don't wait for readiness fail and say why. */
-  #failIfHopeless(stale: Staleness | undefined): void {
-    if (this.picker !== undefined || stale === undefined || !isHopeless(stale.cause)) return;
-    const none = new Error("there are no endpoints");
-    this.picker = { pick: () => none };
+  #failIfHopeless(): void {
+    if (this.#choosers.know || this.stale === undefined || !isHopeless(this.stale.cause)) return;
+    this.#choosers.fail(new Error("there are no endpoints"));
+    this.wakeCalls();
+  }
+
+  /** What chooses by another policy, over the same connections; for calls that share everything else. */
+  chooserOf(policy: Policy): Chooser {
+    return this.#choosers.make(policy, { shares: true });
+  }
+
+  /** A call needs the chooser's picker. */
+  activate(chooser: Chooser): void {
+    if (chooser.active || chooser.closed || this.#closed) return;
+    this.#choosers.activate(chooser);
+    this.#failIfHopeless();
+  }
+
+  /** The chooser's transport is closed: its calls fail. */
+  release(chooser: Chooser): void {
+    this.#choosers.release(chooser);
     this.wakeCalls();
   }
 
@@ -200,28 +223,30 @@ export abstract class Balancer implements ReadListener {
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
     this.calls.retryAll();
-    this.#policy.close();
+    this.#choosers.close();
     this.#health.close();
     await this.pool.close(graceMs);
   }
 
   /** There were no calls for a long time: starts over with the next one (gRPC's channel idleness). */
   protected goIdle(): void {
-    this.picker = this.stale = undefined;
-    this.knowledge = this.config = "unknown";
+    this.forgetSet();
+    this.#choosers.deactivate();
+    this.stale = undefined;
+    this.config = "unknown";
     this.pool.reset();
+  }
+
+  /** Nothing is known about the endpoints any more. */
+  protected forgetSet(): void {
+    this.knowledge = "unknown";
+    this.#choosers.forget();
   }
 
   #rebuild(connections: readonly EndpointConnection[]): void {
     // Stateless links are ready from the start, without a state change.
     for (const connection of connections) this.#health.look(connection);
-    try {
-      this.picker = this.#policy.build(connections);
-    } catch (error) {
-      const cause = error as Error;
-      this.picker ??= { pick: () => cause };
-      this.#emit("policy-failed", { cause });
-    }
+    this.#choosers.build(connections);
     this.wakeCalls();
   }
 

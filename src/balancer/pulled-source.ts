@@ -1,7 +1,8 @@
-import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { Picker } from "../policy/policy.ts";
 import { PACE_MS } from "../time/pace.ts";
-import type { PendingCall, PickerSource } from "./picker-source.ts";
+import { BalancerSource } from "./balancer-source.ts";
+import type { Chooser } from "./chooser.ts";
+import type { PendingCall } from "./picker-source.ts";
 import type { PulledBalancer } from "./pulled.ts";
 
 /** The longest pause between two looks of a waiting call. */
@@ -12,76 +13,35 @@ const MOST_PACE_MS = 16 * PACE_MS;
  * the background; without it, they wait for the new one. If every endpoint of the old set is failing, or it has none,
  * they wait in both cases.
  */
-export class PulledSource implements PickerSource {
-  readonly target: string;
-  readonly outcomes: PickerSource["outcomes"];
-  readonly #balancer: PulledBalancer;
+export class PulledSource extends BalancerSource<PulledBalancer> {
   readonly #waitUntil: ((promise: Promise<void>) => void) | undefined;
   /** Who has begun a list that has not ended: a call, or all calls of the request. */
   readonly #listing = new WeakSet<object>();
 
-  constructor(balancer: PulledBalancer, waitUntil?: (promise: Promise<void>) => void) {
-    this.#balancer = balancer;
+  constructor(balancer: PulledBalancer, chooser: Chooser, waitUntil?: (promise: Promise<void>) => void) {
+    super(balancer, chooser);
     this.#waitUntil = waitUntil;
-    this.target = balancer.target;
-    this.outcomes = balancer.outcomes;
-  }
-
-  get closed(): boolean {
-    return this.#balancer.closed;
   }
 
   /** Undefined while calls wait for a set. */
-  get picker(): Picker | undefined {
-    const balancer = this.#balancer, { freshness } = balancer;
-    const nowMs = balancer.catchUp();
+  override get picker(): Picker | undefined {
+    const { balancer } = this, { freshness } = balancer, nowMs = balancer.catchUp(), { picker } = this.chooser;
     const settled = freshness.settled(nowMs);
     if ((!settled || balancer.pool.updating) && !balancer.usable) return undefined;
-    if (settled) return balancer.picker;
-    if (this.#waitUntil === undefined) return freshness.worthWaiting(nowMs) ? undefined : balancer.picker;
+    if (settled) return picker;
+    if (this.#waitUntil === undefined) return freshness.worthWaiting(nowMs) ? undefined : picker;
     if (freshness.mayList(nowMs, false)) this.#list(this);
-    return balancer.picker;
+    return picker;
   }
 
-  get config(): PickerSource["config"] {
-    return this.#balancer.config;
-  }
-
-  get serving(): boolean {
-    return this.#balancer.serving;
-  }
-
-  get panic(): boolean {
-    return this.#balancer.panic;
-  }
-
-  get full(): boolean {
-    return this.#balancer.full;
-  }
-
-  get overload(): string | undefined {
-    return this.#balancer.overload;
-  }
-
-  get waiting(): number {
-    return this.#balancer.waiting;
-  }
-
-  /** A call that needs a set reads it itself, while it waits. */
-  start(): void {}
-
-  await(call: PendingCall): void {
-    this.#balancer.wait(call, this);
+  override await(call: PendingCall): void {
+    this.balancer.wait(call, this);
     if (call.wantsConnection) this.#look(call, PACE_MS);
-  }
-
-  forget(call: PendingCall): void {
-    this.#balancer.forget(call);
   }
 
   /** The call looks whether there is something for it, reads the set if that is needed, and soon looks again. */
   #look(call: PendingCall, paceMs: number): void {
-    const balancer = this.#balancer, clock = balancer.callClock, look = balancer.look(call);
+    const balancer = this.balancer, clock = balancer.callClock, look = balancer.look(call);
     if (look === undefined) return;
     const lister = this.#waitUntil === undefined ? call : this;
     if (!this.#listing.has(lister) && balancer.freshness.mayList(clock.now(), true)) this.#list(lister);
@@ -91,7 +51,7 @@ export class PulledSource implements PickerSource {
 
   /** Reads the set, for one call or for all calls of the request. */
   #list(lister: PendingCall | this): void {
-    const balancer = this.#balancer;
+    const balancer = this.balancer;
     this.#listing.add(lister);
     const listed = balancer.list().then(() => {
       this.#listing.delete(lister);
@@ -100,21 +60,5 @@ export class PulledSource implements PickerSource {
       for (const call of woken) this.#look(call, PACE_MS);
     });
     this.#waitUntil?.(listed);
-  }
-
-  hasRoom(connection: EndpointConnection): void {
-    this.#balancer.hasRoom(connection);
-  }
-
-  moreTimeMs(waitTimeoutMs: number): number {
-    return this.#balancer.moreTimeMs(waitTimeoutMs);
-  }
-
-  describe(): string {
-    return this.#balancer.describe();
-  }
-
-  describeHealth(): string | undefined {
-    return this.#balancer.describeHealth();
   }
 }

@@ -120,8 +120,7 @@ export class PulledBalancer extends Balancer {
   /** An empty set has nothing to use while it is read again: once it is too old, it counts as if there were none. */
   #forgetEmpty(): void {
     this.#empty = false;
-    this.knowledge = "unknown";
-    this.picker = undefined;
+    this.forgetSet();
   }
 
   #failed(cause: Error): void {

@@ -4,7 +4,7 @@ import { markHopeless } from "../resolver/hopeless.ts";
 import type { Timer } from "../time/clock.ts";
 import { Heartbeat } from "../time/heartbeat.ts";
 import { Balancer, type BalancerOptions } from "./balancer.ts";
-import type { PickerSource } from "./picker-source.ts";
+import { BalancerSource } from "./balancer-source.ts";
 
 const ENDED = "the endpoints are no longer watched: that ended with the request in which it began. In a Worker use " +
   "createPullTransport(), or createBalancerObject()";
@@ -13,7 +13,7 @@ const ENDED = "the endpoints are no longer watched: that ended with the request 
  * A balancer that watches its resolver, whether or not there are calls. It does nothing before `start`, and stops after
  * a long time without calls.
  */
-export class WatchedBalancer extends Balancer implements PickerSource {
+export class WatchedBalancer extends Balancer {
   readonly #resolver: Resolver;
   /** Stops the current resolving. */
   #running: AbortController | undefined;
@@ -82,5 +82,13 @@ export class WatchedBalancer extends Balancer implements PickerSource {
       this.#heartbeat?.stop();
       this.goIdle();
     });
+  }
+}
+
+/** A watched balancer as the calls of one transport see it. */
+export class WatchedSource extends BalancerSource<WatchedBalancer> {
+  override start(): void {
+    super.start();
+    this.balancer.start();
   }
 }

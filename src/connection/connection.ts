@@ -30,12 +30,15 @@ export interface Connection {
   readonly failure: Error | undefined;
   /** Its place in the resolver's list, from 0; a resolver may list first what it prefers. */
   readonly place: number;
-  /** Opens an idle connection; does nothing in the other states. */
+  /**
+   * The policy wants it: opens it if it is idle. Of policies that share their connections (`transport.withPolicy`),
+   * each says so for itself, also of connections that are open.
+   */
   connect(): void;
   /**
-   * Makes a connection idle that is ready or being opened: it gets no further calls until `connect`. Those in flight
-   * continue, as when the endpoint is removed. Does nothing in the other states, and for a connection whose link has no
-   * states (fetch).
+   * The policy does not want it any more: makes it idle if it is ready or being opened, unless another policy that
+   * shares it wants it. It gets no further calls until `connect`; those in flight continue, as when the endpoint is
+   * removed. Does nothing in the other states, and for a connection whose link has no states (fetch).
    */
   disconnect(): void;
 }

@@ -58,8 +58,10 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
   protected abstract get linkState(): Exclude<ConnectivityState, "shutdown">;
   /** Whether the link's state allows an attempt. */
   protected abstract readonly takesAttempts: boolean;
-  abstract connect(): void;
-  abstract disconnect(): void;
+  /** A policy wants it, which opens it if it is idle: it stays open as long as there is one that does. */
+  abstract wantedBy(policy: object): void;
+  /** That policy does not want it any more: unless another one does, it becomes idle. */
+  abstract unwantedBy(policy: object): void;
   /** The link was lost, with the cause if there is one, or is draining. */
   abstract linkEnded(cause: Error | undefined): void;
   /** Ends the backoff if it is failing. */
@@ -68,6 +70,16 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
   protected abstract stop(): void;
   /** An attempt was answered or ended; the link's state may follow from it. */
   protected abstract learn(how: AttemptEnd, error: unknown): void;
+
+  // For the policy that has the connection itself; those that share it have views of it
+
+  connect(): void {
+    this.wantedBy(this);
+  }
+
+  disconnect(): void {
+    this.unwantedBy(this);
+  }
 
   // Derived from both halves
 

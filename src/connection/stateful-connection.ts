@@ -36,19 +36,21 @@ interface Connecting {
 /**
  * A connection whose link is opened explicitly:
  *
- *     idle ──connect()──► connecting ──link is ready──► ready ──draining, lost──► idle
+ *     idle ──wantedBy()─► connecting ──link is ready──► ready ──draining, lost──► idle
  *                             │                          │
  *                       can't be opened        ended before it did anything
  *                             ▼                          ▼
  *                        transient_failure ──backoff──► idle
  *
- * Only a policy that calls `connect()` moves it out of `idle`; `disconnect()` brings it back there.
+ * Only a policy that wants it moves it out of `idle`; when no policy wants it any more, it is back there.
  */
 export class StatefulConnection extends EndpointConnection {
   readonly stateless = false;
   #phase: Phase = { state: "idle", failure: undefined };
   /** Whether the phase is `ready`: a field, since every pick reads it. */
   protected takesAttempts = false;
+  /** The policies that want it. */
+  readonly #wanting = new Set<object>();
   /** Creates another link to the endpoint. */
   readonly #makeLink: () => Link;
 
@@ -74,16 +76,20 @@ export class StatefulConnection extends EndpointConnection {
   }
 
   /** idle → connecting. */
-  connect(): void {
+  wantedBy(policy: object): void {
+    if (!this.inSet) return;
+    this.#wanting.add(policy);
     const { state, failure } = this.#phase;
-    if (!this.inSet || state !== "idle") return;
+    if (state !== "idle") return;
     const connecting: Connecting = { state: "connecting", failure, opening: new AbortController(), ended: undefined };
     this.#become(connecting);
     this.host.admit(() => this.#admitted(connecting));
   }
 
   /** connecting or ready → idle, with a new link: the old one closes when its calls have ended. */
-  disconnect(): void {
+  unwantedBy(policy: object): void {
+    this.#wanting.delete(policy);
+    if (this.#wanting.size > 0) return;
     const { state, failure } = this.#phase;
     if (!this.inSet || state !== "connecting" && state !== "ready") return;
     this.stop();
@@ -91,6 +97,11 @@ export class StatefulConnection extends EndpointConnection {
     this.#become({ state: "idle", failure });
     // Only now: calls that it gives back must not be made on the new link, which is not open.
     this.host.retire(old);
+  }
+
+  override remove(...args: Parameters<EndpointConnection["remove"]>): void {
+    this.#wanting.clear();
+    super.remove(...args);
   }
 
   /** Its turn to open has come; if it was removed in the meantime, it becomes idle, in case it is restored. */

@@ -63,10 +63,10 @@ export class StatelessConnection extends EndpointConnection {
   }
 
   /** It is never idle. */
-  connect(): void {}
+  wantedBy(): void {}
 
   /** It does not know of connections that it could close. */
-  disconnect(): void {}
+  unwantedBy(): void {}
 
   linkEnded(cause: Error | undefined): void {
     if (!this.closed && cause !== undefined) this.lastError = cause;

@@ -23,6 +23,8 @@ export interface IncomingCall {
   consumed(bytes: number): void;
   /** The reader waits for a message of which this many bytes are missing. */
   expects(bytes: number): void;
+  /** A message of so many bytes, as they were sent, is about to be read. */
+  messageReceived(bytes: number): void;
   /** @throws ConnectError */
   parse(bytes: Uint8Array): Message;
   /** The reader is about to see the end. Returns the error that it gets, if any. */
@@ -136,6 +138,7 @@ export class IncomingMessages {
       const envelope = this.#envelopes.next();
       if (envelope !== undefined) {
         this.#credit(PREFIX_BYTES + envelope.bytes.length);
+        call.messageReceived(envelope.bytes.length);
         const bytes = decompressed(envelope, call.incomingCompression, this.#maxBytes);
         if (bytes instanceof Uint8Array) return { done: false, value: call.parse(bytes) };
         return bytes.then((whole): MessageResult => ({ done: false, value: call.parse(whole) }))

@@ -10,6 +10,10 @@ export interface ByteStream {
    * enough is queued: wait for `writable`. Bytes written after `end` or `destroy` are dropped.
    */
   write(bytes: Uint8Array): boolean;
+  /** Stops reading until {@link resume}: what was read already may still arrive, but no more than that. */
+  pause(): void;
+  /** Continues reading. `data` never fires within it. */
+  resume(): void;
   /** Half-closes: nothing more will be written. */
   end(): void;
   /** Destroys the stream immediately, along with anything unsent. `closed` follows unless it already fired. */

@@ -19,6 +19,11 @@ const ofStreams = IMMEDIATES_END_TURNS
   ? ofProcess
   : new FlushScheduler(() => performance.now(), (callback) => setImmediate(callback));
 
+/** Runs something in the event loop's next turn, after what sockets have for this one. */
+export function nextTurn(run: () => void): void {
+  setImmediate(run);
+}
+
 /** Schedules a connection's flush together with those of the process's other connections. */
 export const scheduleFlush: ScheduleFlush = (flush) => ofProcess.schedule(flush);
 

@@ -15,9 +15,9 @@ function isInCircle(connection: Connection): boolean {
   return connection.available || connection.failure === undefined;
 }
 
-/** Opens what is idle. */
+/** Wants all of them, which opens what is idle. */
 export function connectAll(connections: readonly Connection[]): void {
-  for (const connection of connections) if (connection.state === "idle") connection.connect();
+  for (const connection of connections) connection.connect();
 }
 
 /** A picker that goes around a circle. Its successor, of whatever kind, goes on where it was. */

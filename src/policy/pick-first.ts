@@ -139,6 +139,8 @@ class Search {
     this.selected = connection;
     this.#state = "idle";
     this.#endPass();
+    // Another policy, which shares it, may have opened it.
+    connection.connect();
     for (const other of this.#order) if (other !== connection) other.disconnect();
   }
 

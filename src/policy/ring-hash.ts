@@ -117,7 +117,10 @@ class RingHashPicker implements Picker {
     for (let step = 0; step < this.ring.size; step++) {
       const connection = this.#at(point + step);
       if (connection.available) {
-        if (!call.excluded(connection)) return connection;
+        if (call.excluded(connection)) continue;
+        // Another policy, which shares it, may have opened it.
+        connection.connect();
+        return connection;
       } else if (connection.failure === undefined && !call.excluded(connection)) {
         connection.connect();
         return "wait";
@@ -131,8 +134,12 @@ class RingHashPicker implements Picker {
     const { size } = this.ring, start = Math.floor(this.#env.random() * size);
     for (let step = 0; step < size; step++) {
       const connection = this.#at(start + step);
-      if (!connection.available) this.#open(connection);
-      else if (!call.excluded(connection)) return connection;
+      if (!connection.available) {
+        this.#open(connection);
+      } else if (!call.excluded(connection)) {
+        connection.connect();
+        return connection;
+      }
     }
     return this.#otherwise;
   }

@@ -23,7 +23,8 @@ export function view(connection: Connection, change: ConnectionChange): Connecti
   return new ConnectionView(connection, change);
 }
 
-class ConnectionView implements Connection {
+/** See {@link view}. */
+export class ConnectionView implements Connection {
   readonly #change: ConnectionChange;
   readonly #connection: Connection;
 

@@ -54,6 +54,8 @@ export interface ServerRuntime<Tls> {
   readonly listen: Listen<Tls>;
   readonly scheduleFlush: ScheduleFlush | undefined;
   readonly scheduleStreamFlush: ScheduleFlush | undefined;
+  /** Runs something in the event loop's next turn. */
+  readonly nextTurn: ((run: () => void) => void) | undefined;
   /** Makes what serves HTTP/1.1, if the runtime can. */
   readonly http1: ((answer: Http1Answer) => Http1Server) | undefined;
 }
@@ -65,7 +67,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
   const { maxResponseHeaderListBytes, ...received } = others;
   const ended = new AbortController();
   const { health, names, options: served, recorder } = withStandardServices(options, ended.signal);
-  const services = new Services(served, recorder);
+  const services = new Services(served, recorder, clock);
   const http1 = runtime.http1?.(httpAnswer(services));
   const host = new ServerHost<Tls>({
     connection: {
@@ -78,6 +80,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
       clock,
       scheduleFlush: runtime.scheduleFlush,
       scheduleStreamFlush: runtime.scheduleStreamFlush,
+      nextTurn: runtime.nextTurn,
     },
     maxConnections,
     maxBufferedBytes,
@@ -137,7 +140,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
 function byteStreamOf(stream: ByteStream | Duplex): ByteStream {
   const has = (name: string) =>
     typeof (stream as unknown as Partial<Record<string, unknown>> | null)?.[name] === "function";
-  if (!["write", "end", "destroy"].every(has) || !(has("start") || has("on"))) {
+  if (!["write", "end", "destroy", "pause", "resume"].every(has) || !(has("start") || has("on"))) {
     throw new TypeError(
       `serveConnection() takes a byte stream, or a duplex stream of node:stream such as a socket, not ${
         quoted(stream)

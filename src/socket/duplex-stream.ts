@@ -75,6 +75,14 @@ export class DuplexStream implements ByteStream {
     if (error) this.#gone(error);
   };
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#socket.resume();
+  }
+
   end(): void {
     if (this.#socket.writable) this.#socket.end();
   }

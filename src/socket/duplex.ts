@@ -12,6 +12,7 @@ export interface Duplex {
   write(bytes: Uint8Array, callback: (error?: Error | null) => void): boolean;
   end(callback?: () => void): unknown;
   destroy(error?: Error): unknown;
+  pause(): unknown;
   resume(): unknown;
   // What a socket has beyond a plain duplex stream.
   setNoDelay?(on?: boolean): unknown;

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { waitFor } from "../balancer/wait.ts";
-import type { WatchedBalancer } from "../balancer/watched.ts";
+import type { WatchedSource } from "../balancer/watched.ts";
 import { transportClosed } from "../call/failure.ts";
 import { type Check, checkOptions, type Checks, kind, milliseconds } from "../option.ts";
 import { guarded } from "../listener.ts";
@@ -23,28 +23,28 @@ const CONNECT: Checks<ConnectOptions> = { timeoutMs: milliseconds, signal: abort
 
 /** Starts the balancer and resolves when a connection is ready; see `BalancedTransport.connect` for what it throws. */
 export async function connect(
-  balancer: WatchedBalancer,
+  source: WatchedSource,
   clock: Clock,
   waitTimeoutMs: number,
   options: ConnectOptions,
 ): Promise<void> {
   checkOptions("connect()", options, CONNECT);
   const { timeoutMs = waitTimeoutMs, signal } = options;
-  if (balancer.closed) throw transportClosed();
+  if (source.closed) throw transportClosed();
   const aborted = () => ConnectError.from(signal?.reason, Code.Canceled);
   if (signal?.aborted) throw aborted();
-  balancer.start();
-  await waitFor(balancer, clock, {
+  source.start();
+  await waitFor(source, clock, {
     signal,
     limitMs: timeoutMs,
     poll: () => {
-      if (balancer.closed) throw transportClosed();
-      const usable = balancer.pool.connections.find((connection) => connection.usable);
-      if (usable === undefined) guarded("exitIdle of a policy's picker", () => balancer.picker?.exitIdle?.());
+      if (source.closed) throw transportClosed();
+      const usable = source.balancer.pool.connections.find((connection) => connection.usable);
+      if (usable === undefined) guarded("exitIdle of a policy's picker", () => source.picker?.exitIdle?.());
       return usable;
     },
     expired: () => {
-      throw new ConnectError(`no connection within ${timeoutMs} ms: ${balancer.describe()}`, Code.Unavailable);
+      throw new ConnectError(`no connection within ${timeoutMs} ms: ${source.describe()}`, Code.Unavailable);
     },
     aborted: () => {
       throw aborted();

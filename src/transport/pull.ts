@@ -2,8 +2,11 @@ import type { Transport } from "@connectrpc/connect";
 import { type ListingResolver, PulledBalancer } from "../balancer/pulled.ts";
 import { PulledSource } from "../balancer/pulled-source.ts";
 import { type MakeConnection, makeConnection } from "../connection/make-connection.ts";
+import type { CallEnvironment } from "../call/environment.ts";
 import type { FlightRecorder } from "../observe/recorder/flight-recorder.ts";
 import { checkOptions, type Checks, milliseconds, quoted } from "../option.ts";
+import { checkPolicy } from "../policy/check-policy.ts";
+import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { type BalancedTransportOptions, resolverWith, TRANSPORT } from "./options.ts";
@@ -40,6 +43,13 @@ export interface PullTransport extends Transport, AsyncDisposable {
   snapshot(): TransportSnapshot;
   /** The option `recorder`: what the last calls did. */
   readonly recorder: FlightRecorder | undefined;
+  /**
+   * A transport whose calls are balanced by another policy, over the same connections; see
+   * `BalancedTransport.withPolicy`. Make it once, like the transport itself, and not for each request.
+   *
+   * @throws TypeError unless it is a policy.
+   */
+  withPolicy(policy: Policy): PullTransport;
   /**
    * Fails waiting calls, and closes all connections; calls in flight have `graceMs` (default 0) to finish. Later calls
    * fail with FailedPrecondition. There is no need to close a transport that holds no connections, as over fetch.
@@ -82,22 +92,36 @@ export function createPullTransport(options: PullTransportOptions): PullTranspor
 export function pullTransport(options: PullTransportOptions, makeConnection: MakeConnection): PullTransport {
   const { maxAgeMs = 5_000 } = options, resolver = options.resolver as ListingResolver;
   const balancer = new PulledBalancer(resolver, maxAgeMs, balancerOptions(options, resolver.target, makeConnection));
-  const env = callEnvironment(options, new PulledSource(balancer));
+  const source = new PulledSource(balancer, balancer.chooser);
+  return transportOver(source, callEnvironment(options, source), options);
+}
+
+function transportOver(
+  source: PulledSource,
+  env: CallEnvironment,
+  options: Pick<BalancedTransportOptions, "interceptors" | "recorder">,
+): PullTransport {
+  const { balancer, chooser } = source, { interceptors, recorder } = options;
   return {
-    ...callsOf(env, options.interceptors),
+    ...callsOf(env, interceptors),
     forRequest(ctx) {
       if (typeof ctx?.waitUntil !== "function") {
         throw new TypeError(`forRequest() takes a request's context, { waitUntil(promise) }, not ${quoted(ctx)}`);
       }
-      const source = new PulledSource(balancer, (promise) => ctx.waitUntil(promise));
-      return callsOf({ ...env, balancer: source }, options.interceptors);
+      const own = new PulledSource(balancer, chooser, (promise) => ctx.waitUntil(promise));
+      return callsOf({ ...env, balancer: own }, interceptors);
     },
-    snapshot: () => snapshotOf(balancer, env.clock),
-    recorder: options.recorder,
+    snapshot: () => snapshotOf(source, env.clock),
+    recorder,
+    withPolicy(policy) {
+      checkPolicy(policy);
+      const other = new PulledSource(balancer, balancer.chooserOf(policy));
+      return transportOver(other, { ...env, balancer: other }, options);
+    },
     async close(graceMs = 0) {
       checkGrace(graceMs);
-      await balancer.close(graceMs);
+      await source.close(graceMs);
     },
-    [Symbol.asyncDispose]: () => balancer.close(0),
+    [Symbol.asyncDispose]: () => source.close(0),
   };
 }

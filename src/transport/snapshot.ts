@@ -1,12 +1,11 @@
 import type { Balancer } from "../balancer/balancer.ts";
+import type { BalancerSource } from "../balancer/balancer-source.ts";
 import type { Health } from "../connection/connection.ts";
-import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { ConnectivityState } from "../connectivity.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { shownTextOf } from "../error-text.ts";
 import { Ejected } from "../health/ejected.ts";
-import { guarded } from "../listener.ts";
-import type { Picker, PolicySnapshot } from "../policy/policy.ts";
+import type { PolicySnapshot } from "../policy/policy.ts";
 import type { Staleness } from "../resolver/resolver.ts";
 import type { Clock } from "../time/clock.ts";
 
@@ -50,7 +49,7 @@ export interface EndpointSnapshot {
   readonly picks: number;
   /** Why it last could not be opened, or was lost. */
   readonly lastError: Error | undefined;
-  /** What the policy knows about it, under the policy's names; undefined if it says nothing. */
+  /** What this transport's policy knows about it, under the policy's names; undefined if it says nothing. */
   readonly policy: PolicySnapshot | undefined;
 }
 
@@ -62,9 +61,9 @@ export interface EjectionSnapshot {
   readonly why: string;
 }
 
-/** Takes a snapshot of a balancer. */
-export function snapshotOf(balancer: Balancer, clock: Clock): TransportSnapshot {
-  const { target, knowledge, pool, picker, stale, waiting, panic } = balancer;
+/** Takes a snapshot of a balancer, with what the policy of one transport knows. */
+export function snapshotOf({ balancer, chooser }: BalancerSource<Balancer>, clock: Clock): TransportSnapshot {
+  const { target, knowledge, pool, stale, waiting, panic } = balancer;
   const endpoints = knowledge === "unknown" ? undefined : pool.connections.map((connection) => ({
     endpoint: connection.endpoint,
     state: connection.state,
@@ -75,7 +74,7 @@ export function snapshotOf(balancer: Balancer, clock: Clock): TransportSnapshot 
     inFlight: connection.inFlight,
     picks: connection.picks,
     lastError: connection.lastError,
-    policy: policyOf(picker, connection),
+    policy: chooser.describe(connection),
   }));
   const snapshot: TransportSnapshot = { target, endpoints, stale, waiting, panic };
   // Not enumerable: it is no part of the state.
@@ -85,14 +84,6 @@ export function snapshotOf(balancer: Balancer, clock: Clock): TransportSnapshot 
 function ejectionOf(health: Health, clock: Clock): EjectionSnapshot | undefined {
   if (!(health instanceof Ejected)) return undefined;
   return { forMs: Math.max(0, health.untilMs - clock.now()), why: health.why };
-}
-
-function policyOf(picker: Picker | undefined, connection: EndpointConnection): PolicySnapshot | undefined {
-  let policy: PolicySnapshot | undefined;
-  guarded("describe of a policy's picker", () => {
-    policy = picker?.describe?.(connection);
-  });
-  return policy;
 }
 
 /** The same with errors as text, for JSON. */

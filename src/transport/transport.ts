@@ -1,8 +1,11 @@
 import type { Transport } from "@connectrpc/connect";
-import { WatchedBalancer } from "../balancer/watched.ts";
+import { WatchedBalancer, WatchedSource } from "../balancer/watched.ts";
+import type { CallEnvironment } from "../call/environment.ts";
 import { makeConnection } from "../connection/make-connection.ts";
 import type { FlightRecorder } from "../observe/recorder/flight-recorder.ts";
 import { checkOptions } from "../option.ts";
+import { checkPolicy } from "../policy/check-policy.ts";
+import type { Policy } from "../policy/policy.ts";
 import { TIMERS_BELONG_TO_REQUESTS } from "../time/clock.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
@@ -25,10 +28,24 @@ export interface BalancedTransport extends Transport, AsyncDisposable {
   /** The option `recorder`: what the last calls did. */
   readonly recorder: FlightRecorder | undefined;
   /**
+   * A transport whose calls are balanced by another policy, over the same connections: for a service's canaries beside
+   * its stable servers, or calls that are hashed beside calls that are not. It shares everything else, too: the set of
+   * endpoints, their health and ejection, the options and their limits, the budget of retries, the calls that wait.
+   *
+   * Creating it does nothing, and so does one that makes no calls. A connection stays open as long as one of the
+   * policies wants it. Its `close()` fails its later calls and those that wait, closes the connections that only its
+   * policy wanted once their calls have ended, and leaves the others alone; closing the transport from
+   * `createBalancedTransport` closes all. Make one for each policy, not for each call: every change of the set or of a
+   * connection calls the policies of all.
+   *
+   * @throws TypeError unless it is a policy.
+   */
+  withPolicy(policy: Policy): BalancedTransport;
+  /**
    * Stops resolving, fails waiting calls, and closes all connections; calls in flight have `graceMs` (default 0) to
    * finish. Later calls fail with FailedPrecondition. Safe to call twice: a second call may shorten the grace period of
    * the first. Rejects only with a TypeError or RangeError for a `graceMs` that is not a number of at least 0, and then
-   * closes nothing.
+   * closes nothing. For a transport from `withPolicy`, see there.
    */
   close(graceMs?: number): Promise<void>;
 }
@@ -53,18 +70,31 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
     balancerOptions(options, resolver.target, makeConnection),
     TIMERS_BELONG_TO_REQUESTS,
   );
-  const env = callEnvironment(options, balancer);
-  const calls = callsOf(env, options.interceptors);
+  const source = new WatchedSource(balancer, balancer.chooser);
+  return transportOver(source, callEnvironment(options, source), options);
+}
+
+function transportOver(
+  source: WatchedSource,
+  env: CallEnvironment,
+  options: Pick<BalancedTransportOptions, "interceptors" | "recorder">,
+): BalancedTransport {
+  const { balancer } = source, calls = callsOf(env, options.interceptors);
   return {
     ...TIMERS_BELONG_TO_REQUESTS ? checkedCalls(calls, balancer) : calls,
-    connect: (connectOptions = {}) => connect(balancer, env.clock, env.waitTimeoutMs, connectOptions),
-    snapshot: () => snapshotOf(balancer, env.clock),
+    connect: (connectOptions = {}) => connect(source, env.clock, env.waitTimeoutMs, connectOptions),
+    snapshot: () => snapshotOf(source, env.clock),
     recorder: options.recorder,
+    withPolicy(policy) {
+      checkPolicy(policy);
+      const other = new WatchedSource(balancer, balancer.chooserOf(policy));
+      return transportOver(other, { ...env, balancer: other }, options);
+    },
     async close(graceMs = 0) {
       checkGrace(graceMs);
-      await balancer.close(graceMs);
+      await source.close(graceMs);
     },
-    [Symbol.asyncDispose]: () => balancer.close(0),
+    [Symbol.asyncDispose]: () => source.close(0),
   };
 }
 

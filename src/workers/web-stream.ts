@@ -15,6 +15,8 @@ export class WebStream implements ByteStream {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #events: ByteStreamEvents | undefined;
+  /** While it is paused: what continues reading. */
+  #paused: PromiseWithResolvers<void> | undefined;
   #unsent = 0;
   #full = false;
   #ending: Promise<unknown> | undefined;
@@ -44,6 +46,7 @@ export class WebStream implements ByteStream {
         if (this.#closed) return;
         if (done) return events.end();
         events.data(value);
+        await this.#paused?.promise;
       }
     } catch (error) {
       this.#gone(error);
@@ -69,6 +72,15 @@ export class WebStream implements ByteStream {
     if (!this.#full || this.#unsent > FULL_BYTES / 2) return;
     this.#full = false;
     if (!this.#closed) this.#events?.writable();
+  }
+
+  pause(): void {
+    this.#paused ??= Promise.withResolvers();
+  }
+
+  resume(): void {
+    this.#paused?.resolve();
+    this.#paused = undefined;
   }
 
   end(): void {

@@ -6,15 +6,16 @@ import { ManualClock, settled } from "../support/manual-clock.ts";
 
 it("passes on what a policy asks for once a turn, later than its own code, and no more once it is closed", async () => {
   let updates = 0, environment: PolicyEnvironment | undefined;
-  const host = new PolicyHost(
-    (_, __, env) => {
+  const host = new PolicyHost({
+    policy: (_, __, env) => {
       environment = env;
       return { pick: () => "wait" };
     },
-    new ManualClock(),
-    () => 0,
-    () => void updates++,
-  );
+    clock: new ManualClock(),
+    random: () => 0,
+    shares: false,
+    onUpdate: () => void updates++,
+  });
   host.build([]);
   for (let i = 0; i < 3; i++) environment!.update();
   assert.equal(updates, 0);

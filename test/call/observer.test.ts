@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createRouterTransport, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import { WatchedBalancer } from "../../src/balancer/watched.ts";
+import { WatchedBalancer, WatchedSource } from "../../src/balancer/watched.ts";
 import { balance } from "../../src/call/options.ts";
 import type { CallAttempt } from "../../src/call/attempt.ts";
 import { Call } from "../../src/call/call.ts";
@@ -264,8 +264,9 @@ describe("a call", () => {
     }, false);
     const ends: Attempt[] = [];
     const starts: AttemptStart[] = [];
+    const source = new WatchedSource(balancer, balancer.chooser);
     const env: CallEnvironment = {
-      balancer,
+      balancer: source,
       clock,
       random: () => 0,
       waitTimeoutMs: 1_000,
@@ -276,7 +277,7 @@ describe("a call", () => {
       observers: [{ attemptStarted: (start) => void starts.push(start) }],
       callObservers: undefined,
     };
-    balancer.start();
+    source.start();
     await clock.advance(40);
     const call = new TwiceCall(env, Simple.method.route, undefined, undefined, undefined, undefined).start({});
     const inFlight = () => balancer.pool.connections.map((connection) => connection.inFlight);

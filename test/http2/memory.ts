@@ -24,6 +24,7 @@ export class MemoryServer implements ByteStream {
   readonly writes: Uint8Array[] = [];
   /** Answers every write with "full" until set back; call `events.writable()` then. */
   full = false;
+  paused = false;
   ended = false;
   destroyed = false;
   held = false;
@@ -31,6 +32,7 @@ export class MemoryServer implements ByteStream {
   fromServer = false;
   #read = 0;
   #scheduled = false;
+  readonly #turns: (() => void)[] = [];
 
   start(events: ByteStreamEvents): void {
     this.events = events;
@@ -48,6 +50,14 @@ export class MemoryServer implements ByteStream {
       flush();
     });
   };
+  pause(): void {
+    this.paused = true;
+  }
+  resume(): void {
+    this.paused = false;
+  }
+  /** What a connection does in its next turns is done by the end of each `send`. */
+  readonly nextTurn = (run: () => void): void => void this.#turns.push(run);
   end(): void {
     this.ended = true;
   }
@@ -72,6 +82,7 @@ export class MemoryServer implements ByteStream {
 
   send(...frames: Uint8Array[]): void {
     this.events.data(concat(...frames));
+    for (let turn; (turn = this.#turns.shift()) !== undefined;) turn();
   }
 }
 

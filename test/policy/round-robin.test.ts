@@ -81,7 +81,7 @@ describe("roundRobin", () => {
     assert.equal(picker.pick(call()), "wait");
   });
 
-  it("opens idle connections, and waits while one may become ready", () => {
+  it("opens idle connections, wants those that are open, too, and waits while one may become ready", () => {
     const [a, b] = [fake("a:1", false), fake("b:1", false)];
     b.failure = new Error("refused");
     const picker = roundRobin()([a, b], undefined, env());
@@ -89,7 +89,7 @@ describe("roundRobin", () => {
     assert.equal(picker.pick(call()), "wait");
     const ready = fake("c:1");
     roundRobin()([ready], undefined, env());
-    assert.equal(ready.connects, 0);
+    assert.equal(ready.connects, 1);
   });
 
   it("gives calls to a connection from the moment it is ready, before the next picker", () => {

@@ -12,6 +12,7 @@ class PipeEnd implements ByteStream {
   #wasFull = false;
   #ended = false;
   #gone = false;
+  #paused = false;
   #scheduled = false;
 
   start(events: ByteStreamEvents): void {
@@ -26,6 +27,15 @@ class PipeEnd implements ByteStream {
     this.#deliverSoon();
     this.#wasFull = this.#waitingBytes >= FULL_BYTES;
     return !this.#wasFull;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.other.#deliverSoon();
   }
 
   end(): void {
@@ -62,10 +72,11 @@ class PipeEnd implements ByteStream {
   #deliver(): void {
     const { events } = this.other;
     if (events === undefined || this.other.#gone) return;
-    for (let next; (next = this.#waiting.shift()) !== undefined;) {
+    for (let next; !this.other.#paused && (next = this.#waiting.shift()) !== undefined;) {
       if (next === "end") events.end();
       else events.data(next);
     }
+    if (this.#waiting.length > 0) return;
     this.#waitingBytes = 0;
     if (!this.#wasFull || this.#gone) return;
     this.#wasFull = false;

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { readFailures } from "./failures.ts";
 import { root, type Runtime } from "./process.ts";
 import { readSummary, type Summary } from "./summary.ts";
 import { ensure, type Group, GROUPS, installCommand, installs, missing, skipped } from "./system.ts";
@@ -9,10 +10,10 @@ import { ensure, type Group, GROUPS, installCommand, installs, missing, skipped 
 const MINUTES = "about 20 minutes on two idle cores";
 
 /** The scripts of package.json in the order they run, and whose summary each prints. Those it doesn't have are left out. */
-const suites: readonly { script: string; name: string; runner: Runtime }[] = [
+const suites: readonly { script: string; name: string; runner: Runtime; errors?: Runtime }[] = [
   { script: "test:node", name: "Node", runner: "node" },
   { script: "test:bun", name: "Bun", runner: "bun" },
-  { script: "test:deno", name: "Deno", runner: "node" },
+  { script: "test:deno", name: "Deno", runner: "node", errors: "deno" },
   { script: "test:edge", name: "workerd", runner: "node" },
 ];
 
@@ -20,6 +21,8 @@ interface Outcome extends Summary {
   readonly name: string;
   /** Undefined: the run was whole and clean. */
   readonly trouble?: string;
+  /** What was printed of each test that failed. */
+  readonly failures: readonly string[];
 }
 
 // Most of the many Node processes load the same modules: they keep them compiled.
@@ -42,7 +45,9 @@ const outcomes: Outcome[] = [];
 for (const suite of suites) {
   if (scripts[suite.script] === undefined) continue;
   console.log(`\n── ${suite.name}: ${scripts[suite.script]}\n`);
-  outcomes.push(judge(suite.name, suite.runner, await run(suite.script)));
+  const ran = await run(suite.script);
+  const failures = readFailures(suite.errors ?? suite.runner, ran.output);
+  outcomes.push({ ...judge(suite.name, suite.runner, ran), failures });
 }
 process.exitCode = report(outcomes) ? 0 : 1;
 
@@ -89,7 +94,7 @@ function run(script: string): Promise<Run> {
 }
 
 /** A run that did not come to its end, ran nothing, or failed outside its tests counts as one failure more. */
-function judge(name: string, runner: Runtime, { output, code, signal }: Run): Outcome {
+function judge(name: string, runner: Runtime, { output, code, signal }: Run): Omit<Outcome, "failures"> {
   const summary = readSummary(runner, output);
   const none: Summary = { passed: 0, failed: 0, skipped: 0 };
   const end = signal === null ? `code ${code}` : `signal ${signal}`;
@@ -114,6 +119,10 @@ function report(outcomes: readonly Outcome[]): boolean {
 
   const row = (...cells: (string | number)[]) =>
     cells.map((cell, i) => (i === 0 ? String(cell).padEnd(10) : String(cell).padStart(8))).join("");
+  // They may have scrolled away long ago, and a log may keep only its end.
+  for (const { name, failures } of outcomes) {
+    for (const failure of failures) console.log(`\n── failed on ${name}\n${failure}`);
+  }
   console.log(`\n${row("runtime", "tests", "passed", "failed", "skipped")}`);
   for (const o of outcomes) console.log(row(o.name, o.passed + o.failed + o.skipped, o.passed, o.failed, o.skipped));
   console.log();

@@ -139,6 +139,8 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     return this.compression;
   }
 
+  messageReceived(_bytes: number): void {}
+
   parse(bytes: Uint8Array): Message {
     return this.method.codec.parse(bytes);
   }

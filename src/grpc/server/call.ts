@@ -11,8 +11,10 @@ import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts
 import { COMPRESSED, messagePrefix } from "../envelope.ts";
 import { lazyHeaders } from "../lazy-headers.ts";
 import { PrefixedMessage } from "../prefixed-message.ts";
+import { GrpcCallStart } from "./call-start.ts";
 import { CallContext, urlOf } from "./context.ts";
 import type { ErrorReport } from "./error-report.ts";
+import { ObservedCall, type Observers } from "./observed-call.ts";
 import type { IncomingRequest } from "./options.ts";
 import { type CallRecorder, withRecorded } from "./recorder.ts";
 import type { CallInfo } from "./request.ts";
@@ -25,6 +27,7 @@ export interface CallHost {
   readonly report: ErrorReport;
   readonly contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
   readonly recorder: CallRecorder | undefined;
+  readonly observers: Observers | undefined;
 }
 
 /** What unary and streaming calls share: the gate, the deadline, the response's messages and a single end. */
@@ -37,6 +40,8 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
   protected admitted = false;
   /** Whether the response is complete, or will never be. */
   protected ended = false;
+  /** The call as observers see it; undefined if none watches it. */
+  protected observed: ObservedCall | undefined = undefined;
   readonly #host: CallHost;
   readonly #head: HeaderBlock;
   readonly #info: CallInfo;
@@ -72,13 +77,21 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     try {
       values = contextValues?.(incomingRequest(head, this));
     } catch (error) {
-      this.context = new CallContext(this.route, this.exchange, head, this.#deadline, undefined);
+      this.#meet(undefined);
       return this.fail(error);
     }
-    this.context = new CallContext(this.route, this.exchange, head, this.#deadline, values);
+    this.#meet(values);
     const { requestGate } = this.route.options;
     if (requestGate === undefined) this.#admit();
     else void this.#pass(requestGate);
+  }
+
+  /** Creates what handlers and observers see of the call. */
+  #meet(values: ContextValues | undefined): void {
+    this.context = new CallContext(this.route, this.exchange, this.#head, this.#deadline, values);
+    const { observers } = this.#host;
+    if (observers === undefined) return;
+    this.observed = ObservedCall.start(observers, new GrpcCallStart(this.context, this.connection!.client), true);
   }
 
   async #pass(gate: (context: CallContext) => void | Promise<void>): Promise<void> {
@@ -127,6 +140,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
       return this.#sendCompressed(prefixed.takeBytes(), responseCompression);
     }
     if (!this.headSent) this.respond(head, headers);
+    this.observed?.sent(prefixed.length);
     return prefixed.writeTo(this, false);
   }
 
@@ -134,6 +148,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     const compressed = await compression.compress(bytes as Uint8Array<ArrayBuffer>);
     if (this.ended) return true;
     if (!this.headSent) this.respond(this.exchange.head, this.#headers());
+    this.observed?.sent(compressed.length);
     return this.write(messagePrefix(COMPRESSED, compressed.length), compressed);
   }
 
@@ -210,6 +225,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     this.#deadline?.cancel();
     this.context.end(error);
     this.onEnded(error);
+    this.observed?.end(error);
     this.#error = error;
     if (!this.handling) this.#leave();
   }

@@ -5,7 +5,9 @@ import { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
 import type { Clock } from "../../time/clock.ts";
 import { deadlinesOf } from "../../time/deadline.ts";
 import type { CallHost } from "./call.ts";
+import { UnknownCallStart } from "./call-start.ts";
 import { ImmediateResponse, textResponse } from "./immediate-response.ts";
+import { ObservedCall } from "./observed-call.ts";
 import { isGrpc, requestInfo } from "./request.ts";
 import type { Services } from "./services.ts";
 import { statusFields } from "./status.ts";
@@ -19,9 +21,9 @@ export class Dispatcher {
   readonly #host: CallHost;
 
   constructor(services: Services, clock: Clock | undefined) {
-    const { contextValues, recorder, report } = services;
+    const { contextValues, observers, recorder, report } = services;
     this.#services = services;
-    this.#host = { deadlines: deadlinesOf(clock), report, contextValues, recorder };
+    this.#host = { deadlines: deadlinesOf(clock), report, contextValues, recorder, observers };
   }
 
   /** The stream of a request. */
@@ -29,7 +31,7 @@ export class Dispatcher {
     if (head.tooLarge) return textResponse(431, "the request's header fields are larger than this server accepts");
     const info = requestInfo(head, this.#services.routes);
     const { route } = info;
-    if (route === undefined) return isGrpc(head.get("content-type") ?? "") ? unimplemented(head.path) : notFound(head);
+    if (route === undefined) return isGrpc(head.get("content-type") ?? "") ? this.#unimplemented(head) : notFound(head);
     const { methodKind } = route.desc;
     if (info.exchange === undefined) {
       const longLived = methodKind === "client_streaming" || methodKind === "bidi_streaming";
@@ -41,15 +43,13 @@ export class Dispatcher {
       ? new UnaryServerCall(this.#host, head, info)
       : new StreamingServerCall(this.#host, head, info);
   };
-}
 
-function unimplemented(path: string): ServerStream {
-  const fields = statusFields(
-    new ConnectError(`unknown method ${path.slice(0, 200)}`, Code.Unimplemented),
-    undefined,
-    8_192,
-  );
-  return new ImmediateResponse(GRPC_HEAD, fields, undefined);
+  #unimplemented(head: HeaderBlock): ServerStream {
+    const error = new ConnectError(`unknown method ${head.path.slice(0, 200)}`, Code.Unimplemented);
+    const { observers } = this.#host;
+    if (observers !== undefined) ObservedCall.start(observers, new UnknownCallStart(head), true)?.end(error);
+    return new ImmediateResponse(GRPC_HEAD, statusFields(error, undefined, 8_192), undefined);
+  }
 }
 
 const GRPC_HEAD = new HeaderTemplate([":status", "200", "content-type", "application/grpc+proto"]);

@@ -19,7 +19,7 @@ export function httpAnswer(services: Services): HttpAnswer {
     }
     const request = { ...received, signal: leftSignal(received.signal) };
     const contextValues = services.contextValues?.({ peer, method, url, header });
-    const response = await services.answer(contextValues === undefined ? request : { ...request, contextValues });
+    const response = await services.answer(contextValues === undefined ? request : { ...request, contextValues }, peer);
     if (response.status !== 404 || response.body !== undefined) return response;
     return text(
       404,

@@ -7,7 +7,7 @@ import type {
 } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Peer } from "../../http2/server/peer.ts";
-import { type Checks, flag, fn, interceptors, kind, milliseconds, object, required } from "../../option.ts";
+import { type Checks, flag, fn, interceptors, kind, listOf, milliseconds, object, required } from "../../option.ts";
 import { deflate, gzip } from "../compression.ts";
 import {
   DEFAULT_COMPRESS_MIN_BYTES,
@@ -16,6 +16,7 @@ import {
   MESSAGE_OPTIONS,
 } from "../message-options.ts";
 import { corsOption, type CorsOptions } from "./cors.ts";
+import type { ServerObserver } from "./observer.ts";
 
 /**
  * Options of a router, or of one service or method on it, which then apply in place of the router's: Connect's own, with
@@ -61,6 +62,11 @@ export interface ServiceOptions extends RouteOptions {
    * error` and none of its text. Defaults to printing it.
    */
   onError?: (error: unknown, call: FailedCall) => void;
+  /**
+   * Called at the beginning and the end of every call, in every protocol, of methods that there are not included: for
+   * spans and metrics. Defaults to none.
+   */
+  observers?: readonly ServerObserver[];
 }
 
 const signal = kind("an AbortSignal", (value) => value instanceof AbortSignal);
@@ -90,7 +96,12 @@ export const SERVICE_OPTIONS: Checks<ServiceOptions> = {
   cors: corsOption,
   contextValues: fn("a function that returns Connect's context values"),
   onError: fn("a function of an error"),
+  observers: listOf("an array of observers, { callStarted }", isObserver),
 };
+
+function isObserver(value: unknown): boolean {
+  return typeof (value as Partial<ServerObserver> | null | undefined)?.callStarted === "function";
+}
 
 /** The options that apply to one method. */
 export interface ResolvedRouteOptions {

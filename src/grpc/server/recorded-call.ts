@@ -15,6 +15,8 @@ import {
   type UnaryRequest,
 } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Peer } from "../../http2/server/peer.ts";
+import { ObservedCall, type Observers } from "./observed-call.ts";
 import type { CallRecorder } from "./recorder.ts";
 import type { Route } from "./route.ts";
 
@@ -22,22 +24,31 @@ import type { Route } from "./route.ts";
 class RecordedCall {
   /** Whether the recorder's interceptor sees to its end. */
   intercepted = false;
-  readonly #recorder: CallRecorder;
+  /** The call as observers see it. */
+  observed: ObservedCall | undefined;
+  readonly #recorder: CallRecorder | undefined;
   readonly #method: DescMethod;
   #arrivedAtMs: number | undefined;
 
-  constructor(recorder: CallRecorder, method: DescMethod) {
+  constructor(recorder: CallRecorder | undefined, method: DescMethod) {
     this.#recorder = recorder;
     this.#method = method;
-    this.#arrivedAtMs = recorder.arrived(method);
+    this.#arrivedAtMs = recorder?.arrived(method);
   }
 
   end(error: unknown): void {
+    this.observed?.end(error);
     const arrivedAtMs = this.#arrivedAtMs;
     if (arrivedAtMs === undefined) return;
     this.#arrivedAtMs = undefined;
-    this.#recorder.ended(this.#method, arrivedAtMs, error);
+    this.#recorder!.ended(this.#method, arrivedAtMs, error);
   }
+}
+
+/** Who hears of a server's calls. */
+interface Hearers {
+  readonly recorder: CallRecorder | undefined;
+  readonly observers: Observers | undefined;
 }
 
 /** Where a server keeps a call that has arrived until its interceptors run. */
@@ -47,13 +58,18 @@ const key: ContextKey<RecordedCall | undefined> = createContextKey<RecordedCall 
 
 /** Answers a request by Connect's handler of a method, recorded from now on. */
 export async function answerRecorded(
-  recorder: CallRecorder,
+  { recorder, observers }: Hearers,
   { desc, universal }: Route,
   request: UniversalServerRequest,
+  peer: Peer,
 ): Promise<UniversalServerResponse> {
-  const { contextValues = createContextValues(), signal } = request;
+  const { contextValues = createContextValues(), header, signal } = request;
   const call = new RecordedCall(recorder, desc);
   contextValues.set(key, call);
+  if (observers !== undefined) {
+    const protocol = /^application\/grpc-web/i.test(header.get("content-type") ?? "") ? "grpc-web" : "connect";
+    call.observed = ObservedCall.start(observers, { method: desc, protocol, header, peer, contextValues }, false);
+  }
   let response: UniversalServerResponse;
   try {
     response = await universal({ ...request, contextValues });
@@ -82,8 +98,8 @@ async function* finishing<T>(items: AsyncIterable<T>, finished: () => void): Asy
   }
 }
 
-/** The interceptor of a recorder. */
-export function recordingInterceptor(recorder: CallRecorder): Interceptor {
+/** The interceptor of a recorder; without one, calls end for observers alone. */
+export function recordingInterceptor(recorder: CallRecorder | undefined): Interceptor {
   return (next) => async (request) => {
     const arrived = request.contextValues.get(key);
     const call = arrived ?? new RecordedCall(recorder, request.method);
@@ -92,7 +108,7 @@ export function recordingInterceptor(recorder: CallRecorder): Interceptor {
       const response = await next(request);
       if (response.stream) return { ...response, message: streamed(recorder, call, request, response) };
       call.end(undefined);
-      response.trailer.set(recorder.trailerName, recorder.trailer(request.contextValues));
+      addField(recorder, response.trailer, request.contextValues);
       return response;
     } catch (error) {
       call.end(error);
@@ -106,7 +122,7 @@ export function recordingInterceptor(recorder: CallRecorder): Interceptor {
 
 /** A server's request gate, whose errors carry the recorder's field, too. */
 export function recordingGate(
-  recorder: CallRecorder,
+  recorder: CallRecorder | undefined,
   gate: (context: HandlerContext) => void | Promise<void>,
 ): (context: HandlerContext) => Promise<void> {
   return async (context) => {
@@ -120,17 +136,21 @@ export function recordingGate(
 }
 
 /** What the client gets of an error, with the recorder's field in its metadata. */
-function withTrailer(recorder: CallRecorder, values: ContextValues, thrown: unknown): ConnectError {
+function withTrailer(recorder: CallRecorder | undefined, values: ContextValues, thrown: unknown): ConnectError {
   const error = thrown instanceof ConnectError
     ? thrown
     : new ConnectError("internal error", Code.Internal, undefined, undefined, thrown);
-  error.metadata.set(recorder.trailerName, recorder.trailer(values));
+  addField(recorder, error.metadata, values);
   return error;
+}
+
+function addField(recorder: CallRecorder | undefined, to: Headers, values: ContextValues): void {
+  if (recorder !== undefined) to.set(recorder.trailerName, recorder.trailer(values));
 }
 
 /** A response whose call is in flight until it ends, for whatever reason: it may never be read. */
 function streamed(
-  recorder: CallRecorder,
+  recorder: CallRecorder | undefined,
   call: RecordedCall,
   { contextValues, signal }: UnaryRequest | StreamRequest,
   { message, trailer }: StreamResponse,
@@ -151,7 +171,7 @@ function streamed(
       throw error;
     } finally {
       end(failure);
-      trailer.set(recorder.trailerName, recorder.trailer(contextValues));
+      addField(recorder, trailer, contextValues);
     }
   })();
 }

@@ -4,6 +4,7 @@ import {
   createConnectRouter,
   createMethodImplSpec,
   createServiceImplSpec,
+  type Interceptor,
   type MethodImpl,
   type MethodImplSpec,
   type ServiceImpl,
@@ -13,7 +14,8 @@ import { checkOptions, givenOf } from "../../option.ts";
 import { DEFAULT_READ_MAX_BYTES } from "../message-options.ts";
 import { type ErrorReport, reportingGate, reportingInterceptor } from "./error-report.ts";
 import { resolveRouteOptions, ROUTE_OPTIONS, type RouteOptions, SERVER_COMPRESSIONS } from "./options.ts";
-import { recordingGate } from "./recorded-call.ts";
+import type { Observers } from "./observed-call.ts";
+import { recordingGate, recordingInterceptor } from "./recorded-call.ts";
 import type { CallRecorder } from "./recorder.ts";
 import { Route } from "./route.ts";
 
@@ -51,6 +53,7 @@ export interface RouterHost {
   readonly report: ErrorReport;
   /** What hears of the calls. */
   readonly recorder: CallRecorder | undefined;
+  readonly observers: Observers | undefined;
 }
 
 const NAMES = Object.keys(ROUTE_OPTIONS);
@@ -110,27 +113,37 @@ export class RecordingRouter implements ConnectRouter {
   /** The options with this library's defaults, and with errors reported. */
   #forConnect(options: RouteOptions): RouteOptions {
     const { interceptors = [], requestGate } = options;
-    const { recorder, report } = this.#host;
+    const { observers, recorder, report } = this.#host;
     if (requestGate !== undefined && validateUniversalHandlerOptions({ requestGate }).requestGate === undefined) {
       throw new TypeError("option requestGate needs a newer @connectrpc/connect: this one would ignore it");
     }
     let gate = requestGate && reportingGate(report, requestGate);
-    if (gate !== undefined && recorder !== undefined) gate = recordingGate(recorder, gate);
+    const recorded = recorder !== undefined || observers !== undefined;
+    if (gate !== undefined && recorded) gate = recordingGate(recorder, gate);
     return {
       readMaxBytes: DEFAULT_READ_MAX_BYTES,
       acceptCompression: [...SERVER_COMPRESSIONS],
       ...options,
       interceptors: [
-        ...recorder === undefined ? [] : [recorder.interceptor],
+        ...recorded ? [recorder?.interceptor ?? recordingInterceptor(undefined)] : [],
         reportingInterceptor(report),
+        ...this.#outermost,
         ...interceptors,
       ],
       ...requestGate !== undefined && { requestGate: gate },
     };
   }
 
+  /** The interceptors of observers. */
+  get #outermost(): Interceptor[] {
+    return this.#host.observers?.all.flatMap(({ interceptor }) => interceptor ?? []) ?? [];
+  }
+
   #record(specs: readonly MethodImplSpec[], options: RouteOptions, from: number): void {
-    const resolved = resolveRouteOptions(options);
+    const resolved = resolveRouteOptions({
+      ...options,
+      interceptors: [...this.#outermost, ...options.interceptors ?? []],
+    });
     const handlers = this.handlers.slice(from);
     for (const spec of specs) {
       const universal = handlers.find((handler) => handler.method === spec.method);

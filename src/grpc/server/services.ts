@@ -1,7 +1,10 @@
 import type { ContextValues } from "@connectrpc/connect";
+import type { Peer } from "../../http2/server/peer.ts";
+import { type Clock, systemClock } from "../../time/clock.ts";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { Cors } from "./cors.ts";
 import { type ErrorReport, errorReport } from "./error-report.ts";
+import type { Observers } from "./observed-call.ts";
 import type { IncomingRequest, ServiceOptions } from "./options.ts";
 import { isPromise } from "./promise.ts";
 import { answerRecorded } from "./recorded-call.ts";
@@ -17,16 +20,20 @@ export class Services {
   readonly contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
   /** What hears of the calls. */
   readonly recorder: CallRecorder | undefined;
+  /** Undefined: nobody observes calls. */
+  readonly observers: Observers | undefined;
   readonly #cors: Cors | undefined;
 
   /** @throws TypeError or RangeError for an invalid option of a service, and whatever `routes` throws */
-  constructor(options: ServiceOptions, recorder?: CallRecorder) {
+  constructor(options: ServiceOptions, recorder?: CallRecorder, clock: Clock = systemClock) {
     this.recorder = recorder;
+    const all = [...options.observers ?? []];
+    const observers = this.observers = all.length === 0 ? undefined : { all, now: () => clock.now() };
     this.report = errorReport(options.onError);
     this.contextValues = options.contextValues && checkedValues(options.contextValues);
     this.#cors = options.cors === undefined ? undefined : new Cors(options.cors);
     this.routes = new Routes(options.requestPathPrefix ?? "");
-    const router = new RecordingRouter(options, { routes: this.routes, report: this.report, recorder });
+    const router = new RecordingRouter(options, { routes: this.routes, report: this.report, recorder, observers });
     const registered = options.routes(router);
     if (!isPromise(registered)) return;
     Promise.resolve(registered).catch(() => {}); // What it fails with later matters no more.
@@ -37,19 +44,19 @@ export class Services {
   }
 
   /** Answers a request by one of Connect's handlers, which speak all of its protocols. */
-  readonly answer = async (request: UniversalServerRequest): Promise<UniversalServerResponse> => {
+  readonly answer = async (request: UniversalServerRequest, peer: Peer): Promise<UniversalServerResponse> => {
     const preflight = this.#cors?.preflight(request);
     if (preflight !== undefined) return preflight;
     const route = this.routes.find(pathOf(request.url));
-    const response = route === undefined ? { status: 404 } : await this.#call(route, request);
+    const response = route === undefined ? { status: 404 } : await this.#call(route, request, peer);
     return this.#cors === undefined ? response : this.#cors.readable(request, response);
   };
 
-  #call(route: Route, received: UniversalServerRequest): Promise<UniversalServerResponse> {
-    const { recorder } = this;
+  #call(route: Route, received: UniversalServerRequest, peer: Peer): Promise<UniversalServerResponse> {
     const header = withTimerLimit(received.header, route.options.maxTimeoutMs);
     const request = header === received.header ? received : { ...received, header };
-    return recorder === undefined ? route.universal(request) : answerRecorded(recorder, route, request);
+    if (this.recorder === undefined && this.observers === undefined) return route.universal(request);
+    return answerRecorded(this, route, request, peer);
   }
 }
 

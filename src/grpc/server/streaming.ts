@@ -102,6 +102,10 @@ export class StreamingServerCall extends ServerCall implements IncomingCall, Res
     return this.exchange.parse(bytes);
   }
 
+  messageReceived(bytes: number): void {
+    this.observed?.received(bytes);
+  }
+
   endSeen(error: unknown): unknown {
     return error;
   }

@@ -86,10 +86,14 @@ export class UnaryServerCall extends ServerCall {
       let envelope = this.#envelope;
       if (this.#whole !== undefined && envelope === undefined) {
         // The usual path: one uncompressed message.
-        if (this.#wholeFlags === 0) return this.#handle(this.#whole);
+        if (this.#wholeFlags === 0) {
+          this.observed?.received(this.#whole.length);
+          return this.#handle(this.#whole);
+        }
         envelope = { flags: this.#wholeFlags, bytes: this.#whole };
       }
       if (envelope === undefined) throw missingMessage("unary");
+      this.observed?.received(envelope.bytes.length);
       const bytes = decompressed(envelope, this.exchange.requestCompression, this.route.options.readMaxBytes);
       if (bytes instanceof Uint8Array) return this.#handle(bytes);
       bytes.then((whole) => this.#handle(whole)).catch((error) => this.fail(error));

@@ -2,6 +2,7 @@
 
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Peer } from "../../http2/server/peer.ts";
 import { ServerStream } from "../../http2/server/stream.ts";
 import { ErrorCode, type Http2Error } from "../../http2/wire/error.ts";
 import { type HeaderBlock, isConnectionSpecific } from "../../http2/wire/header-block.ts";
@@ -17,7 +18,7 @@ import { Responses, type ResponseSink } from "./responses.ts";
 import { NO_FIELDS } from "./status.ts";
 
 /** Answers a request of any of Connect's protocols. */
-export type UniversalDispatch = (request: UniversalServerRequest) => Promise<UniversalServerResponse>;
+export type UniversalDispatch = (request: UniversalServerRequest, client: Peer) => Promise<UniversalServerResponse>;
 
 const NOTHING = new Uint8Array(0);
 
@@ -66,7 +67,7 @@ export class UniversalStream extends ServerStream implements ResponseSink {
       body: this.#body,
       signal: this.#abort.signal,
       ...this.#contextValues !== undefined && { contextValues: this.#contextValues(incomingRequest(this.#head, this)) },
-    });
+    }, this.connection!.client);
     // The handler of a unary method reads its request to the end, except for one that it refuses.
     if (!this.longLived && !this.endReceived && !this.#over && this.#body.begun) await this.#rest();
     if (response.body === undefined) {

@@ -13,6 +13,7 @@ import { leastMs, Lifetime } from "./lifetime.ts";
 import type { ServerConnectionOptions } from "./options.ts";
 import type { Peer } from "./peer.ts";
 import { PingEnforcement } from "./ping-enforcement.ts";
+import { ReadingTurns } from "./reading-turns.ts";
 import { RequestReceiver } from "./receiver.ts";
 import { Requests } from "./requests.ts";
 import type { ServerStream } from "./stream.ts";
@@ -58,6 +59,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   streaming = false;
   readonly #events: ServerConnectionEvents;
   readonly #reader: FrameReader;
+  readonly #turns: ReadingTurns;
   readonly #keepalive: Keepalive;
   readonly #enforcement: PingEnforcement;
   readonly #sweeper: Sweeper;
@@ -89,6 +91,8 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     const { maxHeaderListBytes, streamWindowBytes, connectionWindowBytes } = this.limits;
     // A request whose header section is somewhat too large is answered; to read one without end isn't worth it.
     this.#reader = new FrameReader(new RequestReceiver(this, this.requests, this), 2 * maxHeaderListBytes, "client");
+    const nextTurn = options.nextTurn ?? ((run) => void this.clock.timer(0, run));
+    this.#turns = new ReadingTurns(bytes, this.#reader, nextTurn, (chunk) => this.#read(chunk));
     this.#keepalive = new Keepalive(this, { ...KEEPALIVE, ...options.keepalive, withoutCalls: true });
     this.#enforcement = new PingEnforcement(this.clock, options.enforcement);
     this.#lifetime = new Lifetime(this, options.times);
@@ -215,6 +219,10 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     this.#enforcement.pinged(this.requests.count + this.writer.dataFrames, this.inUse);
   }
 
+  worked(cost: number): void {
+    this.#turns.worked(cost);
+  }
+
   pingAcknowledged(payload: Uint8Array, start: number): boolean {
     if (this.#state !== "draining") return false;
     for (let i = 0; i < 8; i++) if (payload[start + i] !== DRAIN_PAYLOAD[i]) return false;
@@ -227,12 +235,17 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   data(chunk: Uint8Array): void {
     if (this.#state === "ending" || this.#state === "closed") return;
     this.#keepalive.heard();
+    if (!this.#turns.later(chunk)) this.#read(chunk);
+  }
+
+  #read(chunk: Uint8Array): void {
+    if (this.#state === "ending" || this.#state === "closed") return;
     try {
       if (this.#preface !== undefined) {
         chunk = this.#preface.read(chunk);
         if (this.#preface.done) this.#preface = undefined;
       }
-      this.#reader.read(chunk);
+      this.#turns.read(chunk);
       this.checkControlBytes();
     } catch (error) {
       this.fail(error instanceof Error ? error : new Http2Error(ErrorCode.INTERNAL_ERROR, String(error)));
@@ -252,7 +265,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
    * A client that is gone altogether rejects PINGs, so that its requests end, too.
    */
   end(): void {
-    if (this.#state === "closed" || this.#clientEnded) return;
+    if (this.#state === "closed" || this.#clientEnded || this.#turns.after(() => this.end())) return;
     this.#clientEnded = true;
     if (this.#state === "ending") return this.bytes.destroy();
     // A drain that waits to hear that the client opens no more streams has heard it.

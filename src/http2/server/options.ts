@@ -83,6 +83,8 @@ export interface ServerConnectionOptions extends EndpointOptions {
   /** Makes the stream of a request. The block's `memo` is the protocol's; with `tooLarge`, it has no fields. */
   readonly accept: (head: HeaderBlock) => ServerStream;
   readonly client?: Peer | undefined;
+  /** Runs something in the event loop's next turn. Defaults to a timer of 0 ms. */
+  readonly nextTurn?: ((run: () => void) => void) | undefined;
   /** Schedules flushes while responses are streamed. Defaults to `scheduleFlush`. */
   readonly scheduleStreamFlush?: ScheduleFlush | undefined;
   readonly times?: ConnectionTimes | undefined;

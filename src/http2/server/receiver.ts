@@ -12,12 +12,17 @@ import type { ServerStream } from "./stream.ts";
 /** A whole WINDOW_UPDATE frame. */
 const WINDOW_UPDATE_BYTES = FRAME_HEADER_BYTES + 4;
 
+/** So much of a header section takes as long as a small request. */
+const SECTION_BYTES = 1_024;
+
 /** What a receiver reports to its connection. */
 export interface ReceiverEvents {
   /** The client's first SETTINGS arrived. */
   opened(): void;
   /** A PING arrived. @throws Http2Error if it may not */
   pinged(): void;
+  /** A header section was read, which took as much work as this many small ones. */
+  worked(cost: number): void;
   /** A PING was acknowledged. Returns whether it was one of the connection's. */
   pingAcknowledged(payload: Uint8Array, start: number): boolean;
 }
@@ -41,6 +46,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
   onHeaders(id: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
     // Section 4.3: a block is decoded even if nothing needs it, as it changes the dynamic table.
     const block = this.hpack.decode(bytes, start, end);
+    this.#events.worked(1 + Math.floor((end - start) / SECTION_BYTES));
     if (id > this.#requests.lastId) {
       // Section 5.1.1.
       if (id % 2 === 0) throw new Http2Error(ErrorCode.PROTOCOL_ERROR, `a client's stream can't have the id ${id}`);

@@ -60,6 +60,7 @@ export class FrameReader {
   readonly #fragments: HeaderFragments;
   #begun = false;
   #stopped = false;
+  #paused = false;
   readonly #peerName: "client" | "server";
 
   constructor(sink: FrameSink, maxBlockBytes: number, peerName: "client" | "server" = "server") {
@@ -75,13 +76,22 @@ export class FrameReader {
     this.#fragments.clear();
   }
 
-  /** @throws Http2Error for a connection error */
-  read(chunk: Uint8Array): void {
+  /** Passes no further frame on within this {@link read}, even from within it. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /**
+   * Reads from `at` on. Returns where it stopped: at the chunk's end, unless it was paused, which the next call ends.
+   *
+   * @throws Http2Error for a connection error
+   */
+  read(chunk: Uint8Array, at = 0): number {
     const { length } = chunk;
-    let at = 0;
+    this.#paused = false;
     while (!this.#stopped) {
       if (!this.#inPayload) {
-        if (at >= length) return;
+        if (at >= length || this.#paused) return at;
         if (this.#partialBytes === 0 && length - at >= FRAME_HEADER_BYTES) {
           this.#frameHeader(chunk, at);
           at += FRAME_HEADER_BYTES;
@@ -89,27 +99,27 @@ export class FrameReader {
           while (this.#partialBytes < FRAME_HEADER_BYTES && at < length) {
             this.#header[this.#partialBytes++] = chunk[at++]!;
           }
-          if (this.#partialBytes < FRAME_HEADER_BYTES) return;
+          if (this.#partialBytes < FRAME_HEADER_BYTES) return at;
           this.#partialBytes = 0;
           this.#frameHeader(this.#header, 0);
         }
         this.#inPayload = true;
       }
       if (this.#type === FrameType.DATA) {
-        if (at >= length && this.#length > 0) return;
+        if (at >= length && this.#length > 0) return at;
         at = this.#data(chunk, at);
       } else if (this.#partialBytes === 0 && length - at >= this.#length) {
         this.#inPayload = false;
         this.#payload(chunk, at, at + this.#length);
         at += this.#length;
       } else {
-        if (at >= length) return;
+        if (at >= length) return at;
         if (this.#partialBytes === 0) this.#partial = new Uint8Array(this.#length);
         const take = Math.min(this.#length - this.#partialBytes, length - at);
         this.#partial.set(chunk.subarray(at, at + take), this.#partialBytes);
         this.#partialBytes += take;
         at += take;
-        if (this.#partialBytes < this.#length) return;
+        if (this.#partialBytes < this.#length) return at;
         const payload = this.#partial;
         this.#partial = NOTHING;
         this.#partialBytes = 0;
@@ -117,6 +127,7 @@ export class FrameReader {
         this.#payload(payload, 0, payload.length);
       }
     }
+    return length;
   }
 
   #frameHeader(from: Uint8Array, at: number): void {

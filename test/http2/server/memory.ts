@@ -144,6 +144,7 @@ export function served(
   };
   const connection = new ServerConnection(client, events, {
     scheduleFlush: client.scheduleFlush,
+    nextTurn: client.nextTurn,
     clock,
     accept(head) {
       const request = options.made?.(head) ?? new TestRequest(head);

@@ -14,16 +14,16 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_200, allBytes: 36_600 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_400, allBytes: 35_100 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 34_800, allBytes: 55_900 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 62_700, allBytes: 90_900 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_400, allBytes: 108_600 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_300, allBytes: 36_800 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_500, allBytes: 35_100 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 35_000, allBytes: 56_100 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 62_800, allBytes: 91_000 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_500, allBytes: 108_700 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 51_400,
-    allBytes: 72_300,
+    ownBytes: 51_600,
+    allBytes: 72_600,
   },
   {
     name: "worker",
@@ -34,7 +34,7 @@ export const ENTRIES: readonly Entry[] = [
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 82_100,
-    allBytes: 103_500,
+    ownBytes: 82_200,
+    allBytes: 103_600,
   },
 ];
