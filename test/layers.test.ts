@@ -208,6 +208,7 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
   ],
   "src/cli": ANYTHING,
   "src/cli/commands": ANYTHING,
+  "src/cli/sidecar": ANYTHING,
 };
 
 /** The folders for Node, Bun and Deno, where `node:` may stand. */

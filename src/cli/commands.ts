@@ -3,7 +3,8 @@ import { complete } from "./commands/complete.ts";
 import { completion } from "./commands/completion.ts";
 import { etcd } from "./commands/etcd.ts";
 import { ls } from "./commands/ls.ts";
+import { register } from "./commands/register.ts";
 import { watch } from "./commands/watch.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [ls, watch, etcd, completion, complete];
+export const COMMANDS: readonly Command[] = [ls, watch, register, etcd, completion, complete];
