@@ -332,18 +332,29 @@ describe("a gRPC server", () => {
     }
   });
 
-  it("answers a client that half-closes, over TLS, too", async (t) => {
+  it("answers a client that half-closes before it does, over TLS, too", async (t) => {
     for (const options of [{}, { tls: tls.server }]) {
-      const { port } = await serve(t, options).listen({ host: "127.0.0.1" });
-      const socket = "tls" in options
-        ? connect(
-          { port, host: "127.0.0.1", ca: tls.ca, ALPNProtocols: ["h2"], allowHalfOpen: true } as ConnectionOptions,
-        )
-        : net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+      const closing = Promise.withResolvers<void>();
+      const routes: CreateGrpcServerOptions["routes"] = (router) => {
+        router.service(Simple, {
+          async route({ data }) {
+            if (data !== "b") await closing.promise;
+            return { value: `hello ${data}` };
+          },
+        });
+      };
+      const { address, port } = await serve(t, { ...options, routes }).listen({ host: "127.0.0.1" });
+      const secure: ConnectionOptions = { port, host: "127.0.0.1", ca: tls.ca, ALPNProtocols: ["h2"] };
+      const socket = "tls" in options ? connect(secure) : net.connect(port, "127.0.0.1");
       t.after(() => void socket.destroy());
+      socket.allowHalfOpen = true;
       let bytes = "";
       socket.on("data", (chunk) => bytes += chunk.toString("latin1"));
-      socket.end(grpcRequest("/proto.Simple/Route"));
+      await new Promise<void>((resolve) => socket.end(grpcRequest("/proto.Simple/Route"), resolve));
+      // Whose end arrives later than the other's.
+      const other = clientOf(t, address, "tls" in options ? { tls: { ca: tls.ca } } : {});
+      for (let i = 0; i < 10; i++) await other.route({ data: "b" });
+      closing.resolve();
       await eventually("it is answered", () => bytes.includes("hello "));
     }
   });
