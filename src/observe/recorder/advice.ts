@@ -1,5 +1,6 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
+import type { AttemptEnd } from "../../connection/mark.ts";
 import type { FailedCall } from "../../call/failed-call.ts";
 import { shownText } from "../../shown-text.ts";
 import type { RecordedCall } from "./recorded-call.ts";
@@ -96,16 +97,16 @@ function lateness({ call: { attempts }, text, record }: Failure): string {
   return "Its server did not answer in time: see whether it is slow, or whether the timeout is too short for the method.";
 }
 
-function afterAttempts({ call: { method }, code }: Failure, end: string): string[] {
+/** After attempts of which no server's answer came. */
+function afterAttempts({ call: { attempts, method }, code }: Failure, end: AttemptEnd): string[] {
   if (end !== "maybe-processed") {
     return ["No server took it, so it can safely be repeated. Servers that restart, or are full, decline calls."];
   }
   if (code === Code.DeadlineExceeded) return [];
-  const safe = method.idempotency !== undefined &&
-    method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
-  const lost =
-    "The connection was lost with the call in flight: its server may have crashed, or restarted without a drain.";
-  return safe ? [lost] : [
+  const lost = "The connection was lost with the call in flight: did its server crash, or restart without a drain?";
+  const repeated = attempts.slice(0, -1).some((attempt) => attempt.end === end || attempt.end === "answered");
+  if (repeated || method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN) return [lost];
+  return [
     lost,
     "It was not repeated, as the server may have processed it. If that does no harm, mark the method in its schema " +
     "(option idempotency_level = IDEMPOTENT), or list it in the transport's retry.methods.",
