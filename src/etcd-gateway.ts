@@ -75,3 +75,4 @@ export type {
   Renewal,
   RenewOptions,
 } from "./registry/registry.ts";
+export type { RegistrationSnapshot, RegistrySnapshot, WatchSnapshot } from "./registry/snapshot.ts";

@@ -79,3 +79,4 @@ export type {
   Renewal,
   RenewOptions,
 } from "./registry/registry.ts";
+export type { RegistrationSnapshot, RegistrySnapshot, WatchSnapshot } from "./registry/snapshot.ts";

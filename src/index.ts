@@ -103,12 +103,13 @@ export type {
   ServiceConfig,
 } from "./resolver/service-config.ts";
 export { staticResolver } from "./resolver/static.ts";
+export type { CallCounts, SocketInfo, SocketSnapshot, StreamCounts } from "./snapshot.ts";
 export type { BackoffOptions } from "./time/backoff.ts";
 export type { Clock, Timer } from "./time/clock.ts";
 export type { ConnectOptions } from "./transport/connect.ts";
 export type { BalancedTransportOptions } from "./transport/options.ts";
 export { createPullTransport } from "./transport/pull.ts";
 export type { PullTransport, PullTransportOptions, RequestContext } from "./transport/pull.ts";
-export type { EjectionSnapshot, EndpointSnapshot, TransportSnapshot } from "./transport/snapshot.ts";
+export type { EjectionSnapshot, EndpointSnapshot, OpeningCounts, TransportSnapshot } from "./transport/snapshot.ts";
 export { createBalancedTransport } from "./transport/transport.ts";
 export type { BalancedTransport } from "./transport/transport.ts";

@@ -50,6 +50,8 @@ export type { Closable } from "./node/drain.ts";
 export type { ServerTlsOptions, ServerTlsSource } from "./node/server-tls.ts";
 export type { GrpcServer } from "./server/grpc-server.ts";
 export type { ServerKeepalive, ServerLimits } from "./server/options.ts";
+export type { ServerSnapshot } from "./server/snapshot.ts";
+export type { CallCounts, SocketInfo, SocketSnapshot, StreamCounts } from "./snapshot.ts";
 export type { CorsOptions } from "./grpc/server/cors.ts";
 export type { FetchHandler } from "./grpc/server/fetch-handler.ts";
 export type { FailedCall, IncomingRequest, RouteOptions } from "./grpc/server/options.ts";

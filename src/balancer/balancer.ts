@@ -74,6 +74,7 @@ export abstract class Balancer implements ReadListener {
   readonly #configOf: (config: ServiceConfig | undefined) => ServiceConfig | undefined;
   readonly #health: HealthHost;
   readonly #choosers: Choosers;
+  readonly #listeners = new Set<(event: BalancerEvent) => void>();
   config: PickerSource["config"] = "unknown";
   knowledge: Knowledge = "unknown";
   stale: Staleness | undefined;
@@ -115,6 +116,14 @@ export abstract class Balancer implements ReadListener {
       },
       onRoom: (connection) => this.hasRoom(connection),
     });
+  }
+
+  /** Calls the listener at each event from now on, until the function that it returns is called. */
+  subscribe(listener: (event: BalancerEvent) => void): () => void {
+    // A function of its own, so that a listener that is added twice is removed once.
+    const added = (event: BalancerEvent) => listener(event);
+    this.#listeners.add(added);
+    return () => void this.#listeners.delete(added);
   }
 
   get closed(): boolean {
@@ -251,7 +260,9 @@ export abstract class Balancer implements ReadListener {
   }
 
   #emit<Type extends BalancerEvent["type"]>(type: Type, rest: Rest<Type>): void {
-    emit(this.options.onEvent, { type, target: this.target, ...rest } as unknown as BalancerEvent);
+    const event = { type, target: this.target, ...rest } as unknown as BalancerEvent;
+    emit(this.options.onEvent, event);
+    for (const listener of [...this.#listeners]) emit(listener, event);
   }
 
   /** There is a new picker for calls that wait. */

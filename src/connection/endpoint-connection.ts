@@ -35,6 +35,11 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
   successes = 0;
   /** The most recent failure to open the link, or its loss; for diagnostics. */
   lastError: Error | undefined;
+  /** When it was created, and when its state last changed. */
+  readonly sinceMs: number;
+  stateSinceMs: number;
+  /** How often its link was opened, and could not be. */
+  readonly openings: { succeeded: number; failed: number } = { succeeded: 0, failed: 0 };
   /** Whether its link has no states (fetch). */
   abstract readonly stateless: boolean;
 
@@ -49,6 +54,7 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
     this.endpoint = endpoint;
     this.host = host;
     this.backoff = new Backoff(host.backoff, host.random);
+    this.sinceMs = this.stateSinceMs = host.clock.now();
   }
 
   // The link's half of the state
@@ -273,6 +279,7 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
   protected tellFrom(from: ConnectivityState, cause: Error | undefined): void {
     const { state } = this;
     if (state === from) return;
+    this.stateSinceMs = this.host.clock.now();
     if (state !== "ready") this.endBackground();
     this.host.changed(this, from, cause);
   }

@@ -16,6 +16,7 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
+import type { SocketSnapshot } from "../snapshot.ts";
 
 /** What a link reports to the connection it belongs to. Events concern the most recent `connect()` only. */
 export interface LinkEvents {
@@ -71,6 +72,8 @@ export interface Link {
    * elsewhere, and ends those of `background`. Others in flight continue, and more may follow, since the endpoint may be back before `close`.
    */
   giveBack?(): void;
+  /** The connections that are open now, for snapshots. Without it, nothing is known of them. */
+  sockets?(): readonly SocketSnapshot[];
   /**
    * Accepts no new calls, gives those in flight `graceMs` to finish (default 0; streams `streamGraceMs`, default
    * `graceMs`; Infinity: no limit), then ends them. Resolves when everything is closed; never rejects.

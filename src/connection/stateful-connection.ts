@@ -125,7 +125,11 @@ export class StatefulConnection extends EndpointConnection {
   /** connecting → ready or transient_failure. */
   #opened(connecting: Connecting, error: Error | undefined): void {
     if (this.closed || this.#phase !== connecting) return;
-    if (error !== undefined) return this.#fail(error);
+    if (error !== undefined) {
+      this.openings.failed++;
+      return this.#fail(error);
+    }
+    this.openings.succeeded++;
     this.#become({ state: "ready", failure: undefined, sinceMs: this.host.clock.now(), productive: false });
   }
 

@@ -1,4 +1,5 @@
 import type { RegisterOptions, Registration, Registry } from "../registry/registry.ts";
+import type { RegistrySnapshot } from "../registry/snapshot.ts";
 import { checkRegisterOptions } from "../registry/options.ts";
 import type { Resolution } from "../resolver/resolver.ts";
 import type { EtcdClient } from "./client/client.ts";
@@ -36,7 +37,7 @@ export function createRegistryOver(
 class EtcdRegistry extends RequestRegistry<EtcdDriver> {
   readonly #aloneOnce: boolean;
   readonly #watches = new Map<string, ServiceWatch>();
-  readonly #registrations = new Set<Registration>();
+  readonly #registrations = new Set<EtcdRegistration>();
   #client: EtcdClient | undefined;
   #streams: WatchStreams | undefined;
 
@@ -56,6 +57,16 @@ class EtcdRegistry extends RequestRegistry<EtcdDriver> {
     });
     this.#registrations.add(registration);
     return registration;
+  }
+
+  override snapshot(): RegistrySnapshot {
+    return {
+      nowMs: this.clock.now(),
+      registrations: [...this.#registrations].map((registration) => registration.snapshot()),
+      watches: [...this.#watches.values()].map((watch) => watch.snapshot()).sort((a, b) =>
+        a.service < b.service ? -1 : 1
+      ),
+    };
   }
 
   /** All consumers of a service share one watch. */

@@ -13,9 +13,10 @@ import type {
   Renewal,
   RenewOptions,
 } from "../registry/registry.ts";
+import type { RegistrySnapshot } from "../registry/snapshot.ts";
 import { markHopeless } from "../resolver/hopeless.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
-import { systemClock } from "../time/clock.ts";
+import { type Clock, systemClock } from "../time/clock.ts";
 import { EtcdClient } from "./client/client.ts";
 import type { RequestDriver } from "./driver/driver.ts";
 import { parseEtcdEndpoints } from "./endpoints.ts";
@@ -39,6 +40,7 @@ export interface DriverTraits<Driver extends RequestDriver> {
 export class RequestRegistry<Driver extends RequestDriver = RequestDriver> implements Registry {
   protected readonly layout: Layout;
   protected readonly onEvent: ((event: RegistryEvent) => void) | undefined;
+  protected readonly clock: Clock;
   protected readonly createClient: (options?: { readonly alone: boolean }) => EtcdClient<Driver>;
   /** The entries of earlier lists, so that the next one reports only newly skipped values. */
   readonly #lists = new Map<string, Entries>();
@@ -57,6 +59,7 @@ export class RequestRegistry<Driver extends RequestDriver = RequestDriver> imple
     const user = name === undefined || password === undefined ? undefined : { name, password };
     this.layout = layout;
     this.onEvent = options.onEvent;
+    this.clock = clock;
     const common = { endpoints, user, requestTimeoutMs, clock, random, state: {} };
     this.createClient = ({ alone } = { alone: false }) => new EtcdClient({ ...common, driver: createDriver(), alone });
   }
@@ -89,6 +92,10 @@ export class RequestRegistry<Driver extends RequestDriver = RequestDriver> imple
 
   async list(signal: AbortSignal): Promise<readonly ListedService[]> {
     return await this.once((client) => listServices(client, this.layout, signal));
+  }
+
+  snapshot(): RegistrySnapshot {
+    return { nowMs: this.clock.now(), registrations: [], watches: [] };
   }
 
   close(): Promise<void> {

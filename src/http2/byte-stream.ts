@@ -1,3 +1,5 @@
+import type { SocketInfo } from "../snapshot.ts";
+
 /**
  * What HTTP/2 runs over: an open, ordered, reliable stream of bytes in both directions. `src/socket/duplex-stream.ts`
  * makes one from a socket of Node's, `src/workers/web-stream.ts` from one of web streams; tests from two arrays.
@@ -20,6 +22,8 @@ export interface ByteStream {
   destroy(): void;
   /** Sets whether the stream keeps the process alive. Ignored on runtimes without such a notion. */
   hold(on: boolean): void;
+  /** What is known now of the socket below it. */
+  info?(): SocketInfo;
 }
 
 /** The events of a byte stream. Handlers must not throw. */

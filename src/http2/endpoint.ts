@@ -1,3 +1,4 @@
+import { nextSocketId, type SocketSnapshot } from "../snapshot.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Clock } from "../time/clock.ts";
 import type { ByteStream } from "./byte-stream.ts";
@@ -10,6 +11,7 @@ import type { Stream } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
 import { Http2Error } from "./wire/error.ts";
 import * as ErrorCode from "./wire/error-code.ts";
+import { ReceiveWindow } from "./wire/flow.ts";
 import { FrameWriter } from "./wire/frame-writer.ts";
 import type { ScheduleFlush } from "./wire/frame-writer.ts";
 import { HpackEncoder } from "./wire/hpack-encoder.ts";
@@ -43,22 +45,50 @@ export abstract class Endpoint<S extends Stream> {
   readonly writer: FrameWriter;
   readonly sender: Sender;
   readonly lender: Lender;
+  readonly receiveWindow: ReceiveWindow;
   /** The streams that count against MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2), by id. */
   readonly streams: StreamTable<S> = new StreamTable();
   /** How errors refer to the other end. */
   readonly peerName: Role;
   protected readonly bytes: ByteStream;
+  readonly #id = nextSocketId();
+  readonly #sinceMs: number;
   #held = false;
 
   constructor(role: Role, bytes: ByteStream, options: EndpointOptions) {
     this.peerName = role === "client" ? "server" : "client";
     this.bytes = bytes;
     this.clock = options.clock ?? systemClock;
+    this.#sinceMs = this.clock.now();
     this.limits = resolveLimits(options.limits);
     this.peer = new PeerSettings(this.peerName);
     this.writer = new FrameWriter(bytes, options.scheduleFlush ?? nextMicrotask());
     this.sender = new Sender(this.writer, this.peer);
     this.lender = new Lender(this.limits, this.clock, this.writer);
+    this.receiveWindow = new ReceiveWindow(this.limits.connectionWindowBytes);
+  }
+
+  /** How many streams there were, and how many of them have ended before the whole response was sent or received. */
+  abstract readonly requests: { readonly started: number; readonly failed: number };
+  /** Whether new streams are accepted. */
+  abstract readonly usable: boolean;
+  /** How many keepalive PINGs were sent. */
+  protected abstract readonly pings: number;
+
+  /** Its state at this moment. */
+  snapshot(): SocketSnapshot {
+    const { requests: { started, failed }, streams: { size: inFlight } } = this;
+    return {
+      ...{ local: undefined, remote: undefined, secure: undefined, cipher: undefined, ...this.bytes.info?.() },
+      id: this.#id,
+      protocol: "h2",
+      sinceMs: this.#sinceMs,
+      draining: !this.usable,
+      streams: { started, succeeded: started - failed - inFlight, failed, inFlight },
+      pings: this.pings,
+      sendWindowBytes: this.sender.window.left,
+      receiveWindowBytes: this.receiveWindow.left,
+    };
   }
 
   /** Whether the connection keeps the process alive: from the first stream until the last one ends. */

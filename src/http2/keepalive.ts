@@ -54,6 +54,8 @@ const PAYLOAD = new Uint8Array(8);
 export class Keepalive {
   /** Whether a PING is unacknowledged; anything received counts as its acknowledgement. */
   asking = false;
+  /** How many PINGs were sent. */
+  pings = 0;
   readonly #host: KeepaliveHost;
   readonly #intervalMs: number;
   readonly #timeoutMs: number;
@@ -127,6 +129,7 @@ export class Keepalive {
   #ask(): void {
     const { clock, writer } = this.#host;
     this.asking = true;
+    this.pings++;
     writer.ping(PAYLOAD);
     this.#timer?.cancel();
     // The acknowledgement may have arrived while the process was busy or stopped: read what is there before giving up.

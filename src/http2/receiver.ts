@@ -6,7 +6,7 @@ import { SendWindows } from "./send-windows.ts";
 import type { Stream } from "./stream.ts";
 import { Http2Error } from "./wire/error.ts";
 import * as ErrorCode from "./wire/error-code.ts";
-import { ReceiveWindow } from "./wire/flow.ts";
+import type { ReceiveWindow } from "./wire/flow.ts";
 import { MAX_WINDOW } from "./wire/frame.ts";
 import type { KindOf } from "./wire/header-block.ts";
 import { HpackDecoder } from "./wire/hpack-decoder.ts";
@@ -38,7 +38,7 @@ export abstract class Receiver<S extends Stream> {
     const { clock, limits, writer } = endpoint;
     this.#endpoint = endpoint;
     this.hpack = new HpackDecoder(HEADER_TABLE_BYTES, limits.maxHeaderListBytes, kindOf);
-    this.#window = new ReceiveWindow(limits.connectionWindowBytes);
+    this.#window = endpoint.receiveWindow;
     this.#sendWindows = new SendWindows(endpoint);
     this.#control = new RateGuard(clock);
     this.flood = new FloodGuard(clock, writer);

@@ -12,6 +12,7 @@ import type {
   ListenOptions,
   ListenSettings,
 } from "../socket/listener.ts";
+import { hostAndPort } from "../socket/socket-info.ts";
 import { type Clock, MAX_DELAY_MS, type Timer } from "../time/clock.ts";
 import { firstBytes } from "./first-bytes.ts";
 import { readServerTls, type ServerTlsSource } from "./server-tls.ts";
@@ -60,10 +61,6 @@ function addressOf(server: net.Server): ListenAddress {
   const address = server.address();
   if (address === null || typeof address === "string") return { address: `unix:${address}`, port: 0 };
   return { address: hostAndPort(address.address, address.port), port: address.port };
-}
-
-function hostAndPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** The sockets that are not one of HTTP/2's connections yet: in TLS's handshake, or silent. */

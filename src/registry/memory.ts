@@ -13,6 +13,7 @@ import type {
   Registry,
   RenewOptions,
 } from "./registry.ts";
+import type { RegistrationSnapshot } from "./snapshot.ts";
 
 /** Options of {@link createMemoryRegistry}. */
 export interface MemoryRegistryOptions {
@@ -37,7 +38,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
   checkOptions("createMemoryRegistry()", options, OPTIONS);
   const { clock = systemClock } = options;
   const services = new Map<string, Service>();
-  const registrations = new Set<Registration>();
+  const registrations = new Map<Registration, () => RegistrationSnapshot>();
   let closing: Promise<void> | undefined;
   let incarnations = 0;
 
@@ -62,7 +63,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
   };
   const close = async () => {
     for (const { leased } of services.values()) for (const { expiry } of leased.values()) expiry.cancel();
-    await Promise.all([...registrations].map((registration) => registration.close()));
+    await Promise.all([...registrations.keys()].map((registration) => registration.close()));
     for (const { latest } of services.values()) latest.end();
   };
   return {
@@ -81,7 +82,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
       };
     },
     register(options: RegisterOptions) {
-      const { service: name, address, onState, ttlSeconds: _, ...attributes } = checkRegisterOptions(options, NAMES);
+      const { service: name, address, onState, ttlSeconds, ...attributes } = checkRegisterOptions(options, NAMES);
       checkOpen();
       const { endpoints } = service(name);
       const incarnation = String(++incarnations);
@@ -113,7 +114,16 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
         },
         [Symbol.asyncDispose]: () => registration.close(),
       };
-      registrations.add(registration);
+      registrations.set(registration, () => ({
+        service: name,
+        address,
+        state: life.state,
+        sinceMs: life.sinceMs,
+        ttlSeconds,
+        renewedMs: undefined,
+        key: undefined,
+        lastError: undefined,
+      }));
       queueMicrotask(() => {
         if (!life.to("registered")) return;
         put(attributes);
@@ -154,6 +164,13 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
       }
       return listed;
     },
+    snapshot: () => ({
+      nowMs: clock.now(),
+      registrations: [...registrations.values()].map((snapshot) => snapshot()),
+      watches: [...services].sort(([a], [b]) => a < b ? -1 : 1).flatMap(([service, { endpoints, latest }]) => {
+        return latest.consumers === 0 ? [] : [{ service, endpoints: endpoints.size, stale: undefined }];
+      }),
+    }),
     close: () => closing ??= close(),
     [Symbol.asyncDispose]: () => closing ??= close(),
   };

@@ -22,10 +22,12 @@ export class RegistrationLife {
   #resolve!: () => void;
   #reject!: (error: Error) => void;
   #state: RegistrationState = "pending";
+  #sinceMs: number;
   #hold: Timer | undefined;
 
   constructor(clock: Clock, onState: ((state: RegistrationState, cause?: Error) => void) | undefined) {
     this.#clock = clock;
+    this.#sinceMs = clock.now();
     this.#onState = onState;
     this.#ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -39,6 +41,11 @@ export class RegistrationLife {
     return this.#state;
   }
 
+  /** Since when it is in its state, on the clock's scale. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
   /** Reading it while the registration is pending keeps the process alive until it settles. */
   get ready(): Promise<void> {
     if (this.#state === "pending") this.#hold ??= this.#clock.timer(MAX_DELAY_MS, () => {}, true);
@@ -50,6 +57,7 @@ export class RegistrationLife {
     if (!TRANSITIONS[this.#state].includes(state)) return false;
     const first = this.#state === "pending";
     this.#state = state;
+    this.#sinceMs = this.#clock.now();
     if (first) {
       this.#hold?.cancel();
       if (state === "registered") this.#resolve();

@@ -1,4 +1,8 @@
 import type { Resolver } from "../resolver/resolver.ts";
+import type { RegistrationState } from "./registration-state.ts";
+import type { RegistrySnapshot } from "./snapshot.ts";
+
+export type { RegistrationState };
 
 /**
  * Where servers register under a service's name, and clients find them.
@@ -43,6 +47,8 @@ export interface Registry extends AsyncDisposable {
    * can't list services (it has no `root` and `serviceOf`).
    */
   list(signal: AbortSignal): Promise<readonly ListedService[]>;
+  /** The current state of its registrations and watches. */
+  snapshot(): RegistrySnapshot;
   /** Closes its registrations (within 2 s) and its resolvers, whose consumers keep the last set, marked as stale. */
   close(): Promise<void>;
 }
@@ -100,15 +106,6 @@ export interface RenewOptions extends EndpointAttributes {
  * - `registered`: the entry was missing or different, and has been written.
  */
 export type Renewal = "renewed" | "registered";
-
-/**
- * - `pending`: not registered yet;
- * - `registered`: the entry exists;
- * - `suspect`: nothing has succeeded for a TTL, so the entry may be gone; only the registry knows;
- * - `lost`: the registry reported that the entry is gone, or another server took it; it is being registered again;
- * - `closed`.
- */
-export type RegistrationState = "pending" | "registered" | "suspect" | "lost" | "closed";
 
 /** One server's entry in a registry. */
 export interface Registration extends AsyncDisposable {

@@ -16,6 +16,11 @@ export class LatestValue<T> {
     this.#onConsumers = onConsumers;
   }
 
+  /** How many consumers there are. */
+  get consumers(): number {
+    return this.#consumers;
+  }
+
   /** There is a new value. */
   changed(): void {
     this.#version++;

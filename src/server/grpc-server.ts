@@ -10,8 +10,10 @@ import { checkOptions, type Checks, kind, quoted, wholeNumber } from "../option.
 import type { Duplex } from "../socket/duplex.ts";
 import { DuplexStream } from "../socket/duplex-stream.ts";
 import type { Http1Answer, Http1Server, Listen, ListenAddress, ListenOptions } from "../socket/listener.ts";
+import { systemClock } from "../time/clock.ts";
 import { ServerHost } from "./host.ts";
 import type { GrpcServerOptions } from "./options.ts";
+import type { ServerSnapshot } from "./snapshot.ts";
 import { withStandardServices } from "./standard-services.ts";
 
 /** A gRPC server. */
@@ -37,6 +39,8 @@ export interface GrpcServer extends AsyncDisposable {
   readonly handler: FetchHandler;
   /** How many connections are open. */
   readonly connections: number;
+  /** The current state: where it listens, its connections and its calls. */
+  snapshot(): ServerSnapshot;
   /** Reports NOT_SERVING to health checks; `shutdown()` begins with it. */
   stopServing(): void;
   /**
@@ -122,6 +126,17 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
       const bytes = byteStreamOf(stream);
       serving();
       host.serve(bytes, client);
+    },
+    snapshot() {
+      const { started, succeeded, failed } = services.calls;
+      return {
+        nowMs: (clock ?? systemClock).now(),
+        state: !host.closing ? "serving" : host.size > 0 ? "draining" : "closed",
+        addresses: host.addresses,
+        calls: { started, succeeded, failed },
+        inFlight: started - succeeded - failed,
+        connections: host.snapshot(),
+      };
     },
     stopServing() {
       health?.shutdown();

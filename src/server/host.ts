@@ -7,9 +7,11 @@ import { leastMs } from "../http2/server/lifetime.ts";
 import type { ServerConnectionOptions } from "../http2/server/options.ts";
 import type { Peer } from "../http2/server/peer.ts";
 import { Sweeper } from "../http2/server/sweeper.ts";
+import { nextSocketId, type SocketSnapshot } from "../snapshot.ts";
 import type { Duplex } from "../socket/duplex.ts";
-import { systemClock } from "../time/clock.ts";
 import type { Http1Server, Listen, ListenAddress, Listener, ListenOptions } from "../socket/listener.ts";
+import { socketInfo } from "../socket/socket-info.ts";
+import { systemClock } from "../time/clock.ts";
 
 /** What a {@link ServerHost} is made of. */
 export interface HostOptions<Tls> {
@@ -25,11 +27,18 @@ export interface HostOptions<Tls> {
   readonly onTlsError: (error: Error) => void;
 }
 
+/** A connection of a client that speaks HTTP/1.1. */
+interface Http1Socket {
+  readonly id: number;
+  readonly sinceMs: number;
+  readonly client: Peer;
+}
+
 /** Accepts connections until it is closed. */
 export class ServerHost<Tls> {
   readonly #options: HostOptions<Tls>;
   readonly #connections = new Set<ServerConnection>();
-  readonly #sockets = new Set<Duplex>();
+  readonly #sockets = new Map<Duplex, Http1Socket>();
   readonly #listeners = new Set<Listener>();
   readonly #buffered: BufferedBytes;
   readonly #sweeper: Sweeper;
@@ -87,12 +96,25 @@ export class ServerHost<Tls> {
   }
 
   #serveHttp1(http1: Http1Server, socket: Duplex, client: Peer): void {
-    this.#sockets.add(socket);
+    const { clock = systemClock } = this.#options.connection;
+    this.#sockets.set(socket, { id: nextSocketId(), sinceMs: clock.now(), client });
     socket.on("close", () => {
       this.#sockets.delete(socket);
       this.#left();
     });
     http1.serve(socket, client);
+  }
+
+  /** Where it listens. */
+  get addresses(): string[] {
+    return [...this.#listeners].map(({ address }) => address);
+  }
+
+  /** The connections that are open, oldest first. */
+  snapshot(): SocketSnapshot[] {
+    const http2 = [...this.#connections].map((connection) => withClient(connection.snapshot(), connection.client));
+    const http1 = [...this.#sockets].map(([socket, opened]) => http1Snapshot(socket, opened, this.#closing));
+    return [...http2, ...http1].sort((a, b) => a.id - b.id);
   }
 
   /** Stops listening, and drains the connections; resolves when all have ended. */
@@ -115,4 +137,23 @@ export class ServerHost<Tls> {
     if (this.size > 0) return;
     for (const resolve of this.#whenEmpty.splice(0)) resolve();
   }
+}
+
+/** What the listener knows of the client, and the socket does not. */
+function withClient(snapshot: SocketSnapshot, { address, secure }: Peer): SocketSnapshot {
+  return { ...snapshot, remote: address ?? snapshot.remote, secure: secure ?? snapshot.secure };
+}
+
+function http1Snapshot(socket: Duplex, { client, ...opened }: Http1Socket, draining: boolean): SocketSnapshot {
+  const snapshot: SocketSnapshot = {
+    ...socketInfo(socket, undefined),
+    ...opened,
+    protocol: "http/1.1",
+    draining,
+    streams: undefined,
+    pings: 0,
+    sendWindowBytes: undefined,
+    receiveWindowBytes: undefined,
+  };
+  return withClient(snapshot, client);
 }

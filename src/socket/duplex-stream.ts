@@ -2,10 +2,12 @@
 
 import type { ByteStream, ByteStreamEvents } from "../http2/byte-stream.ts";
 import { namingForeignSocket } from "../http2/foreign-socket.ts";
+import type { SocketInfo } from "../snapshot.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Timer } from "../time/clock.ts";
 import type { Duplex } from "./duplex.ts";
 import { socketError } from "./socket-error.ts";
+import { socketInfo } from "./socket-info.ts";
 
 /** How long bytes written before `destroy` may take to be sent, in milliseconds. */
 const LINGER_MS = 1_000;
@@ -101,6 +103,10 @@ export class DuplexStream implements ByteStream {
       if (on) socket?.ref?.();
       else socket?.unref?.();
     }
+  }
+
+  info(): SocketInfo {
+    return socketInfo(this.#socket, this.#under);
   }
 
   /**

@@ -19,4 +19,11 @@ export interface Duplex {
   ref?(): unknown;
   unref?(): unknown;
   destroySoon?(): void;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  // What a socket of TLS has.
+  readonly encrypted?: boolean;
+  getCipher?(): { readonly name?: string; readonly standardName?: string } | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
+import type { BalancerEvent } from "../balancer/event.ts";
 import { type ListingResolver, PulledBalancer } from "../balancer/pulled.ts";
 import { PulledSource } from "../balancer/pulled-source.ts";
 import { type MakeConnection, makeConnection } from "../connection/make-connection.ts";
@@ -43,6 +44,11 @@ export interface PullTransport extends Transport, AsyncDisposable {
   snapshot(): TransportSnapshot;
   /** The option `recorder`: what the last calls did. */
   readonly recorder: FlightRecorder | undefined;
+  /**
+   * Calls the listener when the set or a connection changes, as `onEvent` of the options, from now on and until the
+   * function that it returns is called.
+   */
+  subscribe(listener: (event: BalancerEvent) => void): () => void;
   /**
    * A transport whose calls are balanced by another policy, over the same connections; see
    * `BalancedTransport.withPolicy`. Make it once, like the transport itself, and not for each request.
@@ -118,6 +124,7 @@ function transportOver(
       const other = new PulledSource(balancer, balancer.chooserOf(policy));
       return transportOver(other, { ...env, balancer: other }, options);
     },
+    subscribe: (listener) => balancer.subscribe(listener),
     async close(graceMs = 0) {
       checkGrace(graceMs);
       await source.close(graceMs);

@@ -1,4 +1,5 @@
 import type { Transport } from "@connectrpc/connect";
+import type { BalancerEvent } from "../balancer/event.ts";
 import { WatchedBalancer, WatchedSource } from "../balancer/watched.ts";
 import type { CallEnvironment } from "../call/environment.ts";
 import { makeConnection } from "../connection/make-connection.ts";
@@ -27,6 +28,11 @@ export interface BalancedTransport extends Transport, AsyncDisposable {
   snapshot(): TransportSnapshot;
   /** The option `recorder`: what the last calls did. */
   readonly recorder: FlightRecorder | undefined;
+  /**
+   * Calls the listener when the set or a connection changes, as `onEvent` of the options, from now on and until the
+   * function that it returns is called.
+   */
+  subscribe(listener: (event: BalancerEvent) => void): () => void;
   /**
    * A transport whose calls are balanced by another policy, over the same connections: for a service's canaries beside
    * its stable servers, or calls that are hashed beside calls that are not. It shares everything else, too: the set of
@@ -85,6 +91,7 @@ function transportOver(
     connect: (connectOptions = {}) => connect(source, env.clock, env.waitTimeoutMs, connectOptions),
     snapshot: () => snapshotOf(source, env.clock),
     recorder: options.recorder,
+    subscribe: (listener) => balancer.subscribe(listener),
     withPolicy(policy) {
       checkPolicy(policy);
       const other = new WatchedSource(balancer, balancer.chooserOf(policy));

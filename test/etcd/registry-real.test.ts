@@ -124,6 +124,18 @@ withEtcd("the registry in a real etcd", (etcd, all, name) => {
     await eventually("the endpoint is seen", () => seen.addresses() === "127.0.0.1:8000");
     const listed = await registry.resolver("a").list!(new AbortController().signal);
     assert.deepEqual(listed, seen.last);
+    const { nowMs, registrations: [registered], watches } = registry.snapshot();
+    const { sinceMs, renewedMs, ...entry } = registered!;
+    assert.deepEqual(entry, {
+      service: "a",
+      address: "127.0.0.1:8000",
+      state: "registered",
+      ttlSeconds: 2,
+      key: "/grpclb/a/127.0.0.1:8000",
+      lastError: undefined,
+    });
+    assert.ok(renewedMs! <= sinceMs && sinceMs <= nowMs);
+    assert.deepEqual(watches, [{ service: "a", endpoints: 1, stale: undefined }]);
     await registration.close();
     await eventually("the endpoint is gone", () => seen.addresses() === "");
     assert.deepEqual([await keysOf(etcd()), await leasesOf(etcd())], [[], []]);

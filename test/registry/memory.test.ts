@@ -36,6 +36,43 @@ describe("a registry in memory", () => {
     assert.throws(() => registry.register({ service: "a", address: "10.0.0.5:80" }), /closed/);
   });
 
+  it("has a snapshot: what is registered, and the services that are resolved", async () => {
+    const clock = new ManualClock();
+    const registry = createMemoryRegistry({ clock });
+    clock.skip(1_000);
+    const registration = registry.register({ service: "a", address: "10.0.0.5:80", ttlSeconds: 7 });
+    const of = () => registry.snapshot().registrations.map(({ state, sinceMs }) => ({ state, sinceMs }));
+    assert.deepEqual(of(), [{ state: "pending", sinceMs: 1_000 }]);
+    clock.skip(1_000);
+    await registration.ready;
+    assert.deepEqual(registry.snapshot(), {
+      nowMs: 2_000,
+      registrations: [{
+        service: "a",
+        address: "10.0.0.5:80",
+        state: "registered",
+        sinceMs: 2_000,
+        ttlSeconds: 7,
+        renewedMs: undefined,
+        key: undefined,
+        lastError: undefined,
+      }],
+      watches: [],
+    });
+    const stop = new AbortController();
+    for (const service of ["b", "a"]) {
+      await registry.resolver(service).resolve(stop.signal)[Symbol.asyncIterator]().next();
+    }
+    assert.deepEqual(registry.snapshot().watches, [
+      { service: "a", endpoints: 1, stale: undefined },
+      { service: "b", endpoints: 0, stale: undefined },
+    ]);
+    await registration.close();
+    assert.deepEqual(registry.snapshot().registrations, []);
+    await registry.close();
+    assert.equal(registry.snapshot().nowMs, 2_000);
+  });
+
   it("shows its consumers what is renewed, expires and is removed, each time as another incarnation", async () => {
     const clock = new ManualClock();
     const registry = createMemoryRegistry({ clock });

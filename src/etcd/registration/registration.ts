@@ -1,10 +1,12 @@
-import { asError } from "../../error-text.ts";
+import { asError, textOf } from "../../error-text.ts";
 import { emit } from "../../listener.ts";
 import type { RegistryEvent } from "../../registry/event.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
 import { checkAttributes, type CheckedRegistration } from "../../registry/options.ts";
 import { RegistrationLife } from "../../registry/registration-life.ts";
 import type { EndpointAttributes, Registration, RegistrationState } from "../../registry/registry.ts";
+import type { RegistrationSnapshot } from "../../registry/snapshot.ts";
+import { shownText } from "../../shown-text.ts";
 import { sleep } from "../../time/backoff.ts";
 import type { Timer } from "../../time/clock.ts";
 import type { EtcdClient } from "../client/client.ts";
@@ -80,6 +82,21 @@ export class EtcdRegistration implements Registration {
 
   get state(): RegistrationState {
     return this.#life.state;
+  }
+
+  snapshot(): RegistrationSnapshot {
+    const { service, address } = this.#server, { state, sinceMs } = this.#life, { granted, renewedAtMs } = this.#key;
+    const well = state === "registered" && this.#pace.healthy;
+    return {
+      service,
+      address,
+      state,
+      sinceMs,
+      ttlSeconds: this.#key.ttlMs / 1_000,
+      renewedMs: renewedAtMs === -Infinity ? undefined : renewedAtMs,
+      key: granted ? shownText(this.#key.key) : undefined,
+      lastError: well || this.#lastFailure === undefined ? undefined : shownText(textOf(this.#lastFailure)),
+    };
   }
 
   async renew(): Promise<void> {

@@ -1,9 +1,11 @@
-import { asError } from "../../error-text.ts";
+import { asError, textOf } from "../../error-text.ts";
 import { emit } from "../../listener.ts";
 import type { RegistryEvent } from "../../registry/event.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
+import type { WatchSnapshot } from "../../registry/snapshot.ts";
 import { LatestValue } from "../../resolver/latest-value.ts";
 import type { Resolution, Staleness } from "../../resolver/resolver.ts";
+import { shownText } from "../../shown-text.ts";
 import { sleep } from "../../time/backoff.ts";
 import type { EtcdClient } from "../client/client.ts";
 import type { Cursor } from "../client/cursor.ts";
@@ -85,6 +87,15 @@ export class ServiceWatch {
   /** Probes now whether the watch is alive, if it is open. Otherwise the next attempt is never far off. */
   refresh(): void {
     this.#ask?.();
+  }
+
+  snapshot(): WatchSnapshot {
+    const stale = this.#stale;
+    return {
+      service: this.#service,
+      endpoints: this.#listed ? this.#entries.endpoints.length : undefined,
+      stale: stale && { sinceMs: stale.sinceMs, cause: shownText(textOf(stale.cause)) },
+    };
   }
 
   /** Ends it for all consumers, which keep the last set, marked as stale. */

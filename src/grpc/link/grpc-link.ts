@@ -6,6 +6,7 @@ import type { ByteStream } from "../../http2/byte-stream.ts";
 import { Http2Connection } from "../../http2/client/connection.ts";
 import { Http2Error } from "../../http2/wire/error.ts";
 import * as ErrorCode from "../../http2/wire/error-code.ts";
+import type { SocketSnapshot } from "../../snapshot.ts";
 import type { Timer } from "../../time/clock.ts";
 import type { Destination } from "./destination.ts";
 import type { FurtherConnections } from "./further-connections.ts";
@@ -76,6 +77,10 @@ export class GrpcLink implements Link {
 
   giveBack(): void {
     for (const connection of this.#connections) connection.giveBack();
+  }
+
+  sockets(): SocketSnapshot[] {
+    return [...this.#connections].map((connection) => connection.snapshot());
   }
 
   #open(): Http2Connection {

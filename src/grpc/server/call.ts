@@ -7,6 +7,7 @@ import type { Http2Error } from "../../http2/wire/error.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import type { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
 import { fieldListBytes } from "../../http2/wire/hpack-encoder.ts";
+import type { CallCounter } from "../../snapshot.ts";
 import type { Deadline, Deadlines, DeadlineTarget } from "../../time/deadline.ts";
 import { COMPRESSED, messagePrefix } from "../envelope.ts";
 import { lazyHeaders } from "../lazy-headers.ts";
@@ -28,6 +29,7 @@ export interface CallHost {
   readonly contextValues: ((request: IncomingRequest) => ContextValues) | undefined;
   readonly recorder: CallRecorder | undefined;
   readonly observers: Observers | undefined;
+  readonly calls: CallCounter;
 }
 
 /** What unary and streaming calls share: the gate, the deadline, the response's messages and a single end. */
@@ -70,7 +72,8 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
 
   override onOpen(): void {
     const head = this.#head, { timeoutMs } = this.#info;
-    const { deadlines, contextValues, recorder } = this.#host;
+    const { calls, deadlines, contextValues, recorder } = this.#host;
+    calls.started++;
     if (recorder !== undefined) this.#arrivedAtMs = recorder.arrived(this.route.desc);
     if (timeoutMs !== undefined) this.#deadline = deadlines.add(timeoutMs, this);
     let values: ContextValues | undefined;
@@ -222,6 +225,8 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
 
   #end(error: unknown): void {
     this.ended = true;
+    if (error === undefined) this.#host.calls.succeeded++;
+    else this.#host.calls.failed++;
     this.#deadline?.cancel();
     this.context.end(error);
     this.onEnded(error);

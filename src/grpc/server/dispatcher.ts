@@ -21,9 +21,9 @@ export class Dispatcher {
   readonly #host: CallHost;
 
   constructor(services: Services, clock: Clock | undefined) {
-    const { contextValues, observers, recorder, report } = services;
+    const { calls, contextValues, observers, recorder, report } = services;
     this.#services = services;
-    this.#host = { deadlines: deadlinesOf(clock), report, contextValues, recorder, observers };
+    this.#host = { deadlines: deadlinesOf(clock), report, contextValues, recorder, observers, calls };
   }
 
   /** The stream of a request. */

@@ -11,7 +11,9 @@ import {
 } from "@connectrpc/connect";
 import { type UniversalHandler, validateUniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { checkOptions, givenOf } from "../../option.ts";
+import type { CallCounter } from "../../snapshot.ts";
 import { DEFAULT_READ_MAX_BYTES } from "../message-options.ts";
+import { countingInterceptor } from "./counted-call.ts";
 import { type ErrorReport, reportingGate, reportingInterceptor } from "./error-report.ts";
 import { resolveRouteOptions, ROUTE_OPTIONS, type RouteOptions, SERVER_COMPRESSIONS } from "./options.ts";
 import type { Observers } from "./observed-call.ts";
@@ -54,6 +56,8 @@ export interface RouterHost {
   /** What hears of the calls. */
   readonly recorder: CallRecorder | undefined;
   readonly observers: Observers | undefined;
+  /** What counts the calls. */
+  readonly calls: CallCounter;
 }
 
 const NAMES = Object.keys(ROUTE_OPTIONS);
@@ -113,7 +117,7 @@ export class RecordingRouter implements ConnectRouter {
   /** The options with this library's defaults, and with errors reported. */
   #forConnect(options: RouteOptions): RouteOptions {
     const { interceptors = [], requestGate } = options;
-    const { observers, recorder, report } = this.#host;
+    const { calls, observers, recorder, report } = this.#host;
     if (requestGate !== undefined && validateUniversalHandlerOptions({ requestGate }).requestGate === undefined) {
       throw new TypeError("option requestGate needs a newer @connectrpc/connect: this one would ignore it");
     }
@@ -125,6 +129,7 @@ export class RecordingRouter implements ConnectRouter {
       acceptCompression: [...SERVER_COMPRESSIONS],
       ...options,
       interceptors: [
+        countingInterceptor(calls),
         ...recorded ? [recorder?.interceptor ?? recordingInterceptor(undefined)] : [],
         reportingInterceptor(report),
         ...this.#outermost,

@@ -2,6 +2,7 @@ import type { ContextValues } from "@connectrpc/connect";
 import type { Peer } from "../../http2/server/peer.ts";
 import { type Clock, systemClock } from "../../time/clock.ts";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { CallCounter } from "../../snapshot.ts";
 import { Cors } from "./cors.ts";
 import { type ErrorReport, errorReport } from "./error-report.ts";
 import type { Observers } from "./observed-call.ts";
@@ -22,6 +23,8 @@ export class Services {
   readonly recorder: CallRecorder | undefined;
   /** Undefined: nobody observes calls. */
   readonly observers: Observers | undefined;
+  /** How many calls there were. */
+  readonly calls: CallCounter = { started: 0, succeeded: 0, failed: 0 };
   readonly #cors: Cors | undefined;
 
   /** @throws TypeError or RangeError for an invalid option of a service, and whatever `routes` throws */
@@ -33,7 +36,13 @@ export class Services {
     this.contextValues = options.contextValues && checkedValues(options.contextValues);
     this.#cors = options.cors === undefined ? undefined : new Cors(options.cors);
     this.routes = new Routes(options.requestPathPrefix ?? "");
-    const router = new RecordingRouter(options, { routes: this.routes, report: this.report, recorder, observers });
+    const router = new RecordingRouter(options, {
+      routes: this.routes,
+      report: this.report,
+      recorder,
+      observers,
+      calls: this.calls,
+    });
     const registered = options.routes(router);
     if (!isPromise(registered)) return;
     Promise.resolve(registered).catch(() => {}); // What it fails with later matters no more.

@@ -89,6 +89,9 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
   get usable(): boolean {
     return this.#state === "connecting" || this.#state === "ready";
   }
+  protected get pings(): number {
+    return this.#keepalive?.pings ?? 0;
+  }
   /** Whether requests beyond MAX_CONCURRENT_STREAMS fail instead of waiting. */
   get declinesWhenFull(): boolean {
     return this.#events.room !== undefined;

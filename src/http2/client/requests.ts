@@ -2,7 +2,7 @@
 
 import type { Endpoint } from "../endpoint.ts";
 import * as ErrorCode from "../wire/error-code.ts";
-import { type Blame, connectionEnded, NoRoomError, StreamError } from "./stream-error.ts";
+import { type Blame, connectionEnded, headersTooLarge, NoRoomError, StreamError } from "./stream-error.ts";
 import { StreamWindow } from "../wire/flow.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
 import { fieldListBytes } from "../wire/hpack-encoder.ts";
@@ -49,6 +49,8 @@ export class Requests {
   #background = 0;
   /** The id of the next stream; every odd id below it was used. */
   nextId = 1;
+  /** How many of those that were sent have ended before their whole response arrived. */
+  failed = 0;
   #startingSoon = false;
   /** Section 6.5.3: whether the peer acknowledged this side's SETTINGS, so that its smaller windows apply. */
   #acknowledged = false;
@@ -65,6 +67,10 @@ export class Requests {
     this.#host = host;
   }
 
+  /** How many requests were ever sent. */
+  get started(): number {
+    return (this.nextId - 1) / 2;
+  }
   /** How many requests wait. */
   get waiting(): number {
     return this.#waiting.size;
@@ -242,6 +248,7 @@ export class Requests {
   /** The one place where a request that was accepted is closed. */
   #close(stream: ClientStream): void {
     if (stream.background && stream.state !== "new") this.#background--;
+    if (stream.id !== 0 && !stream.endReceived) this.failed++;
     stream.close();
   }
 
@@ -271,7 +278,9 @@ export class Requests {
     const bytes = stream.extra === undefined ? template.bytes : template.bytes + fieldListBytes(stream.extra);
     // Section 10.5.1: the server's limit is advisory, but a server may refuse a larger request, or close the
     // connection.
-    if (bytes > maxRequestHeaderListBytes || bytes > peer.maxHeaderListSize) return this.#tooLarge(stream, bytes);
+    if (bytes > maxRequestHeaderListBytes || bytes > peer.maxHeaderListSize) {
+      return this.fail(stream, headersTooLarge(bytes, peer.maxHeaderListSize, maxRequestHeaderListBytes));
+    }
     const id = this.nextId;
     this.nextId += 2;
     writer.headers(id, encoder.template(template), encoder.literals(stream.extra), peer.maxFrameSize);
@@ -281,14 +290,6 @@ export class Requests {
     if (this.room === 0) this.#host.isFull();
     // Section 5.1.1: a connection whose ids ran out is replaced.
     if (this.nextId > MAX_STREAM_ID) this.#host.drain();
-  }
-
-  #tooLarge(stream: ClientStream, bytes: number): void {
-    const { limits: { maxRequestHeaderListBytes }, peer: { maxHeaderListSize } } = this.#endpoint;
-    const most = Math.min(maxHeaderListSize, maxRequestHeaderListBytes);
-    const whose = most === maxHeaderListSize ? "that the server allows" : "of limits.maxRequestHeaderListBytes";
-    const why = `the request's headers are ${bytes} bytes, larger than the ${most} bytes ${whose}`;
-    this.fail(stream, new StreamError(ErrorCode.ENHANCE_YOUR_CALM, why, "not-sent", "stream"));
   }
 
   #reset(stream: ClientStream, code: number): void {

@@ -57,6 +57,14 @@ export class NoRoomError extends StreamError {
   }
 }
 
+/** A request's header section is larger than the server allows, or than this side's own limit. */
+export function headersTooLarge(bytes: number, allowed: number, ownLimit: number): StreamError {
+  const most = Math.min(allowed, ownLimit);
+  const whose = most === allowed ? "that the server allows" : "of limits.maxRequestHeaderListBytes";
+  const why = `the request's headers are ${bytes} bytes, larger than the ${most} bytes ${whose}`;
+  return new StreamError(ErrorCode.ENHANCE_YOUR_CALM, why, "not-sent", "stream");
+}
+
 /** The error of a stream whose connection ended. */
 export function connectionEnded(processed: Processed, cause: Error | undefined): StreamError {
   const why = cause?.message ?? "it is closed";

@@ -110,6 +110,13 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   get state(): ServerConnectionState {
     return this.#state;
   }
+  /** Whether new requests are accepted. */
+  get usable(): boolean {
+    return this.#state === "opening" || this.#state === "open";
+  }
+  protected get pings(): number {
+    return this.#keepalive.pings;
+  }
   /** Whether requests are open. */
   get inUse(): boolean {
     return this.streams.size > 0;
@@ -124,7 +131,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
    * that it knows, a second one says which are answered. The connection ends when those are.
    */
   drain(): void {
-    if (this.#state !== "opening" && this.#state !== "open") return;
+    if (!this.usable) return;
     this.#state = "draining";
     if (this.#clientEnded) return this.#endIfIdle();
     this.writer.goaway(ErrorCode.NO_ERROR, "", MAX_STREAM_ID);
@@ -216,7 +223,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   }
 
   pinged(): void {
-    this.#enforcement.pinged(this.requests.count + this.writer.dataFrames, this.inUse);
+    this.#enforcement.pinged(this.requests.started + this.writer.dataFrames, this.inUse);
   }
 
   worked(cost: number): void {

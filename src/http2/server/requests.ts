@@ -35,7 +35,9 @@ export class Requests {
   /** The id of the client's latest stream. */
   lastId = 0;
   /** How many requests there were. */
-  count = 0;
+  started = 0;
+  /** How many of them ended before the whole response was sent. */
+  failed = 0;
   readonly early: EarlyResponses;
   /** The streams that this side ended, whose frames may still arrive. */
   readonly #cancelled = new CancelledStreams();
@@ -79,8 +81,11 @@ export class Requests {
     const { streams, limits: { streamWindowBytes } } = this.#endpoint;
     if (id > this.lastId + 2) this.#skip(id);
     this.lastId = id;
-    this.count++;
-    if (this.#lastAnswered !== undefined) return this.#expectRest(id, endStream);
+    this.started++;
+    if (this.#lastAnswered !== undefined) {
+      this.failed++;
+      return this.#expectRest(id, endStream);
+    }
     // Section 8.1.1.
     if ((!head.tooLarge && requestFault(head) !== undefined) || (endStream && head.contentLength > 0)) {
       this.#refuse(id, ErrorCode.PROTOCOL_ERROR, endStream);
@@ -160,6 +165,7 @@ export class Requests {
   /** Ends a stream without calling it back. */
   reset(stream: ServerStream, code: number): void {
     if (stream.closed) return;
+    this.failed++;
     this.#reset(stream, code);
     this.forget(stream);
   }
@@ -205,12 +211,13 @@ export class Requests {
 
   #failed(stream: ServerStream, error: Http2Error): void {
     const { responding } = stream;
+    this.failed++;
     this.forget(stream);
     if (responding) stream.onFailed(error);
   }
 
   #countReset(): void {
-    if (this.#resets.reset(this.count)) return;
+    if (this.#resets.reset(this.started)) return;
     throw new Http2Error(ErrorCode.ENHANCE_YOUR_CALM, "the client resets most of its requests");
   }
 
@@ -228,6 +235,7 @@ export class Requests {
 
   /** A frame's stream is not accepted. The answer counts as one to the client's own frames, which it must read. */
   #refuse(id: number, code: number, endStream: boolean): void {
+    this.failed++;
     this.#endpoint.writer.refuse(id, code);
     this.#expectRest(id, endStream);
   }

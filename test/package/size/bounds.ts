@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 29_300, allBytes: 36_800 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 27_500, allBytes: 35_100 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 35_000, allBytes: 56_100 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 62_800, allBytes: 91_000 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 80_500, allBytes: 108_700 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 30_700, allBytes: 38_200 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 28_900, allBytes: 36_500 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 36_400, allBytes: 57_400 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 64_700, allBytes: 93_000 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 82_600, allBytes: 110_800 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 51_600,
-    allBytes: 72_600,
+    ownBytes: 53_200,
+    allBytes: 74_200,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 65_700,
-    allBytes: 85_100,
+    ownBytes: 67_600,
+    allBytes: 87_000,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 82_200,
-    allBytes: 103_600,
+    ownBytes: 84_400,
+    allBytes: 105_800,
   },
 ];

@@ -1,0 +1,63 @@
+// What snapshots of clients and of servers have in common.
+
+/** How many calls there were. Those that neither succeeded nor failed are in flight. */
+export interface CallCounts {
+  /** Calls ever begun. */
+  readonly started: number;
+  /** Calls that ended without an error. */
+  readonly succeeded: number;
+  /** Calls that ended with one, cancelled ones included. */
+  readonly failed: number;
+}
+
+/** {@link CallCounts} that go on counting. */
+export interface CallCounter {
+  started: number;
+  succeeded: number;
+  failed: number;
+}
+
+/** How many streams a connection of HTTP/2 has had. Each call is one. */
+export interface StreamCounts extends CallCounts {
+  /** Streams that have begun and not ended. */
+  readonly inFlight: number;
+}
+
+/** What is known of a socket. */
+export interface SocketInfo {
+  /** Its own address: `10.0.0.7:50123` or `[2001:db8::1]:50123`. Undefined if unknown. */
+  readonly local: string | undefined;
+  /** The other end's address. Undefined if unknown. */
+  readonly remote: string | undefined;
+  /** Whether it is encrypted. Undefined if unknown. */
+  readonly secure: boolean | undefined;
+  /** TLS's cipher suite by its standard name, such as `TLS_AES_128_GCM_SHA256`. Undefined without TLS, or if unknown. */
+  readonly cipher: string | undefined;
+}
+
+/** The state of one connection between a client and a server at one moment. gRPC's channelz calls it a socket. */
+export interface SocketSnapshot extends SocketInfo {
+  /** A number that no other connection of this process has had. */
+  readonly id: number;
+  /** What it carries. */
+  readonly protocol: "h2" | "http/1.1";
+  /** Since when it is open, on the snapshot's scale of time. */
+  readonly sinceMs: number;
+  /** Whether it takes no new calls and ends with its last one. */
+  readonly draining: boolean;
+  /** Undefined for HTTP/1.1. */
+  readonly streams: StreamCounts | undefined;
+  /** How many keepalive PINGs were sent. */
+  readonly pings: number;
+  /** How many bytes may be sent now, as the other end allows for all streams together. Undefined for HTTP/1.1. */
+  readonly sendWindowBytes: number | undefined;
+  /** How many bytes the other end may send now, for all streams together. Undefined for HTTP/1.1. */
+  readonly receiveWindowBytes: number | undefined;
+}
+
+let sockets = 0;
+
+/** The id of the next connection. */
+export function nextSocketId(): number {
+  return ++sockets;
+}
