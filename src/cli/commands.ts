@@ -1,10 +1,11 @@
 import type { Command } from "./command.ts";
 import { complete } from "./commands/complete.ts";
 import { completion } from "./commands/completion.ts";
+import { doctor } from "./commands/doctor.ts";
 import { etcd } from "./commands/etcd.ts";
 import { ls } from "./commands/ls.ts";
 import { register } from "./commands/register.ts";
 import { watch } from "./commands/watch.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [ls, watch, register, etcd, completion, complete];
+export const COMMANDS: readonly Command[] = [ls, watch, register, doctor, etcd, completion, complete];

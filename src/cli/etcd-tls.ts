@@ -2,7 +2,7 @@ import type { TlsOptions, TlsSource } from "../node/tls-options.ts";
 import type { Context } from "./command.ts";
 import type { ETCD_OPTIONS } from "./etcd-options.ts";
 import { usageError } from "./exit.ts";
-import { readTextFile } from "./files.ts";
+import { pemFile } from "./pem-file.ts";
 
 const FILES = ["cacert", "cert", "key"] as const;
 const SKIP = "insecure-skip-tls-verify";
@@ -29,7 +29,7 @@ export function tlsOf({ options, sources }: Context<typeof ETCD_OPTIONS>): TlsSo
   const read = (): TlsOptions => {
     const [ca, cert, key] = FILES.map((name) => {
       const path = options[name];
-      return path === undefined ? undefined : pem(sources[name] ?? `--${name}`, path);
+      return path === undefined ? undefined : pemFile(sources[name] ?? `--${name}`, path);
     });
     return {
       ...(ca === undefined ? {} : { ca }),
@@ -39,10 +39,4 @@ export function tlsOf({ options, sources }: Context<typeof ETCD_OPTIONS>): TlsSo
   };
   read();
   return read;
-}
-
-function pem(from: string, path: string): string {
-  const text = readTextFile(from, path);
-  if (text.includes("-----BEGIN ")) return text;
-  throw usageError(`${from}: ${JSON.stringify(path)} is not PEM: it has no "-----BEGIN"`);
 }

@@ -23,6 +23,8 @@ export interface EtcdOptions {
   readonly heartbeatMs?: number;
   /** Where its peers are told to reach the member that listens for them on this port. Default: there. */
   readonly peerPort?: (port: number) => Promise<number>;
+  /** The files of a certificate and its key: it serves clients over TLS, too. Default: only without. */
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
 /** A running etcd. */
@@ -30,6 +32,8 @@ export interface Etcd {
   readonly name: string;
   /** Where clients reach it: `http://127.0.0.1:<port>`. */
   readonly url: string;
+  /** The same over TLS, if it has a certificate; otherwise the same. */
+  readonly secureUrl: string;
   readonly port: number;
   readonly dataDir: string;
   /** The id of the process that runs now. */
@@ -89,7 +93,7 @@ async function tool(program: string, args: readonly string[], url?: string): Pro
 async function startMembers(size: number, options: EtcdOptions): Promise<readonly Etcd[]> {
   ensure("etcd");
   for (let tries = 1;; tries++) {
-    const ports = await freePorts(2 * size);
+    const ports = await freePorts(3 * size);
     const names = Array.from({ length: size }, (_, i) => `member${i}`);
     const { peerPort = (port: number) => Promise.resolve(port) } = options;
     const advertised = await Promise.all(names.map((_, i) => peerPort(ports[2 * i] as number)));
@@ -97,7 +101,8 @@ async function startMembers(size: number, options: EtcdOptions): Promise<readonl
     const members = await Promise.all(names.map(async (name, i) => {
       const dataDir = await mkdtemp(join(tmpdir(), "connect-lb-etcd-"));
       const [listen, client] = ports.slice(2 * i, 2 * i + 2) as [number, number];
-      return new Member(name, client, { listen, advertised: advertised[i] as number, all: peers }, dataDir, options);
+      const peering = { listen, advertised: advertised[i] as number, all: peers };
+      return new Member(name, { client, secure: ports[2 * size + i] as number }, peering, dataDir, options);
     }));
     try {
       await Promise.all(members.map((member) => member.restart()));
@@ -111,6 +116,12 @@ async function startMembers(size: number, options: EtcdOptions): Promise<readonl
   }
 }
 
+/** The ports for clients, without and with TLS. */
+interface ClientPorts {
+  readonly client: number;
+  readonly secure: number;
+}
+
 /** The ports between members, and all members as etcd wants them named. */
 interface Peers {
   readonly listen: number;
@@ -121,21 +132,24 @@ interface Peers {
 class Member implements Etcd {
   readonly name: string;
   readonly url: string;
+  readonly secureUrl: string;
   readonly port: number;
   readonly dataDir: string;
   readonly #args: readonly string[];
   #child: Child | undefined;
 
-  constructor(name: string, port: number, peers: Peers, dataDir: string, options: EtcdOptions) {
+  constructor(name: string, ports: ClientPorts, peers: Peers, dataDir: string, options: EtcdOptions) {
     this.name = name;
-    this.port = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.port = ports.client;
+    this.url = `http://127.0.0.1:${ports.client}`;
+    this.secureUrl = options.tls === undefined ? this.url : `https://127.0.0.1:${ports.secure}`;
     this.dataDir = dataDir;
+    const urls = [...new Set([this.url, this.secureUrl])].join(",");
     this.#args = [
       `--name=${name}`,
       `--data-dir=${dataDir}`,
-      `--listen-client-urls=${this.url}`,
-      `--advertise-client-urls=${this.url}`,
+      `--listen-client-urls=${urls}`,
+      `--advertise-client-urls=${urls}`,
       `--listen-peer-urls=http://127.0.0.1:${peers.listen}`,
       `--initial-advertise-peer-urls=http://127.0.0.1:${peers.advertised}`,
       `--initial-cluster=${peers.all}`,
@@ -144,6 +158,7 @@ class Member implements Etcd {
       ...(options.heartbeatMs === undefined
         ? []
         : [`--heartbeat-interval=${options.heartbeatMs}`, `--election-timeout=${10 * options.heartbeatMs}`]),
+      ...(options.tls === undefined ? [] : [`--cert-file=${options.tls.cert}`, `--key-file=${options.tls.key}`]),
       ...(options.args ?? []),
     ];
   }

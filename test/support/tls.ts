@@ -9,3 +9,11 @@ export const ca: string = read("ca");
 export const server: { cert: string; key: string } = { cert: read("server"), key: read("server-key") };
 /** Of a client. */
 export const client: { cert: string; key: string } = { cert: read("client"), key: read("client-key") };
+
+/** What has expired, and what goes with it; see tls/expired/make.sh. */
+export const expired: Readonly<Record<"server" | "old", { cert: string; key: string }>> = {
+  /** A server whose certificate is valid; that of its CA has expired. */
+  server: { cert: read("expired/server"), key: read("expired/server-key") },
+  /** A server whose own certificate has expired. */
+  old: { cert: read("expired/server-old"), key: read("expired/server-key") },
+};

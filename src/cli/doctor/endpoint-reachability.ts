@@ -1,0 +1,15 @@
+import { shownText } from "../../shown-text.ts";
+import { serverAdvice } from "./connect-advice.ts";
+import type { ProbedEndpoint } from "./endpoint-probes.ts";
+import type { Finding } from "./finding.ts";
+
+/** Registered servers that clients can't connect to. */
+export function endpointReachability(endpoints: readonly ProbedEndpoint[]): readonly Finding[] {
+  return endpoints.flatMap(({ endpoint, services, trouble }) =>
+    trouble === undefined ? [] : [{
+      severity: "error",
+      ...serverAdvice(trouble),
+      where: `${endpoint.address} of ${services.map((service) => shownText(service)).join(", ")}`,
+    }]
+  );
+}
