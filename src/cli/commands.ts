@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { call } from "./commands/call.ts";
 import { complete } from "./commands/complete.ts";
 import { completion } from "./commands/completion.ts";
 import { doctor } from "./commands/doctor.ts";
@@ -8,4 +9,4 @@ import { register } from "./commands/register.ts";
 import { watch } from "./commands/watch.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [ls, watch, register, doctor, etcd, completion, complete];
+export const COMMANDS: readonly Command[] = [ls, watch, register, call, doctor, etcd, completion, complete];
