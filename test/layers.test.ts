@@ -217,6 +217,7 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
   ],
   "src/cli": ANYTHING,
   "src/cli/commands": ANYTHING,
+  "src/cli/top": ANYTHING,
   "src/cli/call": ANYTHING,
   "src/cli/doctor": ANYTHING,
   "src/cli/sidecar": ANYTHING,

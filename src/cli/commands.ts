@@ -6,7 +6,8 @@ import { doctor } from "./commands/doctor.ts";
 import { etcd } from "./commands/etcd.ts";
 import { ls } from "./commands/ls.ts";
 import { register } from "./commands/register.ts";
+import { top } from "./commands/top.ts";
 import { watch } from "./commands/watch.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [ls, watch, register, call, doctor, etcd, completion, complete];
+export const COMMANDS: readonly Command[] = [ls, watch, register, call, top, doctor, etcd, completion, complete];
