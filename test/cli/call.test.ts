@@ -193,7 +193,7 @@ describe("connect-lb call", () => {
 
   it("says that servers can't be reached, and why", async () => {
     const [port] = await freePorts(1);
-    const { code, stderr } = await run(["call", "--address", `127.0.0.1:${port}`, METHOD, "--call-timeout", "1s"]);
+    const { code, stderr } = await run(["call", "--address", `127.0.0.1:${port}`, METHOD, "--timeout", "1s"]);
     assert.equal(code, 4);
     assert.match(stderr, /no server can be reached[^]*ECONNREFUSED/i);
     const away = await run(["call", "demo", METHOD, "--endpoints", `http://127.0.0.1:${port}`]);
@@ -255,7 +255,7 @@ describe("connect-lb call", () => {
     const ca = new URL("../support/tls/ca.pem", import.meta.url).pathname;
     const { stdout, stderr } = await run(["call", "--address", address, METHOD, "-d", '{"data":"x"}', "--tls-ca", ca]);
     assert.equal(JSON.parse(stdout || "{}").value, "x", stderr);
-    const without = await run(["call", "--address", address, METHOD, "--call-timeout", "1s"]);
+    const without = await run(["call", "--address", address, METHOD, "--timeout", "1s"]);
     assert.equal(without.code, 4);
     assert.match(without.stderr, /servers that speak TLS need --tls/);
   });

@@ -240,6 +240,23 @@ describe("connect-lb doctor", { skip: etcdSkipped }, () => {
     hasFinding(report, /allows each client 7 calls at a time/, /maxConcurrentStreams/);
   });
 
+  it("finds all of it without being told a service", async () => {
+    const report = await doctor(etcd.url, []);
+    for (
+      const [what, where] of [
+        [/nothing listens/, /of dead$/],
+        [/the server speaks TLS/, /of secure$/],
+        [/several keys of one service/, /of twice/],
+        [/wildcard host/, /wild/],
+        [/answers HTTP\/1\.1|nothing listens/, /of http1$/],
+        [/can't be read/, /odd/],
+        [/keys of the layout grpclb below \/wonamingv3/, /elsewhere/],
+        [/keys of the layout etcdNaming below company\/services/, /named/],
+        [/NOT_SERVING/, /:/],
+      ] as const
+    ) hasFinding(report, what, /./, where);
+  });
+
   it("finds an etcd that isn't there", async () => {
     const [port] = await freePorts(1);
     const report = await doctor(`http://127.0.0.1:${port}`, []);

@@ -52,10 +52,10 @@ const OPTIONS = {
     value: "HOST:PORT,…",
     help: "call these servers instead of those of a service in etcd",
   },
-  "call-timeout": { type: "string", value: "DURATION", help: "how long a call may take", default: "10s" },
   ...OUTPUT_OPTIONS,
   ...SERVER_OPTIONS,
   ...ETCD_OPTIONS,
+  timeout: { type: "string", value: "DURATION", help: "how long a call, and etcd, may take to answer", default: "10s" },
 } as const;
 
 type CallContext = Context<typeof OPTIONS>;
@@ -95,7 +95,11 @@ export const call: Command = defineCommand({
   ],
   async run(context) {
     const { options, signal } = context, { target, name } = whatToCall(context);
-    const limits: CallLimits = { signal, timeoutMs: duration(context, "call-timeout"), headers: headersOf(context) };
+    const limits: CallLimits = {
+      signal,
+      timeoutMs: durationMs(["--timeout", options.timeout], { least: 1 }),
+      headers: headersOf(context),
+    };
     const calls = wholeNumber(["-n", options.calls], { least: 1, most: MOST_CALLS });
     const atOnce = wholeNumber(["-c", options.concurrency], { least: 1, most: MOST_AT_ONCE });
     const settings = {
@@ -222,10 +226,6 @@ function headersOf({ options: { header } }: CallContext): Headers {
     }
   }
   return headers;
-}
-
-function duration({ options, sources }: CallContext, name: "call-timeout"): number {
-  return durationMs([sources[name] ?? `--${name}`, options[name]], { least: 1 });
 }
 
 function sayError(context: CallContext, error: ConnectError): void {

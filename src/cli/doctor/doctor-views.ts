@@ -1,3 +1,4 @@
+import { shownText } from "../../shown-text.ts";
 import type { View } from "../output.ts";
 import type { ProbedEndpoint } from "./endpoint-probes.ts";
 import type { EtcdMember } from "./etcd-members.ts";
@@ -20,7 +21,7 @@ export const MEMBERS: View<EtcdMember> = {
   name: ({ endpoint }) => endpoint.address,
   json: ({ endpoint, trouble, status, clockAheadMs }) => ({
     address: endpoint.address,
-    ...trouble !== undefined && { trouble: trouble.kind, error: trouble.text },
+    ...trouble !== undefined && { trouble: trouble.kind, error: shownText(trouble.text) },
     ...status !== undefined && {
       version: status.version,
       memberId: status.memberId.toString(16),
@@ -55,11 +56,11 @@ export const PROBED: View<ProbedEndpoint> = {
   ],
   name: ({ endpoint }) => endpoint.address,
   json: ({ endpoint, services, trouble, greeting, look, health }) => {
-    const { incarnation: _, ...attributes } = endpoint;
+    const { incarnation: _, metadata: __, ...attributes } = endpoint;
     return {
       ...attributes,
       services,
-      ...trouble !== undefined && { trouble: trouble.kind, error: trouble.text },
+      ...trouble !== undefined && { trouble: trouble.kind, error: shownText(trouble.text) },
       ...greeting !== undefined && {
         connectMs: rounded(greeting.connectMs),
         pingMs: rounded(greeting.pingMs),

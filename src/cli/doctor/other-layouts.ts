@@ -3,7 +3,7 @@ import { keyText, valueText } from "../../etcd/watch/entries.ts";
 import { nearest } from "../../option.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
 import { shownText } from "../../shown-text.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding, Severity } from "./finding.ts";
 import { type RecognisedEntry, recogniseEntry } from "./recognised-layout.ts";
 
 /** What was looked for, and what there is. */
@@ -28,9 +28,10 @@ export function otherLayouts(keys: KeysElsewhere): readonly Finding[] {
   const groups = [...grouped(keys).values()];
   const missing = nothing ? [nothingFound(keys, groups.length > 0)] : [];
   if (all === undefined) return missing;
-  // What else is in etcd matters only if what was looked for is not there, or is there as well.
-  const relevant = groups.filter(({ services }) => service === undefined ? nothing : nothing || services.has(service));
-  return [...missing, ...relevant.map((group) => elsewhere(group, nothing))];
+  // What else is in etcd matters if what was looked for is not there, or is there as well.
+  const relevant = groups.filter(({ services }) => service === undefined || nothing || services.has(service));
+  const severity = nothing ? "error" : service === undefined ? "note" : "warning";
+  return [...missing, ...relevant.map((group) => elsewhere(group, severity))];
 }
 
 /** Entries that one layout with one prefix reads. */
@@ -74,7 +75,7 @@ function isSeen(layout: Layout, key: string, value: string, service: string | un
   }
 }
 
-function elsewhere({ entry, services, keys }: Group, nothing: boolean): Finding {
+function elsewhere({ entry, services, keys }: Group, severity: Severity): Finding {
   const { layout, prefix, writer } = entry;
   const flags = `--layout ${layout}${prefix === undefined ? "" : ` --prefix ${shownText(prefix)}`}`;
   const option = prefix === undefined ? "" : `{ prefix: ${JSON.stringify(shownText(prefix))} }`;
@@ -82,8 +83,8 @@ function elsewhere({ entry, services, keys }: Group, nothing: boolean): Finding 
   const more = services.size > MOST_NAMED ? ` and ${services.size - MOST_NAMED} more` : "";
   const below = prefix === undefined ? "" : ` below ${shownText(prefix)}`;
   return {
-    severity: nothing ? "error" : "warning",
-    what: nothing
+    severity,
+    what: severity !== "warning"
       ? `there are keys of the layout ${layout}${below}, as ${writer} writes them`
       : `the service is also registered in the layout ${layout}${below}: this layout's clients don't see those servers`,
     where: `${keys} ${keys === 1 ? "key" : "keys"} of ${names}${more}`,
