@@ -17,6 +17,11 @@ export interface CallCounter {
   failed: number;
 }
 
+/** Counts from 0. */
+export function newCounter(): CallCounter {
+  return { started: 0, succeeded: 0, failed: 0 };
+}
+
 /** How many streams a connection of HTTP/2 has had. Each call is one. */
 export interface StreamCounts extends CallCounts {
   /** Streams that have begun and not ended. */

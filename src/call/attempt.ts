@@ -196,6 +196,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const { outcomes } = env.balancer;
     env.throttle?.ended(this.method, error);
     if (error === undefined) {
+      env.calls.succeeded++;
       env.settings.throttle?.succeeded();
       if (this.record === undefined) return;
     }

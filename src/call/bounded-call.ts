@@ -4,7 +4,7 @@ import { MAX_DELAY_MS } from "../time/clock.ts";
 import type { CallEnvironment } from "./environment.ts";
 import { rememberFailure } from "./failed-call.ts";
 import { callFailure, codeOf } from "./failure.ts";
-import type { FailedAttempts } from "./failed-attempts.ts";
+import { FailedAttempts } from "./failed-attempts.ts";
 import { ObservedCall } from "./observed-call.ts";
 import { balanceKey, type BalanceSettings } from "./options.ts";
 import type { MethodSettings } from "./settings.ts";
@@ -133,7 +133,8 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
 
   /** The call begins: notifies its observers. From here on, `over` must follow. */
   protected observe(): void {
-    const { callObservers } = this.env;
+    const { calls, callObservers } = this.env;
+    calls.started++;
     if (callObservers === undefined) return;
     this.observed = ObservedCall.start(this, callObservers);
     if (this.madeHeader !== undefined) this.headerInit = this.madeHeader;
@@ -141,7 +142,12 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
 
   /** The call has ended, with the error for its caller if it failed. Only the first end counts. */
   over(error: unknown): void {
-    if (error !== undefined) rememberFailure(error, this.method, this.failures?.list ?? [], this.env.balancer);
+    if (error !== undefined) {
+      const failures = this.failures ??= new FailedAttempts();
+      if (!failures.final) this.env.calls.failed++;
+      failures.final = true;
+      rememberFailure(error, this.method, failures.list, this.env.balancer);
+    }
     this.observed?.end(error, this.number);
   }
 

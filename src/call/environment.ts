@@ -1,4 +1,5 @@
 import type { PickerSource } from "../balancer/picker-source.ts";
+import type { CallCounter } from "../snapshot.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Attempt, CallObserver } from "./observer.ts";
 import type { Settings } from "./settings.ts";
@@ -20,4 +21,6 @@ export interface CallEnvironment {
   readonly observers: readonly CallObserver[] | undefined;
   /** The observers of calls. Undefined: there are none. */
   readonly callObservers: readonly CallObserver[] | undefined;
+  /** How many calls there were. */
+  readonly calls: CallCounter;
 }

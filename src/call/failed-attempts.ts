@@ -29,6 +29,8 @@ export class FailedAttempts {
   beside = 0;
   /** Whether the most recent pick skipped a connection because of them. */
   skipped = false;
+  /** Whether the call has failed, too. */
+  final = false;
   #excluded: Set<Connection> | undefined;
   #backoff: Backoff | undefined;
 

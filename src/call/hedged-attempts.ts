@@ -65,6 +65,7 @@ class AttemptInFlight<A> implements HedgedAttempt<A> {
   answered(answer: A): void {
     this.attempt.ended("answered", undefined, answer as WithTrailer | undefined);
     if (this.wins()) this.#all.over();
+    else this.#all.answeredLate();
   }
 
   wins(): boolean {
@@ -176,6 +177,11 @@ export class HedgedAttempts<A> {
       // The call goes on without it.
       return undefined;
     }
+  }
+
+  /** An attempt succeeded whose call had ended: that is no call that succeeded. */
+  answeredLate(): void {
+    this.#call.env.calls.succeeded--;
   }
 
   /** The call was answered. */

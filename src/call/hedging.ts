@@ -9,6 +9,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { Connection } from "../connection/connection.ts";
 import type { UnaryEndListener } from "../connection/end-reporting.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
+import type { CallCounter } from "../snapshot.ts";
 import type { Clock } from "../time/clock.ts";
 import type { FailedAttempts } from "./failed-attempts.ts";
 import type { WithTrailer } from "./record.ts";
@@ -35,7 +36,7 @@ export interface CallHedging {
 /** What hedging needs from a call. */
 export interface HedgedCall<A> {
   readonly method: DescMethod;
-  readonly env: { readonly clock: Clock; readonly balancer: { readonly panic: boolean } };
+  readonly env: { readonly clock: Clock; readonly calls: CallCounter; readonly balancer: { readonly panic: boolean } };
   /** What it tried so far. */
   readonly tried: FailedAttempts;
   /** Whether it avoids a connection. */

@@ -12,6 +12,7 @@ import type { MakeConnection } from "../connection/make-connection.ts";
 import { ejectOutliers } from "../health/outliers.ts";
 import { givenOf } from "../option.ts";
 import { defaultPolicy } from "../policy/default-policy.ts";
+import { newCounter } from "../snapshot.ts";
 import { systemClock } from "../time/clock.ts";
 import { interceptedCalls } from "./intercepted.ts";
 import { BACKOFF, type BalancedTransportOptions } from "./options.ts";
@@ -58,6 +59,7 @@ export function callEnvironment(options: CallOptions, balancer: PickerSource): C
     onAttempt: options.onAttempt,
     observers: having(observers, "attemptStarted"),
     callObservers: having(observers, "callStarted"),
+    calls: newCounter(),
   };
 }
 

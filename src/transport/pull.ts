@@ -9,6 +9,7 @@ import { checkOptions, type Checks, milliseconds, quoted } from "../option.ts";
 import { checkPolicy } from "../policy/check-policy.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
+import { newCounter } from "../snapshot.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { type BalancedTransportOptions, resolverWith, TRANSPORT } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
@@ -117,12 +118,12 @@ function transportOver(
       const own = new PulledSource(balancer, chooser, (promise) => ctx.waitUntil(promise));
       return callsOf({ ...env, balancer: own }, interceptors);
     },
-    snapshot: () => snapshotOf(source, env.clock),
+    snapshot: () => snapshotOf(source, env),
     recorder,
     withPolicy(policy) {
       checkPolicy(policy);
       const other = new PulledSource(balancer, balancer.chooserOf(policy));
-      return transportOver(other, { ...env, balancer: other }, options);
+      return transportOver(other, { ...env, balancer: other, calls: newCounter() }, options);
     },
     subscribe: (listener) => balancer.subscribe(listener),
     async close(graceMs = 0) {

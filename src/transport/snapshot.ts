@@ -1,5 +1,6 @@
 import type { Balancer } from "../balancer/balancer.ts";
 import type { BalancerSource } from "../balancer/balancer-source.ts";
+import type { CallEnvironment } from "../call/environment.ts";
 import type { Health } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import type { ConnectivityState } from "../connectivity.ts";
@@ -9,7 +10,7 @@ import { Ejected } from "../health/ejected.ts";
 import { guarded } from "../listener.ts";
 import type { PolicySnapshot } from "../policy/policy.ts";
 import type { Staleness } from "../resolver/resolver.ts";
-import type { SocketSnapshot } from "../snapshot.ts";
+import type { CallCounts, SocketSnapshot } from "../snapshot.ts";
 import type { Clock } from "../time/clock.ts";
 
 /**
@@ -26,6 +27,8 @@ export interface TransportSnapshot {
    * or there are none. `idle` before the first call and after a long time without calls. gRPC's channel state.
    */
   readonly state: ConnectivityState;
+  /** Its calls, whatever their number of attempts; those of transports from `withPolicy` are their own. */
+  readonly calls: CallCounts;
   /** In address order. Undefined while the endpoints are unknown. */
   readonly endpoints: readonly EndpointSnapshot[] | undefined;
   /** Set while the source of endpoints can't be reached. */
@@ -92,7 +95,10 @@ export interface OpeningCounts {
 }
 
 /** Takes a snapshot of a balancer, with what the policy of one transport knows. */
-export function snapshotOf(source: BalancerSource<Balancer>, clock: Clock): TransportSnapshot {
+export function snapshotOf(
+  source: BalancerSource<Balancer>,
+  { calls, clock }: Pick<CallEnvironment, "calls" | "clock">,
+): TransportSnapshot {
   const { balancer, chooser } = source;
   const { target, knowledge, pool, stale, waiting, panic } = balancer;
   const endpoints = knowledge === "unknown" ? undefined : pool.connections.map((connection) => ({
@@ -117,6 +123,7 @@ export function snapshotOf(source: BalancerSource<Balancer>, clock: Clock): Tran
     target,
     nowMs: clock.now(),
     state: source.closed ? "shutdown" : stateOf(balancer),
+    calls: { ...calls },
     endpoints,
     stale,
     waiting,

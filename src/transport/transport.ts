@@ -7,6 +7,7 @@ import type { FlightRecorder } from "../observe/recorder/flight-recorder.ts";
 import { checkOptions } from "../option.ts";
 import { checkPolicy } from "../policy/check-policy.ts";
 import type { Policy } from "../policy/policy.ts";
+import { newCounter } from "../snapshot.ts";
 import { TIMERS_BELONG_TO_REQUESTS } from "../time/clock.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
@@ -89,13 +90,13 @@ function transportOver(
   return {
     ...TIMERS_BELONG_TO_REQUESTS ? checkedCalls(calls, balancer) : calls,
     connect: (connectOptions = {}) => connect(source, env.clock, env.waitTimeoutMs, connectOptions),
-    snapshot: () => snapshotOf(source, env.clock),
+    snapshot: () => snapshotOf(source, env),
     recorder: options.recorder,
     subscribe: (listener) => balancer.subscribe(listener),
     withPolicy(policy) {
       checkPolicy(policy);
       const other = new WatchedSource(balancer, balancer.chooserOf(policy));
-      return transportOver(other, { ...env, balancer: other }, options);
+      return transportOver(other, { ...env, balancer: other, calls: newCounter() }, options);
     },
     async close(graceMs = 0) {
       checkGrace(graceMs);

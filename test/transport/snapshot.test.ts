@@ -166,7 +166,7 @@ describe("a transport's snapshot", () => {
     const { transport, ready } = balanced();
     await ready();
     const json = JSON.parse(JSON.stringify(transport.snapshot()));
-    assert.deepEqual(Object.keys(json).sort(), ["endpoints", "nowMs", "panic", "state", "target", "waiting"]);
+    assert.deepEqual(Object.keys(json).sort(), ["calls", "endpoints", "nowMs", "panic", "state", "target", "waiting"]);
     assert.deepEqual(Object.keys(json.endpoints[0]).sort(), [
       "available",
       "endpoint",

@@ -2,7 +2,7 @@ import type { ContextValues } from "@connectrpc/connect";
 import type { Peer } from "../../http2/server/peer.ts";
 import { type Clock, systemClock } from "../../time/clock.ts";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import type { CallCounter } from "../../snapshot.ts";
+import { type CallCounter, newCounter } from "../../snapshot.ts";
 import { Cors } from "./cors.ts";
 import { type ErrorReport, errorReport } from "./error-report.ts";
 import type { Observers } from "./observed-call.ts";
@@ -24,7 +24,7 @@ export class Services {
   /** Undefined: nobody observes calls. */
   readonly observers: Observers | undefined;
   /** How many calls there were. */
-  readonly calls: CallCounter = { started: 0, succeeded: 0, failed: 0 };
+  readonly calls: CallCounter = newCounter();
   readonly #cors: Cors | undefined;
 
   /** @throws TypeError or RangeError for an invalid option of a service, and whatever `routes` throws */

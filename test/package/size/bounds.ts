@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 30_700, allBytes: 38_200 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 28_900, allBytes: 36_500 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 36_400, allBytes: 57_400 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 64_700, allBytes: 93_000 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 82_600, allBytes: 110_800 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 30_800, allBytes: 38_200 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 28_900, allBytes: 36_600 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 36_500, allBytes: 57_500 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 64_800, allBytes: 93_100 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 82_700, allBytes: 110_900 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 53_200,
-    allBytes: 74_200,
+    ownBytes: 53_300,
+    allBytes: 74_300,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 67_600,
-    allBytes: 87_000,
+    ownBytes: 67_700,
+    allBytes: 87_100,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 84_400,
-    allBytes: 105_800,
+    ownBytes: 84_500,
+    allBytes: 105_900,
   },
 ];
