@@ -7,6 +7,7 @@ import type { AttemptStart } from "../../src/call/observer.ts";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
 import type { Picker } from "../../src/policy/policy.ts";
+import { newCounter } from "../../src/snapshot.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** An attempt on a connection that notes what it is told. */
@@ -32,6 +33,7 @@ function setUp(options: { retried?: number; grpc?: boolean; env?: object; done?:
       clock,
       settings: { throttle: undefined },
       balancer: { hasRoom: (one: unknown) => void rooms.push(one) },
+      calls: newCounter(),
       ...options.env,
     },
     settings: undefined,

@@ -8,6 +8,7 @@ import { FailedAttempts } from "../../src/call/failed-attempts.ts";
 import type { MethodSettings } from "../../src/call/settings.ts";
 import type { Connection } from "../../src/connection/connection.ts";
 import { MAX_DELAY_MS } from "../../src/time/clock.ts";
+import { newCounter } from "../../src/snapshot.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const method = Simple.method.route;
@@ -17,7 +18,7 @@ function setUp(settings: Partial<MethodSettings> = {}) {
   const clock = new ManualClock();
   const balancer = { config: undefined, closed: false, describe: () => "users has no endpoints" };
   const of = () => ({ maxTimeoutMs: Infinity, ...settings }) as MethodSettings;
-  const env = { clock, balancer, settings: { of } } as unknown as CallEnvironment;
+  const env = { clock, balancer, settings: { of }, calls: newCounter() } as unknown as CallEnvironment;
   const make = (timeoutMs?: number | null, signal?: AbortSignal) =>
     new BoundedCall(env, method, signal, timeoutMs as number | undefined, { a: "1" }, undefined);
   return { clock, balancer, env, make };
@@ -124,7 +125,12 @@ describe("the bounds of a call that began before the config was known", () => {
     const clock = new ManualClock();
     let settings = { timeoutMs: 50, maxTimeoutMs: Infinity } as MethodSettings;
     const balancer: { config: object | "unknown"; closed: boolean } = { config: "unknown", closed: false };
-    const env = { clock, balancer, settings: { of: () => settings } } as unknown as CallEnvironment;
+    const env = {
+      clock,
+      balancer,
+      settings: { of: () => settings },
+      calls: newCounter(),
+    } as unknown as CallEnvironment;
     const call = new OpenCall(env, method, undefined, timeoutMs, undefined, undefined);
     const configure = (next?: Partial<MethodSettings>) => {
       balancer.config = {};

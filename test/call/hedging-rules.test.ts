@@ -8,6 +8,7 @@ import { HedgedAttempts, type HedgingPolicy } from "../../src/call/hedged-attemp
 import type { HedgedAttempt, HedgedCall } from "../../src/call/hedging.ts";
 import type { Connection } from "../../src/connection/connection.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
+import { newCounter } from "../../src/snapshot.ts";
 import { failureOf } from "../support/balanced.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
@@ -54,7 +55,7 @@ function setUp({ delayMs = 100, beside, signal }: SetUp = {}) {
   };
   const call = {
     method: Simple.method.route,
-    env: { clock, balancer: { panic: false } },
+    env: { clock, balancer: { panic: false }, calls: newCounter() },
     tried: new FailedAttempts(),
     excluded: () => false,
     checkTime() {},

@@ -7,6 +7,7 @@ import { Settings } from "../../src/call/settings.ts";
 import { StreamCall } from "../../src/call/stream-call.ts";
 import { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
 import { type AttemptEnd, markAttempt } from "../../src/connection/mark.ts";
+import { newCounter } from "../../src/snapshot.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const method = Simple.method.routeBidiStream;
@@ -43,7 +44,14 @@ function setUp(
   };
   const random = () => 0;
   const settings = new Settings({ clock, random });
-  const env = { clock, random, balancer, settings, waitTimeoutMs: 10_000 } as unknown as CallEnvironment;
+  const env = {
+    clock,
+    random,
+    balancer,
+    settings,
+    waitTimeoutMs: 10_000,
+    calls: newCounter(),
+  } as unknown as CallEnvironment;
   const call = new StreamCall(env, method, undefined, 100, undefined, input, undefined);
   return { call, requests: () => requests! };
 }

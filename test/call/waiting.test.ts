@@ -274,8 +274,10 @@ describe("a balanced transport", () => {
     clock.now = () => (times++, now());
     const { transport } = balanced({ clock, random: () => (randoms++, 0) });
     await settled();
-    transport.snapshot();
     assert.deepEqual([randoms, times, clock.pending], [0, 0, []]);
+    // A snapshot says when it was taken.
+    transport.snapshot();
+    assert.deepEqual([randoms, times, clock.pending], [0, 1, []]);
   });
 
   it("ends a call with the transport's own timeout where it brings none", async () => {
