@@ -24,6 +24,7 @@ const gateway: Rule = {
 };
 const entry: Rule = { kind: "tried", by: "test/docs/layouts.test.ts" };
 const explained: Rule = { kind: "shown", as: "what examples/explain.ts prints, which test/docs compares" };
+const commanded: Rule = { kind: "shown", as: "what examples/cli.ts prints, which test/docs compares" };
 
 /** By page and heading, or by page for all of its blocks that have no rule of their own. */
 export const RULES: Readonly<Record<string, Rule>> = {
@@ -36,6 +37,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "README.md: Run them (1)": readme,
   "README.md: Run them (2)": readme,
   "docs/architecture.md": diagram,
+  "docs/cli.md": commanded,
   "docs/custom-policy.md: (top)": { kind: "tried", by: "test/docs/custom-policy.test.ts" },
   "docs/custom-policy.md: Its test": { kind: "tried", by: "test/docs/custom-policy.test.ts" },
   "docs/durable-object.md: (top) (2)": { kind: "shown", as: "a Worker's configuration" },
