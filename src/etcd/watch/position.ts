@@ -1,13 +1,25 @@
 import type { ResponseHeader, WatchResponse } from "../driver/driver.ts";
 import { Relist } from "./relist.ts";
 
-/** The range of keys with a prefix, as etcd encodes it: up to the first key without the prefix. */
-export function keyRange(prefix: string): { readonly key: Uint8Array; readonly rangeEnd: Uint8Array } {
+/** A range of keys, as etcd encodes it: the first one, and the first one after the range. */
+export interface KeyRange {
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+}
+
+/** The range of keys with a prefix: up to the first key without the prefix. */
+export function keyRange(prefix: string): KeyRange {
   const key = new TextEncoder().encode(prefix);
   // A prefix ends with "/", so its last byte can always be incremented.
   const rangeEnd = key.slice();
   rangeEnd[rangeEnd.length - 1]! += 1;
   return { key, rangeEnd };
+}
+
+/** The range of one key. */
+export function onlyKey(name: string): KeyRange {
+  const key = new TextEncoder().encode(name);
+  return { key, rangeEnd: new Uint8Array([...key, 0]) };
 }
 
 /** A watch's position in etcd's history, and which history it is. */

@@ -1,60 +1,21 @@
-import { asError, textOf } from "../../error-text.ts";
+import { textOf } from "../../error-text.ts";
 import { emit } from "../../listener.ts";
 import type { RegistryEvent } from "../../registry/event.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
 import type { WatchSnapshot } from "../../registry/snapshot.ts";
-import { LatestValue } from "../../resolver/latest-value.ts";
-import type { Resolution, Staleness } from "../../resolver/resolver.ts";
+import type { Resolution } from "../../resolver/resolver.ts";
 import { shownText } from "../../shown-text.ts";
-import { sleep } from "../../time/backoff.ts";
-import type { EtcdClient } from "../client/client.ts";
-import type { Cursor } from "../client/cursor.ts";
-import { Pace } from "../client/pace.ts";
-import { WatchTimeout } from "../driver/failure.ts";
+import type { KeyValue, WatchEvent } from "../driver/driver.ts";
 import { Entries } from "./entries.ts";
-import { keyRange, Position } from "./position.ts";
-import { Relist } from "./relist.ts";
-import type { OpenWatch, WatchStreams } from "./watch-streams.ts";
+import { keyRange } from "./position.ts";
+import { type Known, RangeWatch } from "./range-watch.ts";
+import type { WatchStreams } from "./watch-streams.ts";
 
-/**
- * The delay before the list is read again after a cut, in milliseconds: random in this range, to spread the load on
- * etcd.
- */
-const DOUBTED_MS = { least: 1_000, most: 5_000 } as const;
-/** The delay before the list is read again behind a proxy, which may silently lose watches, in milliseconds. */
-const PROXIED_MS = { least: 30_000, most: 60_000 } as const;
-
-/**
- * One service's set of endpoints, kept up to date while it has consumers: lists, watches from the list's revision + 1,
- * and after a cut resumes where the watch was.
- *
- * Every failure leads to one of three actions: list again (the history is gone, or is another), watch again on another
- * etcd endpoint, or wait for long (the user was refused). Meanwhile the last set remains, marked as stale.
- */
-export class ServiceWatch {
-  readonly #client: EtcdClient;
-  readonly #streams: WatchStreams;
+/** One service's set of endpoints, kept up to date while it has consumers. */
+export class ServiceWatch extends RangeWatch<Resolution> {
   readonly #service: string;
-  readonly #range: ReturnType<typeof keyRange>;
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
   readonly #entries: Entries;
-  readonly #pace: Pace;
-  readonly #position = new Position();
-  readonly #stop = new AbortController();
-  readonly #latest: LatestValue<Resolution>;
-  #cursor: Cursor | undefined;
-  #started = false;
-  #listed = false;
-  /** The set has changed, or was never delivered. It is not delivered between the fragments of one response. */
-  #unpublished = true;
-  /**
-   * The list must be read again soon. Either the watch was cut since the last list, and etcd may have been restored or
-   * wiped meanwhile, which its headers can't show once its revision is past ours again; or the watch goes through a
-   * proxy.
-   */
-  #doubted = false;
-  #stale: Staleness | undefined;
-  #ask: (() => void) | undefined;
 
   /** Calls `onIdle` when its last consumer has gone; it has then stopped for good. */
   constructor(
@@ -64,147 +25,49 @@ export class ServiceWatch {
     onEvent: ((event: RegistryEvent) => void) | undefined,
     onIdle: () => void,
   ) {
-    this.#client = streams.client;
-    this.#streams = streams;
+    super(streams, keyRange(layout.prefix(service)), onIdle);
     this.#service = service;
-    this.#range = keyRange(layout.prefix(service));
     this.#onEvent = onEvent;
     this.#entries = new Entries(layout, service, (key, cause) => {
       emit(onEvent, { type: "value-skipped", service, key, cause });
     });
-    this.#pace = new Pace(streams.client);
-    this.#latest = new LatestValue(() => this.#resolution(), (consumers) => {
-      if (consumers > 0) return this.#start();
-      this.#stop.abort();
-      onIdle();
-    });
-  }
-
-  consume(signal: AbortSignal): AsyncIterable<Resolution> {
-    return this.#latest.consume(signal);
-  }
-
-  /** Probes now whether the watch is alive, if it is open. Otherwise the next attempt is never far off. */
-  refresh(): void {
-    this.#ask?.();
   }
 
   snapshot(): WatchSnapshot {
-    const stale = this.#stale;
+    const { listed, stale } = this.known;
     return {
       service: this.#service,
-      endpoints: this.#listed ? this.#entries.endpoints.length : undefined,
+      endpoints: listed ? this.#entries.endpoints.length : undefined,
       stale: stale && { sinceMs: stale.sinceMs, cause: shownText(textOf(stale.cause)) },
     };
   }
 
-  /** Ends it for all consumers, which keep the last set, marked as stale. */
-  close(cause: Error): void {
-    this.#stop.abort();
-    this.#becomeStale(cause);
-    this.#latest.end();
+  protected replace(kvs: readonly KeyValue[]): boolean {
+    return this.#entries.replace(kvs);
   }
 
-  #start(): void {
-    if (this.#started) return;
-    this.#started = true;
-    void this.#run(this.#stop.signal);
+  protected apply(events: readonly WatchEvent[]): boolean {
+    return this.#entries.apply(events);
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        const cursor = this.#cursor ??= this.#client.cursor();
-        if (this.#position.next === undefined) await this.#list(cursor, signal);
-        await this.#watch(cursor, signal);
-      } catch (error) {
-        if (!signal.aborted) await this.#recover(error, signal);
-      }
-    }
+  protected read({ listed, stale }: Known): Resolution {
+    const endpoints = listed ? this.#entries.endpoints : undefined;
+    return stale === undefined ? { endpoints } : { endpoints, stale };
   }
 
-  async #list(cursor: Cursor, signal: AbortSignal): Promise<void> {
-    const { header, kvs } = await this.#client.unary(
-      cursor,
-      signal,
-      (context) => this.#client.driver.range(this.#range, context),
-    );
-    signal.throwIfAborted();
-    this.#position.list(header);
-    this.#doubted = false;
-    this.#unpublished = this.#entries.replace(kvs) || this.#unpublished;
-    this.#listed = true;
-    this.#becomeFresh();
-    this.#publish();
-  }
-
-  /** Returns when the watch has to be recreated as planned; throws when it was cut. */
-  async #watch(cursor: Cursor, signal: AbortSignal): Promise<void> {
-    await this.#streams.read(cursor, signal, {
-      request: { ...this.#range, startRevision: this.#position.next as bigint },
-      onOpen: (watch) => this.#opened(watch),
-      onResponse: (response) => {
-        this.#position.check(response);
-        this.#unpublished = this.#entries.apply(response.events) || this.#unpublished;
-        this.#position.advance(response);
-        if (!response.fragment) this.#publish();
-      },
-    });
-    if (this.#doubted) this.#position.forget();
-  }
-
-  /** Returns how long the watch should live, in milliseconds: until the list must be read again, or indefinitely. */
-  #opened({ direct, ask }: OpenWatch): number {
-    this.#becomeFresh();
-    this.#ask = ask;
-    const { least, most } = this.#doubted ? DOUBTED_MS : PROXIED_MS;
-    this.#doubted ||= !direct;
-    return this.#doubted ? least + (most - least) * this.#client.random() : Infinity;
-  }
-
-  async #recover(thrown: unknown, signal: AbortSignal): Promise<void> {
-    const cause = asError(thrown);
-    let retryInMs: number;
-    if (thrown instanceof Relist) {
-      this.#position.forget();
-      retryInMs = this.#pace.startOver();
-    } else {
-      this.#becomeStale(cause);
-      this.#doubted = true;
-      // If watches can't be created there, each attempt can still get the set from a list.
-      if (thrown instanceof WatchTimeout) this.#position.forget();
-      this.#cursor?.next();
-      const retry = this.#pace.failed(thrown);
-      retryInMs = retry.inMs;
-      if (retry.refused) emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
-    }
-    emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });
-    await sleep(this.#client.clock, retryInMs, signal);
-  }
-
-  #publish(): void {
-    if (!this.#unpublished) return;
-    this.#unpublished = false;
-    this.#latest.changed();
-  }
-
-  #resolution(): Resolution {
-    const endpoints = this.#listed ? this.#entries.endpoints : undefined;
-    return this.#stale === undefined ? { endpoints } : { endpoints, stale: this.#stale };
-  }
-
-  #becomeStale(cause: Error): void {
-    if (this.#stale !== undefined) return;
-    this.#stale = { sinceMs: this.#client.clock.now(), cause };
+  protected staled(cause: Error): void {
     emit(this.#onEvent, { type: "set-stale", service: this.#service, cause });
-    this.#latest.changed();
   }
 
-  #becomeFresh(): void {
-    this.#pace.succeeded();
-    if (this.#stale === undefined) return;
-    this.#stale = undefined;
+  protected freshened(): void {
     emit(this.#onEvent, { type: "set-fresh", service: this.#service, endpoints: this.#entries.endpoints.length });
-    this.#latest.changed();
+  }
+
+  protected refused(cause: Error, retryInMs: number): void {
+    emit(this.#onEvent, { type: "auth-refused", service: this.#service, cause, retryInMs });
+  }
+
+  protected restarted(cause: Error, retryInMs: number): void {
+    emit(this.#onEvent, { type: "watch-restarted", service: this.#service, cause, retryInMs });
   }
 }
