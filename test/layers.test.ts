@@ -42,7 +42,6 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
   "src/raw-method.ts": [],
   "src/fetcher.ts": [],
   "src/hash": [],
-  "src/resolver": ["src/time", "src/option.ts", "src/endpoint.ts", "src/error-text.ts", "src/hash"],
   "src/connection": [
     "src/time",
     "src/option.ts",
@@ -63,6 +62,7 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
     "src/connection",
     "gen/xds",
   ],
+  "src/resolver": ["src/time", "src/option.ts", "src/endpoint.ts", "src/error-text.ts", "src/hash", "src/policy"],
   "src/health": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/connection", "gen/grpc"],
   "src/balancer": ABOVE,
   "src/call": ABOVE,
@@ -73,7 +73,15 @@ const CORE: Record<string, readonly string[] | typeof ABOVE> = {
 
 /** The other branches, and which of the folders each may import from. */
 const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
-  "src/service-config": ["src/option.ts", "src/resolver", "src/policy", "src/health", "src/call"],
+  "src/service-config": [
+    "src/time",
+    "src/error-text.ts",
+    "src/option.ts",
+    "src/resolver",
+    "src/policy",
+    "src/health",
+    "src/call",
+  ],
   "src/registry": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver"],
   "src/registry/layout": ["src/option.ts", "src/endpoint.ts", "src/registry"],
   "src/etcd": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver", "src/registry"],

@@ -71,7 +71,7 @@ export abstract class Balancer implements ReadListener {
   /** When a ready connection was last lost or removed. */
   #lostReadyMs = -Infinity;
   #closed = false;
-  readonly #configOf: (config: ServiceConfig | undefined) => ServiceConfig | undefined;
+  readonly #configOf: (config: Resolution["config"]) => ServiceConfig | undefined;
   readonly #health: HealthHost;
   readonly #choosers: Choosers;
   readonly #listeners = new Set<(event: BalancerEvent) => void>();
@@ -165,7 +165,8 @@ export abstract class Balancer implements ReadListener {
     if (endpoints === undefined) return this.#failIfHopeless();
     this.leftOut = leftOut;
     this.knowledge = "known";
-    this.config = this.#configOf(config);
+    const valid = this.config = this.#configOf(config);
+    this.chooser.use(valid?.policy ?? this.options.policy);
     this.pool.update(endpoints);
   }
 

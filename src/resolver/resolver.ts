@@ -25,10 +25,11 @@ export interface Resolution {
    */
   readonly stale?: Staleness;
   /**
-   * What the source says about the service's calls, as of now: undefined if it says nothing, or no longer. An invalid
-   * config is skipped and reported (the event `config-skipped`), and the last valid one stays in use.
+   * What the source says about the service's calls, as of now: undefined if it says nothing, or no longer; an Error if
+   * what it says can't be read. An invalid config is skipped and reported (the event `config-skipped`), and the last
+   * valid one stays in use.
    */
-  readonly config?: ServiceConfig | undefined;
+  readonly config?: ServiceConfig | Error | undefined;
 }
 
 /** Since when and why a set is not fresh. */

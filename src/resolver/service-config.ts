@@ -13,6 +13,7 @@ import {
   or,
   wholeNumber,
 } from "../option.ts";
+import type { Policy } from "../policy/policy.ts";
 
 /**
  * What a service's owner says about its calls: gRPC's service config, as types. A resolver may yield one with each
@@ -47,6 +48,12 @@ export interface ServiceConfig {
    * starts with the share of tokens that the previous one had left. gRPC: `retryThrottling`.
    */
   readonly retryBudget?: RetryBudget;
+  /**
+   * How a connection is chosen for each call. Calls go on while one policy replaces another: the new one takes over when
+   * a connection that it wants is ready. Transports from `withPolicy` keep their own. Defaults to the transport's
+   * `policy`. gRPC: `loadBalancingConfig`.
+   */
+  readonly policy?: Policy;
   /**
    * Whether it is from a place that others can write to. Then its timeouts only shorten `defaultTimeoutMs`, too;
    * `retry` and `hedging` apply only to methods that the schema marks as `IDEMPOTENT` or `NO_SIDE_EFFECTS` (or that the
@@ -178,11 +185,12 @@ const CONFIG: Checks<ServiceConfig> = {
     methodConfig,
   ),
   retryBudget: group("an object, { maxTokens, tokenRatio }", TAKER, RETRY_BUDGET),
+  policy: makes("a policy, such as roundRobin()", (value) => typeof value === "function"),
   untrusted: flag,
 };
 
 /** The check of a {@link ServiceConfig}. */
-export const serviceConfig: Check = group("an object, { methods, retryBudget, untrusted }", TAKER, CONFIG);
+export const serviceConfig: Check = group("an object, { methods, retryBudget, policy, untrusted }", TAKER, CONFIG);
 
 /** Whether a value is the name of a method or of a service: `"proto.Simple/Route"`, `"proto.Simple"`. */
 export function isMethodName(value: unknown): boolean {
@@ -203,12 +211,13 @@ function isCode(value: unknown): boolean {
  */
 export function lastValidConfig(
   skipped: (cause: Error) => void,
-): (config: ServiceConfig | undefined) => ServiceConfig | undefined {
-  let last: ServiceConfig | undefined, valid: ServiceConfig | undefined;
+): (config: ServiceConfig | Error | undefined) => ServiceConfig | undefined {
+  let last: ServiceConfig | Error | undefined, valid: ServiceConfig | undefined;
   return (config) => {
     if (config === last) return valid;
     last = config;
     try {
+      if (config instanceof Error) throw config;
       if (config !== undefined) serviceConfig("config", config);
       valid = config;
     } catch (error) {

@@ -29,7 +29,7 @@ export function balancerOptions(
     target,
     connector: options.connector,
     makeConnection,
-    policy: options.policy ?? defaultPolicy(),
+    policy: options.policy ?? options.defaultServiceConfig?.policy ?? defaultPolicy(),
     checks: options.ejectOutliers === false
       ? options.health ?? []
       : [...options.health ?? [], ejectOutliers(options.ejectOutliers)],

@@ -39,8 +39,9 @@ export interface BalancedTransportOptions {
   /** What opens a link to an endpoint: `grpcConnector()` of `connect-lb/node`, or `transportConnector(…)`. */
   readonly connector: Connector;
   /**
-   * How a connection is chosen for each call. Defaults to `weightedRoundRobin()`: round robin, unless servers register
-   * with different weights.
+   * How a connection is chosen for each call, unless the resolver yields a config that has a policy. Defaults to that of
+   * `defaultServiceConfig`, or else to `weightedRoundRobin()`: round robin, unless servers register with different
+   * weights.
    */
   readonly policy?: Policy;
   /** Checks that hold back connections whose servers should get no calls. Defaults to none. */
