@@ -14,11 +14,11 @@
  */
 import { createGatewayDriver } from "./etcd/driver/gateway/gateway-driver.ts";
 import { parseGatewayEndpoint } from "./etcd/endpoints.ts";
+import type { EtcdRegistry } from "./etcd/etcd-registry.ts";
 import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/options.ts";
 import { createRegistryOver } from "./etcd/registry.ts";
 import { type Fetch, type Fetcher, isFetch } from "./fetcher.ts";
 import { checkOptions, type Checks, kind } from "./option.ts";
-import type { Registry } from "./registry/registry.ts";
 
 /** Options of {@link createGatewayRegistry}. */
 export interface CreateGatewayRegistryOptions extends EtcdRegistryOptions {
@@ -46,7 +46,7 @@ const OPTIONS: Checks<CreateGatewayRegistryOptions> = {
  *
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
-export function createGatewayRegistry(options: CreateGatewayRegistryOptions): Registry {
+export function createGatewayRegistry(options: CreateGatewayRegistryOptions): EtcdRegistry {
   checkOptions("createGatewayRegistry()", options, OPTIONS);
   const { fetch, random = Math.random } = options;
   return createRegistryOver(() => createGatewayDriver({ fetch, random }), options, {
@@ -56,6 +56,7 @@ export function createGatewayRegistry(options: CreateGatewayRegistryOptions): Re
 }
 
 export type { Fetch, Fetcher } from "./fetcher.ts";
+export type { EtcdRegistry } from "./etcd/etcd-registry.ts";
 export type { EtcdRegistryOptions } from "./etcd/options.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
@@ -76,3 +77,4 @@ export type {
   RenewOptions,
 } from "./registry/registry.ts";
 export type { RegistrationSnapshot, RegistrySnapshot, WatchSnapshot } from "./registry/snapshot.ts";
+export type { ServiceConfigSource, ServiceConfigText } from "./resolver/config-source.ts";

@@ -15,13 +15,13 @@
  */
 import { createConnectDriver } from "./etcd/driver/connect/connect-driver.ts";
 import { etcdLinkOptions } from "./etcd/driver/connect/link-options.ts";
+import type { EtcdRegistry } from "./etcd/etcd-registry.ts";
 import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/options.ts";
 import { createRegistryOver } from "./etcd/registry.ts";
 import type { Connector } from "./connection/link.ts";
 import { grpcConnector, type TlsSource } from "./node/grpc-connector.ts";
 import { tlsSource } from "./node/tls-options.ts";
 import { checkOptions, type Checks, makes } from "./option.ts";
-import type { Registry } from "./registry/registry.ts";
 
 /** Options of {@link createEtcdRegistry}. */
 export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
@@ -39,7 +39,7 @@ export interface CreateEtcdRegistryOptions extends EtcdRegistryOptions {
  *
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
-export function createEtcdRegistry(options: CreateEtcdRegistryOptions): Registry {
+export function createEtcdRegistry(options: CreateEtcdRegistryOptions): EtcdRegistry {
   checkOptions("createEtcdRegistry()", options, OPTIONS);
   const { tls } = options;
   if (tls !== undefined) checkTlsIsUsed(options);
@@ -60,6 +60,7 @@ function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): vo
   if (connector !== undefined) throw new TypeError("options tls and connector can't be combined");
 }
 
+export type { EtcdRegistry } from "./etcd/etcd-registry.ts";
 export type { EtcdRegistryOptions } from "./etcd/options.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
@@ -80,3 +81,4 @@ export type {
   RenewOptions,
 } from "./registry/registry.ts";
 export type { RegistrationSnapshot, RegistrySnapshot, WatchSnapshot } from "./registry/snapshot.ts";
+export type { ServiceConfigSource, ServiceConfigText } from "./resolver/config-source.ts";

@@ -18,11 +18,11 @@
 import { createEtcd3Driver } from "./etcd/driver/etcd3/etcd3-driver.ts";
 import { sourceOf } from "./etcd/driver/etcd3/client-options.ts";
 import type { Etcd3Class, Etcd3Client } from "./etcd/driver/etcd3/package.ts";
+import type { EtcdRegistry } from "./etcd/etcd-registry.ts";
 import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "./etcd/options.ts";
 import { createRegistryOver } from "./etcd/registry.ts";
 import { type Etcd3TlsOptions, grpcCredentials } from "./node/grpc-credentials.ts";
 import { anything, checkOptions, type Checks, givenOf, kind, wrongOption } from "./option.ts";
-import type { Registry } from "./registry/registry.ts";
 
 /** Options of {@link createEtcd3Registry}: where etcd is, or a client of the package that knows. */
 export type CreateEtcd3RegistryOptions = Etcd3EndpointsOptions | Etcd3ClientOptions;
@@ -68,7 +68,7 @@ const OPTIONS: Checks<AnyOptions> = {
  *
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
-export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Registry {
+export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): EtcdRegistry {
   checkOptions("createEtcd3Registry()", options as unknown as AnyOptions, OPTIONS);
   if (options.client !== undefined) {
     const { source, ...where } = sourceOf(options.client, options);
@@ -87,6 +87,7 @@ export function createEtcd3Registry(options: CreateEtcd3RegistryOptions): Regist
 }
 
 export type { Etcd3Class, Etcd3Client } from "./etcd/driver/etcd3/package.ts";
+export type { EtcdRegistry } from "./etcd/etcd-registry.ts";
 export type { EtcdRegistryOptions } from "./etcd/options.ts";
 export type { RegistryEvent } from "./registry/event.ts";
 export type { Etcd3TlsOptions } from "./node/grpc-credentials.ts";
@@ -108,3 +109,4 @@ export type {
   RenewOptions,
 } from "./registry/registry.ts";
 export type { RegistrationSnapshot, RegistrySnapshot, WatchSnapshot } from "./registry/snapshot.ts";
+export type { ServiceConfigSource, ServiceConfigText } from "./resolver/config-source.ts";

@@ -1,12 +1,15 @@
-import type { RegisterOptions, Registration, Registry } from "../registry/registry.ts";
+import type { RegisterOptions, Registration } from "../registry/registry.ts";
 import type { RegistrySnapshot } from "../registry/snapshot.ts";
 import { checkRegisterOptions } from "../registry/options.ts";
+import type { ServiceConfigText } from "../resolver/config-source.ts";
 import type { Resolution } from "../resolver/resolver.ts";
 import type { EtcdClient } from "./client/client.ts";
 import type { EtcdDriver } from "./driver/driver.ts";
+import type { EtcdRegistry } from "./etcd-registry.ts";
 import type { EtcdRegistryOptions } from "./options.ts";
 import { EtcdRegistration } from "./registration/registration.ts";
 import { type DriverTraits, RequestRegistry } from "./request-registry.ts";
+import { KeyWatch } from "./watch/key-watch.ts";
 import { ServiceWatch } from "./watch/service-watch.ts";
 import { WatchStreams } from "./watch/watch-streams.ts";
 
@@ -29,14 +32,15 @@ export function createRegistryOver(
   createDriver: () => EtcdDriver,
   options: EtcdRegistryOptions,
   traits: RegistryTraits = {},
-): Registry {
-  return new EtcdRegistry({ createDriver, ...traits }, options);
+): EtcdRegistry {
+  return new WatchingRegistry({ createDriver, ...traits }, options);
 }
 
 /** A registry that watches services and keeps servers registered. */
-class EtcdRegistry extends RequestRegistry<EtcdDriver> {
+class WatchingRegistry extends RequestRegistry<EtcdDriver> {
   readonly #aloneOnce: boolean;
   readonly #watches = new Map<string, ServiceWatch>();
+  readonly #keyWatches = new Map<string, KeyWatch>();
   readonly #registrations = new Set<EtcdRegistration>();
   #client: EtcdClient | undefined;
   #streams: WatchStreams | undefined;
@@ -74,12 +78,25 @@ class EtcdRegistry extends RequestRegistry<EtcdDriver> {
     service: string,
     signal: AbortSignal,
   ): AsyncGenerator<Resolution, void, undefined> {
-    const client = this.#open();
-    const streams = this.#streams ??= new WatchStreams(client);
+    const streams = this.#openStreams();
     let watch = this.#watches.get(service);
     if (watch === undefined) {
       watch = new ServiceWatch(streams, service, this.layout, this.onEvent, () => this.#watches.delete(service));
       this.#watches.set(service, watch);
+    }
+    yield* watch.consume(signal);
+  }
+
+  /** All consumers of a key share one watch. */
+  protected override async *watchKey(
+    key: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<ServiceConfigText, void, undefined> {
+    const streams = this.#openStreams();
+    let watch = this.#keyWatches.get(key);
+    if (watch === undefined) {
+      watch = new KeyWatch(streams, key, this.onEvent, () => this.#keyWatches.delete(key));
+      this.#keyWatches.set(key, watch);
     }
     yield* watch.consume(signal);
   }
@@ -94,12 +111,19 @@ class EtcdRegistry extends RequestRegistry<EtcdDriver> {
 
   protected override async end(): Promise<void> {
     await Promise.all([...this.#registrations].map((registration) => registration.close()));
-    for (const watch of this.#watches.values()) watch.close(new Error("the registry was closed"));
+    for (const watch of [...this.#watches.values(), ...this.#keyWatches.values()]) {
+      watch.close(new Error("the registry was closed"));
+    }
     await this.#client?.close();
   }
 
   #open(): EtcdClient {
     this.checkOpen();
     return this.#client ??= this.createClient();
+  }
+
+  #openStreams(): WatchStreams {
+    const client = this.#open();
+    return this.#streams ??= new WatchStreams(client);
   }
 }

@@ -5,26 +5,22 @@ import type { RegistryEvent } from "../registry/event.ts";
 import { grpclb } from "../registry/layout/grpclb.ts";
 import type { Layout } from "../registry/layout/layout.ts";
 import { checkRegisterOptions, checkRenewOptions, checkServiceName } from "../registry/options.ts";
-import type {
-  ListedService,
-  RegisterOptions,
-  Registration,
-  Registry,
-  Renewal,
-  RenewOptions,
-} from "../registry/registry.ts";
+import type { ListedService, RegisterOptions, Registration, Renewal, RenewOptions } from "../registry/registry.ts";
 import type { RegistrySnapshot } from "../registry/snapshot.ts";
+import type { ServiceConfigSource, ServiceConfigText } from "../resolver/config-source.ts";
 import { markHopeless } from "../resolver/hopeless.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { EtcdClient } from "./client/client.ts";
+import { checkConfigKey } from "./config-key.ts";
 import type { RequestDriver } from "./driver/driver.ts";
 import { parseEtcdEndpoints } from "./endpoints.ts";
+import type { EtcdRegistry } from "./etcd-registry.ts";
 import { listServices } from "./list-services.ts";
 import { checkTogether, type EtcdRegistryOptions } from "./options.ts";
 import { OneShot } from "./registration/one-shot.ts";
 import { Entries } from "./watch/entries.ts";
-import { listService } from "./watch/list.ts";
+import { listService, readKey } from "./watch/list.ts";
 
 /** What is particular to the registries of one driver. */
 export interface DriverTraits<Driver extends RequestDriver> {
@@ -35,9 +31,9 @@ export interface DriverTraits<Driver extends RequestDriver> {
 
 /**
  * A registry in etcd for the requests of a Worker, to which sockets belong: each operation has a client of its own, and
- * nothing outlives it. There are no watches and no registrations, and none of their code: `EtcdRegistry` adds them.
+ * nothing outlives it. There are no watches and no registrations, and none of their code: `registry.ts` adds them.
  */
-export class RequestRegistry<Driver extends RequestDriver = RequestDriver> implements Registry {
+export class RequestRegistry<Driver extends RequestDriver = RequestDriver> implements EtcdRegistry {
   protected readonly layout: Layout;
   protected readonly onEvent: ((event: RegistryEvent) => void) | undefined;
   protected readonly clock: Clock;
@@ -72,6 +68,14 @@ export class RequestRegistry<Driver extends RequestDriver = RequestDriver> imple
       list: async (signal) =>
         await this.once((client) => listService(client, this.layout.prefix(service), this.#listed(service), signal)),
       refresh: () => this.refresh(service),
+    };
+  }
+
+  serviceConfig(key: string): ServiceConfigSource {
+    checkConfigKey(key, this.layout);
+    return {
+      watch: (signal) => this.watchKey(key, signal),
+      read: async (signal) => await this.once((client) => readKey(client, key, signal)),
     };
   }
 
@@ -110,6 +114,12 @@ export class RequestRegistry<Driver extends RequestDriver = RequestDriver> imple
   // deno-lint-ignore require-yield -- like a watch, it fails when it is read
   protected async *resolve(_service: string, _signal: AbortSignal): AsyncGenerator<Resolution, void, undefined> {
     throw endsWithRequest("a watch", "read the endpoints with list(), as createWorkerTransport() does");
+  }
+
+  /** Watches the value of a key. */
+  // deno-lint-ignore require-yield -- as above
+  protected async *watchKey(_key: string, _signal: AbortSignal): AsyncGenerator<ServiceConfigText, void, undefined> {
+    throw endsWithRequest("a watch", "read the config with list(), as createWorkerTransport() does");
   }
 
   /** Reads a watched service again. */

@@ -34,5 +34,20 @@ export type RegistryEvent =
   | { readonly type: "set-fresh"; readonly service: string; readonly endpoints: number }
   /** An entry of the registry can't be read and is left out of the set. */
   | { readonly type: "value-skipped"; readonly service: string; readonly key: string; readonly cause: Error }
-  /** The registry refused the user's name, password or permission; retried at long intervals. */
-  | { readonly type: "auth-refused"; readonly service?: string; readonly cause: Error; readonly retryInMs: number };
+  /** The key of a service config can't be watched for now: the last config stays in use. */
+  | { readonly type: "config-stale"; readonly key: string; readonly cause: Error }
+  /** It can be watched again. */
+  | { readonly type: "config-fresh"; readonly key: string }
+  /** The watch of a service config's key had to be restarted. */
+  | { readonly type: "config-watch-restarted"; readonly key: string; readonly cause: Error; readonly retryInMs: number }
+  /**
+   * The registry refused the user's name, password or permission; retried at long intervals. `key`: that of a service
+   * config.
+   */
+  | {
+    readonly type: "auth-refused";
+    readonly service?: string;
+    readonly key?: string;
+    readonly cause: Error;
+    readonly retryInMs: number;
+  };

@@ -2,12 +2,12 @@ import type { Connector } from "../connection/link.ts";
 import { createConnectDriver } from "../etcd/driver/connect/connect-driver.ts";
 import { etcdLinkOptions } from "../etcd/driver/connect/link-options.ts";
 import { connectSessions, createRequestDriver } from "../etcd/driver/connect/request-driver.ts";
+import type { EtcdRegistry } from "../etcd/etcd-registry.ts";
 import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "../etcd/options.ts";
 import { createRegistryOver } from "../etcd/registry.ts";
 import { RequestRegistry } from "../etcd/request-registry.ts";
 import { plainLinkSettings } from "../grpc/link/options.ts";
 import { checkOptions, type Checks } from "../option.ts";
-import type { Registry } from "../registry/registry.ts";
 import { scheduleFlush, WORKER_SOCKET_OPTIONS, workerLink, type WorkerSocketOptions } from "./link.ts";
 
 /** Options of {@link createWorkerEtcdRegistry} and {@link createObjectEtcdRegistry}. */
@@ -30,7 +30,7 @@ export interface WorkerEtcdRegistryOptions extends EtcdRegistryOptions, Omit<Wor
  *
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
-export function createWorkerEtcdRegistry(options: WorkerEtcdRegistryOptions): Registry {
+export function createWorkerEtcdRegistry(options: WorkerEtcdRegistryOptions): EtcdRegistry {
   const connector = connectorOf("createWorkerEtcdRegistry()", options);
   return new RequestRegistry({ createDriver: () => createRequestDriver(connectSessions(connector)) }, options);
 }
@@ -41,7 +41,7 @@ export function createWorkerEtcdRegistry(options: WorkerEtcdRegistryOptions): Re
  *
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
  */
-export function createObjectEtcdRegistry(options: WorkerEtcdRegistryOptions): Registry {
+export function createObjectEtcdRegistry(options: WorkerEtcdRegistryOptions): EtcdRegistry {
   const connector = connectorOf("createObjectEtcdRegistry()", options);
   return createRegistryOver(() => createConnectDriver(connector), options);
 }

@@ -65,6 +65,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/runtimes.md: Private networks": { kind: "check", why: "it needs a binding: test/edge/fetch.edge.ts has one" },
   "docs/policies.md: Servers that report their load": { kind: "tried", by: "test/peers/prequal.test.ts" },
   "docs/runtimes.md: Browsers": { kind: "check", why: "it is the page of examples/browser, which test/edge runs" },
+  "docs/usage.md: A service config in etcd, live (2)": { kind: "tried", by: "test/docs/service-config.test.ts" },
   "docs/usage.md: Ending": { kind: "run", needsNode24: true },
   "docs/etcd.md: Over fetch: etcd's JSON gateway": gateway,
   "src/etcd-gateway.ts: (top)": gateway,

@@ -127,6 +127,15 @@ export function valueText(value: Uint8Array): string {
   return decoder.decode(value);
 }
 
+/** The value of a key as text, or why it is none. */
+export function valueOf({ value }: KeyValue): string | Error {
+  try {
+    return valueText(value);
+  } catch (error) {
+    return asError(error);
+  }
+}
+
 /** Decodes a key as text. Keys of other programs may not be UTF-8; as identities they only need to differ. */
 export function keyText(key: Uint8Array): string {
   try {

@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 30_800, allBytes: 38_200 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 28_900, allBytes: 36_600 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 36_500, allBytes: 57_500 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 30_800, allBytes: 38_300 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_000, allBytes: 36_600 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 36_600, allBytes: 57_600 },
   { name: "node", holds: "core, `grpcConnector`", ownBytes: 64_800, allBytes: 93_100 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 82_700, allBytes: 110_900 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 83_400, allBytes: 111_600 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 53_300,
-    allBytes: 74_300,
+    ownBytes: 54_000,
+    allBytes: 75_000,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 67_700,
-    allBytes: 87_100,
+    ownBytes: 68_100,
+    allBytes: 87_500,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 84_500,
-    allBytes: 105_900,
+    ownBytes: 85_200,
+    allBytes: 106_600,
   },
 ];
