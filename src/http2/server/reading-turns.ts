@@ -64,16 +64,12 @@ export class ReadingTurns {
   }
 
   readonly #resume = (): void => {
-    const chunks = this.#waiting ?? [];
+    const chunks = this.#waiting!;
     this.#waiting = undefined;
-    for (let i = 0; i < chunks.length; i++) {
-      // It may be over again, with more that waits.
-      if (this.later(chunks[i]!)) continue;
-      this.#onChunk(chunks[i]!);
-    }
+    // The turn may be over again before all are read.
+    for (const chunk of chunks) if (!this.later(chunk)) this.#onChunk(chunk);
     if (this.#waiting !== undefined) return;
     this.#bytes.resume();
     this.#whenRead?.();
-    this.#whenRead = undefined;
   };
 }
