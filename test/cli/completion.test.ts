@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -13,6 +16,7 @@ const command = [executable(runtime), ...(runtime === "deno" ? ["run", "-A", "--
   .map((word) => `'${word}'`).join(" ");
 
 describe("completion", () => {
+  const folder = mkdtempSync(join(tmpdir(), "connect-lb-completion-"));
   let etcd: ServedEtcd;
   /** What the last word may be. */
   const complete = async (...words: readonly string[]) => {
@@ -29,7 +33,10 @@ describe("completion", () => {
     await etcd.put("/grpclb/simple$(reboot)/a", "10.0.0.1:80");
     await etcd.put("/microservices/kratos-service/a", '{"name":"kratos-service","endpoints":["grpc://10.0.0.1:80"]}');
   });
-  after(() => etcd.close());
+  after(async () => {
+    rmSync(folder, { recursive: true });
+    await etcd.close();
+  });
 
   it("offers commands, options and the values of options", async () => {
     assert.deepEqual(await complete("w"), ["watch"]);
@@ -67,15 +74,20 @@ describe("completion", () => {
     assert.match(stderr, /there is no script for "powershell"\n {2}for bash, zsh, fish/);
   });
 
-  /** Runs a program of a shell that has been given the script, with `connect-lb` as a function. */
-  const inShell = async (shell: string, program: string) => {
+  /**
+   * Runs a program of a shell that has been given the script, with `connect-lb` as a function. From a file: Deno changes
+   * what shells are told by `-c`.
+   */
+  const inShell = async (shell: string, program: string, before = "") => {
     const { stdout: script } = await run(["completion", shell]);
     const defined = shell === "fish"
       ? `function connect-lb; ${command} $argv; end`
       : `connect-lb() { ${command} "$@"; }`;
-    const args = shell === "zsh" ? ["-f", "-c"] : ["-c"];
-    const { stdout } = await promisify(execFile)(shell, [...args, `${defined}\n${script}\n${program}`], {
-      env: { ...process.env, CONNECT_LB_ETCD: etcd.url, HOME: "/nonexistent" },
+    const file = join(folder, shell);
+    writeFileSync(file, `${before}\n${defined}\n${script}\n${program}\n`);
+    const { stdout } = await promisify(execFile)(shell, [...(shell === "zsh" ? ["-f"] : []), file], {
+      // A busy machine may take long.
+      env: { ...process.env, CONNECT_LB_ETCD: etcd.url, ETCDCTL_COMMAND_TIMEOUT: "60s" },
     });
     return stdout.split("\n").filter((line) => line !== "");
   };
@@ -95,17 +107,7 @@ describe("completion", () => {
 
   it("works in zsh", { skip: missing("zsh") }, async () => {
     const stubs = "compdef() { :; }; _describe() { print -rl -- ${(P)2}; }; _files() { print -r -- files; }";
-    const program = (words: string) => `words=(${words}); CURRENT=$#words; _connect_lb`;
-    const { stdout: script } = await run(["completion", "zsh"]);
-    assert.match(script, /^#compdef connect-lb\n/);
-    const shown = async (words: string) => {
-      const { stdout } = await promisify(execFile)("zsh", [
-        "-f",
-        "-c",
-        `${stubs}\nconnect-lb() { ${command} "$@"; }\n${script}\n${program(words)}`,
-      ], { env: { ...process.env, CONNECT_LB_ETCD: etcd.url } });
-      return stdout.split("\n").filter((line) => line !== "");
-    };
+    const shown = (words: string) => inShell("zsh", `words=(${words}); CURRENT=$#words; _connect_lb`, stubs);
     assert.deepEqual(await shown("connect-lb ls simple_"), ["simple_grpc:1 endpoints", "simple_http:1 endpoints"]);
     assert.deepEqual(await shown("connect-lb ls --cacert ''"), ["files"]);
   });

@@ -11,8 +11,6 @@ interface Candidate {
   readonly means?: string;
 }
 
-/** How long etcd may take to list services while someone waits for a completion. */
-const PATIENCE_MS = 1_000;
 /**
  * The names of services that are offered: shells insert them as they are, and anyone may register `$(rm -rf ~)`.
  */
@@ -93,7 +91,7 @@ async function services(command: Command, words: readonly string[], context: Con
     const target = etcdTarget({ ...context, ...parsed } as unknown as Context<typeof ETCD_OPTIONS>);
     const registry = target.registry();
     try {
-      const listed = await registry.list(AbortSignal.any([context.signal, AbortSignal.timeout(PATIENCE_MS)]));
+      const listed = await registry.list(context.signal);
       return listed.filter(({ service }) => HARMLESS.test(service))
         .map(({ service, endpoints }) => ({ text: service, means: `${endpoints} endpoints` }));
     } finally {
