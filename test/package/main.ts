@@ -12,6 +12,7 @@ import { pack, run } from "../docs/as-printed.ts";
 import { startEtcdProcess } from "../examples/etcd-process.ts";
 import { executable, root } from "../support/process.ts";
 import { checkBundles } from "./bundles.ts";
+import { runCommand, runVersion } from "./command.ts";
 import { checkContents, checkLinks } from "./contents.ts";
 import { checkNeeds, serveJsr } from "./jsr.ts";
 import { runPages } from "./pages.ts";
@@ -36,6 +37,7 @@ const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const entries = Object.keys(exports).filter((name) => name !== "./package.json").map((name) =>
   `connect-lb${name.slice(1)}`
 );
+const COMMAND_ON_JSR = "jsr:@connect-lb/connect-lb/cli";
 const etcd = await startEtcdProcess();
 const jsr = await serveJsr();
 try {
@@ -55,6 +57,12 @@ try {
   const load = `for (const entry of ${JSON.stringify(entries)}) require(entry)`;
   run(project, join(node22, "node_modules/.bin/node"), "--input-type=commonjs", "--eval", load);
   for (const runtime of runtimes) await runServerAndClient(project, runtime, etcd.url);
+  for (const { program, command } of runtimes) {
+    const run = command === "deno" ? ["run", "-A", "--quiet"] : [];
+    await runCommand({ folder: project, words: [program, ...run, "node_modules/connect-lb/dist/src/cli.js"] });
+  }
+  await runVersion({ folder: project, words: ["npx", "connect-lb"] });
+  await runVersion({ folder: project, words: [executable("bun"), "x", "--bun", "connect-lb"] });
   compile(project);
   checkContents(join(project, "node_modules/connect-lb"));
   checkTypes(project, entries);
@@ -75,6 +83,8 @@ try {
     etcd.url,
     env,
   );
+
+  await runCommand({ folder: onDeno, words: [executable("deno"), "run", "-A", COMMAND_ON_JSR], env });
 
   // What docs/etcd.md says for its block on that package, and docs/server.md and docs/usage.md for the others.
   run(project, "npm", "install", "--no-audit", "--no-fund", "etcd3@1", "@connectrpc/connect-node@2");
