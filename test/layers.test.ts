@@ -208,6 +208,20 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
     "src/fetch",
     "src/workers",
   ],
+  "src/observe/page": [
+    "src/time",
+    "src/option.ts",
+    "src/endpoint.ts",
+    "src/error-text.ts",
+    "src/listener.ts",
+    "src/shown-text.ts",
+    "src/balancer",
+    "src/registry",
+    "src/server",
+    "src/transport",
+    "src/observe/recorder",
+  ],
+  "src/observe/page/browser": ["src/observe/page"],
   "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [
     "src/time",
@@ -247,6 +261,7 @@ const ENTRIES = [
   "src/server.ts",
   "src/server-fetch.ts",
   "src/service-config.ts",
+  "src/page.ts",
   "src/testing.ts",
   "src/cli.ts",
 ];
