@@ -8,29 +8,26 @@ import { Simple } from "../gen/simple_pb.ts";
 import { createEtcdRegistry } from "../src/etcd.ts";
 import { balance, createBalancedTransport, type Endpoint } from "../src/index.ts";
 import { grpcConnector } from "../src/node.ts";
-import { type Child, printed, start, until } from "./demo/child.ts";
+import { until } from "./demo/child.ts";
+import { live } from "./demo/live.ts";
 import { type Phase, strict, table } from "./demo/phase.ts";
+import { ownService, startEtcd, startServer, startThree } from "./demo/servers.ts";
 
 const usage = `Three servers, one client, an etcd: one server is killed with SIGKILL and comes back.
 
-usage: npm run demo -- [--etcd URL]
+usage: npm run demo -- [--etcd URL] [--page [--port PORT]]
 
-  --etcd URL   use this etcd in place of one in memory
-  --help       print this
+  --etcd URL    use this etcd in place of one in memory
+  --page        keep running, and show it all on a page whose buttons kill, freeze and revive the servers
+  --port PORT   where to serve that page (default 0: a free port)
+  --help        print this
 
-Exits with 1 if a call failed or the calls did not go round the servers strictly.`;
+Without --page it exits with 1 if a call failed or the calls did not go round the servers strictly.`;
 
 const INTERVAL_MS = 100;
 const PHASE_MS = 4_000;
 /** A set that changed is in use after 20 ms; give it more. */
 const SETTLE_MS = 200;
-
-interface Server {
-  readonly name: string;
-  readonly address: string;
-  readonly key: string;
-  readonly child: Child;
-}
 
 const phases: Phase[] = [];
 
@@ -55,33 +52,11 @@ function sayCall(server: string): void {
 }
 
 async function story(etcdUrl: string | undefined): Promise<boolean> {
-  let url = etcdUrl;
-  if (url === undefined) {
-    url = await printed(
-      "etcd",
-      start("etcd.ts", ["--port", "0"], {}, (line) => say(`etcd: ${line}`)),
-      "says where it listens",
-      /(http:\/\/\S+)/,
-    );
-    say(`an etcd in memory: ${url}`);
-  }
-  // A name of its own, so that a real etcd's other servers are not called.
-  const service = `demo_${Date.now().toString(36)}_${process.pid}`;
-  const serve = async (name: string, address: string): Promise<Server> => {
-    const environment = { ETCD_ENDPOINTS: url, SERVICE: service, ADDRESS: address };
-    const child = start("server.ts", [], environment, (line) => say(`${name}: ${line}`));
-    const key = await printed(name, child, "is registered", /^registered: (.*)/);
-    return { name, child, key, address: await printed(name, child, "listens", /^listening on (.*)/) };
-  };
-  // Named in the order of their addresses, which is the order of the rotation.
-  const three = await Promise.all([1, 2, 3].map((i) => serve(`server ${i}`, "127.0.0.1:0")));
-  const servers = three.sort((a, b) => a.address < b.address ? -1 : 1).map((server, i) => ({
-    ...server,
-    name: "ABC"[i]!,
-  }));
+  const url = etcdUrl ?? await startEtcd(say);
+  const service = ownService(), demo = { url, service, say };
+  const servers = await startThree(demo);
   const names = servers.map(({ name }) => name);
   const nameOf = (address: string) => servers.find((server) => server.address === address)?.name ?? address;
-  for (const { name, key } of servers) say(`server ${name} registered ${key}`);
   const victim = servers[1]!;
 
   const registry = createEtcdRegistry({ endpoints: [url] });
@@ -149,7 +124,7 @@ async function story(etcdUrl: string | undefined): Promise<boolean> {
   await sleep(SETTLE_MS);
 
   phase(`${victim.name} comes back`);
-  const { key } = servers[1] = await serve(victim.name, victim.address);
+  const { key } = servers[1] = await startServer(demo, victim.name, victim.address);
   say(`server ${victim.name} is back, and registered ${key}`);
   await until(`the client is connected to ${victim.name} again`, () => isReady(victim.address));
   await sleep(SETTLE_MS);
@@ -170,25 +145,44 @@ async function story(etcdUrl: string | undefined): Promise<boolean> {
   return failed === 0 && phases.every(strict);
 }
 
-function readArguments(): string | undefined {
+/** What the command line says. */
+interface Arguments {
+  readonly etcdUrl: string | undefined;
+  /** Where to serve the page; undefined: there is none. */
+  readonly port: number | undefined;
+}
+
+function readArguments(): Arguments {
   try {
-    const { values } = parseArgs({ options: { etcd: { type: "string" }, help: { type: "boolean", default: false } } });
+    const { values } = parseArgs({
+      options: {
+        etcd: { type: "string" },
+        page: { type: "boolean", default: false },
+        port: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    });
     if (values.help) {
       console.log(usage);
       process.exit(0);
     }
     // Throws for what is no URL of an etcd.
     if (values.etcd !== undefined) createEtcdRegistry({ endpoints: [values.etcd] });
-    return values.etcd;
+    const { page, port = "0" } = values;
+    if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65_535) {
+      throw new RangeError(`--port ${port}: expected 0 to 65535`);
+    }
+    return { etcdUrl: values.etcd, port: page || values.port !== undefined ? Number(port) : undefined };
   } catch (error) {
     console.error(`demo: ${(error as Error).message}\nTry --help.`);
     process.exit(2);
   }
 }
 
-const etcdUrl = readArguments();
+const { etcdUrl, port } = readArguments();
 try {
-  process.exitCode = await story(etcdUrl) ? 0 : 1;
+  if (port === undefined) process.exitCode = await story(etcdUrl) ? 0 : 1;
+  else await live(etcdUrl, port, say);
 } catch (error) {
   say(`the demo failed: ${(error as Error).message}`);
   if (etcdUrl !== undefined) say(`Is an etcd running at ${etcdUrl}?`);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 export interface Child {
   readonly process: ChildProcess;
   /** By its id: what `kill` of a Deno child process reports as its end is the signal sent, not the exit code. */
-  signal(name: "SIGTERM" | "SIGKILL"): void;
+  signal(name: "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void;
   readonly lines: string[];
   readonly exited: Promise<number | null>;
 }
