@@ -31,7 +31,7 @@ export interface AttemptedCall<A> extends CallInfo {
   /** Counts an attempt that begins, or takes one back that was never made; returns how many there have been. */
   count(change: 1 | -1): number;
   /** The call has ended, with the error for its caller if it failed. */
-  over(error: unknown): void;
+  over(error: unknown, nowMs?: number): void;
   /** The attempt failed: resolves with another one's answer, or rejects with the error for the caller. */
   failed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
 }
@@ -138,7 +138,9 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
       settings?.onAttempt !== undefined || this.picker.done !== undefined ||
       (env.balancer.outcomes !== undefined && (env.balancer.outcomes.hearsAll || this.connection.sampled));
     if (!asked) return;
-    const record = this.record = new AttemptRecord(number, this.method, this.call.timeoutMs, clock.now());
+    // A call that does not wait sends its first attempt when it begins.
+    const nowMs = number === 1 && observed?.waits === false ? observed.startedMs : clock.now();
+    const record = this.record = new AttemptRecord(number, this.method, this.call.timeoutMs, nowMs);
     if (this.call.beside > 0) record.hedge = true;
     if (observers !== undefined) record.onEnd = startAttempt(observers, this);
     observed?.attemptStarted(this);
@@ -158,8 +160,8 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     this.call.observed?.attemptAnswering(this);
   }
 
-  /** The server began to answer a unary attempt. */
-  headArrived(): void {
+  /** A unary attempt's answer began to arrive. */
+  partArrived(): void {
     this.call.observed?.attemptAnswering(this);
   }
 
@@ -178,7 +180,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   /** A unary attempt was answered, and with it its call. */
   answered(answer: A): void {
     this.ended("answered", undefined, answer as WithTrailer | undefined);
-    if (this.record !== undefined) this.call.over(undefined);
+    if (this.record !== undefined) this.call.over(undefined, this.record.startedMs + this.record.latencyMs);
   }
 
   /** A unary attempt failed. */
@@ -239,14 +241,9 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   }
 
   private asAttempt({ number, hedge, method, end, latencyMs, error }: AttemptRecord): Attempt {
-    return {
-      endpoint: this.endpoint,
-      method,
-      number,
-      hedge,
-      end,
-      latencyMs,
-      ...error !== undefined && { code: codeOf(error), error },
-    };
+    const { endpoint } = this;
+    // No spread: this runs for every call.
+    if (error === undefined) return { endpoint, method, number, hedge, end, latencyMs };
+    return { endpoint, method, number, hedge, end, latencyMs, code: codeOf(error), error };
   }
 }

@@ -140,15 +140,18 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     if (this.madeHeader !== undefined) this.headerInit = this.madeHeader;
   }
 
-  /** The call has ended, with the error for its caller if it failed. Only the first end counts. */
-  over(error: unknown): void {
+  /**
+   * The call has ended, with the error for its caller if it failed. Only the first end counts. `nowMs`: now, for those
+   * who know it: reading the clock is what observers cost most.
+   */
+  over(error: unknown, nowMs?: number): void {
     if (error !== undefined) {
       const failures = this.failures ??= new FailedAttempts();
       if (!failures.final) this.env.calls.failed++;
       failures.final = true;
       rememberFailure(error, this.method, failures.list, this.env.balancer);
     }
-    this.observed?.end(error, this.number);
+    this.observed?.end(error, this.number, nowMs ?? this.env.clock.now());
   }
 
   /** Its observers hear of a call that fails before it begins, too. Returns the error for its caller. */

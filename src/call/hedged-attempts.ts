@@ -56,9 +56,9 @@ class AttemptInFlight<A> implements HedgedAttempt<A> {
     else signal.addEventListener("abort", cancel);
   }
 
-  /** The server began to answer a unary attempt. */
-  headArrived(): void {
-    this.attempt.headArrived();
+  /** A unary attempt's answer began to arrive. */
+  partArrived(): void {
+    this.attempt.partArrived();
   }
 
   /** A unary attempt was answered, and with it the call, if it is the first. */

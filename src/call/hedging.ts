@@ -58,7 +58,7 @@ export interface HedgedCall<A> {
 /** An attempt as hedging sees it; see `CallAttempt`. */
 export interface OneAttempt {
   readonly connection: Connection;
-  headArrived(): void;
+  partArrived(): void;
   abandon(): void;
   ended(end: AttemptEnd, error: unknown, response: WithTrailer | undefined): void;
 }

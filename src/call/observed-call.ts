@@ -119,16 +119,21 @@ export class ObservedCall implements CallStart, CallEnd {
     this.next?.attemptEnded(attempt);
   }
 
+  /** Whether it waits for what it needs before its next attempt. */
+  get waits(): boolean {
+    return this.#reason !== undefined;
+  }
+
   /** Only the first end counts: a failure passes through several hands on its way to the caller. */
-  end(error: unknown, attempts: number): void {
+  end(error: unknown, attempts: number, nowMs: number): void {
     if (!this.#over) {
       this.#over = true;
       this.error = error;
-      this.latencyMs = this.#call.env.clock.now() - this.startedMs;
+      this.latencyMs = nowMs - this.startedMs;
       this.attempts = attempts;
       this.tell("ended", this);
     }
-    this.next?.end(error, attempts);
+    this.next?.end(error, attempts, nowMs);
   }
 
   /** Errors that the observer throws are printed. Unlike `guarded`, it needs no closure. */

@@ -49,8 +49,9 @@ export interface CallWatch {
   /** An attempt begins; its request has not been sent yet. */
   attemptStarted?(attempt: AttemptStart): void;
   /**
-   * The server began to answer: the first response headers arrived. Links other than `grpcConnector()`'s report it for
-   * streams alone.
+   * The server began to answer: a stream's response headers arrived, or a part of a unary response that takes longer.
+   * Links other than `grpcConnector()`'s report it for streams alone, and nobody reports it of a unary response that
+   * arrives at once.
    */
   attemptAnswering?(attempt: AttemptStart): void;
   /** An attempt has ended; for a stream, when its last message was read. */

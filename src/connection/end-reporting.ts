@@ -3,8 +3,8 @@ import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connec
 
 /** Is notified of a unary attempt's end before the caller is. */
 export interface UnaryEndListener<Answer> {
-  /** The response's headers arrived; `answered` or `failed` follows. A link need not report it. */
-  headArrived?(): void;
+  /** The response began to arrive, and takes longer; `answered` or `failed` follows. A link need not report it. */
+  partArrived?(): void;
   answered(answer: Answer): void;
   /** The caller gets what it returns. */
   failed(error: unknown): Promise<Answer>;

@@ -6,7 +6,7 @@ import { block } from "./as-printed.ts";
 /** Times and ports differ from run to run; so do the words of an operating system. */
 function same(text: string): string {
   return text.trim().replaceAll(/\d[\d.]*/g, "0").replaceAll(/^ *0 ms (for|before) .*\n/gm, "")
-    .replaceAll(/got response headers after 0 ms, /g, "").replaceAll(/(can't connect to \S+): [^;\n]*/g, "$1");
+    .replaceAll(/its answer began after 0 ms, /g, "").replaceAll(/(can't connect to \S+): [^;\n]*/g, "$1");
 }
 
 const command = { node: [], bun: ["run"], deno: ["run", "-A", "--no-check"] }[runtime];

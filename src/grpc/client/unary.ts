@@ -75,10 +75,6 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
     }
   }
 
-  protected override began(): void {
-    this.#listener?.headArrived?.();
-  }
-
   onData(chunk: Uint8Array, start: number, end: number): void {
     this.consumed(end - start);
     try {
@@ -101,6 +97,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
     if (this.#reader === undefined) {
       this.#reader = new EnvelopeReader(this.method.options.readMaxBytes);
       if (this.#whole !== undefined) this.#envelope = { flags: this.#wholeFlags, bytes: this.#whole };
+      this.#listener?.partArrived?.();
     }
     this.#reader.push(chunk, start, end);
     this.#envelope ??= this.#reader.next();

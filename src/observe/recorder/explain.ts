@@ -96,7 +96,7 @@ function recorded({ attempts, moreAttempts }: RecordedCall): string[] {
 function attemptLine(attempt: RecordedAttempt): string {
   const { code, end, endpoint, error, firstByteMs, hedge, latencyMs, number, startedMs } = attempt;
   const begun = `began after ${milliseconds(startedMs)}${hedge ? " as a hedge" : ""}`;
-  const first = firstByteMs === undefined ? "" : `, got response headers after ${milliseconds(firstByteMs)}`;
+  const first = firstByteMs === undefined ? "" : `, its answer began after ${milliseconds(firstByteMs)}`;
   const how = end === undefined || latencyMs === undefined
     ? "was still in flight when the call ended"
     : `${HOW[end]} after ${milliseconds(latencyMs)}`;

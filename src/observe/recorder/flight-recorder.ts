@@ -1,6 +1,7 @@
 import type { CallObserver, CallStart, CallWatch } from "../../call/observer.ts";
 import { checkOptions, type Checks, made, oneOf, wholeNumber } from "../../option.ts";
 import { CallRing } from "./call-ring.ts";
+import { readRecording } from "./read-recording.ts";
 import { recordError } from "./recorded-errors.ts";
 import type { RecordedCall, RecordedCallsQuery } from "./recorded-call.ts";
 import { Recording, type Recordings } from "./recording.ts";
@@ -8,7 +9,7 @@ import { SlowestCalls } from "./slowest-calls.ts";
 
 /** Options of {@link flightRecorder}. */
 export interface FlightRecorderOptions {
-  /** How many of the last calls it keeps; one takes about 450 bytes. From 1 to 1,000,000. Defaults to 1,000. */
+  /** How many of the last calls it keeps; one takes about half a kilobyte. From 1 to 1,000,000. Defaults to 1,000. */
   readonly calls?: number;
 }
 
@@ -69,21 +70,24 @@ class RingRecorder implements FlightRecorder, Recordings {
   }
 
   keep(recording: Recording, nowMs: number, error: unknown): void {
-    const last = this.#last.add(recording);
+    this.#last.add(recording);
     this.#slowest.add(recording, nowMs);
     if (error === undefined) return;
-    const failed = recording.failed ? this.#failed.add(recording) : undefined;
-    recordError(error, () => failed === undefined ? this.#last.read(last) : this.#failed.read(failed));
+    if (recording.failed) this.#failed.add(recording);
+    const { uses } = recording;
+    recordError(error, () => recording.uses === uses ? readRecording(recording) : undefined);
   }
 
-  release(recording: Recording): void {
+  free(recording: Recording): void {
     if (this.#free.length < MOST_FREE) this.#free.push(recording);
   }
 
   calls(query: RecordedCallsQuery = {}): RecordedCall[] {
     checkOptions("calls()", query, QUERY);
     const { which = "last", limit = Infinity } = query;
-    if (which === "slowest") return this.#slowest.slowest(limit);
-    return (which === "failed" ? this.#failed : this.#last).newest(limit);
+    const found = which === "slowest"
+      ? this.#slowest.slowest(limit)
+      : (which === "failed" ? this.#failed : this.#last).newest(limit);
+    return found.map(readRecording);
   }
 }

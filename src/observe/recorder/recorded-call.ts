@@ -65,13 +65,16 @@ export interface RecordedAttempt {
   readonly startedMs: number;
   /** How long there had been no attempt of the call in flight when it began, in milliseconds. */
   readonly waitMs: number;
-  /** From its beginning until the response's headers arrived, in milliseconds. Absent if that was not seen. */
+  /**
+   * From its beginning until a stream's response headers arrived, or the first part of a unary response, in
+   * milliseconds. Absent if there was no such moment: a small unary response arrives at once.
+   */
   readonly firstByteMs?: number;
-  /** From its beginning to its end, in milliseconds. Absent if it was still in flight when its call ended. */
+  /** From its beginning to its end, in milliseconds. Absent while a hedge is in flight whose call has ended. */
   readonly latencyMs?: number;
-  /** How it ended; absent if it was still in flight when its call ended. */
+  /** How it ended; absent while it is in flight. */
   readonly end?: AttemptEnd;
-  /** The code that it ended with, by gRPC's name; absent if it was still in flight when its call ended. */
+  /** The code that it ended with, by gRPC's name; absent while it is in flight. */
   readonly code?: string;
   /** The text of the error that it failed with. */
   readonly error?: string;

@@ -1,151 +1,177 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import type { Attempt, AttemptStart, CallEnd, CallStart, CallWatch, WaitReason } from "../../call/observer.ts";
 import type { AttemptEnd } from "../../connection/mark.ts";
 import { isNoted } from "../../connection/note.ts";
-import type { Attempt, AttemptStart, CallEnd, CallStart, CallWatch, WaitReason } from "../../call/observer.ts";
 import type { Clock } from "../../time/clock.ts";
 import { errorText } from "./error-text.ts";
-import { attemptAt, AttemptFields, Fields, Links, MOST_ATTEMPTS, NUMBERS, REFERENCES } from "./layout.ts";
 
-/** Where a recording goes when its call has ended. */
+/** How many attempts of a call are kept. */
+const MOST_ATTEMPTS = 4;
+
+/** Where recordings go. */
 export interface Recordings {
-  /** Keeps a copy. `error`: what the call failed with, at a time on the transport's clock. */
+  /** The call has ended, at a time on its transport's clock, with this error if it failed. */
   keep(recording: Recording, nowMs: number, error: unknown): void;
-  /** The recording can be used for another call. */
-  release(recording: Recording): void;
+  /** Nothing refers to the recording any more: it can be used for another call. */
+  free(recording: Recording): void;
 }
 
-/** Which field a wait counts in. */
-const WAITS: Readonly<Record<WaitReason, number>> = {
-  resolution: Fields.resolutionMs,
-  connection: Fields.connectionMs,
-  room: Fields.roomMs,
-  backoff: Fields.backoffMs,
-};
-
-/** How attempts end, by number. */
-export const ENDS: readonly AttemptEnd[] = ["answered", "not-sent", "refused", "maybe-processed"];
+/** What is recorded of an attempt. Numbers that are not known are NaN. */
+export class AttemptRecording {
+  endpoint = "";
+  number = 0;
+  hedge = false;
+  /** After the call's beginning. */
+  startedMs: number = NaN;
+  waitMs: number = NaN;
+  firstByteMs: number = NaN;
+  latencyMs: number = NaN;
+  /** Undefined while it is in flight. */
+  end: AttemptEnd | undefined = undefined;
+  code: Code | undefined = undefined;
+  error: string | undefined = undefined;
+}
 
 /**
- * What is recorded of a call in flight. It is used for one call after another, so that recording allocates nothing:
- * numbers, and references to what exists anyway. Texts are made of errors alone.
+ * What is recorded of a call. It is used for one call after another, so that recording allocates nothing: it consists of
+ * numbers, and of references to what exists anyway. Texts are made for errors alone.
  */
 export class Recording implements CallWatch {
-  readonly numbers: Float64Array = new Float64Array(NUMBERS);
-  /** See `Links`. */
-  readonly references: unknown[] = new Array(REFERENCES).fill(undefined);
   readonly #recordings: Recordings;
-  #clock: Clock | undefined = undefined;
-  #startedMs = 0;
-  /** Since when no attempt has been in flight, on the transport's clock. */
-  #idleMs = 0;
-  /** The field that the current wait counts in, and since when; 0: there is none. */
-  #wait = 0;
-  #waitMs = 0;
-  /** How many attempts are in flight. */
+  /** How many calls it has been used for. */
+  uses = 0;
+  /** How many hold it for the call that it was last used for. */
+  #holders = 0;
+  method!: DescMethod;
+  clock!: Clock;
+  target = "";
+  /** On the transport's clock. */
+  startedMs: number = NaN;
+  timeoutMs: number = NaN;
+  latencyMs: number = NaN;
+  code: Code | undefined = undefined;
+  error: string | undefined = undefined;
+  /** How many attempts were made. */
+  made = 0;
+  /** How long it waited, by what for. */
+  readonly waited: Record<WaitReason, number> = { resolution: NaN, connection: NaN, room: NaN, backoff: NaN };
+  /** Those of its attempts that are kept; others remain from earlier calls. */
+  readonly attempts: AttemptRecording[] = [];
+  kept = 0;
   #inFlight = 0;
+  /** Since when no attempt has been in flight, after the call's beginning. */
+  #idleMs = NaN;
+  #reason: WaitReason | undefined = undefined;
+  /** Since when it waits, after the call's beginning. */
+  #waitingMs = NaN;
 
   constructor(recordings: Recordings) {
     this.#recordings = recordings;
   }
 
   begin({ clock, method, startedMs, target, timeoutMs }: CallStart): this {
-    const { numbers, references } = this;
-    numbers.fill(0);
-    numbers[Fields.timeoutMs] = timeoutMs ?? NaN;
-    references.fill(undefined);
-    references[Links.method] = method;
-    references[Links.target] = target;
-    this.#clock = clock;
-    this.#startedMs = this.#idleMs = startedMs;
-    this.#wait = this.#inFlight = 0;
+    this.uses++;
+    this.method = method;
+    this.clock = clock;
+    this.target = target;
+    this.startedMs = startedMs;
+    this.timeoutMs = timeoutMs ?? NaN;
+    const { waited } = this;
+    waited.resolution =
+      waited.connection =
+      waited.room =
+      waited.backoff =
+        0;
+    this.kept = this.#inFlight = this.#idleMs = 0;
+    this.#reason = undefined;
     return this;
   }
 
   waiting(why: WaitReason): void {
-    const nowMs = this.#clock!.now();
-    this.#waited(nowMs);
-    this.#wait = WAITS[why];
-    this.#waitMs = nowMs;
+    const ms = this.clock.now() - this.startedMs;
+    this.#waitedUntil(ms);
+    this.#reason = why;
+    this.#waitingMs = ms;
   }
 
-  /** The current wait is over. */
-  #waited(nowMs: number): void {
-    if (this.#wait !== 0) this.numbers[this.#wait]! += nowMs - this.#waitMs;
-    this.#wait = 0;
+  #waitedUntil(ms: number): void {
+    if (this.#reason === undefined) return;
+    this.waited[this.#reason] += ms - this.#waitingMs;
+    this.#reason = undefined;
   }
 
   attemptStarted({ endpoint, hedge, number, startedMs }: AttemptStart): void {
-    const { numbers, references } = this;
-    this.#waited(startedMs);
+    const ms = startedMs - this.startedMs;
+    this.#waitedUntil(ms);
     // The first three are kept, and the newest of the others.
-    const place = Math.min(numbers[Fields.kept]!, MOST_ATTEMPTS - 1), at = attemptAt(place);
-    numbers[Fields.kept] = place + 1;
-    numbers[at + AttemptFields.number] = number;
-    numbers[at + AttemptFields.hedge] = hedge ? 1 : 0;
-    numbers[at + AttemptFields.startedMs] = startedMs - this.#startedMs;
-    numbers[at + AttemptFields.waitMs] = this.#inFlight > 0 ? 0 : startedMs - this.#idleMs;
-    numbers[at + AttemptFields.firstByteMs] = numbers[at + AttemptFields.latencyMs] = NaN;
-    references[Links.endpoint + place] = endpoint.address;
-    references[Links.error + place] = undefined;
+    const place = Math.min(this.kept, MOST_ATTEMPTS - 1), attempt = this.attempts[place] ??= new AttemptRecording();
+    this.kept = place + 1;
+    attempt.endpoint = endpoint.address;
+    attempt.number = number;
+    attempt.hedge = hedge;
+    attempt.startedMs = ms;
+    attempt.waitMs = this.#inFlight > 0 ? 0 : ms - this.#idleMs;
+    attempt.firstByteMs = attempt.latencyMs = NaN;
+    attempt.end = attempt.code = attempt.error = undefined;
     this.#inFlight++;
   }
 
   attemptAnswering({ number, startedMs }: AttemptStart): void {
-    const at = this.#placeOf(number);
-    if (at >= 0) this.numbers[attemptAt(at) + AttemptFields.firstByteMs] = this.#clock!.now() - startedMs;
+    const attempt = this.#inFlightAttempt(number);
+    if (attempt !== undefined) attempt.firstByteMs = this.clock.now() - startedMs;
   }
 
   attemptEnded({ code, end, error, latencyMs, number }: Attempt): void {
-    const { numbers } = this, place = this.#placeOf(number);
-    if (--this.#inFlight === 0) this.#idleMs = this.#clock!.now();
-    if (place < 0) return;
+    this.#inFlight--;
+    const attempt = this.#inFlightAttempt(number);
+    if (attempt === undefined) return;
+    this.#idleMs = attempt.startedMs + latencyMs;
+    attempt.latencyMs = latencyMs;
+    attempt.end = end;
+    attempt.code = code;
+    if (error === undefined) return;
+    attempt.error = errorText(error);
     // Its connection turned out to be full: it was never made.
-    if (end === "not-sent" && place === numbers[Fields.kept]! - 1 && isNoted(error, "full")) {
-      numbers[Fields.kept]!--;
-      return;
-    }
-    const at = attemptAt(place);
-    numbers[at + AttemptFields.latencyMs] = latencyMs;
-    numbers[at + AttemptFields.end] = ENDS.indexOf(end);
-    numbers[at + AttemptFields.code] = code ?? 0;
-    if (error !== undefined) this.references[Links.error + place] = errorText(error);
+    if (end === "not-sent" && attempt === this.attempts[this.kept - 1] && isNoted(error, "full")) this.kept--;
   }
 
-  /** The place of an attempt that is in flight; below 0: it is not kept. */
-  #placeOf(number: number): number {
-    const { numbers } = this;
-    let place = numbers[Fields.kept]! - 1;
-    for (; place >= 0; place--) {
-      const at = attemptAt(place);
-      if (numbers[at + AttemptFields.number] === number && Number.isNaN(numbers[at + AttemptFields.latencyMs])) break;
+  /** Undefined for an attempt that is not kept. */
+  #inFlightAttempt(number: number): AttemptRecording | undefined {
+    for (let i = this.kept - 1; i >= 0; i--) {
+      const attempt = this.attempts[i]!;
+      if (attempt.number === number && attempt.end === undefined) return attempt;
     }
-    return place;
+    return undefined;
   }
 
   ended({ attempts, code, error, latencyMs }: CallEnd): void {
-    const { numbers } = this, nowMs = this.#startedMs + latencyMs;
-    this.#waited(nowMs);
-    numbers[Fields.latencyMs] = latencyMs;
-    numbers[Fields.code] = code ?? 0;
-    numbers[Fields.attempts] = attempts;
-    // For people: no decision depends on it.
-    numbers[Fields.startedMs] = Date.now() - latencyMs;
-    if (error !== undefined) this.references[Links.callError] = errorText(error);
-    this.#recordings.keep(this, nowMs, error);
-    // A hedge that lost may still end: it must not be taken for an attempt of another call.
-    if (this.#inFlight === 0) this.#recordings.release(this);
+    this.#waitedUntil(latencyMs);
+    this.latencyMs = latencyMs;
+    this.code = code;
+    this.error = error === undefined ? undefined : errorText(error);
+    this.made = attempts;
+    this.#recordings.keep(this, this.startedMs + latencyMs, error);
   }
 
-  get method(): DescMethod {
-    return this.references[Links.method] as DescMethod;
+  hold(): void {
+    this.#holders++;
+  }
+
+  release(): void {
+    // A hedge that lost may still end: it must not be taken for an attempt of another call.
+    if (--this.#holders === 0 && this.#inFlight === 0) this.#recordings.free(this);
+  }
+
+  /** The last of the attempts that are kept. */
+  get last(): AttemptRecording | undefined {
+    return this.kept === 0 ? undefined : this.attempts[this.kept - 1];
   }
 
   /** Whether it failed, other than by its caller's will. */
   get failed(): boolean {
-    const { numbers } = this, code = numbers[Fields.code], place = numbers[Fields.kept]! - 1;
-    if (code !== Code.Canceled) return code !== 0;
-    return place >= 0 && numbers[attemptAt(place) + AttemptFields.end] === ENDS.indexOf("answered");
+    if (this.code === Code.Canceled) return this.last?.end === "answered";
+    return this.code !== undefined;
   }
 
   /**
@@ -153,11 +179,10 @@ export class Recording implements CallWatch {
    * like.
    */
   get slownessMs(): number {
-    const { numbers } = this, place = numbers[Fields.kept]! - 1;
-    if (this.method.methodKind === "unary" || place < 0) return numbers[Fields.latencyMs]!;
-    const at = attemptAt(place), firstByteMs = numbers[at + AttemptFields.firstByteMs]!;
-    return Number.isNaN(firstByteMs)
-      ? numbers[Fields.latencyMs]!
-      : numbers[at + AttemptFields.startedMs]! + firstByteMs;
+    const { last } = this;
+    if (this.method.methodKind === "unary" || last === undefined || Number.isNaN(last.firstByteMs)) {
+      return this.latencyMs;
+    }
+    return last.startedMs + last.firstByteMs;
   }
 }

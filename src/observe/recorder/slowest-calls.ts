@@ -1,39 +1,45 @@
-import { CallStore } from "./call-store.ts";
-import type { RecordedCall } from "./recorded-call.ts";
 import type { Recording } from "./recording.ts";
 
 /** The slowest calls of a period. */
 class Period {
-  readonly #store: CallStore;
-  readonly #slowness: Float64Array;
-  #size = 0;
-  /** Where the fastest of them is. */
+  readonly #size: number;
+  readonly #recordings: Recording[] = [];
+  /** The fastest of them, once there are as many as it keeps: where it is, and how slow it was. */
   #fastest = 0;
+  #leastMs = -Infinity;
 
   constructor(size: number) {
-    this.#store = new CallStore(size);
-    this.#slowness = new Float64Array(size);
+    this.#size = size;
   }
 
   add(recording: Recording): void {
-    const slownessMs = recording.slownessMs, { places } = this.#store;
-    // All that most calls cost.
-    if (this.#size === places && !(slownessMs > this.#slowness[this.#fastest]!)) return;
-    const place = this.#size < places ? this.#size++ : this.#fastest;
-    this.#store.write(place, recording);
-    this.#slowness[place] = slownessMs;
-    if (this.#size < places) return;
-    this.#fastest = 0;
-    for (let i = 1; i < places; i++) if (this.#slowness[i]! < this.#slowness[this.#fastest]!) this.#fastest = i;
+    const recordings = this.#recordings;
+    if (recordings.length < this.#size) {
+      recording.hold();
+      recordings.push(recording);
+      if (recordings.length === this.#size) this.#findFastest();
+    } else if (recording.slownessMs > this.#leastMs) {
+      recording.hold();
+      recordings[this.#fastest]!.release();
+      recordings[this.#fastest] = recording;
+      this.#findFastest();
+    }
+  }
+
+  #findFastest(): void {
+    this.#leastMs = Infinity;
+    this.#recordings.forEach(({ slownessMs }, i) => {
+      if (slownessMs < this.#leastMs) [this.#leastMs, this.#fastest] = [slownessMs, i];
+    });
   }
 
   clear(): void {
-    this.#size = this.#fastest = 0;
+    this.#leastMs = -Infinity;
+    for (const recording of this.#recordings.splice(0)) recording.release();
   }
 
-  /** Its calls, with how slow they were. */
-  all(): (readonly [number, RecordedCall])[] {
-    return Array.from({ length: this.#size }, (_, i) => [this.#slowness[i]!, this.#store.read(i)] as const);
+  get all(): readonly Recording[] {
+    return this.#recordings;
   }
 }
 
@@ -47,7 +53,7 @@ export class SlowestCalls {
   #current: Period;
   #previous: Period;
   /** When the current period began. */
-  #sinceMs: number | undefined;
+  #sinceMs: number | undefined = undefined;
 
   constructor(size: number, periodMs: number) {
     this.#size = size;
@@ -66,15 +72,15 @@ export class SlowestCalls {
   #turn(nowMs: number): void {
     const before = this.#previous;
     if (nowMs - this.#sinceMs! >= 2 * this.#periodMs) this.#current.clear();
+    before.clear();
     this.#previous = this.#current;
     this.#current = before;
-    before.clear();
     this.#sinceMs = nowMs;
   }
 
   /** The slowest first. */
-  slowest(limit: number): RecordedCall[] {
-    const all = [...this.#current.all(), ...this.#previous.all()].sort(([a], [b]) => b - a);
-    return all.slice(0, Math.min(limit, this.#size)).map(([, call]) => call);
+  slowest(limit: number): Recording[] {
+    const all = [...this.#current.all, ...this.#previous.all].sort((a, b) => b.slownessMs - a.slownessMs);
+    return all.slice(0, Math.min(limit, this.#size));
   }
 }
