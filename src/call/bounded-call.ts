@@ -58,11 +58,8 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     header: HeadersInit | undefined,
     contextValues: ContextValues | undefined,
   ) {
-    this.limit =
-      this.failures =
-      this.madeHeader =
-      this.observed =
-        undefined;
+    this.limit = this.failures = undefined;
+    this.madeHeader = this.observed = undefined;
     this.number = 0;
     this.env = env;
     this.method = method;
