@@ -14,7 +14,7 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 30_800, allBytes: 38_300 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 30_900, allBytes: 38_300 },
   { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_000, allBytes: 36_600 },
   { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 36_600, allBytes: 57_600 },
   { name: "node", holds: "core, `grpcConnector`", ownBytes: 64_800, allBytes: 93_100 },
