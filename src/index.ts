@@ -53,6 +53,7 @@ export type {
   RecordedCallsQuery,
   RecordedWaits,
 } from "./observe/recorder/recorded-call.ts";
+export type { ObservedTransport, TransportObserver, TransportWatch } from "./transport/observer.ts";
 export { drop } from "./policy/drop.ts";
 export { excluding } from "./policy/excluding.ts";
 export { failover } from "./policy/failover.ts";

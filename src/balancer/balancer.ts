@@ -97,7 +97,8 @@ export abstract class Balancer implements ReadListener {
       successes: () => this.pool.successes,
       onHealth: ({ endpoint }, health) => {
         if (!(health instanceof Error)) return this.#emit("connection-health", { endpoint, health });
-        const ejected = health instanceof Ejected && { ejectedForMs: health.untilMs - options.clock.now() };
+        const ejected = health instanceof Ejected &&
+          { ejectedForMs: health.untilMs - options.clock.now(), ejectedBy: health.rule };
         this.#emit("connection-health", { endpoint, health: "failing", ...ejected, cause: health });
       },
       onPanic: (panic) => this.#emit("panic-changed", { panic }),

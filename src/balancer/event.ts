@@ -23,7 +23,7 @@ export type BalancerEvent =
   | { readonly type: "endpoints-fresh"; readonly target: string }
   /**
    * Health checks hold a ready connection back, or no longer do. `cause` says why if it counts as failing;
-   * `ejectedForMs`, for how long if it is ejected because calls failed.
+   * `ejectedForMs`, for how long if it is ejected because calls failed, and `ejectedBy`, by which rule.
    */
   | {
     readonly type: "connection-health";
@@ -31,6 +31,7 @@ export type BalancerEvent =
     readonly endpoint: Endpoint;
     readonly health: "serving" | "unknown" | "failing";
     readonly ejectedForMs?: number;
+    readonly ejectedBy?: "success_rate" | "failure_percentage" | "consecutive_failures";
     readonly cause?: Error;
   }
   /**

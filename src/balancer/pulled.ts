@@ -25,7 +25,7 @@ export interface Look {
 }
 
 /** A resolver that can be read once. It need not be able to watch. */
-export type ListingResolver = Required<Pick<Resolver, "list">> & Pick<Resolver, "target">;
+export type ListingResolver = Required<Pick<Resolver, "list">> & Pick<Resolver, "target" | "scheme">;
 
 /**
  * A balancer that resolves only when a call needs it, and does nothing between calls. Requests share what it knows, but

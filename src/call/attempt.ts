@@ -67,6 +67,11 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     this.pick = pick;
   }
 
+  /** Whether someone hears of its end. */
+  get watched(): boolean {
+    return this.record !== undefined;
+  }
+
   get number(): number {
     return this.record?.number ?? 0;
   }
@@ -177,6 +182,16 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (record !== undefined) record.abandoned = true;
   }
 
+  messageSent(bytes: number): void {
+    const { record } = this;
+    if (record !== undefined) record.sentBytes = (record.sentBytes ?? 0) + bytes;
+  }
+
+  messageReceived(bytes: number): void {
+    const { record } = this;
+    if (record !== undefined) record.receivedBytes += bytes;
+  }
+
   /** A unary attempt was answered, and with it its call. */
   answered(answer: A): void {
     this.ended("answered", undefined, answer as WithTrailer | undefined);
@@ -240,10 +255,17 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     observed?.attemptEnded(attempt);
   }
 
-  private asAttempt({ number, hedge, method, end, latencyMs, error }: AttemptRecord): Attempt {
-    const { endpoint } = this;
+  private asAttempt(record: AttemptRecord): Attempt {
+    const { number, hedge, method, end, latencyMs, error, sentBytes, receivedBytes } = record, { endpoint } = this;
     // No spread: this runs for every call.
-    if (error === undefined) return { endpoint, method, number, hedge, end, latencyMs };
-    return { endpoint, method, number, hedge, end, latencyMs, code: codeOf(error), error };
+    const attempt: Writable<Attempt> = error === undefined
+      ? { endpoint, method, number, hedge, end, latencyMs }
+      : { endpoint, method, number, hedge, end, latencyMs, code: codeOf(error), error };
+    if (sentBytes === undefined) return attempt;
+    attempt.sentBytes = sentBytes;
+    attempt.receivedBytes = receivedBytes;
+    return attempt;
   }
 }
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };

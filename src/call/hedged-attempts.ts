@@ -61,6 +61,14 @@ class AttemptInFlight<A> implements HedgedAttempt<A> {
     this.attempt.partArrived();
   }
 
+  messageSent(bytes: number): void {
+    this.attempt.messageSent(bytes);
+  }
+
+  messageReceived(bytes: number): void {
+    this.attempt.messageReceived(bytes);
+  }
+
   /** A unary attempt was answered, and with it the call, if it is the first. */
   answered(answer: A): void {
     this.attempt.ended("answered", undefined, answer as WithTrailer | undefined);

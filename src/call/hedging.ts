@@ -7,7 +7,7 @@
  */
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Connection } from "../connection/connection.ts";
-import type { UnaryEndListener } from "../connection/end-reporting.ts";
+import type { MessageListener, UnaryEndListener } from "../connection/end-reporting.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
 import type { CallCounter } from "../snapshot.ts";
 import type { Clock } from "../time/clock.ts";
@@ -56,7 +56,7 @@ export interface HedgedCall<A> {
 }
 
 /** An attempt as hedging sees it; see `CallAttempt`. */
-export interface OneAttempt {
+export interface OneAttempt extends MessageListener {
   readonly connection: Connection;
   partArrived(): void;
   abandon(): void;

@@ -129,6 +129,13 @@ export interface Attempt {
   readonly error?: unknown;
   /** From its beginning to its end, in milliseconds. */
   readonly latencyMs: number;
+  /**
+   * The bytes of all its request messages, as they were sent: compressed and without framing. Undefined if none was
+   * sent, and over links other than `grpcConnector()`'s without interceptors.
+   */
+  readonly sentBytes?: number;
+  /** The same of all its response messages. */
+  readonly receivedBytes?: number;
 }
 
 /** Notifies observers that an attempt begins; returns the functions to call at its end. */

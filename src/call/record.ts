@@ -28,6 +28,9 @@ export class AttemptRecord implements Outcome {
   latencyMs = 0;
   headerMs: number | undefined = undefined;
   abandoned = false;
+  /** The bytes of its messages; undefined until its link reports one. */
+  sentBytes: number | undefined = undefined;
+  receivedBytes = 0;
   /** Undefined for success. */
   error: unknown = undefined;
   #response: WithTrailer | undefined = undefined;

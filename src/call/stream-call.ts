@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ContextValues, type StreamResponse } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, type StreamResponse, type Transport } from "@connectrpc/connect";
+import type { MessageReportingTransport } from "../connection/end-reporting.ts";
 import type { CallAttempt } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
@@ -78,7 +79,9 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     let response: StreamResponse<I, O>;
     try {
       const { connection: { transport }, headerInit } = attempt;
-      response = await transport.stream(method, signal, timeoutMs, headerInit, view, contextValuesInit);
+      response = await (attempt.watched && reportsMessages(transport)
+        ? transport.streamReporting(method, signal, timeoutMs, headerInit, view, contextValuesInit, attempt)
+        : transport.stream(method, signal, timeoutMs, headerInit, view, contextValuesInit));
     } catch (error) {
       view.close();
       return await (hedged ?? attempt).failed(error);
@@ -134,4 +137,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     this.signal?.removeEventListener("abort", this.#onAbort);
     this.#replay.end();
   }
+}
+
+function reportsMessages(transport: Transport): transport is MessageReportingTransport {
+  return "streamReporting" in transport;
 }

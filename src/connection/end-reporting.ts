@@ -1,8 +1,14 @@
-import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
+import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 
-/** Is notified of a unary attempt's end before the caller is. */
-export interface UnaryEndListener<Answer> {
+/** Is notified of an attempt's messages, with their lengths as they are sent: compressed, and without framing. */
+export interface MessageListener {
+  messageSent(bytes: number): void;
+  messageReceived(bytes: number): void;
+}
+
+/** Is notified of a unary attempt's end before the caller is. A link need not report the messages. */
+export interface UnaryEndListener<Answer> extends Partial<MessageListener> {
   /** The response began to arrive, and takes longer; `answered` or `failed` follows. A link need not report it. */
   partArrived?(): void;
   answered(answer: Answer): void;
@@ -28,6 +34,20 @@ export interface EndReportingTransport extends Transport {
     contextValues: ContextValues | undefined,
     listener: UnaryEndListener<UnaryResponse<I, O>>,
   ): Promise<UnaryResponse<I, O>>;
+}
+
+/** A transport whose streaming calls report their messages to a listener. */
+export interface MessageReportingTransport extends Transport {
+  /** Like Connect's `stream`. */
+  streamReporting<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+    contextValues: ContextValues | undefined,
+    listener: MessageListener,
+  ): Promise<StreamResponse<I, O>>;
 }
 
 /**

@@ -64,6 +64,7 @@ export class RequestRegistry<Driver extends RequestDriver = RequestDriver> imple
     checkServiceName(service, this.layout);
     return {
       target: service,
+      scheme: "etcd",
       resolve: (signal) => this.resolve(service, signal),
       list: async (signal) =>
         await this.once((client) => listService(client, this.layout.prefix(service), this.#listed(service), signal)),

@@ -1,5 +1,5 @@
 import type { Outcome } from "../connection/connection.ts";
-import { Ejected } from "./ejected.ts";
+import { Ejected, type Finding } from "./ejected.ts";
 import type { HealthEnvironment } from "./health.ts";
 import type { OutlierSettings } from "./outlier-options.ts";
 import type { Phase, TrackedEndpoint } from "./tracked-endpoint.ts";
@@ -75,15 +75,16 @@ export class Ejections {
   }
 
   /** Ejects one of so many ready endpoints. Returns whether it is ejected: not if too many are. */
-  eject(tracked: TrackedEndpoint, ready: number, baseMs: number, why: string): boolean {
+  eject(tracked: TrackedEndpoint, ready: number, baseMs: number, finding: Finding): boolean {
     if (!tracked.out && this.#out >= mostEjected(ready, this.#settings.maxEjectionPercent)) return false;
     const nowMs = this.#env.now(), { intervalMs, maxEjectionMs } = this.#settings;
     const intervals = Math.floor((nowMs - tracked.backMs) / intervalMs);
     tracked.multiplier = Math.max(0, tracked.multiplier - intervals) + 1;
     const forMs = ejectionMs(baseMs, tracked.multiplier, maxEjectionMs);
     tracked.baseMs = baseMs;
+    tracked.rule = finding.rule;
     this.#enter(tracked, "ejected", forMs, () => this.#try(tracked));
-    tracked.ejected = new Ejected(why, forMs, nowMs);
+    tracked.ejected = new Ejected(finding, forMs, nowMs);
     this.#env.report(tracked.connection, tracked.ejected);
     return true;
   }
@@ -94,7 +95,8 @@ export class Ejections {
     const beganMs = this.#env.now() - outcome.latencyMs;
     if (tracked.phase === "in" || !(beganMs >= tracked.sinceMs)) return;
     if (tracked.phase === "on trial" && success === false) {
-      this.eject(tracked, ready, tracked.baseMs, "a call failed again when it was on trial");
+      const { baseMs, rule } = tracked;
+      this.eject(tracked, ready, baseMs, { rule, why: "a call failed again when it was on trial" });
     } else if (tracked.phase === "on trial" && success === undefined) {
       this.#env.allow(tracked.connection, 1);
     } else if (tracked.out && success === true) {

@@ -5,6 +5,7 @@ import { checkOptions } from "../option.ts";
 import type { Timer } from "../time/clock.ts";
 import { Ejections } from "./ejections.ts";
 import { failurePercentageOutliers } from "./failure-percentage.ts";
+import type { Finding } from "./ejected.ts";
 import type { HealthCheck, HealthEnvironment, HealthWatch } from "./health.ts";
 import { EJECT_OUTLIERS, type EjectOutliersOptions, type OutlierSettings, outlierSettings } from "./outlier-options.ts";
 import { successRateOutliers } from "./success-rate.ts";
@@ -155,7 +156,8 @@ class OutlierWatch implements HealthWatch {
     const length = tracked.run.failed(this.#env.now(), rule.withinMs, this.#successesOf(tracked), all);
     if (length >= rule.failures) {
       const why = `its last ${length} calls failed, the last one with ${Code[code]}`;
-      const ejected = tracked.run.othersSucceeded(all) && this.#eject(tracked, rule.baseEjectionMs, why);
+      const ejected = tracked.run.othersSucceeded(all) &&
+        this.#eject(tracked, rule.baseEjectionMs, { rule: "consecutive_failures", why });
       if (!ejected) this.#suspects.add(tracked);
     }
     this.#suspects.look();
@@ -170,8 +172,8 @@ class OutlierWatch implements HealthWatch {
     return this.#env.successes() + this.#otherSuccesses;
   }
 
-  #eject(tracked: TrackedEndpoint, baseMs: number, why: string): boolean {
-    if (!tracked.ready || !this.#ejections.eject(tracked, this.#ready.size, baseMs, why)) return false;
+  #eject(tracked: TrackedEndpoint, baseMs: number, finding: Finding): boolean {
+    if (!tracked.ready || !this.#ejections.eject(tracked, this.#ready.size, baseMs, finding)) return false;
     tracked.run.end();
     this.#suspects.delete(tracked);
     return true;
@@ -201,13 +203,15 @@ class OutlierWatch implements HealthWatch {
     const counts = ({ failed, succeeded }: TrackedEndpoint) => `${failed} of its ${failed + succeeded} calls failed`;
     if (successRate !== undefined) {
       for (const tracked of successRateOutliers(all, successRate)) {
-        this.#eject(tracked, baseEjectionMs, `${counts(tracked)}, far more than of the others'`);
+        const why = `${counts(tracked)}, far more than of the others'`;
+        this.#eject(tracked, baseEjectionMs, { rule: "success_rate", why });
       }
     }
     if (failurePercentage !== undefined) {
       for (const tracked of failurePercentageOutliers(all, failurePercentage)) {
         // The other algorithm may have found it as well.
-        if (!tracked.out) this.#eject(tracked, baseEjectionMs, counts(tracked));
+        if (tracked.out) continue;
+        this.#eject(tracked, baseEjectionMs, { rule: "failure_percentage", why: counts(tracked) });
       }
     }
     this.#suspects.look();

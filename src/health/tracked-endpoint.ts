@@ -1,6 +1,6 @@
 import type { Connection } from "../connection/connection.ts";
 import type { Timer } from "../time/clock.ts";
-import type { Ejected } from "./ejected.ts";
+import type { Ejected, OutlierRule } from "./ejected.ts";
 import { FailureRun } from "./failure-run.ts";
 import type { Volume } from "./success-rate.ts";
 
@@ -38,6 +38,8 @@ export class TrackedEndpoint implements Volume {
   ejected: Ejected | undefined = undefined;
   /** The base of its last ejection's length, in milliseconds. */
   baseMs = 0;
+  /** The rule that found it last. */
+  rule: OutlierRule = "consecutive_failures";
   /** How often it was ejected in a row; less by one for each interval since `backMs`. */
   multiplier = 0;
   /** When its last ejection ended. */

@@ -71,6 +71,7 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
       checkServiceName(name, NAMES);
       return {
         target: name,
+        scheme: "memory",
         async *resolve(signal) {
           checkOpen();
           yield* service(name).latest.consume(signal);

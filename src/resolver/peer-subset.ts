@@ -74,6 +74,7 @@ export function peerSubset(options: PeerSubsetOptions, resolver: Resolver): Reso
   const { peers } = options, part = new Part(options);
   return {
     ...resolver.target !== undefined && { target: resolver.target },
+    ...resolver.scheme !== undefined && { scheme: resolver.scheme },
     resolve: (signal) => part.watch(resolver, peers, signal),
     ...resolver.list !== undefined && peers.list !== undefined && {
       list: async (signal: AbortSignal) => {

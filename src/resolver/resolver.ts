@@ -44,6 +44,8 @@ export interface Staleness {
 export interface Resolver {
   /** What it resolves, for error messages: usually the service's name. */
   readonly target?: string;
+  /** What kind of name that is, as gRPC's target URIs have it: `etcd`, `dns`. For metrics and traces. */
+  readonly scheme?: string;
   /**
    * Resolves until `signal` aborts. Each `next()` yields the newest resolution at that moment: there is one slot per
    * consumer, and the latest value wins. When it throws or ends, the consumer marks its set stale and restarts it with

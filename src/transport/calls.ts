@@ -17,7 +17,7 @@ import { systemClock } from "../time/clock.ts";
 import { interceptedCalls } from "./intercepted.ts";
 import { BACKOFF, type BalancedTransportOptions } from "./options.ts";
 
-type CallOptions = Omit<BalancedTransportOptions, "resolver">;
+type CallOptions = Omit<BalancedTransportOptions, "resolver" | "observers">;
 
 /** The options of a transport's balancer, with their defaults. */
 export function balancerOptions(
@@ -45,9 +45,13 @@ export function balancerOptions(
 }
 
 /** What the calls of a transport share, with the defaults of its options. */
-export function callEnvironment(options: CallOptions, balancer: PickerSource): CallEnvironment {
+export function callEnvironment(
+  options: CallOptions,
+  balancer: PickerSource,
+  observers: readonly CallObserver[],
+): CallEnvironment {
   const { clock = systemClock, random = Math.random, recorder } = options;
-  const observers: readonly CallObserver[] = [...options.observers ?? [], ...recorder === undefined ? [] : [recorder]];
+  const all = recorder === undefined ? observers : [...observers, recorder];
   return {
     balancer,
     clock,
@@ -57,8 +61,8 @@ export function callEnvironment(options: CallOptions, balancer: PickerSource): C
     throttle: options.throttle?.({ now: () => clock.now(), random }),
     settings: new Settings({ ...options, clock, random }),
     onAttempt: options.onAttempt,
-    observers: having(observers, "attemptStarted"),
-    callObservers: having(observers, "callStarted"),
+    observers: having(all, "attemptStarted"),
+    callObservers: having(all, "callStarted"),
     calls: newCounter(),
   };
 }

@@ -31,6 +31,7 @@ import type { Resolver } from "../resolver/resolver.ts";
 import { type ServiceConfig, serviceConfig } from "../resolver/service-config.ts";
 import type { BackoffOptions } from "../time/backoff.ts";
 import type { Clock } from "../time/clock.ts";
+import type { TransportObserver } from "./observer.ts";
 
 /** Options of {@link createBalancedTransport}. */
 export interface BalancedTransportOptions {
@@ -132,10 +133,11 @@ export interface BalancedTransportOptions {
   /** Called at the end of every attempt of every call. Errors it throws are printed and otherwise ignored. */
   readonly onAttempt?: (attempt: Attempt) => void;
   /**
-   * Called at the beginning and the end of every call, and of every attempt of every call: for spans and metrics.
+   * Called at the beginning and the end of every call, and of every attempt of every call: for spans and metrics. A
+   * function among them is called once, and what it returns hears of the transport's events, too.
    * Defaults to none.
    */
-  readonly observers?: readonly CallObserver[];
+  readonly observers?: readonly (CallObserver | TransportObserver)[];
   /**
    * Records what the last calls did, for `explainCall`, pages and tools: `flightRecorder()`. Defaults to none.
    */
@@ -192,7 +194,7 @@ export const TRANSPORT: Checks<BalancedTransportOptions> = {
   idleTimeoutMs: milliseconds,
   onEvent: fn("a function, (event) => void"),
   onAttempt: fn("a function, (attempt) => void"),
-  observers: listOf("an array of observers, { callStarted } or { attemptStarted }", isObserver),
+  observers: listOf("an array of observers, { callStarted } or { attemptStarted }, or functions", isObserver),
   recorder: makes("a flight recorder, flightRecorder()", isRecorder),
   clock,
   random,
@@ -203,6 +205,7 @@ function isFunction(value: unknown): boolean {
 }
 
 function isObserver(value: unknown): boolean {
+  if (typeof value === "function") return true;
   const { callStarted, attemptStarted } = (value ?? {}) as Partial<CallObserver>;
   return typeof callStarted === "function" || typeof attemptStarted === "function";
 }

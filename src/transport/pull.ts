@@ -13,6 +13,7 @@ import { newCounter } from "../snapshot.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { type BalancedTransportOptions, resolverWith, TRANSPORT } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
+import { TransportWatches } from "./watches.ts";
 
 /** Options of {@link createPullTransport}. */
 export interface PullTransportOptions extends Omit<BalancedTransportOptions, "resolver"> {
@@ -98,9 +99,24 @@ export function createPullTransport(options: PullTransportOptions): PullTranspor
 /** {@link createPullTransport} for options that are checked, and for the connections that its connector needs. */
 export function pullTransport(options: PullTransportOptions, makeConnection: MakeConnection): PullTransport {
   const { maxAgeMs = 5_000 } = options, resolver = options.resolver as ListingResolver;
+  const watches = new TransportWatches(options);
   const balancer = new PulledBalancer(resolver, maxAgeMs, balancerOptions(options, resolver.target, makeConnection));
   const source = new PulledSource(balancer, balancer.chooser);
-  return transportOver(source, callEnvironment(options, source), options);
+  const observers = watches.begin(source, resolver, () => env);
+  const env: CallEnvironment = callEnvironment(options, source, observers);
+  const transport = transportOver(source, env, options);
+  return {
+    ...transport,
+    async close(graceMs = 0) {
+      checkGrace(graceMs);
+      watches.closing();
+      await transport.close(graceMs);
+    },
+    [Symbol.asyncDispose]() {
+      watches.closing();
+      return transport.close();
+    },
+  };
 }
 
 function transportOver(

@@ -13,6 +13,7 @@ import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.t
 import { connect, type ConnectOptions } from "./connect.ts";
 import { type BalancedTransportOptions, TRANSPORT } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
+import { TransportWatches } from "./watches.ts";
 
 /** A Connect transport that balances calls over a service's endpoints. */
 export interface BalancedTransport extends Transport, AsyncDisposable {
@@ -71,14 +72,28 @@ export interface BalancedTransport extends Transport, AsyncDisposable {
  */
 export function createBalancedTransport(options: BalancedTransportOptions): BalancedTransport {
   checkOptions("createBalancedTransport()", options, TRANSPORT);
-  const { resolver } = options;
+  const { resolver } = options, watches = new TransportWatches(options);
   const balancer = new WatchedBalancer(
     resolver,
     balancerOptions(options, resolver.target, makeConnection),
     TIMERS_BELONG_TO_REQUESTS,
   );
   const source = new WatchedSource(balancer, balancer.chooser);
-  return transportOver(source, callEnvironment(options, source), options);
+  const observers = watches.begin(source, resolver, () => env);
+  const env: CallEnvironment = callEnvironment(options, source, observers);
+  const transport = transportOver(source, env, options);
+  return {
+    ...transport,
+    async close(graceMs = 0) {
+      checkGrace(graceMs);
+      watches.closing();
+      await transport.close(graceMs);
+    },
+    [Symbol.asyncDispose]() {
+      watches.closing();
+      return transport.close();
+    },
+  };
 }
 
 function transportOver(

@@ -7,7 +7,12 @@ import type {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ContextValues, StreamResponse, UnaryResponse } from "@connectrpc/connect";
-import type { EndReportingTransport, UnaryEndListener } from "../../connection/end-reporting.ts";
+import type {
+  EndReportingTransport,
+  MessageListener,
+  MessageReportingTransport,
+  UnaryEndListener,
+} from "../../connection/end-reporting.ts";
 import type { Http2Connection } from "../../http2/client/connection.ts";
 import type { Clock } from "../../time/clock.ts";
 import { isRawMethod } from "../../raw-method.ts";
@@ -37,7 +42,7 @@ interface Request<Input> {
 }
 
 /** Calls over a connection, without interceptors; see `transport.ts`. */
-export class GrpcTransport implements EndReportingTransport {
+export class GrpcTransport implements EndReportingTransport, MessageReportingTransport {
   readonly #connection: () => Http2Connection;
   readonly #target: Target;
   readonly #options: ResolvedGrpcOptions;
@@ -91,7 +96,20 @@ export class GrpcTransport implements EndReportingTransport {
   ): Promise<StreamResponse<I, O>> {
     const method = this.#method(desc);
     const request = { signal, timeoutMs: this.#timeout(timeoutMs), header, input };
-    return this.#stream(method, request) as Promise<StreamResponse<I, O>>;
+    return this.#stream(method, request, undefined) as Promise<StreamResponse<I, O>>;
+  }
+
+  streamReporting<I extends DescMessage, O extends DescMessage>(
+    desc: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+    _contextValues: ContextValues | undefined,
+    listener: MessageListener,
+  ): Promise<StreamResponse<I, O>> {
+    const request = { signal, timeoutMs: this.#timeout(timeoutMs), header, input };
+    return this.#stream(this.#method(desc), request, listener) as Promise<StreamResponse<I, O>>;
   }
 
   #unary(
@@ -118,13 +136,14 @@ export class GrpcTransport implements EndReportingTransport {
   #stream(
     method: Method<DescMethodStreaming>,
     request: Request<AsyncIterable<MessageInitShape<DescMessage>>>,
+    listener: MessageListener | undefined,
   ): Promise<StreamResponse> {
     // Outside of the closure, so that compilers need not allocate the request.
     const { signal, timeoutMs, header, input } = request;
     return new Promise((resolve, reject) => {
       try {
         const section = requestSection(method, timeoutMs, header);
-        const call = new GrpcStreamCall(method, resolve, reject);
+        const call = new GrpcStreamCall(method, resolve, reject, listener);
         call.start(this.#connection(), section, input, signal, timeoutMs);
       } catch (error) {
         reject(ConnectError.from(error, Code.Internal));

@@ -13,6 +13,8 @@ export interface RequestStream extends MessageOutput {
   /** Returns false if enough is buffered: continue after {@link RequestMessages.room}. */
   write(head: Uint8Array, body: Uint8Array, end: boolean): boolean;
   end(): void;
+  /** A message of so many bytes is about to be written. */
+  messageSent(bytes: number): void;
 }
 
 /** Sends the caller's messages, one after another and no faster than there is room for them. */
@@ -39,8 +41,10 @@ export class RequestMessages {
       if (sendCompression !== undefined && message.length >= compressMinBytes) {
         const bytes = await sendCompression.compress(message.takeBytes() as Uint8Array<ArrayBuffer>);
         if (stream.closed) return;
+        stream.messageSent(bytes.length);
         room = stream.write(messagePrefix(COMPRESSED, bytes.length), bytes, false);
       } else {
+        stream.messageSent(message.length);
         room = message.writeTo(stream, false);
       }
       if (!room) {

@@ -2,7 +2,7 @@ import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape }
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { StreamResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import type { EndReportingMessages } from "../../connection/end-reporting.ts";
+import type { EndReportingMessages, MessageListener } from "../../connection/end-reporting.ts";
 import type { Http2Connection } from "../../http2/client/connection.ts";
 import type { HeaderBlock } from "../../http2/wire/header-block.ts";
 import { GrpcCall } from "./call.ts";
@@ -24,6 +24,7 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
   override readonly longLived = true;
   readonly #resolve: (response: StreamResponse) => void;
   readonly #reject: (error: ConnectError) => void;
+  readonly #listener: MessageListener | undefined;
   #request: RequestMessages | undefined = undefined;
   readonly #responses: IncomingMessages;
   #trailer: LazyHeaders | undefined = undefined;
@@ -35,8 +36,10 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     method: Method<DescMethodStreaming>,
     resolve: (response: StreamResponse) => void,
     reject: (error: ConnectError) => void,
+    listener: MessageListener | undefined,
   ) {
     super(method);
+    this.#listener = listener;
     this.#responses = new IncomingMessages(this, method.options.readMaxBytes);
     this.#resolve = resolve;
     this.#reject = reject;
@@ -139,7 +142,13 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     return this.compression;
   }
 
-  messageReceived(_bytes: number): void {}
+  messageSent(bytes: number): void {
+    this.#listener?.messageSent(bytes);
+  }
+
+  messageReceived(bytes: number): void {
+    this.#listener?.messageReceived(bytes);
+  }
 
   parse(bytes: Uint8Array): Message {
     return this.method.codec.parse(bytes);

@@ -50,6 +50,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
     const { compressMinBytes, sendCompression } = this.method.options;
     if (sendCompression === undefined || message.length < compressMinBytes) {
       this.open(connection, section.template, section.extra);
+      this.#listener?.messageSent?.(message.length);
       message.writeTo(this, true);
       return;
     }
@@ -68,6 +69,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
       release();
       if (this.settled) return;
       this.open(connection, section.template, section.extra);
+      this.#listener?.messageSent?.(bytes.length);
       this.write(messagePrefix(COMPRESSED, bytes.length), bytes, true);
     } catch (error) {
       release();
@@ -115,10 +117,14 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
       let envelope = this.#envelope;
       if (this.#whole !== undefined && envelope === undefined) {
         // The usual path: one uncompressed message, and a status of OK.
-        if (this.#wholeFlags === 0) return this.finish(trailers, this.method.codec.parse(this.#whole));
+        if (this.#wholeFlags === 0) {
+          this.#listener?.messageReceived?.(this.#whole.length);
+          return this.finish(trailers, this.method.codec.parse(this.#whole));
+        }
         envelope = { flags: this.#wholeFlags, bytes: this.#whole };
       }
       if (envelope === undefined) return this.finish(trailers, undefined);
+      this.#listener?.messageReceived?.(envelope.bytes.length);
       const bytes = decompressed(envelope, this.compression, this.method.options.readMaxBytes);
       if (bytes instanceof Uint8Array) return this.finish(trailers, this.method.codec.parse(bytes));
       bytes.then((whole) => this.finish(trailers, this.method.codec.parse(whole)))

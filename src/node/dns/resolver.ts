@@ -59,7 +59,7 @@ export function dnsResolver(target: string | HostAndPort, options: DnsResolverOp
   const lookup = options.lookup ?? (servers === undefined ? systemLookup() : serverLookup(servers));
   const read = srv === false ? hostReader(target, lookup) : serviceReader(target, srv, lookup);
   const name = typeof target === "string" ? target : `${target.host}:${target.port}`;
-  return pollingResolver({
+  const resolver = pollingResolver({
     target: name,
     label: `the DNS lookup of ${name}`,
     async poll() {
@@ -74,6 +74,7 @@ export function dnsResolver(target: string | HostAndPort, options: DnsResolverOp
     ...clock !== undefined && { clock },
     ...random !== undefined && { random },
   });
+  return { ...resolver, scheme: "dns" };
 }
 
 const OPTIONS: Checks<DnsResolverOptions> = {

@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 30_900, allBytes: 38_300 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_000, allBytes: 36_600 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 36_600, allBytes: 57_600 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 64_800, allBytes: 93_100 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 83_400, allBytes: 111_600 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 31_300, allBytes: 38_800 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_500, allBytes: 37_100 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 37_100, allBytes: 58_100 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 65_300, allBytes: 93_600 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 83_900, allBytes: 112_100 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 54_000,
-    allBytes: 75_000,
+    ownBytes: 54_500,
+    allBytes: 75_500,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 68_100,
-    allBytes: 87_500,
+    ownBytes: 68_600,
+    allBytes: 88_000,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 85_200,
-    allBytes: 106_600,
+    ownBytes: 85_700,
+    allBytes: 107_100,
   },
 ];

@@ -1,0 +1,31 @@
+import type { BalancerEvent } from "../balancer/event.ts";
+import type { CallObserver } from "../call/observer.ts";
+import type { TransportSnapshot } from "./snapshot.ts";
+
+/**
+ * Observes transports: an element of the option `observers`, called once for each transport that has it. What it returns
+ * hears of that transport's calls and events. Errors it throws are printed and otherwise ignored.
+ */
+export type TransportObserver = (transport: ObservedTransport) => TransportWatch;
+
+/** A transport as its observers see it. */
+export interface ObservedTransport {
+  /** What it resolves: usually the service's name. */
+  readonly target: string;
+  /** What kind of name that is, as gRPC's target URIs have it, such as `etcd` or `dns`; undefined if unknown. */
+  readonly scheme: string | undefined;
+  /** Whether it was closed. */
+  readonly closed: boolean;
+  /** The transport's clock, in milliseconds. */
+  now(): number;
+  /** The current state. Not to be called before the observer has returned. */
+  snapshot(): TransportSnapshot;
+}
+
+/** Watches one transport: its calls, as any {@link CallObserver} does, and its events. */
+export interface TransportWatch extends CallObserver {
+  /** The set or a connection changed: what `onEvent` gets. */
+  event?(event: BalancerEvent): void;
+  /** The transport is being closed. */
+  closed?(): void;
+}
