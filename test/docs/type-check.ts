@@ -20,6 +20,7 @@ const ENTRIES = {
   "connect-lb/server": "server",
   "connect-lb/server-fetch": "server-fetch",
   "connect-lb/service-config": "service-config",
+  "connect-lb/otel": "otel",
   "connect-lb/page": "page",
   "connect-lb/testing": "testing",
 };

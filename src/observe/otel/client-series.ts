@@ -1,0 +1,98 @@
+import type { Attributes } from "./api.ts";
+import type { MetricBackend, Series } from "./backend.ts";
+import { type Conventions, isGrpc, isOtel } from "./conventions.ts";
+import { CLIENT, RETRIES, RPC } from "./metric.ts";
+import { STATUS_NAMES } from "./status.ts";
+import { OTHER } from "./method-names.ts";
+import { serverAttributes } from "./target.ts";
+
+/** How much is measured. */
+export interface Measures {
+  readonly backend: MetricBackend;
+  readonly conventions: Conventions;
+  /** Whether gRPC's experimental metrics are recorded, too. */
+  readonly experimental: boolean;
+}
+
+/** The series of attempts that ended with the same status. */
+export interface AttemptSeries {
+  readonly duration: Series;
+  readonly sent: Series;
+  readonly received: Series;
+}
+
+/** The series of all calls of one method to one target. A call looks up none by its attributes. */
+export class ClientSeries {
+  readonly #measures: Measures;
+  readonly #attributes: Attributes;
+  readonly #otelAttributes: Attributes;
+  /** Undefined without gRPC's names. */
+  readonly started: Series | undefined;
+  // By the number of the status.
+  readonly #attempts: (AttemptSeries | undefined)[] = [];
+  readonly #calls: (readonly Series[] | undefined)[] = [];
+
+  constructor(measures: Measures, target: string, method: string) {
+    this.#measures = measures;
+    this.#attributes = { "grpc.method": method, "grpc.target": target };
+    this.#otelAttributes = {
+      "rpc.system.name": "grpc",
+      "rpc.method": method === OTHER ? "_OTHER" : method,
+      ...serverAttributes(target),
+    };
+    if (isGrpc(measures.conventions)) this.started = measures.backend.series(CLIENT.attemptStarted, this.#attributes);
+  }
+
+  /** Undefined without gRPC's names: OpenTelemetry's conventions have no attempts. */
+  attempt(status: number): AttemptSeries | undefined {
+    const found = this.#attempts[status];
+    if (found !== undefined || this.started === undefined) return found;
+    const { backend } = this.#measures;
+    const attributes = { ...this.#attributes, "grpc.status": STATUS_NAMES[status]! };
+    return this.#attempts[status] = {
+      duration: backend.series(CLIENT.attemptDuration, attributes),
+      sent: backend.series(CLIENT.attemptSent, attributes),
+      received: backend.series(CLIENT.attemptReceived, attributes),
+    };
+  }
+
+  /** The durations of calls. */
+  calls(status: number): readonly Series[] {
+    return this.#calls[status] ??= this.#makeCalls(STATUS_NAMES[status]!);
+  }
+
+  #makeCalls(status: string): readonly Series[] {
+    const { backend, conventions } = this.#measures, series: Series[] = [];
+    if (isGrpc(conventions)) {
+      series.push(backend.series(CLIENT.callDuration, { ...this.#attributes, "grpc.status": status }));
+    }
+    if (isOtel(conventions)) {
+      const failed = status !== "OK" && { "error.type": status };
+      series.push(backend.series(RPC.client, { ...this.#otelAttributes, "rpc.status_code": status, ...failed }));
+    }
+    return series;
+  }
+
+  /** Counts the retries and hedges of a call that had any. */
+  repeated({ retries, transparent, hedges, delayMs }: Repeated): void {
+    const { backend, conventions, experimental } = this.#measures;
+    if (!experimental || !isGrpc(conventions)) return;
+    const record = (metric: (typeof RETRIES)[keyof typeof RETRIES], value: number) => {
+      if (value > 0) backend.series(metric, this.#attributes).record(value);
+    };
+    record(RETRIES.retries, retries);
+    record(RETRIES.transparent, transparent);
+    record(RETRIES.hedges, hedges);
+    record(RETRIES.delay, delayMs / 1_000);
+  }
+}
+
+/** How often a call was repeated. */
+export interface Repeated {
+  readonly retries: number;
+  /** Retries after attempts that no server processed. */
+  readonly transparent: number;
+  readonly hedges: number;
+  /** How long it had no attempt in flight before a retry, in milliseconds. */
+  readonly delayMs: number;
+}

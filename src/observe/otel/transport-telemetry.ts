@@ -1,0 +1,63 @@
+import type { BalancerEvent } from "../../balancer/event.ts";
+import type { CallStart, CallWatch } from "../../call/observer.ts";
+import type { ObservedTransport, TransportWatch } from "../../transport/observer.ts";
+import { ClientSeries, type Measures } from "./client-series.ts";
+import { ConnectionSeries } from "./connection-series.ts";
+import type { NamedTransport } from "./gauges.ts";
+import { MeasuredCall } from "./measured-call.ts";
+import { ByMethod, type MethodFilter } from "./method-names.ts";
+import { canonicalTarget, serverAttributes } from "./target.ts";
+import { TracedCall, type TracedMethod } from "./traced-call.ts";
+import type { Tracing } from "./tracing.ts";
+
+/** What a transport's or a server's telemetry is made of. */
+export interface TelemetryHost {
+  /** Undefined as long as nobody collects metrics. */
+  readonly measures: Measures | undefined;
+  /** Undefined without spans. */
+  readonly tracing: Tracing | undefined;
+  readonly methodFilter: MethodFilter | undefined;
+}
+
+/** The telemetry of one transport. */
+export class TransportTelemetry implements TransportWatch, NamedTransport {
+  readonly target: string;
+  readonly transport: ObservedTransport;
+  readonly #host: TelemetryHost;
+  readonly #now: () => number;
+  readonly #traced: ByMethod<TracedMethod>;
+  #series: ByMethod<ClientSeries> | undefined;
+  #connections: ConnectionSeries | undefined;
+
+  constructor(host: TelemetryHost, transport: ObservedTransport) {
+    const target = this.target = canonicalTarget(transport.target, transport.scheme);
+    this.transport = transport;
+    this.#host = host;
+    this.#now = () => transport.now();
+    const server = serverAttributes(target);
+    this.#traced = new ByMethod(host.methodFilter, (name) => ({ name, server }));
+    this.#measure();
+  }
+
+  /** Creates what metrics need, once they are collected. */
+  #measure(): ByMethod<ClientSeries> | undefined {
+    const { measures, methodFilter } = this.#host;
+    if (measures === undefined) return undefined;
+    if (measures.experimental) this.#connections = new ConnectionSeries(measures, this.target);
+    return this.#series = new ByMethod(methodFilter, (name) => new ClientSeries(measures, this.target, name));
+  }
+
+  callStarted(start: CallStart): CallWatch | undefined {
+    const series = this.#series ?? this.#measure(), { tracing } = this.#host;
+    const measured = series && new MeasuredCall(series.of(start.method), this.#now);
+    return tracing === undefined ? measured : new TracedCall(tracing, this.#traced.of(start.method), start, measured);
+  }
+
+  event(event: BalancerEvent): void {
+    this.#connections?.event(event);
+  }
+
+  closed(): void {
+    this.#connections?.closed();
+  }
+}
