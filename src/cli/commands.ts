@@ -5,9 +5,10 @@ import { completion } from "./commands/completion.ts";
 import { doctor } from "./commands/doctor.ts";
 import { etcd } from "./commands/etcd.ts";
 import { ls } from "./commands/ls.ts";
+import { page } from "./commands/page.ts";
 import { register } from "./commands/register.ts";
 import { top } from "./commands/top.ts";
 import { watch } from "./commands/watch.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [ls, watch, register, call, top, doctor, etcd, completion, complete];
+export const COMMANDS: readonly Command[] = [ls, watch, register, call, top, doctor, page, etcd, completion, complete];

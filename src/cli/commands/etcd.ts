@@ -2,9 +2,15 @@ import { isWildcardHost } from "../../endpoint.ts";
 import { createGrpcServer } from "../../server.ts";
 import { createMemoryEtcd } from "../../testing.ts";
 import { type Command, defineCommand } from "../command.ts";
-import { CliError, EXIT } from "../exit.ts";
+import { EXIT } from "../exit.ts";
+import { cantListen, isLoopback } from "../listening.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { listenAddress } from "../values.ts";
+
+const WHERE_IT_IS_TAKEN = [
+  "does an etcd run there already? connect-lb ls shows what it holds",
+  "another port: --listen 127.0.0.1:0",
+] as const;
 
 /** `connect-lb etcd`: an etcd in memory. */
 export const etcd: Command = defineCommand({
@@ -33,7 +39,7 @@ export const etcd: Command = defineCommand({
     const server = createGrpcServer({ routes: memory.routes });
     try {
       const { address } = await server.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
-        throw cantListen(options.listen, error);
+        throw cantListen(options.listen, error, ...WHERE_IT_IS_TAKEN);
       });
       if (!isLoopback(host)) say(`anyone who reaches ${address} can read and write this etcd: it has no users`);
       say("an etcd in memory, for development; what it holds is lost when it ends");
@@ -47,14 +53,3 @@ export const etcd: Command = defineCommand({
     }
   },
 });
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || host.startsWith("127.");
-}
-
-function cantListen(where: string, error: NodeJS.ErrnoException): CliError {
-  if (error.code !== "EADDRINUSE") return new CliError(`can't listen on ${where}: ${error.message}`);
-  return new CliError(`${where} is taken`, {
-    next: ["does an etcd run there already? connect-lb ls shows what it holds", "another port: --listen 127.0.0.1:0"],
-  });
-}

@@ -33,7 +33,7 @@ export async function runSidecar(options: SidecarOptions, io: Io): Promise<numbe
   const { registrar, child, probe, timing } = options;
   const ending = new AbortController();
   const alone = child === undefined ? Promise.withResolvers<number>() : undefined;
-  const stopping = new Stopping(options, (name) => {
+  const stopping = new Stopping(options, ending, (name) => {
     if (child !== undefined) child.signal(name);
     else alone?.resolve(name === "SIGINT" ? exitCodeOf(name) : EXIT.ok);
   });
@@ -68,12 +68,19 @@ function listenerOf({ registrar, child, say }: SidecarOptions) {
 /** What happens between a signal and its arrival at the program. */
 class Stopping {
   readonly #options: SidecarOptions;
+  /** Ends the probes. */
+  readonly #ending: AbortController;
   readonly #pass: (name: "SIGINT" | "SIGTERM" | "SIGHUP") => void;
   #begun = false;
   readonly #impatience = new AbortController();
 
-  constructor(options: SidecarOptions, pass: (name: "SIGINT" | "SIGTERM" | "SIGHUP") => void) {
+  constructor(
+    options: SidecarOptions,
+    ending: AbortController,
+    pass: (name: "SIGINT" | "SIGTERM" | "SIGHUP") => void,
+  ) {
     this.#options = options;
+    this.#ending = ending;
     this.#pass = pass;
   }
 
@@ -93,6 +100,7 @@ class Stopping {
   async #stop(name: "SIGINT" | "SIGTERM" | "SIGHUP"): Promise<void> {
     const { registrar, child, settleMs, timing, say } = this.#options;
     const clock: Clock = timing.clock;
+    this.#ending.abort();
     if (registrar.registered) say(`${name}: deregistering`);
     const ended = registrar.end();
     const { signal } = this.#impatience;
