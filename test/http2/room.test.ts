@@ -50,6 +50,17 @@ describe("a connection whose owner has requests wait for room", () => {
     assert.deepEqual([requests.room, told.room], [8, 1]);
   });
 
+  it("has room for as many requests as it has ids for, if the server allows more", () => {
+    const most = 2 ** 30 - 1;
+    const { connection } = pair({}, false, { room() {} });
+    assert.equal(connection.requests.room, most, "before the server has said anything");
+    for (const limit of [most + 1, 0xffff_ffff]) {
+      const { request, requests, told } = owned(limit);
+      request();
+      assert.deepEqual([requests.room, told.room], [most - 1, 0]);
+    }
+  });
+
   it("keeps a place that is reserved, and gives it back once", () => {
     const { request, requests, told } = owned(2);
     const release = requests.reserve();

@@ -6,6 +6,7 @@ import { type Blame, connectionEnded, headersTooLarge, NoRoomError, StreamError 
 import { StreamWindow } from "../wire/flow.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
 import { fieldListBytes } from "../wire/hpack-encoder.ts";
+import { MOST_STREAMS } from "../wire/settings.ts";
 import { CancelledStreams } from "../cancelled-streams.ts";
 import type { ClientStream } from "./stream.ts";
 import { StreamQueue } from "../stream-queue.ts";
@@ -59,7 +60,7 @@ export class Requests {
   /** Requests that will never be sent: the owner of one may cancel others, and the server must not learn of them. */
   #takenBack: ReadonlySet<number> | undefined;
   /** The server's MAX_CONCURRENT_STREAMS as of its latest SETTINGS. */
-  #allowed = Infinity;
+  #allowed: number = MOST_STREAMS;
 
   constructor(endpoint: ClientEndpoint, host: RequestsHost) {
     this.active = endpoint.streams;

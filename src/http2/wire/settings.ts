@@ -4,12 +4,18 @@ import { Http2Error } from "./error.ts";
 import * as ErrorCode from "./error-code.ts";
 import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, LARGEST_MAX_FRAME_SIZE, MAX_WINDOW } from "./frame.ts";
 
+/**
+ * As many streams as a connection has ids for: more at a time mean no limit. A small integer, since every pick of a
+ * connection calculates with the limit, and engines keep other numbers, such as Infinity, in objects.
+ */
+export const MOST_STREAMS = 0x3fff_ffff;
+
 /** What the peer announced; until then, the defaults of section 6.5.2. */
 export class PeerSettings {
   headerTableSize = 4_096;
   /** The smallest of the values in the latest SETTINGS (RFC 7541 section 4.2). */
   leastHeaderTableSize = 4_096;
-  maxConcurrentStreams: number = Infinity;
+  maxConcurrentStreams: number = MOST_STREAMS;
   initialWindowSize: number = DEFAULT_WINDOW;
   maxFrameSize: number = DEFAULT_MAX_FRAME_SIZE;
   maxHeaderListSize: number = Infinity;
@@ -40,7 +46,7 @@ export class PeerSettings {
           }
           break;
         case Setting.MAX_CONCURRENT_STREAMS:
-          this.maxConcurrentStreams = value;
+          this.maxConcurrentStreams = Math.min(value, MOST_STREAMS);
           break;
         case Setting.INITIAL_WINDOW_SIZE:
           if (value > MAX_WINDOW) {
