@@ -39,6 +39,7 @@ export function guarded(what: string, run: () => unknown): void {
 
 /** Prints what a promise that user-written code returned rejects with. */
 export function printRejection(what: string, result: unknown): void {
+  if (result === undefined) return;
   // Not `instanceof Promise`: under Jest, user-written code has another Promise.
   const { then } = (result ?? {}) as Partial<PromiseLike<unknown>>;
   if (typeof then === "function") then.call(result, undefined, (error) => printThrown(what, error));

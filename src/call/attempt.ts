@@ -33,7 +33,26 @@ export interface AttemptedCall<A> extends CallInfo {
   /** The call has ended, with the error for its caller if it failed. */
   over(error: unknown, nowMs?: number): void;
   /** The attempt failed: resolves with another one's answer, or rejects with the error for the caller. */
-  failed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
+  attemptFailed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
+}
+
+/** Whether anybody asks how an attempt ends that its connection counts already; most end unheard. */
+export function isAsked<A>(call: AttemptedCall<A>, connection: EndpointConnection): boolean {
+  const { env, observed, settings } = call, { outcomes } = env.balancer;
+  return env.onAttempt !== undefined || env.observers !== undefined || observed !== undefined ||
+    settings?.onAttempt !== undefined || (outcomes !== undefined && (outcomes.hearsAll || connection.sampled));
+}
+
+/** An attempt has succeeded, as far as others than those who asked count it. */
+export function countSuccess<A>(
+  { env, method }: AttemptedCall<A>,
+  connection: EndpointConnection,
+  end: AttemptEnd = "answered",
+): void {
+  connection.end(end, undefined);
+  env.throttle?.ended(method, undefined);
+  env.calls.succeeded++;
+  env.settings.throttle?.succeeded();
 }
 
 /**
@@ -44,7 +63,8 @@ export interface AttemptedCall<A> extends CallInfo {
 export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   declare readonly connection: EndpointConnection;
   declare private readonly call: AttemptedCall<A>;
-  declare private readonly picker: Picker;
+  /** The one that picked, if it wants to hear how the attempt ends. */
+  declare private readonly picker: Picker | undefined;
   /** What the picker returned, if it was more than the bare connection. */
   declare private readonly pick: ReadPick | undefined;
   declare private madeHeader: Headers | undefined;
@@ -55,7 +75,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   constructor(
     call: AttemptedCall<A>,
-    picker: Picker,
+    picker: Picker | undefined,
     connection: EndpointConnection,
     pick: ReadPick | undefined,
   ) {
@@ -135,14 +155,10 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   /** Must follow `take`, right before the attempt is sent. */
   begin(): void {
-    const { env, settings, observed } = this.call;
+    const { env: { clock, observers }, observed } = this.call;
     if (this.promised) this.redeem();
     const number = this.call.count(1);
-    const { onAttempt, observers, clock } = env;
-    const asked = onAttempt !== undefined || observers !== undefined || observed !== undefined ||
-      settings?.onAttempt !== undefined || this.picker.done !== undefined ||
-      (env.balancer.outcomes !== undefined && (env.balancer.outcomes.hearsAll || this.connection.sampled));
-    if (!asked) return;
+    if (this.picker?.done === undefined && !isAsked(this.call, this.connection)) return;
     // A call that does not wait sends its first attempt when it begins.
     const nowMs = number === 1 && observed?.waits === false ? observed.startedMs : clock.now();
     const record = this.record = new AttemptRecord(number, this.method, this.call.timeoutMs, nowMs);
@@ -200,7 +216,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   /** A unary attempt failed. */
   failed(error: unknown): Promise<A> {
-    return this.call.failed(this, error);
+    return this.call.attemptFailed(this, error);
   }
 
   /**
@@ -208,16 +224,15 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
    * listeners.
    */
   ended(end: AttemptEnd, error: unknown, response: WithTrailer | undefined): void {
-    const { env } = this.call;
-    this.connection.end(end, error);
-    const { outcomes } = env.balancer;
-    env.throttle?.ended(this.method, error);
+    const { env } = this.call, { outcomes } = env.balancer;
     if (error === undefined) {
-      env.calls.succeeded++;
-      env.settings.throttle?.succeeded();
-      if (this.record === undefined) return;
+      countSuccess(this.call, this.connection, end);
+    } else {
+      this.connection.end(end, error);
+      env.throttle?.ended(this.method, error);
+      this.recordNow();
     }
-    const record = this.recordNow();
+    const { record } = this;
     if (record === undefined) return;
     record.ended(end, env.clock.now(), error, response);
     this.toPicker(record);

@@ -38,7 +38,6 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   /** As the caller gave them, or created for a picker that reads them. */
   declare protected contextValuesInit: ContextValues | undefined;
   declare readonly env: CallEnvironment;
-  declare readonly settings: BalanceSettings | undefined;
   declare protected methodSettings: MethodSettings;
   /** Undefined: none, and the service's config can't bring one. */
   declare private limit: TimeLimit | undefined;
@@ -66,7 +65,6 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     this.signal = signal;
     this.headerInit = header;
     this.contextValuesInit = contextValues;
-    this.settings = contextValues?.get(balanceKey);
     if (env.balancer.closed) throw this.neverBegun(this.closed());
     if (signal?.aborted) throw this.neverBegun(this.aborted());
     const ownMs = timeoutMs ?? undefined;
@@ -103,6 +101,11 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     if (this.methodSettings === before) return false;
     limit.totalMs = limit.leftMs = timeoutOf(limit.ownMs, this.methodSettings);
     return true;
+  }
+
+  /** What the caller said to the balancer. */
+  get settings(): BalanceSettings | undefined {
+    return this.contextValuesInit?.get(balanceKey);
   }
 
   get header(): Headers {

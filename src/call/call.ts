@@ -88,7 +88,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
       return codeOf(error) === aborted.code ? error : aborted;
     }
     this.tried.add(attempt.connection, end, error);
-    if (end === "answered") return this.answered(error);
+    if (end === "answered") return this.passedOn(error);
     // The server, or whatever broke the connection, may have been faster than the link's timer; a server that enforces
     // the deadline itself cancels the attempt when it passes.
     if (this.timeLeftMs() <= (codeOf(error) === Code.Canceled ? EARLY_MS : 0)) return this.deadlineExceeded();
@@ -100,7 +100,7 @@ export abstract class Call<M extends DescMethod, A> extends PickingCall<M, A> {
   }
 
   /** A server's answer is passed on as it is. If it says that it is unavailable, the cause is what this side knows. */
-  private answered(error: unknown): unknown {
+  private passedOn(error: unknown): unknown {
     const health = codeOf(error) === Code.Unavailable ? this.env.balancer.describeHealth() : undefined;
     if (health !== undefined && error instanceof Error && error.cause === undefined && Object.isExtensible(error)) {
       error.cause = new Error(health);

@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { PickerSource } from "../balancer/picker-source.ts";
 import { waitFor } from "../balancer/wait.ts";
 import type { Connection } from "../connection/connection.ts";
+import { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { textOf } from "../error-text.ts";
 import { isDrop } from "../policy/drop.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
@@ -28,7 +29,7 @@ const OVER = { over: true } as const;
  */
 export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M>
   implements CallInfo, AttemptedCall<A> {
-  abstract failed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
+  abstract attemptFailed(attempt: CallAttempt<A>, error: unknown): Promise<A>;
 
   excluded(connection: Connection): boolean {
     return this.failures !== undefined && this.failures.skips(connection);
@@ -69,11 +70,18 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
    * drops the call.
    */
   attemptNow(allows?: (connection: Connection) => boolean): CallAttempt<A> | undefined {
+    const picked = this.pickNow(allows);
+    return picked instanceof EndpointConnection ? new CallAttempt(this, undefined, picked, undefined) : picked;
+  }
+
+  /** The same; without the attempt if its picker returned a connection, and does not want to hear how it ends. */
+  protected pickNow(allows?: (connection: Connection) => boolean): EndpointConnection | CallAttempt<A> | undefined {
     if (this.env.balancer.serving) return undefined;
-    const picked = this.pick();
+    const picked = this.pick(), connection = connectionOf(picked);
     // A user's policy may ignore `available`: its calls must not jump the queue either.
-    if (!(picked instanceof CallAttempt) || picked.connection.full) return undefined;
-    return allows?.(picked.connection) === false ? undefined : picked.take();
+    if (connection === undefined || connection.full || allows?.(connection) === false) return undefined;
+    connection.begin();
+    return picked as EndpointConnection | CallAttempt<A>;
   }
 
   /** The next attempt, as soon as there is a connection. Rejects with the error for the caller. */
@@ -104,7 +112,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     throw this.unavailable(`${text}: ${balancer.describe()}`, Code.Unavailable);
   }
 
-  private pick(): CallAttempt<A> | "wait" | Error {
+  private pick(): EndpointConnection | CallAttempt<A> | "wait" | Error {
     const { balancer } = this.env;
     const { picker } = balancer;
     if (picker === undefined) {
@@ -121,9 +129,12 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     const connection = connectionBehind(picked);
     if (connection !== undefined) {
       if (connection.limited) return this.unless(balancer.overload, "wait");
-      const given = picked as Connection;
-      const pick = given === connection ? undefined : { connection, given, header: undefined };
-      return new CallAttempt<A>(this, picker, connection, pick);
+      if (picked === connection && picker.done === undefined) return connection;
+      return new CallAttempt<A>(this, picker, connection, {
+        connection,
+        given: picked as Connection,
+        header: undefined,
+      });
     }
     if (picked === "wait") return this.unless(balancer.overload, picked);
     if (!(picked instanceof Error)) return this.read(picker, picked);
@@ -162,9 +173,9 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
 
   /** What a waiting call finds: an attempt, or that every connection left was tried; undefined: it goes on waiting. */
   private look(waitForReady: boolean): CallAttempt<A> | typeof TRIED | undefined {
-    const picked = this.pick();
+    const picked = this.pick(), connection = connectionOf(picked);
     const skipped = this.failures?.skipped === true;
-    if (picked instanceof CallAttempt && picked.connection.full) return undefined;
+    if (connection?.full) return undefined;
     if (picked === "wait" && !skipped) return undefined;
     if (picked instanceof Error && !skipped) {
       if (waitForReady) return undefined;
@@ -172,7 +183,9 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
       throw this.unavailable(text, Code.Unavailable, picked.cause);
     }
     this.checkTime();
-    return picked instanceof CallAttempt ? picked.takePromised() : TRIED;
+    if (connection === undefined) return TRIED;
+    const attempt = picked === connection ? new CallAttempt<A>(this, undefined, connection, undefined) : picked;
+    return (attempt as CallAttempt<A>).takePromised();
   }
 
   /**
@@ -213,6 +226,12 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
       },
     });
   }
+}
+
+/** Where a pick goes; undefined if it is none. */
+function connectionOf(picked: unknown): EndpointConnection | undefined {
+  if (picked instanceof EndpointConnection) return picked;
+  return picked instanceof CallAttempt ? picked.connection : undefined;
 }
 
 /** What a call that finds no connection waits for. */

@@ -12,31 +12,39 @@ export interface WithTrailer {
 
 /**
  * What is recorded of an attempt for those who ask how it ends. One object for its whole life, because there is one per
- * call: it is the outcome that pickers and health checks get, and what they don't read is not computed.
+ * call: it is the outcome that pickers and health checks get, and what they don't read is not computed. For its fields, see `BoundedCall`.
  */
 export class AttemptRecord implements Outcome {
   /** 1 for the first attempt of a call. */
-  readonly number: number;
-  readonly method: DescMethod;
-  readonly timeoutMs: number | undefined;
+  declare readonly number: number;
+  declare readonly method: DescMethod;
+  declare readonly timeoutMs: number | undefined;
   /** Whether an earlier attempt of the call was in flight when it began. */
-  hedge = false;
+  declare hedge: boolean;
   /** Observers, which are notified of its end. */
-  onEnd: readonly ((attempt: Attempt) => void)[] | undefined = undefined;
-  readonly startedMs: number;
-  end: AttemptEnd = "not-sent";
-  latencyMs = 0;
-  headerMs: number | undefined = undefined;
-  abandoned = false;
+  declare onEnd: readonly ((attempt: Attempt) => void)[] | undefined;
+  declare readonly startedMs: number;
+  declare end: AttemptEnd;
+  declare latencyMs: number;
+  declare headerMs: number | undefined;
+  declare abandoned: boolean;
   /** The bytes of its messages; undefined until its link reports one. */
-  sentBytes: number | undefined = undefined;
-  receivedBytes = 0;
+  declare sentBytes: number | undefined;
+  declare receivedBytes: number;
   /** Undefined for success. */
-  error: unknown = undefined;
-  #response: WithTrailer | undefined = undefined;
+  declare error: unknown;
+  declare private response: WithTrailer | undefined;
 
   /** It began at `startedMs`, on the clock's scale. */
   constructor(number: number, method: DescMethod, timeoutMs: number | undefined, startedMs: number) {
+    this.onEnd =
+      this.headerMs =
+      this.error =
+      this.response =
+        undefined;
+    this.hedge = this.abandoned = false;
+    this.end = "not-sent";
+    this.latencyMs = this.receivedBytes = 0;
     this.number = number;
     this.method = method;
     this.timeoutMs = timeoutMs;
@@ -54,7 +62,7 @@ export class AttemptRecord implements Outcome {
     this.latencyMs = nowMs - this.startedMs;
     if (end === "answered") this.headerMs ??= this.latencyMs;
     this.error = error;
-    this.#response = response;
+    this.response = response;
   }
 
   /** It was never made. */
@@ -68,7 +76,7 @@ export class AttemptRecord implements Outcome {
   }
 
   get trailer(): Headers {
-    if (this.error === undefined && this.#response !== undefined) return this.#response.trailer;
+    if (this.error === undefined && this.response !== undefined) return this.response.trailer;
     return this.error instanceof ConnectError ? this.error.metadata : new Headers();
   }
 }

@@ -92,7 +92,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     return this.#commit(attempt, response, view);
   }
 
-  async failed(attempt: CallAttempt<StreamResponse<I, O>>, error: unknown): Promise<StreamResponse<I, O>> {
+  async attemptFailed(attempt: CallAttempt<StreamResponse<I, O>>, error: unknown): Promise<StreamResponse<I, O>> {
     return await this.send(await this.afterFailure(attempt, error), this.#abort.signal);
   }
 

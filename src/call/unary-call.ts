@@ -1,16 +1,22 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, Transport, UnaryResponse } from "@connectrpc/connect";
 import type { EndReportingTransport, UnaryEndListener } from "../connection/end-reporting.ts";
-import type { CallAttempt } from "./attempt.ts";
+import type { EndpointConnection } from "../connection/endpoint-connection.ts";
+import { CallAttempt, countSuccess, isAsked } from "./attempt.ts";
 import { Call } from "./call.ts";
 import type { CallEnvironment } from "./environment.ts";
 import type { HedgedCall } from "./hedging.ts";
 
-/** A unary call. Attempts are themselves the listeners for their end, which saves a promise and two closures each. */
+/**
+ * A unary call. Attempts are themselves the listeners for their end, which saves a promise and two closures each. If
+ * nobody asks how a call's first attempt ends, there is no object for it either, and the call is the listener.
+ */
 export class UnaryCall<I extends DescMessage, O extends DescMessage>
   extends Call<DescMethodUnary<I, O>, UnaryResponse<I, O>>
-  implements HedgedCall<UnaryResponse<I, O>> {
+  implements HedgedCall<UnaryResponse<I, O>>, UnaryEndListener<UnaryResponse<I, O>> {
   declare private readonly input: MessageInitShape<I>;
+  /** Where its first attempt went, if there is no object for it. */
+  declare private connection: EndpointConnection | undefined;
 
   constructor(
     env: CallEnvironment,
@@ -23,6 +29,7 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
   ) {
     super(env, method, signal, timeoutMs, header, contextValues);
     this.input = input;
+    this.connection = undefined;
   }
 
   get replayable(): boolean {
@@ -34,9 +41,10 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     this.observe();
     try {
       this.checkThrottle();
-      const now = this.attemptNow();
+      const picked = this.pickNow();
       // The common case avoids an extra promise.
-      if (now !== undefined) return this.begin(now);
+      if (picked instanceof CallAttempt) return this.begin(picked);
+      if (picked !== undefined) return this.beginOn(picked);
     } catch (error) {
       this.over(error);
       throw error;
@@ -53,6 +61,24 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     }
   }
 
+  /** The first attempt, on a connection that counts it already. */
+  private beginOn(connection: EndpointConnection): Promise<UnaryResponse<I, O>> {
+    if (this.methodSettings.hedging !== undefined || isAsked(this, connection)) {
+      return this.begin(new CallAttempt(this, undefined, connection, undefined));
+    }
+    this.number = 1;
+    this.connection = connection;
+    return this.transmit(connection.transport, this.signal, this.headerInit, this);
+  }
+
+  answered(): void {
+    countSuccess(this, this.connection!);
+  }
+
+  failed(error: unknown): Promise<UnaryResponse<I, O>> {
+    return this.attemptFailed(new CallAttempt(this, undefined, this.connection!, undefined), error);
+  }
+
   private begin(attempt: CallAttempt<UnaryResponse<I, O>>): Promise<UnaryResponse<I, O>> {
     const { hedging } = this.methodSettings;
     if (hedging === undefined || !hedging.covers(this.method)) return this.send(attempt, this.signal, attempt);
@@ -66,10 +92,23 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     listener: UnaryEndListener<UnaryResponse<I, O>>,
   ): Promise<UnaryResponse<I, O>> {
     attempt.begin();
-    const { method, timeoutMs, contextValuesInit } = this;
-    const { transport } = attempt.connection;
+    let headerInit: HeadersInit | undefined;
     try {
-      const { headerInit } = attempt;
+      headerInit = attempt.headerInit;
+    } catch (error) {
+      return listener.failed(error);
+    }
+    return this.transmit(attempt.connection.transport, signal, headerInit, listener);
+  }
+
+  private transmit(
+    transport: Transport,
+    signal: AbortSignal | undefined,
+    headerInit: HeadersInit | undefined,
+    listener: UnaryEndListener<UnaryResponse<I, O>>,
+  ): Promise<UnaryResponse<I, O>> {
+    const { method, timeoutMs, contextValuesInit } = this;
+    try {
       if (reportsUnaryEnds(transport)) {
         return transport.unaryReporting(
           method,
@@ -93,7 +132,7 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     }
   }
 
-  failed(attempt: CallAttempt<UnaryResponse<I, O>>, error: unknown): Promise<UnaryResponse<I, O>> {
+  attemptFailed(attempt: CallAttempt<UnaryResponse<I, O>>, error: unknown): Promise<UnaryResponse<I, O>> {
     return this.afterFailure(attempt, error).then((next) => this.send(next, this.signal, next));
   }
 }

@@ -11,7 +11,7 @@ import type { AttemptEnd } from "./mark.ts";
 import { IN_SET, type Membership } from "./membership.ts";
 
 /** Of how many attempts one is a sample; the first ones all are. */
-const SAMPLE_OF = 16;
+const SAMPLE_OF = 32;
 
 /**
  * One endpoint's place in the pool: what all connections have in common, whatever their link. It counts attempts, and

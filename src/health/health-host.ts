@@ -1,6 +1,6 @@
 import type { Connection, Health, Outcome, OutcomeListener } from "../connection/connection.ts";
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
-import { guarded } from "../listener.ts";
+import { guarded, printRejection, printThrown } from "../listener.ts";
 import type { Clock } from "../time/clock.ts";
 import { TimerGroup } from "../time/timer-group.ts";
 import { Ejected } from "./ejected.ts";
@@ -23,6 +23,9 @@ export interface HealthHostOptions {
   /** A panic began or ended. */
   onPanic(panic: boolean): void;
 }
+
+/** What watches hear of a connection. */
+type HealthEvent = "ready" | "ended" | "outcome" | "recovered" | "restarted";
 
 /** What checks said about one ready connection. */
 interface Ready {
@@ -97,7 +100,7 @@ export class HealthHost implements OutcomeListener {
   }
 
   outcome(connection: Connection, outcome: Outcome): void {
-    this.#notify("outcome", (watch) => watch.outcome?.(connection, outcome));
+    this.#notify("outcome", connection, outcome);
   }
 
   /** A connection may have become ready, may no longer be ready, or may have other attributes. */
@@ -110,7 +113,7 @@ export class HealthHost implements OutcomeListener {
       this.#end(connection, ready);
     } else if (ready.incarnation !== connection.endpoint.incarnation) {
       ready.incarnation = connection.endpoint.incarnation;
-      this.#notify("restarted", (watch) => watch.restarted?.(connection));
+      this.#notify("restarted", connection);
     }
   }
 
@@ -119,7 +122,7 @@ export class HealthHost implements OutcomeListener {
     this.#ready.set(connection, { reports: [], restricts: [], incarnation, weak: false, ejected: false });
     connection.healthIgnored = this.#panic;
     const { background } = connection;
-    if (background !== undefined) this.#notify("ready", (watch) => watch.ready?.(connection, background));
+    if (background !== undefined) this.#notify("ready", connection, background);
     this.#panicTurned();
   }
 
@@ -128,13 +131,24 @@ export class HealthHost implements OutcomeListener {
     this.#count(ready, false, false);
     connection.setHealth("serving");
     connection.allow(Infinity);
-    this.#notify("ended", (watch) => watch.ended?.(connection));
+    this.#notify("ended", connection);
     this.#panicTurned();
   }
 
-  /** Notifies the watches. The first one may close the transport: then the others hear no more. */
-  #notify(what: string, callback: (watch: HealthWatch) => void): void {
-    for (const watch of this.#watches) if (!this.#closed) guarded(`${what} of a health check`, () => callback(watch));
+  /**
+   * Notifies the watches. The first one may close the transport: then the others hear no more. Unlike `guarded`, it
+   * needs no closure.
+   */
+  #notify(event: HealthEvent, connection: Connection, value?: unknown, except?: HealthWatch): void {
+    for (const watch of this.#watches) {
+      if (this.#closed || watch === except) continue;
+      try {
+        const method = watch[event] as ((connection: Connection, value: unknown) => unknown) | undefined;
+        printRejection(`${event} of a health check`, method?.call(watch, connection, value));
+      } catch (error) {
+        printThrown(`${event} of a health check`, error);
+      }
+    }
   }
 
   #report(index: number, connection: Connection, health: Health): void {
@@ -144,10 +158,7 @@ export class HealthHost implements OutcomeListener {
     const known = connection as EndpointConnection, ready = this.#ready.get(known);
     if (ready === undefined || this.#closed || (ready.reports[index] ?? "serving") === health) return;
     ready.reports[index] = health;
-    const reporter = this.#watches[index];
-    if (health === "serving") {
-      this.#notify("recovered", (watch) => watch === reporter ? undefined : watch.recovered?.(connection));
-    }
+    if (health === "serving") this.#notify("recovered", connection, undefined, this.#watches[index]);
     this.#apply(known, ready);
   }
 

@@ -40,7 +40,7 @@ function setUp(options: { retried?: number; grpc?: boolean; env?: object; done?:
     headerInit: { a: "1" },
     retried: options.retried ?? 0,
     count: (change: number) => count += change,
-    failed: () => assert.fail(),
+    attemptFailed: () => assert.fail(),
   } as unknown as AttemptedCall<unknown>;
   const picker: Picker = {
     pick: () => "wait",

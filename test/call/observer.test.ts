@@ -227,7 +227,7 @@ class TwiceCall<I extends DescMessage, O extends DescMessage> extends Call<DescM
     }
   }
 
-  failed(attempt: CallAttempt<UnaryResponse<I, O>>, error: unknown): Promise<UnaryResponse<I, O>> {
+  attemptFailed(attempt: CallAttempt<UnaryResponse<I, O>>, error: unknown): Promise<UnaryResponse<I, O>> {
     attempt.ended("answered", error, undefined);
     return Promise.reject(error);
   }

@@ -319,7 +319,7 @@ describe("health checks", () => {
     });
     await ready();
     for (let i = 0; i < 97; i++) await client.route({});
-    assert.deepEqual(heard.splice(0), Array(16 + 5).fill("undefined 0"));
+    assert.deepEqual(heard.splice(0), Array(32 + 2).fill("undefined 0"));
     assert.deepEqual([environment!.successes(), environment!.successes(connection)], [97, 97]);
     fail = true;
     await failureOf(client.route({}));
