@@ -72,6 +72,11 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
     near: [...CALLS, ...BALANCING],
     far: ["test/grpc/*.test.ts", "test/node/*.test.ts"],
   },
+  recorder: {
+    sources: ["src/observe/*.ts", "src/observe/recorder/*.ts", "src/shown-text.ts"],
+    near: ["test/observe/recorder/*.test.ts", "test/shown-text.test.ts"],
+    far: ["test/call/call-observer.test.ts", "test/node/call-observer.test.ts"],
+  },
   balancer: {
     sources: ["src/balancer/*.ts", "src/health/*.ts", "src/transport/*.ts"],
     near: [...CALLS, ...BALANCING],

@@ -1,5 +1,5 @@
 import type { CallObserver, CallStart, CallWatch } from "../../call/observer.ts";
-import { checkOptions, type Checks, made, oneOf, wholeNumber } from "../../option.ts";
+import { checkOptions, type Checks, oneOf, wholeNumber } from "../../option.ts";
 import { CallRing } from "./call-ring.ts";
 import { readRecording } from "./read-recording.ts";
 import { recordError } from "./recorded-errors.ts";
@@ -52,8 +52,6 @@ export function flightRecorder(options: FlightRecorderOptions = {}): FlightRecor
   checkOptions("flightRecorder()", options, OPTIONS);
   return new RingRecorder(options.calls ?? 1_000);
 }
-
-made(flightRecorder);
 
 class RingRecorder implements FlightRecorder, Recordings {
   readonly #last: CallRing;

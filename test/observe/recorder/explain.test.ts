@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { Simple } from "../../../gen/simple_pb.ts";
 import { adaptiveThrottle } from "../../../src/call/adaptive-throttle.ts";
+import { fixedHedging } from "../../../src/call/fixed-hedging.ts";
 import { markAttempt } from "../../../src/connection/mark.ts";
 import { note } from "../../../src/connection/note.ts";
 import { explainCall } from "../../../src/observe/recorder/explain.ts";
@@ -294,6 +295,125 @@ describe("the explanation of a failed call", () => {
     assert.match(text, /failed with INTERNAL after \d+ ms:/);
     assert.match(text, /What it waited for:\n {2}40 ms for a connection that is ready/);
     assert.match(text, /1\. a:1 began after 40 ms, was answered after 60 ms: INTERNAL, no/);
+    await transport.close();
+  });
+
+  it("is this text, with a recorder: of a call that waited", async () => {
+    const { client, clock, links, sent, transport } = setUp({
+      recorder: flightRecorder(),
+      resolver: staticResolver(["a:1"]),
+      links: { auto: false },
+    });
+    const failure = failureOf(client.route({}));
+    await clock.advance(9.26);
+    links.get("a:1")!.ready();
+    await clock.advance(0.5);
+    await clock.advance(30);
+    sent[0]!.fail(answer(Code.NotFound, "no such user"));
+    assert.equal(
+      explainCall(await failure),
+      `proto.Simple/Route failed with NOT_FOUND after 40 ms:
+  no such user
+What it waited for:
+  9.3 ms for a connection that is ready
+What it tried:
+  1. a:1 began after 9.3 ms, was answered after 31 ms: NOT_FOUND, no such user
+What is known now:
+  a:1 has 1 endpoint (1 ready)
+What to do:
+  The server at a:1 answered with this error itself: look at its logs.`,
+    );
+    await transport.close();
+  });
+
+  it("is this text, with a recorder: of a hedged call, and of a stream", async () => {
+    const { sent, transport: deaf } = heldLinks({ deaf: true });
+    const { client, clock, ready, transport } = setUp({
+      recorder: flightRecorder(),
+      defaultServiceConfig: { methods: { "*": { hedging: fixedHedging({ maxAttempts: 2, delayMs: 10 }) } } },
+      links: { transport: deaf },
+    });
+    await ready();
+    const failure = failureOf(client.route({}));
+    await clock.advance(15);
+    sent[1]!.fail(answer(Code.PermissionDenied));
+    assert.match(
+      explainCall(await failure),
+      /What it tried:\n {2}1\. a:1 began after 0 ms, was still in flight when the call ended\n {2}2\. b:1 began after 10 ms as a hedge, was answered after 5 ms: PERMISSION_DENIED, no\nWhat is known/,
+    );
+    const reader = client.routeClientStream((async function* () {})());
+    const late = failureOf(reader);
+    await settled();
+    sent[2]!.fail(answer(Code.DataLoss));
+    assert.match(explainCall(await late), /1\. \w:1 began after 0 ms, was answered after 0 ms: DATA_LOSS, no\n/);
+    await transport.close();
+  });
+
+  it("says of a stream when its answer began", async () => {
+    const { client, clock, ready, transport } = setUp({
+      recorder: flightRecorder(),
+      links: {
+        transport: () =>
+          createRouterTransport(({ service }) =>
+            service(Simple, {
+              async *routeServerStream() {
+                yield {};
+                throw new ConnectError("broken", Code.DataLoss);
+              },
+            })
+          ),
+      },
+    });
+    await ready();
+    const reader = client.routeServerStream({})[Symbol.asyncIterator]();
+    await reader.next();
+    await clock.advance(20);
+    const text = explainCall(await failureOf(reader.next()));
+    assert.match(text, /1\. a:1 began after 0 ms, its answer began after 0 ms, .* after 20 ms: DATA_LOSS, broken\n/);
+    await transport.close();
+  });
+
+  it("is this text without a recorder", async () => {
+    const { client, clock, links, transport } = setUp({ resolver: staticResolver(["a:1"]), links: { auto: false } });
+    const failure = failureOf(client.route({}));
+    await clock.advance(40);
+    links.get("a:1")!.refuse();
+    await clock.advance(40);
+    assert.equal(
+      explainCall(await failure),
+      `proto.Simple/Route failed with UNAVAILABLE:
+  every endpoint is failing: a:1 has 1 endpoint (1 transient_failure); a:1: connection refused
+What it tried:
+  No attempt was made.
+What is known now:
+  a:1 has 1 endpoint (1 transient_failure); a:1: connection refused
+What to do:
+  No server can be reached. Check that they run at these addresses, and that TLS is used at both ends or at neither.`,
+    );
+    await transport.close();
+  });
+
+  it("does without the record of a call that the recorder has forgotten", async () => {
+    const { client, clock, ready, sent, transport } = setUp({
+      recorder: flightRecorder({ calls: 1 }),
+      ejectOutliers: false,
+    });
+    await ready();
+    const fail = async (ms: number) => {
+      const failure = failureOf(client.route({}));
+      await settled();
+      clock.skip(ms);
+      sent.pop()!.fail(answer(Code.NotFound));
+      return await failure;
+    };
+    const first = await fail(0);
+    assert.match(explainCall(first), /NOT_FOUND after 0 ms/);
+    // Others have its place among the last, the failed and the slowest, and its recording.
+    for (let i = 0; i < 105; i++) await fail(1);
+    assert.match(
+      explainCall(first),
+      /^proto\.Simple\/Route failed with NOT_FOUND:\n {2}no\nWhat it tried:\n {2}1\. a:1 was answered/,
+    );
     await transport.close();
   });
 

@@ -69,6 +69,8 @@ describe("a flight recorder", () => {
     });
     assert.equal(latencyMs, 1_045);
     assert.ok(Math.abs(startedMs + latencyMs - before) < 60_000, `${startedMs}`);
+    clock.skip(10_000_000);
+    assert.ok(Math.abs(recorder.calls()[0]!.startedMs + latencyMs + 10_000_000 - Date.now()) < 60_000);
     assert.deepEqual([waited.resolutionMs, waited.connectionMs, waited.roomMs], [10, 30, 0]);
     assert.ok(waited.backoffMs > 0);
     const [first, second] = attempts;
@@ -103,6 +105,7 @@ describe("a flight recorder", () => {
     ];
     assert.deepEqual([code, latencyMs, waited.roomMs, attempts], ["DEADLINE_EXCEEDED", 70, 70, []]);
     assert.match(error!, /^proto.Simple\/Route: no time left: a:1 has 1 endpoint/);
+    assert.equal(recorder.calls({ which: "failed" }).length, 1);
     await transport.close();
     await failureOf(client.route({}));
     assert.equal(recorder.calls()[0]!.code, "FAILED_PRECONDITION");
@@ -119,6 +122,32 @@ describe("a flight recorder", () => {
     assert.deepEqual(timeouts(), [1_011, 1_010, 1_009, 1_008, 1_007]);
     assert.deepEqual(timeouts(2), [1_011, 1_010]);
     assert.equal(timeouts(100).length, 5);
+    await transport.close();
+  });
+
+  it("keeps this library's own texts whole, which say at length what is the matter", async () => {
+    const addresses = Array.from({ length: 9 }, (_, i) => `a-server-with-a-long-name-${i}.example.com:8000`);
+    const { client, clock, links, recorder, transport } = recorded({
+      resolver: staticResolver(addresses),
+      links: { auto: false },
+    });
+    const failure = failureOf(client.route({}));
+    await clock.advance(40);
+    for (const link of links.values()) link.refuse();
+    await clock.advance(40);
+    await failure;
+    const { error } = recorder.calls()[0]!;
+    assert.ok(error!.length > 200);
+    assert.match(error!, /and 6 more that failed$/);
+    await transport.close();
+  });
+
+  it("keeps a thousand calls unless told otherwise", async () => {
+    const { client, ready, recorder, transport } = answering();
+    await ready();
+    for (let i = 0; i < 1_010; i++) await client.route({});
+    assert.equal(recorder.calls().length, 1_000);
+    assert.equal(recorder.calls({ limit: 1 }).length, 1);
     await transport.close();
   });
 
