@@ -15,28 +15,24 @@ export function isAllowed(request: Request, hosts: readonly string[]): boolean {
 
 /** An entry without a port allows any port. */
 function isOneOf(host: string, hosts: readonly string[]): boolean {
-  const url = URL.parse(`http://${host}/`);
-  if (url === null || url.pathname !== "/" || url.username !== "" || url.search !== "" || url.hash !== "") return false;
-  const { hostname } = url;
-  if (LOOPBACK.includes(hostname) || hostname.endsWith(".localhost")) return true;
+  const asked = parsed(host);
+  if (asked === undefined) return false;
+  if (LOOPBACK.includes(asked.hostname) || asked.hostname.endsWith(".localhost")) return true;
   return hosts.some((allowed) => {
-    const other = URL.parse(`http://${allowed}/`);
-    return other?.hostname === hostname && (!hasPort(allowed) || portOf(host) === portOf(allowed));
+    const { hostname, port } = parsed(allowed) ?? {};
+    return hostname === asked.hostname && (port === undefined || port === asked.port);
   });
 }
 
-const PORT = /:([0-9]+)$/;
-
-function hasPort(host: string): boolean {
-  return PORT.test(host);
-}
-
-function portOf(host: string): string | undefined {
-  return PORT.exec(host)?.[1];
+/** Its name as URLs spell it, and its port if it has one; undefined if it is no host, or more than that. */
+function parsed(host: string): { readonly hostname: string; readonly port: string | undefined } | undefined {
+  const bare = /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$/.test(host);
+  const text = `http://${bare ? `[${host}]` : host}/`;
+  if (/[/?#@\\\s]/.test(host) || !URL.canParse(text)) return undefined;
+  return { hostname: new URL(text).hostname, port: bare ? undefined : /:([0-9]+)$/.exec(host)?.[1] };
 }
 
 /** Whether an option's value names a host, optionally with a port, and nothing else. */
 export function isHost(value: unknown): boolean {
-  if (typeof value !== "string" || /[/?#@\s]/.test(value)) return false;
-  return URL.canParse(`http://${value}/`);
+  return typeof value === "string" && parsed(value) !== undefined;
 }

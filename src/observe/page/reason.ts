@@ -28,9 +28,9 @@ function spentOn({ latencyMs, waited, attempts, moreAttempts }: RecordedCall): s
         on: `waiting for ${endpoint}, which had not answered when the call ended`,
       });
     } else if (code !== "OK" && end !== "answered") {
-      shares.push({ ms: tookMs, on: `an attempt on ${endpoint} that failed` });
+      shares.push({ ms: tookMs, on: `in an attempt on ${endpoint} that failed` });
     } else if (firstByteMs !== undefined && tookMs - firstByteMs > firstByteMs) {
-      shares.push({ ms: tookMs - firstByteMs, on: `reading the response of ${endpoint}` });
+      shares.push({ ms: tookMs - firstByteMs, on: `while the response of ${endpoint} was read` });
     } else {
       shares.push({ ms: tookMs, on: `waiting for ${endpoint} to answer` });
     }
@@ -39,7 +39,7 @@ function spentOn({ latencyMs, waited, attempts, moreAttempts }: RecordedCall): s
   const made = attempts.length + moreAttempts;
   const times = made === 0 ? "No attempt was made" : made === 1 ? "One attempt" : `${made} attempts`;
   if (most.ms <= 0) return `${times}.`;
-  return `${times}; ${shown(most.ms)} of ${shown(latencyMs)} were spent ${most.on}.`;
+  return `${times}; ${shown(most.ms)} of ${shown(latencyMs)} went by ${most.on}.`;
 }
 
 function shown(ms: number): string {

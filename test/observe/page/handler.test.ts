@@ -122,11 +122,15 @@ describe("the page's handler", () => {
   });
 
   it("answers requests for the hosts that options allow, with that port or any", () => {
-    const { handler } = page({ hosts: ["ops.example", "10.0.0.5:9000"] });
+    const { handler } = page({ hosts: ["ops.example", "10.0.0.5:9000", "fd00::5", "[fd00::6]:9000"] });
     const status = (host: string) => handler(get(`http://${host}/snapshot`)).status;
     assert.deepEqual(
       ["ops.example", "OPS.example:81", "10.0.0.5:9000", "10.0.0.5:9001", "10.0.0.5", "x.ops.example"].map(status),
       [200, 200, 200, 403, 403, 403],
+    );
+    assert.deepEqual(
+      ["[fd00::5]", "[fd00:0::5]:1", "[fd00::6]:9000", "[fd00::6]", "[fd00::7]"].map(status),
+      [200, 200, 200, 403, 403],
     );
   });
 
@@ -199,7 +203,9 @@ describe("the page's handler", () => {
       /option transports is .*: expected a list or a set of trans/,
     );
     assert.throws(bad({ servers: [{}] }), TypeError);
-    assert.throws(bad({ hosts: ["http://ops.example/"] }), TypeError);
+    for (const host of ["http://ops.example/", "ops.example/lb", "a b", "", "user@ops.example", 5]) {
+      assert.throws(bad({ hosts: [host] }), TypeError);
+    }
     assert.throws(bad({ intervalMs: 10 }), RangeError);
     assert.throws(bad({ maxViewers: 0 }), RangeError);
     assert.throws(bad({ transport: [] }), /did you mean transports\?/);

@@ -30,7 +30,7 @@ export class EndpointsView {
         }),
         textColumn("Zone", ({ zone }) => zone ?? "", { className: "minor cut zone", by: ({ zone }) => zone ?? "" }),
         textColumn("Weight", ({ weight }) => weight === null ? "" : `${weight}`, {
-          className: "number minor",
+          className: "number minor weight",
           by: ({ weight }) => weight ?? -1,
         }),
         textColumn("In flight", ({ inFlight }) => count(inFlight), {
@@ -57,6 +57,8 @@ export class EndpointsView {
     const section = byId("endpoints");
     section.hidden = all.length === 0;
     section.classList.toggle("one-service", this.#model.services.size < 2);
+    section.classList.toggle("no-zones", all.every(({ zone }) => zone === null));
+    section.classList.toggle("no-weights", all.every(({ weight }) => weight === null));
     this.#table.show(rows);
     this.#showDetail();
   }

@@ -1,0 +1,1 @@
+export { observe } from "../../../../src/page.ts";
