@@ -2,6 +2,11 @@ import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
+import { createClient } from "@connectrpc/connect";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { createBalancedTransport, flightRecorder, staticResolver } from "../../src/index.ts";
+import { grpcConnector, requestListener } from "../../src/node.ts";
+import { observe } from "../../src/page.ts";
 import { createGrpcServer, createHealth, type GrpcServer } from "../../src/server.ts";
 import { freePorts } from "../support/etcd.ts";
 import { eventually } from "../support/eventually.ts";
@@ -120,7 +125,7 @@ describe("connect-lb top", () => {
       },
       endpoints: {
         e1: row({ service: "s1", address: "10.0.0.1:80", attempts, failed, inFlight: 3, p50Ms: 1.5, p99Ms: 20 }),
-        e2: row({ service: "s1", address: "10.0.0.2:80", ejectedForS: 12 }),
+        e2: row({ service: "s1", address: "10.0.0.2:80", ejectedForS: 12, health: "7 in a row failed" }),
         e3: row({ service: "s2", address: "10.0.0.3:80", state: "transient_failure", lastError: "no\u001b[31m way" }),
       },
     });
@@ -139,13 +144,45 @@ describe("connect-lb top", () => {
       callsPerSecond: 100,
       errorsPerSecond: 5,
     });
-    assert.equal(line!.endpoints[1]!["why"], "ejected for 12 s");
+    const { health, why } = line!.endpoints[1]!;
+    assert.deepEqual({ health, why }, { health: "ejected", why: "ejected for 12 s: 7 in a row failed" });
     assert.equal(line!.endpoints.length, 3);
     const one = await run(["top", "demo", "--page", `${url}/lb`, "-n", "1", "-o", "name"]);
     assert.equal(one.stdout, "10.0.0.1:80\n10.0.0.2:80\n");
     const table = await run(["top", "x", "--page", `${url}/lb`, "-n", "1"]);
     assert.match(table.stderr, /this may be old: gone/);
     assert.ok(!table.stdout.includes("\x1b"));
+  });
+
+  it("reads the page that observe() makes", async () => {
+    const transport = createBalancedTransport({
+      resolver: staticResolver([healthy]),
+      connector: grpcConnector(),
+      recorder: flightRecorder(),
+    });
+    const page = observe({ transports: [transport] }), server = createServer(requestListener(page.handler));
+    pages.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const health = createClient(Health, transport);
+    const running = start([
+      "top",
+      "--page",
+      `127.0.0.1:${(server.address() as AddressInfo).port}`,
+      "-i",
+      "100ms",
+      "-o",
+      "json",
+    ]);
+    await eventually("the calls of this program are shown", async () => {
+      await health.check({});
+      const row = linesOf(running.stdout.slice(0, running.stdout.lastIndexOf("\n"))).at(-1)?.endpoints[0];
+      return row?.["endpoint"] === healthy && row["state"] === "ready" && Number(row["callsPerSecond"]) > 0 &&
+        Number(row["p50Ms"]) > 0 && row["errorsPerSecond"] === 0;
+    });
+    running.signal("SIGINT");
+    assert.equal(await running.exited, 130);
+    page.close();
+    await transport.close();
   });
 
   it("says what is wrong with its arguments, with etcd and with a page", async () => {

@@ -1,34 +1,12 @@
+import type { EndpointRow, PageState, ServiceRow, Table } from "../../page.ts";
 import { CliError, EXIT, usageError } from "../exit.ts";
 import { type Counts, RateMeter } from "./rates.ts";
 import type { TopRow, TopSource } from "./top-sample.ts";
 
-/** What is read of a page's `snapshot`. */
-interface Snapshot {
-  readonly nowMs: number;
-  readonly services: Readonly<Record<string, ServiceRow>>;
-  readonly endpoints: Readonly<Record<string, EndpointRow>>;
-}
-
-interface ServiceRow {
-  readonly target: string;
-  readonly stale: string | null;
-  readonly problem: string | null;
-}
-
-interface EndpointRow {
-  readonly service: string;
-  readonly address: string;
-  readonly zone: string | null;
-  readonly weight: number | null;
-  readonly state: string;
-  readonly health: string;
-  readonly ejectedForS: number | null;
-  readonly inFlight: number;
-  readonly attempts: number;
-  readonly failed: number;
-  readonly p50Ms: number | null;
-  readonly p99Ms: number | null;
-  readonly lastError: string | null;
+/** What is read of a page's `snapshot`. Its fields are checked as they are used: any program may answer there. */
+interface Snapshot extends Pick<PageState, "nowMs"> {
+  readonly services: Table<Partial<ServiceRow>>;
+  readonly endpoints: Table<Partial<EndpointRow>>;
 }
 
 /** No page is larger. */
@@ -47,9 +25,11 @@ export function pageSource(page: string, service: string | undefined): TopSource
     async sample(signal) {
       const { nowMs, services, endpoints } = await read(url, signal);
       const chosen = Object.entries(endpoints).filter(([, row]) => {
-        return service === undefined || services[row.service]?.target === service;
+        return service === undefined || services[row.service ?? ""]?.target === service;
       });
-      const counts = chosen.map(([id, row]) => [id, { calls: row.attempts, errors: row.failed }] as const);
+      const counts = chosen.map(([id, row]) =>
+        [id, { calls: number(row.attempts) ?? 0, errors: number(row.failed) ?? 0 }] as const
+      );
       const rates = meter.rates(new Map<string, Counts>(counts), nowMs);
       const stale = Object.values(services).find((row) => service === undefined || row.target === service);
       const why = stale?.problem ?? stale?.stale;
@@ -62,26 +42,34 @@ export function pageSource(page: string, service: string | undefined): TopSource
   };
 }
 
-function topRow(row: EndpointRow, services: Snapshot["services"]): TopRow {
-  const { address, state, health, ejectedForS, inFlight, p50Ms, p99Ms, zone, weight, lastError } = row;
-  const target = services[row.service]?.target;
-  const why = ejectedForS !== null
-    ? `ejected for ${ejectedForS} s`
+function topRow(row: Partial<EndpointRow>, services: Snapshot["services"]): TopRow {
+  const state = text(row.state) ?? "unknown", ejectedForS = number(row.ejectedForS);
+  const held = row.health === "serving" || row.health === "unknown" ? undefined : text(row.health);
+  const why = ejectedForS !== undefined
+    ? `ejected for ${ejectedForS} s: ${held ?? ""}`
     : state === "ready"
-    ? undefined
-    : lastError ?? undefined;
-  return {
-    endpoint: address,
-    ...target !== undefined && { service: target },
-    state,
-    health,
-    inFlight,
-    ...p50Ms !== null && { p50Ms },
-    ...p99Ms !== null && { p99Ms },
-    ...zone !== null && { zone },
-    ...weight !== null && { weight },
-    ...why !== undefined && { why },
+    ? held
+    : text(row.lastError);
+  const known = {
+    service: text(services[row.service ?? ""]?.target),
+    health: held === undefined ? text(row.health) : ejectedForS === undefined ? "held back" : "ejected",
+    inFlight: number(row.inFlight),
+    p50Ms: number(row.p50Ms),
+    p99Ms: number(row.p99Ms),
+    zone: text(row.zone),
+    weight: number(row.weight),
+    why,
   };
+  const given = Object.entries(known).filter(([, value]) => value !== undefined);
+  return { endpoint: text(row.address) ?? "?", state, ...Object.fromEntries(given) };
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
 }
 
 /** The address of a page's state: the page itself, with or without a "/" at its end. */
