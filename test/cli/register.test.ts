@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { freePorts } from "../support/etcd.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Child, executable, runtime, startScript } from "../support/process.ts";
+import { type Child, executable, runtime, start as startProgram, startScript } from "../support/process.ts";
 import { type ServedEtcd, serveMemoryEtcd } from "./memory-etcd.ts";
 import { run, start } from "./support.ts";
 
@@ -98,6 +101,33 @@ describe("connect-lb register", () => {
     child.write("exit 0\n");
     assert.equal((await child.exited).code, 0);
     assert.deepEqual(await addresses("c"), [], "nothing is left of a program that has ended");
+  });
+
+  it("deregisters on Ctrl-C in a terminal before the program hears of it, which it does once", {
+    skip: spawnSync("script", ["--version"]).status === 0 ? false : "script, which makes terminals, is not installed",
+  }, async () => {
+    const [port = 0] = await freePorts(1);
+    const before = runtime === "deno" ? ["run", "-A", "--no-check"] : [];
+    const args = ["register", "t", `127.0.0.1:${port}`, "--interval", "50ms", ...program(port)];
+    // From a file: Deno changes what shells are told by arguments.
+    const file = join(mkdtempSync(join(tmpdir(), "connect-lb-terminal-")), "run");
+    const command = [executable(runtime), ...before, "src/cli.ts", ...args].map((word) => `'${word}'`).join(" ");
+    writeFileSync(file, `exec ${command}\n`);
+    const terminal = startProgram("script", ["-qec", `bash ${file}`, "/dev/null"], {
+      env: { CONNECT_LB_ETCD: etcd.url },
+    });
+    children.push(terminal);
+    await terminal.line(/^started/);
+    terminal.write("listen\n");
+    await terminal.line(/registered: t at/);
+    terminal.write("\x03");
+    await terminal.line(/SIGINT: deregistering/);
+    await terminal.line(/got SIGINT/);
+    assert.deepEqual(await addresses("t"), []);
+    terminal.write("exit 9\n");
+    assert.equal((await terminal.exited).code, 9);
+    assert.equal(terminal.lines.filter((line) => line.includes("got SIGINT")).length, 1);
+    rmSync(dirname(file), { recursive: true });
   });
 
   it("keeps etcd's credentials from the program", async () => {
