@@ -161,6 +161,6 @@ export function rootOf(json: unknown): JsonValue {
   try {
     return new JsonValue(JSON.parse(json), "");
   } catch (error) {
-    throw new ServiceConfigError("", `is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ServiceConfigError("", `is not JSON: ${(error as Error).message}`);
   }
 }

@@ -8,6 +8,7 @@ import { subset } from "../policy/subset.ts";
 import { weightedRoundRobin } from "../policy/weighted-round-robin.ts";
 import type { JsonValue } from "./json-value.ts";
 import { outliersOf } from "./outlier-detection.ts";
+import { said } from "./said.ts";
 
 /** What a load balancing config means for a transport. */
 export interface LoadBalancing {
@@ -29,13 +30,13 @@ const LARGEST_RING = 8_388_608;
 /** gRFC A42: what clients cap a ring at, since each client keeps one. */
 const RING_CAP = 4_096;
 
-/** gRPC's policies that there are here. */
+/** gRPC's policies that there are here. What configs leave out is as policies have it, which is as gRPC has it. */
 export const POLICIES: PolicyReaders = new Map<string, (config: JsonValue, child: ReadChild) => LoadBalancing>([
   ["round_robin", () => ({ policy: roundRobin() })],
-  ["pick_first", (config) => ({ policy: pickFirst({ shuffle: config.field("shuffleAddressList")?.flag() ?? false }) })],
+  ["pick_first", (config) => ({ policy: pickFirst(said({ shuffle: config.field("shuffleAddressList")?.flag() })) })],
   ["weighted_round_robin", (config) => ({ policy: weightedRoundRobinOf(config) })],
   ["least_request_experimental", (config) => {
-    return { policy: leastRequest({ choices: config.field("choiceCount")?.wholeNumber(2, LARGEST_UINT32) ?? 2 }) };
+    return { policy: leastRequest(said({ choices: config.field("choiceCount")?.wholeNumber(2, LARGEST_UINT32) })) };
   }],
   ["ring_hash_experimental", (config) => ({ policy: ringHashOf(config) })],
   ["random_subsetting_experimental", (config, child) => {
@@ -87,37 +88,36 @@ function unsupported(value: JsonValue, names: readonly string[], policies: Polic
 }
 
 function weightedRoundRobinOf(config: JsonValue): Policy {
-  const period = (name: string) => config.field(name)?.durationMs();
-  const outOfBand = config.field("enableOobLoadReport")?.flag() ?? false;
-  const reportingMs = period("oobReportingPeriod") ?? 10_000, penalty = config.field("errorUtilizationPenalty");
-  const errorUtilizationPenalty = penalty?.number() ?? 1;
-  if (penalty !== undefined && errorUtilizationPenalty < 0) {
+  const period = (name: string, leastMs: number) => {
+    const ms = config.field(name)?.durationMs();
+    return ms === undefined ? undefined : Math.max(leastMs, ms);
+  };
+  const outOfBand = config.field("enableOobLoadReport")?.flag(), reportingMs = period("oobReportingPeriod", 1);
+  const penalty = config.field("errorUtilizationPenalty"), errorUtilizationPenalty = penalty?.number();
+  if (penalty !== undefined && errorUtilizationPenalty! < 0) {
     throw penalty.error(`${errorUtilizationPenalty} is below 0`);
   }
   return weightedRoundRobin({
-    loadReports: {
-      ...outOfBand && { outOfBandPeriodMs: Math.max(1, reportingMs) },
-      blackoutPeriodMs: period("blackoutPeriod") ?? 10_000,
-      expirationPeriodMs: Math.max(1, period("weightExpirationPeriod") ?? 180_000),
-      updatePeriodMs: Math.max(100, period("weightUpdatePeriod") ?? 1_000),
+    loadReports: said({
+      outOfBandPeriodMs: outOfBand ? reportingMs ?? 10_000 : undefined,
+      blackoutPeriodMs: period("blackoutPeriod", 0),
+      expirationPeriodMs: period("weightExpirationPeriod", 1),
+      updatePeriodMs: period("weightUpdatePeriod", 100),
       errorUtilizationPenalty,
-      metricNames: config.field("metricNamesForComputingUtilization")?.list().map((name) => name.text()) ?? [],
-    },
+      metricNames: config.field("metricNamesForComputingUtilization")?.list().map((name) => name.text()),
+    }),
   });
 }
 
 function ringHashOf(config: JsonValue): Policy {
   const size = (name: string) => config.field(name)?.wholeNumber(1, LARGEST_RING);
-  const least = size("minRingSize") ?? 1_024, most = size("maxRingSize") ?? RING_CAP;
-  const requestHashHeader = config.field("requestHashHeader")?.text() ?? "";
-  // Of the defaults, the smallest ring gives way to the greatest one.
-  if (least > most && config.field("minRingSize") && config.field("maxRingSize")) {
-    throw config.error(`minRingSize ${least} is above maxRingSize ${most}`);
-  }
+  const least = size("minRingSize"), most = size("maxRingSize") ?? Infinity;
+  if (least !== undefined && least > most) throw config.error(`minRingSize ${least} is above maxRingSize ${most}`);
   const maxRingSize = Math.min(most, RING_CAP);
-  return ringHash({
-    minRingSize: Math.min(least, maxRingSize),
+  const requestHashHeader = config.field("requestHashHeader")?.text();
+  return ringHash(said({
+    minRingSize: least && Math.min(least, maxRingSize),
     maxRingSize,
-    ...requestHashHeader !== "" && { requestHashHeader },
-  });
+    requestHashHeader: requestHashHeader === "" ? undefined : requestHashHeader,
+  }));
 }

@@ -9,6 +9,7 @@ import {
 } from "../resolver/service-config.ts";
 import { quoted } from "../option.ts";
 import type { JsonValue } from "./json-value.ts";
+import { said } from "./said.ts";
 
 /** gRFC A6: more attempts count as so many. */
 const MOST_ATTEMPTS = 5;
@@ -80,8 +81,10 @@ function retryOf(policy: JsonValue): MethodRetryOptions {
 function hedgingOf(policy: JsonValue): MethodHedging {
   return fixedHedging({
     maxAttempts: attemptsOf(policy),
-    delayMs: policy.field("hedgingDelay")?.durationMs() ?? 0,
-    nonFatalCodes: policy.field("nonFatalStatusCodes")?.codes() ?? [],
+    ...said({
+      delayMs: policy.field("hedgingDelay")?.durationMs(),
+      nonFatalCodes: policy.field("nonFatalStatusCodes")?.codes(),
+    }),
   });
 }
 

@@ -38,9 +38,11 @@ export function outliersOf(config: JsonValue): EjectOutliersOptions | false {
 function algorithm<Options>(ejection: JsonValue | undefined, read: (from: JsonValue) => Options): Options | false {
   if (ejection === undefined) return false;
   const options = read(ejection), enforcement = ejection.field("enforcementPercentage");
-  const percentage = enforcement?.wholeNumber(0, 100) ?? 100;
+  const percentage = enforcement?.wholeNumber(0, 100);
   if (percentage === 0) return false;
-  if (percentage < 100) throw enforcement!.error(`${percentage} is not supported: expected 0 or 100`);
+  if (percentage !== undefined && percentage < 100) {
+    throw enforcement!.error(`${percentage} is not supported: expected 0 or 100`);
+  }
   return options;
 }
 

@@ -98,7 +98,9 @@ async function* together(
     changed();
   });
   const resolve = async () => {
-    for await (resolution of checkIterable(resolver.resolve(stop.signal))) {
+    for await (const next of checkIterable(resolver.resolve(stop.signal))) {
+      if (stop.signal.aborted) return;
+      resolution = next;
       resolved = true;
       changed();
       // As any consumer: the newest resolution waits there.

@@ -17,6 +17,7 @@ const SCRIPTED = [
   "authentication",
   "authentication-queue",
   "client",
+  "config-key",
   "connect-driver",
   "connect-session",
   "connection-losses",
@@ -55,6 +56,7 @@ const DRIVERS = [
   "test/etcd/driver*.test.ts",
   "test/etcd/etcd3.test.ts",
   "test/etcd/gateway*.test.ts",
+  "test/etcd/service-config.test.ts",
 ];
 const CALLS = ["test/call/*.test.ts", "test/connection/*.test.ts"];
 /** Those of everything between a transport and its connections. */
@@ -85,6 +87,11 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   policy: {
     sources: ["src/policy/*.ts", "src/hash/*.ts"],
     near: ["test/policy/*.test.ts", "test/hash/*.test.ts"],
+    far: CALLS,
+  },
+  "service-config": {
+    sources: ["src/service-config/*.ts"],
+    near: ["test/service-config/*.test.ts"],
     far: CALLS,
   },
   registry: {

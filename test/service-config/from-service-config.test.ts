@@ -3,12 +3,16 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 import fc from "fast-check";
 import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
+import { OpenRcaService } from "../../gen/xds/service/orca/v3/orca_pb.ts";
 import { fixedHedging } from "../../src/call/fixed-hedging.ts";
+import type { Outcome } from "../../src/connection/connection.ts";
 import type { HealthEnvironment } from "../../src/health/health.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import { fromServiceConfig, ServiceConfigError, untrustedServiceConfig } from "../../src/service-config.ts";
+import { trailerOf } from "../../src/server/load-trailer.ts";
 import { balanced } from "../support/balanced.ts";
-import { fakeConnection, fakeEnvironment } from "../support/fake-connections.ts";
+import { callExcluding, fakeConnection, fakeEnvironment, picksOf } from "../support/fake-connections.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 
 const retryPolicy = {
   maxAttempts: 3,
@@ -75,6 +79,7 @@ describe("fromServiceConfig", () => {
   });
 
   it("leaves open what the config doesn't say", () => {
+    assert.deepEqual(fromServiceConfig(Object.create({ methodConfig: 1 })), { defaultServiceConfig: {} });
     assert.deepEqual(fromServiceConfig({}), { defaultServiceConfig: {} });
     const absent = { loadBalancingConfig: null, loadBalancingPolicy: "", methodConfig: null, retryThrottling: null };
     assert.deepEqual(fromServiceConfig(absent), { defaultServiceConfig: {} });
@@ -149,13 +154,16 @@ describe("durations of a service config", () => {
       ["1.1s", 1_100],
       ["007s", 7_000],
       ["315576000000s", 315_576_000_000_000],
+      ["0.001s", 1],
     ];
     for (const [timeout, timeoutMs] of durations) assert.deepEqual(methodOf({ timeout }), { timeoutMs }, timeout);
   });
 
   it("are nothing else", () => {
     for (
-      const timeout of ["s", ".s", "-s", "", "1", "1ms", "1 s", "+1s", "1e3s", "1.0000000001s", "1s\n", 1, {}, [], true]
+      const timeout of ["s", ".s", "-s", "", "1", "1ms", "1 s", "+1s", "1e3s", "1.0000000001s", "1s\n", 1, {}, [], [
+        "1s",
+      ], true]
     ) {
       rejectsMethod({ timeout }, "timeout", /is not a duration such as "1.5s"$/);
     }
@@ -164,6 +172,8 @@ describe("durations of a service config", () => {
   it("are in range", () => {
     rejectsMethod({ timeout: "315576000001s" }, "timeout", '"315576000001s" is beyond 315576000000s');
     rejectsMethod({ timeout: "-1s" }, "timeout", '"-1s" is below 0s');
+    rejectsMethod({ timeout: "-0.001s" }, "timeout", '"-0.001s" is below 0s');
+    rejectsMethod({ timeout: "-0s" }, "timeout", '"-0s" is not above 0s');
     rejectsMethod({ timeout: "0s" }, "timeout", '"0s" is not above 0s');
     rejectsMethod({ timeout: `${"9".repeat(400)}s` }, "timeout", /is beyond/);
   });
@@ -200,6 +210,10 @@ describe("retryPolicy of a service config", () => {
       ["backoffMultiplier", 0, "0 is not above 0"],
       ["backoffMultiplier", -1, "-1 is not above 0"],
       ["backoffMultiplier", "2", '"2" is not a number'],
+      ["backoffMultiplier", Infinity, "Infinity is not a number"],
+      ["maxAttempts", true, "true is not a whole number"],
+      ["maxAttempts", "1e1", '"1e1" is not a whole number'],
+      ["maxAttempts", "", '"" is not a whole number'],
       ["retryableStatusCodes", [], "is empty"],
       ["retryableStatusCodes", "UNAVAILABLE", '"UNAVAILABLE" is not an array'],
     ];
@@ -409,6 +423,115 @@ describe("loadBalancingConfig of a service config", () => {
     );
   });
 
+  it("may nest policies as deep as it needs", () => {
+    const nested = (depth: number) => {
+      let config: unknown = [{ round_robin: {} }];
+      for (let i = 1; i < depth; i++) {
+        config = [{ random_subsetting_experimental: { subsetSize: 1, childPolicy: config } }];
+      }
+      return fromServiceConfig({ loadBalancingConfig: config });
+    };
+    assert.equal(kindOf(nested(16).policy), "RoundRobinPicker");
+    assert.throws(() => nested(17), /more than 16 policies/);
+  });
+
+  it("says which policies are not supported, at no great length", () => {
+    const unknown = Array.from({ length: 50 }, (_, i) => ({ [`unknown_${i}`]: {} }));
+    assert.throws(() => balancingOf(...unknown), (error: Error) => {
+      return /has no supported policy \((.*)\): expected/.exec(error.message)?.[1]?.length === 200;
+    });
+  });
+
+  it("bounds the choices of least_request as gRPC does", () => {
+    assert.ok(balancingOf({ least_request_experimental: { choiceCount: 4_294_967_295 } }).policy);
+    const most = "4294967296 is above 4294967295";
+    rejectsPolicy("least_request_experimental", { choiceCount: 4_294_967_296 }, ".choiceCount", most);
+    rejectsPolicy("random_subsetting_experimental", { subsetSize: 4_294_967_296 }, ".subsetSize", most);
+  });
+
+  it("bounds the ring as gRPC does, and takes what is left out as gRPC does", () => {
+    const sizeOf = (config: object) => {
+      const connections = [fakeConnection("a:1"), fakeConnection("b:1")];
+      const { policy } = balancingOf({ ring_hash_experimental: config });
+      return (policy!(connections, undefined, fakeEnvironment()) as unknown as { ring: { size: number } }).ring.size;
+    };
+    assert.equal(sizeOf({}), 1_024);
+    assert.equal(sizeOf({ minRingSize: 8_388_608 }), 4_096);
+    assert.equal(sizeOf({ minRingSize: 2_000, maxRingSize: 8_388_608 }), 2_000);
+    assert.equal(sizeOf({ maxRingSize: 100 }), 100);
+    assert.equal(sizeOf({ minRingSize: 8, maxRingSize: 8 }), 8);
+    assert.ok(balancingOf({ ring_hash_experimental: { requestHashHeader: "" } }).policy);
+  });
+
+  it("renews the weights of weighted_round_robin every 100 ms at most", async () => {
+    for (const [config, periodMs] of [[{}, 1_000], [{ weightUpdatePeriod: "0.05s" }, 100]] as const) {
+      const clock = new ManualClock(), connections = [fakeConnection("a:1"), fakeConnection("b:1")];
+      const { policy } = balancingOf({ weighted_round_robin: { blackoutPeriod: "0s", ...config } });
+      const picker = policy!(connections, undefined, fakeEnvironment(clock)), call = callExcluding();
+      for (const [i, cpuUtilization] of [0.1, 0.9].entries()) {
+        const trailer = new Headers({
+          "endpoint-load-metrics-bin": trailerOf({ cpuUtilization, rpsFractional: 100 }),
+        });
+        picker.done!(connections[i]!, { end: "answered", trailer } as Outcome, call);
+      }
+      const shareOf = () => picksOf(picker, connections, 100)[0]!;
+      await clock.advance(periodMs - 1);
+      assert.equal(shareOf(), 50);
+      await clock.advance(1);
+      assert.equal(shareOf(), 90);
+    }
+  });
+
+  it("forgets the reports of weighted_round_robin as it says", async () => {
+    for (
+      const [config, lastMs] of [
+        [{}, 180_000],
+        [{ weightExpirationPeriod: "0s" }, 1],
+        [{ weightExpirationPeriod: "2s" }, 2_000],
+      ] as const
+    ) {
+      const clock = new ManualClock(), connection = fakeConnection("a:1");
+      const { policy } = balancingOf({ weighted_round_robin: { blackoutPeriod: "0s", ...config } });
+      const picker = policy!([connection], undefined, fakeEnvironment(clock));
+      const trailer = new Headers({
+        "endpoint-load-metrics-bin": trailerOf({ cpuUtilization: 1, rpsFractional: 100 }),
+      });
+      picker.done!(connection, { end: "answered", trailer } as Outcome, callExcluding());
+      const isKnown = () => picker.describe!(connection)!["weight"] !== undefined;
+      await clock.advance(lastMs - 1);
+      assert.equal(isKnown(), true, `${lastMs}`);
+      await clock.advance(1);
+      assert.equal(isKnown(), false, `${lastMs}`);
+    }
+  });
+
+  it("asks for reports out of band if it says so, as often as it says", async () => {
+    for (
+      const [config, periodMs] of [
+        [{}, undefined],
+        [{ oobReportingPeriod: "5s" }, undefined],
+        [{ enableOobLoadReport: true }, 10_000],
+        [{ enableOobLoadReport: true, oobReportingPeriod: "5s" }, 5_000],
+        [{ enableOobLoadReport: true, oobReportingPeriod: "0s" }, 1],
+      ] as const
+    ) {
+      const asked: number[] = [];
+      const server = createRouterTransport(({ service }) =>
+        service(OpenRcaService, {
+          async *streamCoreMetrics({ reportInterval }) {
+            asked.push(Number(reportInterval!.seconds) * 1_000 + reportInterval!.nanos / 1e6);
+            yield {};
+          },
+        })
+      );
+      const { policy } = balancingOf({ weighted_round_robin: config });
+      const picker = policy!([fakeConnection("a:1")], undefined, { ...fakeEnvironment(), transport: () => server });
+      await settled();
+      picker.close?.();
+      assert.equal(asked[0], periodMs);
+    }
+  });
+
   it("may not nest policies without end", () => {
     let config: unknown = [{ round_robin: {} }];
     for (let i = 0; i < 5_000; i++) {
@@ -421,6 +544,10 @@ describe("loadBalancingConfig of a service config", () => {
     const own: Policy = () => ({ pick: () => "wait" });
     const json = { loadBalancingConfig: [{ p2c_ewma: { anything: 1 } }] };
     assert.equal(fromServiceConfig(json, { policies: { p2c_ewma: own } }).policy, own);
+    assert.throws(
+      () => fromServiceConfig({ loadBalancingConfig: [{ "my-policy": 1 }] }, { policies: { "my-policy": own } }),
+      /^ServiceConfigError: loadBalancingConfig\[0\]\["my-policy"\]: 1 is not an object/,
+    );
     assert.throws(
       () => fromServiceConfig(json, { policies: { p2c_ewma: 1 as never } }),
       /option policies\["p2c_ewma"\] is 1/,
@@ -454,6 +581,15 @@ describe("outlier_detection_experimental of a service config", () => {
       intervalMs: 10_000,
       baseEjectionMs: 30_000,
       maxEjectionMs: 300_000,
+      maxEjectionPercent: 10,
+    });
+    assert.deepEqual(outliersOf({ failurePercentageEjection: {}, baseEjectionTime: "0.001s", maxEjectionTime: "0s" }), {
+      consecutiveFailures: false,
+      successRate: false,
+      failurePercentage: { threshold: 85, minimumHosts: 5, requestVolume: 50 },
+      intervalMs: 10_000,
+      baseEjectionMs: 1,
+      maxEjectionMs: 1,
       maxEjectionPercent: 10,
     });
     assert.deepEqual(
@@ -498,6 +634,9 @@ describe("outlier_detection_experimental of a service config", () => {
     const at = ".successRateEjection.enforcementPercentage";
     bad({ successRateEjection: { enforcementPercentage: 50 } }, at, "50 is not supported: expected 0 or 100");
     bad({ successRateEjection: { enforcementPercentage: -1 } }, at, "-1 is below 0");
+    bad({ successRateEjection: { enforcementPercentage: 101 } }, at, "101 is above 100");
+    const hosts = ".successRateEjection.minimumHosts";
+    bad({ successRateEjection: { minimumHosts: 4_294_967_296 } }, hosts, "4294967296 is above 4294967295");
   });
 
   it("makes options that a transport takes", async () => {

@@ -33,6 +33,7 @@ describe("untrustedServiceConfig", () => {
       );
     }
     assert.throws(() => untrustedServiceConfig({} as string), ServiceConfigError);
+    assert.throws(() => untrustedServiceConfig("{}", { nonsense: 1 } as object), /nonsense/);
   });
 
   it("chooses among the policies that it is given, whatever it says about them", () => {

@@ -121,6 +121,38 @@ describe("a resolver with a service config", () => {
     stop.abort();
   });
 
+  it("reads a resolver that changes all the time no faster than every 20 ms, and gives up its signal", async () => {
+    const clock = new ManualClock(), config = manualSource(), stop = new AbortController();
+    let reads = 0, listeners = 0;
+    const next = async () => {
+      reads++;
+      return await Promise.resolve({ done: false, value: { endpoints: A } });
+    };
+    const resolve = () => ({ [Symbol.asyncIterator]: () => ({ next }) });
+    const resolver = withServiceConfig({ resolve } as Resolver, config.source, { clock });
+    const { signal } = stop;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+      listeners++;
+      addEventListener.apply(signal, args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+      listeners--;
+      removeEventListener.apply(signal, args);
+    };
+    config.tell("{}");
+    const resolutions = resolver.resolve(signal)[Symbol.asyncIterator]();
+    await resolutions.next();
+    await clock.advance(19);
+    assert.equal(reads, 1);
+    await clock.advance(1);
+    assert.equal(reads, 2);
+    await resolutions.return!();
+    assert.equal(listeners, 0);
+    await settled();
+    assert.deepEqual(clock.pending, []);
+  });
+
   it("waits no longer when there is no config", async () => {
     const { config, endpoints, seen, stop } = setUp();
     endpoints.tell({ endpoints: A });
