@@ -42,7 +42,7 @@ export interface SocketInfo {
 
 /** The state of one connection between a client and a server at one moment. gRPC's channelz calls it a socket. */
 export interface SocketSnapshot extends SocketInfo {
-  /** A number that no other connection of this process has had. */
+  /** A number that nothing else in this process has. */
   readonly id: number;
   /** What it carries. */
   readonly protocol: "h2" | "http/1.1";
@@ -60,9 +60,9 @@ export interface SocketSnapshot extends SocketInfo {
   readonly receiveWindowBytes: number | undefined;
 }
 
-let sockets = 0;
+let ids = 0;
 
-/** The id of the next connection. */
-export function nextSocketId(): number {
-  return ++sockets;
+/** A number that nothing else has which snapshots show of this process. */
+export function nextId(): number {
+  return ++ids;
 }

@@ -1,5 +1,6 @@
 import type { ConnectivityState } from "../connectivity.ts";
 import { type Endpoint, endpointIdentity } from "../endpoint.ts";
+import { nextId } from "../snapshot.ts";
 import { Backoff } from "../time/backoff.ts";
 import type { Connection, Health } from "./connection.ts";
 import type { ConnectionHost, RunningBackoff } from "./connection-host.ts";
@@ -25,6 +26,7 @@ const SAMPLE_OF = 32;
  * `stateless-connection.ts`. A connection that is not in the set appears as `shutdown`, whatever its link does.
  */
 export abstract class EndpointConnection extends LinkedConnection implements Connection {
+  readonly id: number = nextId();
   readonly identity: string;
   endpoint: Endpoint;
   place = 0;

@@ -1,4 +1,4 @@
-import { nextSocketId, type SocketSnapshot } from "../snapshot.ts";
+import { nextId, type SocketSnapshot } from "../snapshot.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Clock } from "../time/clock.ts";
 import type { ByteStream } from "./byte-stream.ts";
@@ -51,7 +51,7 @@ export abstract class Endpoint<S extends Stream> {
   /** How errors refer to the other end. */
   readonly peerName: Role;
   protected readonly bytes: ByteStream;
-  readonly #id = nextSocketId();
+  readonly #id = nextId();
   readonly #sinceMs: number;
   #held = false;
 

@@ -104,7 +104,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
     ended.abort();
     await host.close();
   };
-  return {
+  const server: GrpcServer = {
     handler(request) {
       serving();
       return handler(request);
@@ -150,6 +150,8 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
       host.destroy();
     },
   };
+  options.channelz?.add(server);
+  return server;
 }
 
 function byteStreamOf(stream: ByteStream | Duplex): ByteStream {

@@ -7,7 +7,7 @@ import { leastMs } from "../http2/server/lifetime.ts";
 import type { ServerConnectionOptions } from "../http2/server/options.ts";
 import type { Peer } from "../http2/server/peer.ts";
 import { Sweeper } from "../http2/server/sweeper.ts";
-import { nextSocketId, type SocketSnapshot } from "../snapshot.ts";
+import { nextId, type SocketSnapshot } from "../snapshot.ts";
 import type { Duplex } from "../socket/duplex.ts";
 import type { Http1Server, Listen, ListenAddress, Listener, ListenOptions } from "../socket/listener.ts";
 import { socketInfo } from "../socket/socket-info.ts";
@@ -97,7 +97,7 @@ export class ServerHost<Tls> {
 
   #serveHttp1(http1: Http1Server, socket: Duplex, client: Peer): void {
     const { clock = systemClock } = this.#options.connection;
-    this.#sockets.set(socket, { id: nextSocketId(), sinceMs: clock.now(), client });
+    this.#sockets.set(socket, { id: nextId(), sinceMs: clock.now(), client });
     socket.on("close", () => {
       this.#sockets.delete(socket);
       this.#left();

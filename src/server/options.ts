@@ -1,4 +1,5 @@
-import { SERVICE_OPTIONS, type ServiceOptions } from "../grpc/server/options.ts";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { type RouteOptions, SERVICE_OPTIONS, type ServiceOptions } from "../grpc/server/options.ts";
 import {
   CONNECTION_LIMITS,
   CONNECTION_TIMES,
@@ -24,6 +25,7 @@ import type { Clock } from "../time/clock.ts";
 import type { ServerHealth } from "./health.ts";
 import type { LoadReports } from "./load-report.ts";
 import type { ReflectionOptions } from "./reflection.ts";
+import type { ServerSnapshot } from "./snapshot.ts";
 
 /** Limits of a server, for its clients and for itself. All have defaults that suit gRPC. */
 export interface ServerLimits extends Omit<Http2Limits, "maxRequestHeaderListBytes">, ConnectionLimits {
@@ -54,6 +56,14 @@ export interface ServerKeepalive {
   pingsWithoutCalls?: boolean | undefined;
 }
 
+/** What a server needs of channelz. */
+export interface ServedChannelz {
+  /** Adds the service to a router. */
+  readonly routes: (router: ConnectRouter, options?: RouteOptions) => void;
+  /** Shows a server. */
+  add(server: { snapshot(): ServerSnapshot }): void;
+}
+
 /** Options of `createGrpcServer`, of which `Tls` are those for TLS on its runtime. */
 export interface GrpcServerOptions<Tls> extends ServiceOptions, ConnectionTimes {
   /** The server's certificate and key, which turn TLS on. Defaults to plaintext. */
@@ -72,6 +82,11 @@ export interface GrpcServerOptions<Tls> extends ServiceOptions, ConnectionTimes 
    * can be reported. Defaults to false.
    */
   loadReports?: boolean | LoadReports | undefined;
+  /**
+   * Serves `grpc.channelz.v1.Channelz`, for `grpcdebug`: what `createChannelz()` of `connect-lb/channelz` returned,
+   * which then shows this server, too. Defaults to none.
+   */
+  channelz?: ServedChannelz | undefined;
   /** The clock. Defaults to the runtime's; tests can pass their own. */
   clock?: Clock | undefined;
 }
@@ -102,6 +117,9 @@ export const GRPC_SERVER_OPTIONS: Checks<GrpcServerOptions<unknown>> = {
   limits: group("an object such as { maxConcurrentStreams }", "limits", SERVER_LIMITS),
   keepalive: group("an object such as { intervalMs, timeoutMs }", "keepalive", SERVER_KEEPALIVE),
   health: standard("true or what createHealth() returned"),
+  channelz: makes("what createChannelz() returned", (value) => {
+    return typeof (value as Partial<ServedChannelz> | null)?.routes === "function";
+  }),
   reflection: (name, value) => {
     if (typeof value !== "boolean") {
       group("true or an object such as { types }", "reflection", { types: anything })(name, value);

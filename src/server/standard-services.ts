@@ -34,6 +34,7 @@ export function withStandardServices(options: GrpcServerOptions<unknown>, ended:
         for (const { service } of router.handlers) names.add(service.typeName);
         health?.routes(router, standard);
         loadReports?.routes(router, standard);
+        options.channelz?.routes(router, standard);
         if (reflection !== false) reflectionRoutes(router, reflection === true ? {} : reflection, standard);
         return registered;
       },

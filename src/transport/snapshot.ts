@@ -44,6 +44,8 @@ export interface TransportSnapshot {
 
 /** The state of a connection at one moment. */
 export interface EndpointSnapshot {
+  /** A number of the connection's own: nothing else in this process has it. */
+  readonly id: number;
   /** The endpoint, with its attributes. */
   readonly endpoint: Endpoint;
   /** Whether the connection is open, opening, or failing. */
@@ -102,6 +104,7 @@ export function snapshotOf(
   const { balancer, chooser } = source;
   const { target, knowledge, pool, stale, waiting, panic } = balancer;
   const endpoints = knowledge === "unknown" ? undefined : pool.connections.map((connection) => ({
+    id: connection.id,
     endpoint: connection.endpoint,
     state: connection.state,
     stateSinceMs: connection.stateSinceMs,

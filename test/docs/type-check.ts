@@ -22,6 +22,7 @@ const ENTRIES = {
   "connect-lb/service-config": "service-config",
   "connect-lb/otel": "otel",
   "connect-lb/page": "page",
+  "connect-lb/channelz": "channelz",
   "connect-lb/testing": "testing",
 };
 

@@ -172,6 +172,7 @@ describe("a transport's snapshot", () => {
       "endpoint",
       "failed",
       "health",
+      "id",
       "inFlight",
       "openings",
       "picks",

@@ -5,6 +5,7 @@ import type { EndpointSnapshot, TransportSnapshot } from "../../../src/transport
 /** An endpoint that is ready, and what is different. */
 export function endpoint(address: string, more: Partial<EndpointSnapshot> = {}): EndpointSnapshot {
   return {
+    id: 1,
     endpoint: { address },
     state: "ready",
     stateSinceMs: 0,

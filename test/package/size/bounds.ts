@@ -14,11 +14,11 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 31_300, allBytes: 38_800 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_500, allBytes: 37_100 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 31_400, allBytes: 38_800 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_500, allBytes: 37_200 },
   { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 37_100, allBytes: 58_100 },
   { name: "node", holds: "core, `grpcConnector`", ownBytes: 65_300, allBytes: 93_600 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 83_900, allBytes: 112_100 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 84_000, allBytes: 112_100 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
@@ -28,8 +28,8 @@ export const ENTRIES: readonly Entry[] = [
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 68_600,
-    allBytes: 88_000,
+    ownBytes: 68_700,
+    allBytes: 88_100,
   },
   {
     name: "object",
