@@ -53,6 +53,11 @@ export function givenOf<Options extends object>(options: Options, names: readonl
   return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as Options;
 }
 
+/** The options that are set, and the defaults of all others. */
+export function withDefaults<Options extends object>(options: Options, defaults: Required<Options>): Required<Options> {
+  return { ...defaults, ...givenOf(options, Object.keys(defaults)) };
+}
+
 /** Rejects options whose names are not in `names`. @throws TypeError that suggests the name that may be meant. */
 export function refuseUnknown(taker: string, options: object, names: readonly string[], within = ""): void {
   for (const [name, value] of Object.entries(options)) {
@@ -179,6 +184,16 @@ export function group<Options extends object>(expected: string, taker: string, c
     if (!isObject(value)) throw wrongOption(name, value, expected);
     checkOptions(taker, value as Options, checks, `${name}.`);
   };
+}
+
+/** Nested options; what is expected names them all. */
+export function fields<Options extends object>(taker: string, checks: Checks<Options>): Check {
+  return group(`an object, { ${Object.keys(checks).join(", ")} }`, taker, checks);
+}
+
+/** Nested options of something that `false` turns off. */
+export function fieldsOrFalse<Options extends object>(taker: string, checks: Checks<Options>): Check {
+  return or(false, group("an object or false", taker, checks));
 }
 
 /** An object whose names `isName` accepts, and whose values `check` does. */

@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { AttemptEnd } from "../connection/mark.ts";
-import { type Checks, group, listOf } from "../option.ts";
+import { type Checks, fields, listOf } from "../option.ts";
 import {
   isMethodName,
   METHOD_RETRY,
@@ -28,7 +28,7 @@ export interface RetryOptions extends MethodRetryOptions {
 export const RETRY: Checks<RetryOptions> = {
   ...METHOD_RETRY,
   methods: listOf('an array of names: "package.Service/Method" or "package.Service"', isMethodName),
-  budget: group("an object, { maxTokens, tokenRatio }", "createBalancedTransport()", RETRY_BUDGET),
+  budget: fields("createBalancedTransport()", RETRY_BUDGET),
 };
 
 /**

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { type Checks, group, listOf, milliseconds, number, or, wholeNumber } from "../option.ts";
+import { type Checks, fieldsOrFalse, listOf, milliseconds, number, wholeNumber, withDefaults } from "../option.ts";
 import type { FailurePercentageOptions } from "./failure-percentage.ts";
 import type { ConsecutiveFailuresOptions } from "./failure-run.ts";
 import type { SuccessRateOptions } from "./success-rate.ts";
@@ -45,7 +45,6 @@ const isCode = (value: unknown) => typeof value === "number" && Code[value] !== 
 const hosts = wholeNumber(1);
 const calls = wholeNumber(1);
 const TAKER = "createBalancedTransport()";
-const OR_FALSE = "an object or false";
 
 const CONSECUTIVE: Checks<ConsecutiveFailuresOptions> = {
   failures: wholeNumber(1),
@@ -65,9 +64,9 @@ const RATE: Checks<SuccessRateOptions> = {
 
 /** The checks of {@link EjectOutliersOptions}. */
 export const EJECT_OUTLIERS: Checks<EjectOutliersOptions> = {
-  consecutiveFailures: or(false, group(OR_FALSE, TAKER, CONSECUTIVE)),
-  failurePercentage: or(false, group(OR_FALSE, TAKER, PERCENTAGE)),
-  successRate: or(false, group(OR_FALSE, TAKER, RATE)),
+  consecutiveFailures: fieldsOrFalse(TAKER, CONSECUTIVE),
+  failurePercentage: fieldsOrFalse(TAKER, PERCENTAGE),
+  successRate: fieldsOrFalse(TAKER, RATE),
   codes: listOf("an array of Connect codes, such as Code.Unavailable", isCode),
   intervalMs: milliseconds,
   baseEjectionMs: milliseconds,
@@ -89,27 +88,22 @@ export interface OutlierSettings {
 
 /** Fills in the defaults. */
 export function outlierSettings(options: EjectOutliersOptions): OutlierSettings {
-  const { consecutiveFailures: run = {}, failurePercentage: share = {}, successRate: rate = {} } = options;
+  const { consecutiveFailures, failurePercentage, successRate, codes } = options;
   return {
-    consecutiveFailures: run === false ? undefined : {
-      failures: run.failures ?? 5,
-      withinMs: run.withinMs ?? 60_000,
-      baseEjectionMs: run.baseEjectionMs ?? 5_000,
-    },
-    failurePercentage: share === false ? undefined : {
-      threshold: share.threshold ?? 50,
-      requestVolume: share.requestVolume ?? 10,
-      minimumHosts: share.minimumHosts ?? 2,
-    },
-    successRate: rate === false ? undefined : {
-      stdevFactor: rate.stdevFactor ?? 1_900,
-      requestVolume: rate.requestVolume ?? 100,
-      minimumHosts: rate.minimumHosts ?? 5,
-    },
-    codes: new Set(options.codes ?? [Code.Unavailable, Code.DeadlineExceeded]),
+    consecutiveFailures: ruleOf(consecutiveFailures, { failures: 5, withinMs: 60_000, baseEjectionMs: 5_000 }),
+    failurePercentage: ruleOf(failurePercentage, { threshold: 50, requestVolume: 10, minimumHosts: 2 }),
+    successRate: ruleOf(successRate, { stdevFactor: 1_900, requestVolume: 100, minimumHosts: 5 }),
+    codes: new Set(codes ?? [Code.Unavailable, Code.DeadlineExceeded]),
     intervalMs: options.intervalMs ?? 10_000,
     baseEjectionMs: options.baseEjectionMs ?? 30_000,
     maxEjectionMs: options.maxEjectionMs ?? 300_000,
     maxEjectionPercent: options.maxEjectionPercent,
   };
+}
+
+function ruleOf<Options extends object>(
+  options: Options | false | undefined,
+  defaults: Required<Options>,
+): Required<Options> | undefined {
+  return options === false ? undefined : withDefaults(options ?? {} as Options, defaults);
 }

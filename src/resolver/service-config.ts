@@ -3,9 +3,10 @@ import {
   byName,
   type Check,
   type Checks,
+  fields,
+  fieldsOrFalse,
   flag,
   from1,
-  group,
   listOf,
   makes,
   milliseconds,
@@ -165,11 +166,11 @@ export const RETRY_BUDGET: Checks<RetryBudget> = { maxTokens: above0, tokenRatio
 const METHOD: Checks<MethodConfig> = {
   timeoutMs: milliseconds,
   waitForReady: flag,
-  retry: or(false, group("an object or false", TAKER, METHOD_RETRY)),
+  retry: fieldsOrFalse(TAKER, METHOD_RETRY),
   hedging: or(false, makes("fixedHedging({ maxAttempts }) or false", isHedging)),
 };
 
-const methodGroup = group("an object, { timeoutMs, waitForReady, retry, hedging }", TAKER, METHOD);
+const methodGroup = fields(TAKER, METHOD);
 
 const methodConfig: Check = (name, value) => {
   methodGroup(name, value);
@@ -184,13 +185,13 @@ const CONFIG: Checks<ServiceConfig> = {
     (name) => name === "*" || isMethodName(name),
     methodConfig,
   ),
-  retryBudget: group("an object, { maxTokens, tokenRatio }", TAKER, RETRY_BUDGET),
+  retryBudget: fields(TAKER, RETRY_BUDGET),
   policy: makes("a policy, such as roundRobin()", (value) => typeof value === "function"),
   untrusted: flag,
 };
 
 /** The check of a {@link ServiceConfig}. */
-export const serviceConfig: Check = group("an object, { methods, retryBudget, policy, untrusted }", TAKER, CONFIG);
+export const serviceConfig: Check = fields(TAKER, CONFIG);
 
 /** Whether a value is the name of a method or of a service: `"proto.Simple/Route"`, `"proto.Simple"`. */
 export function isMethodName(value: unknown): boolean {

@@ -9,10 +9,11 @@ import {
   type Check,
   type Checks,
   clock,
+  fields,
+  fieldsOrFalse,
   flag,
   fn,
   from1,
-  group,
   interceptors,
   listOf,
   makes,
@@ -170,26 +171,28 @@ export function resolverWith(method: "resolve" | "list", expected: string): Chec
   });
 }
 
+const TAKER = "createBalancedTransport()";
+
 /** The checks of {@link BalancedTransportOptions}. */
 export const TRANSPORT: Checks<BalancedTransportOptions> = {
   resolver: resolverWith("resolve", "a resolver, such as registry.resolver(service) or staticResolver([…])"),
   connector: required(makes("a connector, such as grpcConnector() or transportConnector(…)", isFunction)),
   policy: makes("a policy, such as roundRobin()", isFunction),
   health: listOf("an array of health checks, which are functions", isFunction),
-  ejectOutliers: or(false, group("an object or false", "createBalancedTransport()", EJECT_OUTLIERS)),
+  ejectOutliers: fieldsOrFalse(TAKER, EJECT_OUTLIERS),
   panicShare: number("a number from 0 to 1", (value) => value >= 0 && value <= 1),
   interceptors,
   defaultTimeoutMs: milliseconds,
   waitTimeoutMs: milliseconds,
   waitForReady: flag,
-  retry: or(false, group("an object or false", "createBalancedTransport()", RETRY)),
+  retry: fieldsOrFalse(TAKER, RETRY),
   hedge: makes("hedging, such as hedging()", isFunction),
   defaultServiceConfig: serviceConfig,
   maxInFlightPerEndpoint: or(Infinity, wholeNumber(1)),
   maxInFlight: or(Infinity, wholeNumber(1)),
   maxWaiting: or(Infinity, wholeNumber(1)),
   throttle: makes("a throttle, such as adaptiveThrottle()", isFunction),
-  backoff: group("an object, { initialMs, maxMs, factor, jitter }", "createBalancedTransport()", BACKOFF),
+  backoff: fields(TAKER, BACKOFF),
   removedStreamGraceMs: milliseconds,
   idleTimeoutMs: milliseconds,
   onEvent: fn("a function, (event) => void"),
