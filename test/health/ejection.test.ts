@@ -111,11 +111,37 @@ describe("a transport", () => {
     await clock.advance(100);
     const { endpoints, ...rest } = JSON.parse(JSON.stringify(transport.snapshot()));
     const stale = { sinceMs: 3, cause: "etcd is away" };
-    assert.deepEqual(rest, { target: transport.snapshot().target, panic: false, waiting: 0, stale });
+    const nowMs = clock.now(), failed = 5, succeeded = 55;
+    assert.deepEqual(rest, {
+      target: transport.snapshot().target,
+      nowMs,
+      state: "ready",
+      calls: { started: 60, succeeded, failed },
+      panic: false,
+      waiting: 0,
+      stale,
+    });
     const why = "its last 5 calls failed, the last one with Unavailable";
-    const common = { state: "ready", inFlight: 0, restricted: false };
+    const openings = { succeeded: 1, failed: 0 };
+    const common = {
+      state: "ready",
+      stateSinceMs: 0,
+      sinceMs: 0,
+      openings,
+      sockets: [],
+      inFlight: 0,
+      restricted: false,
+    };
     assert.deepEqual(endpoints, [
-      { endpoint: { address: "a:1", weight: 2 }, ...common, available: true, health: "serving", picks: 55 },
+      {
+        endpoint: { address: "a:1", weight: 2 },
+        ...common,
+        available: true,
+        health: "serving",
+        picks: 55,
+        succeeded,
+        failed: 0,
+      },
       {
         endpoint: { address: "b:1" },
         ...common,
@@ -123,6 +149,8 @@ describe("a transport", () => {
         health: `ejected for 5 s: ${why}`,
         ejected: { forMs: 4_900, why },
         picks: 5,
+        succeeded: 0,
+        failed,
       },
     ]);
     assert.deepEqual(Object.keys(transport.snapshot()).includes("toJSON"), false);
