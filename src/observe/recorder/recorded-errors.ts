@@ -9,6 +9,6 @@ export function recordError(error: unknown, read: () => RecordedCall | undefined
 }
 
 /** The call that failed with an error, if a recorder still has it. */
-export function recordOf(error: unknown): RecordedCall | undefined {
-  return typeof error === "object" && error !== null ? records.get(error)?.() : undefined;
+export function recordOf(error: object): RecordedCall | undefined {
+  return records.get(error)?.();
 }
