@@ -140,7 +140,8 @@ export interface BalancedTransportOptions {
    */
   readonly observers?: readonly (CallObserver | TransportObserver)[];
   /**
-   * Records what the last calls did, for `explainCall`, pages and tools: `flightRecorder()`. Defaults to none.
+   * Records what the last calls did, for `explainCall`, pages and tools: `flightRecorder()`. Defaults to none, because it
+   * costs about a microsecond per call, as much as a third of the smallest ones.
    */
   readonly recorder?: FlightRecorder;
   /** The source of time. Defaults to the runtime's clock. */
