@@ -66,6 +66,10 @@ async function run(line: string): Promise<void> {
   if (code !== 0) console.log(`(exit code ${code})`);
 }
 
+await run("ls");
+await run("ls simple_grpc");
+await run("ls orders");
+await run("ls simple_gprc");
 await run(`call simple_grpc proto.Simple/Route -d '{"data":"world"}'`);
 await run("call simple_grpc proto.Simple/Route -n 300 -c 10");
 await run("call simple_grpc proto.Simple/Route -n 300 -c 10 --policy leastRequest");

@@ -36,7 +36,7 @@ export const watch: Command = defineCommand({
       const first = await resolver.list?.(signal);
       if (first?.endpoints?.length === 0) {
         const { message, next } = await unknownService(target, service, 0, signal);
-        context.say(`${message}, yet: waiting for the first one (${next.join("; ")})`);
+        for (const line of [`${message}, yet: waiting for the first one`, ...next]) context.say(line);
       }
       const changes = new SetChanges();
       for await (const { endpoints } of resolver.resolve(signal)) {
