@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { createChannelz } from "../../src/channelz.ts";
 import { createBalancedTransport, flightRecorder, staticResolver } from "../../src/index.ts";
 import { grpcConnector, requestListener } from "../../src/node.ts";
 import { observe } from "../../src/page.ts";
@@ -185,6 +186,30 @@ describe("connect-lb top", () => {
     await transport.close();
   });
 
+  it("reads the calls of a program from its channelz", async () => {
+    const transport = createBalancedTransport({ resolver: staticResolver([healthy]), connector: grpcConnector() });
+    const other = createBalancedTransport({ resolver: staticResolver([unwell]), connector: grpcConnector() });
+    const channelz = createChannelz({ transports: [transport, other] });
+    const address = await serve({ routes: () => {}, channelz });
+    const health = createClient(Health, transport);
+    await Promise.all([health.check({}), createClient(Health, other).check({})]);
+    const running = start(["top", "--channelz", address, "-i", "100ms", "-o", "json"]);
+    await eventually("the calls of this program are shown", async () => {
+      await health.check({});
+      const rows = linesOf(running.stdout.slice(0, running.stdout.lastIndexOf("\n"))).at(-1)?.endpoints ?? [];
+      const [first] = rows.filter(({ endpoint }) => endpoint === healthy);
+      return rows.length === 2 && first?.["state"] === "ready" && Number(first["callsPerSecond"]) > 0;
+    });
+    running.signal("SIGINT");
+    assert.equal(await running.exited, 130);
+    const one = await run(["top", transport.snapshot().target, "--channelz", address, "-n", "1", "-o", "name"]);
+    assert.equal(one.stdout, `${healthy}\n`);
+    const none = await run(["top", "--channelz", healthy, "-n", "1"]);
+    assert.equal(none.code, 4);
+    assert.match(none.stderr, /can't read channelz of .*\n.*createChannelz/);
+    await Promise.all([transport.close(), other.close()]);
+  });
+
   it("says what is wrong with its arguments, with etcd and with a page", async () => {
     const url = await servePage([{ hello: 1 }]), [port] = await freePorts(1);
     const mistakes: readonly (readonly [args: readonly string[], code: number, said: RegExp])[] = [
@@ -193,6 +218,8 @@ describe("connect-lb top", () => {
       [["top", "demo", "-i", "1ms"], 2, /--interval/],
       [["top", "--page", "http://a:b@c"], 2, /has user information/],
       [["top", "--page", "::"], 2, /is no URL/],
+      [["top", "--page", url, "--channelz", "127.0.0.1:1"], 2, /can't be combined/],
+      [["top", "--channelz", "nowhere"], 2, /--channelz: .*has no port/],
       [["top", "--page", url, "-n", "1"], 1, /HTTP 404/],
       [["top", "--page", `${url}/lb`, "-n", "1"], 1, /no page of connect-lb/],
       [["top", "--page", `127.0.0.1:${port}`, "-n", "1"], 4, /can't reach the page/],

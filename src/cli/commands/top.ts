@@ -7,18 +7,20 @@ import { jsonText } from "../json.ts";
 import { Output, OUTPUT_OPTIONS } from "../output.ts";
 import { Captured, Screen } from "../screen.ts";
 import { SERVER_OPTIONS, serverTls } from "../server-options.ts";
+import { channelzSource } from "../top/channelz-source.ts";
 import { pageSource } from "../top/page-source.ts";
 import { probeSource } from "../top/probe-source.ts";
 import type { TopSample, TopSource } from "../top/top-sample.ts";
 import { TOP } from "../top/top-views.ts";
 import { unknownService } from "../unknown-service.ts";
-import { durationMs, wholeNumber } from "../values.ts";
+import { address, durationMs, wholeNumber } from "../values.ts";
 
 const OPTIONS = {
   ...OUTPUT_OPTIONS,
   interval: { type: "string", short: "i", value: "DURATION", help: "how often", default: "1s" },
   count: { type: "string", short: "n", value: "COUNT", help: "stop after so many; otherwise it goes on until Ctrl-C" },
   page: { type: "string", value: "URL", help: "show the calls of the program whose live page this is" },
+  channelz: { type: "string", value: "HOST:PORT", help: "show the calls of the program that serves channelz there" },
   ...SERVER_OPTIONS,
   ...ETCD_OPTIONS,
 } as const;
@@ -32,13 +34,18 @@ export const top: Command = defineCommand({
   examples: [
     { line: "top simple_grpc", does: "which servers can be reached from here, and which one is slow?" },
     { line: "top --page http://127.0.0.1:9000", does: "rates, errors and latencies of a program's own calls" },
+    {
+      line: "top --channelz 127.0.0.1:8001",
+      does: "rates and errors of a program in any language that serves channelz",
+    },
     { line: "top simple_grpc -n 1", does: "once" },
     { line: "top simple_grpc -o json", does: "one JSON object per interval and line, for another program" },
   ],
   description: [
     "By itself it sees what any client could: whether a connection to each server is open, what the server says of its " +
     "health (grpc.health.v1), and how long that answer takes. Calls are seen by the programs that make them only: with " +
-    "--page it reads them from the live page of one (observe() of connect-lb/page).",
+    "--page it reads them from the live page of one (observe() of connect-lb/page), with --channelz from gRPC's " +
+    "channelz, which other implementations of gRPC have, too, and which knows no latencies.",
     "On a terminal it draws over what it drew before; elsewhere it prints a table for each interval.",
   ],
   args: [{ name: "SERVICE", optional: true, complete: "service" }],
@@ -67,12 +74,20 @@ async function sourceOf(
   context: TopContext,
   intervalMs: number,
 ): Promise<{ readonly source: TopSource; end(): Promise<void> }> {
-  const { options: { page }, args: [service], signal } = context;
+  const { options: { page, channelz }, args: [service], signal } = context;
+  if (channelz !== undefined) {
+    if (page !== undefined) throw usageError("--page and --channelz can't be combined");
+    address(["--channelz", channelz]);
+    const source = channelzSource({ address: channelz, tls: serverTls(context), service });
+    return { source, end: () => source.close() };
+  }
   if (page !== undefined) {
     const source = pageSource(page, service);
     return { source, end: () => source.close() };
   }
-  if (service === undefined) throw usageError("SERVICE is missing", "connect-lb top SERVICE, or --page URL");
+  if (service === undefined) {
+    throw usageError("SERVICE is missing", "connect-lb top SERVICE, or --page URL, or --channelz HOST:PORT");
+  }
   const target = etcdTarget(context);
   target.checkService(service);
   const registry = target.registry(), resolver = registry.resolver(service);

@@ -25,6 +25,7 @@ export function pageSource(page: string, service: string | undefined): TopSource
     async sample(signal) {
       const { nowMs, services, endpoints } = await read(url, signal);
       const chosen = Object.entries(endpoints).filter(([, row]) => {
+        if (!isTable(row as Readonly<Record<string, unknown>>)) return false;
         return service === undefined || services[row.service ?? ""]?.target === service;
       });
       const counts = chosen.map(([id, row]) =>
