@@ -1,5 +1,5 @@
-// What `connect-lb call`, `top` and `doctor` print: what docs/cli.md shows. Of the servers of simple_grpc one is slow; those
-// of orders have some of the faults that the doctor finds.
+// What `connect-lb ls`, `call`, `top` and `doctor` print, as docs/cli.md shows it. Of the servers of simple_grpc one is
+// slow; those of orders have some of the faults that the doctor finds.
 //
 //   node examples/cli.ts
 import { createServer } from "node:http";
