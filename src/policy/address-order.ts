@@ -28,7 +28,9 @@ export class Shuffling {
     const keyed = connections.map((connection, i) => {
       return { connection, key: Math.log(this.#numberOf(connection)) / (weights[i] || mean) };
     });
-    return interleaved(keyed.sort((a, b) => a.key < b.key ? 1 : a.key > b.key ? -1 : 0).map((item) => item.connection));
+    return interleaved(
+      keyed.sort((a, b) => Number(a.key < b.key) - Number(a.key > b.key)).map((item) => item.connection),
+    );
   }
 
   #numberOf(connection: Connection): number {
@@ -46,7 +48,6 @@ function interleaved(connections: readonly Connection[]): readonly Connection[] 
     if (others === undefined) families.set(family, [connection]);
     else others.push(connection);
   }
-  if (families.size < 2) return connections;
   const lists = [...families.values()], order: Connection[] = [];
   for (let i = 0; order.length < connections.length; i++) {
     for (const list of lists) if (i < list.length) order.push(list[i]!);

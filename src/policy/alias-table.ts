@@ -13,7 +13,6 @@ export class AliasTable {
     const slots = this.#slots = new Float64Array(2 * size), small: number[] = [], large: number[] = [];
     weights.forEach((weight, i) => {
       slots[2 * i] = weight / total * size;
-      slots[2 * i + 1] = i;
       (slots[2 * i]! < 1 ? small : large).push(i);
     });
     while (small.length > 0 && large.length > 0) {

@@ -32,6 +32,12 @@ describe("the shares of groups", () => {
     assert.deepEqual(percent(72, 100), [100, 0]);
   });
 
+  it("are at most what each can carry", () => {
+    assert.deepEqual(percent(100, 100, 100), [100, 0, 0]);
+    assert.deepEqual(groupShares([[true], [true]]), [1, 0]);
+    assert.deepEqual(percent(40, 100, 100), [56, 44, 0]);
+  });
+
   it("take what the first can't carry to the next", () => {
     assert.deepEqual(percent(71, 100), [99, 1]);
     assert.deepEqual(percent(50, 100), [70, 30]);
@@ -48,6 +54,16 @@ describe("the shares of groups", () => {
 });
 
 describe("failover", () => {
+  it("uses the group with the lowest number first, in whichever order they come", () => {
+    const all = servers(1, 1, 1), env = fakeEnvironment();
+    for (const numbers of [[1, 0, 2], [2, 1, 0], [0, 2, 1], [2, 0, 1], [-1, -2, 0]]) {
+      const byNumber = ({ zone }: Endpoint) => numbers[Number(zone)]!;
+      const first = numbers.indexOf(Math.min(...numbers));
+      const picks = picksOf(failover({ priority: byNumber }, roundRobin())(all, undefined, env), all, 30);
+      assert.deepEqual(picks, all.map((_, i) => i === first ? 30 : 0), numbers.join());
+    }
+  });
+
   it("uses the first group, and opens no other", () => {
     const all = servers(3, 3);
     for (const each of all) Object.assign(each, { state: "idle", available: false });

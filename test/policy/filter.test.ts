@@ -27,6 +27,16 @@ describe("filter", () => {
     assert.ok(Math.abs(picks[3]! - 500) < 80, `${picks}`);
   });
 
+  it("says that the only endpoint of a call is failing, and not that there is none", () => {
+    const all = servers().slice(0, 4), env = fakeEnvironment();
+    Object.assign(all[3]!, { state: "transient_failure", available: false, failure: new Error("no answer") });
+    assert.match(String(canaries()(all, undefined, env).pick(canaryCall)), /every endpoint is failing/);
+    assert.match(
+      String(canaries()(all.slice(0, 3), undefined, env).pick(canaryCall)),
+      /the filter accepts no endpoint/,
+    );
+  });
+
   it("skips endpoints that the call has tried", () => {
     const all = servers(), picker = filter(({ metadata }) => metadata === "new")(all, undefined, fakeEnvironment());
     assert.deepEqual(picksOf(picker, all, 10, callExcluding(all[3]!)), [0, 0, 0, 0, 10]);
