@@ -89,5 +89,5 @@ function ownersOf(members: readonly RingMember[], minSize: number, maxSize: numb
 }
 
 function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return Number(a > b) - Number(a < b);
 }

@@ -46,6 +46,17 @@ describe("HashRing", () => {
     assert.deepEqual(pointsOf(forth, ["a", "b", "c"]), pointsOf(back, ["c", "b", "a"]));
   });
 
+  it("gives the points that are over to members by their keys, not by their places", () => {
+    const weights = { b: 3, d: 1.5, a: 3, c: 4 },
+      sorted = new HashRing(members({ a: 3, b: 3, c: 4, d: 1.5 }), 1_024, 9);
+    const expected = pointsOf(sorted, ["a", "b", "c", "d"]);
+    for (const order of ["bdac", "dcba", "acbd", "cabd", "badc", "dabc"]) {
+      const keys = [...order] as (keyof typeof weights)[];
+      const ring = new HashRing(keys.map((key) => ({ key, weight: weights[key] })), 1_024, 9);
+      assert.deepEqual(pointsOf(ring, keys), expected, order);
+    }
+  });
+
   it("finds the first point at or after a hash, and goes around", () => {
     const ring = new HashRing(members({ a: 3, b: 3, c: 4 }), 10, 10);
     const find = (value: bigint) => ring.find({ high: Number(value >> 32n), low: Number(value & 0xffff_ffffn) });
