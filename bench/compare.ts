@@ -19,6 +19,8 @@ const HELP =
   --cases        see bench/case.ts; default: unary-16B-c64
   --runtimes     default: ${RUNTIMES}
   --contender    connect-lb, or connect-lb-direct for the link alone; default: connect-lb
+  --against      the other checkout's contender, if it is not the same one. What metrics cost, for example:
+                 npm run bench:compare -- . --contender connect-lb-otel --against connect-lb
   --turns N      turns of 100 ms for each version in each pair of processes; default 100
   --processes N  pairs of processes, since one process's compiler may be luckier than another's; default 5`;
 
@@ -28,6 +30,7 @@ const { values, positionals } = parseArgs({
     cases: { type: "string", default: "unary-16B-c64" },
     runtimes: { type: "string", default: RUNTIMES.join() },
     contender: { type: "string", default: "connect-lb" },
+    against: { type: "string" },
     turns: { type: "string", default: "100" },
     processes: { type: "string", default: "5" },
     help: { type: "boolean", default: false },
@@ -66,9 +69,10 @@ try {
 
 /** Runs one process of each version; the ratios by case. */
 async function pair(runtime: Runtime): Promise<Record<keyof Measurement, number>[]> {
-  const started = [new URL("client.ts", import.meta.url), there].map((script) =>
-    startScript(runtime, script.href, [values.contender, JSON.stringify(backends.addresses)])
-  ) as [Lines, Lines];
+  const start = (script: URL, contender: string) =>
+    startScript(runtime, script.href, [contender, JSON.stringify(backends.addresses)]);
+  const { contender, against = contender } = values;
+  const started: [Lines, Lines] = [start(new URL("client.ts", import.meta.url), contender), start(there, against)];
   try {
     for (const client of started) must(await client.next(20_000));
     const ratios: Record<keyof Measurement, number>[] = [];

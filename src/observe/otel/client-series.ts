@@ -30,7 +30,7 @@ export class ClientSeries {
   readonly started: Series | undefined;
   // By the number of the status.
   readonly #attempts: (AttemptSeries | undefined)[] = [];
-  readonly #calls: (readonly Series[] | undefined)[] = [];
+  readonly #calls: (Series | undefined)[] = [];
 
   constructor(measures: Measures, target: string, method: string) {
     this.#measures = measures;
@@ -57,11 +57,11 @@ export class ClientSeries {
   }
 
   /** The durations of calls. */
-  calls(status: number): readonly Series[] {
-    return this.#calls[status] ??= this.#makeCalls(STATUS_NAMES[status]!);
+  call(status: number): Series {
+    return this.#calls[status] ??= this.#makeCall(STATUS_NAMES[status]!);
   }
 
-  #makeCalls(status: string): readonly Series[] {
+  #makeCall(status: string): Series {
     const { backend, conventions } = this.#measures, series: Series[] = [];
     if (isGrpc(conventions)) {
       series.push(backend.series(CLIENT.callDuration, { ...this.#attributes, "grpc.status": status }));
@@ -70,7 +70,13 @@ export class ClientSeries {
       const failed = status !== "OK" && { "error.type": status };
       series.push(backend.series(RPC.client, { ...this.#otelAttributes, "rpc.status_code": status, ...failed }));
     }
-    return series;
+    const [first, second] = series as [Series, Series?];
+    return second === undefined ? first : {
+      record(value) {
+        first.record(value);
+        second.record(value);
+      },
+    };
   }
 
   /** Counts the retries and hedges of a call that had any. */

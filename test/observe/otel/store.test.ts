@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
+import { Buckets } from "../../../src/observe/otel/buckets.ts";
 import { Histogram } from "../../../src/observe/otel/histogram.ts";
 import { Instruments } from "../../../src/observe/otel/instruments.ts";
 import type { MetricBackend } from "../../../src/observe/otel/backend.ts";
 import { MetricStore } from "../../../src/observe/otel/store.ts";
-import type { MetricDefinition } from "../../../src/observe/otel/metric.ts";
+import { CLIENT, type MetricDefinition, RETRIES, RPC } from "../../../src/observe/otel/metric.ts";
 
 class Reader extends MetricReader {
   protected override onShutdown(): Promise<void> {
@@ -123,3 +124,19 @@ function timeless(scopes: readonly { scope: object; metrics: readonly { descript
     ),
   }));
 }
+
+describe("the bucket of a number", () => {
+  it("is the one that a search would find, whatever the boundaries", () => {
+    const metrics = [CLIENT.callDuration, CLIENT.attemptSent, RETRIES.retries, RPC.client];
+    const lists = [...metrics.map(({ boundaries }) => boundaries!), [], [0], [3]];
+    for (const boundaries of lists) {
+      const buckets = Buckets.of(boundaries);
+      const near = boundaries.flatMap((boundary) => [boundary, boundary * (1 - 1e-12), boundary * (1 + 1e-12)]);
+      const spread = Array.from({ length: 2_000 }, (_, i) => 1.05 ** (i - 1_000));
+      for (const value of [0, 5e-324, Number.MAX_VALUE, Infinity, ...near, ...spread]) {
+        const found = boundaries.findIndex((boundary) => boundary >= value);
+        assert.equal(buckets.indexOf(value), found < 0 ? boundaries.length : found, `${value} in ${boundaries}`);
+      }
+    }
+  });
+});
