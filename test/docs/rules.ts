@@ -49,6 +49,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/observability.md: Why do calls fail? (2)": explained,
   "docs/observability.md: Why do calls fail? (3)": explained,
   "docs/observability.md: Which calls were slow, and where did their time go?": explained,
+  "docs/observability.md: Metrics and traces for OpenTelemetry": {
+    kind: "check",
+    why: "it needs a collector, and OpenTelemetry's packages: test/observe/otel runs its like",
+  },
   "docs/runtimes.md: Node and Bun (1)": asReadme,
   "docs/runtimes.md: Node and Bun (2)": { kind: "check", why: "it is README's client, with its etcd" },
   "docs/runtimes.md: Deno": asReadme,

@@ -140,45 +140,12 @@ export const SUBCHANNEL: Metrics<"disconnections" | "succeeded" | "failed" | "op
 };
 
 /** gRPC's metrics of outlier detection (gRFC A91), which are experimental. */
-export const OUTLIERS: Metrics<"enforced" | "unenforced"> = {
+export const OUTLIERS: Metrics<"enforced"> = {
   enforced: counter(
     "grpc.lb.outlier_detection.ejections_enforced",
     "{ejection}",
     "Number of endpoints that were ejected, by the rule that found them.",
   ),
-  unenforced: counter(
-    "grpc.lb.outlier_detection.ejections_unenforced",
-    "{ejection}",
-    "Number of endpoints that were found to be outliers and not ejected.",
-  ),
-};
-
-/** gRPC's metrics of weighted round robin (gRFC A78), which are experimental. */
-export const WEIGHTS: Metrics<"fallback" | "notYetUsable" | "stale" | "weights"> = {
-  fallback: counter(
-    "grpc.lb.wrr.rr_fallback",
-    "{update}",
-    "Number of updates of the weights with too few endpoints of known weight, so that it was round robin.",
-  ),
-  notYetUsable: counter(
-    "grpc.lb.wrr.endpoint_weight_not_yet_usable",
-    "{endpoint}",
-    "Number of endpoints of each update that have not reported, or not for long enough.",
-  ),
-  stale: counter(
-    "grpc.lb.wrr.endpoint_weight_stale",
-    "{endpoint}",
-    "Number of endpoints of each update whose last report is too old.",
-  ),
-  weights: {
-    name: "grpc.lb.wrr.endpoint_weights",
-    kind: "histogram",
-    unit: "{weight}",
-    description: "The weight of each endpoint of each update; 0 if it is not usable.",
-    // gRFC A78 names none. Weights are calls per second divided by utilization.
-    boundaries: [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000],
-    doubles: true,
-  },
 };
 
 /** OpenTelemetry's semantic conventions for RPC. */

@@ -88,10 +88,13 @@ export interface Telemetry {
  * registries.
  *
  * ```ts
- * const t = telemetry({ tracerProvider, propagator: new W3CTraceContextPropagator(), context });
- * const reader = new PeriodicExportingMetricReader({ exporter, metricProducers: [t.metricProducer] });
- * const transport = createBalancedTransport({ resolver, connector, observers: [t.client] });
- * const server = createGrpcServer({ routes, observers: [t.server] });
+ * import { telemetry } from "connect-lb/otel";
+ *
+ * const t = telemetry({ conventions: "both" });
+ * // For a reader of the SDK, such as new PeriodicExportingMetricReader({ exporter, ...forReader }):
+ * const forReader = { metricProducers: [t.metricProducer] };
+ * // For createBalancedTransport and createGrpcServer:
+ * const forTransport = { observers: [t.client] }, forServer = { observers: [t.server] };
  * ```
  *
  * No metric or span shows metadata or messages. Methods and targets are bounded: what is more is `other`.

@@ -113,27 +113,6 @@ export const A91: Readonly<Record<string, Named>> = {
     unit: "{ejection}",
     attributes: ["grpc.target", "grpc.lb.outlier_detection.detection_method"],
   },
-  "grpc.lb.outlier_detection.ejections_unenforced": {
-    type: "counter",
-    unit: "{ejection}",
-    attributes: [
-      "grpc.target",
-      "grpc.lb.outlier_detection.detection_method",
-      "grpc.lb.outlier_detection.unenforced_reason",
-    ],
-  },
-};
-
-/** gRFC A78, "WRR LB Policy"; it names no buckets. */
-export const A78: Readonly<Record<string, Named>> = {
-  "grpc.lb.wrr.rr_fallback": { type: "counter", unit: "{update}", attributes: ["grpc.target"] },
-  "grpc.lb.wrr.endpoint_weight_not_yet_usable": {
-    type: "counter",
-    unit: "{endpoint}",
-    attributes: ["grpc.target"],
-  },
-  "grpc.lb.wrr.endpoint_weight_stale": { type: "counter", unit: "{endpoint}", attributes: ["grpc.target"] },
-  "grpc.lb.wrr.endpoint_weights": { type: "histogram", unit: "{weight}", attributes: ["grpc.target"] },
 };
 
 /** rpc-metrics.md: ExplicitBucketBoundaries of both metrics. */
