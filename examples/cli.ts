@@ -6,9 +6,13 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "@connectrpc/connect";
 import { Simple } from "../gen/simple_pb.ts";
 import { main } from "../src/cli/main.ts";
 import { createEtcdRegistry, etcdNaming } from "../src/etcd.ts";
+import { createBalancedTransport, flightRecorder, leastRequest } from "../src/index.ts";
+import { grpcConnector, requestListener } from "../src/node.ts";
+import { observe } from "../src/page.ts";
 import { createGrpcServer, type CreateGrpcServerOptions } from "../src/server.ts";
 import { createMemoryEtcd } from "../src/testing.ts";
 
@@ -51,6 +55,17 @@ for (const address of [dead, addressOf(old), await serveSimple(0, { maxConcurren
 }
 await naming.register({ service: "users", address: await serveSimple(0), ttlSeconds: 30 }).ready;
 
+/** A program with a live page, which calls simple_grpc all the time. */
+const transport = createBalancedTransport({
+  resolver: registry.resolver("simple_grpc"),
+  connector: grpcConnector(),
+  policy: leastRequest(),
+  recorder: flightRecorder(),
+});
+const page = createServer(requestListener(observe({ transports: [transport] }).handler));
+await new Promise<void>((resolve) => page.listen(0, "127.0.0.1", resolve));
+const simple = createClient(Simple, transport);
+
 /** Runs a line as a shell would. */
 async function run(line: string): Promise<void> {
   console.log(`\n$ connect-lb ${line}`);
@@ -75,6 +90,14 @@ await run("call simple_grpc proto.Simple/Route -n 300 -c 10");
 await run("call simple_grpc proto.Simple/Route -n 300 -c 10 --policy leastRequest");
 await run("call simple_grpc proto.Simple/Rute");
 await run("top simple_grpc -n 1");
+// Until each server has had some calls.
+do await Promise.all(Array.from({ length: 12 }, () => simple.route({ data: "hello" }))); while (
+  transport.snapshot().endpoints?.some(({ succeeded }) => succeeded < 3)
+);
+const calling = setInterval(() => void simple.route({ data: "hello" }).catch(() => {}), 5);
+await run(`top --page http://${addressOf(page)} -n 2`);
+clearInterval(calling);
+await transport.close();
 await run("doctor simple_grpc");
 await run("doctor orders");
 await run("doctor users");

@@ -25,6 +25,8 @@ const OPTIONS = {
   ...ETCD_OPTIONS,
 } as const;
 
+const NOTHING_YET = "no endpoints yet";
+
 type TopContext = Context<typeof OPTIONS>;
 
 /** `connect-lb top`: the servers of a service, again and again. */
@@ -119,7 +121,8 @@ function shower(context: TopContext, { title }: TopSource): { sample(sample: Top
   return {
     sample(sample) {
       const captured = new Captured(stdout);
-      new Output({ ...context, io: { ...context.io, stdout: captured } }).list(sample.rows, TOP);
+      if (sample.rows.length === 0) captured.write(NOTHING_YET);
+      else new Output({ ...context, io: { ...context.io, stdout: captured } }).list(sample.rows, TOP);
       const { style } = output,
         stale = sample.stale === undefined ? "" : style("bad", `  stale: ${shownText(sample.stale)}`);
       const head = `${style("bold", service ?? "all services")}  ${new Date().toTimeString().slice(0, 8)}${stale}`;
@@ -136,7 +139,8 @@ function print({ rows, stale }: TopSample, output: Output, { io: { stdout }, say
     return stdout.write(`${jsonText({ time: time.toISOString(), stale, endpoints: rows })}\n`);
   }
   if (output.format === "table") stdout.write(`${time.toTimeString().slice(0, 8)}\n`);
-  output.list(rows, TOP);
+  if (output.format === "table" && rows.length === 0) stdout.write(`${NOTHING_YET}\n`);
+  else output.list(rows, TOP);
   if (output.format === "table") stdout.write("\n");
 }
 
