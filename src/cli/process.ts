@@ -56,12 +56,12 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   return {
     write: (text) => void stream.write(text),
     isTTY: stream.isTTY === true,
-    // It changes with the size of the window.
+    // It changes with the size of the window; some terminals have none, which is 0.
     get columns() {
-      return stream.isTTY === true ? stream.columns : undefined;
+      return stream.isTTY === true ? stream.columns || undefined : undefined;
     },
     get rows() {
-      return stream.isTTY === true ? stream.rows : undefined;
+      return stream.isTTY === true ? stream.rows || undefined : undefined;
     },
   };
 }

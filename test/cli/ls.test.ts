@@ -88,6 +88,10 @@ describe("connect-lb ls", () => {
     const { code, stdout, stderr } = await ls("--prefix", "/nothing");
     assert.deepEqual([code, stdout], [3, ""]);
     assert.match(stderr, /looked at the keys under \/nothing\/, for the layout grpclb/);
+    for (const args of [["--prefix", "/nothing"], ["nothing"]]) {
+      const json = await ls(...args, "-o", "json");
+      assert.deepEqual([json.code, json.stdout], [3, "[]\n"]);
+    }
   });
 
   it("leaves out what can't be read and says so, with hostile text escaped; an entry without a lease never expires", async () => {

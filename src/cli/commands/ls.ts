@@ -59,7 +59,7 @@ async function listServices(context: Context<typeof OPTIONS>, target: EtcdTarget
   const registry = target.registry();
   try {
     const services = await registry.list(context.signal);
-    if (services.length === 0) throw nothingRegistered(target);
+    if (services.length === 0) throw nothing(context, nothingRegistered(target));
     new Output(context).list(services, SERVICES);
     return EXIT.ok;
   } finally {
@@ -78,7 +78,7 @@ async function listEndpoints(context: Context<typeof OPTIONS>, target: EtcdTarge
       if (problem !== undefined) context.say(`left out, because it can't be read: ${key}: ${problem.message}`);
     }
     const used = usedEntries(entries);
-    if (used.length === 0) throw await unknownService(target, service, entries.length, signal);
+    if (used.length === 0) throw nothing(context, await unknownService(target, service, entries.length, signal));
     sayDuplicates(context, entries, used.length);
     const leases = await readLeases(client, used.map(({ lease }) => lease), signal);
     const reached = options["no-connect"]
@@ -93,6 +93,13 @@ async function listEndpoints(context: Context<typeof OPTIONS>, target: EtcdTarge
   } finally {
     await client.close();
   }
+}
+
+/** What reads JSON gets some even then. */
+function nothing(context: Context<typeof OPTIONS>, error: CliError): CliError {
+  const output = new Output(context);
+  if (output.format === "json") output.json([]);
+  return error;
 }
 
 function sayDuplicates(context: Context<typeof OPTIONS>, entries: readonly ServiceEntry[], used: number): void {
