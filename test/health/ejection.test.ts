@@ -132,7 +132,8 @@ describe("a transport", () => {
       inFlight: 0,
       restricted: false,
     };
-    assert.deepEqual(endpoints, [
+    assert.ok(endpoints.every(({ id }: { id: unknown }) => Number.isSafeInteger(id)));
+    assert.deepEqual(endpoints.map(({ id: _, ...endpoint }: { id: number }) => endpoint), [
       {
         endpoint: { address: "a:1", weight: 2 },
         ...common,
