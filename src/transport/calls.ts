@@ -102,7 +102,8 @@ export function callsOf(env: CallEnvironment, interceptors: readonly Interceptor
 
 /** @throws TypeError or RangeError unless the value is a number of milliseconds of at least 0. */
 export function checkGrace(graceMs: number): void {
-  if (typeof graceMs === "number" && graceMs >= 0) return;
-  const Kind = typeof graceMs === "number" && graceMs < 0 ? RangeError : TypeError;
-  throw new Kind(`close() takes a number of milliseconds from 0, not ${String(graceMs)}`);
+  if (typeof graceMs !== "number" || Number.isNaN(graceMs)) {
+    throw new TypeError(`close() takes a number of milliseconds, not ${String(graceMs)}`);
+  }
+  if (graceMs < 0) throw new RangeError(`close() takes milliseconds from 0, not ${graceMs}`);
 }
