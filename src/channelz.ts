@@ -5,8 +5,10 @@
  * import { createChannelz } from "connect-lb/channelz";
  * import { createGrpcServer } from "connect-lb/server";
  *
- * const server = createGrpcServer({ routes, channelz: createChannelz({ transports: [transport] }) });
- * await server.listen({ host: "127.0.0.1", port: 8001 });
+ * const channelz = createChannelz({ transports: [transport], servers: [server] });
+ * const admin = createGrpcServer({ routes: () => {}, channelz });
+ * await admin.listen({ host: "127.0.0.1", port: 8001 });
+ * await admin.close();
  * ```
  *
  * Its `routes` add the service to any other Connect router.

@@ -53,6 +53,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     kind: "check",
     why: "it needs a collector, and OpenTelemetry's packages: test/observe/otel runs its like",
   },
+  "docs/observability.md: By gRPC's tools: channelz (2)": { kind: "shown", as: "what grpcdebug prints" },
   "docs/runtimes.md: Node and Bun (1)": asReadme,
   "docs/runtimes.md: Node and Bun (2)": { kind: "check", why: "it is README's client, with its etcd" },
   "docs/runtimes.md: Deno": asReadme,

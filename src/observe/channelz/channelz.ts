@@ -57,9 +57,10 @@ const PAGE = 50, MOST = 1_000;
  * ```ts
  * import { createChannelz } from "connect-lb/channelz";
  * import { createGrpcServer } from "connect-lb/server";
+ * import { Simple } from "./gen/simple_pb.ts";
  *
  * const channelz = createChannelz({ transports: [transport] });
- * const server = createGrpcServer({ routes, channelz });
+ * const server = createGrpcServer({ routes: (router) => router.service(Simple, {}), channelz });
  * ```
  *
  * It shows addresses, states, counts and the texts of errors, and neither metadata nor messages nor certificates. Serve
