@@ -83,6 +83,30 @@ describe("an observer of calls", () => {
     await transport.close();
   });
 
+  it("hears of each wait anew, also for the same reason, as do all others", async () => {
+    const others = [watchCalls(), watchCalls()];
+    const { client, clock, ready, sent, transport } = watched({
+      observers: others.map(({ observer }) => observer),
+      random: () => 0.5,
+    });
+    await ready();
+    const call = client.route({});
+    for (let i = 0; i < 2; i++) {
+      await settled();
+      sent[i]!.fail(markAttempt(new ConnectError("busy", Code.Unavailable), "answered"));
+      await clock.advance(1_000);
+    }
+    sent[2]!.answer();
+    await call;
+    for (const { calls } of others) {
+      assert.deepEqual(calls[0]!.lines.filter((line) => line.startsWith("waits")), [
+        "waits: backoff",
+        "waits: backoff",
+      ]);
+    }
+    await transport.close();
+  });
+
   it("hears which headers go with every attempt, and may add to them", async () => {
     const got: (string | null)[][] = [];
     const headers = new Headers({ mine: "yes" });
@@ -544,6 +568,7 @@ describe("a stream that begins ends once for its observers", () => {
     await reader.next();
     await reader.return?.();
     assert.equal(calls[0]!.lines.at(-1), "ended Canceled after 1 in 0");
+    assert.match(String(calls[0]!.ends[0]!.error), /^ConnectError: \[canceled\] the reader abandoned the stream$/);
     await transport.close();
   });
 
