@@ -51,8 +51,12 @@ describe("the live page in Chromium", { skip: skipped("browser") }, () => {
   }
 
   /** Serves a page about what a test makes up. */
-  async function serve(t: TestContext, transports: readonly FakeTransport[]): Promise<string> {
-    const observed = observe({ transports, intervalMs: 250 });
+  async function serve(
+    t: TestContext,
+    transports: readonly FakeTransport[],
+    pages: readonly string[] = [],
+  ): Promise<string> {
+    const observed = observe({ transports, pages, intervalMs: 250 });
     const server = createServer(requestListener(observed.handler));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     atEnd(t, () => {
@@ -211,6 +215,17 @@ describe("the live page in Chromium", { skip: skipped("browser") }, () => {
     observed = observe({ transports: [transport], intervalMs: 250 });
     await page.getByText("1 of 1 endpoint serve").waitFor();
     await page.getByText("live", { exact: true }).waitFor();
+  });
+
+  it("tells the programs apart whose pages it shows", async (t) => {
+    const theirs = new URL(await serve(t, [new FakeTransport()]));
+    const url = await serve(t, [new FakeTransport()], [theirs.href]);
+    const page = await open(t, url);
+    const services = page.getByRole("table", { name: "Services" });
+    await services.getByRole("row").filter({ hasText: "this one" }).waitFor();
+    await services.getByRole("row").filter({ hasText: theirs.host }).waitFor();
+    await row(page, `of ${theirs.host}`).first().waitFor();
+    assert.equal(await page.getByRole("columnheader", { name: "Program" }).first().isVisible(), true);
   });
 
   it("another site, whose name leads here, is refused", async (t) => {

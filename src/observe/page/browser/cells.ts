@@ -2,7 +2,7 @@ import { element, setText } from "./dom.ts";
 import { rate } from "./format.ts";
 import type { History } from "./history.ts";
 import type { Row } from "./model.ts";
-import type { Column } from "./rows-table.ts";
+import { type Column, textColumn } from "./rows-table.ts";
 import { draw, sparkline } from "./sparkline.ts";
 import { showStatus, type Status, statusNodes } from "./status.ts";
 
@@ -44,4 +44,18 @@ export function statusColumn<R>(
       if (className.includes("cut")) cell.title = status.text;
     },
   };
+}
+
+/** A column of the program that a row is from. It is hidden unless there are several. */
+export function programColumn<R extends { readonly program: string | null }>(): Column<R> {
+  return textColumn("Program", ({ program }) => programName(program), {
+    className: "minor cut program",
+    by: ({ program }) => program ?? "",
+  });
+}
+
+/** Where a program's page is, in short. */
+export function programName(program: string | null): string {
+  if (program === null) return "this one";
+  return URL.canParse(program) ? new URL(program).host : program;
 }

@@ -1,5 +1,5 @@
 import type { EndpointRow } from "../state.ts";
-import { rateColumn, statusColumn } from "./cells.ts";
+import { programName, rateColumn, statusColumn } from "./cells.ts";
 import { Detail } from "./detail.ts";
 import { byId, definitions } from "./dom.ts";
 import { count, duration } from "./format.ts";
@@ -90,6 +90,7 @@ export class EndpointsView {
   }
 
   #serviceOf(id: string): string {
-    return this.#model.services.get(id)?.target ?? "";
+    const { target = "", program = null } = this.#model.services.get(id) ?? {};
+    return program === null ? target : `${target} of ${programName(program)}`;
   }
 }

@@ -51,6 +51,9 @@ function summary(): void {
     model.services.size > 0 && `${rate(errors)} errors/s`,
   ];
   setText(byId("summary"), parts.filter((part) => part !== false).join(" · "));
+  const programs = new Set([model.services, model.registrations, model.watches, model.servers]
+    .flatMap((rows) => [...rows.values()].map(({ program }) => program)));
+  document.body.classList.toggle("one-program", programs.size < 2);
   byId("nothing").hidden = model.services.size + model.registrations.size + model.watches.size + model.servers.size > 0;
   const title = total > ready ? `(${total - ready}) connect-lb` : "connect-lb";
   if (document.title !== title) document.title = title;

@@ -1,5 +1,5 @@
 import type { RegistrationRow, ServerRow, WatchRow } from "../state.ts";
-import { statusColumn } from "./cells.ts";
+import { programColumn, statusColumn } from "./cells.ts";
 import { byId } from "./dom.ts";
 import { count, seconds } from "./format.ts";
 import type { Model, Row } from "./model.ts";
@@ -27,6 +27,7 @@ export class RegistryView {
       }),
       textColumn("Service", ({ service }) => service, { className: "cut service", by: ({ service }) => service }),
       textColumn("Key", ({ key }) => key ?? "", { className: "cut minor mono key" }),
+      programColumn(),
       textColumn("Last error", ({ lastError }) => lastError ?? "", { className: "wide cut minor" }),
     ]);
     this.#watches = tableIn<WatchRow>("watches", "Watched in the registry", "Service", [
@@ -35,6 +36,7 @@ export class RegistryView {
         className: "number",
         by: ({ endpoints }) => endpoints ?? -1,
       }),
+      programColumn(),
       statusColumn(
         "Registry",
         ({ stale, staleSinceMs, endpoints }) => {
@@ -55,6 +57,7 @@ export class RegistryView {
       textColumn("In flight", ({ inFlight }) => count(inFlight), { className: "number" }),
       textColumn("Calls", ({ calls }) => count(calls), { className: "number" }),
       textColumn("Failed", ({ failed }) => count(failed), { className: "number" }),
+      programColumn(),
       textColumn("", () => "", { className: "wide" }),
     ]);
   }

@@ -1,5 +1,5 @@
 import type { ServiceRow } from "../state.ts";
-import { rateColumn, statusColumn } from "./cells.ts";
+import { programColumn, rateColumn, statusColumn } from "./cells.ts";
 import { byId } from "./dom.ts";
 import { count, duration } from "./format.ts";
 import type { Model, Row } from "./model.ts";
@@ -45,7 +45,7 @@ export class ServicesView {
           by: ({ waiting }) => waiting,
         }),
         statusColumn("Source", source, (row) => severity(source(row)), "status wide cut"),
-        textColumn("Program", ({ program }) => program ?? "this one", { className: "minor cut program" }),
+        programColumn(),
       ],
     });
     byId("services").append(this.#table.root);
@@ -63,7 +63,6 @@ export class ServicesView {
     }
     const rows = [...services.values()];
     byId("services").hidden = rows.length === 0;
-    byId("services").classList.toggle("one-program", rows.every(({ program }) => program === rows[0]!.program));
     this.#table.show(rows);
   }
 
