@@ -155,7 +155,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   /** Must follow `take`, right before the attempt is sent. */
   begin(): void {
-    const { env: { clock, observers }, observed } = this.call;
+    const { env: { balancer: { outcomes }, clock, observers }, observed } = this.call;
     if (this.promised) this.redeem();
     const number = this.call.count(1);
     if (this.picker?.done === undefined && !isAsked(this.call, this.connection)) return;
@@ -163,6 +163,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const nowMs = number === 1 && observed?.waits === false ? observed.startedMs : clock.now();
     const record = this.record = new AttemptRecord(number, this.method, this.call.timeoutMs, nowMs);
     if (this.call.beside > 0) record.hedge = true;
+    if (outcomes !== undefined) record.sampled = outcomes.hearsAll || this.connection.sampled;
     if (observers !== undefined) record.onEnd = startAttempt(observers, this);
     observed?.attemptStarted(this);
   }
@@ -177,7 +178,11 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   /** The server began to answer, and the attempt continues: a stream. */
   answering(): void {
     this.connection.answered();
-    this.recordNow()?.answering(this.call.env.clock.now());
+    const record = this.recordNow();
+    if (record !== undefined) {
+      record.sampled = true;
+      record.answering(this.call.env.clock.now());
+    }
     this.call.observed?.attemptAnswering(this);
   }
 
@@ -236,7 +241,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (record === undefined) return;
     record.ended(end, env.clock.now(), error, response);
     this.toPicker(record);
-    outcomes?.outcome(this.connection, record);
+    if (error !== undefined || record.sampled) outcomes?.outcome(this.connection, record);
     const own = this.call.settings?.onAttempt, { onAttempt } = env;
     if (own !== undefined || onAttempt !== undefined) {
       reportToListeners([own, onAttempt], this.asAttempt(record));
@@ -273,14 +278,11 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   private asAttempt(record: AttemptRecord): Attempt {
     const { number, hedge, method, end, latencyMs, error, sentBytes, receivedBytes } = record, { endpoint } = this;
     // No spread: this runs for every call.
-    const attempt: Writable<Attempt> = error === undefined
-      ? { endpoint, method, number, hedge, end, latencyMs }
-      : { endpoint, method, number, hedge, end, latencyMs, code: codeOf(error), error };
-    if (sentBytes === undefined) return attempt;
-    attempt.sentBytes = sentBytes;
-    attempt.receivedBytes = receivedBytes;
-    return attempt;
+    if (error === undefined) {
+      if (sentBytes === undefined) return { endpoint, method, number, hedge, end, latencyMs };
+      return { endpoint, method, number, hedge, end, latencyMs, sentBytes, receivedBytes };
+    }
+    const failed = { endpoint, method, number, hedge, end, latencyMs, code: codeOf(error), error };
+    return sentBytes === undefined ? failed : { ...failed, sentBytes, receivedBytes };
   }
 }
-
-type Writable<T> = { -readonly [Name in keyof T]: T[Name] };

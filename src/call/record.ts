@@ -28,6 +28,8 @@ export class AttemptRecord implements Outcome {
   declare latencyMs: number;
   declare headerMs: number | undefined;
   declare abandoned: boolean;
+  /** Whether health checks hear of it even if it succeeds. */
+  declare sampled: boolean;
   /** The bytes of its messages; undefined until its link reports one. */
   declare sentBytes: number | undefined;
   declare receivedBytes: number;
@@ -41,8 +43,9 @@ export class AttemptRecord implements Outcome {
       this.headerMs =
       this.error =
       this.response =
+      this.sentBytes =
         undefined;
-    this.hedge = this.abandoned = false;
+    this.hedge = this.abandoned = this.sampled = false;
     this.end = "not-sent";
     this.latencyMs = this.receivedBytes = 0;
     this.number = number;

@@ -338,6 +338,21 @@ describe("health checks", () => {
     await transport.close();
   });
 
+  it("hear of no more successes because someone observes the calls", async () => {
+    let heard = 0, observed = 0;
+    const { client, ready, transport } = balanced({
+      ejectOutliers: false,
+      resolver: staticResolver(["a:1"]),
+      observers: [{ callStarted: () => ({ attemptEnded: () => void observed++ }) }],
+      health: [() => ({ sampled: true, outcome: () => void heard++ })],
+      links: { transport: () => createRouterTransport(({ service }) => service(Simple, { route: () => ({}) })) },
+    });
+    await ready();
+    for (let i = 0; i < 97; i++) await client.route({});
+    assert.deepEqual({ heard, observed }, { heard: 32 + 2, observed: 97 });
+    await transport.close();
+  });
+
   it("hear of all attempts, with times, if one of them wants that", async () => {
     const heard: number[] = [];
     const { client, ready, transport } = balanced({
