@@ -40,7 +40,7 @@ export const ENTRIES: readonly Entry[] = [
   {
     name: "page",
     holds: "`observe`: the live page, with its script and style",
-    ownBytes: 20_100,
-    allBytes: 26_100,
+    ownBytes: 20_300,
+    allBytes: 26_300,
   },
 ];
