@@ -7,53 +7,10 @@ import { fileURLToPath } from "node:url";
 import { createEtcdRegistry, etcdNaming, type Layout, type Registry } from "../../src/etcd.ts";
 import { createGrpcServer, createHealth, type GrpcServer } from "../../src/server.ts";
 import { Simple } from "../../gen/simple_pb.ts";
-import { type Etcd, etcdctl, etcdSkipped, freePorts, startEtcd, startEtcdCluster } from "../support/etcd.ts";
-import { eventually } from "../support/eventually.ts";
+import { type Etcd, etcdctl, etcdSkipped, freePorts, startEtcd } from "../support/etcd.ts";
 import { expired, server as identity } from "../support/tls.ts";
+import { doctor, hasFinding, hasNothing } from "./doctor-report.ts";
 import { run } from "./support.ts";
-
-/** A finding, as `-o json` prints it. */
-interface Finding {
-  readonly severity: string;
-  readonly what: string;
-  readonly where: readonly string[];
-  readonly next: string;
-}
-
-interface Report {
-  readonly code: number;
-  readonly findings: readonly Finding[];
-  readonly etcd: readonly { readonly version?: string; readonly trouble?: string }[];
-  readonly endpoints: readonly { readonly address: string; readonly limitsPings?: boolean; readonly health?: string }[];
-}
-
-async function doctor(
-  url: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<Report> {
-  const { code, stdout, stderr } = await run(["doctor", "-o", "json", "--endpoints", url, ...args], { env });
-  try {
-    return { code, ...JSON.parse(stdout) as Omit<Report, "code"> };
-  } catch {
-    throw new Error(`no JSON: ${stdout}${stderr}`);
-  }
-}
-
-/** Its findings include one with this text and this advice, here if a place is given. Fails with all of them if not. */
-function hasFinding({ code, findings }: Report, what: RegExp, next: RegExp, where?: RegExp): void {
-  const found = findings.some((finding) => {
-    return what.test(finding.what) && next.test(finding.next) &&
-      (where === undefined || finding.where.some((place) => where.test(place)));
-  });
-  assert.ok(found, `not found: ${what} ${next} ${where} in ${JSON.stringify(findings, null, 1)}`);
-  assert.equal(code, 1);
-}
-
-/** It found nothing; what a busy machine makes slow doesn't count. */
-function hasNothing({ findings }: Report): void {
-  assert.deepEqual(findings.filter(({ what }) => !/answers slowly/.test(what)), []);
-}
 
 const caFile = fileURLToPath(new URL("../support/tls/ca.pem", import.meta.url));
 const expiredFile = (name: string) => fileURLToPath(new URL(`../support/tls/expired/${name}.pem`, import.meta.url));
@@ -263,64 +220,5 @@ describe("connect-lb doctor", { skip: etcdSkipped }, () => {
     hasFinding(report, /etcd can't be reached: the connection is refused/, /--endpoints HOST:2379 or CONNECT_LB_ETCD/);
     const both = await doctor(`http://127.0.0.1:${port},${etcd.url}`, ["sound"]);
     assert.equal(both.findings.find(({ what }) => /can't be reached/.test(what))?.severity, "warning");
-  });
-});
-
-describe("connect-lb doctor, of an etcd with users", { skip: etcdSkipped }, () => {
-  let etcd: Etcd;
-  before(async () => {
-    etcd = await startEtcd({ args: ["--bcrypt-cost=4"] });
-    for (const [name, password] of [["root", "rootpw"], ["ann", "annpw"], ["bob", "bobpw"]] as const) {
-      await etcdctl(etcd, "user", "add", `${name}:${password}`);
-    }
-    await etcdctl(etcd, "role", "add", "reader");
-    await etcdctl(etcd, "role", "grant-permission", "reader", "--prefix=true", "read", "/grpclb/");
-    await etcdctl(etcd, "user", "grant-role", "ann", "reader");
-    await etcdctl(etcd, "user", "grant-role", "root", "root");
-    await etcdctl(etcd, "put", "/grpclb/guarded/127.0.0.1:9", "127.0.0.1:9");
-    await etcdctl(etcd, "auth", "enable");
-  });
-  after(() => etcd?.stop());
-
-  it("finds a wrong password, a missing user and a missing permission", async () => {
-    const wrong = await doctor(etcd.url, ["guarded"], { ETCDCTL_USER: "ann:secret" });
-    hasFinding(wrong, /etcd does not accept the user ann with this password/, /ETCDCTL_USER=NAME:PASSWORD/);
-    assert.doesNotMatch(JSON.stringify(wrong), /secret/);
-    hasFinding(
-      await doctor(etcd.url, ["guarded"]),
-      /etcd requires a user, and none was given/,
-      /ETCDCTL_USER=NAME:PASSWORD/,
-    );
-    const bob = await doctor(etcd.url, ["guarded"], { ETCDCTL_USER: "bob:bobpw" });
-    hasFinding(bob, /the user bob may not read the keys below \/grpclb\/guarded\//, /grant-permission ROLE readwrite/);
-  });
-
-  it("reads what a user may read, although not all of etcd", async () => {
-    const { findings } = await doctor(etcd.url, ["guarded"], { ETCDCTL_USER: "ann:annpw" });
-    assert.doesNotMatch(JSON.stringify(findings), /may not read|does not accept/);
-    assert.match(JSON.stringify(findings), /nothing listens/);
-  });
-});
-
-describe("connect-lb doctor, of an etcd cluster", { skip: etcdSkipped }, () => {
-  it("finds that it has lost its quorum", async () => {
-    const members = await startEtcdCluster(3);
-    try {
-      const urls = members.map(({ url }) => url).join(",");
-      assert.match(JSON.stringify(await doctor(urls, [])), /"version"/);
-      await Promise.all(members.slice(1).map((member) => member.kill()));
-      const [survivor] = members;
-      // It knows of it after its election timeout.
-      await eventually("it knows no leader", async () => {
-        const report = await doctor(survivor!.url, ["--timeout", "500ms"]);
-        hasFinding(report, /etcd has no quorum: this member knows no leader/, /start the other members again/);
-        return true;
-      });
-      const all = await doctor(urls, ["--timeout", "500ms"]);
-      hasFinding(all, /etcd has no quorum/, /etcdctl endpoint status --cluster/, /^etcd /);
-      hasFinding(all, /etcd can't be reached/, /start etcd there/);
-    } finally {
-      await Promise.all(members.map((member) => member.stop()));
-    }
   });
 });
