@@ -16,7 +16,9 @@ console.log(
   `etcd's variables: ${Object.keys(process.env).filter((name) => name.startsWith("ETCDCTL_")).sort().join(" ")}`,
 );
 for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => console.log(`got ${name}`));
-createInterface({ input: process.stdin }).on("line", (line) => {
+// A test that was killed leaves nothing behind.
+const input = createInterface({ input: process.stdin }).on("close", () => process.exit(0));
+input.on("line", (line) => {
   const [word, code] = line.split(" ");
   if (word === "listen") listen();
   else if (word === "close") server?.close(() => console.log("closed"));
