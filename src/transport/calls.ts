@@ -2,6 +2,7 @@ import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { BalancerOptions } from "../balancer/balancer.ts";
 import type { PickerSource } from "../balancer/picker-source.ts";
 import type { CallEnvironment } from "../call/environment.ts";
+import { GuardedThrottle } from "../call/guarded-throttle.ts";
 import type { CallObserver } from "../call/observer.ts";
 import { Settings } from "../call/settings.ts";
 import { StreamCall } from "../call/stream-call.ts";
@@ -58,7 +59,7 @@ export function callEnvironment(
     random,
     waitTimeoutMs: options.waitTimeoutMs ?? 10_000,
     maxWaiting: options.maxWaiting ?? 100_000,
-    throttle: options.throttle?.({ now: () => clock.now(), random }),
+    throttle: options.throttle && new GuardedThrottle(options.throttle({ now: () => clock.now(), random })),
     settings: new Settings({ ...options, clock, random }),
     onAttempt: options.onAttempt,
     observers: having(all, "attemptStarted"),

@@ -14,27 +14,27 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 31_600, allBytes: 39_000 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_700, allBytes: 37_300 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 37_300, allBytes: 58_300 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 65_600, allBytes: 93_800 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 84_200, allBytes: 112_400 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 31_700, allBytes: 39_100 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_800, allBytes: 37_400 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 37_400, allBytes: 58_400 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 65_700, allBytes: 93_900 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 84_300, allBytes: 112_400 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 54_700,
+    ownBytes: 54_800,
     allBytes: 75_800,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 68_800,
+    ownBytes: 68_900,
     allBytes: 88_300,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 86_000,
+    ownBytes: 86_100,
     allBytes: 107_400,
   },
   {
