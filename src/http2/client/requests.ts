@@ -277,8 +277,7 @@ export class Requests {
     const { encoder, limits: { maxRequestHeaderListBytes, streamWindowBytes }, peer, writer } = this.#endpoint;
     const template = stream.template!;
     const bytes = stream.extra === undefined ? template.bytes : template.bytes + fieldListBytes(stream.extra);
-    // Section 10.5.1: the server's limit is advisory, but a server may refuse a larger request, or close the
-    // connection.
+    // Section 10.5.1: the server's limit is advisory, but it may close the connection on a larger request.
     if (bytes > maxRequestHeaderListBytes || bytes > peer.maxHeaderListSize) {
       return this.fail(stream, headersTooLarge(bytes, peer.maxHeaderListSize, maxRequestHeaderListBytes));
     }

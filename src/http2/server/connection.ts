@@ -10,7 +10,7 @@ import { PrefaceReader } from "../wire/preface-reader.ts";
 import * as Setting from "../wire/setting.ts";
 import { BufferedBytes } from "./buffered-bytes.ts";
 import { leastMs, Lifetime } from "./lifetime.ts";
-import type { ServerConnectionOptions } from "./options.ts";
+import type { ServerConnectionEvents, ServerConnectionOptions } from "./options.ts";
 import type { Peer } from "./peer.ts";
 import { PingEnforcement } from "./ping-enforcement.ts";
 import { ReadingTurns } from "./reading-turns.ts";
@@ -29,14 +29,6 @@ import { Sweeper } from "./sweeper.ts";
  * on. `ending`: this side sends no more, and waits for the client to close. `closed`: the byte stream is gone.
  */
 export type ServerConnectionState = "opening" | "open" | "draining" | "ending" | "closed";
-
-/** What a connection reports to its owner. */
-export interface ServerConnectionEvents {
-  /** The connection ended; called once. Without a cause, its client left or it was drained. */
-  closed?(cause?: Error): void;
-  /** The connection ends because of an error in the protocol above it, which no stream should throw. */
-  failed?(error: Error): void;
-}
 
 /** A PING's payload by which its acknowledgement is known. */
 const DRAIN_PAYLOAD: Uint8Array = new TextEncoder().encode("draining");

@@ -97,3 +97,11 @@ export interface ServerConnectionOptions extends EndpointOptions {
   readonly keepalive?: KeepaliveOptions | undefined;
   readonly enforcement?: KeepaliveEnforcement | undefined;
 }
+
+/** What a connection reports to its owner. */
+export interface ServerConnectionEvents {
+  /** The connection ended; called once. Without a cause, its client left or it was drained. */
+  closed?(cause?: Error): void;
+  /** The connection ends because of an error in the protocol above it, which no stream should throw. */
+  failed?(error: Error): void;
+}

@@ -1,7 +1,7 @@
 // A server's connection over two arrays: the test is the client, byte for byte, without a socket.
 import assert from "node:assert/strict";
-import { ServerConnection, type ServerConnectionEvents } from "../../../src/http2/server/connection.ts";
-import type { ServerConnectionOptions } from "../../../src/http2/server/options.ts";
+import { ServerConnection } from "../../../src/http2/server/connection.ts";
+import type { ServerConnectionEvents, ServerConnectionOptions } from "../../../src/http2/server/options.ts";
 import { ServerStream } from "../../../src/http2/server/stream.ts";
 import type { Http2Error } from "../../../src/http2/wire/error.ts";
 import type { HeaderBlock } from "../../../src/http2/wire/header-block.ts";
