@@ -115,7 +115,7 @@ describe("the gateway driver", () => {
       [
         { code: 3, message: "a\u202Eb\u0007\n" + "x".repeat(300) },
         "transient",
-        `a\\u202eb\\u0007\\u000a${"x".repeat(195)}`,
+        `a\\u202eb\\u0007\\u000a${"x".repeat(179)}…`,
       ],
     ];
     for (const [body, kind, text] of bodies) {
