@@ -228,7 +228,7 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
   }
 }
 
-/** Where a pick goes; undefined if it is none. */
+/** Where a pick goes; undefined if there is none. */
 function connectionOf(picked: unknown): EndpointConnection | undefined {
   if (picked instanceof EndpointConnection) return picked;
   return picked instanceof CallAttempt ? picked.connection : undefined;

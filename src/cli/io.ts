@@ -8,7 +8,7 @@ export type SignalName = "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGPIPE";
 export interface Sink {
   write(text: string): void;
   readonly isTTY: boolean;
-  /** The width of the terminal in characters; undefined if it is none. */
+  /** The width of the terminal in characters; undefined if it is not a terminal. */
   readonly columns: number | undefined;
   /** Its height in lines. */
   readonly rows?: number | undefined;

@@ -22,7 +22,7 @@ export const LAYOUT_NAMES: readonly string[] = Object.keys(MAKERS);
  * The layout of a name.
  *
  * @param from where the prefix is from, for errors: `--prefix`
- * @throws CliError if the layout has no prefix to choose, or the prefix is none.
+ * @throws CliError if the layout has no prefix to choose, or the prefix is invalid.
  */
 export function layoutNamed(name: string, prefix?: string, from = "--prefix"): Layout {
   const maker = MAKERS[name];

@@ -41,7 +41,7 @@ export function positiveNumber(named: Named): number {
   throw wrong(named, "a number above 0");
 }
 
-/** Reads JSON. @throws CliError if it is none. */
+/** Reads JSON. @throws CliError if it is invalid. */
 export function jsonValue([name, text]: Named): unknown {
   try {
     return JSON.parse(text);
@@ -50,7 +50,7 @@ export function jsonValue([name, text]: Named): unknown {
   }
 }
 
-/** Reads `host:port`. @throws CliError that says why it is none. */
+/** Reads `host:port`. @throws CliError that says why it is invalid. */
 export function address([name, text]: Named): HostAndPort {
   try {
     return parseAddress(text);

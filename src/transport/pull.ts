@@ -104,25 +104,14 @@ export function pullTransport(options: PullTransportOptions, makeConnection: Mak
   const source = new PulledSource(balancer, balancer.chooser);
   const observers = watches.begin(source, resolver, () => env);
   const env: CallEnvironment = callEnvironment(options, source, observers);
-  const transport = transportOver(source, env, options);
-  return {
-    ...transport,
-    async close(graceMs = 0) {
-      checkGrace(graceMs);
-      watches.closing();
-      await transport.close(graceMs);
-    },
-    [Symbol.asyncDispose]() {
-      watches.closing();
-      return transport.close();
-    },
-  };
+  return transportOver(source, env, options, watches);
 }
 
 function transportOver(
   source: PulledSource,
   env: CallEnvironment,
   options: Pick<BalancedTransportOptions, "interceptors" | "recorder">,
+  watches?: TransportWatches,
 ): PullTransport {
   const { balancer, chooser } = source, { interceptors, recorder } = options;
   return {
@@ -144,8 +133,11 @@ function transportOver(
     subscribe: (listener) => balancer.subscribe(listener),
     async close(graceMs = 0) {
       checkGrace(graceMs);
+      watches?.closing();
       await source.close(graceMs);
     },
-    [Symbol.asyncDispose]: () => source.close(0),
+    [Symbol.asyncDispose]() {
+      return this.close();
+    },
   };
 }

@@ -81,25 +81,14 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
   const source = new WatchedSource(balancer, balancer.chooser);
   const observers = watches.begin(source, resolver, () => env);
   const env: CallEnvironment = callEnvironment(options, source, observers);
-  const transport = transportOver(source, env, options);
-  return {
-    ...transport,
-    async close(graceMs = 0) {
-      checkGrace(graceMs);
-      watches.closing();
-      await transport.close(graceMs);
-    },
-    [Symbol.asyncDispose]() {
-      watches.closing();
-      return transport.close();
-    },
-  };
+  return transportOver(source, env, options, watches);
 }
 
 function transportOver(
   source: WatchedSource,
   env: CallEnvironment,
   options: Pick<BalancedTransportOptions, "interceptors" | "recorder">,
+  watches?: TransportWatches,
 ): BalancedTransport {
   const { balancer } = source, calls = callsOf(env, options.interceptors);
   return {
@@ -115,9 +104,12 @@ function transportOver(
     },
     async close(graceMs = 0) {
       checkGrace(graceMs);
+      watches?.closing();
       await source.close(graceMs);
     },
-    [Symbol.asyncDispose]: () => source.close(0),
+    [Symbol.asyncDispose]() {
+      return this.close();
+    },
   };
 }
 

@@ -11,7 +11,7 @@ import { type FileDescriptorProto, type FileDescriptorSet, FileDescriptorSetSche
 export interface Schema {
   /** The names of all services. */
   services(): Promise<readonly string[]>;
-  /** A service, with all that its messages need. Undefined: there is none of that name. */
+  /** A service, with all that its messages need. Undefined: no service has that name. */
   service(name: string): Promise<DescribedService | undefined>;
 }
 

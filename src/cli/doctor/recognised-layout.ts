@@ -12,7 +12,7 @@ export interface RecognisedEntry {
 }
 
 /**
- * Recognises the registrations of the layouts that there are, wherever they are. Undefined: it is none.
+ * Recognises the registrations of the layouts that there are, wherever they are. Undefined: no layout matches.
  *
  * @param service the service that is looked for, whose name may contain "/"
  */

@@ -127,7 +127,7 @@ export function valueText(value: Uint8Array): string {
   return decoder.decode(value);
 }
 
-/** The value of a key as text, or why it is none. */
+/** The value of a key as text, or why it can't be read. */
 export function valueOf({ value }: KeyValue): string | Error {
   try {
     return valueText(value);

@@ -10,7 +10,7 @@ export interface Series {
 /** Reports the values of a gauge. */
 export type Observe = (value: number, attributes: Attributes) => void;
 
-/** Where measurements go. Series are kept by whoever records to them, so that a call looks nothing up. */
+/** Where measurements go. Series are kept by the code that records to them, so that a call looks nothing up. */
 export interface MetricBackend {
   series(metric: MetricDefinition, attributes: Attributes): Series;
   /** Asks for a gauge's values whenever metrics are collected. */
