@@ -113,7 +113,8 @@ describe("connect-lb register", () => {
     const file = join(mkdtempSync(join(tmpdir(), "connect-lb-terminal-")), "run");
     const command = [executable(runtime), ...before, "src/cli.ts", ...args].map((word) => `'${word}'`).join(" ");
     writeFileSync(file, `exec ${command}\n`);
-    const terminal = startProgram("script", ["-qec", `bash ${file}`, "/dev/null"], {
+    // With exec, as a dash that stays would get the Ctrl-C, too, and end with 130.
+    const terminal = startProgram("script", ["-qec", `exec bash ${file}`, "/dev/null"], {
       env: { CONNECT_LB_ETCD: etcd.url },
     });
     children.push(terminal);
