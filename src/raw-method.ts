@@ -77,6 +77,31 @@ export function rawMethod(
   return method;
 }
 
+let relayed: DescMethodStreaming<typeof BytesValueSchema, typeof BytesValueSchema> | undefined;
+
+/**
+ * A method of which a relay knows nothing but the path: not even its kind, so it counts as bidirectional, and the path
+ * may be no method's. Only its names tell it from others, so that one costs less than a call.
+ */
+export function relayedMethod(path: string, { idempotency }: RawMethodOptions = {}): DescMethodStreaming {
+  relayed ??= rawMethod("/relayed.Service/Method", "bidi_streaming");
+  const slash = path.lastIndexOf("/");
+  const typeName = path.slice(1, Math.max(1, slash)), name = path.slice(slash + 1);
+  const parent = Object.assign(Object.create(Object.getPrototypeOf(relayed.parent)), relayed.parent, {
+    typeName,
+    name: typeName.slice(typeName.lastIndexOf(".") + 1),
+    toString: () => `service ${typeName}`,
+  });
+  const method = Object.assign(Object.create(Object.getPrototypeOf(relayed)), relayed, {
+    parent,
+    name,
+    toString: () => `rpc ${typeName}.${name}`,
+    ...idempotency !== undefined && { idempotency },
+  }) as DescMethodStreaming;
+  raw.add(method);
+  return method;
+}
+
 function methodOf(file: FileDescriptorProto, service: string): DescMethod {
   try {
     const found = createFileRegistry(file, () => file_google_protobuf_wrappers).getService(service);

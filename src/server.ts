@@ -20,6 +20,8 @@ import { http1Server } from "./node/http1.ts";
 import { listen } from "./node/listen.ts";
 import { type ServerTlsSource, serverTlsSource } from "./node/server-tls.ts";
 import { checkOptions, type Checks } from "./option.ts";
+import { PROXY_OPTIONS, type ProxyOptions } from "./proxy/options.ts";
+import { createProxyOver, type Proxy as ProxyOver } from "./proxy/proxy.ts";
 import { createServerOver, type GrpcServer } from "./server/grpc-server.ts";
 import type { ListenOptions } from "./socket/listener.ts";
 import { GRPC_SERVER_OPTIONS, type GrpcServerOptions } from "./server/options.ts";
@@ -43,6 +45,31 @@ export function createGrpcServer(options: CreateGrpcServerOptions): GrpcServer {
   return createServerOver(options, { http1: http1Server, listen, nextTurn, scheduleStreamFlush, scheduleFlush });
 }
 
+/** Options of {@link createProxy}. */
+export type CreateProxyOptions = ProxyOptions<ServerTlsSource>;
+
+/**
+ * Creates a proxy for gRPC: calls in any language come in on one address, and each goes to a server of its route's
+ * service, by the policies, health checks and retries of a balanced transport. Messages pass through unread, so it needs
+ * no schema. It does nothing until `listen` or `serveConnection` is called; `shutdown()` stops it without failing a call.
+ *
+ * ```ts
+ * const proxy = createProxy({ routes: [{ to: { resolver: registry.resolver("simple_grpc"), connector: grpcConnector() } }] });
+ * await proxy.listen({ port: 9000 });
+ * ```
+ *
+ * @throws TypeError or RangeError for an invalid option; the message names it and the value.
+ */
+export function createProxy(options: CreateProxyOptions): Proxy {
+  checkOptions("createProxy()", options, PROXY);
+  return createProxyOver(options, { http1: http1Server, listen, nextTurn, scheduleStreamFlush, scheduleFlush });
+}
+
+/** What {@link createProxy} returns. */
+export type Proxy = ProxyOver<ServerTlsSource>;
+
+const PROXY: Checks<CreateProxyOptions> = { ...PROXY_OPTIONS, tls: serverTlsSource };
+
 const OPTIONS: Checks<CreateGrpcServerOptions> = { ...GRPC_SERVER_OPTIONS, tls: serverTlsSource };
 
 export { shutdown, type ShutdownOptions } from "./node/drain.ts";
@@ -50,6 +77,8 @@ export type { Closable } from "./node/drain.ts";
 export type { ServerTlsOptions, ServerTlsSource } from "./node/server-tls.ts";
 export type { GrpcServer } from "./server/grpc-server.ts";
 export type { ServerKeepalive, ServerLimits } from "./server/options.ts";
+export type { ProxyOptions, ProxyRoute } from "./proxy/options.ts";
+export type { ProxyListenOptions, ProxySnapshot, RouteSnapshot } from "./proxy/proxy.ts";
 export type { ServerSnapshot } from "./server/snapshot.ts";
 export type { CallCounts, SocketInfo, SocketSnapshot, StreamCounts } from "./snapshot.ts";
 export type { CorsOptions } from "./grpc/server/cors.ts";

@@ -32,7 +32,8 @@ interface TimeLimit {
  */
 export class BoundedCall<M extends DescMethod = DescMethod> {
   declare readonly method: M;
-  declare readonly signal: AbortSignal | undefined;
+  /** Ends it. A call of a relay has none until it waits. */
+  declare signal: AbortSignal | undefined;
   /** As the caller gave them, or with what an observer added. */
   declare headerInit: HeadersInit | undefined;
   /** As the caller gave them, or created for a picker that reads them. */

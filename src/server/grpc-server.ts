@@ -154,7 +154,8 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
   return server;
 }
 
-function byteStreamOf(stream: ByteStream | Duplex): ByteStream {
+/** What `serveConnection` takes as a byte stream. @throws TypeError for anything else */
+export function byteStreamOf(stream: ByteStream | Duplex): ByteStream {
   const has = (name: string) =>
     typeof (stream as unknown as Partial<Record<string, unknown>> | null)?.[name] === "function";
   if (!["write", "end", "destroy", "pause", "resume"].every(has) || !(has("start") || has("on"))) {
@@ -167,7 +168,8 @@ function byteStreamOf(stream: ByteStream | Duplex): ByteStream {
   return has("start") ? stream as ByteStream : new DuplexStream(stream as Duplex);
 }
 
-const LISTEN: Checks<ListenOptions> = {
+/** The checks of {@link ListenOptions}. */
+export const LISTEN: Checks<ListenOptions> = {
   port: wholeNumber(0, 65_535),
   host: kind('a host such as "127.0.0.1"', (value) => typeof value === "string" && value !== ""),
   path: kind(

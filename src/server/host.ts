@@ -27,6 +27,14 @@ export interface HostOptions<Tls> {
   readonly onTlsError: (error: Error) => void;
 }
 
+/** What is one listening socket's own, in place of what the host has for all. */
+export interface OwnOfListener<Tls> {
+  readonly tls?: Tls | undefined;
+  readonly http1?: Http1Server | undefined;
+  /** Makes the streams of requests that came in on a port. */
+  readonly accept?: ((port: number) => ServerConnectionOptions["accept"]) | undefined;
+}
+
 /** A connection of a client that speaks HTTP/1.1. */
 interface Http1Socket {
   readonly id: number;
@@ -64,13 +72,14 @@ export class ServerHost<Tls> {
     return this.#listeners.size > 0;
   }
 
-  async listen(where: ListenOptions): Promise<ListenAddress> {
-    const { connection: { clock = systemClock }, handshakeTimeoutMs, http1, listen, maxConnections } = this.#options;
-    const { onTlsError, tls } = this.#options;
+  async listen(where: ListenOptions, own: OwnOfListener<Tls> = {}): Promise<ListenAddress> {
+    const { connection: { accept, clock = systemClock }, handshakeTimeoutMs, listen, maxConnections } = this.#options;
+    const { onTlsError } = this.#options, tls = own.tls ?? this.#options.tls, http1 = own.http1 ?? this.#options.http1;
+    let accepts = accept;
     if (this.#closing) throw new Error("the server is closed");
     const listener = await listen(where, { clock, handshakeTimeoutMs, tls }, {
       admits: (waiting) => this.size + waiting < maxConnections,
-      connection: (bytes, client) => this.serve(bytes, client),
+      connection: (bytes, client) => this.serve(bytes, client, accepts),
       http1: http1 && ((socket, client) => this.#serveHttp1(http1, socket, client)),
       tlsError: onTlsError,
     });
@@ -79,18 +88,23 @@ export class ServerHost<Tls> {
       throw new Error("the server was closed while it began to listen");
     }
     this.#listeners.add(listener);
+    if (own.accept !== undefined) accepts = own.accept(listener.port);
     return { address: listener.address, port: listener.port };
   }
 
   /** Serves one connection. */
-  serve(bytes: ByteStream, client: Peer): void {
+  serve(
+    bytes: ByteStream,
+    client: Peer,
+    accept: ServerConnectionOptions["accept"] = this.#options.connection.accept,
+  ): void {
     const connection: ServerConnection = new ServerConnection(bytes, {
       closed: () => {
         this.#connections.delete(connection);
         this.#left();
       },
       failed: (error) => console.error("connect-lb: a connection of the server ends because of an error", error),
-    }, { ...this.#options.connection, client, buffered: this.#buffered, sweeper: this.#sweeper });
+    }, { ...this.#options.connection, accept, client, buffered: this.#buffered, sweeper: this.#sweeper });
     this.#connections.add(connection);
     if (this.#closing) connection.drain();
   }

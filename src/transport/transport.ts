@@ -11,6 +11,7 @@ import { newCounter } from "../snapshot.ts";
 import { TIMERS_BELONG_TO_REQUESTS } from "../time/clock.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
+import { keepEnvironment } from "./environment.ts";
 import { type BalancedTransportOptions, TRANSPORT } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
 import { TransportWatches } from "./watches.ts";
@@ -91,7 +92,7 @@ function transportOver(
   watches?: TransportWatches,
 ): BalancedTransport {
   const { balancer } = source, calls = callsOf(env, options.interceptors);
-  return {
+  const transport: BalancedTransport = {
     ...TIMERS_BELONG_TO_REQUESTS ? checkedCalls(calls, balancer) : calls,
     connect: (connectOptions = {}) => connect(source, env.clock, env.waitTimeoutMs, connectOptions),
     snapshot: () => snapshotOf(source, env),
@@ -111,6 +112,8 @@ function transportOver(
       return this.close();
     },
   };
+  if (!options.interceptors?.length) keepEnvironment(transport, env);
+  return transport;
 }
 
 /** Calls that notice when the balancer's watch has ended. */

@@ -43,8 +43,13 @@ interface Request<Input> {
 
 /** Calls over a connection, without interceptors; see `transport.ts`. */
 export class GrpcTransport implements EndReportingTransport, MessageReportingTransport {
-  readonly #connection: () => Http2Connection;
-  readonly #target: Target;
+  /**
+   * The connection for a call, for relays that bring streams of their own. What it throws is the call's error, with its
+   * mark.
+   */
+  readonly connection: () => Http2Connection;
+  /** What all requests have in common. */
+  readonly target: Target;
   readonly #options: ResolvedGrpcOptions;
   readonly #deadlines: Deadlines;
   readonly #methods = new Map<DescMethod, Method>();
@@ -52,9 +57,9 @@ export class GrpcTransport implements EndReportingTransport, MessageReportingTra
   readonly #rawMethods = new WeakMap<DescMethod, Method>();
 
   constructor(connection: () => Http2Connection, options: GrpcTransportOptions) {
-    this.#connection = connection;
+    this.connection = connection;
     const { authority, scheme, background } = options;
-    this.#target = { authority, scheme, background };
+    this.target = { authority, scheme, background };
     this.#options = resolveGrpcOptions(options);
     this.#deadlines = deadlinesOf(options.clock, background ? "background" : "held");
   }
@@ -124,7 +129,7 @@ export class GrpcTransport implements EndReportingTransport, MessageReportingTra
         const message = PrefixedMessage.of(method.codec, input);
         const section = requestSection(method, timeoutMs, header);
         const call = new GrpcUnaryCall(method, resolve, reject, listener);
-        call.start(this.#connection(), section, message, signal, timeoutMs);
+        call.start(this.connection(), section, message, signal, timeoutMs);
       } catch (thrown) {
         const error = ConnectError.from(thrown, Code.Internal);
         if (listener === undefined) reject(error);
@@ -144,7 +149,7 @@ export class GrpcTransport implements EndReportingTransport, MessageReportingTra
       try {
         const section = requestSection(method, timeoutMs, header);
         const call = new GrpcStreamCall(method, resolve, reject, listener);
-        call.start(this.#connection(), section, input, signal, timeoutMs);
+        call.start(this.connection(), section, input, signal, timeoutMs);
       } catch (error) {
         reject(ConnectError.from(error, Code.Internal));
       }
@@ -154,7 +159,7 @@ export class GrpcTransport implements EndReportingTransport, MessageReportingTra
   #method<D extends DescMethod>(desc: D): Method<D> {
     let method = this.#methods.get(desc) ?? this.#rawMethods.get(desc);
     if (method === undefined) {
-      method = createMethod(desc, this.#target, this.#options, this.#deadlines);
+      method = createMethod(desc, this.target, this.#options, this.#deadlines);
       (isRawMethod(desc) ? this.#rawMethods : this.#methods).set(desc, method);
     }
     return method as Method<D>;

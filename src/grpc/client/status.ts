@@ -21,6 +21,8 @@ export interface SectionInfo {
   readonly response: boolean;
   /** `grpc-encoding`, unless it is identity. */
   readonly encoding: string | undefined;
+  /** What a relay sends for it, once one has read it. */
+  relayed: unknown;
 }
 
 /**
@@ -43,6 +45,7 @@ function readSection(block: HeaderBlock): SectionInfo {
     status: details !== undefined ? "other" : status === undefined ? "none" : status === "0" ? "ok" : "other",
     response: block.status === 200 && CONTENT_TYPE.test(block.get("content-type") ?? ""),
     encoding: encoding === undefined || encoding.toLowerCase() === "identity" ? undefined : encoding,
+    relayed: undefined,
   };
 }
 

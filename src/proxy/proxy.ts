@@ -1,0 +1,133 @@
+import type { Peer } from "../http2/server/peer.ts";
+import { guarded } from "../listener.ts";
+import { checkOptions } from "../option.ts";
+import { byteStreamOf, type GrpcServer, LISTEN, type ServerRuntime } from "../server/grpc-server.ts";
+import { ServerHost } from "../server/host.ts";
+import type { ServerSnapshot } from "../server/snapshot.ts";
+import { newCounter } from "../snapshot.ts";
+import type { ListenAddress, ListenOptions } from "../socket/listener.ts";
+import { systemClock } from "../time/clock.ts";
+import { deadlinesOf } from "../time/deadline.ts";
+import type { TransportSnapshot } from "../transport/snapshot.ts";
+import type { RelayHost } from "./client-stream.ts";
+import { ProxyDispatcher, sectionReader } from "./dispatcher.ts";
+import { HeldBytes } from "./held-request.ts";
+import { RelayedMethods } from "./methods.ts";
+import type { ProxyOptions } from "./options.ts";
+import { Routes } from "./routes.ts";
+
+/** Where a proxy listens, and with which certificate. */
+export interface ProxyListenOptions<Tls> extends ListenOptions {
+  /** The certificate and key of this listening socket, in place of the proxy's option `tls`. */
+  tls?: Tls | undefined;
+}
+
+/** The state of a proxy at one moment: that of a server, and where its calls go. */
+export interface ProxySnapshot extends ServerSnapshot {
+  readonly routes: readonly RouteSnapshot[];
+}
+
+/** One route of a proxy, the most specific first. */
+export interface RouteSnapshot {
+  /** Undefined: any. */
+  readonly authority: string | undefined;
+  readonly path: string;
+  /** Undefined: any. */
+  readonly port: number | undefined;
+  /** Its transport. */
+  readonly transport: TransportSnapshot;
+}
+
+/** A proxy for gRPC. */
+export interface Proxy<Tls> extends Omit<GrpcServer, "listen" | "handler" | "snapshot"> {
+  /** As `GrpcServer.listen`; may be called more than once, such as for routes by port. */
+  listen(options?: ProxyListenOptions<Tls>): Promise<ListenAddress>;
+  /** The current state: where it listens, its connections and calls, and the transports of its routes. */
+  snapshot(): ProxySnapshot;
+  /**
+   * Stops listening, asks clients to send their calls elsewhere (GOAWAY), and lets calls in flight finish. Then closes the
+   * transports that it made, and resolves, and calls `done`.
+   */
+  close(done?: () => void): Promise<void>;
+}
+
+/** Makes a proxy of valid options. @throws TypeError or RangeError for an invalid route */
+export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: ServerRuntime<Tls>): Proxy<Tls> {
+  const { keepalive = {}, limits = {}, clock } = options;
+  const { maxConnections = Infinity, maxBufferedBytes, maxConcurrentStreams, ...others } = limits;
+  const { maxResponseHeaderListBytes, ...received } = others;
+  const routes = new Routes(options.routes);
+  const relay: RelayHost = {
+    calls: newCounter(),
+    deadlines: deadlinesOf(clock),
+    methods: new RelayedMethods(options.idempotent ?? []),
+    held: new HeldBytes(),
+    section: sectionReader(),
+  };
+  const acceptOn = (port: number) => new ProxyDispatcher(port, routes, relay, undefined).accept;
+  const host = new ServerHost<Tls>({
+    connection: {
+      accept: acceptOn(0),
+      maxConcurrentStreams,
+      times: options,
+      keepalive: { intervalMs: keepalive.intervalMs ?? 7_200_000, timeoutMs: keepalive.timeoutMs ?? 20_000 },
+      enforcement: keepalive,
+      limits: { ...received, maxRequestHeaderListBytes: maxResponseHeaderListBytes },
+      clock,
+      scheduleFlush: runtime.scheduleFlush,
+      scheduleStreamFlush: runtime.scheduleStreamFlush,
+      nextTurn: runtime.nextTurn,
+    },
+    maxConnections,
+    maxBufferedBytes,
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
+    listen: runtime.listen,
+    tls: options.tls,
+    http1: undefined,
+    onTlsError: (error) => guarded("the proxy's tls option", () => Promise.reject(error)),
+  });
+  const close = async () => {
+    await host.close();
+    await routes.close();
+  };
+  const proxy: Proxy<Tls> = {
+    get connections() {
+      return host.size;
+    },
+    async listen({ tls, ...where } = {}) {
+      checkOptions("listen()", where, LISTEN);
+      return await host.listen(where, { tls, accept: acceptOn });
+    },
+    serveConnection(stream, client: Peer = {}) {
+      host.serve(byteStreamOf(stream), client);
+    },
+    snapshot() {
+      const { started, succeeded, failed } = relay.calls;
+      return {
+        nowMs: (clock ?? systemClock).now(),
+        state: !host.closing ? "serving" : host.size > 0 ? "draining" : "closed",
+        addresses: host.addresses,
+        calls: { started, succeeded, failed },
+        inFlight: started - succeeded - failed,
+        connections: host.snapshot(),
+        routes: routes.served.map(({ authority, path, port, transport }) => ({
+          authority,
+          path,
+          port,
+          transport: transport.snapshot(),
+        })),
+      };
+    },
+    stopServing() {},
+    async close(done) {
+      await close();
+      done?.();
+    },
+    [Symbol.asyncDispose]: close,
+    closeAllConnections() {
+      host.destroy();
+    },
+  };
+  options.channelz?.add(proxy);
+  return proxy;
+}
