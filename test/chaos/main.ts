@@ -38,6 +38,7 @@ if (options.help) {
 const runtimes = chosen("runtime", RUNTIMES, (runtime) => runtime, options.runtime);
 const wanted = chosen("scenario", scenarios, ({ name }) => name, options.only);
 const results = wanted.map((scenario) => ({ scenario, outcomes: new Map<Runtime, Outcome>() }));
+const whole = options.only === undefined && options.runtime === undefined && !options.quick;
 let broken = 0;
 for (const runtime of runtimes) {
   console.log(`\n── client on ${runtime}\n`);
@@ -49,7 +50,6 @@ for (const runtime of runtimes) {
     if (outcome.broken.length > 0) broken++;
   }
 }
-const whole = options.only === undefined && options.runtime === undefined && !options.quick;
 if (whole) writeReport(results, runtimes, runtimes.map((runtime) => `${runtime} ${version(runtime)}`));
 // The registry's scenarios run with all runtimes at once; test/chaos/registry/main.ts runs single ones.
 const registry = options.only === undefined ? await runRegistry({ runtimes, quick: options.quick }) : [];
@@ -65,10 +65,11 @@ console.log(`\n${results.length * runtimes.length + registryCount.all - broken} 
 // Not `exitCode`: what a failed scenario left open must not hold this program.
 process.exit(broken === 0 ? 0 : 1);
 
-function print({ scenario, figures, broken, tookMs }: Outcome): void {
+function print({ scenario, figures, broken, details, tookMs }: Outcome): void {
   const seconds = Number.isNaN(tookMs) ? "" : ` (${(tookMs / 1_000).toFixed(1)} s)`;
   console.log(`${broken.length === 0 ? "✔" : "✘"} ${scenario}${seconds}: ${figures.map(showFigure).join(" · ")}`);
   for (const why of broken) console.log(`    ${why}`);
+  if (!whole) { for (const [name, value] of details) console.log(`    ${name}: ${value}`); }
 }
 
 function chosen<T>(

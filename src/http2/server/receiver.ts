@@ -15,13 +15,19 @@ const WINDOW_UPDATE_BYTES = FRAME_HEADER_BYTES + 4;
 /** So much of a header section takes as long as a small request. */
 const SECTION_BYTES = 1_024;
 
+/** So much content in one frame does, too. */
+const CONTENT_BYTES = 4_096;
+
+/** A request that is reset takes as long as several: its handler is aborted. */
+const RESET_COST = 3;
+
 /** What a receiver reports to its connection. */
 export interface ReceiverEvents {
   /** The client's first SETTINGS arrived. */
   opened(): void;
   /** A PING arrived. @throws Http2Error if it may not */
   pinged(): void;
-  /** A header section was read, which took as much work as this many small ones. */
+  /** What was read took as much work as this many small requests. */
   worked(cost: number): void;
   /** A PING was acknowledged. Returns whether it was one of the connection's. */
   pingAcknowledged(payload: Uint8Array, start: number): boolean;
@@ -81,6 +87,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
   onData(id: number, chunk: Uint8Array, start: number, end: number, flowLength: number, endStream: boolean): void {
     const stream = this.#stream(id);
     if (flowLength >= 0) {
+      if (flowLength >= CONTENT_BYTES) this.#events.worked(Math.floor(flowLength / CONTENT_BYTES));
       this.receive(flowLength);
       if (stream === undefined) this.#afterEnd(id, flowLength, endStream);
       else if (end === start && !endStream) this.onIgnored();
@@ -115,6 +122,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
       if (!this.#requests.expects(id, 0, true)) this.onIgnored();
       return;
     }
+    this.#events.worked(RESET_COST);
     this.#requests.wasReset(stream, new Http2Error(code, `the client reset the stream: ${errorCodeText(code)}`));
   }
 
@@ -148,6 +156,7 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
   }
 
   protected fail(stream: ServerStream, code: number, why: string): void {
+    this.#events.worked(RESET_COST);
     this.#requests.fail(stream, code, why);
   }
 

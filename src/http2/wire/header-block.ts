@@ -29,8 +29,9 @@ export class HeaderBlock {
   add(field: ReceivedField, maxBytes: number): void {
     this.bytes += field.size;
     if (this.bytes > maxBytes) {
+      // A block may name a field of the table in each of its bytes: those that aren't kept must cost next to nothing.
+      if (!this.tooLarge) this.fields.length = 0;
       this.tooLarge = true;
-      this.fields.length = 0;
       return;
     }
     const { name, value, kind } = field;

@@ -62,6 +62,22 @@ describe("a connection of a server", () => {
     assert.ok(opened.length < 30 && opened.length > 10, `${opened.length} requests`);
   });
 
+  it("has shorter turns for requests that are reset, by either side", () => {
+    for (const reset of [(id: number) => frame.reset(id, 8), (id: number) => frame.windowUpdate(id, 0)]) {
+      const { client, requests: opened } = inTurns();
+      for (let id = 1; id < 400; id += 2) client.events.data(concat(frame.headers(id, REQUEST), reset(id)));
+      assert.ok(opened.length < 40 && opened.length > 20, `${opened.length} requests`);
+    }
+  });
+
+  it("has shorter turns for large content", () => {
+    const { client, requests: opened } = inTurns();
+    for (let id = 1; id < 400; id += 2) {
+      client.events.data(concat(frame.headers(id, REQUEST), frame.data(id, new Uint8Array(16_000))));
+    }
+    assert.ok(opened.length < 40 && opened.length > 20, `${opened.length} requests`);
+  });
+
   it("reads nothing of a turn that comes after its end", () => {
     const { client, requests: opened, next, connection } = inTurns();
     client.events.data(requests(1, 300));
