@@ -104,7 +104,7 @@ export type {
   ServiceConfig,
 } from "./resolver/service-config.ts";
 export { staticResolver } from "./resolver/static.ts";
-export type { CallCounts, SocketInfo, SocketSnapshot, StreamCounts } from "./snapshot.ts";
+export type { CallCounts, ClientCallCounts, SocketInfo, SocketSnapshot, StreamCounts } from "./snapshot.ts";
 export type { BackoffOptions } from "./time/backoff.ts";
 export type { Clock, Timer } from "./time/clock.ts";
 export type { ConnectOptions } from "./transport/connect.ts";

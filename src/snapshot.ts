@@ -10,6 +10,14 @@ export interface CallCounts {
   readonly failed: number;
 }
 
+/** How many calls a client made. Those that neither succeeded, failed nor were abandoned are in flight. */
+export interface ClientCallCounts extends CallCounts {
+  /** Calls that ended with an error, other than those that were abandoned. */
+  readonly failed: number;
+  /** Calls that their callers aborted, or streams that they stopped reading: that says nothing about the servers. */
+  readonly abandoned: number;
+}
+
 /** {@link CallCounts} that go on counting. */
 export interface CallCounter {
   started: number;
@@ -17,9 +25,19 @@ export interface CallCounter {
   failed: number;
 }
 
+/** {@link ClientCallCounts} that go on counting. */
+export interface ClientCallCounter extends CallCounter {
+  abandoned: number;
+}
+
 /** Counts from 0. */
 export function newCounter(): CallCounter {
   return { started: 0, succeeded: 0, failed: 0 };
+}
+
+/** Counts a client's calls from 0. */
+export function newClientCounter(): ClientCallCounter {
+  return { started: 0, succeeded: 0, failed: 0, abandoned: 0 };
 }
 
 /** How many streams a connection of HTTP/2 has had. Each call is one. */

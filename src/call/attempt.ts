@@ -199,6 +199,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
 
   /** Nobody wants its answer any more: its end, which must follow, says nothing about its server. */
   abandon(): void {
+    this.connection.abandoned++;
     const record = this.recordNow();
     if (record !== undefined) record.abandoned = true;
   }

@@ -148,7 +148,7 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   over(error: unknown, nowMs?: number): void {
     if (error !== undefined) {
       const failures = this.failures ??= new FailedAttempts();
-      if (!failures.final) this.env.calls.failed++;
+      if (!failures.final) this.env.calls[this.abandoned ? "abandoned" : "failed"]++;
       failures.final = true;
       rememberFailure(error, this.method, failures.list, this.env.balancer);
     }
@@ -197,7 +197,7 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     return this.unavailable(`no time left: ${tried}${this.env.balancer.describe()}`, Code.DeadlineExceeded);
   }
 
-  /** Whether the caller has aborted it. A signal that enforces the call's deadline is another matter. */
+  /** Whether the caller has aborted it, or stopped reading. A signal that enforces the call's deadline is another matter. */
   protected get abandoned(): boolean {
     const { signal } = this;
     return signal !== undefined && signal.aborted && codeOf(signal.reason) !== Code.DeadlineExceeded;

@@ -1,5 +1,5 @@
 import type { PickerSource } from "../balancer/picker-source.ts";
-import type { CallCounter } from "../snapshot.ts";
+import type { ClientCallCounter } from "../snapshot.ts";
 import type { Clock } from "../time/clock.ts";
 import type { Attempt, CallObserver } from "./observer.ts";
 import type { Settings } from "./settings.ts";
@@ -22,5 +22,5 @@ export interface CallEnvironment {
   /** The observers of calls. Undefined: there are none. */
   readonly callObservers: readonly CallObserver[] | undefined;
   /** How many calls there were. */
-  readonly calls: CallCounter;
+  readonly calls: ClientCallCounter;
 }

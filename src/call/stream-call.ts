@@ -22,6 +22,8 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
   };
   #end: StreamEnd | undefined;
   #onGivenUp: ((error: unknown) => void) | undefined;
+  /** Whether its reader stopped reading the response. */
+  #unread = false;
 
   constructor(
     env: CallEnvironment,
@@ -107,6 +109,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     // Outlives the response's iterator, so it must not refer to it: see `trackResponse`.
     const end = this.#end = new StreamEnd(this.#abort, (error, abandoned) => {
       this.#release();
+      this.#unread = abandoned;
       const failure = abandoned ? new ConnectError("the reader abandoned the stream", Code.Canceled) : error;
       const how = failure === undefined ? "answered" : this.signal?.aborted ? "maybe-processed" : endOf(failure);
       if (abandoned || (this.abandoned && how !== "answered")) attempt.abandon();
@@ -125,6 +128,11 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
     } catch (error) {
       throw end.failed(error);
     }
+  }
+
+  protected override get abandoned(): boolean {
+    // Some calls end in the constructor of the superclass, when it has no fields yet.
+    return (#unread in this && this.#unread) || super.abandoned;
   }
 
   /** Ends the attempt if the link did not: the reader may be busy, or gone, and never call `next` again. */

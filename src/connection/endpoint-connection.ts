@@ -35,6 +35,8 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
   picks = 0;
   /** Attempts that have ever succeeded on it. */
   successes = 0;
+  /** Attempts that have ended because nobody wanted their answers any more. */
+  abandoned = 0;
   /** The most recent failure to open the link, or its loss; for diagnostics. */
   lastError: Error | undefined;
   /** When it was created, and when its state last changed. */
@@ -64,6 +66,8 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
   protected abstract get linkFailure(): Error | undefined;
   /** The link's state, as if the endpoint were in the set. */
   protected abstract get linkState(): Exclude<ConnectivityState, "shutdown">;
+  /** Whether its server was heard of, as far as its link is as it is now: what else is said of its health is a guess. */
+  abstract readonly heard: boolean;
   /** Whether the link's state allows an attempt. */
   protected abstract readonly takesAttempts: boolean;
   /** A policy wants it, which opens it if it is idle: it stays open as long as there is one that does. */

@@ -67,6 +67,10 @@ export class StatefulConnection extends EndpointConnection {
     return this.#phase.state;
   }
 
+  get heard(): boolean {
+    return this.#phase.state === "ready";
+  }
+
   /** The one place where the phase changes. */
   #become(phase: Phase, cause?: Error): void {
     const from = this.state;

@@ -33,6 +33,8 @@ type Phase =
 export class StatelessConnection extends EndpointConnection {
   readonly stateless = true;
   #phase: Phase = { is: "ready", failure: undefined };
+  /** Whether an attempt was ever answered. */
+  #answered = false;
   /** The length of the last backoff; how long a probe may take. */
   #probeMs = this.host.backoff.initialMs;
 
@@ -42,6 +44,10 @@ export class StatelessConnection extends EndpointConnection {
 
   protected get linkState(): Exclude<ConnectivityState, "shutdown"> {
     return this.#phase.is === "failing" ? "transient_failure" : "ready";
+  }
+
+  get heard(): boolean {
+    return this.#answered && this.#phase.is === "ready";
   }
 
   protected get takesAttempts(): boolean {
@@ -83,6 +89,7 @@ export class StatelessConnection extends EndpointConnection {
 
   protected learn(how: AttemptEnd, error: unknown): void {
     if (this.closed) return;
+    if (how === "answered") this.#answered = true;
     if (how === "not-sent" || isLost(error)) {
       if (this.#phase.is !== "failing") this.#fail(asError(error));
     } else if (this.#phase.is === "probing" || this.#phase.is === "to be probed") {

@@ -13,7 +13,7 @@ import type { MakeConnection } from "../connection/make-connection.ts";
 import { ejectOutliers } from "../health/outliers.ts";
 import { givenOf } from "../option.ts";
 import { defaultPolicy } from "../policy/default-policy.ts";
-import { newCounter } from "../snapshot.ts";
+import { newClientCounter } from "../snapshot.ts";
 import { systemClock } from "../time/clock.ts";
 import { interceptedCalls } from "./intercepted.ts";
 import { BACKOFF, type BalancedTransportOptions } from "./options.ts";
@@ -64,7 +64,7 @@ export function callEnvironment(
     onAttempt: options.onAttempt,
     observers: having(all, "attemptStarted"),
     callObservers: having(all, "callStarted"),
-    calls: newCounter(),
+    calls: newClientCounter(),
   };
 }
 

@@ -9,7 +9,7 @@ import { checkOptions, type Checks, milliseconds, quoted } from "../option.ts";
 import { checkPolicy } from "../policy/check-policy.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Resolver } from "../resolver/resolver.ts";
-import { newCounter } from "../snapshot.ts";
+import { newClientCounter } from "../snapshot.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { type BalancedTransportOptions, resolverWith, TRANSPORT } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
@@ -128,7 +128,7 @@ function transportOver(
     withPolicy(policy) {
       checkPolicy(policy);
       const other = new PulledSource(balancer, balancer.chooserOf(policy));
-      return transportOver(other, { ...env, balancer: other, calls: newCounter() }, options);
+      return transportOver(other, { ...env, balancer: other, calls: newClientCounter() }, options);
     },
     subscribe: (listener) => balancer.subscribe(listener),
     async close(graceMs = 0) {

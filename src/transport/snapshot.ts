@@ -10,7 +10,7 @@ import { Ejected } from "../health/ejected.ts";
 import { guarded } from "../listener.ts";
 import type { PolicySnapshot } from "../policy/policy.ts";
 import type { Staleness } from "../resolver/resolver.ts";
-import type { CallCounts, SocketSnapshot } from "../snapshot.ts";
+import type { ClientCallCounts, SocketSnapshot } from "../snapshot.ts";
 import type { Clock } from "../time/clock.ts";
 
 /**
@@ -28,7 +28,7 @@ export interface TransportSnapshot {
    */
   readonly state: ConnectivityState;
   /** Its calls, whatever their number of attempts; those of transports from `withPolicy` are their own. */
-  readonly calls: CallCounts;
+  readonly calls: ClientCallCounts;
   /** In address order. Undefined while the endpoints are unknown. */
   readonly endpoints: readonly EndpointSnapshot[] | undefined;
   /** Set while the source of endpoints can't be reached. */
@@ -56,7 +56,10 @@ export interface EndpointSnapshot {
   readonly sinceMs: number;
   /** Whether a picker may give it a call. */
   readonly available: boolean;
-  /** What health checks report while it is ready, with the reason if it is held back. */
+  /**
+   * What health checks report while it is ready, with the reason if it is held back. `unknown` as long as nothing was
+   * heard of its server: while it is not connected, or over links without states (fetch) not answered yet.
+   */
   readonly health: Health;
   /** Set while it is ejected because its calls failed. */
   readonly ejected: EjectionSnapshot | undefined;
@@ -68,8 +71,13 @@ export interface EndpointSnapshot {
   readonly picks: number;
   /** Attempts that ended without an error. */
   readonly succeeded: number;
-  /** Attempts that ended with one, cancelled ones included. */
+  /** Attempts that ended with one, other than those that were abandoned. */
   readonly failed: number;
+  /**
+   * Attempts that ended because nobody wanted their answers any more: hedges that were slower than another attempt, calls
+   * that were aborted, streams that are no longer read. That says nothing about the server.
+   */
+  readonly abandoned: number;
   /** How often a connection to it was opened, and could not be. Both are 0 where links have no states (fetch). */
   readonly openings: OpeningCounts;
   /** The connections that are open: usually one. Empty where nothing is known of them (fetch). */
@@ -110,13 +118,14 @@ export function snapshotOf(
     stateSinceMs: connection.stateSinceMs,
     sinceMs: connection.sinceMs,
     available: connection.available,
-    health: connection.health,
+    health: healthOf(connection),
     ejected: ejectionOf(connection.health, clock),
     restricted: connection.restricted,
     inFlight: connection.inFlight,
     picks: connection.picks,
     succeeded: connection.successes,
-    failed: connection.picks - connection.inFlight - connection.successes,
+    failed: connection.picks - connection.inFlight - connection.successes - connection.abandoned,
+    abandoned: connection.abandoned,
     openings: { ...connection.openings },
     sockets: socketsOf(connection),
     lastError: connection.lastError,
@@ -134,6 +143,11 @@ export function snapshotOf(
   };
   // Not enumerable: it is no part of the state.
   return Object.defineProperty(snapshot, "toJSON", { value: () => plain(snapshot) });
+}
+
+/** Until its server was heard of, no check holds it back, and none says that it serves. */
+function healthOf({ health, heard }: EndpointConnection): Health {
+  return health === "serving" && !heard ? "unknown" : health;
 }
 
 function ejectionOf(health: Health, clock: Clock): EjectionSnapshot | undefined {

@@ -7,7 +7,7 @@ import type { FlightRecorder } from "../observe/recorder/flight-recorder.ts";
 import { checkOptions } from "../option.ts";
 import { checkPolicy } from "../policy/check-policy.ts";
 import type { Policy } from "../policy/policy.ts";
-import { newCounter } from "../snapshot.ts";
+import { newClientCounter } from "../snapshot.ts";
 import { TIMERS_BELONG_TO_REQUESTS } from "../time/clock.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
@@ -101,7 +101,7 @@ function transportOver(
     withPolicy(policy) {
       checkPolicy(policy);
       const other = new WatchedSource(balancer, balancer.chooserOf(policy));
-      return transportOver(other, { ...env, balancer: other, calls: newCounter() }, options);
+      return transportOver(other, { ...env, balancer: other, calls: newClientCounter() }, options);
     },
     async close(graceMs = 0) {
       checkGrace(graceMs);

@@ -19,7 +19,7 @@ import { view } from "../../src/policy/view.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { balanced } from "../support/balanced.ts";
 import { fakeConnector } from "../support/fake-links.ts";
-import { newCounter } from "../../src/snapshot.ts";
+import { newClientCounter } from "../../src/snapshot.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 import { simpleRoutes } from "../support/simple.ts";
 
@@ -277,7 +277,7 @@ describe("a call", () => {
       onAttempt: (attempt) => void ends.push(attempt),
       observers: [{ attemptStarted: (start) => void starts.push(start) }],
       callObservers: undefined,
-      calls: newCounter(),
+      calls: newClientCounter(),
     };
     source.start();
     await clock.advance(40);

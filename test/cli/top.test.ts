@@ -148,6 +148,8 @@ describe("connect-lb top", () => {
     const { health, why } = line!.endpoints[1]!;
     assert.deepEqual({ health, why }, { health: "ejected", why: "ejected for 12 s: 7 in a row failed" });
     assert.equal(line!.endpoints.length, 3);
+    // Whatever the page says of the health of a server that can't be reached.
+    assert.equal(line!.endpoints[2]!["health"], "unknown");
     const one = await run(["top", "demo", "--page", `${url}/lb`, "-n", "1", "-o", "name"]);
     assert.equal(one.stdout, "10.0.0.1:80\n10.0.0.2:80\n");
     const table = await run(["top", "x", "--page", `${url}/lb`, "-n", "1"]);

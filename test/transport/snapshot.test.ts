@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import type { BalancerEvent } from "../../src/balancer/event.ts";
+import { markAttempt } from "../../src/connection/mark.ts";
 import { transportConnector } from "../../src/connection/transport-connector.ts";
 import { grpcConnector } from "../../src/node/grpc-connector.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
@@ -103,6 +104,40 @@ describe("a transport's snapshot", () => {
     assert.deepEqual({ picks, inFlight, succeeded, failed }, { picks: 4, inFlight: 1, succeeded: 2, failed: 1 });
   });
 
+  it("says that the health of a server is unknown until it was heard of", async () => {
+    const { transport, links, clock } = balanced({ links: { auto: false } });
+    const healths = () => transport.snapshot().endpoints?.map(({ health }) => health);
+    const connected = transport.connect();
+    await clock.advance(40);
+    assert.deepEqual(healths(), ["unknown", "unknown", "unknown"]);
+    links.get("b:1")!.ready();
+    await connected;
+    assert.deepEqual(healths(), ["unknown", "serving", "unknown"]);
+    // Over fetch, nothing is heard before the first answer.
+    let broken = false;
+    const fetched = balanced({
+      resolver: staticResolver(["a:1"]),
+      links: {
+        stateless: true,
+        transport: () => ({
+          unary: () => {
+            if (broken) return Promise.reject(markAttempt(new ConnectError("gone", Code.Unavailable), "not-sent"));
+            return Promise.resolve({ message: {} } as never);
+          },
+          stream: () => Promise.reject(new Error("none")),
+        }),
+      },
+    });
+    await fetched.ready();
+    const [first] = fetched.transport.snapshot().endpoints!;
+    assert.deepEqual([first!.state, first!.available, first!.health], ["ready", true, "unknown"]);
+    await fetched.client.route({ data: "a" });
+    assert.equal(fetched.transport.snapshot().endpoints![0]!.health, "serving");
+    broken = true;
+    await assert.rejects(fetched.client.route({ data: "a" }));
+    assert.equal(fetched.transport.snapshot().endpoints![0]!.health, "unknown");
+  });
+
   it("has the connections of a gRPC link, with their streams", async (t) => {
     const server = createGrpcServer({ routes: simpleRoutes({ name: "s" }) });
     t.after(() => server.close());
@@ -168,6 +203,7 @@ describe("a transport's snapshot", () => {
     const json = JSON.parse(JSON.stringify(transport.snapshot()));
     assert.deepEqual(Object.keys(json).sort(), ["calls", "endpoints", "nowMs", "panic", "state", "target", "waiting"]);
     assert.deepEqual(Object.keys(json.endpoints[0]).sort(), [
+      "abandoned",
       "available",
       "endpoint",
       "failed",

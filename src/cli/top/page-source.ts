@@ -53,7 +53,12 @@ function topRow(row: Partial<EndpointRow>, services: Snapshot["services"]): TopR
     : text(row.lastError);
   const known = {
     service: text(services[row.service ?? ""]?.target),
-    health: held === undefined ? text(row.health) : ejectedForS === undefined ? "held back" : "ejected",
+    // Nothing is heard of a server that is not connected, whatever an older page says.
+    health: held === undefined
+      ? state === "ready" ? text(row.health) : "unknown"
+      : ejectedForS === undefined
+      ? "held back"
+      : "ejected",
     inFlight: number(row.inFlight),
     p50Ms: number(row.p50Ms),
     p99Ms: number(row.p99Ms),

@@ -74,14 +74,15 @@ export class Channel {
         trace: this.#trace.message(this.#createdMs, (identity) => ids.get(identity)),
         callsStarted: BigInt(calls.started),
         callsSucceeded: BigInt(calls.succeeded),
-        callsFailed: BigInt(calls.failed),
+        // To channelz, as gRPC's other implementations count, what was abandoned has failed.
+        callsFailed: BigInt(calls.failed + calls.abandoned),
       },
       subchannelRef: endpoints.map(({ id, endpoint }) => ({ subchannelId: BigInt(id), name: nameOf(endpoint) })),
     };
   }
 
   subchannelMessage(
-    { endpoint, failed, id, picks, sinceMs, sockets, state, succeeded }: EndpointSnapshot,
+    { abandoned, endpoint, failed, id, picks, sinceMs, sockets, state, succeeded }: EndpointSnapshot,
     nowMs: number,
   ): MessageInitShape<typeof SubchannelSchema> {
     const createdMs = Math.round(Date.now() - (nowMs - sinceMs));
@@ -93,7 +94,7 @@ export class Channel {
         trace: this.#traceOf(endpointIdentity(endpoint)).message(createdMs),
         callsStarted: BigInt(picks),
         callsSucceeded: BigInt(succeeded),
-        callsFailed: BigInt(failed),
+        callsFailed: BigInt(failed + abandoned),
       },
       socketRef: sockets.map(socketRef),
     };

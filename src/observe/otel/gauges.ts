@@ -136,8 +136,10 @@ export class Gauges {
   #heldBack(values: Values): void {
     for (const { target, transport } of this.#transports.all) {
       values.add(0, of(target));
-      for (const { state, health } of transport.snapshot().endpoints ?? []) {
-        if (state === "ready" && health !== "serving") values.add(1, of(target));
+      for (const { state, health, available } of transport.snapshot().endpoints ?? []) {
+        // Over fetch, one that has not been called yet is unknown, and gets calls.
+        const held = health === "unknown" ? !available : health !== "serving";
+        if (state === "ready" && held) values.add(1, of(target));
       }
     }
   }

@@ -54,11 +54,16 @@ function ofEndpoint(was: EndpointRow, is: EndpointRow, on: On): Happening[] {
   }
   if (was.ejectedForS === null && is.ejectedForS !== null) {
     happened.push(on(`ejected for ${is.ejectedForS} s: ${is.health}`, "bad"));
-  } else if (was.health === "serving" && is.health !== "serving") {
+  } else if (!heldBack(was) && heldBack(is)) {
     happened.push(on(is.health === "unknown" ? "health is not known yet" : `held back: ${is.health}`, "bad"));
   }
-  if (was.health !== "serving" && is.health === "serving") happened.push(on("healthy", "good"));
+  if (heldBack(was) && is.state === "ready" && !heldBack(is)) happened.push(on("healthy", "good"));
   return happened;
+}
+
+/** Whether its health keeps calls off an endpoint that is connected. */
+function heldBack({ available, health, state }: EndpointRow): boolean {
+  return state === "ready" && (health === "unknown" ? !available : health !== "serving");
 }
 
 function ofRegistration(was: RegistrationRow | undefined, is: RegistrationRow): Happening[] {

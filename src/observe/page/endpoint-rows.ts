@@ -18,6 +18,7 @@ export function serviceRow(
     known: endpoints !== undefined,
     calls: calls.started,
     failed: calls.failed,
+    abandoned: calls.abandoned,
     waiting,
     panic,
     stale: stale === undefined ? null : shownText(textOf(stale.cause)),
@@ -38,6 +39,7 @@ const EMPTY: ServiceRow = {
   known: false,
   calls: 0,
   failed: 0,
+  abandoned: 0,
   waiting: 0,
   panic: false,
   stale: null,
@@ -56,7 +58,7 @@ export function endpointRow(
   latencies: Latencies | undefined,
 ): EndpointRow {
   const { endpoint, state, stateSinceMs, available, health, ejected, restricted } = snapshot;
-  const { inFlight, picks, failed, lastError, policy } = snapshot;
+  const { inFlight, picks, failed, abandoned, lastError, policy } = snapshot;
   const { address, authority, secure, zone, weight } = endpoint;
   const { p50Ms, p99Ms } = latencies?.percentiles() ?? { p50Ms: null, p99Ms: null };
   return {
@@ -75,6 +77,7 @@ export function endpointRow(
     inFlight,
     attempts: picks,
     failed,
+    abandoned,
     p50Ms,
     p99Ms,
     lastError: lastError === undefined ? null : shownText(textOf(lastError)),

@@ -50,9 +50,10 @@ export interface ServiceRow {
   readonly program: string | null;
   /** Whether its endpoints are known yet. */
   readonly known: boolean;
-  /** Calls ever begun, and those that failed. */
+  /** Calls ever begun, those that failed, and those that were aborted or no longer read. */
   readonly calls: number;
   readonly failed: number;
+  readonly abandoned: number;
   /** How many calls wait for a connection. */
   readonly waiting: number;
   /** Whether health is ignored because too few endpoints would be left. */
@@ -84,16 +85,17 @@ export interface EndpointRow {
   readonly sinceMs: number;
   /** Whether it may get calls. */
   readonly available: boolean;
-  /** `serving`, `unknown`, or why it is held back. */
+  /** `serving`, `unknown` (also while nothing was heard of it), or why it is held back. */
   readonly health: string;
   /** For how many more seconds it is ejected; null if it is not. */
   readonly ejectedForS: number | null;
   /** Whether it is back from an ejection, and gets only some calls. */
   readonly restricted: boolean;
   readonly inFlight: number;
-  /** Attempts ever begun, and those that failed. */
+  /** Attempts ever begun, those that failed, and those whose answers nobody wanted any more. */
   readonly attempts: number;
   readonly failed: number;
+  readonly abandoned: number;
   /** Of its recorded attempts. */
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;

@@ -82,6 +82,15 @@ describe("channelz", () => {
       [subchannel!.data!.callsStarted, subchannel!.data!.callsSucceeded, subchannel!.data!.callsFailed],
       [2n, 1n, 1n],
     );
+    // To channelz an aborted call has failed: it knows no other end.
+    const abort = new AbortController(), aborted = assert.rejects(simple.route({ data: "a" }, { signal: abort.signal }));
+    abort.abort();
+    await aborted;
+    assert.equal(transport.snapshot().endpoints![0]!.abandoned, 1);
+    const after = (await client.getChannel({ channelId: channel!.ref!.channelId })).channel!.data!;
+    assert.deepEqual([after.callsStarted, after.callsSucceeded, after.callsFailed], [3n, 1n, 2n]);
+    const { data } = (await client.getSubchannel({ subchannelId: ref!.subchannelId })).subchannel!;
+    assert.deepEqual([data!.callsStarted, data!.callsSucceeded, data!.callsFailed], [3n, 1n, 2n]);
     assert.deepEqual(trace!.events.map(({ description }) => description.replace(address, "it")), [
       "endpoints: 1 (1 new, 0 gone)",
       "it: idle → connecting",

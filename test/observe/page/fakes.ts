@@ -18,6 +18,7 @@ export function endpoint(address: string, more: Partial<EndpointSnapshot> = {}):
     picks: 0,
     succeeded: 0,
     failed: 0,
+    abandoned: 0,
     openings: { succeeded: 1, failed: 0 },
     sockets: [],
     lastError: undefined,
@@ -33,7 +34,7 @@ export class FakeTransport {
   endpoints: readonly EndpointSnapshot[] | undefined = [endpoint("10.0.0.1:8000"), endpoint("10.0.0.2:8000")];
   stale: TransportSnapshot["stale"] = undefined;
   waiting = 0;
-  calls = { started: 0, succeeded: 0, failed: 0 };
+  calls = { started: 0, succeeded: 0, failed: 0, abandoned: 0 };
   panic = false;
   /** How often it was read. */
   reads = 0;

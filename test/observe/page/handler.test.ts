@@ -150,6 +150,7 @@ describe("the page's handler", () => {
         lastError: new Error("no\u001b[2Jroute"),
         picks: 7,
         failed: 2,
+        abandoned: 3,
       }),
     ];
     const state = await snapshotOf({ transports: [transport] });
@@ -159,6 +160,7 @@ describe("the page's handler", () => {
     assert.equal(row!.weight, 3);
     assert.equal(row!.attempts, 7);
     assert.equal(row!.failed, 2);
+    assert.equal(row!.abandoned, 3);
     assert.equal(row!.lastError, "no\\u001b[2Jroute");
     assert.ok(row!.zone!.length <= 200);
     assert.doesNotMatch(JSON.stringify(state), /secret|password/);

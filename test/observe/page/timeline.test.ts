@@ -75,6 +75,26 @@ describe("the page's list of events", () => {
     ]);
   });
 
+  it("says nothing of a health that is unknown because the endpoint is not connected", async () => {
+    const { transport, look } = setUp();
+    await look();
+    const gone = { state: "idle", available: false, health: "unknown" } as const;
+    transport.change("10.0.0.1:8000", gone);
+    assert.deepEqual(await look(), []);
+    transport.change("10.0.0.1:8000", { state: "ready", available: true, health: "serving" });
+    assert.deepEqual(await look(), [["10.0.0.1:8000", "connected", 1]]);
+    transport.change("10.0.0.1:8000", { available: false, health: new Error("NOT_SERVING") });
+    transport.change("10.0.0.2:8000", { available: false, health: "unknown" });
+    transport.endpoints = [...transport.endpoints!];
+    assert.deepEqual((await look()).slice(1), [
+      ["10.0.0.1:8000", "held back: NOT_SERVING", 1],
+      ["10.0.0.2:8000", "health is not known yet", 1],
+    ]);
+    transport.change("10.0.0.1:8000", gone);
+    transport.change("10.0.0.2:8000", { available: true, health: "serving" });
+    assert.deepEqual((await look()).slice(3), [["10.0.0.2:8000", "healthy", 1]]);
+  });
+
   it("leaves out what changed while nobody looked: nobody knows when", async () => {
     const { clock, transport, events } = setUp();
     await events();

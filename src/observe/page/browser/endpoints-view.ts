@@ -83,6 +83,7 @@ export class EndpointsView {
       weight: row.weight === null ? null : `${row.weight}`,
       "attempts so far": count(row.attempts),
       "of them failed": count(row.failed),
+      "of them abandoned": count(row.abandoned),
       "p50, p99": row.p50Ms === null ? null : `${duration(row.p50Ms)}, ${duration(row.p99Ms)}`,
       policy: row.policy,
       "last error": row.lastError,

@@ -21,7 +21,9 @@ export function endpointStatus(row: EndpointRow, nowMs: number): Status {
       return { kind: "off", text: row.state };
   }
   if (row.ejectedForS !== null) return { kind: "bad", text: `ejected, ${row.ejectedForS} s` };
-  if (row.health === "unknown") return { kind: "warn", text: "health unknown" };
+  if (row.health === "unknown") {
+    return row.available ? { kind: "good", text: "not called yet" } : { kind: "warn", text: "health unknown" };
+  }
   if (row.health !== "serving") return { kind: "bad", text: "held back" };
   if (row.restricted) return { kind: "warn", text: "on trial" };
   return row.available ? { kind: "good", text: "ready" } : { kind: "warn", text: "full" };
