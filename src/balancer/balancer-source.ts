@@ -22,6 +22,10 @@ export abstract class BalancerSource<B extends Balancer> implements PickerSource
     return this.chooser.closed || this.balancer.closed;
   }
 
+  get scheme(): string | undefined {
+    return this.balancer.scheme;
+  }
+
   get picker(): Picker | undefined {
     return this.chooser.picker;
   }

@@ -23,8 +23,9 @@ import { WaitingCalls } from "./waiting-calls.ts";
 
 /** Options of {@link Balancer}. */
 export interface BalancerOptions {
-  /** What is resolved. */
+  /** What is resolved, and what kind of name that is. */
   readonly target: string | undefined;
+  readonly scheme?: string | undefined;
   readonly connector: Connector;
   readonly makeConnection: MakeConnection;
   readonly policy: Policy;
@@ -62,6 +63,7 @@ export type Knowledge =
  */
 export abstract class Balancer implements ReadListener {
   readonly target: string;
+  readonly scheme: string | undefined;
   readonly pool: Pool;
   readonly outcomes: PickerSource["outcomes"];
   /** What chooses by the policy of the options. */
@@ -84,6 +86,7 @@ export abstract class Balancer implements ReadListener {
   constructor(options: BalancerOptions) {
     this.options = options;
     this.target = options.target ?? "the service";
+    this.scheme = options.scheme;
     this.#configOf = lastValidConfig((cause) => this.#emit("config-skipped", { cause }));
     this.#choosers = new Choosers({
       clock: options.clock,

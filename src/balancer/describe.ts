@@ -1,6 +1,7 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { shownTextOf } from "../error-text.ts";
 import type { Staleness } from "../resolver/resolver.ts";
+import { EMPTY_SET } from "../resolver/static.ts";
 
 /** The parts of a balancer that are described. */
 export interface Described {
@@ -30,6 +31,7 @@ export function describeBalancer(balancer: Described, nowMs: number): string {
   } else if (connections.length === 0) {
     const nobody = `${target} has no endpoints: has a server registered under this name?`;
     if (leftOut !== undefined) parts.push(`${target} has no endpoints that can be used: ${shownTextOf(leftOut)}`);
+    else if (target === EMPTY_SET) parts.push("the list given to staticResolver() is empty");
     else parts.push(target === "" ? "the resolver's list is empty" : nobody);
   } else {
     const states = new Map<string, number>();

@@ -12,6 +12,8 @@ import type { ServiceConfig } from "../resolver/service-config.ts";
 export interface PickerSource {
   /** What is resolved: usually the service's name. */
   readonly target: string;
+  /** What kind of name that is, such as `etcd`; undefined: unknown. */
+  readonly scheme?: string | undefined;
   /** Whether it was closed: calls fail from then on. */
   readonly closed: boolean;
   /** Undefined while it is stopped, or knows no endpoints yet. */

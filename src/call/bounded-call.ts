@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { MAX_DELAY_MS } from "../time/clock.ts";
 import type { CallEnvironment } from "./environment.ts";
-import { rememberFailure } from "./failed-call.ts";
+import { type FailedCallLimit, rememberFailure } from "./failed-call.ts";
 import { callFailure, codeOf } from "./failure.ts";
 import { FailedAttempts } from "./failed-attempts.ts";
 import { ObservedCall } from "./observed-call.ts";
@@ -150,7 +150,8 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
       const failures = this.failures ??= new FailedAttempts();
       if (!failures.final) this.env.calls[this.abandoned ? "abandoned" : "failed"]++;
       failures.final = true;
-      rememberFailure(error, this.method, failures.list, this.env.balancer);
+      const { method, env: { balancer } } = this;
+      rememberFailure(error, { method, attempts: failures.list, balancer, limit: this.limitFrom });
     }
     this.observed?.end(error, this.number, nowMs ?? this.env.clock.now());
   }
@@ -180,6 +181,14 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     if (leftMs === Infinity) return;
     if (leftMs <= 0) throw this.deadlineExceeded();
     this.limit!.leftMs = Math.ceil(leftMs);
+  }
+
+  /** How long it may take, and who said so; undefined: any time. */
+  private get limitFrom(): FailedCallLimit | undefined {
+    const { totalMs: ms, ownMs } = this.limit ?? {}, { timeoutFrom } = this.methodSettings ?? {};
+    if (ms === undefined) return undefined;
+    const own = ownMs !== undefined && Math.ceil(ownMs) <= ms;
+    return { ms, from: own || timeoutFrom === undefined ? "the call" : timeoutFrom };
   }
 
   protected unavailable(text: string, code: Code, cause?: unknown): ConnectError {

@@ -1,6 +1,13 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { PickerSource } from "../balancer/picker-source.ts";
 import type { FailedAttempt } from "./failed-attempts.ts";
+import type { TimeoutSource } from "./settings.ts";
+
+/** How long a call was allowed to take, and who said so. */
+export interface FailedCallLimit {
+  readonly ms: number;
+  readonly from: TimeoutSource;
+}
 
 /** What is known of a call that failed. */
 export interface FailedCall {
@@ -8,19 +15,16 @@ export interface FailedCall {
   /** The attempts that failed, the last of them included. */
   readonly attempts: readonly FailedAttempt[];
   /** Where its connections came from. */
-  readonly balancer: Pick<PickerSource, "target" | "describe">;
+  readonly balancer: Pick<PickerSource, "target" | "scheme" | "describe">;
+  /** Undefined: any time. */
+  readonly limit?: FailedCallLimit | undefined;
 }
 
 const calls = new WeakMap<object, FailedCall>();
 
 /** Remembers which call failed with an error. */
-export function rememberFailure(
-  error: unknown,
-  method: DescMethod,
-  attempts: readonly FailedAttempt[],
-  balancer: FailedCall["balancer"],
-): void {
-  if (typeof error === "object" && error !== null) calls.set(error, { method, attempts, balancer });
+export function rememberFailure(error: unknown, call: FailedCall): void {
+  if (typeof error === "object" && error !== null) calls.set(error, call);
 }
 
 /** The call that failed with an error, if it was one of a balanced transport. */

@@ -12,10 +12,15 @@ import type {
 import { type RetryOptions, RetryPolicy, safeMethods } from "./retry.ts";
 import { DEFAULT_BUDGET, RetryThrottle } from "./retry-throttle.ts";
 
+/** Who says how long a call may take. */
+export type TimeoutSource = "the call" | "defaultTimeoutMs" | "defaultServiceConfig" | "the service config";
+
 /** What applies to the calls of one method. */
 export interface MethodSettings {
   /** The timeout of calls without one, in milliseconds; undefined: none. */
   readonly timeoutMs: number | undefined;
+  /** Where that comes from; undefined: there is none. */
+  readonly timeoutFrom: TimeoutSource | undefined;
   /** The longest timeout of calls with one, in milliseconds. */
   readonly maxTimeoutMs: number;
   readonly waitForReady: boolean;
@@ -69,6 +74,7 @@ export class Settings {
     this.#repeats = retry !== false;
     this.#defaults = {
       timeoutMs: defaultTimeoutMs,
+      timeoutFrom: defaultTimeoutMs === undefined ? undefined : "defaultTimeoutMs",
       maxTimeoutMs: Infinity,
       waitForReady,
       retry: retry === false ? undefined : new RetryPolicy(retry, this.#isSafe, throttle, random),
@@ -108,8 +114,10 @@ export class Settings {
 
   #read({ timeoutMs, waitForReady, retry, hedging }: MethodConfig): MethodSettings {
     const defaults = this.#defaults;
+    const from = this.#config === this.#defaultConfig ? "defaultServiceConfig" : "the service config";
     return {
       timeoutMs: timeoutMs ?? defaults.timeoutMs,
+      timeoutFrom: timeoutMs === undefined ? defaults.timeoutFrom : from,
       maxTimeoutMs: timeoutMs ?? Infinity,
       waitForReady: waitForReady ?? defaults.waitForReady,
       ...this.#repetition(retry, hedging),

@@ -75,6 +75,7 @@ export class RequestRegistry<Driver extends RequestDriver = RequestDriver> imple
   serviceConfig(key: string): ServiceConfigSource {
     checkConfigKey(key, this.layout);
     return {
+      name: key,
       watch: (signal) => this.watchKey(key, signal),
       read: async (signal) => await this.once((client) => readKey(client, key, signal)),
     };

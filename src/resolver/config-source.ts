@@ -1,5 +1,7 @@
 /** Where a service config is kept as JSON, such as a key of a registry. */
 export interface ServiceConfigSource {
+  /** What errors call it, such as its key. */
+  readonly name?: string;
   /**
    * Yields what is there, now and at each change, until `signal` aborts. When it throws or ends, the last config stays
    * in use, and the consumer begins again after a backoff.

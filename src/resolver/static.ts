@@ -2,6 +2,9 @@ import { checkEndpoint, type Endpoint, ENDPOINT_FIELDS } from "../endpoint.ts";
 import { givenOf, quoted, refuseUnknown } from "../option.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
+/** The target of a set without endpoints. */
+export const EMPTY_SET = "an empty static set";
+
 /** How many endpoints the target lists by name. */
 const MOST_NAMED = 3;
 
@@ -34,7 +37,7 @@ export function staticResolver(endpoints: readonly (string | Endpoint)[]): Resol
 }
 
 function targetOf(endpoints: readonly Endpoint[]): string {
-  if (endpoints.length === 0) return "an empty static set";
+  if (endpoints.length === 0) return EMPTY_SET;
   const named = endpoints.slice(0, MOST_NAMED).map(({ address }) => address).join(",");
   return endpoints.length > MOST_NAMED ? `${named} and ${endpoints.length - MOST_NAMED} more` : named;
 }

@@ -5,6 +5,7 @@ import type { ServiceConfigSource, ServiceConfigText } from "../resolver/config-
 import { LatestValue } from "../resolver/latest-value.ts";
 import { checkIterable } from "../resolver/read.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
+import { shownText } from "../shown-text.ts";
 import { sleep } from "../time/backoff.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { PACE_MS } from "../time/pace.ts";
@@ -60,9 +61,10 @@ export function withServiceConfig(
   checkOptions("withServiceConfig()", options, OPTIONS);
   checkMethod("resolver", resolver, "resolve", "a resolver, such as registry.resolver(service)");
   checkMethod("source", source, "watch", "a source of a service config, such as registry.serviceConfig(key)");
-  const { policies = {}, clock = systemClock } = options, configOf = configReader(policies);
+  const { policies = {}, clock = systemClock } = options, configOf = configReader(policies, source.name);
   return {
     ...resolver.target !== undefined && { target: resolver.target },
+    ...resolver.scheme !== undefined && { scheme: resolver.scheme },
     resolve: (signal) => together({ resolver, source, configOf, clock }, signal),
     ...resolver.list && source.read && {
       async list(signal) {
@@ -140,12 +142,16 @@ async function readOnce(source: ServiceConfigSource, signal: AbortSignal): Promi
 }
 
 /** Reads configs, each text once, so that an invalid one is reported once. */
-function configReader(policies: Readonly<Record<string, Policy>>): Parts["configOf"] {
+function configReader(
+  policies: Readonly<Record<string, Policy>>,
+  name: string | undefined,
+): Parts["configOf"] {
   let last: ServiceConfigText, config: Resolution["config"];
   return (text) => {
     if (text !== last) {
       last = text;
-      config = typeof text === "string" ? parsed(text, policies) : text;
+      const read = typeof text === "string" ? parsed(text, policies) : text;
+      config = read instanceof Error ? named(read, name) : read;
     }
     return config;
   };
@@ -158,6 +164,12 @@ function parsed(text: string, policies: Readonly<Record<string, Policy>>): Resol
   } catch (error) {
     return asError(error);
   }
+}
+
+/** Of several configs, an error says which one it is about. */
+function named(error: Error, name: string | undefined): Error {
+  if (name === undefined || error.message.includes(name)) return error;
+  return new Error(`${shownText(name)}: ${error.message}`, { cause: error });
 }
 
 function checkMethod(name: string, value: unknown, method: string, expected: string): void {

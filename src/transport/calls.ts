@@ -13,6 +13,7 @@ import type { MakeConnection } from "../connection/make-connection.ts";
 import { ejectOutliers } from "../health/outliers.ts";
 import { givenOf } from "../option.ts";
 import { defaultPolicy } from "../policy/default-policy.ts";
+import type { Resolver } from "../resolver/resolver.ts";
 import { newClientCounter } from "../snapshot.ts";
 import { systemClock } from "../time/clock.ts";
 import { interceptedCalls } from "./intercepted.ts";
@@ -23,11 +24,12 @@ type CallOptions = Omit<BalancedTransportOptions, "resolver" | "observers">;
 /** The options of a transport's balancer, with their defaults. */
 export function balancerOptions(
   options: CallOptions,
-  target: string | undefined,
+  { target, scheme }: Pick<Resolver, "target" | "scheme">,
   makeConnection: MakeConnection,
 ): BalancerOptions {
   return {
     target,
+    scheme,
     connector: options.connector,
     makeConnection,
     policy: options.policy ?? options.defaultServiceConfig?.policy ?? defaultPolicy(),

@@ -100,7 +100,7 @@ export function createPullTransport(options: PullTransportOptions): PullTranspor
 export function pullTransport(options: PullTransportOptions, makeConnection: MakeConnection): PullTransport {
   const { maxAgeMs = 5_000 } = options, resolver = options.resolver as ListingResolver;
   const watches = new TransportWatches(options);
-  const balancer = new PulledBalancer(resolver, maxAgeMs, balancerOptions(options, resolver.target, makeConnection));
+  const balancer = new PulledBalancer(resolver, maxAgeMs, balancerOptions(options, resolver, makeConnection));
   const source = new PulledSource(balancer, balancer.chooser);
   const observers = watches.begin(source, resolver, () => env);
   const env: CallEnvironment = callEnvironment(options, source, observers);

@@ -76,7 +76,7 @@ export function createBalancedTransport(options: BalancedTransportOptions): Bala
   const { resolver } = options, watches = new TransportWatches(options);
   const balancer = new WatchedBalancer(
     resolver,
-    balancerOptions(options, resolver.target, makeConnection),
+    balancerOptions(options, resolver, makeConnection),
     TIMERS_BELONG_TO_REQUESTS,
   );
   const source = new WatchedSource(balancer, balancer.chooser);

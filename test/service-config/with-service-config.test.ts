@@ -97,6 +97,12 @@ describe("a resolver with a service config", () => {
     assert.deepEqual(clock.pending, []);
   });
 
+  it("has the target of the resolver, and what kind of name that is", () => {
+    const { source } = manualSource(), resolve = () => manualResolver().resolve(new AbortController().signal);
+    const { target, scheme } = withServiceConfig({ target: "simple", scheme: "etcd", resolve }, source);
+    assert.deepEqual([target, scheme], ["simple", "etcd"]);
+  });
+
   it("waits for the first config for a second at most", async () => {
     const { clock, config, endpoints, seen, stop } = setUp();
     endpoints.tell({ endpoints: A });
@@ -351,7 +357,10 @@ describe("a resolver with a service config", () => {
       );
     const { events, transport } = balanced({
       clock,
-      resolver: withServiceConfig(endpoints, config.source, { clock, policies: { pick_first: pickFirst() } }),
+      resolver: withServiceConfig(endpoints, { ...config.source, name: "/config/a" }, {
+        clock,
+        policies: { pick_first: pickFirst() },
+      }),
       links: { transport: linkTransport },
       policy: roundRobin(),
     });
@@ -366,6 +375,7 @@ describe("a resolver with a service config", () => {
     assert.deepEqual(transport.snapshot().endpoints!.map(({ policy }) => policy), [{ selected: true }]);
     config.tell("nonsense");
     await clock.advance(40);
+    assert.match(String(events.find((event) => event.type === "config-skipped")?.cause), /^Error: \/config\/a: /);
     assert.equal(events.filter(({ type }) => type === "config-skipped").length, 1);
     assert.deepEqual(transport.snapshot().endpoints!.map(({ policy }) => policy), [{ selected: true }]);
     config.tell(undefined);

@@ -4,6 +4,7 @@ import type { AttemptEnd } from "../../connection/mark.ts";
 import type { FailedCall } from "../../call/failed-call.ts";
 import { shownText } from "../../shown-text.ts";
 import type { RecordedCall } from "./recorded-call.ts";
+import { sourceAdvice } from "./source-advice.ts";
 
 /** A call that failed, as far as advice depends on it. */
 export interface Failure {
@@ -31,16 +32,25 @@ const BY_TEXT: readonly (readonly [RegExp, string])[] = [
   [/: not sent: /, "The transport's throttle refused it, because servers recently accepted too few calls: send less."],
   [/the policy's picker /, 'The policy is broken: its picker must return a connection, "wait" or an Error.'],
   [
+    /the filter accepts no endpoint/,
+    "The function given to filter() accepts none of the endpoints for this call: compare what it asks for, such as " +
+    "metadata or a header, with what the endpoints and the call have.",
+  ],
+  [
+    /is empty$|is empty[;:]/,
+    "The transport was given no endpoints: pass addresses to staticResolver(), or the resolver of a registry.",
+  ],
+  [
     /has no endpoints: has a server registered/,
     "Check that a server is registered, under this very name: npx connect-lb ls",
   ],
   [
-    /are not known yet/,
-    "The endpoints were never resolved. Check that the registry can be reached: npx connect-lb doctor",
-  ],
-  [
     /as many calls in flight as its server allows|as many calls in flight as their server/,
     "The servers are full: add servers, or raise their MAX_CONCURRENT_STREAMS.",
+  ],
+  [
+    /every endpoint is failing[^]*\b(ENOTFOUND|EAI_AGAIN)\b/,
+    "The host name of an endpoint can't be resolved from here: check how it is spelt, and DNS.",
   ],
   [
     /every endpoint is failing/,
@@ -68,7 +78,7 @@ const BY_ANSWER: Readonly<Partial<Record<Code, string>>> = {
 
 /** What to do about a failed call, line by line. */
 export function adviceFor(failure: Failure): string[] {
-  const { call: { attempts, balancer: { target } }, code, text } = failure;
+  const { call, code, text } = failure, { attempts } = call;
   const last = attempts.at(-1);
   if (last?.end === "answered") {
     const where = `The server at ${shownText(last.address)} answered with this error itself: look at its logs.`;
@@ -77,12 +87,12 @@ export function adviceFor(failure: Failure): string[] {
   }
   if (code === Code.Canceled) return ["Its caller aborted it, or stopped reading: nothing is wrong with the servers."];
   const lines: string[] = [];
-  const known = BY_TEXT.find(([pattern]) => pattern.test(text));
-  if (code === Code.DeadlineExceeded) lines.push(lateness(failure));
+  // What is said of the endpoints' source is about no endpoint.
+  const stale = /(?:^|; )stale for [\d.]+ s: [^]*/.exec(text)?.[0], own = stale ? text.slice(0, -stale.length) : text;
+  const known = BY_TEXT.find(([pattern]) => pattern.test(own));
+  if (code === Code.DeadlineExceeded) lines.push(...lateness(failure));
   if (known !== undefined) lines.push(known[1]);
-  if (/\bstale for\b/.test(text)) {
-    lines.push(`The registry can't be reached, so the endpoints of ${shownText(target)} may be out of date.`);
-  }
+  lines.push(...sourceAdvice(own, stale, call.balancer));
   if (/\bejected\b|\bpanic\b/.test(text)) {
     lines.push("Endpoints were ejected because their calls failed: look at what those servers answer.");
   }
@@ -90,11 +100,19 @@ export function adviceFor(failure: Failure): string[] {
   return lines.length === 0 ? ["Nothing more is known than its text says."] : lines;
 }
 
-function lateness({ call: { attempts }, text, record }: Failure): string {
-  if (/: timeoutMs is /.test(text)) return "It was given no time: a caller's own deadline had passed before it began.";
+function lateness({ call: { attempts, limit }, text, record }: Failure): string[] {
+  if (/: timeoutMs is /.test(text)) {
+    return ["It was given no time: a caller's own deadline had passed before it began."];
+  }
   const made = Math.max(attempts.length, record?.attempts.length ?? 0);
-  if (made === 0) return "Its time was up before it got a connection.";
-  return "Its server did not answer in time: see whether it is slow, or whether the timeout is too short for the method.";
+  const whose = limit === undefined || limit.from === "the call"
+    ? []
+    : [`Its timeout of ${limit.ms} ms is not its own: it comes from ${limit.from}.`];
+  if (made === 0) return ["Its time was up before it got a connection.", ...whose];
+  return [
+    "Its server did not answer in time: see whether it is slow, or whether the timeout is too short for the method.",
+    ...whose,
+  ];
 }
 
 /** After attempts of which no server's answer came. */

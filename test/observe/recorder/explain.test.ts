@@ -8,6 +8,7 @@ import { markAttempt } from "../../../src/connection/mark.ts";
 import { note } from "../../../src/connection/note.ts";
 import { explainCall } from "../../../src/observe/recorder/explain.ts";
 import { flightRecorder } from "../../../src/observe/recorder/flight-recorder.ts";
+import { filter } from "../../../src/policy/filter.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import type { Resolution, Resolver } from "../../../src/resolver/resolver.ts";
 import { staticResolver } from "../../../src/resolver/static.ts";
@@ -35,8 +36,9 @@ interface Situation {
   readonly what: string;
   readonly options?: Options;
   run(it: ReturnType<typeof setUp>): Promise<unknown>;
-  /** What the explanation says, with a recorder and without. */
+  /** What the explanation says, with a recorder and without, and what it doesn't. */
   readonly says: readonly RegExp[];
+  readonly never?: RegExp;
 }
 
 /** A call that fails with this. */
@@ -68,6 +70,8 @@ const once = (resolution: Resolution): Resolver => ({
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
   },
 });
+
+const refusal = (text: string) => ({ sinceMs: 0, cause: new Error(text) });
 
 const situations: readonly Situation[] = [
   {
@@ -154,7 +158,117 @@ const situations: readonly Situation[] = [
     what: "a service without servers",
     options: { resolver: staticResolver([]) },
     run: waits(100),
+    says: [/the list given to staticResolver\(\) is empty/, /pass addresses to staticResolver\(\)/],
+    never: /registered/,
+  },
+  {
+    what: "a service that nobody registered for",
+    options: { resolver: once({ endpoints: [] }) },
+    run: waits(100),
     says: [/Check that a server is registered, under this very name: npx connect-lb ls/],
+  },
+  {
+    what: "a program that etcd refuses",
+    options: {
+      resolver: { ...once({ endpoints: undefined, stale: refusal("etcdserver: permission denied") }), scheme: "etcd" },
+      waitTimeoutMs: 100,
+    },
+    run: waits(200),
+    says: [
+      /The registry refused this program, so the endpoints were never resolved\. Check its user, password and roles/,
+    ],
+    never: /can be reached|can't be reached/,
+  },
+  {
+    what: "a program that etcd refuses later",
+    options: {
+      resolver: once({
+        endpoints: [{ address: "a:1" }],
+        stale: refusal("etcdserver: authentication failed, invalid user ID or password"),
+      }),
+      links: { auto: false },
+    },
+    run: waits(20_000),
+    says: [/The registry refused this program, so the endpoints of stale_service may be out of date\./],
+    never: /registry can't be reached/,
+  },
+  {
+    what: "a name that DNS doesn't have",
+    options: {
+      resolver: {
+        ...once({ endpoints: undefined, stale: refusal("getaddrinfo ENOTFOUND api.example") }),
+        scheme: "dns",
+      },
+      waitTimeoutMs: 100,
+    },
+    run: waits(200),
+    says: [/stale_service can't be resolved\. Check its spelling, and DNS\./],
+    never: /registry|doctor/,
+  },
+  {
+    what: "a host name of an endpoint that can't be resolved",
+    options: { resolver: staticResolver(["nowhere.example:1"]), links: { auto: false } },
+    async run({ client, clock, links }) {
+      const failure = failureOf(client.route({}));
+      await clock.advance(40);
+      links.get("nowhere.example:1")!.refuse(new Error("getaddrinfo ENOTFOUND nowhere.example"));
+      await clock.advance(40);
+      return await failure;
+    },
+    says: [/every endpoint is failing/, /The host name of an endpoint can't be resolved from here/],
+    never: /Check that they run/,
+  },
+  {
+    what: "a filter that accepts no endpoint",
+    options: { policy: filter(() => false) },
+    async run({ client, ready }) {
+      await ready();
+      return await failureOf(client.route({}));
+    },
+    says: [/The function given to filter\(\) accepts none of the endpoints for this call/],
+    never: /Nothing more is known/,
+  },
+  {
+    what: "a deadline that the service config sets",
+    options: {
+      resolver: once({ endpoints: [{ address: "a:1" }], config: { methods: { "*": { timeoutMs: 100 } } } }),
+    },
+    async run({ client, clock, ready, sent }) {
+      await ready();
+      const failure = failureOf(client.route({}, { timeoutMs: 900 }));
+      await clock.advance(100);
+      sent[0]!.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+      return await failure;
+    },
+    says: [
+      /Its server did not answer in time/,
+      /Its timeout of 100 ms is not its own: it comes from the service config\./,
+    ],
+  },
+  {
+    what: "a deadline of the transport's options",
+    options: { defaultTimeoutMs: 100, links: { auto: false } },
+    run: waits(200),
+    says: [/before it got a connection/, /Its timeout of 100 ms is not its own: it comes from defaultTimeoutMs\./],
+  },
+  {
+    what: "a deadline of its own that the config allows",
+    options: {
+      defaultServiceConfig: { methods: { "*": { timeoutMs: 500 } } },
+      links: { auto: false },
+    },
+    run: waits(200, 100),
+    says: [/before it got a connection/],
+    never: /is not its own/,
+  },
+  {
+    what: "a deadline of the default service config",
+    options: {
+      defaultServiceConfig: { methods: { "*": { timeoutMs: 100 } } },
+      links: { auto: false },
+    },
+    run: waits(200, 101),
+    says: [/it comes from defaultServiceConfig\./],
   },
   {
     what: "servers that can't be reached",
@@ -267,12 +381,13 @@ const situations: readonly Situation[] = [
 ];
 
 describe("the explanation of a failed call", () => {
-  for (const { what, options, run, says } of situations) {
+  for (const { what, options, run, says, never } of situations) {
     it(`of ${what} says what happened and what to do, with a recorder and without`, async () => {
       for (const recorder of [undefined, flightRecorder()]) {
         const it = setUp({ ...options, ...recorder && { recorder } });
         const text = explainCall(await run(it));
         for (const expected of says) assert.match(text, expected);
+        if (never !== undefined) assert.doesNotMatch(text, never);
         assert.match(text, /\nWhat to do:\n {2}\S/);
         assert.doesNotMatch(text, /undefined|NaN|\[object/);
         await it.transport.close();
