@@ -116,7 +116,7 @@ describe("a transport", () => {
       target: transport.snapshot().target,
       nowMs,
       state: "ready",
-      calls: { started: 60, succeeded, failed },
+      calls: { started: 60, succeeded, failed, abandoned: 0 },
       panic: false,
       waiting: 0,
       stale,
@@ -130,6 +130,7 @@ describe("a transport", () => {
       openings,
       sockets: [],
       inFlight: 0,
+      abandoned: 0,
       restricted: false,
     };
     assert.ok(endpoints.every(({ id }: { id: unknown }) => Number.isSafeInteger(id)));

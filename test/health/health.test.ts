@@ -381,7 +381,7 @@ describe("health checks", () => {
     assert.deepEqual(available(), [false, false, true], "one of two is not");
     links.get("c:1")!.events.lost(new Error("gone, too"));
     links.get("a:1")!.events.lost(new Error("and this one"));
-    assert.deepEqual(transport.snapshot().endpoints!.map(({ health }) => health), ["serving", "serving", "serving"]);
+    assert.deepEqual(transport.snapshot().endpoints!.map(({ health }) => health), ["unknown", "unknown", "unknown"]);
     const call = client.route({ data: "x" });
     await clock.advance(40);
     assert.equal(transport.snapshot().waiting, 1);
