@@ -5,7 +5,6 @@ import type { ServiceConfigSource, ServiceConfigText } from "../resolver/config-
 import { LatestValue } from "../resolver/latest-value.ts";
 import { checkIterable } from "../resolver/read.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
-import { shownText } from "../shown-text.ts";
 import { sleep } from "../time/backoff.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { PACE_MS } from "../time/pace.ts";
@@ -169,7 +168,7 @@ function parsed(text: string, policies: Readonly<Record<string, Policy>>): Resol
 /** Of several configs, an error says which one it is about. */
 function named(error: Error, name: string | undefined): Error {
   if (name === undefined || error.message.includes(name)) return error;
-  return new Error(`${shownText(name)}: ${error.message}`, { cause: error });
+  return new Error(`${quoted(name)}: ${error.message}`, { cause: error });
 }
 
 function checkMethod(name: string, value: unknown, method: string, expected: string): void {

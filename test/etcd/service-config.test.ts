@@ -137,7 +137,7 @@ for (const { name, skip, open } of over) {
       await store.put(KEY, choosing("pick_first", "x".repeat(65_536)));
       await eventually("the event of one that is too long", () => skipped().length === 2);
       assert.match(skipped()[1]!, /65536/);
-      assert.ok(skipped().every((text) => text.startsWith(`${KEY}: `)), "says which config it is about");
+      assert.ok(skipped().every((text) => text.startsWith(`"${KEY}": `)), "says which config it is about");
       assert.equal(await answerers(), "a:1,b:1");
       await store.put(KEY, choosing("pick_first"));
       await eventually("pick first again", async () => await answerers() === "a:1");

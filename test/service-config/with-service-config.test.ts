@@ -375,7 +375,7 @@ describe("a resolver with a service config", () => {
     assert.deepEqual(transport.snapshot().endpoints!.map(({ policy }) => policy), [{ selected: true }]);
     config.tell("nonsense");
     await clock.advance(40);
-    assert.match(String(events.find((event) => event.type === "config-skipped")?.cause), /^Error: \/config\/a: /);
+    assert.match(String(events.find((event) => event.type === "config-skipped")?.cause), /^Error: "\/config\/a": /);
     assert.equal(events.filter(({ type }) => type === "config-skipped").length, 1);
     assert.deepEqual(transport.snapshot().endpoints!.map(({ policy }) => policy), [{ selected: true }]);
     config.tell(undefined);
