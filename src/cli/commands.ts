@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { balancer } from "./commands/balancer.ts";
 import { call } from "./commands/call.ts";
 import { complete } from "./commands/complete.ts";
 import { completion } from "./commands/completion.ts";
@@ -11,4 +12,16 @@ import { top } from "./commands/top.ts";
 import { watch } from "./commands/watch.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [ls, watch, register, call, top, doctor, page, etcd, completion, complete];
+export const COMMANDS: readonly Command[] = [
+  ls,
+  watch,
+  register,
+  call,
+  top,
+  doctor,
+  page,
+  balancer,
+  etcd,
+  completion,
+  complete,
+];

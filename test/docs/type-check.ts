@@ -23,6 +23,7 @@ const ENTRIES = {
   "connect-lb/otel": "otel",
   "connect-lb/page": "page",
   "connect-lb/channelz": "channelz",
+  "connect-lb/look-aside": "look-aside",
   "connect-lb/testing": "testing",
 };
 

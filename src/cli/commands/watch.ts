@@ -1,10 +1,10 @@
-import type { RegistryEvent } from "../../registry/event.ts";
-import { type Command, type Context, defineCommand } from "../command.ts";
+import { type Command, defineCommand } from "../command.ts";
 import { ETCD_OPTIONS } from "../etcd-options.ts";
 import { etcdTarget } from "../read-etcd-options.ts";
 import { EXIT } from "../exit.ts";
 import { Output, OUTPUT_OPTIONS, type StreamView } from "../output.ts";
 import { type ChangeKind, type SetChange, SetChanges } from "../set-changes.ts";
+import { sayOfSet } from "../say-of-set.ts";
 import type { Paint } from "../style.ts";
 import { unknownService } from "../unknown-service.ts";
 
@@ -29,7 +29,7 @@ export const watch: Command = defineCommand({
     const target = etcdTarget(context);
     target.checkService(service);
     const output = new Output(context), { signal } = context;
-    const registry = target.registry((event) => say(context, event));
+    const registry = target.registry((event) => sayOfSet(context, event));
     try {
       const resolver = registry.resolver(service);
       // Once, on any endpoint of etcd: a wrong address is an error, and no reason to wait.
@@ -89,14 +89,4 @@ function clockTime(time: Date): string {
   const two = (part: number) => String(part).padStart(2, "0");
   const seconds = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":");
   return `${seconds}.${String(time.getMilliseconds()).padStart(3, "0")}`;
-}
-
-/** Says what changes nothing in the set, but how far it can be trusted. */
-function say(context: Context<typeof OPTIONS>, event: RegistryEvent): void {
-  if (event.type === "set-stale") {
-    context.say(`etcd can't be reached, the last set stays in use: ${event.cause.message}`);
-  } else if (event.type === "set-fresh") context.say(`etcd can be reached: ${event.endpoints} endpoints`);
-  else if (event.type === "value-skipped") {
-    context.say(`left out, because it can't be read: ${event.key}: ${event.cause.message}`);
-  } else if (event.type === "auth-refused") context.say(`etcd refused: ${event.cause.message}`);
 }
