@@ -63,13 +63,18 @@ function checkTlsIsUsed({ endpoints, connector }: CreateEtcdRegistryOptions): vo
 export type { EtcdRegistry } from "./etcd/etcd-registry.ts";
 export type { EtcdRegistryOptions } from "./etcd/options.ts";
 export type { RegistryEvent } from "./registry/event.ts";
+export { dubboApplication } from "./registry/layout/dubbo-application.ts";
+export { dubboInterface, type DubboInterfaceOptions } from "./registry/layout/dubbo-interface.ts";
 export { etcdNaming, type EtcdNamingOptions } from "./registry/layout/etcd-naming.ts";
+export { goMicro, type GoMicroOptions } from "./registry/layout/go-micro.ts";
 export { goZero, type GoZeroOptions } from "./registry/layout/go-zero.ts";
 export { grpclb, type GrpclbOptions } from "./registry/layout/grpclb.ts";
 export { kitex } from "./registry/layout/kitex.ts";
 export { kratos, type KratosOptions } from "./registry/layout/kratos.ts";
 export type { Layout, LayoutEntry } from "./registry/layout/layout.ts";
 export { readEntry } from "./registry/layout/read.ts";
+export { wonaming } from "./registry/layout/wonaming.ts";
+export { wwcdGrpcLb } from "./registry/layout/wwcd-grpc-lb.ts";
 export type {
   EndpointAttributes,
   ListedService,

@@ -1,9 +1,14 @@
+import { dubboApplication } from "../registry/layout/dubbo-application.ts";
+import { dubboInterface } from "../registry/layout/dubbo-interface.ts";
 import { etcdNaming } from "../registry/layout/etcd-naming.ts";
+import { goMicro } from "../registry/layout/go-micro.ts";
 import { goZero } from "../registry/layout/go-zero.ts";
 import { grpclb } from "../registry/layout/grpclb.ts";
 import { kitex } from "../registry/layout/kitex.ts";
 import { kratos } from "../registry/layout/kratos.ts";
 import type { Layout } from "../registry/layout/layout.ts";
+import { wonaming } from "../registry/layout/wonaming.ts";
+import { wwcdGrpcLb } from "../registry/layout/wwcd-grpc-lb.ts";
 import { usageError } from "./exit.ts";
 
 /** How each layout is made, and whether its prefix can be chosen. */
@@ -13,6 +18,11 @@ const MAKERS: Readonly<Record<string, { readonly prefix: boolean; make(prefix?: 
   goZero: { prefix: false, make: () => goZero() },
   kratos: { prefix: false, make: () => kratos() },
   kitex: { prefix: false, make: () => kitex() },
+  goMicro: { prefix: false, make: () => goMicro() },
+  dubboApplication: { prefix: false, make: () => dubboApplication() },
+  dubboInterface: { prefix: false, make: () => dubboInterface() },
+  wonaming: { prefix: false, make: () => wonaming() },
+  wwcdGrpcLb: { prefix: false, make: () => wwcdGrpcLb() },
 };
 
 /** The layouts by the names that `--layout` takes. */

@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { etcdNaming, goZero, grpclb, kitex, kratos, type Layout } from "../../src/etcd.ts";
+import {
+  dubboApplication,
+  dubboInterface,
+  etcdNaming,
+  goMicro,
+  goZero,
+  grpclb,
+  kitex,
+  kratos,
+  type Layout,
+  wonaming,
+  wwcdGrpcLb,
+} from "../../src/etcd.ts";
 import { allBlocks } from "./blocks.ts";
 
 const LAYOUTS: Readonly<Record<string, Layout>> = {
@@ -9,6 +21,11 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
   "`goZero()`": goZero(),
   "`kratos()`": kratos(),
   "`kitex()`": kitex(),
+  "`wonaming()`": wonaming(),
+  "`wwcdGrpcLb()`": wwcdGrpcLb(),
+  "`goMicro()`": goMicro(),
+  "`dubboApplication()`": dubboApplication(),
+  "`dubboInterface()`": dubboInterface(),
 };
 
 describe("docs/layouts.md shows the key and the value that are written", () => {
@@ -16,7 +33,7 @@ describe("docs/layouts.md shows the key and the value that are written", () => {
     it(`under ${heading}`, () => {
       const block = allBlocks().find(({ name }) => name === `docs/layouts.md: ${heading}`);
       const { key, value } = layout.write({ service: "helloworld", address: "10.0.0.5:9000", lease: 7587869123n });
-      assert.equal(block?.text, `${key}\n${value}\n`);
+      assert.equal(block?.text, `${`${key}\n${value}`.trimEnd()}\n`);
     });
   }
 });

@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { dubboApplication } from "../../src/registry/layout/dubbo-application.ts";
+import { dubboInterface } from "../../src/registry/layout/dubbo-interface.ts";
 import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
 import { goJson, goMap } from "../../src/registry/layout/go-json.ts";
+import { goMicro } from "../../src/registry/layout/go-micro.ts";
 import { goZero } from "../../src/registry/layout/go-zero.ts";
 import { grpclb } from "../../src/registry/layout/grpclb.ts";
 import { kitex } from "../../src/registry/layout/kitex.ts";
 import { kratos } from "../../src/registry/layout/kratos.ts";
 import type { Layout, LayoutEntry } from "../../src/registry/layout/layout.ts";
 import { readEntry } from "../../src/registry/layout/read.ts";
+import { wonaming } from "../../src/registry/layout/wonaming.ts";
+import { wwcdGrpcLb } from "../../src/registry/layout/wwcd-grpc-lb.ts";
 
 const entry = (more: Partial<LayoutEntry> = {}): LayoutEntry => ({
   service: "helloworld",
@@ -98,7 +103,63 @@ const GOLDEN: readonly [what: string, layout: Layout, entry: LayoutEntry, key: s
     "kitex/registry-etcd/helloworld/10.0.0.5:9000",
     String.raw`{"network":"tcp","address":"10.0.0.5:9000","weight":3,"tags":{"cluster":"\u003ca\u003e","zone":"eu"}}`,
   ],
+  ["wonaming", wonaming(), entry(), "/wonamingv3/helloworld/10.0.0.5:9000", "10.0.0.5:9000"],
+  [
+    "wwcdGrpcLb, IPv6 as Go joins host and port",
+    wwcdGrpcLb(),
+    entry({ address: "[2001:db8::5]:50001" }),
+    "/etcdv3_resolver/helloworld/[2001:db8::5]:50001",
+    "[2001:db8::5]:50001",
+  ],
+  [
+    "goMicro",
+    goMicro({ id: "helloworld-62f1" }),
+    entry(),
+    "/micro/registry/helloworld/helloworld-62f1",
+    '{"name":"helloworld","version":"latest","metadata":null,"endpoints":null,"nodes":[{"metadata":{"protocol":"grpc"},"id":"helloworld-62f1","address":"10.0.0.5:9000"}]}',
+  ],
+  [
+    "goMicro, slashes, weight, zone and escapes",
+    goMicro({ id: "a/b/1", version: "v2" }),
+    entry({ service: "shop/api", weight: 3, zone: "eu", metadata: { note: "<&>" } }),
+    "/micro/registry/shop-api/a-b-1",
+    String
+      .raw`{"name":"shop/api","version":"v2","metadata":null,"endpoints":null,"nodes":[{"metadata":{"note":"\u003c\u0026\u003e","protocol":"grpc","weight":"3","zone":"eu"},"id":"a/b/1","address":"10.0.0.5:9000"}]}`,
+  ],
+  [
+    "dubboApplication",
+    dubboApplication(),
+    entry(),
+    "/services/helloworld/10.0.0.5:9000",
+    '{"ID":"10.0.0.5:9000","ServiceName":"helloworld","Host":"10.0.0.5","Port":9000,"Weight":0,"Enable":true,"Healthy":true,"Metadata":null,"ServiceMetadata":null,"Address":"","GroupName":"","Tag":""}\n',
+  ],
+  [
+    "dubboApplication, weight, zone, metadata and IPv6",
+    dubboApplication(),
+    entry({ address: "[::1]:9000", weight: 50, zone: "eu", metadata: { "dubbo.metadata.revision": "1", "<b>": "&" } }),
+    "/services/helloworld/::1:9000",
+    String
+      .raw`{"ID":"::1:9000","ServiceName":"helloworld","Host":"::1","Port":9000,"Weight":50,"Enable":true,"Healthy":true,"Metadata":{"\u003cb\u003e":"\u0026","dubbo.metadata.revision":"1","zone":"eu"},"ServiceMetadata":null,"Address":"","GroupName":"","Tag":""}` +
+    "\n",
+  ],
+  [
+    "dubboInterface",
+    dubboInterface(),
+    entry({ service: "org.apache.Greeter" }),
+    "/dubbo/org.apache.Greeter/providers/tri%3A%2F%2F10.0.0.5%3A9000%2Forg.apache.Greeter%3Fanyhost%3Dtrue%26interface%3Dorg.apache.Greeter%26side%3Dprovider",
+    "",
+  ],
+  [
+    "dubboInterface, its parameters in the order of their names, a $ and IPv6",
+    dubboInterface({ parameters: { version: "1.0.0", group: "a(b)!*'" } }),
+    entry({ service: "a.Outer$Inner", address: "[::1]:9000" }),
+    "/dubbo/a.Outer%24Inner/providers/tri%3A%2F%2F%5B%3A%3A1%5D%3A9000%2Fa.Outer%24Inner%3Fanyhost%3Dtrue%26group%3Da%28b%29%21%2A%27%26interface%3Da.Outer%24Inner%26side%3Dprovider%26version%3D1.0.0",
+    "",
+  ],
 ];
+
+/** The weight that a layout's readers take for one that isn't given. */
+const USUAL_WEIGHTS: readonly (readonly [layout: RegExp, weight: number])[] = [[/^kitex/, 10], [/^dubbo/, 100]];
 
 describe("layouts", () => {
   for (const [what, layout, given, key, value] of GOLDEN) {
@@ -109,7 +170,7 @@ describe("layouts", () => {
       const { address, weight, zone } = layout.read(key, value);
       assert.equal(address, given.address);
       assert.equal(zone, given.zone);
-      assert.equal(weight, given.weight ?? (what.startsWith("kitex") ? 10 : undefined));
+      assert.equal(weight, given.weight ?? USUAL_WEIGHTS.find(([layout]) => layout.test(what))?.[1]);
     });
   }
 
@@ -120,12 +181,12 @@ describe("layouts", () => {
   });
 
   it("refuse attributes that they can't store, and name them", () => {
-    for (const layout of [grpclb(), goZero()]) {
+    for (const layout of [grpclb(), wonaming(), wwcdGrpcLb(), goZero(), dubboInterface()]) {
       assert.throws(() => layout.write(entry({ weight: 1 })), /can't store weight/);
       assert.throws(() => layout.write(entry({ zone: "a" })), /can't store zone/);
       assert.throws(() => layout.write(entry({ metadata: null })), /can't store metadata/);
     }
-    for (const layout of [kratos(), kitex()]) {
+    for (const layout of [kratos(), kitex(), goMicro(), dubboApplication()]) {
       assert.throws(() => layout.write(entry({ metadata: "x" })), TypeError);
       assert.throws(() => layout.write(entry({ metadata: { a: 1 } })), /metadata a: 1/);
       assert.throws(() => layout.write(entry({ weight: 1.5 })), RangeError);
@@ -145,6 +206,15 @@ describe("layouts", () => {
     assert.throws(() => grpclb({ prefix: "/a\n" }), TypeError);
     assert.throws(() => etcdNaming({ prefix: "" }), /prefix is ""/);
     assert.throws(() => goZero({ id: "" }), /id is ""/);
+    assert.throws(() => goMicro({ id: "" }), /id is ""/);
+    assert.throws(() => goMicro({ version: 5 as unknown as string }), /version is 5/);
+    assert.throws(() => wonaming({ prefix: "/x" } as never), /^TypeError: wonaming\(\) has no option "prefix"/);
+    assert.throws(() => wwcdGrpcLb({ prefix: "/x" } as never), /^TypeError: wwcdGrpcLb\(\) has no option/);
+    assert.throws(() => dubboApplication({ prefix: "/x" } as never), TypeError);
+    assert.throws(() => dubboInterface({ parameters: "x" as never }), /parameters is "x"/);
+    for (const value of ["a&b=c", "a b", "50%", "a+b", "a#b", "a?b", "a\n", 5 as never]) {
+      assert.throws(() => dubboInterface({ parameters: { tag: value } }), /parameters\.tag is .*expected text without/);
+    }
     assert.throws(() => kitex({ weight: 1 } as never), /^TypeError: kitex\(\) has no option "weight"/);
     assert.throws(() => kratos({ id: "" }), TypeError);
     assert.throws(() => kratos({ version: 5 as unknown as string }), /version is 5/);
@@ -178,6 +248,20 @@ describe("the service that an entry belongs to", () => {
     [kratos(), "/microservices/a/b/x", named("a/b"), "a/b"],
     // An id may have a slash.
     [kratos(), "/microservices/a/b/x", named("a"), "a"],
+    [wonaming(), "/wonamingv3/a/b/10.0.0.5:80", "10.0.0.5:80", undefined],
+    [goMicro(), "/micro/registry/a-b/x", `{"name":"a/b","nodes":[]}`, "a/b"],
+    [goMicro(), "/micro/registry/a-b/x", `{"name":"a-b","nodes":[]}`, "a-b"],
+    [goMicro(), "/micro/registry/a/x", `{"name":"b","nodes":[]}`, undefined],
+    [goMicro(), "/micro/registry/a-b/x", "10.0.0.5:80", "a-b"],
+    [dubboApplication(), "/services/a/10.0.0.5:80", "{}", "a"],
+    [dubboApplication(), "/services/a/b/10.0.0.5:80", "{}", undefined],
+    [dubboInterface(), "/dubbo/a%24b/providers/tri%3A%2F%2F10.0.0.5%3A80", "", "a$b"],
+    // What Dubbo writes besides: the folders on the way, consumers, configuration.
+    [dubboInterface(), "/dubbo/a/providers", "", undefined],
+    [dubboInterface(), "/dubbo/a/consumers/consumer%3A%2F%2F10.0.0.5%2Fa", "", undefined],
+    [dubboInterface(), "/dubbo/config/dubbo/a.configurators", "", undefined],
+    [dubboInterface(), "/dubbo/%/providers/tri%3A%2F%2F10.0.0.5%3A80", "", undefined],
+    [dubboInterface(), "/dubbo//providers/tri%3A%2F%2F10.0.0.5%3A80", "", undefined],
     [kratos(), "/microservices/a/x", named("b"), undefined],
     [kratos(), "/microservices/a/b/x", "10.0.0.5:80", "a/b"],
   ];
@@ -193,11 +277,20 @@ describe("the service that an entry belongs to", () => {
 });
 
 describe("names with a slash", () => {
-  const layouts = { grpclb: grpclb(), etcdNaming: etcdNaming(), goZero: goZero(), kratos: kratos(), kitex: kitex() };
+  const layouts = {
+    grpclb: grpclb(),
+    goMicro: goMicro(),
+    dubboApplication: dubboApplication(),
+    dubboInterface: dubboInterface(),
+    etcdNaming: etcdNaming(),
+    goZero: goZero(),
+    kratos: kratos(),
+    kitex: kitex(),
+  };
 
   it("are taken where the Go side takes them", () => {
     const taking = Object.entries(layouts).filter(([, { slashes }]) => slashes).map(([name]) => name);
-    assert.deepEqual(taking, ["etcdNaming", "goZero", "kratos"]);
+    assert.deepEqual(taking, ["goMicro", "etcdNaming", "goZero", "kratos"]);
   });
 
   it("stand in keys as they are", () => {
@@ -295,6 +388,54 @@ describe("reading an entry", () => {
     });
     assert.deepEqual(reads('{"Addr":"a:1","zone":5}'), { address: "a:1" });
     assert.deepEqual(reads('{"Addr":"a:1","Metadata":[1]}').metadata, [1]);
+  });
+
+  it("wonaming takes the address from the key, whatever the value says", () => {
+    for (const value of ["10.0.0.9:1", "", "not an address"]) {
+      assert.deepEqual(wonaming().read("/wonamingv3/a/10.0.0.5:80", value), { address: "10.0.0.5:80" });
+    }
+    assert.throws(() => wonaming().read("/wonamingv3/a/x", "10.0.0.9:1"), Error);
+  });
+
+  it("goMicro takes what the node says of itself, even if the service has metadata as well", () => {
+    const value = '{"name":"a","version":"1","metadata":{"weight":"9","k":"s"},"endpoints":[{"name":"A.B"}],"nodes":[' +
+      '{"metadata":{"weight":"2","zone":"z"},"id":"a-1","address":"10.0.0.5:80"}]}';
+    assert.deepEqual(goMicro().read("/micro/registry/a/a-1", value), {
+      address: "10.0.0.5:80",
+      weight: 2,
+      zone: "z",
+      metadata: { weight: "2", zone: "z" },
+    });
+  });
+
+  it("dubboApplication leaves out what is not enabled or not healthy, and takes a weight of 0 or less for 100", () => {
+    const instance = (more: string) => `{"ID":"x","ServiceName":"a","Host":"10.0.0.5","Port":80,${more}}\n`;
+    const read = (more: string) => dubboApplication().read("/services/a/10.0.0.5:80", instance(more));
+    assert.throws(() => read('"Enable":false,"Healthy":true'), /disabled or unhealthy/);
+    assert.throws(() => read('"Enable":true,"Healthy":false'), /disabled or unhealthy/);
+    assert.equal(read('"Enable":true,"Healthy":true,"Weight":0').weight, 100);
+    assert.equal(read('"Enable":true,"Healthy":true,"Weight":-1').weight, 100);
+    // Releases before it had weights.
+    assert.equal(read('"Enable":true,"Healthy":true').weight, 100);
+    assert.equal(read('"Weight":7').weight, 7);
+  });
+
+  it("dubboInterface reads all from the key as Go escapes it, and leaves out protocols that are not gRPC", () => {
+    const key = (url: string) => `/dubbo/a.Greeter/providers/${encodeURIComponent(url).replaceAll("%20", "+")}`;
+    const read = (url: string, value = "") => dubboInterface().read(key(url), value);
+    const { metadata, ...rest } = read("tri://10.0.0.5:80/a.Greeter?anyhost=true&timestamp=1&weight=7&zone=z&note=a b");
+    assert.deepEqual(rest, { address: "10.0.0.5:80", weight: 7, zone: "z" });
+    assert.equal((metadata as Record<string, string>)["note"], "a b");
+    assert.equal(read("grpcs://10.0.0.5:80/a.Greeter").secure, true);
+    assert.equal(read("tri://10.0.0.5:80/a.Greeter?weight=x").weight, 100);
+    assert.equal(read("tri://10.0.0.5:80/a?x=1", "10.0.0.9:1").address, "10.0.0.9:1");
+    assert.throws(() => read("dubbo://10.0.0.5:80/a.Greeter"), /it speaks dubbo, which is not gRPC/);
+    assert.throws(() => read("10.0.0.5:80"), /its key ends with no URL/);
+    assert.throws(() => read("tri://user@10.0.0.5:80/a.Greeter"), Error);
+    assert.throws(() => read("tri://0.0.0.0:80/a.Greeter"), /wildcard/);
+    assert.throws(() => dubboInterface().read("/dubbo/a/providers/%zz", ""), Error);
+    const { metadata: hostile } = read("tri://10.0.0.5:80/a?__proto__=x");
+    assert.equal(Object.getPrototypeOf(hostile), Object.prototype);
   });
 
   it("kitex takes a weight of 0 or less for 10", () => {

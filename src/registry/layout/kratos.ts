@@ -2,7 +2,7 @@ import { checkOptions, type Checks, flag, or, text } from "../../option.ts";
 import { checkWholeWeight, stringMap } from "./attributes.ts";
 import { goJson } from "./go-json.ts";
 import type { Layout } from "./layout.ts";
-import { nameBeforeId, readEntry } from "./read.ts";
+import { nameBeforeId, nameIn, readEntry } from "./read.ts";
 
 /** What go-kratos writes besides the address. */
 export interface KratosOptions {
@@ -59,14 +59,4 @@ function serviceOf(key: string, value: string): string | undefined {
   const name = nameIn(value);
   if (name === undefined) return nameBeforeId(key, ROOT);
   return key.startsWith(servicePrefix(name)) ? name : undefined;
-}
-
-/** The service's name as go-kratos writes it; undefined for a value of another spelling or an invalid one. */
-function nameIn(value: string): string | undefined {
-  try {
-    const { name } = JSON.parse(value) as { name?: unknown };
-    return typeof name === "string" ? name : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -31,6 +31,16 @@ export function nameBeforeId(key: string, root: string): string | undefined {
   return key.startsWith(root) && end > root.length ? key.slice(root.length, end) : undefined;
 }
 
+/** The service's name in a value that says it, as go-kratos's and go-micro's do; otherwise undefined. */
+export function nameIn(value: string): string | undefined {
+  try {
+    const { name } = JSON.parse(value) as { name?: unknown };
+    return typeof name === "string" ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function readJson(text: string): Endpoint {
   const json = JSON.parse(text) as JsonObject;
   checkHarmless(json, 0);
@@ -39,7 +49,7 @@ function readJson(text: string): Endpoint {
   if (field(json, "Enable") === false || field(json, "Healthy") === false) {
     throw new Error("it is disabled or unhealthy");
   }
-  const metadata = first(field(json, "Metadata"), field(json, "metadata"), node && field(node, "metadata"));
+  const metadata = first(node && field(node, "metadata"), field(json, "Metadata"), field(json, "metadata"));
   const tags = field(json, "tags");
   const weight = readWeight(
     attribute(metadata, "weight"),
