@@ -17,8 +17,10 @@ export type {
   TlsOptions,
   TlsSource,
 } from "./node/grpc-connector.ts";
+export { httpsFetch } from "./node/https-fetch.ts";
 export { proxyFromEnvironment } from "./node/proxy-environment.ts";
 export type { ProxyEnvironment } from "./node/proxy-environment.ts";
 export { transportConnector } from "./connection/transport-connector.ts";
 export type { TransportConnectorOptions } from "./connection/transport-connector.ts";
 export { requestListener } from "./node/request-listener.ts";
+export type { Fetch } from "./fetcher.ts";

@@ -26,6 +26,8 @@ const entry: Rule = { kind: "tried", by: "test/docs/layouts.test.ts" };
 const explained: Rule = { kind: "shown", as: "what examples/explain.ts prints, which test/docs compares" };
 const commanded: Rule = { kind: "shown", as: "what examples/cli.ts prints, which test/docs compares" };
 
+const cluster: Rule = { kind: "check", why: "it needs a Kubernetes cluster: test/resolver/kubernetes runs its like" };
+
 /** By page and heading, or by page for all of its blocks that have no rule of their own. */
 export const RULES: Readonly<Record<string, Rule>> = {
   "README.md: (top)": diagram,
@@ -59,6 +61,9 @@ export const RULES: Readonly<Record<string, Rule>> = {
     why: "it needs a collector, and OpenTelemetry's packages: test/observe/otel runs its like",
   },
   "docs/observability.md: By gRPC's tools: channelz (2)": { kind: "shown", as: "what grpcdebug prints" },
+  "docs/resolver.md: Kubernetes (1)": cluster,
+  "docs/resolver.md: Kubernetes (2)": { kind: "shown", as: "a Role of Kubernetes" },
+  "docs/resolver.md: Kubernetes (3)": cluster,
   "docs/runtimes.md: Node and Bun (1)": asReadme,
   "docs/runtimes.md: Node and Bun (2)": { kind: "check", why: "it is README's client, with its etcd" },
   "docs/runtimes.md: Deno": asReadme,
@@ -79,6 +84,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/usage.md: Ending": { kind: "run", needsNode24: true },
   "docs/etcd.md: Over fetch: etcd's JSON gateway": gateway,
   "src/etcd-gateway.ts: (top)": gateway,
+  "src/kubernetes.ts: (top)": cluster,
   "docs/fastify-express.md": frameworks,
   "docs/nestjs-jest.md": frameworks,
 };

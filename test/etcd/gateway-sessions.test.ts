@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AttemptContext } from "../../src/etcd/driver/driver.ts";
 import { GatewaySessions } from "../../src/etcd/driver/gateway/gateway-sessions.ts";
-import { readLines } from "../../src/etcd/driver/gateway/lines.ts";
+import { readLines } from "../../src/response-lines.ts";
 import { countListeners } from "../support/count-listeners.ts";
 import { settled } from "../support/manual-clock.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import type { AttemptContext } from "../../src/etcd/driver/driver.ts";
 import { createGatewayDriver } from "../../src/etcd/driver/gateway/gateway-driver.ts";
-import { readLines } from "../../src/etcd/driver/gateway/lines.ts";
+import { readLines } from "../../src/response-lines.ts";
 import { createGatewayRegistry, type Fetch } from "../../src/etcd-gateway.ts";
 import { bytes, range } from "./drivers.ts";
 

@@ -1,6 +1,5 @@
-import { inCauses } from "../../../connection/causes.ts";
+import { textOfCauses } from "../../../connection/causes.ts";
 import { classifyTransportError } from "../../../connection/transport-error.ts";
-import { asError, textOf } from "../../../error-text.ts";
 import { escapedText, shownText } from "../../../shown-text.ts";
 import type { FailureKind } from "../driver.ts";
 import { kindOfRefusal } from "../failure.ts";
@@ -54,9 +53,7 @@ function quoted(text: string): string {
 /** The error for a request that was not answered: runtimes name the reason in the chain of causes. */
 export function unanswered(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown;
-  const texts = new Set<string>();
-  inCauses(asError(thrown), (error) => void texts.add(textOf(error)));
-  return new GatewayError(shownText([...texts].filter((text) => text !== "").join(": ")), undefined, thrown);
+  return new GatewayError(shownText(textOfCauses(thrown)), undefined, thrown);
 }
 
 export function classify(error: unknown): FailureKind {

@@ -2,7 +2,7 @@ import { type Endpoint, endpointIdentity } from "../../../endpoint.ts";
 import { callFetch, type Fetch, type Fetcher } from "../../../fetcher.ts";
 import type { AttemptContext } from "../driver.ts";
 import { type GatewayError, refusalIn, unanswered, unreadable } from "./gateway-error.ts";
-import { readLines, readParts } from "./lines.ts";
+import { readLines, readParts } from "../../../response-lines.ts";
 import { isRecord, type Json } from "./message.ts";
 
 /**

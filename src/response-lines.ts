@@ -55,3 +55,17 @@ export async function* readLines(
   }
   if (length > 0) yield take();
 }
+
+/**
+ * Reads a response's body as text.
+ *
+ * @throws RangeError if it has more than `most` characters; what {@link readParts} throws.
+ */
+export async function readText(response: Response, most: number, signal: AbortSignal): Promise<string> {
+  let text = "";
+  for await (const part of response.body === null ? [] : readParts(response.body, signal)) {
+    text += part;
+    if (text.length > most) throw new RangeError(`the answer has more than ${most} characters`);
+  }
+  return text;
+}

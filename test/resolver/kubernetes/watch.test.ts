@@ -1,0 +1,331 @@
+import assert from "node:assert/strict";
+import { afterEach, describe, it } from "node:test";
+import type { Fetch } from "../../../src/fetcher.ts";
+import { createKubernetesResolver, type KubernetesResolverOptions } from "../../../src/resolver/kubernetes/resolver.ts";
+import type { Resolution, Resolver } from "../../../src/resolver/resolver.ts";
+import { eventually } from "../../support/eventually.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { ApiServer, slice } from "./api-server.ts";
+
+const cleanups: (() => void | Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function serve(): Promise<ApiServer> {
+  const server = await new ApiServer().listen();
+  cleanups.push(() => server.close());
+  return server;
+}
+
+/** What a consumer of a resolver has. */
+class Consumer {
+  readonly resolutions: Resolution[] = [];
+  readonly #stop = new AbortController();
+
+  constructor(resolver: Resolver) {
+    cleanups.push(() => this.stop());
+    void (async () => {
+      for await (const resolution of resolver.resolve(this.#stop.signal)) this.resolutions.push(resolution);
+    })();
+  }
+
+  get last(): Resolution | undefined {
+    return this.resolutions.at(-1);
+  }
+
+  get addresses(): string {
+    return this.last?.endpoints?.map(({ address }) => address).sort().join() ?? "";
+  }
+
+  async has(addresses: string): Promise<void> {
+    await eventually(`it has ${addresses}`, () => this.addresses === addresses && this.last?.stale === undefined);
+  }
+
+  async wasStale(pattern: RegExp): Promise<Error> {
+    return await eventually(`it was stale: ${pattern}`, () => {
+      return this.resolutions.find(({ stale }) => stale !== undefined && pattern.test(stale.cause.message))?.stale
+        ?.cause;
+    });
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+}
+
+function resolverOf(server: ApiServer, options: Partial<KubernetesResolverOptions> = {}): Resolver {
+  return createKubernetesResolver({ service: "simple", random: () => 0, ...options }, () => ({ server: server.url }));
+}
+
+/** A clock that stands still for everything but what a test turns on, while requests take real time. */
+async function turn(clock: ManualClock, ms: number, what: string, until: () => boolean): Promise<void> {
+  await eventually(what, async () => {
+    if (!until()) await clock.advance(ms);
+    return until();
+  });
+}
+
+describe("the watch of a Kubernetes service", () => {
+  it("lists, and then watches from the list's resource version on, with bookmarks", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"]), slice("x", ["10.0.0.9"], { service: "other" }));
+    const consumer = new Consumer(resolverOf(server));
+    await consumer.has("10.0.0.1:8000");
+    server.put(slice("b", ["10.0.0.2"]));
+    await consumer.has("10.0.0.1:8000,10.0.0.2:8000");
+    server.put(slice("a", ["10.0.0.3"]));
+    await consumer.has("10.0.0.2:8000,10.0.0.3:8000");
+    server.delete("b");
+    await consumer.has("10.0.0.3:8000");
+    const [list, watch] = server.asked;
+    assert.equal(list!.path, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices");
+    assert.deepEqual(Object.fromEntries(list!.query), { labelSelector: "kubernetes.io/service-name=simple" });
+    assert.deepEqual(Object.fromEntries(watch!.query), {
+      labelSelector: "kubernetes.io/service-name=simple",
+      watch: "1",
+      allowWatchBookmarks: "true",
+      resourceVersion: "102",
+      timeoutSeconds: "240",
+    });
+    assert.equal(server.lists, 1);
+  });
+
+  it("goes on where it was when the watch has ended, and its bookmarks say where that is", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"]));
+    const consumer = new Consumer(resolverOf(server));
+    await eventually("it watches", () => server.open === 1);
+    server.bookmark();
+    server.endWatches();
+    await eventually("it watches again", () => server.watches === 2);
+    assert.equal(server.asked.at(-1)!.query.get("resourceVersion"), "102");
+    server.put(slice("a", ["10.0.0.2"]));
+    await consumer.has("10.0.0.2:8000");
+    assert.equal(server.lists, 1);
+    assert.ok(consumer.resolutions.every(({ stale }) => stale === undefined));
+  });
+
+  it("misses nothing that changed while the connection was cut, and says that its set was stale", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"]));
+    const consumer = new Consumer(resolverOf(server));
+    await eventually("it watches", () => server.open === 1);
+    server.cutWatches();
+    server.put(slice("a", ["10.0.0.2"]));
+    await consumer.has("10.0.0.2:8000");
+    assert.equal(server.lists, 1);
+    assert.ok(consumer.resolutions.some(({ stale }) => stale !== undefined));
+  });
+
+  it("lists again at once when the changes since its version are gone", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"]), slice("b", ["10.0.0.2"]));
+    const consumer = new Consumer(resolverOf(server));
+    await eventually("it watches", () => server.open === 1);
+    server.endWatches();
+    server.delete("b");
+    server.put(slice("c", ["10.0.0.3"]));
+    server.compact();
+    await consumer.has("10.0.0.1:8000,10.0.0.3:8000");
+    assert.equal(server.lists, 2);
+    assert.ok(consumer.resolutions.every(({ stale }) => stale === undefined));
+  });
+
+  it("lists again when the server refuses the watch with 410", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"]));
+    let refused = 0;
+    const fetch: Fetch = (url, init) => {
+      if (!url.includes("watch=1") || refused++ > 0) return globalThis.fetch(url, init);
+      return Promise.resolve(new Response(JSON.stringify({ code: 410, message: "Gone" }), { status: 410 }));
+    };
+    const consumer = new Consumer(resolverOf(server, { cluster: { server: server.url, fetch } }));
+    await eventually("it watches", () => server.open === 1);
+    assert.equal(server.lists, 2);
+    assert.equal(consumer.last?.stale, undefined);
+  });
+
+  it("keeps the last set, marked as stale, while the server can't be reached", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"]));
+    const consumer = new Consumer(resolverOf(server));
+    await consumer.has("10.0.0.1:8000");
+    const { port } = server;
+    await server.close();
+    await consumer.wasStale(/no answer of the Kubernetes API server/);
+    assert.equal(consumer.addresses, "10.0.0.1:8000");
+    const next = await new ApiServer().listen(port);
+    cleanups.push(() => next.close());
+    next.put(slice("a", ["10.0.0.2"]));
+    next.compact();
+    await consumer.has("10.0.0.2:8000");
+  });
+
+  it("opens a watch again that has been silent for too long, without calling its set stale", async () => {
+    const server = await serve(), clock = new ManualClock();
+    server.put(slice("a", ["10.0.0.1"]));
+    const consumer = new Consumer(resolverOf(server, { clock }));
+    await eventually("it watches", () => server.open === 1);
+    await turn(clock, 45_000, "it watches again", () => server.watches === 2);
+    assert.equal(server.asked.at(-1)!.query.get("resourceVersion"), "101");
+    assert.ok(consumer.resolutions.every(({ stale }) => stale === undefined));
+  });
+
+  it("keeps a watch on which bookmarks arrive", async () => {
+    const server = await serve(), clock = new ManualClock();
+    const resolver = resolverOf(server, { clock });
+    const consumer = new Consumer(resolver);
+    await eventually("it watches", () => server.open === 1);
+    for (let i = 0; i < 4; i++) {
+      await clock.advance(60_000);
+      const before = consumer.resolutions.length;
+      server.bookmark();
+      // A change after it shows that the bookmark has arrived.
+      server.put(slice("a", [`10.0.0.${i + 1}`]));
+      await eventually("the change arrives", () => consumer.resolutions.length > before);
+    }
+    assert.equal(server.watches, 1);
+  });
+
+  it("notices that the server no longer answers when a silent watch is opened again", async () => {
+    const server = await serve(), clock = new ManualClock();
+    server.put(slice("a", ["10.0.0.1"]));
+    const consumer = new Consumer(resolverOf(server, { clock }));
+    await eventually("it watches", () => server.open === 1);
+    server.mute = true;
+    await turn(clock, 5_000, "it is stale", () => consumer.last?.stale !== undefined);
+    assert.match(consumer.last!.stale!.cause.message, /did not answer within 10000 ms/);
+    assert.equal(consumer.addresses, "10.0.0.1:8000");
+    server.mute = false;
+    await turn(clock, 5_000, "it is fresh", () => consumer.last?.stale === undefined);
+  });
+
+  it("is opened again soon after a connection failed, if it has nothing to say", async () => {
+    const server = await serve(), clock = new ManualClock();
+    const resolver = resolverOf(server, { clock });
+    new Consumer(resolver);
+    await eventually("it watches", () => server.open === 1);
+    resolver.refresh!();
+    await turn(clock, 2_500, "it watches again", () => server.watches === 2);
+    await eventually("it watches", () => server.open === 1);
+    resolver.refresh!();
+    await clock.advance(10_000);
+    assert.equal(server.watches, 2);
+  });
+
+  it("says which Role is missing when it is refused, and tries again after a while", async () => {
+    const server = await serve(), clock = new ManualClock();
+    const message = 'endpointslices.discovery.k8s.io is forbidden: User "system:serviceaccount:default:default"';
+    server.refusal = { status: 403, body: JSON.stringify({ kind: "Status", message, code: 403 }) };
+    const consumer = new Consumer(resolverOf(server, { clock }));
+    const { message: said } = await consumer.wasStale(/403/);
+    assert.match(said, /is forbidden: User/);
+    assert.match(said, /Role in the namespace default that allows get, list and watch on endpointslices/);
+    assert.equal(consumer.last!.endpoints, undefined);
+    server.refusal = undefined;
+    await clock.advance(29_000);
+    assert.equal(server.asked.length, 1);
+    server.put(slice("a", ["10.0.0.1"]));
+    await clock.advance(1_000);
+    await consumer.has("10.0.0.1:8000");
+  });
+
+  it("waits as long as a busy server wants", async () => {
+    const server = await serve(), clock = new ManualClock();
+    server.refusal = { status: 429, body: "busy", headers: { "retry-after": "7" } };
+    const consumer = new Consumer(resolverOf(server, { clock }));
+    await consumer.wasStale(/429: busy/);
+    assert.deepEqual(clock.pending, [7_000]);
+  });
+
+  it("has one watch for all consumers, and ends it with the last one", async () => {
+    const server = await serve(), resolver = resolverOf(server);
+    server.put(slice("a", ["10.0.0.1"]));
+    const first = new Consumer(resolver), second = new Consumer(resolver);
+    await first.has("10.0.0.1:8000");
+    await second.has("10.0.0.1:8000");
+    await eventually("it watches", () => server.open === 1);
+    first.stop();
+    server.put(slice("a", ["10.0.0.2"]));
+    await second.has("10.0.0.2:8000");
+    second.stop();
+    await eventually("the watch ends", () => server.open === 0);
+    assert.equal(server.lists, 1);
+    const third = new Consumer(resolver);
+    await third.has("10.0.0.2:8000");
+    assert.equal(server.lists, 2);
+  });
+
+  it("survives lines that are no events", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"]));
+    const consumer = new Consumer(resolverOf(server));
+    await eventually("it watches", () => server.open === 1);
+    server.say('\n{"type":"ADDED"}\n[]\n{"type":"NEW","object":{"metadata":{"resourceVersion":"7","name":"z"}}}\n');
+    server.put(slice("a", ["10.0.0.2"]));
+    await consumer.has("10.0.0.2:8000");
+    server.say("<html>\n");
+    await consumer.wasStale(/something other than JSON: <html>/);
+    await consumer.has("10.0.0.2:8000");
+  });
+
+  it("paces watches that end at once", async () => {
+    const server = await serve(), clock = new ManualClock();
+    new Consumer(resolverOf(server, { clock, random: () => 1 }));
+    await eventually("it watches", () => server.open === 1);
+    server.endWatches();
+    await eventually("it watches again", () => server.open === 1);
+    server.endWatches();
+    await eventually("it waits", () => clock.pending.join() === "400");
+  });
+
+  it("reports a port that is not there, and resolves once it is", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"], { ports: [{ name: "web", port: 80 }] }));
+    const consumer = new Consumer(resolverOf(server, { port: "grpc" }));
+    await consumer.wasStale(/has no port grpc: it has web/);
+    server.put(slice("a", ["10.0.0.1"]));
+    await consumer.has("10.0.0.1:8000");
+  });
+
+  it("can be read once", async () => {
+    const server = await serve();
+    server.put(slice("a", ["10.0.0.1"]));
+    const resolver = resolverOf(server);
+    const { endpoints } = await resolver.list!(new AbortController().signal);
+    assert.deepEqual(endpoints, [{ address: "10.0.0.1:8000" }]);
+    assert.equal(server.watches, 0);
+    server.refusal = { status: 404, body: "<html>nginx</html>" };
+    await assert.rejects(resolver.list!(new AbortController().signal), /404: <html>nginx<\/html> \(is this the URL/);
+    server.refusal = { status: 200, body: "{}" };
+    await assert.rejects(resolver.list!(new AbortController().signal), /not a list of EndpointSlices/);
+    await assert.rejects(resolver.list!(AbortSignal.abort(new Error("left"))), /left/);
+  });
+
+  it("asks for the token at each request, and shows it nowhere", async () => {
+    const server = await serve(), tokens = ["secret-1\n", "secret-2", "bad token"];
+    const fetch: Fetch = (url, init) => globalThis.fetch(url.replace("https://k8s.test", server.url), init);
+    const cluster = { server: "https://k8s.test/", fetch, token: () => tokens.shift()! };
+    const resolver = resolverOf(server, { cluster });
+    await resolver.list!(new AbortController().signal);
+    await resolver.list!(new AbortController().signal);
+    assert.deepEqual(server.asked.map(({ token }) => token), ["secret-1", "secret-2"]);
+    await assert.rejects(resolver.list!(new AbortController().signal), (error: Error) => {
+      assert.match(error.message, /the token of the Kubernetes API server is empty or not one/);
+      assert.doesNotMatch(error.message, /bad token/);
+      return true;
+    });
+  });
+
+  it("checks its options", () => {
+    const make = (options: object) => () => resolverOf({ url: "http://127.0.0.1:1" } as ApiServer, options);
+    assert.throws(make({ service: "a/b" }), /option service is "a\/b": expected a name of at most 63/);
+    assert.throws(make({ namespace: "../x" }), /option namespace is/);
+    assert.throws(make({ port: 0 }), /option port is 0/);
+    assert.throws(make({ adressType: "IPv6" }), /did you mean addressType/);
+    assert.throws(make({ cluster: {} }), /option cluster.server is undefined: expected the URL/);
+    assert.throws(make({ cluster: { server: "https://u:secret@h" } }), (error: Error) => !/secret/.test(error.message));
+    assert.throws(make({ cluster: { server: "http://h", token: () => "t" } }), /cluster.token needs a server with TLS/);
+  });
+});
