@@ -93,14 +93,23 @@ export function callsOf(env: CallEnvironment, interceptors: readonly Interceptor
     stream(method, signal, timeoutMs, header, input, contextValues) {
       try {
         if (intercepted !== undefined) {
-          return intercepted.stream(method, signal, timeoutMs, header, input, contextValues);
+          return forLater(intercepted.stream(method, signal, timeoutMs, header, input, contextValues));
         }
-        return new StreamCall(env, method, signal, timeoutMs, header, input, contextValues).start();
+        return forLater(new StreamCall(env, method, signal, timeoutMs, header, input, contextValues).start());
       } catch (error) {
-        return Promise.reject(error);
+        return forLater(Promise.reject(error));
       }
     },
   };
+}
+
+/**
+ * Connect's client waits for a stream's response once it is read. If that fails before, the reader still learns of it,
+ * and the process must not end because nobody has handled the failure yet.
+ */
+function forLater<T>(response: Promise<T>): Promise<T> {
+  response.catch(() => {});
+  return response;
 }
 
 /** @throws TypeError or RangeError unless the value is a number of milliseconds of at least 0. */

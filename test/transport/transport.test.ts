@@ -13,6 +13,21 @@ const requests = async function* () {
 };
 
 describe("a transport", () => {
+  it("leaves no rejection unhandled if a stream fails before its response is read", async (t) => {
+    const unhandled: unknown[] = [], note = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    t.after(() => process.off("unhandledRejection", note));
+    for (const interceptors of [[], [(next) => (request) => next(request)]] satisfies Interceptor[][]) {
+      const { transport, client } = balanced({ interceptors });
+      await transport.close();
+      const messages = client.routeServerStream({ data: "x" });
+      await settled();
+      await settled();
+      assert.deepEqual(unhandled, []);
+      await assert.rejects(messages[Symbol.asyncIterator]().next(), /is closed/);
+    }
+  });
+
   it("says that it is closed, before it does anything else", async () => {
     let resolved = 0;
     const { transport } = balanced({
