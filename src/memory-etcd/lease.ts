@@ -19,11 +19,13 @@ interface Lease {
 export class Leases {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #randomId: () => bigint;
   readonly #leases = new Map<bigint, Lease>();
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, randomId: () => bigint) {
     this.#store = store;
     this.#clock = clock;
+    this.#randomId = randomId;
   }
 
   has(id: bigint): boolean {
@@ -36,7 +38,7 @@ export class Leases {
     if (this.#leases.has(id)) throw etcdError("leaseExists");
     let chosen = id;
     while (chosen === 0n || (id === 0n && this.#leases.has(chosen))) {
-      chosen = BigInt.asUintN(63, crypto.getRandomValues(new BigUint64Array(1))[0] as bigint);
+      chosen = BigInt.asUintN(63, this.#randomId());
     }
     const ttl = ttlSeconds < MIN_TTL_SECONDS ? MIN_TTL_SECONDS : ttlSeconds;
     const expiresMs = this.#clock.now() + Number(ttl) * 1_000;

@@ -11,7 +11,7 @@ import {
   TxnRequestSchema,
   Watch,
 } from "../../gen/etcd/rpc_pb.ts";
-import { checkOptions, type Checks, clock as aClock, wholeNumber } from "../option.ts";
+import { checkOptions, type Checks, clock as aClock, random as aRandom, wholeNumber } from "../option.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { etcdError } from "./error.ts";
 import { bytesOf, keyRange } from "./key-range.ts";
@@ -37,9 +37,11 @@ export interface MemoryEtcdOptions {
    * Defaults to 10,000. etcd's counterpart is `--auto-compaction-mode=revision --auto-compaction-retention=…`.
    */
   readonly keepRevisions?: number;
+  /** Returns a number in [0, 1), for the ids of cluster, member and leases. Defaults to the runtime's cryptography. */
+  readonly random?: () => number;
 }
 
-const OPTIONS: Checks<MemoryEtcdOptions> = { clock: aClock, keepRevisions: wholeNumber(1) };
+const OPTIONS: Checks<MemoryEtcdOptions> = { clock: aClock, keepRevisions: wholeNumber(1), random: aRandom };
 
 /** An etcd in memory, for development and tests; see {@link createMemoryEtcd}. */
 export interface MemoryEtcd extends AsyncDisposable {
@@ -69,9 +71,10 @@ export interface MemoryEtcd extends AsyncDisposable {
  */
 export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
   checkOptions("createMemoryEtcd()", options, OPTIONS);
-  const { clock = systemClock, keepRevisions = 10_000 } = options;
+  const { clock = systemClock, keepRevisions = 10_000, random } = options;
+  const randomId = () => random === undefined ? cryptoId() : BigInt(Math.floor(random() * 2 ** 53));
   const store = new Store(keepRevisions);
-  const leases = new Leases(store, clock);
+  const leases = new Leases(store, clock, randomId);
   const exists = (id: bigint) => leases.has(id);
   const closed = new AbortController();
 
@@ -79,8 +82,7 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
   let ids: { clusterId: bigint; memberId: bigint } | undefined;
   const header = (revision: bigint): ResponseHeader => {
     if (ids === undefined) {
-      const [clusterId = 0n, memberId = 0n] = crypto.getRandomValues(new BigUint64Array(2));
-      ids = { clusterId, memberId };
+      ids = { clusterId: randomId(), memberId: randomId() };
     }
     return create(ResponseHeaderSchema, { ...ids, revision, raftTerm: RAFT_TERM });
   };
@@ -200,4 +202,8 @@ export function createMemoryEtcd(options: MemoryEtcdOptions = {}): MemoryEtcd {
 
 function checkSize<S extends DescMessage>(schema: S, request: MessageShape<S>): void {
   if (toBinary(schema, request).length > MAX_REQUEST_BYTES) throw etcdError("requestTooLarge");
+}
+
+function cryptoId(): bigint {
+  return crypto.getRandomValues(new BigUint64Array(1))[0] as bigint;
 }

@@ -62,6 +62,8 @@ export interface ServerRuntime<Tls> {
   readonly nextTurn: ((run: () => void) => void) | undefined;
   /** Makes what serves HTTP/1.1, if the runtime can. */
   readonly http1: ((answer: Http1Answer) => Http1Server) | undefined;
+  /** Defaults to `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** Makes a server of valid options. @throws whatever `routes` throws */
@@ -85,6 +87,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
       scheduleFlush: runtime.scheduleFlush,
       scheduleStreamFlush: runtime.scheduleStreamFlush,
       nextTurn: runtime.nextTurn,
+      random: runtime.random,
     },
     maxConnections,
     maxBufferedBytes,

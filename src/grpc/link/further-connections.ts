@@ -15,6 +15,7 @@ interface Open {
 /** What {@link FurtherConnections} shares with its link. */
 export interface FurtherSettings {
   readonly clock: Clock;
+  readonly random: () => number;
   readonly maxAgeMs?: number | undefined;
 }
 
@@ -37,16 +38,19 @@ export class FurtherConnections {
   readonly #clock: Clock;
   readonly #maxAgeMs: number | undefined;
   readonly #host: FurtherHost;
-  readonly #backoff = new Backoff(DEFAULT_CONNECT_BACKOFF, Math.random);
+  readonly #random: () => number;
+  readonly #backoff: Backoff;
   /** The open connections, oldest first. */
   readonly #open = new Map<Http2Connection, Open>();
   readonly #abort = new AbortController();
   #opening = false;
   #retry: Timer | undefined;
 
-  constructor(most: number, { clock, maxAgeMs }: FurtherSettings, host: FurtherHost) {
+  constructor(most: number, { clock, maxAgeMs, random }: FurtherSettings, host: FurtherHost) {
     this.#most = most;
     this.#clock = clock;
+    this.#random = random;
+    this.#backoff = new Backoff(DEFAULT_CONNECT_BACKOFF, random);
     this.#maxAgeMs = maxAgeMs;
     this.#host = host;
   }
@@ -126,7 +130,7 @@ export class FurtherConnections {
   /** A connection is retired at its maximum age; another replaces it only once all are full. */
   #ageOf(connection: Http2Connection): Timer | undefined {
     if (this.#maxAgeMs === undefined) return undefined;
-    return this.#clock.timer(this.#maxAgeMs * (0.9 + 0.2 * Math.random()), () => {
+    return this.#clock.timer(this.#maxAgeMs * (0.9 + 0.2 * this.#random()), () => {
       this.#delete(connection);
       connection.close(Infinity, Infinity);
       this.look();

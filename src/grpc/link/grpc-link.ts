@@ -106,11 +106,11 @@ export class GrpcLink implements Link {
   #use(connection: Http2Connection): void {
     this.#current = this.#announced = connection;
     this.#further?.look();
-    const { clock, maxAgeMs } = this.#settings;
+    const { clock, maxAgeMs, random } = this.#settings;
     if (maxAgeMs === undefined) return;
     // gRFC A9's jitter, so that the connections of many clients are not all replaced at once.
     this.#age?.cancel();
-    this.#age = clock.timer(maxAgeMs * (0.9 + 0.2 * Math.random()), () => void this.#replace(connection));
+    this.#age = clock.timer(maxAgeMs * (0.9 + 0.2 * random()), () => void this.#replace(connection));
   }
 
   /** Opens another connection beside an aged one, which takes new calls until the other is ready. */

@@ -57,11 +57,17 @@ export interface LinkSettings extends GrpcOptions, FormatOption {
   readonly connectTimeoutMs: number;
   readonly keepalive: (KeepaliveOptions & { readonly intervalMs: number }) | undefined;
   readonly scheduleFlush: ScheduleFlush;
+  /** For the jitter of a connection's maximum age, and of backoffs. */
+  readonly random: () => number;
 }
 
 /** Fills in defaults. */
-export function linkSettings(options: GrpcLinkOptions, scheduleFlush: ScheduleFlush): LinkSettings {
-  const settings = { ...plainLinkSettings(options, scheduleFlush), createTransport: createGrpcTransport };
+export function linkSettings(
+  options: GrpcLinkOptions,
+  scheduleFlush: ScheduleFlush,
+  random: () => number = Math.random,
+): LinkSettings {
+  const settings = { ...plainLinkSettings(options, scheduleFlush, random), createTransport: createGrpcTransport };
   const { maxConnectionsPerEndpoint = 1 } = options;
   if (maxConnectionsPerEndpoint === 1) return settings;
   return { ...settings, further: (host) => new FurtherConnections(maxConnectionsPerEndpoint - 1, settings, host) };
@@ -71,6 +77,7 @@ export function linkSettings(options: GrpcLinkOptions, scheduleFlush: ScheduleFl
 export function plainLinkSettings(
   options: Omit<GrpcLinkOptions, "interceptors" | "maxConnectionsPerEndpoint">,
   scheduleFlush: ScheduleFlush,
+  random: () => number = Math.random,
 ): LinkSettings {
   const { keepalive = {} } = options;
   return {
@@ -83,6 +90,7 @@ export function plainLinkSettings(
       timeoutMs: keepalive.timeoutMs ?? 10_000,
     },
     scheduleFlush,
+    random,
     createTransport: plainTransport,
   };
 }

@@ -87,7 +87,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     this.#turns = new ReadingTurns(bytes, this.#reader, nextTurn, (chunk) => this.#read(chunk));
     this.#keepalive = new Keepalive(this, { ...KEEPALIVE, ...options.keepalive, withoutCalls: true });
     this.#enforcement = new PingEnforcement(this.clock, options.enforcement);
-    this.#lifetime = new Lifetime(this, options.times);
+    this.#lifetime = new Lifetime(this, options.times, options.random);
     this.#sweeper = options.sweeper ?? new Sweeper(this.clock, leastMs(options.times ?? {}));
     this.writer.settings([
       [Setting.MAX_CONCURRENT_STREAMS, this.maxConcurrentStreams],

@@ -42,14 +42,14 @@ export class Lifetime implements Swept {
   #writes = -1;
   #idleSince = 0;
 
-  constructor(connection: LivingConnection, times: ConnectionTimes = {}) {
+  constructor(connection: LivingConnection, times: ConnectionTimes = {}, random: () => number = Math.random) {
     this.#connection = connection;
     this.#bornAt = connection.clock.now();
     this.#handshakeMs = times.handshakeTimeoutMs ?? HANDSHAKE_MS;
     this.#requestMs = times.requestTimeoutMs ?? REQUEST_MS;
     this.#idleMs = times.maxConnectionIdleMs ?? Infinity;
     // At random, so that the clients of a server don't all come back at once.
-    this.#ageMs = (times.maxConnectionAgeMs ?? Infinity) * (0.9 + 0.2 * Math.random());
+    this.#ageMs = (times.maxConnectionAgeMs ?? Infinity) * (0.9 + 0.2 * random());
     this.#graceMs = times.maxConnectionAgeGraceMs ?? Infinity;
   }
 

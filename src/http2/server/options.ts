@@ -88,6 +88,8 @@ export interface ServerConnectionOptions extends EndpointOptions {
   /** Schedules flushes while responses are streamed. Defaults to `scheduleFlush`. */
   readonly scheduleStreamFlush?: ScheduleFlush | undefined;
   readonly times?: ConnectionTimes | undefined;
+  /** For the jitter of `maxConnectionAgeMs`. Defaults to `Math.random`. */
+  readonly random?: (() => number) | undefined;
   readonly maxConcurrentStreams?: number | undefined;
   /** Shared by the connections of a server. */
   readonly buffered?: BufferedBytes | undefined;
