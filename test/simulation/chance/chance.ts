@@ -1,0 +1,62 @@
+/** Random numbers that depend on a seed alone (sfc32). */
+export class Chance {
+  readonly #seed: number;
+  #a: number;
+  #b: number;
+  #c = 0;
+  #counter = 1;
+
+  constructor(seed: number) {
+    this.#seed = seed >>> 0;
+    this.#a = seed | 0;
+    this.#b = Math.imul(seed, 0x9e3779b9) | 0;
+    for (let i = 0; i < 15; i++) this.next();
+  }
+
+  /** Uniform in [0, 1). */
+  readonly next = (): number => {
+    const sum = (this.#a + this.#b + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = ((this.#c << 21 | this.#c >>> 11) + sum) | 0;
+    return (sum >>> 0) / 2 ** 32;
+  };
+
+  /**
+   * A source of its own for a part of the world, by its name: it depends on the seed and the name alone, so that a fault
+   * that is left out changes no other part's numbers.
+   */
+  of(name: string | number): Chance {
+    let hash = 0x811c9dc5 ^ this.#seed;
+    const text = String(name);
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    return new Chance(Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) ^ this.#seed);
+  }
+
+  /** Whether something of this probability happens. */
+  is(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  /** A whole number from `from` to `to`. */
+  whole(from: number, to: number): number {
+    return from + Math.floor(this.next() * (to - from + 1));
+  }
+
+  between(from: number, to: number): number {
+    return from + this.next() * (to - from);
+  }
+
+  /** From `from` to `to`, each order of magnitude as likely as another. Whole, because `Math.exp` may differ. */
+  scale(from: number, to: number): number {
+    let low = from;
+    while (low * 2 < to && this.is(0.7)) low *= 2;
+    return Math.round(this.between(low, Math.min(to, low * 2)));
+  }
+
+  /** One of several. */
+  one<T>(of: readonly T[]): T {
+    return of[Math.floor(this.next() * of.length)]!;
+  }
+}

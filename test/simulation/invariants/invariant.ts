@@ -1,0 +1,22 @@
+import type { CallRecord } from "../world/ledger.ts";
+import type { World } from "../world/world.ts";
+
+/** What an invariant hears of a run; it says so with `world.broken` when it does not hold. */
+export interface Watch {
+  /** A server began to process a call. */
+  processing?(call: CallRecord): void;
+  /** A call ended. */
+  ended?(call: CallRecord): void;
+  /** Faults and calls are over, and the world had time to recover. Everything still runs. */
+  quiet?(): Promise<void> | void;
+  /** The last calls have ended, too. Everything still runs. */
+  still?(): void;
+  /** Clients and servers have been closed. */
+  closed?(): void;
+}
+
+/** What must always be so. To add one: a file that exports it, and its name in `invariants.ts`. */
+export interface Invariant {
+  readonly name: string;
+  watch(world: World): Watch;
+}

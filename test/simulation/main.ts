@@ -1,0 +1,43 @@
+// npm run simulate -- --seed N
+import { runtime } from "./guard/globals.ts";
+import { parseArgs } from "node:util";
+import { planOf } from "./plan/plan-of-seed.ts";
+import { simulate } from "./simulate.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    seconds: { type: "string", default: "60" },
+    trace: { type: "boolean", default: false },
+  },
+});
+
+const startedMs = runtime.now();
+let runs = 0, virtualMs = 0, calls = 0, faults = 0;
+const one = async (seed: number) => {
+  const result = await simulate(planOf(seed), { traced: values.trace });
+  runs++;
+  virtualMs += result.virtualMs;
+  calls += result.calls;
+  faults += result.plan.faults.length;
+  for (const line of result.lines ?? []) console.log(line);
+  if (values.seed !== undefined) {
+    console.log(
+      `seed ${seed}: ${result.calls} calls, ${result.succeeded} succeeded, ${result.events} events, trace ${result.hash}`,
+    );
+  }
+  if (result.failure === undefined) return;
+  const { invariant, what, atMs } = result.failure;
+  console.log(`seed ${seed}: ${invariant} is broken after ${Math.round(atMs)} ms: ${what}`);
+  console.log(`play it again: npm run simulate -- --seed ${seed} --trace`);
+  process.exitCode = 1;
+};
+if (values.seed !== undefined) {
+  await one(Number(values.seed));
+} else {
+  const first = Math.floor(Math.random() * 2 ** 31), endMs = startedMs + Number(values.seconds) * 1_000;
+  console.log(`seeds from ${first}`);
+  for (let seed = first; runtime.now() < endMs; seed++) await one(seed);
+}
+const realMs = runtime.now() - startedMs;
+console.log(`${runs} runs, ${calls} calls, ${faults} faults; ${Math.round(virtualMs / realMs)} × real time`);

@@ -1,0 +1,58 @@
+/** A server of a world. */
+export interface ServerPlan {
+  readonly address: string;
+  /** The mean time that a call takes. */
+  readonly workMs: number;
+  readonly maxConcurrentStreams: number;
+  readonly maxConnectionAgeMs: number | undefined;
+  readonly maxConnectionIdleMs: number | undefined;
+  readonly ttlSeconds: number;
+}
+
+export type PolicyName = "roundRobin" | "weightedRoundRobin" | "leastRequest" | "pickFirst" | "ringHash" | "random";
+
+/** A client of a world. */
+export interface ClientPlan {
+  readonly name: string;
+  readonly policy: PolicyName;
+  readonly callsPerSecond: number;
+  /** The most calls in flight: further ones aren't begun. */
+  readonly mostInFlight: number;
+  /** Which of the kinds of calls it makes. */
+  readonly kinds: readonly ("read" | "write" | "list" | "chat")[];
+  readonly timeoutMs: number;
+  /** The share of calls that their caller gives up early. */
+  readonly givesUp: number;
+  readonly retry: boolean;
+  readonly hedge: boolean;
+  readonly ejects: boolean;
+  readonly waitForReady: boolean;
+  readonly connections: number;
+  readonly maxAgeMs: number | undefined;
+  readonly keepaliveMs: number;
+}
+
+/** Something that goes wrong, by the name of its kind, with its numbers. */
+export interface FaultPlan {
+  readonly kind: string;
+  readonly atMs: number;
+  /** When it is over. */
+  readonly untilMs: number;
+  /** Whom it hits: an address, or a client's name. */
+  readonly who: string;
+  readonly size: number;
+}
+
+/** All that happens in a run; plain data, so that it can be written down and made smaller. */
+export interface Plan {
+  readonly seed: number;
+  /** When the last fault is over and no more calls are made. */
+  readonly durationMs: number;
+  readonly latencyMs: number;
+  readonly jitterMs: number;
+  /** Whether the clients find the servers in etcd. */
+  readonly etcd: boolean;
+  readonly servers: readonly ServerPlan[];
+  readonly clients: readonly ClientPlan[];
+  readonly faults: readonly FaultPlan[];
+}

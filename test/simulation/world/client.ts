@@ -1,0 +1,179 @@
+import { type CallOptions, type Client, ConnectError, createClient } from "@connectrpc/connect";
+import { balance } from "../../../src/call/options.ts";
+import { hedging } from "../../../src/call/adaptive-hedging.ts";
+import { readMark } from "../../../src/connection/mark.ts";
+import { createConnectDriver } from "../../../src/etcd/driver/connect/connect-driver.ts";
+import { etcdLinkOptions } from "../../../src/etcd/driver/connect/link-options.ts";
+import { createRegistryOver } from "../../../src/etcd/registry.ts";
+import { leastRequest, pickFirst, random, ringHash, roundRobin, weightedRoundRobin } from "../../../src/index.ts";
+import type { Registry } from "../../../src/registry/registry.ts";
+import { staticResolver } from "../../../src/resolver/static.ts";
+import { type BalancedTransport, createBalancedTransport } from "../../../src/transport/transport.ts";
+import { collect } from "../guard/globals.ts";
+import type { ClientPlan } from "../plan/plan.ts";
+import { simulatedConnector } from "./connector.ts";
+import type { CallKind, CallRecord } from "./ledger.ts";
+import type { Process } from "./process.ts";
+import { Simulated } from "./service.ts";
+import { ETCD, SERVICE, type World } from "./world.ts";
+
+const POLICIES = { leastRequest, pickFirst, random, ringHash, roundRobin, weightedRoundRobin };
+
+/** A client: a transport, and a program that makes calls. */
+export class SimulatedClient {
+  readonly plan: ClientPlan;
+  readonly process: Process;
+  readonly transport: BalancedTransport;
+  readonly #world: World;
+  readonly #registry: Registry | undefined;
+  readonly #client: Client<typeof Simulated>;
+  #calls = 0;
+  /** How many of its calls are in flight. */
+  inFlight = 0;
+  /** Whether it makes calls. */
+  busy = true;
+
+  constructor(world: World, plan: ClientPlan) {
+    this.#world = world;
+    this.plan = plan;
+    const { name } = plan, { network, trace } = world;
+    const process = this.process = world.process(name, name);
+    const { clock, chance } = process, random = chance.of("transport").next;
+    if (world.etcd !== undefined) {
+      const connector = simulatedConnector(process, name, network, etcdLinkOptions({}));
+      this.#registry = createRegistryOver(() => createConnectDriver(connector), {
+        endpoints: [`http://${ETCD}`],
+        clock,
+        random: chance.of("registry").next,
+        onEvent: (event) => trace.note(name, event.type),
+      });
+    }
+    this.transport = createBalancedTransport({
+      resolver: this.#registry?.resolver(SERVICE) ?? staticResolver(world.plan.servers.map(({ address }) => address)),
+      connector: simulatedConnector(process, name, network, {
+        keepalive: { intervalMs: plan.keepaliveMs },
+        maxAgeMs: plan.maxAgeMs,
+        maxConnectionsPerEndpoint: plan.connections,
+      }),
+      policy: POLICIES[plan.policy](),
+      ...(plan.retry ? {} : { retry: false }),
+      ...(plan.hedge ? { hedge: hedging() } : {}),
+      ...(plan.ejects ? {} : { ejectOutliers: false }),
+      waitForReady: plan.waitForReady,
+      clock,
+      random,
+      onEvent: (event) => {
+        const text = event.type === "connection-state" ? ` ${event.endpoint.address} ${event.to}` : "";
+        trace.note(name, event.type + text);
+      },
+    });
+    this.#client = createClient(Simulated, this.transport);
+  }
+
+  start(): void {
+    this.#next();
+  }
+
+  #next(): void {
+    const { callsPerSecond, mostInFlight } = this.plan, { clock, chance } = this.process;
+    clock.timer(chance.between(0, 2_000 / callsPerSecond), () => {
+      if (!this.busy) return;
+      if (this.inFlight < mostInFlight) void this.call(chance.one(this.plan.kinds));
+      this.#next();
+    });
+  }
+
+  /** Makes a call. Never rejects. */
+  async call(kind: CallKind, timeoutMs: number = this.plan.timeoutMs): Promise<CallRecord> {
+    const world = this.#world, { name, givesUp } = this.plan, { clock, chance } = this.process;
+    const call: CallRecord = {
+      id: `${name}/${this.#calls++}`,
+      client: name,
+      kind,
+      startedMs: world.time.now(),
+      timeoutMs,
+      givenUp: false,
+      processed: [],
+      ends: 0,
+      endedMs: undefined,
+      code: undefined,
+      error: undefined,
+      mark: undefined,
+    };
+    world.ledger.began(call);
+    this.inFlight++;
+    const abort = new AbortController();
+    const givingUp = givesUp > 0 && chance.is(givesUp)
+      ? clock.timer(chance.between(0, timeoutMs), () => {
+        call.givenUp = true;
+        abort.abort();
+      })
+      : undefined;
+    const data = chance.is(0.01) ? `${call.id} ${"x".repeat(chance.scale(1_000, 200_000))}` : call.id;
+    try {
+      const options = balance({ hashKey: call.id }, { timeoutMs, signal: abort.signal });
+      await this.#make(kind, data, options, call);
+    } catch (error) {
+      call.error = error;
+      call.code = ConnectError.from(error).code;
+      call.mark = readMark(error);
+    }
+    givingUp?.cancel();
+    this.inFlight--;
+    world.ended(call);
+    return call;
+  }
+
+  async #make(kind: CallKind, data: string, options: CallOptions, call: CallRecord): Promise<void> {
+    const { clock, chance } = this.process;
+    if (kind === "read" || kind === "write") {
+      const { value } = await this.#client[kind]({ data }, options);
+      if (!value.startsWith(call.id)) this.#world.broken("answers", `${call.id} got the answer ${value.slice(0, 40)}`);
+      return;
+    }
+    // Not through Connect's client, which hides what its reader lets go of.
+    const input = kind === "list" ? [{ data }] : this.#requests(data);
+    const { signal, timeoutMs, contextValues } = options, method = Simulated.method[kind];
+    const { message } = await this.transport.stream(
+      method,
+      signal,
+      timeoutMs,
+      undefined,
+      iterable(input),
+      contextValues,
+    );
+    const abandoned = chance.is(0.1) ? chance.whole(0, 5) : Infinity;
+    const iterator = message[Symbol.asyncIterator]();
+    for (let i = 0;; i++) {
+      if (i >= abandoned) {
+        call.givenUp = true;
+        clock.timer(chance.between(0, 5_000), () => {
+          collect(message);
+          collect(iterator);
+        });
+        return;
+      }
+      const { done, value } = await iterator.next();
+      if (done === true) return;
+      if (!value.value.startsWith(call.id)) this.#world.broken("answers", `${call.id} got another call's message`);
+      if (chance.is(0.05)) await new Promise<void>((resolve) => clock.timer(chance.between(0, 500), resolve));
+    }
+  }
+
+  async *#requests(data: string): AsyncGenerator<{ data: string }> {
+    const { clock, chance } = this.process;
+    for (let i = chance.whole(1, 5); i > 0; i--) {
+      yield { data };
+      if (chance.is(0.3)) await new Promise<void>((resolve) => clock.timer(chance.between(0, 300), resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.transport.close();
+    await this.#registry?.close();
+  }
+}
+
+async function* iterable<T>(messages: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
+  yield* messages;
+}

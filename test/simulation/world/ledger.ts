@@ -1,0 +1,66 @@
+import type { Code } from "@connectrpc/connect";
+import type { AttemptEnd } from "../../../src/connection/mark.ts";
+
+/** How a call is made. */
+export type CallKind = "read" | "write" | "list" | "chat";
+
+/** A call, from its beginning until after its end. */
+export interface CallRecord {
+  readonly id: string;
+  readonly client: string;
+  readonly kind: CallKind;
+  readonly startedMs: number;
+  readonly timeoutMs: number | undefined;
+  /** Its caller gave it up on purpose. */
+  givenUp: boolean;
+  /** Servers that began to process it, in their order. */
+  readonly processed: string[];
+  /** How often its caller heard of an end. */
+  ends: number;
+  endedMs: number | undefined;
+  /** Undefined: it succeeded. */
+  code: Code | undefined;
+  error: unknown;
+  /** What its caller was told about whether it was processed. */
+  mark: AttemptEnd | undefined;
+}
+
+/** What became of all calls. */
+export class Ledger {
+  readonly #open = new Map<string, CallRecord>();
+  /** Calls that have ended and may still be processed by someone. */
+  readonly #ended: CallRecord[] = [];
+  readonly #byId = new Map<string, CallRecord>();
+  calls = 0;
+  succeeded = 0;
+  failed = 0;
+
+  get open(): Iterable<CallRecord> {
+    return this.#open.values();
+  }
+
+  get openSize(): number {
+    return this.#open.size;
+  }
+
+  began(call: CallRecord): void {
+    this.calls++;
+    this.#open.set(call.id, call);
+    this.#byId.set(call.id, call);
+  }
+
+  find(id: string): CallRecord | undefined {
+    return this.#byId.get(id);
+  }
+
+  ended(call: CallRecord, nowMs: number): void {
+    call.ends++;
+    call.endedMs = nowMs;
+    if (call.code === undefined) this.succeeded++;
+    else this.failed++;
+    this.#open.delete(call.id);
+    this.#ended.push(call);
+    // Bounded: what ended so long ago is processed by nobody any more.
+    if (this.#ended.length > 20_000) { for (const { id } of this.#ended.splice(0, 10_000)) this.#byId.delete(id); }
+  }
+}

@@ -1,0 +1,166 @@
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { createConnectDriver } from "../../../src/etcd/driver/connect/connect-driver.ts";
+import { etcdLinkOptions } from "../../../src/etcd/driver/connect/link-options.ts";
+import { createRegistryOver } from "../../../src/etcd/registry.ts";
+import type { Registration, Registry } from "../../../src/registry/registry.ts";
+import { createServerOver, type GrpcServer } from "../../../src/server/grpc-server.ts";
+import { sleep } from "../../../src/time/backoff.ts";
+import type { ServerPlan } from "../plan/plan.ts";
+import { simulatedConnector } from "./connector.ts";
+import type { Process } from "./process.ts";
+import { Simulated } from "./service.ts";
+import { ETCD, SERVICE, type World } from "./world.ts";
+
+/** A server at an address: one process after another. */
+export class SimulatedServer {
+  readonly plan: ServerPlan;
+  readonly address: string;
+  readonly #world: World;
+  process: Process | undefined;
+  grpc: GrpcServer | undefined;
+  #registry: Registry | undefined;
+  registration: Registration | undefined;
+  /** The share of calls that it answers with an error, and that it takes so many times longer for. */
+  failing = 0;
+  slowness = 1;
+  #starts = 0;
+
+  constructor(world: World, plan: ServerPlan) {
+    this.#world = world;
+    this.plan = plan;
+    this.address = plan.address;
+  }
+
+  get running(): boolean {
+    return this.process !== undefined && !this.process.dead;
+  }
+
+  start(): void {
+    if (this.running) return;
+    const world = this.#world, { plan, address } = this;
+    const process = world.process(address, `${address}#${this.#starts++}`);
+    const random = process.chance.of("server").next;
+    const { clock, scheduleFlush, nextTurn } = process;
+    const { maxConcurrentStreams, maxConnectionAgeMs, maxConnectionIdleMs } = plan;
+    const grpc = createServerOver({
+      routes: (router) => {
+        router.service(Simulated, {
+          read: (request, context) => this.#answer(process, request.data, context),
+          write: (request, context) => this.#answer(process, request.data, context),
+          list: (request, context) => this.#list(process, request.data, context),
+          chat: (requests, context) => this.#chat(process, requests, context),
+        });
+      },
+      clock,
+      maxConnectionAgeMs,
+      maxConnectionIdleMs,
+      ...(maxConnectionAgeMs === undefined ? {} : { maxConnectionAgeGraceMs: 10_000 }),
+      limits: { maxConcurrentStreams },
+    }, {
+      listen: () => Promise.reject(new Error("not here")),
+      scheduleFlush,
+      scheduleStreamFlush: scheduleFlush,
+      nextTurn,
+      http1: undefined,
+      random,
+    });
+    this.process = process;
+    this.grpc = grpc;
+    world.network.listen(address, {
+      process,
+      accept: (stream, from) => grpc.serveConnection(stream, { address: from }),
+    });
+    world.trace.note(address, "listens");
+    if (world.etcd !== undefined) this.#register(process);
+  }
+
+  #register(process: Process): void {
+    const world = this.#world, { address } = this;
+    const connector = simulatedConnector(process, address, world.network, etcdLinkOptions({}));
+    this.#registry = createRegistryOver(() => createConnectDriver(connector), {
+      endpoints: [`http://${ETCD}`],
+      clock: process.clock,
+      random: process.chance.of("registry").next,
+      onEvent: (event) => world.trace.note(address, event.type),
+    });
+    this.registration = this.#registry.register({ service: SERVICE, address, ttlSeconds: this.plan.ttlSeconds });
+    this.registration.ready.catch(() => {});
+  }
+
+  /** Ends as programs do that are asked to. */
+  async drain(): Promise<void> {
+    const { process, grpc, registration, address } = this, world = this.#world;
+    if (process === undefined || process.dead || grpc === undefined) return;
+    world.trace.note(address, "drains");
+    await registration?.close();
+    await sleep(process.clock, 500, undefined);
+    world.network.close(address, process);
+    await Promise.race([grpc.close(), sleep(process.clock, 10_000, undefined)]);
+    grpc.closeAllConnections();
+    await this.#registry?.close();
+    await sleep(process.clock, 10, undefined);
+    if (!process.dead) this.#end("exits");
+  }
+
+  /** Ends at once; its machine goes on. */
+  kill(): void {
+    if (this.running) this.#end("is killed");
+  }
+
+  /** The machine is gone. */
+  vanish(): void {
+    this.#world.network.down(this.address);
+    if (this.running) this.#end("vanishes");
+  }
+
+  #end(how: string): void {
+    this.#world.network.close(this.address, this.process!);
+    this.process!.die();
+    this.#world.trace.note(this.address, how);
+  }
+
+  async #work(process: Process, id: string, { signal }: HandlerContext): Promise<void> {
+    const world = this.#world, { chance } = process;
+    world.processing(id, this.address);
+    const workMs = chance.between(0, 2 * this.plan.workMs) * this.slowness;
+    await sleep(process.clock, workMs, signal);
+    signal.throwIfAborted();
+    if (this.failing > 0 && chance.is(this.failing)) {
+      throw new ConnectError("the server is sick", chance.one([Code.Unavailable, Code.Internal, Code.DataLoss]));
+    }
+  }
+
+  async #answer(process: Process, data: string, context: HandlerContext): Promise<{ value: string }> {
+    const id = idOf(data);
+    await this.#work(process, id, context);
+    return { value: id + "!".repeat(data.length & 0xff) };
+  }
+
+  async *#list(process: Process, data: string, context: HandlerContext): AsyncGenerator<{ value: string }> {
+    const id = idOf(data), messages = process.chance.whole(0, 20);
+    await this.#work(process, id, context);
+    for (let i = 0; i < messages; i++) {
+      if (process.chance.is(0.3)) await sleep(process.clock, process.chance.between(0, 100), context.signal);
+      yield { value: id + "#".repeat(process.chance.is(0.02) ? 50_000 : 10) };
+    }
+  }
+
+  async *#chat(
+    process: Process,
+    requests: AsyncIterable<{ data: string }>,
+    context: HandlerContext,
+  ): AsyncGenerator<{ value: string }> {
+    let first = true;
+    for await (const { data } of requests) {
+      if (first) await this.#work(process, idOf(data), context);
+      first = false;
+      yield { value: data };
+    }
+  }
+}
+
+/** A request holds its call's id, and some ballast. */
+function idOf(data: string): string {
+  const end = data.indexOf(" ");
+  return end < 0 ? data : data.slice(0, end);
+}

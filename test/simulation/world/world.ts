@@ -1,0 +1,131 @@
+import { processLoans } from "../../../src/http2/lender.ts";
+import { turnIsOver } from "../../../src/grpc/reading-turn.ts";
+import { Chance } from "../chance/chance.ts";
+import { VirtualClock } from "../clock/virtual-clock.ts";
+import { faultOf } from "../faults/faults.ts";
+import { INVARIANTS } from "../invariants/invariants.ts";
+import type { Watch } from "../invariants/invariant.ts";
+import { Network } from "../network/network.ts";
+import type { Plan } from "../plan/plan.ts";
+import { Trace } from "../trace/trace.ts";
+import { SimulatedClient } from "./client.ts";
+import { SimulatedEtcd } from "./etcd.ts";
+import { type CallRecord, Ledger } from "./ledger.ts";
+import { Process } from "./process.ts";
+import { SimulatedServer } from "./server.ts";
+
+export const ETCD = "etcd:2379";
+export const SERVICE = "simulated";
+
+/** An invariant that did not hold. */
+export interface Broken {
+  readonly invariant: string;
+  readonly what: string;
+  readonly atMs: number;
+}
+
+/** All that there is in a simulation. */
+export class World {
+  readonly plan: Plan;
+  readonly time: VirtualClock = new VirtualClock();
+  readonly chance: Chance;
+  readonly trace: Trace;
+  readonly network: Network;
+  readonly ledger: Ledger = new Ledger();
+  readonly etcd: SimulatedEtcd | undefined;
+  readonly servers: readonly SimulatedServer[];
+  readonly clients: readonly SimulatedClient[];
+  /** The first invariant that did not hold. */
+  failure: Broken | undefined;
+  readonly #processes: Process[] = [];
+  readonly #watches: readonly Watch[];
+
+  constructor(plan: Plan, traced: boolean) {
+    this.plan = plan;
+    this.chance = new Chance(plan.seed);
+    this.trace = new Trace(() => this.time.now(), traced);
+    this.network = new Network(this.time, this.chance.of("network"), this.trace);
+    Object.assign(this.network.usual, { latencyMs: plan.latencyMs, jitterMs: plan.jitterMs });
+    processLoans.bytes = 0;
+    // A run begins with a turn of its own.
+    turnIsOver(Infinity);
+    if (plan.etcd) this.etcd = new SimulatedEtcd(this);
+    this.servers = plan.servers.map((server) => new SimulatedServer(this, server));
+    this.clients = plan.clients.map((client) => new SimulatedClient(this, client));
+    this.#watches = INVARIANTS.map((invariant) => invariant.watch(this));
+  }
+
+  /** Processes that have not ended. */
+  get processes(): readonly Process[] {
+    return this.#processes.filter(({ dead }) => !dead);
+  }
+
+  process(role: string, name: string): Process {
+    const process = new Process(name, this.time, this.chance.of(name).of(role));
+    this.#processes.push(process);
+    return process;
+  }
+
+  server(address: string): SimulatedServer {
+    return this.servers.find((server) => server.address === address)!;
+  }
+
+  client(name: string): SimulatedClient {
+    return this.clients.find(({ plan }) => plan.name === name)!;
+  }
+
+  /** Starts everything, and the faults at their times. */
+  start(): void {
+    this.etcd?.start();
+    for (const server of this.servers) server.start();
+    for (const client of this.clients) client.start();
+    for (const fault of this.plan.faults) {
+      this.time.timer(fault.atMs, () => {
+        this.trace.note(fault.who, `${fault.kind} until ${fault.untilMs}`);
+        const end = faultOf(fault.kind).begin(this, fault);
+        if (end === undefined) return;
+        this.time.timer(fault.untilMs - fault.atMs, () => {
+          this.trace.note(fault.who, `${fault.kind} is over`);
+          end();
+        });
+      });
+    }
+  }
+
+  /** A server begins to process a call. */
+  processing(id: string, server: string): void {
+    const call = this.ledger.find(id);
+    if (call === undefined) return this.broken("processing", `${server} processes ${id}, which ended long ago`);
+    call.processed.push(server);
+    for (const watch of this.#watches) watch.processing?.(call);
+  }
+
+  /** A call has ended. */
+  ended(call: CallRecord): void {
+    this.ledger.ended(call, this.time.now());
+    this.trace.note(call.id, `${call.kind} ${call.code ?? "ok"} ${call.processed.join(" ")}`);
+    for (const watch of this.#watches) watch.ended?.(call);
+  }
+
+  /** All faults are over, and nobody makes calls. */
+  async quiet(): Promise<void> {
+    for (const watch of this.#watches) await watch.quiet?.();
+  }
+
+  /** Nobody has made calls for a while. */
+  still(): void {
+    for (const watch of this.#watches) watch.still?.();
+  }
+
+  /** All clients are closed. */
+  closed(): void {
+    for (const watch of this.#watches) watch.closed?.();
+  }
+
+  /** An invariant does not hold: the run ends here. */
+  broken(invariant: string, what: string): void {
+    if (this.failure !== undefined) return;
+    this.failure = { invariant, what, atMs: this.time.now() };
+    this.trace.note("broken", `${invariant}: ${what}`);
+  }
+}
