@@ -132,6 +132,10 @@ export class RelayedCall extends Call<DescMethod, undefined> implements Deadline
     if (this.upstream !== undefined) this.leave();
   }
 
+  protected override get abandoned(): boolean {
+    return this.gone;
+  }
+
   private leave(): void {
     this.upstream?.cancel();
     const error = left();

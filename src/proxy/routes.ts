@@ -1,7 +1,7 @@
 import type { CallEnvironment } from "../call/environment.ts";
 import { checkOptions, type Checks, kind, quoted, required, wholeNumber } from "../option.ts";
 import { shownText } from "../shown-text.ts";
-import { environmentOf } from "../transport/environment.ts";
+import { environments } from "../transport/environment.ts";
 import { type BalancedTransport, createBalancedTransport } from "../transport/transport.ts";
 import type { BalancedTransportOptions } from "../transport/options.ts";
 import type { ProxyRoute } from "./options.ts";
@@ -64,7 +64,7 @@ export class Routes {
     checkOptions("a route of createProxy()", route, ROUTE, `${name}.`);
     const { authority, path = "/", port, to } = route;
     const transport = this.#transport(to);
-    const environment = environmentOf(transport);
+    const environment = environments.get(transport);
     if (environment === undefined) {
       throw new TypeError(
         `option ${name}.to is ${

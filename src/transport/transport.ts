@@ -11,7 +11,7 @@ import { newClientCounter } from "../snapshot.ts";
 import { TIMERS_BELONG_TO_REQUESTS } from "../time/clock.ts";
 import { balancerOptions, callEnvironment, callsOf, checkGrace } from "./calls.ts";
 import { connect, type ConnectOptions } from "./connect.ts";
-import { keepEnvironment } from "./environment.ts";
+import { environments } from "./environment.ts";
 import { type BalancedTransportOptions, TRANSPORT } from "./options.ts";
 import { snapshotOf, type TransportSnapshot } from "./snapshot.ts";
 import { TransportWatches } from "./watches.ts";
@@ -112,7 +112,7 @@ function transportOver(
       return this.close();
     },
   };
-  if (!options.interceptors?.length) keepEnvironment(transport, env);
+  if (!options.interceptors?.length) environments.set(transport, env);
   return transport;
 }
 

@@ -56,7 +56,7 @@ describe("a proxy", () => {
     assert.deepEqual((await answers).messages, ["hello!", "bye!"]);
     const { calls, inFlight, routes } = proxy.snapshot();
     assert.deepEqual([calls, inFlight], [{ started: 5, succeeded: 5, failed: 0 }, 0]);
-    assert.deepEqual(routes[0]!.transport.calls, { started: 5, succeeded: 5, failed: 0 });
+    assert.deepEqual(routes[0]!.transport.calls, { started: 5, succeeded: 5, failed: 0, abandoned: 0 });
   });
 
   it("passes metadata, trailers and errors with their details on as they are", async (t) => {

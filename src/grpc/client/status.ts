@@ -22,7 +22,7 @@ export interface SectionInfo {
   /** `grpc-encoding`, unless it is identity. */
   readonly encoding: string | undefined;
   /** What a relay sends for it, once one has read it. */
-  relayed: unknown;
+  relayed?: unknown;
 }
 
 /**
@@ -45,7 +45,6 @@ function readSection(block: HeaderBlock): SectionInfo {
     status: details !== undefined ? "other" : status === undefined ? "none" : status === "0" ? "ok" : "other",
     response: block.status === 200 && CONTENT_TYPE.test(block.get("content-type") ?? ""),
     encoding: encoding === undefined || encoding.toLowerCase() === "identity" ? undefined : encoding,
-    relayed: undefined,
   };
 }
 
