@@ -55,6 +55,6 @@ export const SERVER_CASES: readonly ServerCase[] = [
 ];
 
 /** How many units one call of a case has. */
-export function unitsPerCall({ unit }: ServerCase): number {
+export function unitsPerCall({ unit }: Pick<ServerCase, "unit">): number {
   return unit === "message" ? STREAM_MESSAGES : 1;
 }

@@ -15,3 +15,9 @@ export function cpuUs(pid: number): number {
 export function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]) * 1_024;
 }
+
+/** A process and its children, such as a master and its workers. */
+export function processesOf(pid: number): readonly number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter((text) => text !== "");
+  return [pid, ...children.map(Number)];
+}

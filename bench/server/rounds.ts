@@ -110,7 +110,7 @@ async function measure(
     serverCpuUs: (cpuUs(server.pid) - before) / (calls * units),
     clientCpuUs: cpuUsPerCall / units,
     residentMiB: residentBytes(server.pid) / 2 ** 20,
-    p99Ms: measured && source.p99 !== undefined ? await source.p99(which, ms) : p99Ms,
+    p99Ms: measured && source.latencies !== undefined ? (await source.latencies(which, ms)).p99Ms : p99Ms,
   };
 }
 

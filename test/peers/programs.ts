@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { type Child, start } from "../support/process.ts";
 import { ensure, find, type Program, skipped } from "../support/system.ts";
@@ -19,17 +19,18 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/**
- * Starts a program with a folder of its own. `configure` writes what it needs there and gives its arguments; settles when
- * it listens on the first port.
- */
-export async function startProgram(
-  program: Program,
-  portCount: number,
-  configure: (folder: string, ports: readonly number[]) => Promise<readonly string[]>,
-): Promise<Running> {
+/** Writes what a program needs into its folder, and gives its arguments. */
+export type Configure = (folder: string, ports: readonly number[]) => Promise<readonly string[]>;
+
+/** Starts a program of the distribution, which is installed if it has to be and can; see {@link startAt}. */
+export async function startProgram(program: Program, portCount: number, configure: Configure): Promise<Running> {
   ensure("peers");
-  const path = find(program)!;
+  return await startAt(find(program)!, portCount, configure);
+}
+
+/** Starts a program with a folder of its own; settles when it listens on the first of its ports. */
+export async function startAt(path: string, portCount: number, configure: Configure): Promise<Running> {
+  const program = basename(path);
   for (let tries = 1;; tries++) {
     const folder = await mkdtemp(join(tmpdir(), `connect-lb-${program}-`));
     const ports = await freePorts(portCount);

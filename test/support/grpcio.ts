@@ -1,48 +1,14 @@
 // Python with the package grpcio, in a folder of its own that git ignores.
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { root } from "./process.ts";
+import { pythonWith, withoutPackage } from "./python.ts";
 
 const VERSION = "1.82.3";
 
-/** Whether there is a Python that can have a folder of its own for packages. */
-function hasPython(): boolean {
-  try {
-    execFileSync("python3", ["-c", "import ensurepip, venv"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Why the tests go without grpcio, if they have to: there is no Python, or PyPI can't be reached. */
 export function withoutGrpcio(): string | false {
-  if (!hasPython()) return "there is no Python 3 with venv";
-  try {
-    pythonWithGrpcio();
-    return false;
-  } catch {
-    return `grpcio ${VERSION} can't be installed from PyPI`;
-  }
+  return withoutPackage("grpcio", VERSION);
 }
 
 /** The path of a Python that has grpcio; installs it from PyPI, in seconds, if it isn't there yet. */
 export function pythonWithGrpcio(): string {
-  const folders = join(root, ".tmp/python"), folder = join(folders, `grpcio-${VERSION}`);
-  const python = join(folder, "bin/python");
-  if (existsSync(python)) return python;
-  mkdirSync(folders, { recursive: true });
-  const work = mkdtempSync(join(folders, "work-"));
-  const run = (command: string, ...args: string[]) =>
-    execFileSync(command, args, { stdio: ["ignore", "ignore", "inherit"] });
-  try {
-    run("python3", "-m", "venv", work);
-    run(join(work, "bin/python"), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", `grpcio==${VERSION}`);
-    // Of two that installed it at once, the first one stays. A virtual environment's own programs may be moved.
-    if (!existsSync(folder)) renameSync(work, folder);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  return python;
+  return pythonWith("grpcio", VERSION);
 }
