@@ -1,5 +1,5 @@
-// Runs scenarios, named as arguments, on the runtime that runs this: `client.ts [--quick] kill freeze …`.
-// Each ends with a line "outcome {…}".
+// Runs scenarios, named as arguments, on the runtime that runs this: `client.ts [--quick] [--through-proxy] kill
+// freeze …`. Each ends with a line "outcome {…}".
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,9 +7,13 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { Environment, type Stage } from "./environment.ts";
 import { limitOf, type Outcome, type Scenario } from "./scenario.ts";
-import { scenarios } from "./scenarios.ts";
+import { proxyScenarios, scenarios } from "./scenarios.ts";
+import { ThroughProxy } from "./through-proxy.ts";
 
-const { values, positionals } = parseArgs({ options: { quick: { type: "boolean" } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { quick: { type: "boolean" }, "through-proxy": { type: "boolean" } },
+  allowPositionals: true,
+});
 // Started with its standard input open: its end means that whoever wanted the outcome is gone.
 process.stdin.on("end", () => process.exit(1)).resume();
 
@@ -19,13 +23,16 @@ const MOST_REPLAYS = 2;
 const quick = values.quick === true;
 const folder = mkdtempSync(join(tmpdir(), "connect-lb-chaos-"));
 const [servers, sickServers] = quick ? [new Map(), new Map()] : [];
-const stage: Stage = { quick, folder, servers, sickServers };
+const through = values["through-proxy"] ? new ThroughProxy() : undefined;
+const stage: Stage = { quick, folder, servers, sickServers, through };
 for (const name of positionals) {
-  const scenario = scenarios.find((one) => one.name === name);
-  if (scenario === undefined) throw new Error(`no scenario "${name}": expected ${scenarios.map((s) => s.name)}`);
+  const all = through === undefined ? scenarios : proxyScenarios;
+  const scenario = all.find((one) => one.name === name);
+  if (scenario === undefined) throw new Error(`no scenario "${name}": expected ${all.map((s) => s.name)}`);
   console.log(`outcome ${JSON.stringify(await run(scenario))}`);
 }
 for (const server of [...servers?.values() ?? [], ...sickServers?.values() ?? []]) await server.kill();
+await through?.close();
 rmSync(folder, { recursive: true, force: true });
 process.exit(0);
 

@@ -9,14 +9,17 @@ import {
 } from "../../src/index.ts";
 import { grpcConnector, type GrpcConnectorOptions } from "../../src/node.ts";
 import type { Runtime } from "../support/process.ts";
+import { type Caller, caller } from "./calls.ts";
 import { Ends } from "./ends.ts";
 import { Ledger } from "./ledger.ts";
 import { Observed } from "./observed.ts";
 import { Figures } from "./scenario.ts";
 import { ServerProcess } from "./server-process.ts";
+import type { ThroughProxy } from "./through-proxy.ts";
 
 const SERVER = "test/chaos/server.ts";
 const PEER = "test/chaos/peer.ts";
+const PROXY = "test/chaos/proxy.ts";
 const SICK_SERVER = "test/chaos/sick-server.ts";
 export const RUNTIMES: readonly Runtime[] = ["node", "bun", "deno"];
 
@@ -40,6 +43,8 @@ export interface Stage {
   readonly servers: Map<Runtime, ServerProcess> | undefined;
   /** The same for servers that fall ill when they are asked to, by runtime and arguments. */
   readonly sickServers: Map<string, ServerProcess> | undefined;
+  /** Clients whose calls go through a proxy in front of what is tried. Undefined: this library's client calls directly. */
+  readonly through: ThroughProxy | undefined;
 }
 
 /** What a scenario works with; all of it is ended after the scenario, in the reverse order. */
@@ -96,6 +101,26 @@ export class Environment {
     return addresses.flat();
   }
 
+  /** Starts a proxy in front of servers, in a process of its own on a runtime. */
+  proxy(runtime: Runtime, to: readonly string[]): Promise<ServerProcess> {
+    return this.#start(runtime, PROXY, ["--to", to.join()]);
+  }
+
+  /** What makes calls over a transport: this library's client, or others through a proxy in front of it. */
+  async caller(transport: BalancedTransport): Promise<Caller> {
+    const { through } = this.#stage;
+    if (through === undefined) return caller(transport);
+    const { call, close } = await through.inFrontOf(transport);
+    this.defer(close);
+    return call;
+  }
+
+  /** The clients whose calls go through proxies. @throws Error if this run has none */
+  get through(): ThroughProxy {
+    if (this.#stage.through === undefined) throw new Error("this scenario is about proxies: add --through-proxy");
+    return this.#stage.through;
+  }
+
   async #sickServer(runtime: Runtime, args: readonly string[]): Promise<ServerProcess> {
     const shared = this.#stage.sickServers, name = `${runtime} ${args.join(" ")}`;
     if (shared === undefined) return await this.#start(runtime, SICK_SERVER, args);
@@ -125,7 +150,8 @@ export class Environment {
     options: Partial<BalancedTransportOptions> = {},
     link: GrpcConnectorOptions = {},
   ): BalancedTransport {
-    const transport = createTransport(addresses, options, link);
+    const observers = this.#stage.through === undefined ? [] : [this.#stage.through.observer];
+    const transport = createTransport(addresses, { observers, ...options }, link);
     this.defer(() => transport.close());
     return transport;
   }

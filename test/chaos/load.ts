@@ -1,7 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Attempt } from "../../src/call/observer.ts";
-import { balance, type BalancedTransport, type BalanceSettings } from "../../src/index.ts";
-import { type Caller, caller, callId, type Kind, KINDS } from "./calls.ts";
+import { balance, type BalanceSettings } from "../../src/index.ts";
+import { type Caller, callId, type Kind, KINDS } from "./calls.ts";
 
 /** One call and what became of it. */
 export interface CallRecord {
@@ -37,8 +37,8 @@ export class Load {
   readonly #lanes: Promise<void>[] = [];
   #stopped = false;
 
-  constructor(transport: BalancedTransport, options: LoadOptions = {}) {
-    this.#call = caller(transport);
+  constructor(call: Caller, options: LoadOptions = {}) {
+    this.#call = call;
     this.#options = options;
     for (let i = 0; i < (options.concurrency ?? 64); i++) this.#lanes.push(this.#lane());
   }

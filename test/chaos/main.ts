@@ -9,14 +9,17 @@ import { writeRegistryReport } from "./registry/report.ts";
 import { countBroken, runRegistry } from "./registry/run.ts";
 import { runClient } from "./run-client.ts";
 import { type Outcome, showFigure } from "./scenario.ts";
-import { scenarios } from "./scenarios.ts";
+import { proxyScenarios, scenarios as clientScenarios } from "./scenarios.ts";
 
 const USAGE = `Plays failures to a client on each runtime and checks what callers notice of them.
 
   npm run test:chaos [-- options]
 
-  --only <name,…>      only these scenarios: ${scenarios.map(({ name }) => name).join(", ")}
+  --only <name,…>      only these scenarios: ${clientScenarios.map(({ name }) => name).join(", ")}
   --runtime <name,…>   only with the client on these: ${RUNTIMES.join(", ")}
+  --through-proxy      plays failures to the proxy on each runtime instead, and checks what clients in Go and Python
+                       notice, whose calls go through it; its scenarios:
+                       ${proxyScenarios.map(({ name }) => name).join(", ")}
   --quick              shorter forms of them, as in npm test
   --help               this text
 
@@ -26,6 +29,7 @@ const { values: options } = parseArgs({
   options: {
     only: { type: "string" },
     runtime: { type: "string" },
+    "through-proxy": { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -35,27 +39,32 @@ if (options.help) {
   process.exit(0);
 }
 
+const throughProxy = options["through-proxy"];
+const scenarios = throughProxy ? proxyScenarios : clientScenarios;
 const runtimes = chosen("runtime", RUNTIMES, (runtime) => runtime, options.runtime);
 const wanted = chosen("scenario", scenarios, ({ name }) => name, options.only);
 const results = wanted.map((scenario) => ({ scenario, outcomes: new Map<Runtime, Outcome>() }));
 const whole = options.only === undefined && options.runtime === undefined && !options.quick;
 let broken = 0;
 for (const runtime of runtimes) {
-  console.log(`\n── client on ${runtime}\n`);
+  console.log(`\n── ${throughProxy ? "proxy" : "client"} on ${runtime}\n`);
   // Its place in `wanted`.
   let at = 0;
-  for await (const outcome of runClient(runtime, wanted, { quick: options.quick })) {
+  for await (const outcome of runClient(runtime, wanted, { quick: options.quick, throughProxy })) {
     results[at++]!.outcomes.set(runtime, outcome);
     print(outcome);
     if (outcome.broken.length > 0) broken++;
   }
 }
-if (whole) writeReport(results, runtimes, runtimes.map((runtime) => `${runtime} ${version(runtime)}`));
+const versions = runtimes.map((runtime) => `${runtime} ${version(runtime)}`);
+if (whole) writeReport(throughProxy ? "proxy" : "client", results, runtimes, versions);
 // The registry's scenarios run with all runtimes at once; test/chaos/registry/main.ts runs single ones.
-const registry = options.only === undefined ? await runRegistry({ runtimes, quick: options.quick }) : [];
+const registry = options.only === undefined && !throughProxy
+  ? await runRegistry({ runtimes, quick: options.quick })
+  : [];
 const registryCount = countBroken(registry);
 if (whole) {
-  writeRegistryReport(registry, runtimes);
+  if (!throughProxy) writeRegistryReport(registry, runtimes);
   // Written pages are held to the same form as all others.
   execFileSync(executable("deno"), ["fmt", "--quiet", "docs/reliability.md"], { cwd: root, stdio: "inherit" });
   console.log("\nThe figures are in docs/reliability.md.");

@@ -3,8 +3,16 @@ import { root, type Runtime } from "../support/process.ts";
 import { type Outcome, type Scenario, showFigure } from "./scenario.ts";
 
 const PAGE = `${root}docs/reliability.md`;
-const BEGIN = "<!-- chaos:begin: what follows is written by `npm run test:chaos` -->";
-const END = "<!-- chaos:end -->";
+/** What failures are played to: the client, or the proxy. Each has its own part of the page. */
+export type Tried = "client" | "proxy";
+
+const MARKS: Readonly<Record<Tried, readonly [begin: string, end: string]>> = {
+  client: ["<!-- chaos:begin: what follows is written by `npm run test:chaos` -->", "<!-- chaos:end -->"],
+  proxy: [
+    "<!-- proxy-chaos:begin: what follows is written by `npm run test:chaos -- --through-proxy` -->",
+    "<!-- proxy-chaos:end -->",
+  ],
+};
 
 const NAMES: Readonly<Record<Runtime, string>> = { node: "Node", bun: "Bun", deno: "Deno" };
 
@@ -12,17 +20,28 @@ const NAMES: Readonly<Record<Runtime, string>> = { node: "Node", bun: "Bun", den
 export type Results = readonly { readonly scenario: Scenario; readonly outcomes: ReadonlyMap<Runtime, Outcome> }[];
 
 /** Writes the results into the page on reliability, between its markers. */
-export function writeReport(results: Results, runtimes: readonly Runtime[], versions: readonly string[]): void {
+export function writeReport(
+  tried: Tried,
+  results: Results,
+  runtimes: readonly Runtime[],
+  versions: readonly string[],
+): void {
+  const [beginMark, endMark] = MARKS[tried];
   const page = readFileSync(PAGE, "utf8");
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`${PAGE} has no lines "${BEGIN}" and "${END}"`);
-  const report = reportOf(results, runtimes, versions);
+  const [begin, end] = [page.indexOf(beginMark), page.indexOf(endMark)];
+  if (begin < 0 || end < begin) throw new Error(`${PAGE} has no lines "${beginMark}" and "${endMark}"`);
+  const report = reportOf(tried, results, runtimes, versions);
   // Cells of very different lengths are easier to read without the formatter's padding.
   const text = `<!-- deno-fmt-ignore-start -->\n\n${report}\n\n<!-- deno-fmt-ignore-end -->`;
-  writeFileSync(PAGE, `${page.slice(0, begin + BEGIN.length)}\n\n${text}\n\n${page.slice(end)}`);
+  writeFileSync(PAGE, `${page.slice(0, begin + beginMark.length)}\n\n${text}\n\n${page.slice(end)}`);
 }
 
-function reportOf(results: Results, runtimes: readonly Runtime[], versions: readonly string[]): string {
+function reportOf(
+  tried: Tried,
+  results: Results,
+  runtimes: readonly Runtime[],
+  versions: readonly string[],
+): string {
   const table = markdownTable(
     ["what happens", "what must hold", ...runtimes.map((runtime) => NAMES[runtime])],
     results.map(({ scenario, outcomes }) => [
@@ -35,7 +54,7 @@ function reportOf(results: Results, runtimes: readonly Runtime[], versions: read
     [...outcomes.values()].some((outcome) => outcome.details.length > 0)
   );
   return [
-    `The client on ${versions.join(", ")}.`,
+    `The ${tried} on ${versions.join(", ")}.`,
     table,
     ...details.map(({ scenario, outcomes }) =>
       `What callers see of ${scenario.title}:\n\n${detailTable(outcomes, runtimes)}`

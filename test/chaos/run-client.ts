@@ -8,14 +8,15 @@ const COMMAND: Readonly<Record<Runtime, readonly string[]>> = {
   deno: ["run", "-A", "--no-check", "--v8-flags=--expose-gc"],
 };
 
-/** Runs scenarios one after another with the client on a runtime; gives each outcome when it is there. */
+/** Runs scenarios one after another with the client, or the proxy, on a runtime; gives each outcome when it is there. */
 export async function* runClient(
   runtime: Runtime,
   scenarios: readonly Scenario[],
-  { quick = false }: { quick?: boolean } = {},
+  { quick = false, throughProxy = false }: { quick?: boolean; throughProxy?: boolean } = {},
 ): AsyncGenerator<Outcome> {
   const names = scenarios.map(({ name }) => name);
-  const args = [...COMMAND[runtime], "test/chaos/client.ts", ...(quick ? ["--quick"] : []), ...names];
+  const options = [...(quick ? ["--quick"] : []), ...(throughProxy ? ["--through-proxy"] : [])];
+  const args = [...COMMAND[runtime], "test/chaos/client.ts", ...options, ...names];
   const child = start(executable(runtime), args);
   try {
     for (const scenario of scenarios) yield await outcomeOf(child, scenario.name, limitOf(scenario, quick));

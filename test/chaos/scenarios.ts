@@ -9,6 +9,7 @@ import { hostile } from "./scenarios/hostile.ts";
 import { kill } from "./scenarios/kill.ts";
 import { garbage } from "./scenarios/garbage.ts";
 import { outliers } from "./scenarios/outliers.ts";
+import { proxyRestart, proxyRolling } from "./scenarios/proxy.ts";
 import { rolling } from "./scenarios/rolling.ts";
 import { restart } from "./scenarios/restart.ts";
 import { goaway, limit, refuse } from "./scenarios/strict.ts";
@@ -32,4 +33,24 @@ export const scenarios: readonly Scenario[] = [
   garbage,
   timeouts,
   hostile,
+];
+
+/**
+ * What is played with the proxy, in the order of its table: all that is about calls and their servers, and what happens
+ * to proxies. The other scenarios are about what a caller in the same process sees.
+ */
+export const proxyScenarios: readonly Scenario[] = [
+  kill,
+  rolling,
+  restart,
+  proxyRolling,
+  proxyRestart,
+  freeze,
+  blackHole,
+  goaway,
+  refuse,
+  limit,
+  ...outliers,
+  allSick,
+  badRequests,
 ];

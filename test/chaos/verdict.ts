@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ForeignError } from "../peers/clients/ordered.ts";
 import type { Ledger } from "./ledger.ts";
 import { type CallRecord, showFailure } from "./load.ts";
 import type { Figures } from "./scenario.ts";
@@ -46,6 +47,13 @@ export function unexplained(record: CallRecord, addresses: readonly string[]): s
   const complain = (why: string) => `${why}: ${showFailure(record)}`;
   if (!(error instanceof ConnectError)) return complain("no ConnectError");
   if (error.code !== Code.Unavailable) return complain(`code ${Code[error.code]}`);
+  if (error instanceof ForeignError) {
+    const [attempt, ...others] = record.attempts;
+    if (attempt === undefined || others.length > 0) return complain("not one attempt");
+    return attempt.end === "maybe-processed" && addresses.includes(attempt.endpoint.address)
+      ? undefined
+      : complain(`lost elsewhere than on ${addresses.join(" or ")}`);
+  }
   const cause = error.cause;
   if (!(cause instanceof AggregateError) || !/^attempts: 1\. /.test(cause.message)) return complain("no attempts");
   if (!addresses.some((address) => cause.message.includes(`${address} maybe-processed`))) {

@@ -22,6 +22,7 @@ const PROGRAMS = {
   server: "bench/go/server",
   load: "bench/go/load",
   calls: "test/peers/clients/go",
+  ordered: "test/peers/clients/go-ordered",
   channelz: "test/peers/clients/go-channelz",
   reporting: "test/peers/servers/go",
   loads: "test/peers/servers/go-loads",

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { eventually } from "../../support/eventually.ts";
+import { ForeignError } from "../../peers/clients/ordered.ts";
 import { RUNTIMES } from "../environment.ts";
 import { type CallRecord, Load, showFailure } from "../load.ts";
 import { Patients } from "../patients.ts";
@@ -16,7 +17,7 @@ export const allSick: Scenario = {
     const { figures, quick } = environment;
     const patients = new Patients(environment, await environment.sickServers(RUNTIMES.map((name) => [name, 1])));
     const { addresses, transport } = patients;
-    const load = new Load(transport, { kinds: ["unary"], concurrency: 32 });
+    const load = new Load(await environment.caller(transport), { kinds: ["unary"], concurrency: 32 });
     await patients.picked(addresses, 20);
     await patients.become("unavailable", addresses);
     await eventually("a panic", () => transport.snapshot().panic);
@@ -49,8 +50,8 @@ function picks(patients: Patients): number[] {
   return patients.addresses.map((address) => patients.at(address)!.picks);
 }
 
-/** It fails as the server said, and its cause is what the client knows. */
+/** It fails as the server said, and its cause is what the client knows; through a proxy comes what the server said. */
 function explained({ error }: CallRecord): boolean {
   return error instanceof ConnectError && error.code === Code.Unavailable && error.rawMessage === "out of order" &&
-    /panic: 0 of 3 connected endpoints pass health checks/.test(String(error.cause));
+    (error instanceof ForeignError || /panic: 0 of 3 connected endpoints pass health checks/.test(String(error.cause)));
 }

@@ -1,5 +1,3 @@
-import { createClient } from "@connectrpc/connect";
-import { Simple } from "../../../gen/simple_pb.ts";
 import { RUNTIMES } from "../environment.ts";
 import { Load, showFailure } from "../load.ts";
 import { Patients } from "../patients.ts";
@@ -14,17 +12,15 @@ export const badRequests: Scenario = {
     const { figures, quick } = environment;
     const patients = new Patients(environment, await environment.sickServers(RUNTIMES.map((name) => [name, 1])));
     const { addresses, transport } = patients;
-    const load = new Load(transport, { kinds: ["unary"], concurrency: 8 });
+    const load = new Load(await environment.caller(transport), { kinds: ["unary"], concurrency: 8 });
     await patients.picked(addresses, 20);
-    const client = createClient(Simple, transport);
+    const call = await environment.caller(transport);
     let bad = 0;
     for (let round = 0; round < (quick ? 50 : 500); round++) {
       const calls = Array.from(
         { length: 16 },
         (_, i) =>
-          client.route({ data: i % 2 === 0 ? "poison" : "late" }, i % 2 === 0 ? {} : { timeoutMs: 1 }).catch(() =>
-            bad++
-          ),
+          call("unary", i % 2 === 0 ? "poison" : "late", i % 2 === 0 ? {} : { timeoutMs: 1 }).catch(() => bad++),
       );
       await Promise.all(calls);
     }

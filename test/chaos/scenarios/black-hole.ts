@@ -27,7 +27,7 @@ export const blackHole: Scenario = {
     for (const proxy of proxies) environment.defer(() => proxy.close());
     const addresses = proxies.map(({ address }) => address);
     const observed = environment.observed(addresses, {}, { keepalive });
-    const load = new Load(observed.transport);
+    const load = new Load(await environment.caller(observed.transport));
     const victims = quick ? proxies.slice(0, 1) : proxies;
     let noticedMs = 0, rejoinedMs = 0, picks = 0;
     for (const proxy of victims) {

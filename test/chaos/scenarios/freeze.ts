@@ -19,7 +19,9 @@ export const freeze: Scenario = {
     const addresses = servers.map(({ address }) => address);
     const observed = environment.observed(addresses, {}, { keepalive });
     // Every fourth call has a deadline that comes before anyone can notice.
-    const load = new Load(observed.transport, { timeoutMs: (number) => number % 4 === 0 ? 300 : 20_000 });
+    const load = new Load(await environment.caller(observed.transport), {
+      timeoutMs: (number) => number % 4 === 0 ? 300 : 20_000,
+    });
     const victims = servers.filter((server) => !quick || server.runtime === runtime);
     let noticedMs = 0, rejoinedMs = 0, picks = 0;
     for (const server of victims) {

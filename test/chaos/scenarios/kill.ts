@@ -15,7 +15,7 @@ export const kill: Scenario = {
     const servers = await environment.servers(RUNTIMES);
     const addresses = servers.map(({ address }) => address);
     const observed = environment.observed(addresses);
-    const load = new Load(observed.transport);
+    const load = new Load(await environment.caller(observed.transport));
     // The quick run kills one: not the one on the client's own runtime, but so that each is killed by some client.
     const next = RUNTIMES[(RUNTIMES.indexOf(runtime) + 1) % 3];
     const victims = servers.filter((server) => !quick || server.runtime === next);

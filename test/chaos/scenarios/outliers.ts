@@ -40,7 +40,11 @@ function scenarioOf({ name, title, fleet, sick: count, mode, timeoutMs, flaps = 
       // Not the first ones alone, which are all on one runtime.
       const { addresses } = patients, step = Math.floor(addresses.length / count);
       const sick = Array.from({ length: count }, (_, i) => addresses[i * step]!);
-      const load = new Load(patients.transport, { kinds: ["unary"], concurrency: 32, timeoutMs: () => timeoutMs });
+      const load = new Load(await environment.caller(patients.transport), {
+        kinds: ["unary"],
+        concurrency: 32,
+        timeoutMs: () => timeoutMs,
+      });
       await patients.picked(addresses, 20);
       const sickMs = performance.now();
       await patients.become(mode, sick);

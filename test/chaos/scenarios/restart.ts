@@ -28,7 +28,7 @@ export const restart: Scenario = {
     environment.defer(() => registry.close());
     const observed = environment.observed([], { resolver: registry.resolver(SERVICE) });
     await observed.transport.connect();
-    const load = new Load(observed.transport);
+    const load = new Load(await environment.caller(observed.transport));
     let slowestMs = 0;
     for (const server of servers) {
       await observed.ready(addresses);

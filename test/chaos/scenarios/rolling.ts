@@ -16,7 +16,7 @@ export const rolling: Scenario = {
     const servers = await environment.servers(RUNTIMES);
     const addresses = servers.map(({ address }) => address);
     const observed = environment.observed(addresses);
-    const load = new Load(observed.transport);
+    const load = new Load(await environment.caller(observed.transport));
     let restarts = 0, slowestMs = 0;
     for (let round = 0; round < (quick ? 1 : 3); round++) {
       for (const server of servers) {

@@ -48,7 +48,8 @@ async function unnoticed(
   happened: (ledger: Ledger) => boolean,
 ): Promise<Ledger> {
   const { figures, quick } = environment;
-  const load = new Load(environment.transport(Object.values(await environment.peers(peer))));
+  const transport = environment.transport(Object.values(await environment.peers(peer)));
+  const load = new Load(await environment.caller(transport));
   await sleep(quick ? 500 : 4_000);
   await eventually(`what "${peer}" is for`, () => happened(environment.ledger()));
   const records = await load.stop();

@@ -4,50 +4,9 @@ import threading
 
 import grpc
 
+from simple import decode_response as decode, encode_request as encode
+
 TEN_MIB = 10 * 2**20
-
-
-def varint(value):
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def encode(data):
-    content = data.encode()
-    return b"\x0a" + varint(len(content)) + content if content else b""
-
-
-def decode(message):
-    """The field `value` (2) of a SimpleResponse."""
-    at = 0
-
-    def number():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = message[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    value = ""
-    while at < len(message):
-        tag = number()
-        if tag & 7 == 0:
-            number()
-            continue
-        length = number()
-        if tag >> 3 == 2:
-            value = message[at : at + length].decode()
-        at += length
-    return value
-
 
 address, *pems = sys.argv[1:]
 read = lambda path: open(path, "rb").read()
