@@ -17,10 +17,12 @@ import {
 export interface RawMethodOptions {
   /** As the schema's `idempotency_level`: whether a call that may have been processed can be repeated. */
   readonly idempotency?: MethodOptions_IdempotencyLevel;
+  /** What its bytes are, for the content type of its calls. Defaults to what the link's are. */
+  readonly format?: "proto" | "json";
 }
 
-/** The methods made by {@link rawMethod}. */
-const raw = new WeakSet<DescMethod>();
+/** The methods made by {@link rawMethod}, with their formats. */
+const raw = new WeakMap<DescMethod, RawMethodOptions["format"]>();
 
 /**
  * A method without a schema, known only by its path, for relays and tools: its messages are bytes, sent and received as
@@ -45,7 +47,7 @@ export function rawMethod(
 export function rawMethod(
   path: string,
   kind: DescMethod["methodKind"],
-  { idempotency }: RawMethodOptions = {},
+  { format, idempotency }: RawMethodOptions = {},
 ): DescMethod {
   const [, service, name] = /^\/([\x21-\x7e]+)\/([\x21-\x2e\x30-\x7e]+)$/.exec(path) ?? [];
   if (service === undefined || name === undefined) {
@@ -73,7 +75,7 @@ export function rawMethod(
     }],
   });
   const method = methodOf(file, service);
-  raw.add(method);
+  raw.set(method, format);
   return method;
 }
 
@@ -98,7 +100,7 @@ export function relayedMethod(path: string, { idempotency }: RawMethodOptions = 
     toString: () => `rpc ${typeName}.${name}`,
     ...idempotency !== undefined && { idempotency },
   }) as DescMethodStreaming;
-  raw.add(method);
+  raw.set(method, undefined);
   return method;
 }
 
@@ -115,4 +117,9 @@ function methodOf(file: FileDescriptorProto, service: string): DescMethod {
 /** Whether a method's messages are bytes. */
 export function isRawMethod(method: DescMethod): boolean {
   return raw.has(method);
+}
+
+/** What a method's bytes are, if it is one without a schema that says so. */
+export function rawFormat(method: DescMethod): RawMethodOptions["format"] {
+  return raw.get(method);
 }

@@ -286,6 +286,14 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
     "src/observe/recorder",
   ],
   "src/observe/page/browser": ["src/observe/page"],
+  "src/proxy/web": [
+    "src/error-text.ts",
+    "src/raw-method.ts",
+    "src/snapshot.ts",
+    "src/grpc",
+    "src/grpc/server",
+    "src/http2/server",
+  ],
   "src/proxy": [
     "src/time",
     "src/listener.ts",
@@ -305,6 +313,7 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
     "src/http2/wire",
     "src/socket",
     "src/server",
+    "src/proxy/web",
   ],
   "src/node/dns": ["src/time", "src/option.ts", "src/endpoint.ts", "src/resolver"],
   "src/node": [

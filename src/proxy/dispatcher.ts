@@ -5,7 +5,6 @@ import { statusFields } from "../grpc/server/status.ts";
 import type { ServerStream } from "../http2/server/stream.ts";
 import type { HeaderBlock } from "../http2/wire/header-block.ts";
 import { HeaderTemplate } from "../http2/wire/hpack-encoder.ts";
-import { shownText } from "../shown-text.ts";
 import { RelayedStream, type RelayHost } from "./client-stream.ts";
 import { type RequestSection, RequestSections } from "./request-section.ts";
 import type { Routes, ServedRoute } from "./routes.ts";
@@ -18,17 +17,17 @@ interface Read {
   section: RequestSection | undefined;
 }
 
-/** Makes the stream of a request that is not gRPC's, and has a route. */
-export type AcceptOther = (head: HeaderBlock, route: ServedRoute) => ServerStream;
+/** Makes the stream of a request that is not gRPC's. */
+export type AcceptOther = (head: HeaderBlock) => ServerStream;
 
 /** Decides what becomes of the requests that come in on one port. */
 export class ProxyDispatcher {
   readonly #port: number;
   readonly #routes: Routes;
   readonly #host: RelayHost;
-  readonly #other: AcceptOther | undefined;
+  readonly #other: AcceptOther;
 
-  constructor(port: number, routes: Routes, host: RelayHost, other: AcceptOther | undefined) {
+  constructor(port: number, routes: Routes, host: RelayHost, other: AcceptOther) {
     this.#port = port;
     this.#routes = routes;
     this.#host = host;
@@ -39,10 +38,7 @@ export class ProxyDispatcher {
   readonly accept = (head: HeaderBlock): ServerStream => {
     if (head.tooLarge) return textResponse(431, "the request's header fields are larger than this proxy accepts");
     const { grpc, route } = this.#read(head);
-    if (!grpc) {
-      if (route !== undefined && this.#other !== undefined) return this.#other(head, route);
-      return route === undefined ? textResponse(404, this.#unserved(head)) : textResponse(415, NOT_GRPC);
-    }
+    if (!grpc) return this.#other(head);
     if (head.method !== "POST") return textResponse(405, "gRPC calls are POST requests", ["allow", "POST"]);
     return route === undefined ? this.#unimplemented(head) : new RelayedStream(this.#host, head, route);
   };
@@ -56,18 +52,11 @@ export class ProxyDispatcher {
   }
 
   #unimplemented(head: HeaderBlock): ServerStream {
-    const error = new ConnectError(this.#unserved(head), Code.Unimplemented);
+    const error = new ConnectError(this.#routes.unserved(this.#port, head.authority, head.path), Code.Unimplemented);
     return new ImmediateResponse(GRPC_HEAD, statusFields(error, undefined, 8_192), undefined);
-  }
-
-  #unserved({ authority, path }: HeaderBlock): string {
-    return `proxy: no route for ${shownText(path)} of ${shownText(authority)}. It serves: ${
-      this.#routes.describe(this.#port)
-    }`;
   }
 }
 
-const NOT_GRPC = "This proxy takes gRPC over HTTP/2, with a content type of application/grpc.";
 const GRPC_HEAD = new HeaderTemplate([":status", "200", "content-type", "application/grpc"]);
 
 /** Returns what reads the header sections of calls. */

@@ -19,7 +19,7 @@ export class RelayedMethods {
   of(path: string): DescMethod {
     const known = this.#byPath.get(path);
     if (known !== undefined) return known;
-    const method = relayedMethod(path, this.#isIdempotent(path) ? IDEMPOTENT : {});
+    const method = relayedMethod(path, this.isIdempotent(path) ? IDEMPOTENT : {});
     // The one that is known the longest leaves: usual ones come back at once.
     if (this.#byPath.size >= MOST_METHODS) {
       for (const first of this.#byPath.keys()) return this.#replace(first, path, method);
@@ -34,7 +34,8 @@ export class RelayedMethods {
     return method;
   }
 
-  #isIdempotent(path: string): boolean {
+  /** Whether calls may be repeated that a server may have processed. */
+  isIdempotent(path: string): boolean {
     return this.#idempotent.has(path) || this.#idempotent.has(path.slice(0, path.lastIndexOf("/")));
   }
 }

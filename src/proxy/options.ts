@@ -1,3 +1,4 @@
+import { corsOption, type CorsOptions } from "../grpc/server/cors.ts";
 import { CONNECTION_TIMES, type ConnectionTimes } from "../http2/server/options.ts";
 import { anything, type Check, type Checks, clock as aClock, group, listOf, quoted, required } from "../option.ts";
 import {
@@ -28,6 +29,12 @@ export interface ProxyRoute {
   /** The port on which its calls come in. Defaults to any port that the proxy listens on. */
   readonly port?: number | undefined;
   /**
+   * Whether its servers speak `application/grpc+json`, so that JSON from clients of Connect and gRPC-Web can be passed on
+   * to them. Defaults to false: such calls are refused with 415 or Unimplemented, because a proxy has no schema to
+   * translate by.
+   */
+  readonly json?: boolean | undefined;
+  /**
    * Where its calls go: the options of a balanced transport, which the proxy makes and closes, or one that exists, which
    * stays open when the proxy closes. Its connector is `grpcConnector()`, whose options say how servers are reached, TLS
    * included. Neither may have interceptors: messages pass through a proxy unread.
@@ -47,6 +54,11 @@ export interface ProxyOptions<Tls> extends ConnectionTimes {
   readonly idempotent?: readonly string[] | undefined;
   /** The proxy's certificate and key, which turn TLS on for clients. Defaults to plaintext. */
   readonly tls?: Tls | undefined;
+  /**
+   * Which pages of other origins may call, over Connect and gRPC-Web. Defaults to none: browsers then refuse what they
+   * get.
+   */
+  readonly cors?: CorsOptions | undefined;
   /** What clients may do. All have defaults that suit gRPC. */
   readonly limits?: ServerLimits | undefined;
   /** Keepalive of the clients' connections. */
@@ -76,6 +88,7 @@ export const PROXY_OPTIONS: Checks<ProxyOptions<unknown>> = {
     (item) => typeof item === "string" && METHOD.test(item),
   ),
   tls: anything,
+  cors: corsOption,
   limits: group("an object such as { maxConcurrentStreams }", "limits", SERVER_LIMITS),
   keepalive: group("an object such as { intervalMs, timeoutMs }", "keepalive", SERVER_KEEPALIVE),
   channelz: anything,

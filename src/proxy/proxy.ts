@@ -9,6 +9,7 @@ import type { ListenAddress, ListenOptions } from "../socket/listener.ts";
 import { systemClock } from "../time/clock.ts";
 import { deadlinesOf } from "../time/deadline.ts";
 import type { TransportSnapshot } from "../transport/snapshot.ts";
+import { acceptWeb, proxyAnswer } from "./accept-web.ts";
 import type { RelayHost } from "./client-stream.ts";
 import { ProxyDispatcher, sectionReader } from "./dispatcher.ts";
 import { HeldBytes } from "./held-request.ts";
@@ -64,7 +65,8 @@ export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: Server
     held: new HeldBytes(),
     section: sectionReader(),
   };
-  const acceptOn = (port: number) => new ProxyDispatcher(port, routes, relay, undefined).accept;
+  const web = proxyAnswer(routes, relay, options.cors);
+  const acceptOn = (port: number) => new ProxyDispatcher(port, routes, relay, acceptWeb(web(() => port), relay)).accept;
   const host = new ServerHost<Tls>({
     connection: {
       accept: acceptOn(0),
@@ -96,7 +98,11 @@ export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: Server
     },
     async listen({ tls, ...where } = {}) {
       checkOptions("listen()", where, LISTEN);
-      return await host.listen(where, { tls, accept: acceptOn });
+      let port = where.port ?? 0;
+      const http1 = runtime.http1?.(web(() => port));
+      const address = await host.listen(where, { tls, accept: acceptOn, http1 });
+      port = address.port;
+      return address;
     },
     serveConnection(stream, client: Peer = {}) {
       host.serve(byteStreamOf(stream), client);

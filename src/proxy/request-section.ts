@@ -84,9 +84,9 @@ export class RequestSections {
       const name = fields[i]!, value = fields[i + 1]!;
       if (name === "grpc-timeout") timeout = value;
       else if (COMMON.has(name)) common.push(name, value);
-      else if (!DROPPED.has(name) && !name.startsWith("x-forwarded-")) extra.push(name, value);
+      else if (!isDropped(name)) extra.push(name, value);
     }
-    const own = forwarded(head, client);
+    const own = forwarded(head.authority, client);
     const timeoutMs = timeout === undefined ? undefined : parseTimeoutField(timeout);
     return {
       path,
@@ -109,8 +109,13 @@ export class RequestSections {
   }
 }
 
+/** Whether a field of a client's is dropped. */
+export function isDropped(name: string): boolean {
+  return DROPPED.has(name) || name.startsWith("x-forwarded-");
+}
+
 /** What the proxy says of where a call came from. */
-function forwarded({ authority }: HeaderBlock, { address }: Peer): string[] {
+export function forwarded(authority: string, { address }: Peer): string[] {
   const host = address === undefined || address.startsWith("unix:")
     ? undefined
     : address.slice(0, address.lastIndexOf(":"));

@@ -1,5 +1,5 @@
 import type { CallEnvironment } from "../call/environment.ts";
-import { checkOptions, type Checks, kind, quoted, required, wholeNumber } from "../option.ts";
+import { checkOptions, type Checks, flag, kind, quoted, required, wholeNumber } from "../option.ts";
 import { shownText } from "../shown-text.ts";
 import { environments } from "../transport/environment.ts";
 import { type BalancedTransport, createBalancedTransport } from "../transport/transport.ts";
@@ -17,6 +17,8 @@ export interface ServedRoute {
   readonly port: number | undefined;
   readonly transport: BalancedTransport;
   readonly environment: CallEnvironment;
+  /** Whether its servers speak `application/grpc+json`. */
+  readonly json: boolean;
 }
 
 /** The routes of a proxy, the most specific ones first. */
@@ -47,8 +49,12 @@ export class Routes {
     return undefined;
   }
 
-  /** What there is, for a client whose call has no route. */
-  describe(port: number): string {
+  /** What a client learns whose call has no route. */
+  unserved(port: number, authority: string, path: string): string {
+    return `proxy: no route for ${shownText(path)} of ${shownText(authority)}. It serves: ${this.#describe(port)}`;
+  }
+
+  #describe(port: number): string {
     const here = this.served.filter((route) => route.port === undefined || route.port === port);
     const shown = here.slice(0, MOST_SHOWN).map((route) => described({ ...route, port: undefined }));
     if (here.length > MOST_SHOWN) shown.push(`${here.length - MOST_SHOWN} more`);
@@ -62,7 +68,7 @@ export class Routes {
 
   #serve(route: ProxyRoute, name: string): ServedRoute {
     checkOptions("a route of createProxy()", route, ROUTE, `${name}.`);
-    const { authority, path = "/", port, to } = route;
+    const { authority, json = false, path = "/", port, to } = route;
     const transport = this.#transport(to);
     const environment = environments.get(transport);
     if (environment === undefined) {
@@ -72,7 +78,7 @@ export class Routes {
         }: expected the options of createBalancedTransport(), or what it returned, without interceptors`,
       );
     }
-    return { authority: authority?.toLowerCase(), path, port, transport, environment };
+    return { authority: authority?.toLowerCase(), path, port, transport, environment, json };
   }
 
   #transport(to: BalancedTransportOptions | BalancedTransport): BalancedTransport {
@@ -120,6 +126,7 @@ const ROUTE: Checks<ProxyRoute> = {
     (value) => typeof value === "string" && /^\/[\x21-\x7e]*$/.test(value),
   ),
   port: wholeNumber(1, 65_535),
+  json: flag,
   to: required(kind(
     "the options of createBalancedTransport(), such as { resolver, connector }, or what it returned",
     (value) => typeof value === "object" && value !== null,

@@ -48,6 +48,7 @@ export class ServerHost<Tls> {
   readonly #connections = new Set<ServerConnection>();
   readonly #sockets = new Map<Duplex, Http1Socket>();
   readonly #listeners = new Set<Listener>();
+  readonly #http1 = new Set<Http1Server>();
   readonly #buffered: BufferedBytes;
   readonly #sweeper: Sweeper;
   #closing = false;
@@ -88,6 +89,7 @@ export class ServerHost<Tls> {
       throw new Error("the server was closed while it began to listen");
     }
     this.#listeners.add(listener);
+    if (http1 !== undefined) this.#http1.add(http1);
     if (own.accept !== undefined) accepts = own.accept(listener.port);
     return { address: listener.address, port: listener.port };
   }
@@ -136,7 +138,7 @@ export class ServerHost<Tls> {
     this.#closing = true;
     for (const listener of this.#listeners) listener.close();
     this.#listeners.clear();
-    this.#options.http1?.close();
+    for (const http1 of this.#http1) http1.close();
     for (const connection of this.#connections) connection.drain();
     if (this.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve));
   }
@@ -144,7 +146,7 @@ export class ServerHost<Tls> {
   /** Ends all connections now. */
   destroy(): void {
     for (const connection of this.#connections) connection.close();
-    this.#options.http1?.destroy();
+    for (const http1 of this.#http1) http1.destroy();
   }
 
   #left(): void {

@@ -3,6 +3,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { HeaderTemplate } from "../../http2/wire/hpack-encoder.ts";
 import type { Deadlines } from "../../time/deadline.ts";
+import { rawFormat } from "../../raw-method.ts";
 import { createCodec } from "../codec.ts";
 import type { Codec } from "../codec.ts";
 import type { ResolvedGrpcOptions } from "./options.ts";
@@ -44,9 +45,11 @@ export const USER_AGENT = "connect-lb";
 export function createMethod<D extends DescMethod>(
   desc: D,
   target: Target,
-  options: ResolvedGrpcOptions,
+  common: ResolvedGrpcOptions,
   deadlines: Deadlines,
 ): Method<D> {
+  const format = rawFormat(desc);
+  const options = format === undefined ? common : { ...common, format: { ...common.format, name: format } };
   const path = `/${desc.parent.typeName}/${desc.name}`;
   const pseudo = [
     ":method",
