@@ -24,6 +24,7 @@ const gateway: Rule = {
 };
 const entry: Rule = { kind: "tried", by: "test/docs/layouts.test.ts" };
 const explained: Rule = { kind: "shown", as: "what examples/explain.ts prints, which test/docs compares" };
+const lookedAside: Rule = { kind: "shown", as: "what examples/look-aside.ts prints, which test/docs compares" };
 const commanded: Rule = { kind: "shown", as: "what examples/cli.ts prints, which test/docs compares" };
 
 const cluster: Rule = { kind: "check", why: "it needs a Kubernetes cluster: test/resolver/kubernetes runs its like" };
@@ -53,6 +54,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/layouts.md: `goMicro()`": entry,
   "docs/layouts.md: `dubboApplication()`": entry,
   "docs/layouts.md: `dubboInterface()`": entry,
+  "docs/look-aside.md: Run a balancer (1)": lookedAside,
+  "docs/look-aside.md: Balance by it (2)": lookedAside,
   "docs/observability.md: Why do calls fail? (2)": explained,
   "docs/observability.md: Why do calls fail? (3)": explained,
   "docs/observability.md: Which calls were slow, and where did their time go?": explained,
