@@ -29,6 +29,8 @@ const commanded: Rule = { kind: "shown", as: "what examples/cli.ts prints, which
 
 const cluster: Rule = { kind: "check", why: "it needs a Kubernetes cluster: test/resolver/kubernetes runs its like" };
 
+const consul: Rule = { kind: "check", why: "it needs a Consul agent: test/consul runs its like" };
+
 /** By page and heading, or by page for all of its blocks that have no rule of their own. */
 export const RULES: Readonly<Record<string, Rule>> = {
   "README.md: (top)": diagram,
@@ -64,6 +66,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     why: "it needs a collector, and OpenTelemetry's packages: test/observe/otel runs its like",
   },
   "docs/observability.md: By gRPC's tools: channelz (2)": { kind: "shown", as: "what grpcdebug prints" },
+  "docs/resolver.md: Consul": consul,
   "docs/resolver.md: Kubernetes (1)": cluster,
   "docs/resolver.md: Kubernetes (2)": { kind: "shown", as: "a Role of Kubernetes" },
   "docs/resolver.md: Kubernetes (3)": cluster,
@@ -87,6 +90,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/usage.md: Ending": { kind: "run", needsNode24: true },
   "docs/etcd.md: Over fetch: etcd's JSON gateway": gateway,
   "src/etcd-gateway.ts: (top)": gateway,
+  "src/consul.ts: (top)": consul,
   "src/kubernetes.ts: (top)": cluster,
   "docs/fastify-express.md": frameworks,
   "docs/nestjs-jest.md": frameworks,

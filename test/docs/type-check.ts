@@ -16,6 +16,7 @@ const ENTRIES = {
   "connect-lb/workers": "workers",
   "connect-lb/etcd3": "etcd3",
   "connect-lb/etcd-gateway": "etcd-gateway",
+  "connect-lb/consul": "consul",
   "connect-lb/kubernetes": "kubernetes",
   "connect-lb/node": "node",
   "connect-lb/server": "server",

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { EtcdClient } from "../../src/etcd/client/client.ts";
 import { KeyLooks, type LookOptions } from "../../src/etcd/registration/key-looks.ts";
 import { LeasedKey } from "../../src/etcd/registration/leased-key.ts";
-import type { Waiter } from "../../src/etcd/registration/waiters.ts";
+import type { Waiter } from "../../src/registry/waiters.ts";
 import { etcdNaming } from "../../src/registry/layout/etcd-naming.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 import { FakeEtcd } from "./fake-etcd.ts";

@@ -1,7 +1,7 @@
 import { sleep } from "../../time/backoff.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { Standing } from "./leased-key.ts";
-import type { Waiter } from "./waiters.ts";
+import type { Waiter } from "../../registry/waiters.ts";
 
 /** The operation on a key, and the callers waiting for it. */
 export interface KeyLookOptions {

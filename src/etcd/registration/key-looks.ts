@@ -2,7 +2,7 @@ import type { EndpointAttributes } from "../../registry/registry.ts";
 import type { Clock } from "../../time/clock.ts";
 import { KeyLook } from "./key-look.ts";
 import type { LeasedKey, Standing } from "./leased-key.ts";
-import type { Waiter } from "./waiters.ts";
+import type { Waiter } from "../../registry/waiters.ts";
 
 /** A registration checks once per TTL that its key still exists, but no more often than this, in milliseconds. */
 const VERIFY_MS = 5_000;

@@ -15,7 +15,7 @@ import { EtcdError } from "../driver/failure.ts";
 import { ConnectionLosses } from "./connection-losses.ts";
 import { KeyLooks, type Looked } from "./key-looks.ts";
 import { LeasedKey, type LeasedServer, type Standing } from "./leased-key.ts";
-import { Waiters } from "./waiters.ts";
+import { Waiters } from "../../registry/waiters.ts";
 
 /** The maximum duration of `close`, in milliseconds. */
 const CLOSE_MS = 2_000;

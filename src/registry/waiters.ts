@@ -1,4 +1,4 @@
-import { type Clock, MAX_DELAY_MS } from "../../time/clock.ts";
+import { type Clock, MAX_DELAY_MS } from "../time/clock.ts";
 
 /** A waiting caller. */
 export interface Waiter {

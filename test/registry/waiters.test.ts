@@ -1,7 +1,7 @@
 // Callers of a registration that wait, on a clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Waiters } from "../../src/etcd/registration/waiters.ts";
+import { Waiters } from "../../src/registry/waiters.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
 function setUp() {

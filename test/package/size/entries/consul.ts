@@ -1,0 +1,3 @@
+export { createConsulRegistry } from "../../../../src/consul.ts";
+export { createBalancedTransport } from "../../../../src/index.ts";
+export { grpcConnector } from "../../../../src/node.ts";
