@@ -104,6 +104,7 @@ export abstract class Balancer implements ReadListener {
           { ejectedForMs: health.untilMs - options.clock.now(), ejectedBy: health.rule };
         this.#emit("connection-health", { endpoint, health: "failing", ...ejected, cause: health });
       },
+      onUnenforced: ({ endpoint }, rule) => this.#emit("ejection-unenforced", { endpoint, rule }),
       onPanic: (panic) => this.#emit("panic-changed", { panic }),
     });
     this.outcomes = this.#health.outcomes;
@@ -114,8 +115,8 @@ export abstract class Balancer implements ReadListener {
       onState: (connection, from, cause) => {
         if (cause !== undefined) this.connectionFailed();
         if (from === "ready") this.#lostReadyMs = options.clock.now();
-        const to = connection.state, { endpoint } = connection;
-        this.#emit("connection-state", { endpoint, from, to, ...cause && { cause } });
+        const to = connection.state, { endpoint, goaway } = connection;
+        this.#emit("connection-state", { endpoint, from, to, ...cause && { cause }, ...goaway && { goaway } });
         this.#health.look(connection);
       },
       onRoom: (connection) => this.hasRoom(connection),

@@ -35,11 +35,24 @@ export type BalancerEvent =
     readonly cause?: Error;
   }
   /**
+   * An endpoint's calls fail so that it would be ejected, by this rule, and it is not, because as many are ejected as
+   * `maxEjectionPercent` allows.
+   */
+  | {
+    readonly type: "ejection-unenforced";
+    readonly target: string;
+    readonly endpoint: Endpoint;
+    readonly rule: "success_rate" | "failure_percentage" | "consecutive_failures";
+  }
+  /**
    * A panic began: health checks would leave less than `panicShare` of the connections, or calls to all endpoints fail,
    * so calls go to all that are connected. Or it is over.
    */
   | { readonly type: "panic-changed"; readonly target: string; readonly panic: boolean }
-  /** A connection's state changed. */
+  /**
+   * A connection's state changed. `goaway`: it ends because its server sent a GOAWAY with this error code, such as
+   * `NO_ERROR`.
+   */
   | {
     readonly type: "connection-state";
     readonly target: string;
@@ -47,4 +60,5 @@ export type BalancerEvent =
     readonly from: ConnectivityState;
     readonly to: ConnectivityState;
     readonly cause?: Error;
+    readonly goaway?: string;
   };

@@ -74,8 +74,6 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
   abstract wantedBy(policy: object): void;
   /** That policy does not want it any more: unless another one does, it becomes idle. */
   abstract unwantedBy(policy: object): void;
-  /** The link was lost, with the cause if there is one, or is draining. */
-  abstract linkEnded(cause: Error | undefined): void;
   /** Ends the backoff if it is failing. */
   protected abstract retry(): void;
   /** Cancels a pending opening or backoff. */

@@ -22,9 +22,10 @@ import type { SocketSnapshot } from "../snapshot.ts";
 export interface LinkEvents {
   /**
    * The server asked for no new calls (GOAWAY), or the link decided to send none; calls in flight continue. The next
-   * `connect()` opens a new connection beside them, and nothing more is reported about the draining one.
+   * `connect()` opens a new connection beside them, and nothing more is reported about the draining one. `goaway`: the
+   * name of the server's error code, such as `NO_ERROR`; undefined if it sent none.
    */
-  draining(): void;
+  draining(goaway?: string): void;
   /** The link was lost. No cause: it ended normally (idle timeout). */
   lost(cause?: Error): void;
   /**

@@ -14,7 +14,19 @@ export abstract class LinkedConnection {
     this.#link = link;
   }
 
+  /** The error code of the GOAWAY with which its server ends the link, while that is reported. */
+  goaway: string | undefined;
+
   abstract get state(): ConnectivityState;
+  /** The link was lost, with the cause if there is one, or is draining. */
+  abstract linkEnded(cause: Error | undefined): void;
+
+  /** The link takes no new calls: its server sent this GOAWAY, or none. */
+  linkDrains(goaway: string | undefined): void {
+    this.goaway = goaway;
+    this.linkEnded(undefined);
+    this.goaway = undefined;
+  }
 
   get link(): Link {
     return this.#link;

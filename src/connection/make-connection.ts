@@ -36,7 +36,7 @@ function connectionOver(
     // have been replaced.
     const owner = () => link !== undefined && connection?.link === link ? connection : undefined;
     return link = makeLink(host.connector, connection?.endpoint ?? endpoint, {
-      draining: () => owner()?.linkEnded(undefined),
+      draining: (goaway) => owner()?.linkDrains(goaway),
       lost: (cause) => owner()?.linkEnded(cause),
       room: () => {
         const of = owner();

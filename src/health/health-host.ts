@@ -3,7 +3,7 @@ import type { EndpointConnection } from "../connection/endpoint-connection.ts";
 import { guarded, printRejection, printThrown } from "../listener.ts";
 import type { Clock } from "../time/clock.ts";
 import { TimerGroup } from "../time/timer-group.ts";
-import { Ejected } from "./ejected.ts";
+import { Ejected, type OutlierRule } from "./ejected.ts";
 import type { HealthCheck, HealthWatch } from "./health.ts";
 
 /** Options of {@link HealthHost}. */
@@ -20,6 +20,8 @@ export interface HealthHostOptions {
   successes(): number;
   /** A connection is held back, or no longer: `health` is its health as calls see it. */
   onHealth(connection: EndpointConnection, health: Health): void;
+  /** A connection should be held back by a rule, and is not, as too many are. */
+  onUnenforced(connection: EndpointConnection, rule: OutlierRule): void;
   /** A panic began or ended. */
   onPanic(panic: boolean): void;
 }
@@ -70,6 +72,9 @@ export class HealthHost implements OutcomeListener {
         timer: (delayMs, callback) => timers.add(delayMs, callback),
         report: (connection, health) => this.#report(index, connection, health),
         allow: (connection, attempts) => this.#allow(index, connection, attempts),
+        unenforced: (connection, rule) => {
+          if (!this.#closed) options.onUnenforced(connection as EndpointConnection, rule);
+        },
         successes: (connection) => (connection as EndpointConnection | undefined)?.successes ?? options.successes(),
         panic: (on) => this.#declare(index, on),
       });

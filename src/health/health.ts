@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Connection, Health, Outcome } from "../connection/connection.ts";
+import type { OutlierRule } from "./ejected.ts";
 import type { Timer } from "../time/clock.ts";
 
 /**
@@ -41,6 +42,11 @@ export interface HealthEnvironment {
    * some of them that fail. Returns whether that has an effect: not where the transport's `panicShare` is 0.
    */
   panic(on: boolean): boolean;
+  /**
+   * Says that a connection should be held back because its calls fail, by this rule, and is not, as too many are. The
+   * transport reports it (the event `ejection-unenforced`).
+   */
+  unenforced(connection: Connection, rule: OutlierRule): void;
   /** How many attempts have ever succeeded on a connection, or on all connections of the transport. */
   successes(connection?: Connection): number;
 }

@@ -157,7 +157,7 @@ class OutlierWatch implements HealthWatch {
     if (length >= rule.failures) {
       const why = `its last ${length} calls failed, the last one with ${Code[code]}`;
       const ejected = tracked.run.othersSucceeded(all) &&
-        this.#eject(tracked, rule.baseEjectionMs, { rule: "consecutive_failures", why });
+        this.#eject(tracked, rule.baseEjectionMs, { rule: "consecutive_failures", why }, length % rule.failures !== 0);
       if (!ejected) this.#suspects.add(tracked);
     }
     this.#suspects.look();
@@ -172,8 +172,13 @@ class OutlierWatch implements HealthWatch {
     return this.#env.successes() + this.#otherSuccesses;
   }
 
-  #eject(tracked: TrackedEndpoint, baseMs: number, finding: Finding): boolean {
-    if (!tracked.ready || !this.#ejections.eject(tracked, this.#ready.size, baseMs, finding)) return false;
+  /** Returns whether it is ejected. `again`: the rule found it just before. */
+  #eject(tracked: TrackedEndpoint, baseMs: number, finding: Finding, again = false): boolean {
+    if (!tracked.ready) return false;
+    if (!this.#ejections.eject(tracked, this.#ready.size, baseMs, finding)) {
+      if (!again) this.#env.unenforced(tracked.connection, finding.rule);
+      return false;
+    }
     tracked.run.end();
     this.#suspects.delete(tracked);
     return true;

@@ -142,7 +142,7 @@ export class Sockets {
       if (this.#links.get(identity) === entry) this.#close(identity, entry);
     };
     const { settings } = this.#options;
-    const link = workerLink(endpoint, this.#options, settings, { lost: gone, draining: gone }, {
+    const link = workerLink(endpoint, this.#options, settings, { lost: gone, draining: () => gone() }, {
       closes: (closed) => void closings.push(closed.catch(() => {})),
       hold: (on) => {
         entry.held = on;

@@ -24,6 +24,8 @@ export class Fleet {
   readonly members: Member[] = [];
   readonly watch: HealthWatch;
   panic = false;
+  /** Which endpoints should have been ejected and were not, and by which rule. */
+  readonly unenforced: string[] = [];
   /** How often a panic, or its end, was declared. */
   declared = 0;
 
@@ -44,6 +46,7 @@ export class Fleet {
           ? Infinity
           : attempts + (member.allowed === Infinity ? 0 : member.allowed);
       },
+      unenforced: (connection, rule) => void this.unenforced.push(`${connection.endpoint.address} ${rule}`),
       successes: (connection) =>
         connection === undefined
           ? this.members.reduce((sum, { successes }) => sum + successes, 0)

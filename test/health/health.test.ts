@@ -435,6 +435,7 @@ describe("health checks", () => {
       clock: new ManualClock(),
       random: () => 0,
       successes: () => 0,
+      onUnenforced: () => {},
       onHealth() {},
       onPanic() {},
     };

@@ -258,6 +258,9 @@ describe("how many are ejected", () => {
       const fleet = new Fleet(10, { maxEjectionPercent });
       for (let i = 0; i < 9; i++) ejectByRun(fleet, i);
       assert.equal(fleet.ejected.length, most);
+      // It says which ones it left, each once.
+      const left = Array.from({ length: 9 - most }, (_, i) => `${i + most}:1 consecutive_failures`);
+      assert.deepEqual(fleet.unenforced, left);
     }
   });
 

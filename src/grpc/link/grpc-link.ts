@@ -175,11 +175,11 @@ export class GrpcLink implements Link {
           bytes.hold(false);
           resolve(connection);
         },
-        draining: () => {
+        draining: (goaway) => {
           this.#further?.ended(connection);
           if (this.#current !== connection || this.#goesOn()) return;
           this.#current = undefined;
-          if (!this.#closed) this.#events.draining();
+          if (!this.#closed) this.#events.draining(goaway);
         },
         lost: (cause) => {
           signal.removeEventListener("abort", abort);

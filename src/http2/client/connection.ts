@@ -4,7 +4,7 @@ import { Endpoint } from "../endpoint.ts";
 import type { EndpointOptions } from "../endpoint.ts";
 import { Keepalive } from "../keepalive.ts";
 import type { KeepaliveSettings } from "../keepalive.ts";
-import { errorCodeText, Http2Error } from "../wire/error.ts";
+import { errorCodeName, errorCodeText, Http2Error } from "../wire/error.ts";
 import * as ErrorCode from "../wire/error-code.ts";
 import { DEFAULT_WINDOW, MAX_STREAM_ID } from "../wire/frame.ts";
 import { FrameReader } from "../wire/frame-reader.ts";
@@ -32,7 +32,7 @@ const AFTER_ERROR_MS = 1_000;
 export interface ConnectionEvents {
   ready?(): void;
   /** The connection takes no new requests; those in flight go on. */
-  draining?(): void;
+  draining?(goaway: string | undefined): void;
   /** The connection ended; called once. Without a cause, it had drained or was closed by this side. */
   lost?(cause?: Error): void;
   /**
@@ -113,12 +113,12 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
   }
 
   /** Stops taking requests, and ends the connection once those in flight have ended. */
-  drain(cause?: Error): void {
+  drain(cause?: Error, goaway?: string): void {
     if (this.#state === "lost") return;
     this.whyDraining ??= cause;
     if (this.#state !== "draining") {
       this.#state = "draining";
-      this.#events.draining?.();
+      this.#events.draining?.(goaway);
     }
     this.requests.failWaiting(this.whyDraining);
     this.requests.endBackground("the connection drains");
@@ -212,7 +212,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
     const cause = code === ErrorCode.NO_ERROR ? undefined : new Http2Error(code, said);
     if (blamesRequests(code, debug)) this.#blamed ??= this.writer.lastSent;
     // First: a stream that ends below may trigger a new request immediately.
-    this.drain(cause);
+    this.drain(cause, errorCodeName(code));
     if (!this.#wentAway) this.requests.takeBack(code, said);
     this.#wentAway = true;
     // The last id may only decrease (section 6.8): only streams between the new and the previous one are affected.

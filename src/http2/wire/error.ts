@@ -12,6 +12,11 @@ export function errorCodeText(code: number): string {
   return name === undefined ? `0x${code.toString(16)}` : `${name} (0x${code.toString(16)})`;
 }
 
+/** `CANCEL`; `UNKNOWN` for an unknown code: there may be any number of those. */
+export function errorCodeName(code: number): string {
+  return NAMES[code] ?? "UNKNOWN";
+}
+
 /** A connection error (RFC 9113 section 5.4.1): the connection can't go on. */
 export class Http2Error extends Error {
   override readonly name: string = "Http2Error";

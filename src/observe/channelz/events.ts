@@ -9,7 +9,7 @@ import type { Severity, TraceEvent } from "./trace.ts";
 /** An event as a trace keeps it. */
 export function traced(event: BalancerEvent): TraceEvent {
   const [severity, description] = described(event);
-  const endpoint = event.type === "connection-state" || event.type === "connection-health" ? event.endpoint : undefined;
+  const endpoint = "endpoint" in event && event.type !== "endpoint-skipped" ? event.endpoint : undefined;
   return { severity, description, endpoint: endpoint && endpointIdentity(endpoint) };
 }
 
@@ -39,6 +39,8 @@ function described(event: BalancerEvent): [Severity, string] {
       const ejected = ejectedForMs === undefined ? "" : `, ejected for ${Math.round(ejectedForMs)} ms`;
       return [health === "failing" ? "warning" : "info", `${shownText(address)} is ${health}${ejected}${because}`];
     }
+    case "ejection-unenforced":
+      return ["warning", `${shownText(event.endpoint.address)} would be ejected (${event.rule}), but too many are`];
     case "connection-state": {
       const { endpoint: { address }, from, to } = event;
       const severity = to === "transient_failure" || because !== "" ? "warning" : "info";

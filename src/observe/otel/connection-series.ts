@@ -6,6 +6,7 @@ import { disconnectError } from "./disconnect-error.ts";
 import { OUTLIERS, SUBCHANNEL } from "./metric.ts";
 
 type StateEvent = Extract<BalancerEvent, { readonly type: "connection-state" }>;
+type UnenforcedEvent = Extract<BalancerEvent, { readonly type: "ejection-unenforced" }>;
 type HealthEvent = Extract<BalancerEvent, { readonly type: "connection-health" }>;
 
 /** gRPC's experimental metrics of a transport's connections, from its events. */
@@ -23,10 +24,11 @@ export class ConnectionSeries {
   event(event: BalancerEvent): void {
     if (event.type === "connection-state") this.#state(event);
     else if (event.type === "connection-health") this.#health(event);
+    else if (event.type === "ejection-unenforced") this.#unenforced(event);
   }
 
-  #state({ endpoint, from, to, cause }: StateEvent): void {
-    const { backend } = this.#measures, identity = endpointIdentity(endpoint);
+  #state(event: StateEvent): void {
+    const { endpoint, from, to } = event, { backend } = this.#measures, identity = endpointIdentity(endpoint);
     if (from === "connecting" && to === "ready") {
       this.#open.add(identity);
       backend.series(SUBCHANNEL.succeeded, this.#attributes).record(1);
@@ -34,7 +36,7 @@ export class ConnectionSeries {
     } else if (from === "connecting" && to === "transient_failure") {
       backend.series(SUBCHANNEL.failed, this.#attributes).record(1);
     } else if (from === "ready" && this.#open.delete(identity)) {
-      this.#disconnected(disconnectError(to, cause));
+      this.#disconnected(disconnectError(event));
     }
   }
 
@@ -46,7 +48,7 @@ export class ConnectionSeries {
 
   /** The transport was closed, with all its connections. */
   closed(): void {
-    for (const _ of this.#open) this.#disconnected(disconnectError("shutdown", undefined));
+    for (const _ of this.#open) this.#disconnected(disconnectError({ to: "shutdown" }));
     this.#open.clear();
   }
 
@@ -54,5 +56,14 @@ export class ConnectionSeries {
     if (ejectedForMs === undefined || ejectedBy === undefined) return;
     const attributes = { ...this.#attributes, "grpc.lb.outlier_detection.detection_method": ejectedBy };
     this.#measures.backend.series(OUTLIERS.enforced, attributes).record(1);
+  }
+
+  /** Every ejection is enforced unless there are too many: there is no enforcement percentage. */
+  #unenforced({ rule }: UnenforcedEvent): void {
+    this.#measures.backend.series(OUTLIERS.unenforced, {
+      ...this.#attributes,
+      "grpc.lb.outlier_detection.detection_method": rule,
+      "grpc.lb.outlier_detection.unenforced_reason": "max_ejection_overflow",
+    }).record(1);
   }
 }

@@ -1,9 +1,19 @@
 import { inCauses } from "../../connection/causes.ts";
 import type { ConnectivityState } from "../../connectivity.ts";
 
-/** Why a connection ended, as gRFC A94's `grpc.disconnect_error` spells it. `to`: the state that it has now. */
-export function disconnectError(to: ConnectivityState, cause: Error | undefined): string {
+/** How a connection ended. */
+export interface Disconnection {
+  /** The state that it has now. */
+  readonly to: ConnectivityState;
+  readonly cause?: Error;
+  /** The error code of the server's GOAWAY. */
+  readonly goaway?: string;
+}
+
+/** Why a connection ended, as gRFC A94's `grpc.disconnect_error` spells it. */
+export function disconnectError({ to, cause, goaway }: Disconnection): string {
   if (to === "shutdown") return "subchannel shutdown";
+  if (goaway !== undefined) return `GOAWAY ${goaway}`;
   return inCauses(cause, (error) => reasonOf(error as { code?: unknown; message?: unknown })) ?? "unknown";
 }
 

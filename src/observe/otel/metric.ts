@@ -140,11 +140,16 @@ export const SUBCHANNEL: Metrics<"disconnections" | "succeeded" | "failed" | "op
 };
 
 /** gRPC's metrics of outlier detection (gRFC A91), which are experimental. */
-export const OUTLIERS: Metrics<"enforced"> = {
+export const OUTLIERS: Metrics<"enforced" | "unenforced"> = {
   enforced: counter(
     "grpc.lb.outlier_detection.ejections_enforced",
     "{ejection}",
     "Number of endpoints that were ejected, by the rule that found them.",
+  ),
+  unenforced: counter(
+    "grpc.lb.outlier_detection.ejections_unenforced",
+    "{ejection}",
+    "Number of times that an endpoint was not ejected although a rule found it, by that rule and the reason.",
   ),
 };
 

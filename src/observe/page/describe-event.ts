@@ -40,6 +40,8 @@ function ofTransport(event: BalancerEvent): Happening | undefined {
       return event.panic
         ? on("", "panic: health is ignored, too few endpoints are left", "bad")
         : on("", "the panic is over", "good");
+    case "ejection-unenforced":
+      return on(event.endpoint.address, "its calls fail, but too many endpoints are ejected already", "bad");
     case "connection-state":
       if (event.to === "ready") return on(event.endpoint.address, "connected", "good");
       if (event.to !== "transient_failure") return undefined;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readFileSync } from "node:fs";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import type { BalancerEvent } from "../../../src/balancer/event.ts";
 import { Simple } from "../../../gen/simple_pb.ts";
 import { fixedHedging, rawMethod, roundRobin } from "../../../src/index.ts";
 import { SCOPE } from "../../../src/observe/otel/scope.ts";
@@ -132,7 +133,8 @@ for (const by of ["producer", "instruments"] as const) {
       });
       assertNamed(metrics, A94);
       assert.equal(valueOf(metrics, "grpc.subchannel.open_connections", of()), 1);
-      assert.equal(valueOf(metrics, "grpc.subchannel.disconnections", of()), 1);
+      const goaway = of({ "grpc.disconnect_error": "GOAWAY NO_ERROR" });
+      assert.equal(valueOf(metrics, "grpc.subchannel.disconnections", goaway), 1);
       await transport.close();
       metrics = await collect(all);
       assert.equal(valueOf(metrics, "grpc.subchannel.open_connections", of()), 0);
@@ -163,6 +165,37 @@ for (const by of ["producer", "instruments"] as const) {
       assertNamed(metrics, only(A91, "grpc.lb.outlier_detection.ejections_enforced"));
       const rule = { "grpc.lb.outlier_detection.detection_method": "consecutive_failures" };
       assert.equal(valueOf(metrics, "grpc.lb.outlier_detection.ejections_enforced", rule), 1);
+    });
+
+    it("count what is not ejected because too many endpoints are", async (t) => {
+      const { options, collect } = collector(by), all = telemetry({ ...options, experimental: true });
+      await collect(all);
+      const bad = (router: ConnectRouter) =>
+        router.service(Simple, {
+          route() {
+            throw new ConnectError("down", Code.Unavailable);
+          },
+        });
+      const events: BalancerEvent[] = [];
+      const routes = [bad, bad, simpleRoutes({ name: "c" })];
+      const { simple, transport } = await program(t, { client: all, server: all }, routes, {
+        ejectOutliers: { maxEjectionPercent: 1 },
+        retry: false,
+        policy: roundRobin(),
+        onEvent: (event) => void events.push(event),
+      });
+      await transport.connect();
+      await eventually("an ejection that is not enforced", async () => {
+        await simple.route({}).catch(() => {});
+        return events.some(({ type }) => type === "ejection-unenforced");
+      });
+      const metrics = await collect(all);
+      assertNamed(metrics, A91);
+      const rule = {
+        "grpc.lb.outlier_detection.detection_method": "consecutive_failures",
+        "grpc.lb.outlier_detection.unenforced_reason": "max_ejection_overflow",
+      };
+      assert.ok(valueOf(metrics, "grpc.lb.outlier_detection.ejections_unenforced", rule) as number >= 1);
     });
 
     it("show the states of transports and registries", async (t) => {

@@ -113,6 +113,15 @@ export const A91: Readonly<Record<string, Named>> = {
     unit: "{ejection}",
     attributes: ["grpc.target", "grpc.lb.outlier_detection.detection_method"],
   },
+  "grpc.lb.outlier_detection.ejections_unenforced": {
+    type: "counter",
+    unit: "{ejection}",
+    attributes: [
+      "grpc.target",
+      "grpc.lb.outlier_detection.detection_method",
+      "grpc.lb.outlier_detection.unenforced_reason",
+    ],
+  },
 };
 
 /** rpc-metrics.md: ExplicitBucketBoundaries of both metrics. */
