@@ -31,6 +31,7 @@ export class ClientSeries {
   // By the number of the status.
   readonly #attempts: (AttemptSeries | undefined)[] = [];
   readonly #calls: (Series | undefined)[] = [];
+  #usual: Series | undefined;
 
   constructor(measures: Measures, target: string, method: string) {
     this.#measures = measures;
@@ -56,27 +57,38 @@ export class ClientSeries {
     };
   }
 
+  /**
+   * The durations of calls that succeeded with one attempt, which took as long, and of their attempts. Undefined without
+   * gRPC's names.
+   */
+  get usual(): Series | undefined {
+    if (this.#usual !== undefined || this.started === undefined) return this.#usual;
+    const { backend, conventions } = this.#measures, attempt = this.attempt(0)!.duration;
+    const usual = backend.both(attempt, this.#grpcCall(STATUS_NAMES[0]!));
+    if (!isOtel(conventions)) return this.#usual = usual;
+    const otel = this.#otelCall(STATUS_NAMES[0]!);
+    return this.#usual = inTurn(usual, otel);
+  }
+
   /** The durations of calls. */
   call(status: number): Series {
     return this.#calls[status] ??= this.#makeCall(STATUS_NAMES[status]!);
   }
 
   #makeCall(status: string): Series {
-    const { backend, conventions } = this.#measures, series: Series[] = [];
-    if (isGrpc(conventions)) {
-      series.push(backend.series(CLIENT.callDuration, { ...this.#attributes, "grpc.status": status }));
-    }
-    if (isOtel(conventions)) {
-      const failed = status !== "OK" && { "error.type": status };
-      series.push(backend.series(RPC.client, { ...this.#otelAttributes, "rpc.status_code": status, ...failed }));
-    }
-    const [first, second] = series as [Series, Series?];
-    return second === undefined ? first : {
-      record(value) {
-        first.record(value);
-        second.record(value);
-      },
-    };
+    const { conventions } = this.#measures;
+    if (!isOtel(conventions)) return this.#grpcCall(status);
+    return isGrpc(conventions) ? inTurn(this.#grpcCall(status), this.#otelCall(status)) : this.#otelCall(status);
+  }
+
+  #grpcCall(status: string): Series {
+    return this.#measures.backend.series(CLIENT.callDuration, { ...this.#attributes, "grpc.status": status });
+  }
+
+  #otelCall(status: string): Series {
+    const failed = status !== "OK" && { "error.type": status };
+    const attributes = { ...this.#otelAttributes, "rpc.status_code": status, ...failed };
+    return this.#measures.backend.series(RPC.client, attributes);
   }
 
   /** Counts the retries and hedges of a call that had any. */
@@ -91,6 +103,15 @@ export class ClientSeries {
     record(RETRIES.hedges, hedges);
     record(RETRIES.delay, delayMs / 1_000);
   }
+}
+
+function inTurn(first: Series, second: Series): Series {
+  return {
+    record(value) {
+      first.record(value);
+      second.record(value);
+    },
+  };
 }
 
 /** How often a call was repeated. */

@@ -22,6 +22,15 @@ export class Instruments implements MetricBackend {
     return { record: (value) => into(value, attributes) };
   }
 
+  both(one: Series, other: Series): Series {
+    return {
+      record(value) {
+        one.record(value);
+        other.record(value);
+      },
+    };
+  }
+
   gauge(metric: MetricDefinition, values: (observe: Observe) => void): void {
     const gauge = this.#meter.createObservableGauge(metric.name, optionsOf(metric));
     // The SDK repeats the last value of a series that is no longer observed.

@@ -2,6 +2,9 @@ import type { Attempt, AttemptStart, CallEnd, CallWatch, WaitReason } from "../.
 import type { ClientSeries, Repeated } from "./client-series.ts";
 import { statusNumber } from "./status.ts";
 
+/** Times that differ by less, in milliseconds, are the same. */
+const SAME_MS = 0.000_1;
+
 /**
  * The metrics of one call of a client. It is made for every call: most wait for nothing and have one attempt, so that
  * what else there is to know is kept in another object.
@@ -10,12 +13,15 @@ export class MeasuredCall implements CallWatch {
   declare private readonly series: ClientSeries;
   declare private readonly now: () => number;
   declare private unusual: Unusual | undefined;
+  /** How long its only attempt took that succeeded, which is recorded together with the call; NaN: there is none. */
+  declare private usualMs: number;
 
   /** `now`: the transport's clock. */
   constructor(series: ClientSeries, now: () => number) {
     this.series = series;
     this.now = now;
     this.unusual = undefined;
+    this.usualMs = NaN;
   }
 
   waiting(why: WaitReason): void {
@@ -32,7 +38,9 @@ export class MeasuredCall implements CallWatch {
     const { code, latencyMs, sentBytes, receivedBytes } = attempt, { unusual } = this;
     const series = this.series.attempt(statusNumber(code));
     if (series !== undefined) {
-      series.duration.record((unusual === undefined ? latencyMs : latencyMs + unusual.pickMs(attempt)) / 1_000);
+      if (unusual !== undefined) series.duration.record((latencyMs + unusual.pickMs(attempt)) / 1_000);
+      else if (code === undefined) this.usualMs = latencyMs;
+      else series.duration.record(latencyMs / 1_000);
       if (sentBytes !== undefined) series.sent.record(sentBytes);
       if (receivedBytes !== undefined) series.received.record(receivedBytes);
     }
@@ -40,7 +48,13 @@ export class MeasuredCall implements CallWatch {
   }
 
   ended({ code, latencyMs }: CallEnd): void {
-    this.series.call(statusNumber(code)).record(latencyMs / 1_000);
+    const { series, usualMs } = this;
+    // The same time, but for the last bits.
+    if (code === undefined && Math.abs(latencyMs - usualMs) < SAME_MS) series.usual!.record(usualMs / 1_000);
+    else {
+      if (usualMs >= 0) series.attempt(0)!.duration.record(usualMs / 1_000);
+      series.call(statusNumber(code)).record(latencyMs / 1_000);
+    }
     if (this.unusual !== undefined) this.series.repeated(this.unusual);
   }
 }

@@ -66,6 +66,10 @@ export class MetricStore implements MetricBackend, MetricProducer {
     return metric.series(attributes);
   }
 
+  both(one: Series, other: Series): Series {
+    return (one as Histogram).with(other as Histogram);
+  }
+
   gauge(definition: MetricDefinition, values: (observe: Observe) => void): void {
     this.#gauges.push({ definition, values });
   }
