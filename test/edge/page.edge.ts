@@ -217,6 +217,44 @@ describe("the live page in Chromium", { skip: skipped("browser") }, () => {
     await page.getByText("live", { exact: true }).waitFor();
   });
 
+  it("costs its program nothing once it has been out of sight for a minute, also if it never was in sight", async (t) => {
+    for (const hides of ["later", "from the start"]) {
+      const observed = observe({ transports: [new FakeTransport()], intervalMs: 250 }),
+        listener = requestListener(observed.handler);
+      let streams = 0;
+      const server = createServer((request, response) => {
+        if (request.url?.endsWith("/events") === true) {
+          streams++;
+          response.once("close", () => streams--);
+        }
+        listener(request, response);
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const context = await browser.newContext(), page = await context.newPage();
+      atEnd(t, () => {
+        observed.close();
+        server.close();
+        server.closeAllConnections();
+      });
+      atEnd(t, () => context.close());
+      await page.clock.install();
+      const hide = (hidden: boolean) => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      };
+      if (hides === "from the start") await page.addInitScript(hide, true);
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await eventually("it reads", () => streams === 1);
+      if (hides === "later") await page.evaluate(hide, true);
+      await page.clock.fastForward(59_000);
+      assert.equal(streams, 1, "it may be back soon");
+      await page.clock.fastForward(2_000);
+      await eventually(`it has ended, hidden ${hides}`, () => streams === 0);
+      await page.evaluate(hide, false);
+      await eventually("it reads again", () => streams === 1);
+    }
+  });
+
   it("tells the programs apart whose pages it shows", async (t) => {
     const theirs = new URL(await serve(t, [new FakeTransport()]));
     const url = await serve(t, [new FakeTransport()], [theirs.href]);

@@ -1,7 +1,8 @@
 // gRPC's channelz, version 1 (gRFC A14): what a program's channels, servers and sockets are doing.
 
+import { create, type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-import { Channelz as Service } from "../../../gen/grpc/channelz/v1/channelz_pb.ts";
+import { ChannelSchema, Channelz as Service, ServerSchema } from "../../../gen/grpc/channelz/v1/channelz_pb.ts";
 import type { RouteOptions } from "../../grpc/server/options.ts";
 import { type Check, checkOptions, type Checks, listOf, quoted } from "../../option.ts";
 import type { ChannelSource } from "./channel.ts";
@@ -49,6 +50,8 @@ const OPTIONS: Checks<ChannelzOptions> = { transports, servers };
 
 /** How many entries a page has if its client leaves it to the server, and at most. */
 const PAGE = 50, MOST = 1_000;
+/** How many bytes a page of channels or servers may have: clients of gRPC accept messages of 4 MiB. */
+const MOST_BYTES = 1_048_576;
 
 /**
  * Creates gRPC's channelz service, `grpc.channelz.v1`: the channels (transports), subchannels (connections to
@@ -93,12 +96,16 @@ function addRoutes(router: ConnectRouter, shown: Shown, options: RouteOptions | 
     getTopChannels({ startChannelId, maxResults }) {
       shown.refresh();
       const { page, end } = paged(maxResults, (most) => shown.channels.open(startChannelId, most));
-      return { channel: page.map(([channel, snapshot]) => channel.message(snapshot)), end };
+      const messages = page.map(([channel, snapshot]) => create(ChannelSchema, channel.message(snapshot)));
+      const channel = fitting(ChannelSchema, messages);
+      return { channel, end: end && channel.length === messages.length };
     },
     getServers({ startServerId, maxResults }) {
       shown.refresh();
       const { page, end } = paged(maxResults, (most) => shown.servers.open(startServerId, most));
-      return { server: page.map(([server, snapshot]) => server.message(snapshot)), end };
+      const messages = page.map(([server, snapshot]) => create(ServerSchema, server.message(snapshot)));
+      const server = fitting(ServerSchema, messages);
+      return { server, end: end && server.length === messages.length };
     },
     getServer({ serverId }) {
       const [server, snapshot] = shown.servers.find(serverId) ?? notFound("server", serverId);
@@ -130,6 +137,19 @@ function paged<T>(maxResults: bigint, from: (most: number) => T[]): { readonly p
   const most = maxResults === 0n ? PAGE : Math.min(Number(maxResults), MOST);
   const found = from(most + 1);
   return { page: found.slice(0, most), end: found.length <= most };
+}
+
+/** As many of the messages as fit into a page, but at least one. The client asks for the others from there on. */
+function fitting<Desc extends DescMessage>(
+  schema: Desc,
+  messages: readonly MessageShape<Desc>[],
+): MessageShape<Desc>[] {
+  let bytes = 0;
+  const tooMany = messages.findIndex((message, i) => {
+    bytes += toBinary(schema, message).length;
+    return bytes > MOST_BYTES && i > 0;
+  });
+  return messages.slice(0, tooMany < 0 ? messages.length : tooMany);
 }
 
 function notFound(what: string, id: bigint): never {

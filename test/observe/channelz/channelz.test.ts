@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { duplexPair } from "node:stream";
 import { describe, it, type TestContext } from "node:test";
+import { toBinary } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import {
   ChannelConnectivityState_State as State,
   ChannelTraceEvent_Severity as Severity,
   Channelz as Service,
+  GetTopChannelsResponseSchema,
 } from "../../../gen/grpc/channelz/v1/channelz_pb.ts";
 import { Simple } from "../../../gen/simple_pb.ts";
 import { type Channelz, createChannelz } from "../../../src/channelz.ts";
@@ -14,10 +16,12 @@ import { grpcConnector } from "../../../src/node.ts";
 import { staticResolver } from "../../../src/resolver/static.ts";
 import { createGrpcServer, type CreateGrpcServerOptions } from "../../../src/server.ts";
 import { type BalancedTransport, createBalancedTransport } from "../../../src/transport/transport.ts";
+import type { TransportSnapshot } from "../../../src/transport/snapshot.ts";
 import { balanced } from "../../support/balanced.ts";
 import { eventually } from "../../support/eventually.ts";
 import { manualResolver } from "../../support/manual-resolver.ts";
 import * as tls from "../../support/tls.ts";
+import { endpoint } from "../page/fakes.ts";
 
 /** A client of channelz, over a router in this process. */
 function clientOf(channelz: Channelz): Client<typeof Service> {
@@ -266,6 +270,35 @@ describe("channelz", () => {
     for (const ask of [client.getTopChannels({ maxResults: -1n }), client.getServers({ maxResults: -1n })]) {
       await assert.rejects(ask, (error: unknown) => ConnectError.from(error).code === Code.InvalidArgument);
     }
+  });
+
+  it("has pages that clients accept, however large its channels are", async () => {
+    const large = (count: number) => ({
+      snapshot: (): TransportSnapshot => ({
+        target: "large",
+        nowMs: 0,
+        state: "ready",
+        calls: { started: 0, succeeded: 0, failed: 0, abandoned: 0 },
+        endpoints: Array.from({ length: count }, (_, i) => endpoint(`10.0.${i >> 8}.${i & 255}:8000`, { id: i + 1 })),
+        stale: undefined,
+        waiting: 0,
+        panic: false,
+      }),
+      subscribe: () => () => {},
+    });
+    const client = clientOf(
+      createChannelz({ transports: [...Array.from({ length: 40 }, () => large(2_000)), large(60_000)] }),
+    );
+    const seen: number[] = [];
+    for (let startChannelId = 0n, end = false; !end;) {
+      const page = await client.getTopChannels({ startChannelId });
+      const bytes = toBinary(GetTopChannelsResponseSchema, page).length;
+      assert.ok(bytes < 1_100_000 || page.channel.length === 1, `${page.channel.length} channels in ${bytes} bytes`);
+      seen.push(...page.channel.map(({ subchannelRef }) => subchannelRef.length));
+      startChannelId = page.channel.at(-1)!.ref!.channelId + 1n;
+      end = page.end;
+    }
+    assert.deepEqual(seen, [...Array<number>(40).fill(2_000), 60_000]);
   });
 
   it("has pages of a server's sockets", async (t) => {

@@ -35,10 +35,13 @@ export function readEvents(events: LinkEvents): void {
       if (!document.hidden) timer = setTimeout(open, AGAIN_MS);
     });
   };
-  document.addEventListener("visibilitychange", () => {
+  const look = () => {
     clearTimeout(timer);
     if (document.hidden) timer = setTimeout(close, UNSEEN_MS);
     else open();
-  });
+  };
+  document.addEventListener("visibilitychange", look);
+  // One that is opened in the background is not seen either, and nobody tells it so.
   open();
+  look();
 }

@@ -14,14 +14,23 @@ export function sparkline(className: string): SVGSVGElement {
   return svg;
 }
 
+/** Where each sample begins in a path, and the path of zeros. */
+const AT = Array.from(
+  { length: SAMPLES },
+  (_, i) => `${i === 0 ? "M" : "L"}${(i * WIDTH / (SAMPLES - 1)).toFixed(1)} `,
+);
+const FLAT = AT.map((at) => `${at}${HEIGHT - 1}`).join("");
+
 /** Draws samples into it; all zero is a flat line. */
 export function draw(svg: Element, samples: Float64Array): void {
   let most = 0;
-  for (const sample of samples) most = Math.max(most, sample);
+  for (const sample of samples) if (sample > most) most = sample;
   let path = "";
-  for (let i = 0; i < SAMPLES; i++) {
-    const x = i * WIDTH / (SAMPLES - 1), y = HEIGHT - 1 - (most === 0 ? 0 : samples[i]! / most * (HEIGHT - 2));
-    path += `${i === 0 ? "M" : "L"}${x.toFixed(1)} ${y.toFixed(1)}`;
+  if (most === 0) path = FLAT;
+  else {
+    const tenths = 10 * (HEIGHT - 2) / most;
+    // `toFixed` would be most of the cost.
+    for (let i = 0; i < SAMPLES; i++) path += `${AT[i]}${HEIGHT - 1 - Math.round(samples[i]! * tenths) / 10}`;
   }
   setAttribute(svg.firstElementChild!, "d", path);
   svg.classList.toggle("flat", most === 0);
