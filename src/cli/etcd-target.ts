@@ -25,6 +25,8 @@ export interface EtcdTargetOptions {
   readonly from: string | undefined;
   readonly layoutName: string;
   readonly layout: Layout;
+  /** Whether the user chose the layout, or its prefix; otherwise it is the default. */
+  readonly layoutChosen: boolean;
   readonly tls: TlsSource | undefined;
   readonly user: EtcdUser | undefined;
   readonly requestTimeoutMs: number;
@@ -52,6 +54,11 @@ export class EtcdTarget {
     }
     const { requestTimeoutMs, tls } = options;
     this.connector = grpcConnector({ ...etcdLinkOptions({ requestTimeoutMs }), ...(tls === undefined ? {} : { tls }) });
+  }
+
+  /** The same etcd, with another layout. */
+  withLayout(layoutName: string, layout: Layout): EtcdTarget {
+    return new EtcdTarget({ ...this.options, layoutName, layout, layoutChosen: true });
   }
 
   /** The endpoints and where they are from, for messages: `http://127.0.0.1:2379 (CONNECT_LB_ETCD)`. */

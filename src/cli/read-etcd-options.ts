@@ -20,6 +20,7 @@ export function etcdTarget(context: Context<typeof ETCD_OPTIONS>): EtcdTarget {
     from: sources.endpoints,
     layoutName: layout,
     layout: layoutNamed(layout, prefix, sources.prefix),
+    layoutChosen: sources.layout !== undefined || sources.prefix !== undefined,
     tls: tlsOf(context),
     user: userOf(context),
     requestTimeoutMs: durationMs([sources.timeout ?? "--timeout", timeout], { least: 1, most: 600_000 }),

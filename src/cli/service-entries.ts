@@ -20,6 +20,9 @@ export interface ServiceEntry {
   readonly modRevision: bigint;
 }
 
+/** An entry that can be read. */
+export type UsedEntry = ServiceEntry & { readonly endpoint: Endpoint };
+
 /** How many leases are asked for at a time. */
 const LEASES_AT_A_TIME = 16;
 
@@ -54,8 +57,8 @@ function readEntry(layout: Layout, service: string, kv: KeyValue): ServiceEntry 
 }
 
 /** The entries that clients use: of several that name the same endpoint, the newest. */
-export function usedEntries(entries: readonly ServiceEntry[]): readonly (ServiceEntry & { endpoint: Endpoint })[] {
-  const used = new Map<string, ServiceEntry & { endpoint: Endpoint }>();
+export function usedEntries(entries: readonly ServiceEntry[]): readonly UsedEntry[] {
+  const used = new Map<string, UsedEntry>();
   for (const entry of entries.toSorted((a, b) => Number(a.modRevision - b.modRevision))) {
     const { endpoint } = entry;
     if (endpoint !== undefined) used.set(endpointIdentity(endpoint), { ...entry, endpoint });

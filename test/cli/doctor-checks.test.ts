@@ -12,13 +12,15 @@ import { etcdQuorum } from "../../src/cli/doctor/etcd-quorum.ts";
 import type { EtcdMember } from "../../src/cli/doctor/etcd-members.ts";
 import { groupFindings } from "../../src/cli/doctor/finding.ts";
 import { loopbackHosts } from "../../src/cli/doctor/loopback-hosts.ts";
+import { recognisedLayouts } from "../../src/cli/doctor/recognised-layouts.ts";
 import { otherLayouts } from "../../src/cli/doctor/other-layouts.ts";
 import { probe, ProbeTimeout } from "../../src/cli/doctor/probing.ts";
-import { recogniseEntry } from "../../src/cli/doctor/recognised-layout.ts";
+import { foundLayouts } from "../../src/cli/found-layouts.ts";
+import { recogniseEntry } from "../../src/cli/recognised-layout.ts";
 import { registeredKeys } from "../../src/cli/doctor/registered-keys.ts";
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
 import type { EtcdStatus } from "../../src/etcd/driver/driver.ts";
-import { grpclb, kratos } from "../../src/etcd.ts";
+import { dubboApplication, dubboInterface, goMicro, grpclb, kratos, wonaming, wwcdGrpcLb } from "../../src/etcd.ts";
 import { grpcConnector } from "../../src/node.ts";
 import { PeerSettings } from "../../src/http2/wire/settings.ts";
 import { createGrpcServer } from "../../src/server.ts";
@@ -89,9 +91,9 @@ describe("the doctor's checks of entries", () => {
 
   it("recognise what each project writes", () => {
     const address = "10.0.0.5:9000";
-    assert.deepEqual(recognised(`/wonamingv3/hello/${address}`, address), {
+    assert.deepEqual(recognised(`/ours/hello/${address}`, address), {
       layout: "grpclb",
-      prefix: "/wonamingv3",
+      prefix: "/ours",
       service: "hello",
     });
     const naming = `{"Op":0,"Addr":"${address}","Metadata":null}`;
@@ -113,7 +115,24 @@ describe("the doctor's checks of entries", () => {
       service: "hello",
     });
     const micro = recogniseEntry("/micro/registry/hello/node-1", `{"name":"hello","nodes":[{"address":"${address}"}]}`);
-    assert.deepEqual([micro?.layout, micro?.prefix, micro?.writer], ["grpclb", "/micro/registry", "go-micro"]);
+    assert.deepEqual([micro?.layout, micro?.prefix, micro?.writer], ["goMicro", undefined, "go-micro"]);
+    for (
+      const [layout, name] of [
+        [goMicro(), "goMicro"],
+        [dubboApplication(), "dubboApplication"],
+        [
+          dubboInterface(),
+          "dubboInterface",
+        ],
+        [wonaming(), "wonaming"],
+        [wwcdGrpcLb(), "wwcdGrpcLb"],
+      ] as const
+    ) {
+      const { key: written, value } = layout.write({ service: "hello", address, lease: 1n });
+      assert.deepEqual(recognised(written, value), { layout: name, service: "hello" });
+    }
+    assert.equal(recogniseEntry("/services/hello/config", '{"color":"red"}'), undefined);
+    assert.equal(recogniseEntry("/dubbo/hello/consumers/consumer%3A%2F%2F10.0.0.5%2Fhello", ""), undefined);
     assert.equal(recogniseEntry("/config/feature", "on"), undefined);
     assert.equal(recogniseEntry("config", `{"Addr":"${address}"}`), undefined);
     assert.equal(recogniseEntry("/config/x", '{"color":"red"'), undefined);
@@ -138,6 +157,27 @@ describe("the doctor's checks of entries", () => {
     assert.match(whats(otherLayouts(kratosOnly)), /also registered in the layout grpclb below \/grpclb/);
     const forbidden = otherLayouts({ ...asked, all: undefined, service: "x", found: [] });
     assert.match(forbidden[0]!.next, /this user may not look elsewhere/);
+  });
+
+  it("recognise the layouts in use, and warn of a service that is in several", () => {
+    const all = [
+      key("/grpclb/hello/10.0.0.1:1", "10.0.0.1:1"),
+      key("/grpclb/hello/json", '{"Addr":"10.0.0.4:1"}'),
+      key("/grpclb/hello/broken", "?"),
+      key("/microservices/hello/1", '{"id":"1","name":"hello","endpoints":["grpc://10.0.0.2:1"]}'),
+      key("/microservices/other/1", '{"id":"1","name":"other","endpoints":["grpc://10.0.0.3:1"]}'),
+      key("/config/feature", "on"),
+    ];
+    const both = foundLayouts(all, "hello");
+    assert.deepEqual(both.map(({ name, keys }) => [name, keys.length]), [["grpclb", 3], ["kratos", 1]]);
+    assert.deepEqual(recognisedLayouts(both, "hello").map(({ severity }) => severity), ["warning", "warning"]);
+    const notes = recognisedLayouts(foundLayouts(all), undefined);
+    assert.deepEqual(notes.map(({ severity, where }) => [severity, where]), [[
+      "note",
+      "kratos: 2 keys of hello, other",
+    ]]);
+    assert.deepEqual(foundLayouts(all, "absent"), []);
+    assert.deepEqual(recognisedLayouts(foundLayouts(all.slice(0, 1)), undefined), []);
   });
 
   it("find loopback hosts, unless etcd is on this machine as well", () => {

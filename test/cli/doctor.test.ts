@@ -65,9 +65,9 @@ describe("connect-lb doctor", { skip: etcdSkipped }, () => {
 
   it("finds a wrong prefix, and says which one is right", async () => {
     await etcdctl(etcd, "put", "/wonamingv3/elsewhere/127.0.0.1:9", "127.0.0.1:9");
-    const report = await doctor(etcd.url, ["elsewhere"]);
+    const report = await doctor(etcd.url, ["elsewhere", "--layout", "grpclb"]);
     hasFinding(report, /no server of the service is registered where this layout looks/, /registered elsewhere/);
-    hasFinding(report, /keys of the layout grpclb below \/wonamingv3/, /pass --layout grpclb --prefix \/wonamingv3;/);
+    hasFinding(report, /keys of the layout wonaming, as wonaming writes them/, /pass --layout wonaming;/);
     const [, flags = ""] = /pass (.*?);/.exec(report.findings.map(({ next }) => next).join()) ?? [];
     const right = await doctor(etcd.url, ["elsewhere", ...flags.split(" ")]);
     assert.doesNotMatch(JSON.stringify(right.findings), /registered where this layout looks/);
@@ -75,7 +75,18 @@ describe("connect-lb doctor", { skip: etcdSkipped }, () => {
 
   it("finds a wrong layout, and says which one is right", async () => {
     await register("named", await serve(), etcdNaming({ prefix: "company/services" }));
-    const report = await doctor(etcd.url, ["named"]);
+    const unasked = await doctor(etcd.url, ["named"]);
+    assert.deepEqual(unasked.findings.map(({ severity, what, where }) => [severity, what, ...where]), [[
+      "note",
+      "servers are registered in the layout etcdNaming company/services, as etcd's client/v3/naming writes it",
+      "etcdNaming company/services: 1 key of named",
+    ]]);
+    assert.match(
+      unasked.findings[0]!.next,
+      /createEtcdRegistry\(\{ layout: etcdNaming\(\{ prefix: "company\/services" \}/,
+    );
+    assert.deepEqual([unasked.code, unasked.endpoints.length], [0, 1]);
+    const report = await doctor(etcd.url, ["named", "--layout", "grpclb"]);
     hasFinding(
       report,
       /keys of the layout etcdNaming below company\/services, as etcd's client\/v3\/naming writes them/,
@@ -207,8 +218,8 @@ describe("connect-lb doctor", { skip: etcdSkipped }, () => {
         [/wildcard host/, /wild/],
         [/answers HTTP\/1\.1|nothing listens/, /of http1$/],
         [/can't be read/, /odd/],
-        [/keys of the layout grpclb below \/wonamingv3/, /elsewhere/],
-        [/keys of the layout etcdNaming below company\/services/, /named/],
+        [/registered in the layout wonaming, as wonaming/, /elsewhere/],
+        [/registered in the layout etcdNaming company\/services/, /named/],
         [/NOT_SERVING/, /:/],
       ] as const
     ) hasFinding(report, what, /./, where);

@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { etcdNaming, kratos } from "../../src/etcd.ts";
+import {
+  dubboApplication,
+  dubboInterface,
+  etcdNaming,
+  goMicro,
+  goZero,
+  grpclb,
+  kitex,
+  kratos,
+  wonaming,
+  wwcdGrpcLb,
+} from "../../src/etcd.ts";
 import { freePorts } from "../support/etcd.ts";
 import { type ServedEtcd, serveMemoryEtcd } from "./memory-etcd.ts";
 import { run } from "./support.ts";
@@ -27,17 +38,72 @@ describe("connect-lb ls", () => {
     await etcd.close();
   });
 
-  it("lists the services with the number of their endpoints", async () => {
-    assert.deepEqual(await ls(), {
+  it("lists the services with the number of their endpoints, in the layout that is asked for", async () => {
+    const grpclb = ["--layout", "grpclb"];
+    assert.deepEqual(await ls(...grpclb), {
       code: 0,
       stdout: "SERVICE      ENDPOINTS\nother                1\nsimple_grpc          2\n",
       stderr: "",
     });
-    assert.equal((await ls("-o", "name")).stdout, "other\nsimple_grpc\n");
-    assert.deepEqual(JSON.parse((await ls("-o", "json")).stdout), [
-      { service: "other", endpoints: 1, entries: 1 },
-      { service: "simple_grpc", endpoints: 2, entries: 2 },
+    assert.equal((await ls("-o", "name", ...grpclb)).stdout, "other\nsimple_grpc\n");
+    assert.deepEqual(JSON.parse((await ls("-o", "json", ...grpclb)).stdout), [
+      { service: "other", endpoints: 1, entries: 1, layout: "grpclb" },
+      { service: "simple_grpc", endpoints: 2, entries: 2, layout: "grpclb" },
     ]);
+  });
+
+  it("recognises layouts from keys and values, and shows several apart", async () => {
+    const { code, stdout, stderr } = await ls();
+    assert.equal(code, 0);
+    assert.equal(
+      stdout,
+      "LAYOUT  SERVICE      ENDPOINTS\n" +
+        "grpclb  other                1\ngrpclb  simple_grpc          2\nkratos  user/admin           1\n",
+    );
+    assert.match(stderr, /registered in several layouts, and clients see those of one: grpclb, kratos\n/);
+    const listed = JSON.parse((await ls("-o", "json")).stdout) as { service: string; layout: string }[];
+    assert.deepEqual(listed.map(({ service, layout }) => `${layout} ${service}`), [
+      "grpclb other",
+      "grpclb simple_grpc",
+      "kratos user/admin",
+    ]);
+  });
+
+  it("finds a service in the layout that it is in, says which one, and shows the endpoints of several apart", async () => {
+    const one = await ls("user/admin", "--no-connect");
+    assert.match(one.stdout, /^ADDRESS +ZONE +WEIGHT +TTL\n127\.0\.0\.1:\d+ +eu-1 +3 /);
+    assert.match(one.stderr, /recognised the layout of go-kratos: --layout kratos, in programs layout: kratos\(\)\n/);
+    assert.deepEqual([(await ls("user/admin", "--layout", "grpclb")).code, one.code], [2, 0]);
+    const both = await serveMemoryEtcd();
+    const from = { env: { CONNECT_LB_ETCD: both.url } };
+    try {
+      const layouts = [grpclb(), kitex(), goZero(), etcdNaming({ prefix: "team/x" }), goMicro(), dubboApplication()];
+      layouts.push(dubboInterface(), wonaming(), wwcdGrpcLb());
+      for (const [i, layout] of layouts.entries()) {
+        await both.register({ service: "s", address: `10.0.0.${i}:80`, ttlSeconds: 60 }, layout);
+      }
+      await both.put("/config/feature", "on");
+      const { stdout } = await run(["ls", "s", "--no-connect"], from);
+      const rows = stdout.trimEnd().split("\n").slice(1).map((row) => row.split(/ {2,}/).slice(0, 2).join(" "));
+      assert.equal(rows[0], "grpclb 10.0.0.0:80");
+      assert.deepEqual(rows.toSorted(), [
+        "dubboApplication 10.0.0.5:80",
+        "dubboInterface 10.0.0.6:80",
+        "etcdNaming team/x 10.0.0.3:80",
+        "goMicro 10.0.0.4:80",
+        "goZero 10.0.0.2:80",
+        "grpclb 10.0.0.0:80",
+        "kitex 10.0.0.1:80",
+        "wonaming 10.0.0.7:80",
+        "wwcdGrpcLb 10.0.0.8:80",
+      ]);
+      assert.equal(
+        (await run(["ls", "--layout", "dubboInterface"], from)).stdout,
+        "SERVICE  ENDPOINTS\ns                1\n",
+      );
+    } finally {
+      await both.close();
+    }
   });
 
   it("lists the endpoints of one with the time that their leases have left, and whether they can be reached", async () => {
@@ -65,6 +131,7 @@ describe("connect-lb ls", () => {
       address,
       weight: 3,
       zone: "eu-1",
+      layout: "kratos",
       key: `/microservices/user/admin/${address}`,
       grantedTtlSeconds: 10,
       reachable: true,
@@ -105,8 +172,8 @@ describe("connect-lb ls", () => {
       stderr,
       /left out, because it can't be read: \/grpclb\/odd\/\\u001b\[2J: address "\\u202enot an address"/,
     );
-    assert.match(stderr, /1 more keys name one of these addresses/);
-    assert.match((await ls()).stdout, /^odd +1 {2}3 keys: some can't be read, or name the same address$/m);
+    assert.match(stderr, /1 more key names one of these addresses/);
+    assert.match((await ls()).stdout, /^grpclb +odd +1 {2}3 keys: some can't be read, or name the same address$/m);
   });
 
   it("reads every layout", async () => {

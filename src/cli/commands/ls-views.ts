@@ -4,8 +4,18 @@ import type { ListedService } from "../../registry/registry.ts";
 import type { View } from "../output.ts";
 import type { Reach } from "../reach.ts";
 
+/** A service and the layout in which it is registered. */
+export interface ShownService extends ListedService {
+  readonly layout: string;
+  /** Whether the table says so: there are several layouts. */
+  readonly apart: boolean;
+}
+
 /** An endpoint of a service, as `ls` shows it. */
 export interface ListedEndpoint {
+  readonly layout: string;
+  /** Whether the table says so: there are several layouts. */
+  readonly apart: boolean;
   readonly service: string;
   readonly key: string;
   readonly endpoint: Endpoint;
@@ -17,8 +27,9 @@ export interface ListedEndpoint {
 }
 
 /** The services of a registry. */
-export const SERVICES: View<ListedService> = {
+export const SERVICES: View<ShownService> = {
   columns: [
+    { title: "LAYOUT", text: ({ layout, apart }) => apart ? layout : undefined },
     { title: "SERVICE", text: ({ service }) => service, paint: () => "name" },
     {
       title: "ENDPOINTS",
@@ -35,11 +46,13 @@ export const SERVICES: View<ListedService> = {
     },
   ],
   name: ({ service }) => service,
+  json: ({ apart: _, ...service }) => service,
 };
 
 /** The endpoints of a service. */
 export const ENDPOINTS: View<ListedEndpoint> = {
   columns: [
+    { title: "LAYOUT", text: ({ layout, apart }) => apart ? layout : undefined },
     { title: "ADDRESS", text: ({ endpoint }) => endpoint.address, paint: () => "name" },
     { title: "TLS", text: ({ endpoint }) => endpoint.secure === true ? "yes" : undefined },
     { title: "ZONE", text: ({ endpoint }) => endpoint.zone },
@@ -57,11 +70,12 @@ export const ENDPOINTS: View<ListedEndpoint> = {
     },
   ],
   name: ({ endpoint }) => endpoint.address,
-  json: ({ service, key, endpoint, lease, timeToLive, reach }) => {
+  json: ({ service, layout, key, endpoint, lease, timeToLive, reach }) => {
     const { incarnation: _, ...attributes } = endpoint;
     return {
       service,
       ...attributes,
+      layout,
       key,
       lease: lease === 0n ? null : lease.toString(16),
       ttlSeconds: timeToLive === undefined ? null : Number(timeToLive.ttlSeconds),

@@ -4,6 +4,7 @@ import type { KeyValue } from "../../etcd/driver/driver.ts";
 import type { TlsSource } from "../../node/tls-options.ts";
 import { shownText } from "../../shown-text.ts";
 import type { EtcdTarget } from "../etcd-target.ts";
+import { foundLayouts } from "../found-layouts.ts";
 import { certificateExpiry, certificatesOf, shownCertificates } from "./certificate-expiry.ts";
 import { duplicateAddresses } from "./duplicate-addresses.ts";
 import { endpointHealth } from "./endpoint-health.ts";
@@ -22,6 +23,7 @@ import { keysWithoutLease } from "./keys-without-lease.ts";
 import { loopbackHosts } from "./loopback-hosts.ts";
 import { otherLayouts } from "./other-layouts.ts";
 import { probe, type ProbeLimits } from "./probing.ts";
+import { recognisedLayouts } from "./recognised-layouts.ts";
 import { type KeySource, readKeys, type RegisteredKey, registeredKeys } from "./registered-keys.ts";
 import { unreadableKeys } from "./unreadable-keys.ts";
 
@@ -96,15 +98,13 @@ async function examineKeys(patient: Patient, { findings, members, driver, member
   onProgress("reading keys");
   const { kvs, truncated } = await readKeys(source, prefix, etcdLimits);
   if (truncated) findings.push({ ...TRUNCATED, where: shownText(prefix) });
-  const keys = registeredKeys(kvs, layout, service);
+  const all = prefix === "" ? kvs : await allKeys(source, etcdLimits);
+  const recognised = options.layoutChosen ? [] : foundLayouts(all ?? [], service);
+  const keys = recognised.length > 0 ? recognised.flatMap((found) => found.keys) : registeredKeys(kvs, layout, service);
   findings.push(
-    ...otherLayouts({
-      all: prefix === "" ? kvs : await allKeys(source, etcdLimits),
-      layout,
-      layoutName,
-      service,
-      found: await servicesThere(patient, source, keys),
-    }),
+    ...recognised.length > 0
+      ? recognisedLayouts(recognised, service)
+      : otherLayouts({ all, layout, layoutName, service, found: await servicesThere(patient, source, keys) }),
     ...unreadableKeys(keys),
     ...duplicateAddresses(keys),
     ...keysWithoutLease(keys),

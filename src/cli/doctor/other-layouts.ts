@@ -3,8 +3,8 @@ import { keyText, valueText } from "../../etcd/watch/entries.ts";
 import { nearest } from "../../option.ts";
 import type { Layout } from "../../registry/layout/layout.ts";
 import { shownText } from "../../shown-text.ts";
+import { type RecognisedEntry, recogniseEntry } from "../recognised-layout.ts";
 import type { Finding, Severity } from "./finding.ts";
-import { type RecognisedEntry, recogniseEntry } from "./recognised-layout.ts";
 
 /** What was looked for, and what there is. */
 export interface KeysElsewhere {

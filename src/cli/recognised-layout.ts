@@ -1,9 +1,15 @@
-import { parseAddress } from "../../endpoint.ts";
+import { parseAddress } from "../endpoint.ts";
+import { dubboApplication } from "../registry/layout/dubbo-application.ts";
+import { dubboInterface } from "../registry/layout/dubbo-interface.ts";
+import { goMicro } from "../registry/layout/go-micro.ts";
+import type { Layout } from "../registry/layout/layout.ts";
+import { wonaming } from "../registry/layout/wonaming.ts";
+import { wwcdGrpcLb } from "../registry/layout/wwcd-grpc-lb.ts";
 
 /** How a key was probably written. */
 export interface RecognisedEntry {
   /** The layout that reads it, by its name for `--layout`. */
-  readonly layout: "grpclb" | "etcdNaming" | "goZero" | "kratos" | "kitex";
+  readonly layout: string;
   /** The layout's prefix; undefined for the layouts that have one of their own. */
   readonly prefix?: string;
   readonly service: string;
@@ -17,6 +23,8 @@ export interface RecognisedEntry {
  * @param service the service that is looked for, whose name may contain "/"
  */
 export function recogniseEntry(key: string, value: string, service?: string): RecognisedEntry | undefined {
+  const own = ownKeys(key, value);
+  if (own !== undefined) return own;
   const json = objectIn(value);
   if (key.startsWith("/microservices/") && Array.isArray(json?.["endpoints"])) {
     const name = typeof json["name"] === "string" ? json["name"] : between(key, "/microservices/");
@@ -43,6 +51,37 @@ export function recogniseEntry(key: string, value: string, service?: string): Re
   }
   if (!/^\d+$/.test(last) || !isTarget(value)) return undefined;
   return { layout: "goZero", service: before === "" ? name : `${before}/${name}`, writer: "go-zero" };
+}
+
+/** Layouts whose keys say it all: the layout reads the entry, and says whose it is. */
+const OWN: Readonly<Record<string, { readonly layout: Layout; readonly writer: string }>> = {
+  goMicro: { layout: goMicro(), writer: "go-micro" },
+  dubboInterface: { layout: dubboInterface(), writer: "dubbo-go (interface level)" },
+  wonaming: { layout: wonaming(), writer: "wonaming" },
+  wwcdGrpcLb: { layout: wwcdGrpcLb(), writer: "wwcd/grpc-lb" },
+};
+
+function ownKeys(key: string, value: string): RecognisedEntry | undefined {
+  for (const [name, { layout, writer }] of Object.entries(OWN)) {
+    if (!key.startsWith(layout.root!)) continue;
+    const service = layout.serviceOf!(key, value);
+    return service === undefined || !reads(layout, key, value) ? undefined : { layout: name, service, writer };
+  }
+  // Other programs write below /services, too.
+  const service = DUBBO.serviceOf!(key, value);
+  if (service === undefined || typeof objectIn(value)?.["Host"] !== "string") return undefined;
+  return { layout: "dubboApplication", service, writer: "dubbo-go (application level)" };
+}
+
+const DUBBO = dubboApplication();
+
+function reads(layout: Layout, key: string, value: string): boolean {
+  try {
+    layout.read(key, value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 interface Place {
