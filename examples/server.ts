@@ -3,6 +3,8 @@
 //
 //   ADDRESS=localhost:8001 bun run examples/server.ts
 //
+// It needs no `connect-lb register` beside it, which registers servers that don't do so themselves.
+//
 //   ADDRESS          where to listen, and what to register (default localhost:8000; port 0 takes a free one)
 //   SERVICE          the name to register under (default simple_grpc)
 //   ETCD_ENDPOINTS   etcd's client URLs, comma separated (default http://127.0.0.1:2379)

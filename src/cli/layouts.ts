@@ -9,6 +9,7 @@ import { kratos } from "../registry/layout/kratos.ts";
 import type { Layout } from "../registry/layout/layout.ts";
 import { wonaming } from "../registry/layout/wonaming.ts";
 import { wwcdGrpcLb } from "../registry/layout/wwcd-grpc-lb.ts";
+import type { EndpointAttributes } from "../registry/registry.ts";
 import { usageError } from "./exit.ts";
 
 /** How each layout is made, and whether its prefix can be chosen. */
@@ -27,6 +28,18 @@ const MAKERS: Readonly<Record<string, { readonly prefix: boolean; make(prefix?: 
 
 /** The layouts by the names that `--layout` takes. */
 export const LAYOUT_NAMES: readonly string[] = Object.keys(MAKERS);
+
+/** The layouts that can store these attributes. */
+export function layoutsThatStore(attributes: EndpointAttributes): readonly string[] {
+  return LAYOUT_NAMES.filter((name) => {
+    try {
+      MAKERS[name]?.make().write({ service: "s", address: "10.0.0.1:1", lease: 1n, ...attributes });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
 
 /**
  * The layout of a name.

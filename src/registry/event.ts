@@ -15,7 +15,8 @@ export type RegistryEvent =
   /** The key was gone although its lease was alive (another program deleted it); it has been put again. */
   | { readonly type: "key-missing"; readonly service: string; readonly address: string; readonly cause: Error }
   /**
-   * Another program wrote the key and keeps it: the last writer wins. It is put again once the other's entry is gone.
+   * Another program wrote the key and keeps it: the last writer wins. It is put again once the other's entry is gone. With
+   * `takeOver: false` it is the other's already before the first put.
    */
   | { readonly type: "key-taken"; readonly service: string; readonly address: string; readonly cause: Error }
   /** An attempt to register failed; further attempts follow. */

@@ -83,7 +83,10 @@ export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Regis
       };
     },
     register(options: RegisterOptions) {
-      const { service: name, address, onState, ttlSeconds, ...attributes } = checkRegisterOptions(options, NAMES);
+      const { service: name, address, onState, ttlSeconds, takeOver: _, ...attributes } = checkRegisterOptions(
+        options,
+        NAMES,
+      );
       checkOpen();
       const { endpoints } = service(name);
       const incarnation = String(++incarnations);

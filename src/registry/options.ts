@@ -1,5 +1,16 @@
 import { isWildcardHost, parseAddress } from "../endpoint.ts";
-import { anything, checkOptions, type Checks, fn, kind, number, quoted, required, wholeNumber } from "../option.ts";
+import {
+  anything,
+  checkOptions,
+  type Checks,
+  flag,
+  fn,
+  kind,
+  number,
+  quoted,
+  required,
+  wholeNumber,
+} from "../option.ts";
 import type { EndpointAttributes, RegisterOptions, RenewOptions } from "./registry.ts";
 
 /** In seconds; see `RegisterOptions.ttlSeconds`. */
@@ -12,6 +23,7 @@ export interface CheckedRegistration extends EndpointAttributes {
   readonly service: string;
   readonly address: string;
   readonly ttlSeconds: number;
+  readonly takeOver: boolean;
   readonly onState: RegisterOptions["onState"];
 }
 
@@ -52,18 +64,19 @@ const REGISTER: Checks<RegisterOptions> = {
   service: required(anything),
   address: required(anything),
   ttlSeconds: wholeNumber(1, MAX_TTL_SECONDS, "seconds"),
+  takeOver: flag,
   onState: fn("a function, (state, cause) => void"),
 };
 
-const { onState: _, ...SERVER } = REGISTER;
+const { onState: _, takeOver: __, ...SERVER } = REGISTER;
 const RENEW: Checks<RenewOptions> = { ...SERVER, ttlSeconds: required(REGISTER.ttlSeconds) };
 
 /** Checks the options of `register`. @throws TypeError or RangeError that names the value and what is expected. */
 export function checkRegisterOptions(options: RegisterOptions, names?: ServiceNames): CheckedRegistration {
   checkOptions("register()", options, REGISTER);
   checkServer(options, names);
-  const { service, address, ttlSeconds = DEFAULT_TTL_SECONDS, onState } = options;
-  return { service, address, ttlSeconds, onState, ...attributesOf(options) };
+  const { service, address, ttlSeconds = DEFAULT_TTL_SECONDS, takeOver = true, onState } = options;
+  return { service, address, ttlSeconds, takeOver, onState, ...attributesOf(options) };
 }
 
 /**

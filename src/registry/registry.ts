@@ -84,6 +84,12 @@ export interface RegisterOptions extends EndpointAttributes {
    * election timeouts (2 s by default); it raises anything less.
    */
   readonly ttlSeconds?: number;
+  /**
+   * Whether to replace an entry with the same key that another program holds, as a server that crashed and was started
+   * again must. If false, the registration waits until that entry is gone, and reports it as `key-taken`. Defaults to
+   * true. It is for registries with keys (etcd).
+   */
+  readonly takeOver?: boolean;
   /** Called at every change of the registration's state, with the cause if there is one. */
   readonly onState?: (state: RegistrationState, cause?: Error) => void;
 }

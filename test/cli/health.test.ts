@@ -56,6 +56,22 @@ describe("the health of a registered program", () => {
     assert.deepEqual(clock.pending, []);
   });
 
+  it("says nothing of a server that is only starting, for five seconds", async () => {
+    const clock = new ManualClock(), ending = new AbortController(), heard: string[] = [];
+    const watching = watchHealth(
+      () => Promise.resolve("refused"),
+      { intervalMs: 500, clock, random: () => 0.5 },
+      { healthy: () => void heard.push("healthy"), unhealthy: (reason) => void heard.push(reason) },
+      ending.signal,
+    );
+    await clock.advance(4_900);
+    assert.deepEqual(heard, []);
+    await clock.advance(1_000);
+    assert.deepEqual(heard, ["refused"]);
+    ending.abort();
+    await watching;
+  });
+
   it("by TCP is whether it accepts connections", async () => {
     const [port = 0] = await freePorts(1);
     assert.match(await tcpProbe(`127.0.0.1:${port}`, 5_000)(signal) ?? "", /doesn't accept connections: ECONNREFUSED$/);
@@ -66,7 +82,7 @@ describe("the health of a registered program", () => {
   it("by gRPC is what its health service says of it, or of one of its services", async () => {
     const health = createHealth();
     const { server, address } = await served({ routes: health.routes });
-    const ask = (service = "") => grpcProbe(address, service, 5_000)(signal);
+    const ask = (service = "") => grpcProbe({ address: address, service: service }, 5_000)(signal);
     assert.equal(await ask(), undefined);
     assert.match(await ask("proto.Other") ?? "", /doesn't know that service: check --health-service/);
     health.setStatus("", "NOT_SERVING");
@@ -76,6 +92,9 @@ describe("the health of a registered program", () => {
     await eventually("it is gone", async () => /ECONNREFUSED|can't connect/.test(await ask() ?? ""));
 
     const { address: other } = await served({ routes: () => {} });
-    assert.match(await grpcProbe(other, "", 5_000)(signal) ?? "", /has no grpc\.health\.v1\.Health: use --health tcp/);
+    assert.match(
+      await grpcProbe({ address: other, service: "" }, 5_000)(signal) ?? "",
+      /has no grpc\.health\.v1\.Health: use --health tcp/,
+    );
   });
 });

@@ -5,12 +5,17 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { RegistrationTalk } from "../../src/cli/sidecar/registrar.ts";
+import { createGrpcServer, createHealth } from "../../src/server.ts";
 import { freePorts } from "../support/etcd.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Child, executable, runtime, start as startProgram, startScript } from "../support/process.ts";
+import { server as identity } from "../support/tls.ts";
 import { type ServedEtcd, serveMemoryEtcd } from "./memory-etcd.ts";
 import { run, start } from "./support.ts";
 
+const caFile = fileURLToPath(new URL("../support/tls/ca.pem", import.meta.url));
 const program = (port: number) => {
   const before = runtime === "deno" ? ["run", "-A", "--no-check"] : [];
   return ["--", executable(runtime), ...before, "test/cli/server-program.ts", String(port)];
@@ -64,11 +69,11 @@ describe("connect-lb register", () => {
     const [port = 0] = await freePorts(1);
     const child = register(["a", `127.0.0.1:${port}`, "--settle", "0", ...program(port)]);
     await child.line(/^started$/);
-    await child.line(/not registered yet: .* doesn't accept connections: ECONNREFUSED/);
     assert.deepEqual(await addresses("a"), []);
     child.write("listen\n");
     await child.line(/connect-lb: registered: a at 127\.0\.0\.1:\d+, as \/grpclb\/a\//);
     assert.deepEqual(await addresses("a"), [`127.0.0.1:${port}`]);
+    assert.ok(!child.lines.some((line) => line.includes("not registered")), "nothing is wrong while it starts");
     child.signal("SIGTERM");
     await child.line(/^got SIGTERM$/);
     assert.deepEqual(await addresses("a"), [], "it was deregistered first");
@@ -169,6 +174,52 @@ describe("connect-lb register", () => {
     }
   });
 
+  it("waits while another program holds the entry, says what to do, and leaves the entry alone; --take-over replaces it", async () => {
+    const live = await etcd.register({ service: "twice", address: "10.0.0.8:80", ttlSeconds: 60 });
+    const env = { CONNECT_LB_ETCD: etcd.url };
+    const leaseOf = async () => {
+      const { stdout } = await run(["ls", "twice", "-o", "json", "--no-connect"], { env });
+      return (JSON.parse(stdout) as readonly { lease: string }[])[0]?.lease;
+    };
+    const lease = await leaseOf();
+    const waiting = start(["register", "twice", "10.0.0.8:80", "--health", "none"], { env });
+    await eventually("it says so", () => waiting.stderr.includes("--take-over"));
+    assert.match(waiting.stderr, /not registered: twice at 10\.0\.0\.8:80 is registered by another program/);
+    assert.ok(waiting.stderr.includes(`under the lease ${lease}`), waiting.stderr);
+    waiting.signal("SIGTERM");
+    assert.equal(await waiting.exited, 0);
+    assert.equal(await leaseOf(), lease, "the entry of the live server is as it was");
+
+    const taking = start(["register", "twice", "10.0.0.8:80", "--health", "none", "--take-over"], { env });
+    await eventually("it is registered", () => taking.stderr.includes("registered: twice"));
+    assert.notEqual(await leaseOf(), lease);
+    await live.close();
+    taking.signal("SIGTERM");
+    assert.equal(await taking.exited, 0);
+  });
+
+  it("asks over TLS for the health of a server that speaks it", async () => {
+    const server = createGrpcServer({ health: createHealth(), routes: () => {}, tls: identity });
+    const { address } = await server.listen({ host: "127.0.0.1", port: 0 });
+    const args = ["register", "tls", address, "--health", "grpc", "--interval", "50ms"];
+    const running = start([...args, "--tls-ca", caFile], { env: { CONNECT_LB_ETCD: etcd.url } });
+    await eventually("it is registered", () => running.stderr.includes("registered: tls"));
+    running.signal("SIGTERM");
+    await running.exited;
+    server.closeAllConnections();
+    await server.close();
+  });
+
+  it("says who it is to an etcd that refuses it, and which command looks closer", () => {
+    const lines: string[] = [];
+    const about = { where: "etcd at http://e:1", service: "s", say: (text: string) => void lines.push(text) };
+    const event = { type: "auth-refused", cause: new Error("permission denied"), retryInMs: 1 } as const;
+    new RegistrationTalk({ ...about, user: { name: "app", from: "ETCDCTL_USER" } }).onEvent(event);
+    new RegistrationTalk({ ...about, user: undefined }).onEvent(event);
+    assert.match(lines[0]!, /permission denied; the user is app \(ETCDCTL_USER\); connect-lb doctor s looks closer$/);
+    assert.match(lines[1]!, /no user is given: set ETCDCTL_USER=name:password/);
+  });
+
   it("goes on while etcd can't be reached, and says so once with its address", async () => {
     const [port = 0] = await freePorts(1);
     const running = start(["register", "g", "10.0.0.7:80", "--health", "none"], {
@@ -194,7 +245,11 @@ describe("connect-lb register", () => {
     await refused(["s", "0.0.0.0:80"], /wildcard host/);
     await refused(["s", "10.0.0.1"], /has no port/);
     await refused(["s/t", "10.0.0.1:80"], /"\/", which this layout does not support/);
-    await refused(["s", "10.0.0.1:80", "--weight", "2"], /weight/);
+    await refused(
+      ["s", "10.0.0.1:80", "--weight", "2"],
+      /layout grpclb can't store --weight\n.*--layout etcdNaming, kratos, kitex, goMicro, dubboApplication\n$/,
+    );
+    await refused(["s", "10.0.0.1:80", "--tls"], /the options for TLS go with --health grpc/);
     await refused(["s", "10.0.0.1:80", "--ttl", "1.5"], /--ttl is "1\.5": expected a whole number from 1/);
     await refused(["s", "10.0.0.1:80", "--metadata", "{"], /--metadata is not JSON/);
     await refused(["s", "10.0.0.1:80", "--health-service", "x"], /goes with --health grpc/);

@@ -76,6 +76,34 @@ describe("a registration", () => {
     assert.deepEqual(types(), ["registered", "key-taken"]);
   });
 
+  it("that may not take over waits until another's entry is gone, says so once, and never removes it", async () => {
+    const { etcd, clock, register, types, causes, value } = setUp();
+    etcd.leases.set(99n, 60n);
+    etcd.put(KEY, "another's", 99n);
+    const registration = register({ takeOver: false });
+    await clock.advance(60_000);
+    assert.deepEqual([registration.state, types(), value()], ["pending", ["key-taken"], "another's"]);
+    assert.match(causes()[0]!, /held by another program, under the lease 63; it is put when that one is gone/);
+    const other = register({ takeOver: false });
+    await clock.advance(1_000);
+    await other.close();
+    assert.equal(value(), "another's");
+    etcd.expire(99n);
+    await clock.advance(6_000);
+    await registration.ready;
+    assert.deepEqual([registration.state, types().at(-1)], ["registered", "registered"]);
+    assert.match(value(), /10\.0\.0\.5:8000/);
+    await registration.close();
+    assert.equal(etcd.keys.has(KEY), false);
+  });
+
+  it("that may not take over writes a key that nobody has at once", async () => {
+    const { register, types } = setUp();
+    register({ takeOver: false });
+    await settled();
+    assert.deepEqual(types(), ["registered"]);
+  });
+
   it("whose connection is lost while it retries keeps to its backoff", async () => {
     const { etcd, clock, register, timesOf } = setUp({ random: () => 0.999 });
     register();

@@ -96,7 +96,10 @@ describe("what a registry is given", () => {
 
   it("takes the attributes that are given", () => {
     for (const attributes of [{ weight: 2 }, { zone: "z" }, { metadata: null }, { metadata: { a: 1 } }]) {
-      const { ttlSeconds: _, onState: __, ...checked } = checkRegisterOptions({ ...good, ...attributes });
+      const { ttlSeconds: _, onState: __, takeOver: ___, ...checked } = checkRegisterOptions({
+        ...good,
+        ...attributes,
+      });
       assert.deepEqual(checked, { ...good, ...attributes });
       assert.deepEqual(checkAttributes(attributes), attributes);
     }

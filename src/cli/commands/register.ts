@@ -7,10 +7,12 @@ import { etcdTarget } from "../read-etcd-options.ts";
 import type { EtcdTarget } from "../etcd-target.ts";
 import { usageError } from "../exit.ts";
 import type { Io } from "../io.ts";
+import { layoutsThatStore } from "../layouts.ts";
 import { startChild } from "../sidecar/child.ts";
 import { grpcProbe, type Probe, tcpProbe } from "../sidecar/probe.ts";
 import { Registrar, RegistrationTalk } from "../sidecar/registrar.ts";
 import { runSidecar } from "../sidecar/sidecar.ts";
+import { SERVER_OPTIONS, serverTls } from "../server-options.ts";
 import { address, durationMs, jsonValue, positiveNumber, wholeNumber } from "../values.ts";
 
 const group = "Options for health" as const;
@@ -25,6 +27,10 @@ const OPTIONS = {
   weight: { type: "string", value: "NUMBER", help: "its share of calls, relative to other servers'" },
   zone: { type: "string", help: "the zone where it runs" },
   metadata: { type: "string", value: "JSON", help: "anything else that clients should see" },
+  "take-over": {
+    type: "boolean",
+    help: "replace an entry that another program holds, instead of waiting until it is gone",
+  },
   settle: {
     type: "string",
     value: "DURATION",
@@ -52,6 +58,7 @@ const OPTIONS = {
     group,
   },
   interval: { type: "string", value: "DURATION", help: "how often to ask", default: "2s", group },
+  ...SERVER_OPTIONS,
   ...ETCD_OPTIONS,
 } as const;
 
@@ -73,6 +80,8 @@ export const register: Command = defineCommand({
     "ADDR is where clients reach the server. The program is registered once it answers there, deregistered while it is " +
     "not healthy, and deregistered before it gets SIGTERM or SIGINT, so that no call fails; a second signal is passed " +
     "on at once. SIGHUP is passed on as it is.",
+    "If another program holds the entry, because the server is registered twice or was killed a moment ago, it waits " +
+    "until that one's lease has ended, and leaves the entry alone; --take-over replaces it at once.",
     "The program does not get the variables that hold etcd's credentials (" + ETCD_CREDENTIALS.join(", ") + "). If " +
     "connect-lb itself is killed (SIGKILL), the program runs on, and its entry ends after --ttl.",
   ],
@@ -91,7 +100,12 @@ export const register: Command = defineCommand({
     const { sources, rest, io } = context;
     const settleMs = durationMs([sources.settle ?? "--settle", context.options.settle]);
     const intervalMs = intervalOf(context);
-    const talk = new RegistrationTalk(`etcd at ${target.where}`, context.say);
+    const talk = new RegistrationTalk({
+      where: `etcd at ${target.where}`,
+      user: target.options.user,
+      service: options.service,
+      say: context.say,
+    });
     const registry = target.registry(talk.onEvent);
     try {
       return await runSidecar({
@@ -114,6 +128,7 @@ function registerOptions({ args, options, sources }: RegisterContext): RegisterO
   return {
     service,
     address: addr,
+    takeOver: options["take-over"],
     ttlSeconds: wholeNumber([sources.ttl ?? "--ttl", options.ttl], { least: 1 }),
     ...(weight === undefined ? {} : { weight: positiveNumber(["--weight", weight]) }),
     ...(zone === undefined ? {} : { zone }),
@@ -122,12 +137,24 @@ function registerOptions({ args, options, sources }: RegisterContext): RegisterO
 }
 
 /** What etcd and the layout can store. @throws CliError before anything is started. */
-function checked(options: RegisterOptions, { layout }: EtcdTarget): RegisterOptions {
+function checked(options: RegisterOptions, { layout, layoutName }: EtcdTarget): RegisterOptions {
+  const { weight, zone, metadata } = options;
   try {
     layout.write({ ...checkRegisterOptions(options, layout), lease: 1n });
     return options;
   } catch (error) {
-    throw usageError((error as Error).message);
+    const { message } = error as Error;
+    const [, attribute] = /can't store (weight|zone|metadata)/.exec(message) ?? [];
+    if (attribute === undefined) throw usageError(message);
+    const able = layoutsThatStore({
+      ...weight !== undefined && { weight },
+      ...zone !== undefined && { zone },
+      ...metadata !== undefined && { metadata },
+    });
+    throw usageError(
+      `the layout ${layoutName} can't store --${attribute}`,
+      `leave it out, or choose one that can, for servers and clients alike: --layout ${able.join(", ")}`,
+    );
   }
 }
 
@@ -141,6 +168,8 @@ const MOST_PROBE_MS = 5_000;
 function probeOf(context: RegisterContext): Probe | undefined {
   const { options, args: [, addr = ""] } = context;
   const asked = options["health-address"], service = options["health-service"];
+  const tls = serverTls(context);
+  if (tls !== undefined && options.health !== "grpc") throw usageError("the options for TLS go with --health grpc");
   if (service !== undefined && options.health !== "grpc") throw usageError("--health-service goes with --health grpc");
   if (options.health === "none") {
     if (asked !== undefined) throw usageError("--health-address needs --health tcp or grpc");
@@ -148,7 +177,7 @@ function probeOf(context: RegisterContext): Probe | undefined {
   }
   if (asked !== undefined) address(["--health-address", asked]);
   const timeoutMs = Math.min(MOST_PROBE_MS, Math.max(1_000, intervalOf(context)));
-  if (options.health === "grpc") return grpcProbe(asked ?? addr, service ?? "", timeoutMs);
+  if (options.health === "grpc") return grpcProbe({ address: asked ?? addr, service: service ?? "", tls }, timeoutMs);
   return tcpProbe(asked ?? addr, timeoutMs);
 }
 

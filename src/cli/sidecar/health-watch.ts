@@ -12,6 +12,8 @@ export interface HealthListener {
 
 /** The pause after a failed probe, in milliseconds; it grows up to the interval. */
 const RETRY_MS = 200;
+/** How long a server that starts may take before that is worth a word, in milliseconds. */
+const START_MS = 5_000;
 /** So many failed probes in a row make a server unhealthy; one that has just been started needs some time, too. */
 const MOST_FAILURES = 3;
 
@@ -25,7 +27,7 @@ export interface HealthTiming {
 
 /**
  * Probes a server until `signal` aborts. It is healthy after one successful probe, and no longer after three failed ones
- * in a row, which follow each other quickly. Never rejects.
+ * in a row, which follow each other quickly; of one that was never healthy, that is said after 5 s. Never rejects.
  */
 export async function watchHealth(
   probe: Probe,
@@ -34,7 +36,8 @@ export async function watchHealth(
   signal: AbortSignal,
 ): Promise<void> {
   const retry = new Backoff({ initialMs: Math.min(RETRY_MS, intervalMs), maxMs: intervalMs }, random);
-  let healthy = false, failures = 0, said: string | undefined;
+  const quietUntilMs = clock.now() + START_MS;
+  let healthy = false, known = false, failures = 0, said: string | undefined;
   while (!signal.aborted) {
     const reason = await probe(signal);
     if (signal.aborted) return;
@@ -43,10 +46,10 @@ export async function watchHealth(
       said = undefined;
       retry.reset();
       if (!healthy) listener.healthy();
-      healthy = true;
+      healthy = known = true;
     } else if (++failures >= MOST_FAILURES) {
       healthy = false;
-      if (reason !== said) listener.unhealthy(said = reason);
+      if (reason !== said && (known || clock.now() >= quietUntilMs)) listener.unhealthy(said = reason);
     }
     await sleep(clock, reason === undefined ? intervalMs : retry.next(), signal, true);
   }

@@ -2,6 +2,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../../gen/grpc/health/v1/health_pb.ts";
 import { textOf } from "../../error-text.ts";
 import { grpcConnector } from "../../node/grpc-connector.ts";
+import type { TlsSource } from "../../node/tls-options.ts";
 import { reach } from "../reach.ts";
 
 /** Asks a server once whether it is healthy. Resolves to why it isn't, or to undefined; never rejects. */
@@ -15,9 +16,18 @@ export function tcpProbe(address: string, timeoutMs: number): Probe {
   };
 }
 
-/** Healthy is a server whose gRPC health service (`grpc.health.v1`, without TLS) says that it is serving. */
-export function grpcProbe(address: string, service: string, timeoutMs: number): Probe {
-  const connector = grpcConnector({ connectTimeoutMs: timeoutMs });
+/** Who is asked for its health. */
+export interface HealthTarget {
+  readonly address: string;
+  /** "" for the server as a whole. */
+  readonly service: string;
+  /** Undefined: without TLS. */
+  readonly tls?: TlsSource | undefined;
+}
+
+/** Healthy is a server whose gRPC health service (`grpc.health.v1`) says that it is serving. */
+export function grpcProbe({ address, service, tls }: HealthTarget, timeoutMs: number): Probe {
+  const connector = grpcConnector({ connectTimeoutMs: timeoutMs, tls });
   return async (signal) => {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const link = connector({ address }, { draining() {}, lost() {} });

@@ -1,4 +1,5 @@
 import type { RegistryEvent } from "../../registry/event.ts";
+import type { EtcdUser } from "../etcd-user.ts";
 import type { RegisterOptions, Registration, Registry } from "../../registry/registry.ts";
 
 /** Registers one server in a registry, or not, as its health has it. */
@@ -42,34 +43,49 @@ export class Registrar {
   }
 }
 
+/** What is talked about. */
+export interface TalkOptions {
+  /** Where etcd is, and which option says so. */
+  readonly where: string;
+  readonly user: Pick<EtcdUser, "name" | "from"> | undefined;
+  readonly service: string;
+  readonly say: (text: string) => void;
+}
+
 /** Turns a registry's events into what a user should know of a registration, without repeating it. */
 export class RegistrationTalk {
-  readonly #where: string;
-  readonly #say: (text: string) => void;
+  readonly #about: TalkOptions;
   #last: string | undefined;
 
-  /** @param where where etcd is, and which option says so */
-  constructor(where: string, say: (text: string) => void) {
-    this.#where = where;
-    this.#say = say;
+  constructor(about: TalkOptions) {
+    this.#about = about;
   }
 
   readonly onEvent = (event: RegistryEvent): void => {
-    const text = textOf(event, this.#where);
+    const text = textOf(event, this.#about);
     // What fails is tried again every two seconds at most.
     if (text === undefined || text === this.#last) return;
     this.#last = text;
-    this.#say(text);
+    this.#about.say(text);
   };
 }
 
-function textOf(event: RegistryEvent, where: string): string | undefined {
+function textOf(event: RegistryEvent, { where, user, service }: TalkOptions): string | undefined {
   if (event.type === "registered") {
     return `${event.again ? "registered again" : "registered"}: ${event.service} at ${event.address}, as ${event.key}`;
   }
   if (event.type === "registration-failed") return `not registered in ${where}, will try again: ${event.cause.message}`;
-  if (event.type === "auth-refused") return `${where} refused, will try again: ${event.cause.message}`;
-  if (event.type === "lease-lost" || event.type === "key-missing" || event.type === "key-taken") {
+  if (event.type === "auth-refused") {
+    const who = user === undefined
+      ? "no user is given: set ETCDCTL_USER=name:password"
+      : `the user is ${user.name} (${user.from})`;
+    return `${where} refused, will try again: ${event.cause.message}; ${who}; connect-lb doctor ${service} looks closer`;
+  }
+  if (event.type === "key-taken") {
+    return `not registered: ${event.service} at ${event.address} is registered by another program: ${event.cause.message}. ` +
+      "Stop the other one, or replace its entry with --take-over";
+  }
+  if (event.type === "lease-lost" || event.type === "key-missing") {
     return `the registration was lost: ${event.cause.message}`;
   }
   if (event.type === "registration-suspect") {

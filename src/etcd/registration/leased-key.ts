@@ -42,6 +42,7 @@ export class LeasedKey {
   #granted = false;
   #ttlMs: number;
   #renewedAtMs = -Infinity;
+  #heldBy: bigint | undefined;
 
   constructor(client: EtcdClient, layout: Layout, server: LeasedServer) {
     this.#client = client;
@@ -71,6 +72,11 @@ export class LeasedKey {
     return this.#renewedAtMs + this.#ttlMs / 3;
   }
 
+  /** The lease under which another program was last found to hold the key; 0 for none. Undefined: none was found. */
+  get heldBy(): bigint | undefined {
+    return this.#heldBy;
+  }
+
   /** The key as spelled with the current lease. */
   get key(): string {
     return this.#layout.write({ ...this.#server, lease: this.#id ?? 0n }).key;
@@ -85,8 +91,8 @@ export class LeasedKey {
   }
 
   /**
-   * Gets a new lease after the previous one was lost, and puts the key under it unless another program has taken the
-   * key.
+   * Gets a new lease, after the previous one was lost or instead of taking over, and puts the key under it unless another
+   * program holds the key.
    */
   async reacquire(attributes: EndpointAttributes, signal: AbortSignal): Promise<Standing> {
     return await this.#withLease(signal, async () => {
@@ -122,7 +128,9 @@ export class LeasedKey {
     const { key } = this.#put(attributes).put;
     const { kvs } = await this.#unary(signal, (context) => this.#client.driver.range({ key }, context), options);
     if (kvs[0]?.lease === this.#id) return "ours";
-    return kvs[0] === undefined ? await this.#putWhereGone(attributes, signal) : "taken";
+    if (kvs[0] === undefined) return await this.#putWhereGone(attributes, signal);
+    this.#heldBy = kvs[0].lease;
+    return "taken";
   }
 
   /**
@@ -191,6 +199,7 @@ export class LeasedKey {
   /** Overwrites a key of our own: our put whose answer was lost, or our former lease's key in a restored etcd. */
   async #putOverOwn(standing: KeyValue | undefined, put: Put, signal: AbortSignal): Promise<Standing> {
     if (standing?.lease === this.#id) return "ours";
+    this.#heldBy = standing?.lease;
     if (standing === undefined || standing.lease === 0n || standing.lease !== this.#formerId) return "taken";
     const compare = [{ target: "lease", key: put.put.key, value: standing.lease }] as const;
     const { succeeded } = await this.#txn({ compare, success: [put], failure: [] }, signal);

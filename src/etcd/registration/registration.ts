@@ -30,6 +30,7 @@ export class EtcdRegistration implements Registration {
   readonly #client: EtcdClient;
   readonly #layout: Layout;
   readonly #server: LeasedServer;
+  readonly #takeOver: boolean;
   readonly #onEvent: ((event: RegistryEvent) => void) | undefined;
   readonly #onClosed: () => void;
   readonly #life: RegistrationLife;
@@ -52,13 +53,14 @@ export class EtcdRegistration implements Registration {
   constructor(
     client: EtcdClient,
     layout: Layout,
-    { service, address, ttlSeconds, onState, ...attributes }: CheckedRegistration,
+    { service, address, ttlSeconds, takeOver, onState, ...attributes }: CheckedRegistration,
     onEvent: ((event: RegistryEvent) => void) | undefined,
     onClosed: () => void,
   ) {
     this.#client = client;
     this.#layout = layout;
     this.#server = { service, address, ttlSeconds };
+    this.#takeOver = takeOver;
     this.#checkLayout(attributes);
     this.#attributes = attributes;
     this.#onEvent = onEvent;
@@ -167,7 +169,7 @@ export class EtcdRegistration implements Registration {
     }
     this.#looks.stop();
     const updates = this.#updates.present();
-    const method = this.#life.state === "pending" ? "acquire" : "reacquire";
+    const method = this.#takeOver && this.#life.state === "pending" ? "acquire" : "reacquire";
     const standing = await this.#looks.record(() => key[method](attributes, signal));
     this.#expectNext();
     return { standing, updates };
@@ -198,8 +200,13 @@ export class EtcdRegistration implements Registration {
     if (standing === "put-again") this.#lose(new Error(`the key ${key} was deleted by someone else`), "key-missing");
     const taken = standing === "taken";
     if (taken && !this.#taken) {
-      this.#lastFailure = new Error(`the key ${key} is held by another program; it is put again when that one is gone`);
-      this.#lose(this.#lastFailure, "key-taken");
+      const pending = this.#life.state === "pending", put = pending ? "put" : "put again";
+      this.#lastFailure = new Error(
+        `the key ${key} is held by another program, ${leaseText(this.#key.heldBy)}; it is ${put} when that one is gone`,
+      );
+      // Nothing is lost that never was there.
+      if (pending) emit(this.#onEvent, { type: "key-taken", service, address, cause: this.#lastFailure });
+      else this.#lose(this.#lastFailure, "key-taken");
     }
     this.#taken = taken;
     const again = this.#life.state !== "pending";
@@ -265,4 +272,8 @@ export class EtcdRegistration implements Registration {
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new Error("the registration is closed");
   }
+}
+
+function leaseText(lease: bigint | undefined): string {
+  return lease ? `under the lease ${lease.toString(16)}` : "without a lease";
 }
