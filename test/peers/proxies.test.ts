@@ -8,16 +8,18 @@ import { ca, client as identity } from "../support/tls.ts";
 import { itServesCalls } from "./calls.ts";
 import { type Peer, PEERS, startPeer } from "./peer.ts";
 import { peersSkipped } from "./programs.ts";
-import { type Proxy, startHaproxy, startNginx } from "./proxies.ts";
+import { type Proxy, startHaproxy, startNginx, startOwn } from "./proxies.ts";
 
 const PROXIES = [
   // nginx as it comes takes 128 streams at once, so that calls beyond wait for a place; HAProxy is told to take more.
-  { name: "nginx", start: startNginx, traits: { openStreams: 100 } },
-  { name: "HAProxy", start: startHaproxy, traits: {} },
+  { name: "nginx", start: startNginx, traits: { openStreams: 100 }, skip: peersSkipped },
+  { name: "HAProxy", start: startHaproxy, traits: {}, skip: peersSkipped },
+  // As any server of this library: 1,000 streams at once on a connection.
+  { name: "createProxy()", start: startOwn, traits: { openStreams: 1_000 }, skip: false },
 ];
 
-for (const { name, start, traits } of PROXIES) {
-  describe(`through ${name} to grpc-js`, { skip: peersSkipped }, () => {
+for (const { name, start, traits, skip } of PROXIES) {
+  describe(`through ${name} to grpc-js`, { skip }, () => {
     let peer: Peer, proxy: Proxy, plain: Direct, tls: Direct, mtls: Direct;
     before(async () => {
       peer = await startPeer(PEERS[0]!);

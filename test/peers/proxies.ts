@@ -1,4 +1,7 @@
 import process from "node:process";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
+import { staticResolver } from "../../src/resolver/static.ts";
+import { createProxy, shutdown } from "../../src/server.ts";
 import { ca, server as identity } from "../support/tls.ts";
 import { put, type Running, startProgram } from "./programs.ts";
 
@@ -86,4 +89,14 @@ backend servers
     }),
     "SIGUSR1",
   );
+}
+
+/** This library's own, in this process. */
+export async function startOwn(upstream: string): Promise<Proxy> {
+  const proxy = createProxy({ routes: [{ to: { resolver: staticResolver([upstream]), connector: grpcConnector() } }] });
+  const listen = async (tls?: { cert: string; key: string; ca?: string }) =>
+    (await proxy.listen({ host: "127.0.0.1", port: 0, ...tls && { tls } })).address;
+  const [plain, tls, mtls] = [await listen(), await listen(identity), await listen({ ...identity, ca })];
+  const quit = async () => void await shutdown(proxy);
+  return { plain, tls, mtls, quit, stop: quit };
 }
