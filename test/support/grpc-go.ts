@@ -26,6 +26,7 @@ const PROGRAMS = {
   channelz: "test/peers/clients/go-channelz",
   reporting: "test/peers/servers/go",
   loads: "test/peers/servers/go-loads",
+  grpclb: "test/peers/servers/go-grpclb",
 } as const;
 export type GoProgram = keyof typeof PROGRAMS;
 
