@@ -3,14 +3,19 @@ import { Lines, type Runtime, startScript } from "../process.ts";
 
 /** A server that is measured. */
 export interface ServerContender {
-  readonly name: "connect-lb" | "connect-node" | "grpc-js" | "grpc-go";
+  readonly name: "connect-lb" | "connect-lb-otel" | "connect-node" | "grpc-js" | "grpc-go";
   /** `go` for what runs on none of the three. */
   readonly runtime: Runtime | "go";
+  /** Whether it is measured only if it is asked for by name. */
+  readonly ifNamed?: boolean;
 }
 
 /** All of them. Not grpc-js on Deno, where no target speaks of it. */
 export const SERVER_CONTENDERS: readonly ServerContender[] = [
   ...(["node", "bun", "deno"] as const).map((runtime) => ({ name: "connect-lb", runtime }) as const),
+  ...(["node", "bun", "deno"] as const).map((runtime) =>
+    ({ name: "connect-lb-otel", runtime, ifNamed: true }) as const
+  ),
   ...(["node", "bun", "deno"] as const).map((runtime) => ({ name: "connect-node", runtime }) as const),
   ...(["node", "bun"] as const).map((runtime) => ({ name: "grpc-js", runtime }) as const),
   { name: "grpc-go", runtime: "go" },

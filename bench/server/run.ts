@@ -61,8 +61,8 @@ const plan: ServerPlan = {
     (chosen === undefined ? !quick || which.quick : chosen.includes(which.name)) &&
     (hasGo() || which.load !== "grpc-go")
   ),
-  contenders: SERVER_CONTENDERS.filter(({ name, runtime }) =>
-    (servers?.includes(name) ?? true) && (runtime === "go" ? hasGo() : runtimes?.includes(runtime) ?? true)
+  contenders: SERVER_CONTENDERS.filter(({ name, runtime, ifNamed }) =>
+    (servers?.includes(name) ?? ifNamed !== true) && (runtime === "go" ? hasGo() : runtimes?.includes(runtime) ?? true)
   ),
   idleConnections: quick ? 5_000 : 10_000,
 };

@@ -4,6 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
+import { flightRecorder } from "../../src/index.ts";
 import { createMemoryRegistry } from "../../src/registry/memory.ts";
 import type { Registry } from "../../src/registry/registry.ts";
 import {
@@ -72,6 +73,23 @@ describe("a balancer object", () => {
     assert.deepEqual([objects.names, sockets.most], [["simple"], 3]);
     await other.route({});
     assert.deepEqual(objects.names, ["simple", "elsewhere"]);
+  });
+
+  it("records what it relays in the flight recorder that it was given", async (t) => {
+    const recorder = flightRecorder();
+    const { client, servers } = await setUp(t, [{
+      route({ data }) {
+        if (data === "fail") throw new ConnectError("no", Code.NotFound);
+        return { value: "v" };
+      },
+    }], { transport: { recorder } });
+    await client.route({});
+    await failureOf(client.route({ data: "fail" }));
+    const [failed, ...others] = recorder.calls();
+    assert.equal(others.length, 1);
+    assert.deepEqual([failed!.method, failed!.code, failed!.target], ["proto.Simple/Route", "NOT_FOUND", "simple"]);
+    assert.deepEqual(failed!.attempts.map(({ endpoint, end }) => [endpoint, end]), [[servers[0]!.address, "answered"]]);
+    assert.deepEqual(recorder.calls({ which: "failed" }), [failed]);
   });
 
   it("relays metadata in both directions, binary too, and leaves out what belongs to each hop", async (t) => {

@@ -9,10 +9,11 @@ import {
   type Transport,
 } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
-import type { Attempt } from "../../src/index.ts";
+import { type Attempt, explainCall, flightRecorder } from "../../src/index.ts";
 import { createMemoryRegistry } from "../../src/registry/memory.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { createWorkerTransport, type StreamSocket, type WorkerTransportOptions } from "../../src/workers.ts";
+import { failureOf } from "../support/balanced.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SimpleServer, startSimpleServer } from "../support/servers/simple.ts";
 import { streamConnect } from "./stream-connect.ts";
@@ -63,6 +64,29 @@ describe("createWorkerTransport", () => {
     assert.equal(new Set(inOrder).size, 3);
     // Only to the endpoints that were picked: two in the second request, and in the first two and then a third one.
     assert.equal(counted.ports.length, 5);
+  });
+
+  it("records the calls of all requests in one flight recorder, and explains those that failed", async (t) => {
+    const [server] = await servers(t, 1), recorder = flightRecorder();
+    const { created, client } = transport([server!.address], { recorder });
+    assert.equal(created.recorder, recorder);
+    for (const ctx of [new Context(), new Context()]) assert.equal((await client(ctx).route({ data: "x" })).value, "0");
+    const calls = recorder.calls();
+    assert.deepEqual(calls.map(({ code, method }) => [code, method]), [
+      ["OK", "proto.Simple/Route"],
+      ["OK", "proto.Simple/Route"],
+    ]);
+    assert.deepEqual(calls.map(({ attempts }) => attempts.map(({ endpoint, end }) => [endpoint, end])), [
+      [[server!.address, "answered"]],
+      [[server!.address, "answered"]],
+    ]);
+    const away = transport(["127.0.0.1:1"], { recorder, waitTimeoutMs: 200 });
+    const failure = await failureOf(away.client(new Context()).route({ data: "x" }));
+    assert.match(
+      explainCall(failure),
+      /failed with UNAVAILABLE after [\d.]+ ms:[^]*What to do:\n {2}No server can be reached/,
+    );
+    assert.equal(recorder.calls({ which: "failed" })[0]!.code, "UNAVAILABLE");
   });
 
   it("shares the sockets of a request among all transports for it", async (t) => {

@@ -3,16 +3,22 @@ import { statusName } from "../status-name.ts";
 import type { RecordedAttempt, RecordedCall } from "./recorded-call.ts";
 import type { AttemptRecording, Recording } from "./recording.ts";
 
+/** Changes of the difference of the two clocks that are not noticed are smaller than this, in milliseconds. */
+const JITTER_MS = 100;
+
 /** A recording of a call that has ended, as plain JSON. */
 export function readRecording(recording: Recording): RecordedCall {
   const { attempts, clock, code, error, kept, latencyMs, made, method, startedMs, target, timeoutMs, waited } =
     recording;
+  // For people: no decision depends on it.
+  const wallMs = Math.round(Date.now() - (clock.now() - startedMs));
+  // The two clocks tick at different moments: without this, the same call would be another one whenever it is read.
+  if (!(Math.abs(wallMs - recording.wallMs) < JITTER_MS)) recording.wallMs = wallMs;
   return {
     target: shownText(target),
     method: shownText(`${method.parent.typeName}/${method.name}`),
     kind: method.methodKind,
-    // For people: no decision depends on it.
-    startedMs: Math.round(Date.now() - (clock.now() - startedMs)),
+    startedMs: recording.wallMs,
     latencyMs: rounded(latencyMs),
     ...given("timeoutMs", timeoutMs),
     code: statusName(code),

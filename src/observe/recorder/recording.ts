@@ -48,6 +48,8 @@ export class Recording implements CallWatch {
   target = "";
   /** On the transport's clock. */
   startedMs: number = NaN;
+  /** The same in milliseconds since 1970, as it was read last. */
+  wallMs: number = NaN;
   timeoutMs: number = NaN;
   latencyMs: number = NaN;
   code: Code | undefined = undefined;
@@ -76,6 +78,7 @@ export class Recording implements CallWatch {
     this.clock = clock;
     this.target = target;
     this.startedMs = startedMs;
+    this.wallMs = NaN;
     this.timeoutMs = timeoutMs ?? NaN;
     const { waited } = this;
     waited.resolution =

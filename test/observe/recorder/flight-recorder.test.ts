@@ -36,6 +36,18 @@ const answering = (options: Options = {}) =>
 const answer = (code: Code, text = "no") => markAttempt(new ConnectError(text, code), "answered");
 
 describe("a flight recorder", () => {
+  it("says the same of a call whenever it is read, although the clocks don't tick together", async (t) => {
+    t.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
+    const recorder = flightRecorder(), { client, clock, ready, transport } = balanced({ recorder });
+    await ready();
+    await client.route({ data: "a" });
+    const [first] = recorder.calls();
+    t.mock.timers.setTime(1_000_012);
+    await clock.advance(10);
+    assert.deepEqual(recorder.calls(), [first]);
+    await transport.close();
+  });
+
   it("has what a call did, and where its time went", async () => {
     const resolver = manualResolver();
     const { client, clock, links, recorder, sent, transport } = recorded({
