@@ -352,6 +352,7 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
   "src/cli/call": ANYTHING,
   "src/cli/doctor": ANYTHING,
   "src/cli/sidecar": ANYTHING,
+  "src/cli/proxy": ANYTHING,
 };
 
 /** The folders for Node, Bun and Deno, where `node:` may stand. */

@@ -7,6 +7,7 @@ import { doctor } from "./commands/doctor.ts";
 import { etcd } from "./commands/etcd.ts";
 import { ls } from "./commands/ls.ts";
 import { page } from "./commands/page.ts";
+import { proxy } from "./commands/proxy.ts";
 import { register } from "./commands/register.ts";
 import { top } from "./commands/top.ts";
 import { watch } from "./commands/watch.ts";
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
   top,
   doctor,
   page,
+  proxy,
   balancer,
   etcd,
   completion,

@@ -195,7 +195,7 @@ describe("a proxy before servers of gRPC alone", () => {
     assert.deepEqual([html.status, html.headers.get("accept-post")?.includes("application/grpc-web")], [415, true]);
     const grpc = await post(url, "application/grpc", new Uint8Array(5));
     assert.equal(grpc.status, 505);
-    assert.equal((await fetch(url)).status, 405);
+    assert.equal((await fetch(url)).status, 415);
     const api = await proxyFor(t, { routes: [{ authority: "api.example", to: to(["127.0.0.1:1"]) }] });
     const unknown = await post(`http://${api.address}`, "application/proto", message("a"));
     assert.equal(unknown.status, 404);

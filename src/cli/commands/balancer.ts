@@ -2,15 +2,14 @@ import { isWildcardHost } from "../../endpoint.ts";
 import { grpcHealth } from "../../health/grpc-health.ts";
 import { lookAsideBalancer } from "../../look-aside.ts";
 import { grpcConnector } from "../../node/grpc-connector.ts";
-import type { Registry } from "../../registry/registry.ts";
 import { createGrpcServer, shutdown } from "../../server.ts";
-import { type Command, type Context, defineCommand } from "../command.ts";
+import { type Command, defineCommand } from "../command.ts";
 import { ETCD_OPTIONS } from "../etcd-options.ts";
-import type { EtcdTarget } from "../etcd-target.ts";
 import { EXIT } from "../exit.ts";
 import { LISTEN_TLS_OPTIONS, listenTls } from "../listen-tls.ts";
 import { cantListen } from "../listening.ts";
 import { etcdTarget } from "../read-etcd-options.ts";
+import { sayIfUnreachable } from "../say-if-unreachable.ts";
 import { sayOfSet } from "../say-of-set.ts";
 import { SERVER_OPTIONS, serverTls } from "../server-options.ts";
 import { untilAborted } from "../until-aborted.ts";
@@ -85,12 +84,3 @@ export const balancer: Command = defineCommand({
     }
   },
 });
-
-/** It serves all the same: etcd may come up later. */
-async function sayIfUnreachable({ signal, say }: Context, target: EtcdTarget, registry: Registry): Promise<void> {
-  try {
-    await registry.list(signal);
-  } catch (error) {
-    if (!signal.aborted) say(`${target.explain(error).message}; it is tried again`);
-  }
-}

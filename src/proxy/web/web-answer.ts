@@ -53,7 +53,7 @@ async function answered(
   if (typeof target === "string") return failed(new ConnectError(target, Code.Unimplemented), protocol, 404);
   const { format } = protocol;
   if (format === "json" && !target.json) return failed(noJson(), protocol, 415);
-  if (request.method === "GET" && !target.idempotent) return text(405, NO_GET, POST);
+  if (request.method === "GET" && !target.idempotent) return text(405, NO_GET, { allow: "POST" });
   const shown = (error: ConnectError) => isForClient(error) ? error : options.unanswered(error);
   const ended = counted(options.calls, request.signal);
   try {
@@ -97,13 +97,10 @@ function failed(error: ConnectError, protocol: WebProtocol, status?: number): Un
   return grpcWebError(error, protocol);
 }
 
-const POST = { allow: "POST" } as const;
-
 /** Pages of other sites can make browsers send a GET request without a question. */
 const NO_GET = "GET is for methods that the proxy lists as idempotent. Send the call with POST.";
 
-function refusal({ header, method }: UniversalServerRequest): UniversalServerResponse {
-  if (method !== "POST") return text(405, "Calls are POST requests.", POST);
+function refusal({ header }: UniversalServerRequest): UniversalServerResponse {
   if (/^application\/grpc(?:$|[+; \t])/i.test(header.get("content-type") ?? "")) {
     return text(505, "gRPC needs HTTP/2 with trailers. Over HTTP/1.1, this proxy speaks Connect and gRPC-Web.");
   }
