@@ -44,7 +44,8 @@ export class SliceWatch {
   #started = false;
   #listed = false;
   #stale: Staleness | undefined;
-  #openedMs = 0;
+  /** When the watch was opened; Infinity while there is none. */
+  #openedMs = Infinity;
   #doubtedMs = -Infinity;
   #doubt: (() => void) | undefined;
 
@@ -115,7 +116,7 @@ export class SliceWatch {
     const { api, clock, random } = this.#options;
     const resourceVersion = this.#resourceVersion as string;
     const timeoutSeconds = Math.round(LEAST_WATCH_S + (MOST_WATCH_S - LEAST_WATCH_S) * random());
-    this.#openedMs = clock.now();
+    this.#openedMs = Infinity;
     try {
       await api.watch({ resourceVersion, timeoutSeconds }, signal, async ({ events, expect }) => {
         this.#openedMs = clock.now();
