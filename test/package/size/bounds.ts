@@ -14,36 +14,36 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 31_700, allBytes: 39_100 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 29_800, allBytes: 37_400 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 37_400, allBytes: 58_400 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 65_700, allBytes: 93_900 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 84_300, allBytes: 112_400 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 32_200, allBytes: 39_600 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 30_300, allBytes: 37_900 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 37_900, allBytes: 58_900 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 66_400, allBytes: 94_700 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 85_200, allBytes: 113_300 },
   { name: "consul", holds: "core, `grpcConnector`, `createConsulRegistry`", ownBytes: 70_400, allBytes: 98_600 },
   { name: "kubernetes", holds: "core, `grpcConnector`, `kubernetesResolver`", ownBytes: 69_500, allBytes: 97_900 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 54_800,
-    allBytes: 75_800,
+    ownBytes: 55_400,
+    allBytes: 76_500,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 68_900,
-    allBytes: 88_300,
+    ownBytes: 69_600,
+    allBytes: 88_900,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 86_100,
-    allBytes: 107_400,
+    ownBytes: 86_900,
+    allBytes: 108_300,
   },
   { name: "look-aside", holds: "core, `grpcConnector`, `lookAsideResolver`", ownBytes: 67_300, allBytes: 96_800 },
   {
     name: "page",
     holds: "`observe`: the live page, with its script and style",
     ownBytes: 20_300,
-    allBytes: 26_300,
+    allBytes: 26_400,
   },
 ];
