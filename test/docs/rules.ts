@@ -70,6 +70,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/resolver.md: Kubernetes (1)": cluster,
   "docs/resolver.md: Kubernetes (2)": { kind: "shown", as: "a Role of Kubernetes" },
   "docs/resolver.md: Kubernetes (3)": cluster,
+  "docs/testing.md": { kind: "tried", by: "test/simulation, where the fault and the invariant are" },
   "docs/runtimes.md: Node and Bun (1)": asReadme,
   "docs/runtimes.md: Node and Bun (2)": { kind: "check", why: "it is README's client, with its etcd" },
   "docs/runtimes.md: Deno": asReadme,

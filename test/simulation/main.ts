@@ -1,13 +1,15 @@
-// npm run simulate -- --seed N
+// Simulates new seeds for a minute, or one again: npm run simulate -- [--seconds 60] [--seed N [--trace] [--shrink]]
 import { runtime } from "./guard/globals.ts";
 import { parseArgs } from "node:util";
 import { planOf } from "./plan/plan-of-seed.ts";
+import { asTest, shrink } from "./shrink/shrink.ts";
 import { simulate } from "./simulate.ts";
 
 const { values } = parseArgs({
   options: {
     seed: { type: "string" },
     seconds: { type: "string", default: "60" },
+    shrink: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
   },
 });
@@ -31,6 +33,8 @@ const one = async (seed: number) => {
   console.log(`seed ${seed}: ${invariant} is broken after ${Math.round(atMs)} ms: ${what}`);
   console.log(`play it again: npm run simulate -- --seed ${seed} --trace`);
   process.exitCode = 1;
+  if (!values.shrink) return;
+  console.log(asTest(await shrink(result.plan, invariant), invariant));
 };
 if (values.seed !== undefined) {
   await one(Number(values.seed));

@@ -1,4 +1,4 @@
-import { guard, leaks } from "./guard/globals.ts";
+import { collectAll, forget, guard, leaks } from "./guard/globals.ts";
 import type { Plan } from "./plan/plan.ts";
 import { type Broken, World } from "./world/world.ts";
 
@@ -26,6 +26,7 @@ export async function simulate(plan: Plan, options: { readonly traced?: boolean 
   const stop = onUnhandled(thrown);
   const world = new World(plan, options.traced ?? false);
   leaks.length = 0;
+  forget();
   guard(world.time);
   try {
     await play(world);
@@ -66,6 +67,7 @@ async function play(world: World): Promise<void> {
   // It may wait for hours for servers whose machines have vanished.
   world.etcd?.close();
   await run(60_000);
+  collectAll();
   if (!failed()) world.closed();
 }
 

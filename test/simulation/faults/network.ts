@@ -64,3 +64,13 @@ export const etcdAway: Fault = {
     return () => ends.forEach((end) => end());
   },
 };
+
+/** The way to a server loses its speed. */
+export const congestion: Fault = {
+  kind: "congestion",
+  hits: "server",
+  begin({ network }, { who, size }) {
+    network.way(who, { latencyMs: 50, jitterMs: 0, bytesPerMs: 1 + 10 * size });
+    return () => network.way(who, undefined);
+  },
+};

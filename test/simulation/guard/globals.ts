@@ -69,7 +69,7 @@ const inNextTurn = ((callback: (...args: unknown[]) => void, ...args: unknown[])
 globalThis.setImmediate = inNextTurn;
 
 /** What is registered to be notified when something is collected; by the thing itself. */
-const registered = new WeakMap<WeakKey, Map<SimulatedRegistry, unknown>>();
+const registered = new Map<WeakKey, Map<SimulatedRegistry, unknown>>();
 
 /** A FinalizationRegistry whose garbage is collected by {@link collect} alone. */
 class SimulatedRegistry {
@@ -87,7 +87,10 @@ class SimulatedRegistry {
   }
 
   unregister(token: WeakKey): boolean {
-    return registered.get(token)?.delete(this) ?? false;
+    const all = registered.get(token);
+    if (all === undefined || !all.delete(this)) return false;
+    if (all.size === 0) registered.delete(token);
+    return true;
   }
 
   collected(held: unknown): void {
@@ -101,4 +104,14 @@ export function collect(target: WeakKey): void {
   const all = registered.get(target);
   registered.delete(target);
   for (const [registry, held] of all ?? []) registry.collected(held);
+}
+
+/** As if everything were garbage: nothing of a run is in use any more. */
+export function collectAll(): void {
+  for (const target of [...registered.keys()]) collect(target);
+}
+
+/** Forgets what earlier runs have left. */
+export function forget(): void {
+  registered.clear();
 }

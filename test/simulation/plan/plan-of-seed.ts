@@ -8,7 +8,7 @@ const KINDS = ["read", "write", "list", "chat"] as const;
 /** What happens with a seed. Each switches some kinds of faults on, with rates of its own (swarm testing). */
 export function planOf(seed: number): Plan {
   const chance = new Chance(seed).of("plan");
-  const durationMs = 60_000 * chance.scale(5, 40);
+  const durationMs = 60_000 * chance.scale(10, 60);
   const etcd = chance.is(0.6);
   const servers = Array.from({ length: chance.whole(1, 5) }, (_, i) => serverPlan(chance.of(`server ${i}`), i));
   const clients = Array.from({ length: chance.whole(1, 3) }, (_, i) => clientPlan(chance.of(`client ${i}`), i));
@@ -22,13 +22,14 @@ export function planOf(seed: number): Plan {
   };
 }
 
+/** A client sees a connection that ends within 10 s, unused, as one that failed: servers let them live longer here. */
 function serverPlan(chance: Chance, i: number): ServerPlan {
   return {
     address: `server${i}:1`,
     workMs: chance.scale(1, 500),
     maxConcurrentStreams: chance.is(0.3) ? chance.scale(1, 8) : 100,
-    maxConnectionAgeMs: chance.is(0.2) ? chance.scale(5_000, 120_000) : undefined,
-    maxConnectionIdleMs: chance.is(0.2) ? chance.scale(1_000, 60_000) : undefined,
+    maxConnectionAgeMs: chance.is(0.2) ? chance.scale(12_000, 120_000) : undefined,
+    maxConnectionIdleMs: chance.is(0.2) ? chance.scale(12_000, 120_000) : undefined,
     ttlSeconds: chance.whole(2, 15),
   };
 }
@@ -69,8 +70,8 @@ function faultsOf(chance: Chance, shape: Shape): FaultPlan[] {
       : [];
     if (targets.length === 0) continue;
     const everyMs = own.scale(10_000, 600_000);
-    for (let atMs = own.between(0, 2 * everyMs); atMs < shape.durationMs * 0.8; atMs += own.between(0, 2 * everyMs)) {
-      const untilMs = Math.min(shape.durationMs, atMs + own.scale(50, 200_000));
+    for (let atMs = own.between(0, 2 * everyMs); atMs < shape.durationMs * 0.5; atMs += own.between(0, 2 * everyMs)) {
+      const untilMs = Math.min(shape.durationMs * 0.6, atMs + own.scale(50, 200_000));
       faults.push({
         kind,
         atMs: Math.round(atMs),
