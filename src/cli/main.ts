@@ -80,7 +80,7 @@ async function run(command: Command, args: readonly string[], io: Io, commands: 
     io,
     signal: interruption.signal,
     commands,
-    say: (text) => io.stderr.write(`connect-lb: ${shownText(text, MOST_SAID)}\n`),
+    say: (text) => io.stderr.write(`connect-lb: ${shownText(oneLine(text), MOST_SAID)}\n`),
   };
   try {
     const code = await command.run(context);
@@ -96,6 +96,11 @@ async function run(command: Command, args: readonly string[], io: Io, commands: 
 /** The most characters of one line of talk: an error may list every server. */
 const MOST_SAID = 1_000;
 
+/** Messages of runtimes may have several lines. */
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, "; ");
+}
+
 function interruptedCode({ serves }: Command, { reason }: AbortSignal): number {
   const { signal } = reason as Interrupted;
   return serves && signal === "SIGTERM" ? EXIT.ok : exitCodeOf(signal);
@@ -105,7 +110,7 @@ function interruptedCode({ serves }: Command, { reason }: AbortSignal): number {
 function report(error: unknown, program: string, io: Io): number {
   const style = styleOf(io.stderr, io);
   const message = error instanceof Error ? error.message : String(error);
-  const lines = [`${style("bad", `${program}:`)} ${shownText(message, MOST_SAID)}`];
+  const lines = [`${style("bad", `${program}:`)} ${shownText(oneLine(message), MOST_SAID)}`];
   if (error instanceof CliError) lines.push(...error.next.map((line) => `  ${shownText(line, MOST_SAID)}`));
   io.stderr.write(`${lines.join("\n")}\n`);
   return error instanceof CliError ? error.exitCode : EXIT.failed;

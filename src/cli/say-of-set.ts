@@ -5,8 +5,9 @@ import type { Context } from "./command.ts";
 export function sayOfSet(context: Pick<Context, "say">, event: RegistryEvent): void {
   if (event.type === "set-stale") {
     context.say(`etcd can't be reached, the last set stays in use: ${event.cause.message}`);
-  } else if (event.type === "set-fresh") context.say(`etcd can be reached: ${event.endpoints} endpoints`);
-  else if (event.type === "value-skipped") {
+  } else if (event.type === "set-fresh") {
+    context.say(`etcd can be reached: ${event.endpoints} ${event.endpoints === 1 ? "endpoint" : "endpoints"}`);
+  } else if (event.type === "value-skipped") {
     context.say(`left out, because it can't be read: ${event.key}: ${event.cause.message}`);
   } else if (event.type === "auth-refused") context.say(`etcd refused: ${event.cause.message}`);
 }

@@ -18,28 +18,42 @@ export async function unknownService(
   signal: AbortSignal,
 ): Promise<CliError> {
   const { where, layoutName, layout } = target;
-  const next = unreadable > 0 ? [`it has ${unreadable} keys, but none can be read`] : [
-    ...await otherServices(target, service, signal),
-    `looked under ${layout.prefix(service)} (--layout ${layoutName})`,
-  ];
+  const services = unreadable > 0 ? [] : await servicesThere(target, signal);
+  // It may have entries that nobody can read.
+  const keys = unreadable || services?.find((listed) => listed.service === service)?.entries || 0;
+  const next = keys > 0
+    ? [
+      `it has ${keys} ${keys === 1 ? "key, which" : "keys, none of which"} can${keys === 1 ? "'t" : ""} be read; ` +
+      `connect-lb doctor ${service} says why`,
+    ]
+    : [
+      ...otherServices(service, services),
+      `looked under ${layout.prefix(service)} (--layout ${layoutName})`,
+    ];
   return new CliError(`no endpoints of ${JSON.stringify(service)} in etcd at ${where}`, {
     exitCode: EXIT.notFound,
     next,
   });
 }
 
-/** What to say of the services that there are. */
-async function otherServices(target: EtcdTarget, service: string, signal: AbortSignal): Promise<readonly string[]> {
+/** The services that there are. Undefined: a user may be allowed to read one alone. */
+async function servicesThere(
+  target: EtcdTarget,
+  signal: AbortSignal,
+): Promise<readonly ListedService[] | undefined> {
   const registry = target.registry();
-  let services: readonly ListedService[];
   try {
-    services = await registry.list(signal);
+    return await registry.list(signal);
   } catch {
-    // A user may be allowed to read this service alone.
-    return [];
+    return undefined;
   } finally {
     await registry.close();
   }
+}
+
+/** What to say of the services that there are. */
+function otherServices(service: string, services: readonly ListedService[] | undefined): readonly string[] {
+  if (services === undefined) return [];
   const names = services.map((listed) => listed.service);
   if (names.length === 0) return ["no service is registered there"];
   const near = nearest(service, names);

@@ -255,6 +255,14 @@ describe("connect-lb call", () => {
     const ca = new URL("../support/tls/ca.pem", import.meta.url).pathname;
     const { stdout, stderr } = await run(["call", "--address", address, METHOD, "-d", '{"data":"x"}', "--tls-ca", ca]);
     assert.equal(JSON.parse(stdout || "{}").value, "x", stderr);
+    const named = [...(["call", "--address", address, METHOD, "--tls-ca", ca, "--tls-name", "other.test"] as const)];
+    // The default is 10 s: it ends when it can't succeed any more.
+    const wrong = await run(named);
+    assert.equal(wrong.code, 4);
+    assert.match(wrong.stderr, /the certificate is for another name: --tls-name NAME/);
+    const untrusted = await run(["call", "--address", address, METHOD, "--tls"]);
+    assert.equal(untrusted.code, 4);
+    assert.match(untrusted.stderr, /--tls-ca FILE gives the CA/);
     const without = await run(["call", "--address", address, METHOD, "--timeout", "1s"]);
     assert.equal(without.code, 4);
     assert.match(without.stderr, /servers that speak TLS need --tls/);

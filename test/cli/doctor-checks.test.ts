@@ -51,6 +51,7 @@ const key = (name: string, value: string) => ({
 const answering = (address: string, pingMs: number, settings: Partial<PeerSettings> = {}, connectMs = pingMs) => ({
   endpoint: { address },
   services: ["s"],
+  leased: true,
   greeting: { connectMs, pingMs, settings: Object.assign(new PeerSettings(), settings), limitsPings: false },
 });
 
@@ -154,7 +155,7 @@ describe("the doctor's checks of entries", () => {
     assert.match(missing[0]!.next, /see below/);
     assert.match(missing[1]!.where, /2 keys of hello, other/);
     const kratosOnly = { ...asked, layoutName: "kratos", layout: kratos(), service: "hello", found: ["hello"] };
-    assert.match(whats(otherLayouts(kratosOnly)), /also registered in the layout grpclb below \/grpclb/);
+    assert.match(whats(otherLayouts(kratosOnly)), /also registered in the layout grpclb:/);
     const forbidden = otherLayouts({ ...asked, all: undefined, service: "x", found: [] });
     assert.match(forbidden[0]!.next, /this user may not look elsewhere/);
   });

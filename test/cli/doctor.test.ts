@@ -1,4 +1,5 @@
 // Prepared faults, each found by `connect-lb doctor` alone, with a real etcd, real servers and real certificates.
+import { createServer as createTcpServer } from "node:net";
 import assert from "node:assert/strict";
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -223,6 +224,34 @@ describe("connect-lb doctor", { skip: etcdSkipped }, () => {
         [/NOT_SERVING/, /:/],
       ] as const
     ) hasFinding(report, what, /./, where);
+  });
+
+  it("finds a server of HTTP/1.0, which answers with a page and no status", async () => {
+    const old = createTcpServer((socket) => {
+      socket.on("error", () => {}).once("data", (data) => {
+        const known = /^(GET|HEAD) /.test(data.toString("latin1"));
+        socket.end(known ? "HTTP/1.0 200 OK\r\n\r\n" : "<!DOCTYPE HTML>\n<html>Error code: 505</html>");
+      });
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => old.once("listening", resolve));
+    await register("http10", `127.0.0.1:${(old.address() as AddressInfo).port}`);
+    const report = await doctor(etcd.url, ["http10"]);
+    hasFinding(report, /answers HTTP\/1\.1, and gRPC needs HTTP\/2/, /createGrpcServer/, /of http10$/);
+    old.close();
+  });
+
+  it("finds that what was given as etcd is another gRPC server", async () => {
+    const report = await doctor(`http://${await serve()}`, []);
+    hasFinding(report, /a gRPC server, and not etcd/, /--endpoints HOST:2379/);
+    assert.equal(report.etcd[0]?.trouble, "not-etcd");
+  });
+
+  it("prints addresses and keys alone as names, and says of a key without a lease that nothing removes it", async () => {
+    const [port] = await freePorts(1), address = `127.0.0.1:${port}`;
+    await etcdctl(etcd, "put", `/grpclb/leaseless/${address}`, address);
+    hasFinding(await doctor(etcd.url, ["leaseless"]), /nothing listens/, /it has no lease, so nothing else removes it/);
+    const { stdout } = await run(["doctor", "leaseless", "-o", "name", "--endpoints", etcd.url]);
+    assert.deepEqual(stdout, `${address}\n/grpclb/leaseless/${address}\n`);
   });
 
   it("finds an etcd that isn't there", async () => {

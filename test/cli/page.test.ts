@@ -57,6 +57,21 @@ describe("connect-lb page", () => {
     await assert.rejects(fetch(url), "nothing is left");
   });
 
+  it("says which of the named services are not there, and how to be reached by another name", async () => {
+    const { page, url } = await serve("a", "nosuch");
+    await eventually("it says so", () => /no endpoints of "nosuch" .*, yet: waiting/.test(page.stderr));
+    assert.match(page.stderr, /registered there: a, b/);
+    assert.doesNotMatch(page.stderr, /no endpoints of "a"/);
+    const refusal = await new Promise<string>((resolve, reject) => {
+      const { hostname, port } = new URL(url);
+      request({ hostname, port, headers: { host: "evil.example" } }, (response) => {
+        let text = "";
+        response.on("data", (chunk) => text += String(chunk)).on("end", () => resolve(text));
+      }).on("error", reject).end();
+    });
+    assert.match(refusal, /connect-lb page --host NAME/);
+  });
+
   it("shows the services that are named, and what other pages show", async () => {
     const { url } = await serve("a");
     const { url: other } = await serve("b", "--page", url);

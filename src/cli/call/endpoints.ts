@@ -72,11 +72,16 @@ async function connect(
   { connectMs, signal }: Pick<CallSettings, "connectMs" | "signal">,
 ): Promise<void> {
   if ("etcd" in target) await checkService(target, registry!, signal);
+  const hopeless = new AbortController();
+  const watching = setInterval(() => {
+    if (allFailed(transport)) hopeless.abort(new Error("each server failed"));
+  }, LOOK_EVERY_MS);
   try {
-    await transport.connect({ timeoutMs: connectMs, signal });
+    await transport.connect({ timeoutMs: connectMs, signal: AbortSignal.any([signal, hopeless.signal]) });
   } catch (error) {
     signal.throwIfAborted();
     const endpoints = transport.snapshot().endpoints ?? [];
+    const errors = endpoints.map(({ lastError }) => lastError?.message ?? "").join("\n");
     const doctor = "etcd" in target ? `connect-lb doctor ${target.service} looks closer` : undefined;
     throw new CliError(`no server can be reached: ${ConnectError.from(error).rawMessage}`, {
       exitCode: EXIT.unreachable,
@@ -84,11 +89,34 @@ async function connect(
         ...endpoints.flatMap(({ endpoint, lastError }) =>
           lastError ? [`${endpoint.address}: ${lastError.message}`] : []
         ),
-        ...doctor === undefined ? ["servers that speak TLS need --tls"] : [doctor],
+        ...tlsAdvice(errors),
+        ...doctor === undefined ? [] : [doctor],
       ].slice(-10),
       cause: error,
     });
+  } finally {
+    clearInterval(watching);
   }
+}
+
+/** Whether no server can be connected to, for reasons that don't pass by themselves within seconds. */
+function allFailed(transport: BalancedTransport): boolean {
+  const { endpoints = [] } = transport.snapshot();
+  return (endpoints?.length ?? 0) > 0 &&
+    endpoints!.every(({ state, lastError }) =>
+      state === "transient_failure" && lastError !== undefined && TLS_FAULT.test(lastError.message)
+    );
+}
+
+const WRONG_NAME = /altname|NotValidForName|not valid for name|does not match|hostname/i;
+const TLS_FAULT = new RegExp(`TLS|SSL|certificate|issuer|ALPN|not HTTP/2|${WRONG_NAME.source}`, "i");
+
+function tlsAdvice(errors: string): readonly string[] {
+  if (WRONG_NAME.test(errors)) {
+    return ["the certificate is for another name: --tls-name NAME gives the one that it is for"];
+  }
+  if (/certificate|issuer|self.signed/i.test(errors)) return ["--tls-ca FILE gives the CA that signed the certificate"];
+  return ["servers that speak TLS need --tls, and others must be called without"];
 }
 
 /** Waits until no connection is being opened any more. */

@@ -75,6 +75,11 @@ export const doctor: Command = defineCommand({
   },
 });
 
+/** The address or the key that a place begins with, if it does; `etcd` comes before those of etcd. */
+function nameIn(place: string): readonly string[] {
+  return /^\d+ keys? of /.test(place) ? [] : /^(?:etcd )?(.*?)(?::? |$)/.exec(place)?.slice(1) ?? [];
+}
+
 function print(
   context: Context<typeof OPTIONS>,
   { members, endpoints }: Examination,
@@ -85,8 +90,11 @@ function print(
     return output.json({ findings, etcd: members.map(MEMBERS.json!), endpoints: endpoints.map(PROBED.json!) });
   }
   if (output.format === "name") {
-    for (const { where } of findings) output.list(where, { columns: [], name: (place) => place });
-    return;
+    const names = new Set([
+      ...endpoints.filter(({ trouble }) => trouble !== undefined).map(PROBED.name),
+      ...findings.filter(({ severity }) => severity !== "note").flatMap(({ where }) => where.flatMap(nameIn)),
+    ]);
+    return output.list([...names], { columns: [], name: (place) => place });
   }
   output.list(members, MEMBERS);
   if (endpoints.length > 0) {
@@ -95,6 +103,11 @@ function print(
     const shown = endpoints.toSorted((a, b) => Number(a.trouble === undefined) - Number(b.trouble === undefined));
     output.list(shown.slice(0, MOST_SHOWN), PROBED);
     const more = endpoints.length - MOST_SHOWN;
+    if (shown.some(({ greeting }) => greeting?.limitsPings)) {
+      stdout.write(
+        "PINGS limited: it closes connections that ping often, so clients' keepalive must be slower than it allows\n",
+      );
+    }
     if (more > 0) stdout.write(`and ${more} more: -o json shows all\n`);
   }
   stdout.write("\n");

@@ -16,6 +16,7 @@ import { cantListen, isLoopback } from "../listening.ts";
 import { ObservedServices } from "../observed-services.ts";
 import { etcdTarget } from "../read-etcd-options.ts";
 import { SERVER_OPTIONS, serverTls } from "../server-options.ts";
+import { unknownService } from "../unknown-service.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { listenAddress } from "../values.ts";
 
@@ -78,6 +79,7 @@ export const page: Command = defineCommand({
     const server = createServer(requestListener(page.handler));
     try {
       services.see(args.length > 0 ? args : await first(context, target, registry));
+      if (args.length > 0) await sayUnknown(context, target, registry);
       const { port } = await listening(server, where).catch((error: NodeJS.ErrnoException) => {
         throw cantListen(options.listen, error, "another port: --listen 127.0.0.1:0");
       });
@@ -118,6 +120,21 @@ async function first({ options, say, signal }: PageContext, target: EtcdTarget, 
     if (options.page.length === 0) throw explained;
     say(`${explained.message}; it is tried again`);
     return [];
+  }
+}
+
+/** Says which of the services that were asked for are not there. They are waited for. */
+async function sayUnknown({ args, say, signal }: PageContext, target: EtcdTarget, registry: Registry): Promise<void> {
+  let names: readonly string[];
+  try {
+    names = (await registry.list(signal)).filter(({ endpoints }) => endpoints > 0).map(({ service }) => service);
+  } catch (error) {
+    say(`${target.explain(error).message}; it is tried again`);
+    return;
+  }
+  for (const service of args.filter((name) => !names.includes(name))) {
+    const { message, next } = await unknownService(target, service, 0, signal);
+    for (const line of [`${message}, yet: waiting for the first one`, ...next]) say(line);
   }
 }
 

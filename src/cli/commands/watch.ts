@@ -1,5 +1,7 @@
-import { type Command, defineCommand } from "../command.ts";
+import { type Command, type Context, defineCommand } from "../command.ts";
 import { ETCD_OPTIONS } from "../etcd-options.ts";
+import type { EtcdTarget } from "../etcd-target.ts";
+import type { Resolver } from "../../resolver/resolver.ts";
 import { etcdTarget } from "../read-etcd-options.ts";
 import { EXIT } from "../exit.ts";
 import { Output, OUTPUT_OPTIONS, type StreamView } from "../output.ts";
@@ -32,12 +34,7 @@ export const watch: Command = defineCommand({
     const registry = target.registry((event) => sayOfSet(context, event));
     try {
       const resolver = registry.resolver(service);
-      // Once, on any endpoint of etcd: a wrong address is an error, and no reason to wait.
-      const first = await resolver.list?.(signal);
-      if (first?.endpoints?.length === 0) {
-        const { message, next } = await unknownService(target, service, 0, signal);
-        for (const line of [`${message}, yet: waiting for the first one`, ...next]) context.say(line);
-      }
+      await sayFirst(context, target, resolver);
       const changes = new SetChanges();
       for await (const { endpoints } of resolver.resolve(signal)) {
         if (endpoints === undefined) continue;
@@ -51,6 +48,25 @@ export const watch: Command = defineCommand({
     }
   },
 });
+
+/** Says that there is nothing to see yet: no endpoints, or no etcd. @throws CliError for what waiting doesn't mend. */
+async function sayFirst(
+  { args: [service = ""], say, signal }: Context<typeof OPTIONS>,
+  target: EtcdTarget,
+  resolver: Resolver,
+): Promise<void> {
+  let lines: readonly string[] = [];
+  try {
+    if ((await resolver.list?.(signal))?.endpoints?.length !== 0) return;
+    const { message, next } = await unknownService(target, service, 0, signal);
+    lines = [`${message}, yet: waiting for the first one`, ...next];
+  } catch (error) {
+    const explained = target.explain(error);
+    if (signal.aborted || explained.exitCode !== EXIT.unreachable) throw explained;
+    lines = [`${explained.message}: waiting until it can be reached`, ...explained.next];
+  }
+  for (const line of lines) say(line);
+}
 
 /** A change, and when it was heard of. */
 interface TimedChange extends SetChange {

@@ -6,13 +6,13 @@ import type { Finding } from "./finding.ts";
 export type Advice = Pick<Finding, "what" | "next">;
 
 /** What to do about a server that can't be called. */
-export function serverAdvice({ kind, text, look }: ConnectTrouble): Advice {
+export function serverAdvice({ kind, text, look }: ConnectTrouble, leased: boolean): Advice {
   switch (kind) {
     case "refused":
       return {
         what: "nothing listens at a registered address: the connection is refused",
-        next: "start the server, or, if it is gone for good, delete its key with etcdctl del KEY: its lease should " +
-          "have removed it",
+        next: "start the server, or, if it is gone for good, delete its key with etcdctl del KEY: " +
+          (leased ? "its lease should have removed it" : "it has no lease, so nothing else removes it"),
       };
     case "silent":
       return {
@@ -98,6 +98,11 @@ export function etcdAdvice({ kind, text, look }: ConnectTrouble): Advice {
       return {
         what: "what answers there speaks HTTP/1.1, not the HTTP/2 of etcd's gRPC",
         next: "pass etcd's client URL (port 2379 by default); a proxy in front of it must forward HTTP/2",
+      };
+    case "not-etcd":
+      return {
+        what: "what answers there is a gRPC server, and not etcd",
+        next: "pass etcd's client URL (port 2379 by default): --endpoints HOST:2379 or CONNECT_LB_ETCD",
       };
     case "client-certificate":
       return {

@@ -1,4 +1,5 @@
-import type { Endpoint } from "../../endpoint.ts";
+import http from "node:http";
+import { type Endpoint, parseAddress, unixPath } from "../../endpoint.ts";
 import { Http2Error } from "../../http2/wire/error.ts";
 import * as ErrorCode from "../../http2/wire/error-code.ts";
 import { destinationOf } from "../../node/socket.ts";
@@ -15,6 +16,7 @@ import { lookAtTls, type TlsLook } from "./tls-look.ts";
  * - `http1`: it speaks HTTP/1.1 only; `no-alpn`: it did not choose HTTP/2 over TLS;
  * - `expired`, `not-yet-valid`, `untrusted`, `wrong-name`: what is wrong with its certificate;
  * - `client-certificate`: it requires one, or doesn't accept the one it got;
+ * - `not-etcd`: it speaks gRPC, but has none of etcd's services;
  * - `other`: see the text.
  */
 export type TroubleKind =
@@ -31,6 +33,7 @@ export type TroubleKind =
   | "untrusted"
   | "wrong-name"
   | "client-certificate"
+  | "not-etcd"
   | "other";
 
 /** A connection that can't be opened. */
@@ -61,7 +64,7 @@ export async function troubleOf(error: unknown, dialling: Dialling, limits: Prob
   });
   if (!(endpoint.secure ?? tls !== undefined)) {
     if (look !== undefined) return { kind: "needs-tls", text, look };
-    return { kind: isHttp1(error) ? "http1" : "other", text };
+    return { kind: isHttp1(error) || await answersHttp1(endpoint, limits) ? "http1" : "other", text };
   }
   if (look === undefined) {
     return { kind: await plainKind(endpoint, limits) ?? kindOfTls(text) ?? "other", text };
@@ -86,8 +89,24 @@ async function plainKind({ address, authority }: Endpoint, limits: ProbeLimits):
     await probe(limits, (signal) => greet(destinationOf(plain, undefined).open, signal));
     return "no-tls";
   } catch (error) {
-    return isHttp1(error) ? "http1" : undefined;
+    return isHttp1(error) || await answersHttp1(plain, limits) ? "http1" : undefined;
   }
+}
+
+/** Whether it answers a request of HTTP/1.1: an old server may answer the beginning of HTTP/2 with a page alone. */
+async function answersHttp1({ address }: Endpoint, limits: ProbeLimits): Promise<boolean> {
+  const path = unixPath(address);
+  const where = path === undefined ? parseAddress(address) : { socketPath: path };
+  return await attempt(limits, (signal) =>
+    new Promise<boolean>((resolve, reject) => {
+      const request = http.request({ ...where, method: "HEAD", path: "/", agent: false, signal });
+      request.once("response", (response) => {
+        response.destroy();
+        resolve(true);
+      });
+      request.on("error", reject);
+      request.end();
+    })) ?? false;
 }
 
 async function attempt<T>(limits: ProbeLimits, run: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {

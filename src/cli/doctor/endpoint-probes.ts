@@ -15,6 +15,8 @@ import { lookAtTls, type TlsLook } from "./tls-look.ts";
 export interface ProbedEndpoint {
   readonly endpoint: Endpoint;
   readonly services: readonly string[];
+  /** Whether a lease removes its keys. */
+  readonly leased: boolean;
   /** Set if it answered. */
   readonly greeting?: Greeting;
   /** Set if it did not. */
@@ -41,18 +43,24 @@ export async function probeEndpoints(
   { tls, onProgress }: ServerAccess,
   limits: ProbeLimits,
 ): Promise<readonly ProbedEndpoint[]> {
-  const byIdentity = new Map<string, { readonly endpoint: Endpoint; readonly services: Set<string> }>();
-  for (const { endpoint, service } of keys) {
+  const byIdentity = new Map<
+    string,
+    { readonly endpoint: Endpoint; readonly services: Set<string>; leased: boolean }
+  >();
+  for (const { endpoint, service, lease } of keys) {
     if (endpoint === undefined) continue;
     const identity = endpointIdentity(endpoint), known = byIdentity.get(identity);
-    if (known === undefined) byIdentity.set(identity, { endpoint, services: new Set([service]) });
-    else known.services.add(service);
+    if (known === undefined) byIdentity.set(identity, { endpoint, services: new Set([service]), leased: lease !== 0n });
+    else {
+      known.services.add(service);
+      known.leased &&= lease !== 0n;
+    }
   }
   let done = 0;
-  return await atMost(AT_ONCE, [...byIdentity.values()], async ({ endpoint, services }) => {
+  return await atMost(AT_ONCE, [...byIdentity.values()], async ({ endpoint, services, leased }) => {
     const seen = await probeEndpoint(endpoint, tls, limits);
     onProgress(++done, byIdentity.size);
-    return { endpoint, services: [...services], ...seen };
+    return { endpoint, services: [...services], leased, ...seen };
   });
 }
 
@@ -84,7 +92,7 @@ async function probeEndpoint(
   endpoint: Endpoint,
   tls: TlsSource | undefined,
   limits: ProbeLimits,
-): Promise<Omit<ProbedEndpoint, "endpoint" | "services">> {
+): Promise<Omit<ProbedEndpoint, "endpoint" | "services" | "leased">> {
   let greeting: Greeting;
   try {
     greeting = await probe(limits, (signal) => greet(destinationOf(endpoint, tls).open, signal));

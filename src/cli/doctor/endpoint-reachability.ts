@@ -5,10 +5,10 @@ import type { Finding } from "./finding.ts";
 
 /** Registered servers that clients can't connect to. */
 export function endpointReachability(endpoints: readonly ProbedEndpoint[]): readonly Finding[] {
-  return endpoints.flatMap(({ endpoint, services, trouble }) =>
+  return endpoints.flatMap(({ endpoint, services, leased, trouble }) =>
     trouble === undefined ? [] : [{
       severity: "error",
-      ...serverAdvice(trouble),
+      ...serverAdvice(trouble, leased),
       where: `${endpoint.address} of ${services.map((service) => shownText(service)).join(", ")}`,
     }]
   );

@@ -1,6 +1,8 @@
 import http from "node:http";
 import https from "node:https";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Endpoint, parseAddress } from "../../endpoint.ts";
+import { textOf } from "../../error-text.ts";
 import type { EtcdDriver, EtcdStatus } from "../../etcd/driver/driver.ts";
 import { destinationOf } from "../../node/socket.ts";
 import { readTlsOptions, type TlsSource } from "../../node/tls-options.ts";
@@ -46,12 +48,26 @@ export function lookAtMembers(
       settled(probe(limits, (signal) => clockAhead({ endpoint, tls }, signal))),
     ]);
     limits.signal.throwIfAborted();
+    if ("error" in status && isUnimplemented(status.error)) {
+      // A proxy of etcd's may have no status of its own, but it has keys.
+      const keys = await settled(
+        probe(limits, (signal) => driver.range({ key: Uint8Array.of(0) }, { endpoint, signal })),
+      );
+      if ("error" in keys && isUnimplemented(keys.error)) {
+        return { endpoint, trouble: { kind: "not-etcd", text: textOf(keys.error) } };
+      }
+    }
     return {
       endpoint,
       ..."value" in status ? { status: status.value } : { refusal: status.error },
       ..."value" in clock && clock.value !== undefined && { clockAheadMs: clock.value },
     };
   });
+}
+
+function isUnimplemented(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.Unimplemented ||
+    error instanceof Error && error.cause !== undefined && isUnimplemented(error.cause);
 }
 
 async function settled<T>(promise: Promise<T>): Promise<{ readonly value: T } | { readonly error: unknown }> {

@@ -76,7 +76,8 @@ function isSeen(layout: Layout, key: string, value: string, service: string | un
 }
 
 function elsewhere({ entry, services, keys }: Group, severity: Severity): Finding {
-  const { layout, prefix, writer } = entry;
+  const { layout, writer } = entry,
+    prefix = layout === "grpclb" && entry.prefix === "/grpclb" ? undefined : entry.prefix;
   const flags = `--layout ${layout}${prefix === undefined ? "" : ` --prefix ${shownText(prefix)}`}`;
   const option = prefix === undefined ? "" : `{ prefix: ${JSON.stringify(shownText(prefix))} }`;
   const names = [...services].slice(0, MOST_NAMED).map((name) => shownText(name)).join(", ");

@@ -34,7 +34,11 @@ export function respond(request: Request, { hosts, viewers, state }: Observed): 
   const { method } = request;
   if (!isAllowed(request, hosts)) {
     const host = shownText(request.headers.get("host") ?? new URL(request.url).host);
-    return text(403, `This page may not be reached as ${host}: observe({ hosts: [...] }) says by which names it may.`);
+    return text(
+      403,
+      `This page may not be reached as ${host}: observe({ hosts: [...] }) says by which names it may, and with the ` +
+        "command connect-lb page --host NAME.",
+    );
   }
   if (method !== "GET" && method !== "HEAD") {
     return text(405, "This page can only be read.", { allow: "GET, HEAD" });
