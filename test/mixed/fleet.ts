@@ -7,6 +7,7 @@ import process from "node:process";
 import { builtWithGo, hasGo } from "../support/go.ts";
 import { GRPC_GO_VERSION } from "../support/grpc-go.ts";
 import { pythonWithGrpcio, withoutGrpcio } from "../support/grpcio.ts";
+import { javaLibraries, withoutJava } from "./java.ts";
 import { type Child, executable, root, start, startScript } from "../support/process.ts";
 
 /** What all of them serve as. */
@@ -37,29 +38,27 @@ const ours = (runtime: "node" | "bun" | "deno", name: string): Kind => ({
   start: (etcd, port) => startScript(runtime, "test/mixed/server.ts", [etcd, name, `${port}`]),
 });
 
+/** A server that knows nothing of etcd, and the command that keeps it registered. */
+const sidecar = (name: string, without: Kind["without"], program: () => readonly string[]): Kind => ({
+  name,
+  without,
+  start: (etcd, port) =>
+    start(executable("node"), [
+      ...["src/cli.ts", "register", SERVICE, `127.0.0.1:${port}`, "--endpoints", etcd, "--ttl", "5"],
+      ...["--interval", "200ms", "--", ...program(), name, `${port}`],
+    ]),
+});
+
 const KINDS: readonly Kind[] = [
   go("naming"),
   go("plain"),
-  {
-    name: "Python, connect-lb register",
-    without: withoutGrpcio,
-    start: (etcd, port) =>
-      start(executable("node"), [
-        ...[
-          "src/cli.ts",
-          "register",
-          SERVICE,
-          `127.0.0.1:${port}`,
-          "--endpoints",
-          etcd,
-          "--ttl",
-          "5",
-          "--interval",
-          "200ms",
-        ],
-        ...["--", pythonWithGrpcio(), "test/mixed/server.py", "Python, connect-lb register", `${port}`],
-      ]),
-  },
+  sidecar("Python, connect-lb register", withoutGrpcio, () => [pythonWithGrpcio(), "test/mixed/server.py"]),
+  sidecar("Java, connect-lb register", withoutJava, () => [
+    "java",
+    "-cp",
+    `${javaLibraries()}/*`,
+    "test/mixed/java/Server.java",
+  ]),
   ours("node", "Node"),
   ours("bun", "Bun"),
   ours("deno", "Deno"),
@@ -109,12 +108,14 @@ export class FleetServer {
   }
 }
 
-/** All servers that can be here, started, and why the others can't. */
+/** All servers that can be here, started, and why the others can't; those named in `except` are left out. */
 export async function startFleet(
   etcd: string,
+  except: ReadonlySet<string>,
 ): Promise<{ servers: readonly FleetServer[]; missing: readonly string[] }> {
-  const missing = KINDS.map(({ name, without }) => [name, without()] as const).filter(([, why]) => why !== false);
-  const kinds = KINDS.filter(({ name }) => !missing.some(([absent]) => absent === name));
+  const wanted = KINDS.filter(({ name }) => !except.has(name));
+  const missing = wanted.map(({ name, without }) => [name, without()] as const).filter(([, why]) => why !== false);
+  const kinds = wanted.filter(({ name }) => !missing.some(([absent]) => absent === name));
   const ports = await freePorts(kinds.length);
   const servers = kinds.map((kind, i) => new FleetServer(kind, etcd, ports[i]!));
   await Promise.all(servers.map((server) => server.start()));
