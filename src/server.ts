@@ -54,8 +54,14 @@ export type CreateProxyOptions = ProxyOptions<ServerTlsSource>;
  * no schema. It does nothing until `listen` or `serveConnection` is called; `shutdown()` stops it without failing a call.
  *
  * ```ts
- * const proxy = createProxy({ routes: [{ to: { resolver: registry.resolver("simple_grpc"), connector: grpcConnector() } }] });
- * await proxy.listen({ port: 9000 });
+ * import { staticResolver } from "connect-lb";
+ * import { grpcConnector } from "connect-lb/node";
+ * import { createProxy, shutdown } from "connect-lb/server";
+ *
+ * const to = { resolver: staticResolver(["127.0.0.1:8001", "127.0.0.1:8002"]), connector: grpcConnector() };
+ * const proxy = createProxy({ routes: [{ to }] });
+ * await proxy.listen({ host: "127.0.0.1", port: 0 });
+ * await shutdown(proxy);
  * ```
  *
  * @throws TypeError or RangeError for an invalid option; the message names it and the value.
