@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
 import * as grpc from "@grpc/grpc-js";
+import { grpcConnector } from "../../src/node/grpc-connector.ts";
+import { ca, server as identity } from "../support/tls.ts";
 import { clientJs, METHODS, proxyFor, read, serveJs, to, unary } from "./through.ts";
 
 type Unary = grpc.ServerUnaryCall<Buffer, Buffer>;
@@ -87,6 +89,15 @@ describe("a proxy", () => {
     assert.equal(failed.status.details, "nø 100%");
     assert.deepEqual(failed.status.metadata.get("grpc-status-details-bin"), [Buffer.from([8, 5])]);
     assert.deepEqual(failed.status.metadata.get("why-bin"), [binary]);
+  });
+
+  it("reaches servers over TLS, as its connector's options say", async (t) => {
+    const backend = await serveJs(t, { unary: ({ request }: Unary, send: Sends) => send(null, request) });
+    // Another proxy: grpc-js's servers have no TLS on Deno.
+    const behind = await proxyFor(t, { routes: [{ to: to([backend]) }], tls: identity });
+    const secure = to([behind.address], { connector: grpcConnector({ tls: { ca } }) });
+    const { address } = await proxyFor(t, { routes: [{ to: secure }] });
+    assert.deepEqual((await unary(clientJs(t, address), "safe")).messages, ["safe"]);
   });
 
   it("sends each call to the next server", async (t) => {

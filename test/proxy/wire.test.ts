@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { eventually } from "../support/eventually.ts";
 import { concat, ErrorCode, FrameType } from "../support/raw-http2/frame.ts";
 import type { Scenario } from "../support/raw-http2/server.ts";
 import { envelope, OK_HEADERS } from "../support/raw-http2/session.ts";
@@ -159,6 +160,24 @@ describe("a proxy on the wire", () => {
     assert.equal(endpoints![0]!.inFlight, 0);
   });
 
+  it("forgets a call whose client leaves while it waits for a connection", async (t) => {
+    // Nothing is ever known of its endpoints.
+    async function* resolve(signal: AbortSignal) {
+      await new Promise<void>((left) => signal.addEventListener("abort", () => left()));
+      yield* [];
+    }
+    const { client, proxy } = await rawProxy(t, [], { to: { resolver: { resolve } } });
+    const ids = [call(client), call(client)];
+    await eventually("both wait", () => proxy.snapshot().routes[0]!.transport.waiting === 2);
+    client.rst(ids[0]!);
+    await eventually("one waits", () => proxy.snapshot().routes[0]!.transport.waiting === 1);
+    client.destroy();
+    await eventually("none waits", () => {
+      const { calls, routes: [route] } = proxy.snapshot();
+      return calls.failed === 2 && route!.transport.calls.abandoned === 2 && route!.transport.waiting === 0;
+    });
+  });
+
   it("says as a status what ended a response midway", async (t) => {
     const { client } = await rawProxy(t, [async (session) => {
       await session.handshake();
@@ -230,7 +249,7 @@ describe("a proxy on the wire", () => {
     client.headers(get, [[":method", "GET"], [":scheme", "http"], [":path", "/"], [":authority", "a"]], {
       endStream: true,
     });
-    assert.equal(valueOf((await client.reply(get)).sections[0], ":status"), "415");
+    assert.equal(valueOf((await client.reply(get)).sections[0], ":status"), "405");
   });
 });
 
