@@ -249,7 +249,7 @@ describe("a proxy on the wire", () => {
     client.headers(get, [[":method", "GET"], [":scheme", "http"], [":path", "/"], [":authority", "a"]], {
       endStream: true,
     });
-    assert.equal(valueOf((await client.reply(get)).sections[0], ":status"), "405");
+    assert.equal(valueOf((await client.reply(get)).sections[0], ":status"), "415");
   });
 });
 
