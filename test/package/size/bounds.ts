@@ -43,7 +43,7 @@ export const ENTRIES: readonly Entry[] = [
   {
     name: "page",
     holds: "`observe`: the live page, with its script and style",
-    ownBytes: 20_300,
+    ownBytes: 20_400,
     allBytes: 26_400,
   },
 ];
