@@ -58,6 +58,13 @@ function resolverOf(server: ApiServer, options: Partial<KubernetesResolverOption
   return createKubernetesResolver({ service: "simple", random: () => 0, ...options }, () => ({ server: server.url }));
 }
 
+/** Waits until a watch is open at both ends: a change arrives. Then no request is on its way that a turned clock ends. */
+async function watching(server: ApiServer, consumer: Consumer, address: string): Promise<void> {
+  await eventually("it watches", () => server.open === 1);
+  server.put(slice("a", [address]));
+  await consumer.has(`${address}:8000`);
+}
+
 /** A clock that stands still for everything but what a test turns on, while requests take real time. */
 async function turn(clock: ManualClock, ms: number, what: string, until: () => boolean): Promise<void> {
   await eventually(what, async () => {
@@ -164,9 +171,8 @@ describe("the watch of a Kubernetes service", () => {
 
   it("opens a watch again that has been silent for too long, without calling its set stale", async () => {
     const server = await serve(), clock = new ManualClock();
-    server.put(slice("a", ["10.0.0.1"]));
     const consumer = new Consumer(resolverOf(server, { clock }));
-    await eventually("it watches", () => server.open === 1);
+    await watching(server, consumer, "10.0.0.1");
     await turn(clock, 45_000, "it watches again", () => server.watches === 2);
     assert.equal(server.asked.at(-1)!.query.get("resourceVersion"), "101");
     assert.ok(consumer.resolutions.every(({ stale }) => stale === undefined));
@@ -176,7 +182,7 @@ describe("the watch of a Kubernetes service", () => {
     const server = await serve(), clock = new ManualClock();
     const resolver = resolverOf(server, { clock });
     const consumer = new Consumer(resolver);
-    await eventually("it watches", () => server.open === 1);
+    await watching(server, consumer, "10.0.0.9");
     for (let i = 0; i < 4; i++) {
       await clock.advance(60_000);
       const before = consumer.resolutions.length;
@@ -198,17 +204,17 @@ describe("the watch of a Kubernetes service", () => {
     assert.match(consumer.last!.stale!.cause.message, /did not answer within 10000 ms/);
     assert.equal(consumer.addresses, "10.0.0.1:8000");
     server.mute = false;
-    await turn(clock, 5_000, "it is fresh", () => consumer.last?.stale === undefined);
+    await turn(clock, 500, "it is fresh", () => consumer.last?.stale === undefined);
   });
 
   it("is opened again soon after a connection failed, if it has nothing to say", async () => {
     const server = await serve(), clock = new ManualClock();
     const resolver = resolverOf(server, { clock });
-    new Consumer(resolver);
-    await eventually("it watches", () => server.open === 1);
+    const consumer = new Consumer(resolver);
+    await watching(server, consumer, "10.0.0.1");
     resolver.refresh!();
     await turn(clock, 2_500, "it watches again", () => server.watches === 2);
-    await eventually("it watches", () => server.open === 1);
+    await watching(server, consumer, "10.0.0.2");
     resolver.refresh!();
     await clock.advance(10_000);
     assert.equal(server.watches, 2);
