@@ -10,6 +10,12 @@ import { asError } from "../error-text.ts";
 /** A link that stayed open this long was healthy: its end does not count as a failure to open it. */
 const HEALTHY_MS = 10_000;
 
+/**
+ * The same for one that its server ended without an error: it may end what has no calls as soon as it likes
+ * (MAX_CONNECTION_IDLE, gRFC A9). Not sooner than the first backoff, so that no server is dialled in a loop.
+ */
+const ENDED_CLEANLY_MS = 1_000;
+
 /** The state of the link. `failure` stays until it is ready again (gRFC A62's sticky TRANSIENT_FAILURE). */
 type Phase =
   | { readonly state: "idle"; readonly failure: Error | undefined }
@@ -147,7 +153,8 @@ export class StatefulConnection extends EndpointConnection {
     const phase = this.#phase;
     if (phase.state === "connecting") phase.ended = endedEarly(cause);
     if (phase.state !== "ready") return;
-    const healthy = phase.productive || this.host.clock.now() - phase.sinceMs >= HEALTHY_MS;
+    const enoughMs = cause === undefined ? ENDED_CLEANLY_MS : HEALTHY_MS;
+    const healthy = phase.productive || this.host.clock.now() - phase.sinceMs >= enoughMs;
     if (!healthy) return this.#fail(endedEarly(cause));
     this.backoff.reset();
     this.#become({ state: "idle", failure: undefined }, cause);

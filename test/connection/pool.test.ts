@@ -778,4 +778,18 @@ describe("EndpointConnection", () => {
       assert.equal(at("a:1").state, state, `lost after ${afterMs} ms`);
     }
   });
+
+  it("takes a link as good that its server ended without an error after 1 s without a call", async () => {
+    for (const end of ["lost", "draining"] as const) {
+      for (const [afterMs, state] of [[999, "transient_failure"], [1_000, "ready"]] as const) {
+        const { clock, set, links, at } = setUp({ auto: true });
+        set("a:1");
+        await clock.advance(0);
+        await clock.advance(afterMs);
+        links.get("a:1")!.events[end]();
+        await clock.advance(40);
+        assert.equal(at("a:1").state, state, `${end} after ${afterMs} ms`);
+      }
+    }
+  });
 });

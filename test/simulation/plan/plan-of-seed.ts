@@ -28,8 +28,8 @@ function serverPlan(chance: Chance, i: number): ServerPlan {
     address: `server${i}:1`,
     workMs: chance.scale(1, 500),
     maxConcurrentStreams: chance.is(0.3) ? chance.scale(1, 8) : 100,
-    maxConnectionAgeMs: chance.is(0.2) ? chance.scale(12_000, 120_000) : undefined,
-    maxConnectionIdleMs: chance.is(0.2) ? chance.scale(12_000, 120_000) : undefined,
+    maxConnectionAgeMs: chance.is(0.2) ? chance.scale(2_000, 120_000) : undefined,
+    maxConnectionIdleMs: chance.is(0.2) ? chance.scale(2_000, 120_000) : undefined,
     ttlSeconds: chance.whole(2, 15),
   };
 }
