@@ -83,7 +83,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     const { maxHeaderListBytes, streamWindowBytes, connectionWindowBytes } = this.limits;
     // A request whose header section is somewhat too large is answered; to read one without end isn't worth it.
     this.#reader = new FrameReader(new RequestReceiver(this, this.requests, this), 2 * maxHeaderListBytes, "client");
-    const nextTurn = options.nextTurn ?? ((run) => void this.clock.timer(0, run));
+    const nextTurn = options.nextTurn ?? ((run) => void this.clock.timer(0, run, true));
     this.#turns = new ReadingTurns(bytes, this.#reader, nextTurn, (chunk) => this.#read(chunk));
     this.#keepalive = new Keepalive(this, { ...KEEPALIVE, ...options.keepalive, withoutCalls: true });
     this.#enforcement = new PingEnforcement(this.clock, options.enforcement);
