@@ -13,7 +13,7 @@ import type { ServerStream } from "./stream.ts";
 const WINDOW_UPDATE_BYTES = FRAME_HEADER_BYTES + 4;
 
 /** So much of a header section takes as long as a small request. */
-const SECTION_BYTES = 1_024;
+const SECTION_BYTES = 256;
 
 /** So much content in one frame does, too. */
 const CONTENT_BYTES = 4_096;
