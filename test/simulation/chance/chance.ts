@@ -59,4 +59,10 @@ export class Chance {
   one<T>(of: readonly T[]): T {
     return of[Math.floor(this.next() * of.length)]!;
   }
+
+  /** One of several names. One that is added later is drawn by some seeds; all others draw what they drew before. */
+  named<T extends string>(names: readonly T[]): T {
+    const draws = new Map(names.map((name) => [name, this.of(name).next()]));
+    return names.reduce((best, name) => draws.get(name)! > draws.get(best)! ? name : best);
+  }
 }

@@ -5,52 +5,64 @@ import type { ClientPlan, FaultPlan, Plan, ServerPlan } from "./plan.ts";
 const POLICIES = ["roundRobin", "weightedRoundRobin", "leastRequest", "pickFirst", "ringHash", "random"] as const;
 const KINDS = ["read", "write", "list", "chat"] as const;
 
-/** What happens with a seed. Each switches some kinds of faults on, with rates of its own (swarm testing). */
+/**
+ * What happens with a seed. Each switches some kinds of faults on, with rates of its own (swarm testing).
+ *
+ * Everything is drawn from a source of its own, by its name: what is added later changes nothing else of a seed's plan.
+ */
 export function planOf(seed: number): Plan {
-  const chance = new Chance(seed).of("plan");
-  const durationMs = 60_000 * chance.scale(10, 60);
-  const etcd = chance.is(0.6);
-  const servers = Array.from({ length: chance.whole(1, 5) }, (_, i) => serverPlan(chance.of(`server ${i}`), i));
-  const clients = Array.from({ length: chance.whole(1, 3) }, (_, i) => clientPlan(chance.of(`client ${i}`), i));
-  const shape = { durationMs, etcd, servers, clients };
+  const plan = new Chance(seed).of("plan"), of = (name: string) => plan.of(name);
+  const shape = {
+    durationMs: 60_000 * of("duration").scale(10, 60),
+    etcd: of("etcd").is(0.6),
+    servers: Array.from({ length: of("servers").whole(1, 5) }, (_, i) => serverPlan(of(`server ${i}`), i)),
+    clients: Array.from({ length: of("clients").whole(1, 3) }, (_, i) => clientPlan(of(`client ${i}`), i)),
+  };
   return {
     seed,
     ...shape,
-    latencyMs: chance.scale(1, 100) / 2,
-    jitterMs: chance.is(0.5) ? 0 : chance.scale(1, 50),
-    faults: faultsOf(chance.of("faults"), shape),
+    latencyMs: of("latency").scale(1, 100) / 2,
+    jitterMs: of("jitter").is(0.5) ? 0 : of("jitter's size").scale(1, 50),
+    faults: faultsOf(of("faults"), shape),
   };
+}
+
+/** A number that some seeds have: from `from` to `to`, in this share of them. */
+function maybe(chance: Chance, share: number, from: number, to: number): number | undefined {
+  return chance.is(share) ? chance.scale(from, to) : undefined;
 }
 
 /** A client sees a connection that ends within 10 s, unused, as one that failed: servers let them live longer here. */
-function serverPlan(chance: Chance, i: number): ServerPlan {
+function serverPlan(server: Chance, i: number): ServerPlan {
+  const of = (name: string) => server.of(name);
   return {
     address: `server${i}:1`,
-    workMs: chance.scale(1, 500),
-    maxConcurrentStreams: chance.is(0.3) ? chance.scale(1, 8) : 100,
-    maxConnectionAgeMs: chance.is(0.2) ? chance.scale(2_000, 120_000) : undefined,
-    maxConnectionIdleMs: chance.is(0.2) ? chance.scale(2_000, 120_000) : undefined,
-    ttlSeconds: chance.whole(2, 15),
+    workMs: of("work").scale(1, 500),
+    maxConcurrentStreams: maybe(of("streams"), 0.3, 1, 8) ?? 100,
+    maxConnectionAgeMs: maybe(of("age"), 0.2, 2_000, 120_000),
+    maxConnectionIdleMs: maybe(of("idle"), 0.2, 2_000, 120_000),
+    ttlSeconds: of("ttl").whole(2, 15),
   };
 }
 
-function clientPlan(chance: Chance, i: number): ClientPlan {
-  const kinds = KINDS.filter(() => chance.is(0.5));
+function clientPlan(client: Chance, i: number): ClientPlan {
+  const of = (name: string) => client.of(name);
+  const kinds = KINDS.filter((kind) => of(`calls ${kind}`).is(0.5));
   return {
     name: `client${i}`,
-    policy: chance.one(POLICIES),
-    callsPerSecond: chance.scale(1, 64) / 16,
-    mostInFlight: chance.scale(1, 64),
+    policy: of("policy").named(POLICIES),
+    callsPerSecond: of("rate").scale(1, 64) / 16,
+    mostInFlight: of("most in flight").scale(1, 64),
     kinds: kinds.length === 0 ? ["read"] : kinds,
-    timeoutMs: chance.scale(500, 30_000),
-    givesUp: chance.is(0.3) ? chance.between(0, 0.3) : 0,
-    retry: chance.is(0.8),
-    hedge: chance.is(0.2),
-    ejects: chance.is(0.7),
-    waitForReady: chance.is(0.3),
-    connections: chance.is(0.2) ? chance.whole(2, 3) : 1,
-    maxAgeMs: chance.is(0.1) ? chance.scale(10_000, 200_000) : undefined,
-    keepaliveMs: chance.scale(10_000, 60_000),
+    timeoutMs: of("timeout").scale(500, 30_000),
+    givesUp: of("gives up").is(0.3) ? of("how often it gives up").between(0, 0.3) : 0,
+    retry: of("retry").is(0.8),
+    hedge: of("hedge").is(0.2),
+    ejects: of("ejects").is(0.7),
+    waitForReady: of("waits for ready").is(0.3),
+    connections: maybe(of("connections"), 0.2, 2, 3) ?? 1,
+    maxAgeMs: maybe(of("age"), 0.1, 10_000, 200_000),
+    keepaliveMs: of("keepalive").scale(10_000, 60_000),
   };
 }
 
