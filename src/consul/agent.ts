@@ -50,6 +50,8 @@ export interface ConsulAnswer {
   readonly body: unknown;
   /** The state that it is about; NaN if it says none. */
   readonly index: number;
+  /** Whether things are left out that the token may not read. */
+  readonly filtered: boolean;
 }
 
 /** How the agent is reached. */
@@ -83,6 +85,7 @@ export class ConsulAgent {
       return {
         body: text === "" ? undefined : JSON.parse(text),
         index: Number(response.headers.get("x-consul-index") ?? NaN),
+        filtered: response.headers.get("x-consul-results-filtered-by-acls") === "true",
       };
     } catch (error) {
       if (watchdog.signal.aborted) throw watchdog.signal.reason;
@@ -108,10 +111,15 @@ export class ConsulAgent {
   }
 }
 
+const HINT = "(the token needs service:read and node:read to resolve, service:write to register)";
+
 function refusal(status: number, body: string): ConsulError {
   const [line = ""] = body.trim().split("\n");
-  const hint = status === 401 || status === 403
-    ? " (the token needs service:read and node:read to resolve, service:write to register)"
-    : "";
-  return new ConsulError(`the Consul agent answered ${status}: ${shownText(line || "no reason")}${hint}`, status);
+  const said = `the Consul agent answered ${status}: ${shownText(line || "no reason")}`;
+  return new ConsulError(status === 401 || status === 403 ? `${said} ${HINT}` : said, status);
+}
+
+/** Consul answers a reader who may not read with less, or nothing, rather than with a refusal. */
+export function filteredError(what: string): ConsulError {
+  return new ConsulError(`the Consul agent left out all ${what} ${HINT}`, 403);
 }

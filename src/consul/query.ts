@@ -1,6 +1,7 @@
 import type { Endpoint } from "../endpoint.ts";
 import { endpointIdentity } from "../endpoint.ts";
-import type { ConsulAgent } from "./agent.ts";
+import { shownText } from "../shown-text.ts";
+import { type ConsulAgent, filteredError } from "./agent.ts";
 import { type InstanceStyle, readInstance, record } from "./instance.ts";
 
 /** How a service is asked for. */
@@ -49,6 +50,7 @@ export async function queryService(
     ...waitMs !== undefined && index !== undefined && { waitMs },
   }, signal);
   if (!Array.isArray(answer.body)) throw new Error("the answer is not a list of instances: is this a Consul agent?");
+  if (answer.filtered && answer.body.length === 0) throw filteredError(`instances of ${shownText(service)}`);
   const found = new Map<string, Endpoint>();
   for (const entry of answer.body as unknown[]) {
     if (all && !passes(entry)) continue;

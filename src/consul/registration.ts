@@ -188,7 +188,10 @@ export class ConsulRegistration implements Registration {
     const retryInMs = this.#pace.failed(cause);
     if (cause instanceof ConsulError && cause.refused) {
       emit(onEvent, { type: "auth-refused", service, cause, retryInMs });
-    } else emit(onEvent, { type: "registration-failed", service, address, cause, retryInMs });
+    } else if (this.#life.state === "pending" || this.#life.state === "lost") {
+      // A heartbeat that failed is no news: the next one may be in time.
+      emit(onEvent, { type: "registration-failed", service, address, cause, retryInMs });
+    }
     return retryInMs;
   }
 

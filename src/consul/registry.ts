@@ -13,7 +13,7 @@ import type { RegistrySnapshot } from "../registry/snapshot.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { Watchdog } from "../time/watchdog.ts";
-import { ConsulAgent, ConsulError } from "./agent.ts";
+import { ConsulAgent, ConsulError, filteredError } from "./agent.ts";
 import { checkIdOf, definitionOf, idOf, type InstanceStyle, isAsDefined, record } from "./instance.ts";
 import { CONSUL_OPTIONS, type ConsulRegistryOptions } from "./options.ts";
 import { type QueryOptions, queryService } from "./query.ts";
@@ -112,8 +112,9 @@ export class ConsulRegistry implements Registry {
     this.#checkOpen();
     const { datacenter } = this.#query;
     const query = datacenter === undefined ? [] : [["dc", datacenter]] as const;
-    const { body } = await this.#agent.request({ path: "catalog/services", query }, signal);
+    const { body, filtered } = await this.#agent.request({ path: "catalog/services", query }, signal);
     const names = Object.keys(record(body)).sort(), listed: ListedService[] = [];
+    if (filtered && names.length === 0) throw filteredError("services");
     for (let i = 0; i < names.length; i += AT_ONCE) {
       const read = names.slice(i, i + AT_ONCE).map(async (service) => {
         const { endpoints, entries } = await queryService(this.#query, service, { all: true }, signal);

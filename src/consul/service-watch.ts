@@ -90,10 +90,12 @@ export class ConsulServiceWatch {
       try {
         const found = await queryService(query, this.#service, asked, signal);
         if (signal.aborted) return;
-        this.#index = nextIndex(index, found.index);
         this.#pace.succeeded();
+        // Only an answer that did not wait says so if the token may no longer read the service.
+        const doubtful = index !== undefined && found.entries === 0 && this.#endpoints?.length;
+        this.#index = doubtful ? undefined : nextIndex(index, found.index);
         // The same index: nothing has changed in the time that the query waited.
-        if (found.index !== index || this.#stale !== undefined) this.#learn(found.endpoints);
+        if (!doubtful && (found.index !== index || this.#stale !== undefined)) this.#learn(found.endpoints);
       } catch (error) {
         if (signal.aborted) return;
         const cause = asError(error), retryInMs = this.#pace.failed(error);
