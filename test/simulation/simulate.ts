@@ -67,6 +67,8 @@ async function play(world: World): Promise<void> {
   // It may wait for hours for servers whose machines have vanished.
   world.etcd?.close();
   await run(60_000);
+  world.network.closeLeftBehind();
+  await run(0);
   collectAll();
   if (!failed()) world.closed();
 }

@@ -32,6 +32,8 @@ export class Network {
   /** `from>to`, of which either may be `*`. */
   readonly #blocks = new Map<string, number>();
   readonly #ends = new Set<PipeEnd>();
+  /** Ends of processes that died while they were open. */
+  #leftBehind: PipeEnd[] = [];
   readonly usual: Way = { latencyMs: 1, jitterMs: 0, bytesPerMs: Infinity };
   readonly #ways = new Map<string, Way>();
   /** How many connections were asked for, by address. */
@@ -148,6 +150,18 @@ export class Network {
 
   left(end: PipeEnd): void {
     this.#ends.delete(end);
+  }
+
+  leftBehind(end: PipeEnd): void {
+    this.#leftBehind.push(end);
+  }
+
+  /**
+   * Closes what dead processes had open. In life their memory is gone with them; here, all processes count in one place
+   * what they have on loan.
+   */
+  closeLeftBehind(): void {
+    for (const end of this.#leftBehind.splice(0)) end.closed(undefined);
   }
 
   /** The open ends at a machine. */

@@ -37,6 +37,7 @@ export class PipeEnd implements ByteStream {
   #paused = false;
   #ended = false;
   #gone = false;
+  #closed = false;
   #blockedSinceMs: number | undefined;
 
   constructor(process: Process, node: string, network: Network) {
@@ -174,6 +175,7 @@ export class PipeEnd implements ByteStream {
 
   /** The process at this end died: its system ends the connection, unless the machine is gone, too. */
   #died(): void {
+    if (!this.#closed) this.#network.leftBehind(this);
     if (this.#gone) return;
     this.#gone = true;
     this.#network.left(this);
@@ -187,6 +189,12 @@ export class PipeEnd implements ByteStream {
     if (this.#gone) return;
     this.#gone = true;
     this.#network.left(this);
-    this.#network.soon(this.process, () => this.#events?.closed(cause));
+    this.#network.soon(this.process, () => this.closed(cause));
+  }
+
+  /** The program learns that the connection has ended. */
+  closed(cause: Error | undefined): void {
+    this.#closed = true;
+    this.#events?.closed(cause);
   }
 }
