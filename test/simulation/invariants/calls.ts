@@ -86,31 +86,6 @@ export const recovers: Invariant = {
   }),
 };
 
-/** How long it takes at most until all is as it was before a fault: the longest backoff, an ejection, a lost way. */
-const SETTLING_MS = 240_000;
-
-/** A call whose servers were all well throughout its life succeeds. */
-export const succeedsInCalm: Invariant = {
-  name: "succeeds-in-calm",
-  watch(world) {
-    const { faults, servers, clients } = world.plan;
-    const calmMs = Math.max(0, ...faults.map(({ untilMs }) => untilMs)) + (faults.length > 0 ? SETTLING_MS : 20_000);
-    const most = clients.reduce((sum, { mostInFlight }) => sum + mostInFlight, 0);
-    /** All that the clients may have in flight at once, one after another on the smallest server. */
-    const queueMs = Math.max(
-      ...servers.map(({ workMs, maxConcurrentStreams }) => 4 * workMs * most / maxConcurrentStreams),
-    );
-    const needsMs = 1_000 + queueMs + 20 * (world.plan.latencyMs + world.plan.jitterMs);
-    return {
-      ended({ id, kind, startedMs, timeoutMs = Infinity, code, givenUp, error }) {
-        if (code === undefined || givenUp || startedMs < calmMs || timeoutMs < needsMs) return;
-        if (kind !== "read" && kind !== "write") return;
-        world.broken("succeeds-in-calm", `${id} failed: ${error instanceof Error ? error.message : String(error)}`);
-      },
-    };
-  },
-};
-
 /** No call that succeeded was processed by nobody. */
 export const answersAreReal: Invariant = {
   name: "answers-are-real",

@@ -1,11 +1,13 @@
 import * as calls from "./calls.ts";
+import * as calm from "./calm.ts";
 import * as dials from "./dials.ts";
+import * as events from "./events.ts";
 import type { Invariant } from "./invariant.ts";
+import * as order from "./order.ts";
 import * as quiet from "./quiet.ts";
+import * as rotation from "./rotation.ts";
 
 /** All invariants. Those of quiet worlds are asked in this order. */
-export const INVARIANTS: readonly Invariant[] = [
-  ...Object.values(calls),
-  ...Object.values(quiet),
-  ...Object.values(dials),
-];
+export const INVARIANTS: readonly Invariant[] = [calls, calm, order, rotation, quiet, events, dials].flatMap((of) =>
+  Object.values(of)
+);

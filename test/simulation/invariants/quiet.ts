@@ -21,6 +21,36 @@ export const nothingInFlight: Invariant = {
   }),
 };
 
+/** Half of what a connection accepts at once, by default: it is credited once that much has been taken. */
+const HALF_WINDOW_BYTES = 8 * 1024 * 1024;
+
+/** No stream is left on a connection once all calls have ended, and its two ends agree on what may still be sent. */
+export const windowsAreWhole: Invariant = {
+  name: "windows-are-whole",
+  watch: (world) => ({
+    still() {
+      for (const { address, grpc, running } of world.servers) {
+        const theirs = running ? grpc?.snapshot().connections ?? [] : [];
+        const ours = world.clients.flatMap(({ transport }) => transport.snapshot().endpoints ?? [])
+          .filter(({ endpoint }) => endpoint.address === address).flatMap(({ sockets }) => sockets);
+        for (const { streams, receiveWindowBytes = 0 } of [...ours, ...theirs]) {
+          if (streams?.inFlight !== 0) world.broken("windows-are-whole", `${address} has ${streams?.inFlight} streams`);
+          if (receiveWindowBytes < HALF_WINDOW_BYTES) {
+            world.broken("windows-are-whole", `${receiveWindowBytes} bytes may be sent to or from ${address}`);
+          }
+        }
+        for (const [from, to] of [[ours, theirs], [theirs, ours]] as const) {
+          const may = from.map(({ sendWindowBytes }) => sendWindowBytes ?? 0).sort((a, b) => a - b).join();
+          const accepted = to.map(({ receiveWindowBytes }) => receiveWindowBytes ?? 0).sort((a, b) => a - b).join();
+          if (may !== accepted) {
+            world.broken("windows-are-whole", `${may} may be sent at ${address}, ${accepted} be received`);
+          }
+        }
+      }
+    },
+  }),
+};
+
 /** The clients' sets equal what is registered. */
 export const setsAreTrue: Invariant = {
   name: "sets-are-true",

@@ -1,5 +1,6 @@
-import { type CallOptions, type Client, ConnectError, createClient } from "@connectrpc/connect";
+import { type CallOptions, type Client, ConnectError, createClient, createContextKey } from "@connectrpc/connect";
 import { balance } from "../../../src/call/options.ts";
+import type { CallObserver } from "../../../src/call/observer.ts";
 import { hedging } from "../../../src/call/adaptive-hedging.ts";
 import { readMark } from "../../../src/connection/mark.ts";
 import { createConnectDriver } from "../../../src/etcd/driver/connect/connect-driver.ts";
@@ -16,6 +17,9 @@ import type { CallKind, CallRecord } from "./ledger.ts";
 import type { Process } from "./process.ts";
 import { Simulated } from "./service.ts";
 import { ETCD, SERVICE, type World } from "./world.ts";
+
+/** The call that an attempt belongs to. */
+const CALL = createContextKey<CallRecord | undefined>(undefined);
 
 const POLICIES = { leastRequest, pickFirst, random, ringHash, roundRobin, weightedRoundRobin };
 
@@ -62,16 +66,24 @@ export class SimulatedClient {
       waitForReady: plan.waitForReady,
       clock,
       random,
-      onEvent: (event) => {
-        const text = event.type === "connection-state" ? ` ${event.endpoint.address} ${event.to}` : "";
-        trace.note(name, event.type + text);
-      },
+      onEvent: (event) => world.event(name, event),
+      // Calls that nobody observes are made in other ways: both have their share.
+      ...(chance.of("observed").is(0.5) ? { observers: [this.#observer()] } : {}),
     });
     this.#client = createClient(Simulated, this.transport);
   }
 
   start(): void {
     this.#next();
+  }
+
+  #observer(): CallObserver {
+    return {
+      attemptStarted: (start) => {
+        const call = start.contextValues.get(CALL);
+        return call && this.#world.attempt(call, start);
+      },
+    };
   }
 
   #next(): void {
@@ -100,7 +112,7 @@ export class SimulatedClient {
       error: undefined,
       mark: undefined,
     };
-    world.ledger.began(call);
+    world.began(call);
     this.inFlight++;
     const abort = new AbortController();
     const givingUp = givesUp > 0 && chance.is(givesUp)
@@ -112,6 +124,7 @@ export class SimulatedClient {
     const data = chance.is(0.01) ? `${call.id} ${"x".repeat(chance.scale(1_000, 200_000))}` : call.id;
     try {
       const options = balance({ hashKey: call.id }, { timeoutMs, signal: abort.signal });
+      options.contextValues?.set(CALL, call);
       await this.#make(kind, data, options, call);
     } catch (error) {
       call.error = error;

@@ -1,5 +1,7 @@
+import { createClient } from "@connectrpc/connect";
 import { createMemoryEtcd, type MemoryEtcd } from "../../../src/memory-etcd/memory-etcd.ts";
 import { createServerOver } from "../../../src/server/grpc-server.ts";
+import { KV } from "../../../gen/etcd/rpc_pb.ts";
 import type { Process } from "./process.ts";
 import { ETCD, type World } from "./world.ts";
 
@@ -23,6 +25,13 @@ export class SimulatedEtcd {
 
   get running(): boolean {
     return this.process !== undefined && !this.process.dead;
+  }
+
+  /** The keys that it has, whoever can reach it. */
+  async keys(): Promise<string[]> {
+    const all = new Uint8Array(1);
+    const { kvs } = await createClient(KV, this.#data.transport()).range({ key: all, rangeEnd: all, keysOnly: true });
+    return kvs.map(({ key }) => new TextDecoder().decode(key));
   }
 
   start(): void {

@@ -1,3 +1,5 @@
+import type { BalancerEvent } from "../../../src/balancer/event.ts";
+import type { Attempt, AttemptStart } from "../../../src/call/observer.ts";
 import { processLoans } from "../../../src/http2/lender.ts";
 import { turnIsOver } from "../../../src/grpc/reading-turn.ts";
 import { Chance } from "../chance/chance.ts";
@@ -24,6 +26,9 @@ export interface Broken {
   readonly atMs: number;
 }
 
+/** How often invariants may look. */
+const TICK_MS = 5_000;
+
 /** All that there is in a simulation. */
 export class World {
   readonly plan: Plan;
@@ -39,6 +44,7 @@ export class World {
   failure: Broken | undefined;
   readonly #processes: Process[] = [];
   readonly #watches: readonly Watch[];
+  #still = false;
 
   constructor(plan: Plan, traced: boolean) {
     this.plan = plan;
@@ -53,6 +59,9 @@ export class World {
     this.servers = plan.servers.map((server) => new SimulatedServer(this, server));
     this.clients = plan.clients.map((client) => new SimulatedClient(this, client));
     this.#watches = INVARIANTS.map((invariant) => invariant.watch(this));
+    this.network.onDial = (from, address) => {
+      for (const watch of this.#watches) watch.dial?.(from, address);
+    };
   }
 
   /** Processes that have not ended. */
@@ -74,8 +83,17 @@ export class World {
     return this.clients.find(({ plan }) => plan.name === name)!;
   }
 
+  #tick(): void {
+    this.time.timer(TICK_MS, () => {
+      if (this.#still) return;
+      for (const watch of this.#watches) watch.tick?.();
+      this.#tick();
+    });
+  }
+
   /** Starts everything, and the faults at their times. */
   start(): void {
+    this.#tick();
     this.etcd?.start();
     for (const server of this.servers) server.start();
     for (const client of this.clients) client.start();
@@ -92,12 +110,33 @@ export class World {
     }
   }
 
+  /** A call is made. */
+  began(call: CallRecord): void {
+    this.ledger.began(call);
+    for (const watch of this.#watches) watch.began?.(call);
+  }
+
   /** A server begins to process a call. */
   processing(id: string, server: string): void {
     const call = this.ledger.find(id);
     if (call === undefined) return this.broken("processing", `${server} processes ${id}, which ended long ago`);
     call.processed.push(server);
     for (const watch of this.#watches) watch.processing?.(call);
+  }
+
+  /** An attempt of a call begins. The returned function is called at its end. */
+  attempt(call: CallRecord, start: AttemptStart): (attempt: Attempt) => void {
+    for (const watch of this.#watches) watch.attempt?.(call, start);
+    return (attempt) => {
+      for (const watch of this.#watches) watch.attempted?.(call, attempt);
+    };
+  }
+
+  /** A client's transport reports something. */
+  event(client: string, event: BalancerEvent): void {
+    const text = event.type === "connection-state" ? ` ${event.endpoint.address} ${event.to}` : "";
+    this.trace.note(client, event.type + text);
+    for (const watch of this.#watches) watch.event?.(client, event);
   }
 
   /** A call has ended. */
@@ -114,6 +153,7 @@ export class World {
 
   /** Nobody has made calls for a while. */
   still(): void {
+    this.#still = true;
     for (const watch of this.#watches) watch.still?.();
   }
 

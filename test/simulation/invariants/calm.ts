@@ -1,0 +1,84 @@
+import type { CallKind } from "../world/ledger.ts";
+import type { Plan } from "../plan/plan.ts";
+import { badTimes, isCalm } from "./bad-times.ts";
+import type { Invariant } from "./invariant.ts";
+
+/** The longest that anything takes to recover: the longest backoff of connections, and a keepalive before it. */
+const MOST_MS = 240_000;
+/** How long a dial may take, and how long a PING may stay unanswered: the defaults. */
+const CONNECT_MS = 20_000, PING_MS = 10_000;
+/** How long a stream takes besides its server's work: its messages, and its reader's pauses. */
+const STREAM_MS = 15_000;
+
+/** How long it takes at most until calls succeed again after something that lasted so long. */
+function recoveryMs({ etcd, clients, servers }: Plan, lastedMs: number): number {
+  // Delays grow by 1.6, at least 0.8 times as long as they should be: their sum is what has passed.
+  const backoffMs = 1.2 * Math.min(120_000, 1_000 + 0.75 * lastedMs);
+  const noticedMs = Math.max(...clients.map(({ keepaliveMs }) => keepaliveMs)) + PING_MS;
+  const foundMs = etcd ? registeredMs(Math.max(...servers.map(({ ttlSeconds }) => ttlSeconds))) : 0;
+  return Math.min(MOST_MS, noticedMs + backoffMs + CONNECT_MS + foundMs);
+}
+
+/** How long it takes at most until a server is registered again, once etcd can be reached. */
+function registeredMs(ttlSeconds: number): number {
+  return 1_000 * ttlSeconds + 60_000;
+}
+
+/** How long a call may wait for its turn and be answered, if all clients make as many as they may. */
+function neededMs({ clients, servers, latencyMs, jitterMs }: Plan, kind: CallKind): number {
+  const most = clients.reduce((sum, { mostInFlight }) => sum + mostInFlight, 0);
+  const streams = clients.some(({ kinds }) => kinds.includes("list") || kinds.includes("chat"));
+  const eachMs = streams && (kind === "list" || kind === "chat") ? STREAM_MS : 0;
+  const queueMs = Math.max(
+    ...servers.map(({ workMs, maxConcurrentStreams }) => (4 * workMs + eachMs / 4) * most / maxConcurrentStreams),
+  );
+  return 1_000 + eachMs + queueMs + 20 * (latencyMs + jitterMs);
+}
+
+/** A call whose servers were all well throughout its life succeeds. */
+export const succeedsInCalm: Invariant = {
+  name: "succeeds-in-calm",
+  watch(world) {
+    const { plan } = world;
+    const bad = badTimes(plan.faults, (lastedMs) => lastedMs === 0 ? 20_000 : recoveryMs(plan, lastedMs));
+    const needs = { read: 0, write: 0, list: 0, chat: 0 };
+    for (const kind of ["read", "write", "list", "chat"] as const) needs[kind] = neededMs(plan, kind);
+    /** A server's connection that has become too old is cut off after a grace of 10 s. */
+    const cut = plan.servers.some(({ maxConnectionAgeMs }) => maxConnectionAgeMs !== undefined);
+    return {
+      ended({ id, kind, startedMs, timeoutMs = Infinity, code, givenUp, error }) {
+        const nowMs = world.time.now();
+        if (code === undefined || givenUp || timeoutMs < needs[kind] || !isCalm(bad, startedMs, nowMs)) return;
+        if (cut && (kind === "list" || kind === "chat") && nowMs - startedMs > 9_000) return;
+        world.broken("succeeds-in-calm", `${id} failed: ${error instanceof Error ? error.message : String(error)}`);
+      },
+    };
+  },
+};
+
+/** A key that etcd could have kept stands: while its program lives and reaches etcd, a server is registered. */
+export const keysStand: Invariant = {
+  name: "keys-stand",
+  watch(world) {
+    const { etcd, servers, plan } = world;
+    if (etcd === undefined) return {};
+    const bad = new Map(servers.map(({ address, plan: { ttlSeconds } }) => {
+      const faults = plan.faults.filter(({ who }) => who === address || who.startsWith("etcd"));
+      return [address, badTimes(faults, () => registeredMs(ttlSeconds))];
+    }));
+    return {
+      tick() {
+        const nowMs = world.time.now();
+        const well = servers.filter(({ address }) => isCalm(bad.get(address)!, nowMs, nowMs));
+        if (well.length === 0) return;
+        void etcd.keys().then((keys) => {
+          for (const { address } of well) {
+            if (!keys.some((key) => key.endsWith(`/${address}`))) {
+              world.broken("keys-stand", `${address} is well, and etcd has ${keys.join(", ") || "no keys"}`);
+            }
+          }
+        });
+      },
+    };
+  },
+};

@@ -1,0 +1,34 @@
+import type { CallRecord } from "../world/ledger.ts";
+import type { Invariant } from "./invariant.ts";
+
+/** Calls that wait for a connection get one in the order in which they were made. */
+export const servedInOrder: Invariant = {
+  name: "served-in-order",
+  watch(world) {
+    /** The calls that no attempt was made of, oldest first, by client. */
+    const waiting = new Map<string, Set<CallRecord>>();
+    const attempted = new WeakSet<CallRecord>();
+    return {
+      began(call) {
+        let line = waiting.get(call.client);
+        if (line === undefined) waiting.set(call.client, line = new Set());
+        line.add(call);
+      },
+      attempt(call) {
+        const line = waiting.get(call.client)!, { plan: { policy } } = world.client(call.client);
+        line.delete(call);
+        if (attempted.has(call)) return;
+        attempted.add(call);
+        // Calls with other keys wait for other servers.
+        if (policy === "ringHash") return;
+        for (const first of line) {
+          // Those of one moment may begin in any order; one that has just ended waits for nothing.
+          if (first.startedMs >= call.startedMs) return;
+          if (first.givenUp || world.time.now() >= first.startedMs + (first.timeoutMs ?? Infinity)) continue;
+          return world.broken("served-in-order", `${call.id} was served before ${first.id}, which was made earlier`);
+        }
+      },
+      ended: (call) => void waiting.get(call.client)?.delete(call),
+    };
+  },
+};
