@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Plan } from "./plan/plan.ts";
 import { planOf } from "./plan/plan-of-seed.ts";
-import { asTest, shrink } from "./shrink/shrink.ts";
+import { shrink } from "./shrink/shrink.ts";
 import { simulate } from "./simulate.ts";
 
 const { values } = parseArgs({
@@ -38,7 +38,8 @@ const one = async (plan: Plan, again: string) => {
   console.log(`play it again: npm run simulate -- ${again} --trace`);
   process.exitCode = 1;
   if (!values.shrink) return;
-  console.log(asTest(await shrink(result.plan, invariant), invariant));
+  console.log("for a file in test/simulation/regressions, which the suite plays:");
+  console.log(JSON.stringify(await shrink(result.plan, invariant)));
 };
 if (values.plan !== undefined) {
   await one(JSON.parse(readFileSync(values.plan, "utf8")) as Plan, `--plan ${values.plan}`);

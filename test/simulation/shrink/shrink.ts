@@ -38,13 +38,3 @@ export async function shrink(plan: Plan, invariant: string, most: number = 200):
   }
   return smallest;
 }
-
-/** A plan that breaks an invariant as a test. */
-export function asTest(plan: Plan, invariant: string): string {
-  return [
-    `it("holds: ${invariant} (seed ${plan.seed})", async () => {`,
-    `  const plan: Plan = ${JSON.stringify(plan)};`,
-    "  assert.equal((await simulate(plan)).failure, undefined);",
-    "});",
-  ].join("\n");
-}
