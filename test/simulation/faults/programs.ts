@@ -75,6 +75,16 @@ export const clientFrozen: Fault = {
   },
 };
 
+/** Some of a client's calls make servers end their connections. */
+export const poisonousCalls: Fault = {
+  kind: "poisonous-calls",
+  hits: "client",
+  begin(world, { who, size }) {
+    world.client(who).poisonous = size / 10;
+    return () => world.client(who).poisonous = 0;
+  },
+};
+
 export const etcdKilled: Fault = {
   kind: "etcd-killed",
   hits: "etcd",

@@ -59,7 +59,7 @@ export const knownErrors: Invariant = {
     ended({ id, code, error }) {
       if (code !== Code.Unknown && code !== Code.Internal) return;
       const { rawMessage, cause } = ConnectError.from(error);
-      if (rawMessage === "the server is sick") return;
+      if (rawMessage === "the server is sick" || rawMessage.includes("no other server is tried")) return;
       world.broken(
         "known-errors",
         `${id} failed with ${Code[code]}: ${rawMessage}${cause ? ` (${String(cause)})` : ""}`,

@@ -40,6 +40,10 @@ export class Network {
   readonly dials: Map<string, number> = new Map();
   /** Called with each dial. */
   onDial: ((from: string, address: string) => void) | undefined;
+  /** Called with what is sent at an end of a connection. */
+  onSent: ((end: PipeEnd, bytes: Uint8Array) => void) | undefined;
+  /** Called when an end of a connection receives something. */
+  onReceived: ((end: PipeEnd) => void) | undefined;
 
   constructor(time: VirtualClock, chance: Chance, trace: Trace) {
     this.#time = time;

@@ -60,6 +60,7 @@ export class PipeEnd implements ByteStream {
   write(bytes: Uint8Array): boolean {
     if (this.#ended || this.#gone || this.process.dead) return true;
     this.#sentBytes += bytes.length;
+    this.#network.onSent?.(this, bytes);
     // A copy, as a system makes one.
     this.#send(bytes.slice());
     this.#full = this.#sentBytes >= FULL_BYTES;
@@ -140,6 +141,7 @@ export class PipeEnd implements ByteStream {
       return;
     }
     this.#network.trace.bytes(bytes);
+    this.#network.onReceived?.(this);
     this.peer.#acknowledged(bytes.length);
     this.#events?.data(bytes);
   }

@@ -13,7 +13,7 @@ const KINDS = ["read", "write", "list", "chat"] as const;
 export function planOf(seed: number): Plan {
   const plan = new Chance(seed).of("plan"), of = (name: string) => plan.of(name);
   const shape = {
-    durationMs: 60_000 * of("duration").scale(10, 60),
+    durationMs: 60_000 * of("duration").scale(4, 30),
     etcd: of("etcd").is(0.6),
     servers: Array.from({ length: of("servers").whole(1, 5) }, (_, i) => serverPlan(of(`server ${i}`), i)),
     clients: Array.from({ length: of("clients").whole(1, 3) }, (_, i) => clientPlan(of(`client ${i}`), i)),

@@ -36,6 +36,8 @@ export class SimulatedClient {
   inFlight = 0;
   /** Whether it makes calls. */
   busy = true;
+  /** The share of its calls that make servers end their connections. */
+  poisonous = 0;
 
   constructor(world: World, plan: ClientPlan) {
     this.#world = world;
@@ -106,6 +108,8 @@ export class SimulatedClient {
       timeoutMs,
       givenUp: false,
       processed: [],
+      poisonous: this.poisonous > 0 && chance.is(this.poisonous),
+      poisoned: 0,
       ends: 0,
       endedMs: undefined,
       code: undefined,
@@ -125,7 +129,7 @@ export class SimulatedClient {
     try {
       const options = balance({ hashKey: call.id }, { timeoutMs, signal: abort.signal });
       options.contextValues?.set(CALL, call);
-      await this.#make(kind, data, options, call);
+      await this.#make(kind, data, options, call, abort);
     } catch (error) {
       call.error = error;
       call.code = ConnectError.from(error).code;
@@ -137,7 +141,13 @@ export class SimulatedClient {
     return call;
   }
 
-  async #make(kind: CallKind, data: string, options: CallOptions, call: CallRecord): Promise<void> {
+  async #make(
+    kind: CallKind,
+    data: string,
+    options: CallOptions,
+    call: CallRecord,
+    abort: AbortController,
+  ): Promise<void> {
     const { clock, chance } = this.process;
     if (kind === "read" || kind === "write") {
       const { value } = await this.#client[kind]({ data }, options);
@@ -147,19 +157,17 @@ export class SimulatedClient {
     // Not through Connect's client, which hides what its reader lets go of.
     const input = kind === "list" ? [{ data }] : this.#requests(data);
     const { signal, timeoutMs, contextValues } = options, method = Simulated.method[kind];
-    const { message } = await this.transport.stream(
-      method,
-      signal,
-      timeoutMs,
-      undefined,
-      iterable(input),
-      contextValues,
-    );
+    const opening = this.transport.stream(method, signal, timeoutMs, undefined, iterable(input), contextValues);
+    // Some look for the response later.
+    if (chance.is(0.05)) await new Promise<void>((resolve) => clock.timer(chance.between(0, 10_000), resolve));
+    const { message } = await opening;
     const abandoned = chance.is(0.1) ? chance.whole(0, 5) : Infinity;
     const iterator = message[Symbol.asyncIterator]();
     for (let i = 0;; i++) {
       if (i >= abandoned) {
         call.givenUp = true;
+        // Some who stop reading say so, and some are just gone.
+        if (chance.is(0.5)) return abort.abort();
         clock.timer(chance.between(0, 5_000), () => {
           collect(message);
           collect(iterator);

@@ -15,6 +15,9 @@ export interface CallRecord {
   givenUp: boolean;
   /** Servers that began to process it, in their order. */
   readonly processed: string[];
+  /** Whether servers end the connections on which it comes, and how many did. */
+  readonly poisonous: boolean;
+  poisoned: number;
   /** How often its caller heard of an end. */
   ends: number;
   endedMs: number | undefined;

@@ -1,15 +1,22 @@
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createContextKey, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { createConnectDriver } from "../../../src/etcd/driver/connect/connect-driver.ts";
 import { etcdLinkOptions } from "../../../src/etcd/driver/connect/link-options.ts";
 import { createRegistryOver } from "../../../src/etcd/registry.ts";
 import type { Registration, Registry } from "../../../src/registry/registry.ts";
 import { createServerOver, type GrpcServer } from "../../../src/server/grpc-server.ts";
+import type { ByteStream } from "../../../src/http2/byte-stream.ts";
 import { sleep } from "../../../src/time/backoff.ts";
 import type { ServerPlan } from "../plan/plan.ts";
 import { simulatedConnector } from "./connector.ts";
+import type { CallRecord } from "./ledger.ts";
 import type { Process } from "./process.ts";
 import { Simulated } from "./service.ts";
 import { ETCD, SERVICE, type World } from "./world.ts";
+
+/** By which connection a call came. */
+const CONNECTION = createContextKey("");
+/** GOAWAY with PROTOCOL_ERROR, after the highest stream. */
+const GOAWAY = Uint8Array.of(0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 1);
 
 /** A server at an address: one process after another. */
 export class SimulatedServer {
@@ -24,6 +31,7 @@ export class SimulatedServer {
   failing = 0;
   slowness = 1;
   #starts = 0;
+  readonly #ends: ByteStream[] = [];
 
   constructor(world: World, plan: ServerPlan) {
     this.#world = world;
@@ -52,6 +60,7 @@ export class SimulatedServer {
         });
       },
       clock,
+      contextValues: ({ peer }) => createContextValues().set(CONNECTION, peer.address!),
       maxConnectionAgeMs,
       maxConnectionIdleMs,
       ...(maxConnectionAgeMs === undefined ? {} : { maxConnectionAgeGraceMs: 10_000 }),
@@ -68,7 +77,7 @@ export class SimulatedServer {
     this.grpc = grpc;
     world.network.listen(address, {
       process,
-      accept: (stream, from) => grpc.serveConnection(stream, { address: from }),
+      accept: (stream) => grpc.serveConnection(stream, { address: `${this.#ends.push(stream) - 1}` }),
     });
     world.trace.note(address, "listens");
     if (world.etcd !== undefined) this.#register(process);
@@ -119,15 +128,24 @@ export class SimulatedServer {
     this.#world.trace.note(this.address, how);
   }
 
-  async #work(process: Process, id: string, { signal }: HandlerContext): Promise<void> {
+  async #work(process: Process, id: string, { signal, values }: HandlerContext): Promise<void> {
     const world = this.#world, { chance } = process;
     world.processing(id, this.address);
+    const call = world.ledger.find(id);
+    if (call?.poisonous) this.#endConnection(call, this.#ends[Number(values.get(CONNECTION))]!);
     const workMs = chance.between(0, 2 * this.plan.workMs) * this.slowness;
     await sleep(process.clock, workMs, signal);
     signal.throwIfAborted();
     if (this.failing > 0 && chance.is(this.failing)) {
       throw new ConnectError("the server is sick", chance.one([Code.Unavailable, Code.Internal, Code.DataLoss]));
     }
+  }
+
+  /** Ends a connection because of a call, as servers do that can't read a request. */
+  #endConnection(call: CallRecord, end: ByteStream): void {
+    if (!this.#world.network.blocked(this.address, call.client)) call.poisoned++;
+    end.write(GOAWAY);
+    end.destroy();
   }
 
   async #answer(process: Process, data: string, context: HandlerContext): Promise<{ value: string }> {

@@ -23,6 +23,22 @@ export const CALL_FAULTS: readonly OldFault[] = [
     }],
   },
   {
+    name: "a new call takes the room that those in line are about to get",
+    changes: [{
+      file: "src/balancer/waiting-calls.ts",
+      now: "if (this.serving && call.wantsConnection) this.#latecomers.push(call);",
+      then: "if (this.serving && call === undefined) this.#latecomers.push(call);",
+    }, {
+      file: "src/call/picking-call.ts",
+      now: "if (this.env.balancer.serving) return undefined;",
+      then: "",
+    }],
+  },
+  {
+    name: "calls that wait for a busy server give up after ten seconds",
+    changes: [{ file: "src/balancer/balancer.ts", now: "if (this.full) return waitTimeoutMs;", then: "" }],
+  },
+  {
     name: "a further connection that ends is not replaced, and calls wait for its room",
     changes: [{
       file: "src/grpc/link/further-connections.ts",
