@@ -9,6 +9,7 @@ import type { Invariant } from "./invariant.ts";
 import * as order from "./order.ts";
 import * as quiet from "./quiet.ts";
 import * as rotation from "./rotation.ts";
+import * as services from "./services.ts";
 import * as silence from "./silence.ts";
 
 /** All invariants. Those of quiet worlds are asked in this order. */
@@ -21,6 +22,7 @@ export const INVARIANTS: readonly Invariant[] = [
   connections,
   backoff,
   silence,
+  services,
   quiet,
   events,
   dials,

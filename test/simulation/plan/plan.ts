@@ -52,6 +52,10 @@ export interface Plan {
   readonly jitterMs: number;
   /** Whether the clients find the servers in etcd. */
   readonly etcd: boolean;
+  /** How many more services clients follow, of which the first server is one. */
+  readonly followed: number;
+  /** How many requests etcd takes at a time on a connection, watches included. */
+  readonly etcdStreams: number;
   readonly servers: readonly ServerPlan[];
   readonly clients: readonly ClientPlan[];
   readonly faults: readonly FaultPlan[];

@@ -8,6 +8,7 @@ import { etcdLinkOptions } from "../../../src/etcd/driver/connect/link-options.t
 import { createRegistryOver } from "../../../src/etcd/registry.ts";
 import { leastRequest, pickFirst, random, ringHash, roundRobin, weightedRoundRobin } from "../../../src/index.ts";
 import type { Registry } from "../../../src/registry/registry.ts";
+import type { Resolver } from "../../../src/resolver/resolver.ts";
 import { staticResolver } from "../../../src/resolver/static.ts";
 import { type BalancedTransport, createBalancedTransport } from "../../../src/transport/transport.ts";
 import { collect } from "../guard/globals.ts";
@@ -16,7 +17,7 @@ import { simulatedConnector } from "./connector.ts";
 import type { CallKind, CallRecord } from "./ledger.ts";
 import type { Process } from "./process.ts";
 import { Simulated } from "./service.ts";
-import { ETCD, SERVICE, type World } from "./world.ts";
+import { ETCD, otherServices, SERVICE, type World } from "./world.ts";
 
 /** The call that an attempt belongs to. */
 const CALL = createContextKey<CallRecord | undefined>(undefined);
@@ -38,6 +39,9 @@ export class SimulatedClient {
   busy = true;
   /** The share of its calls that make servers end their connections. */
   poisonous = 0;
+  /** The addresses of the services besides that it calls. */
+  readonly others: Map<string, string> = new Map();
+  readonly #stop = new AbortController();
 
   constructor(world: World, plan: ClientPlan) {
     this.#world = world;
@@ -77,6 +81,11 @@ export class SimulatedClient {
 
   start(): void {
     this.#next();
+    if (this.#registry === undefined) return;
+    for (const service of otherServices(this.#world.plan)) {
+      this.others.set(service, "");
+      void this.#follow(service, this.#registry.resolver(service));
+    }
   }
 
   #observer(): CallObserver {
@@ -95,6 +104,12 @@ export class SimulatedClient {
       if (this.inFlight < mostInFlight) void this.call(chance.one(this.plan.kinds));
       this.#next();
     });
+  }
+
+  async #follow(service: string, resolver: Resolver): Promise<void> {
+    for await (const { endpoints = [] } of resolver.resolve(this.#stop.signal)) {
+      this.others.set(service, endpoints.map(({ address }) => address).join(" "));
+    }
   }
 
   /** Makes a call. Never rejects. */
@@ -190,6 +205,7 @@ export class SimulatedClient {
   }
 
   async close(): Promise<void> {
+    this.#stop.abort();
     await this.transport.close();
     await this.#registry?.close();
   }

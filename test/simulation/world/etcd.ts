@@ -38,7 +38,12 @@ export class SimulatedEtcd {
     if (this.running) return;
     const world = this.#world, process = world.process(ETCD, `etcd#${this.#starts++}`);
     const { clock, scheduleFlush, nextTurn } = process;
-    const server = createServerOver({ routes: this.#data.routes, clock, keepalive: { minPingIntervalMs: 5_000 } }, {
+    const server = createServerOver({
+      routes: this.#data.routes,
+      clock,
+      keepalive: { minPingIntervalMs: 5_000 },
+      limits: { maxConcurrentStreams: world.plan.etcdStreams },
+    }, {
       listen: () => Promise.reject(new Error("not here")),
       scheduleFlush,
       scheduleStreamFlush: scheduleFlush,

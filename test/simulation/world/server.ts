@@ -11,7 +11,7 @@ import { simulatedConnector } from "./connector.ts";
 import type { CallRecord } from "./ledger.ts";
 import type { Process } from "./process.ts";
 import { Simulated } from "./service.ts";
-import { ETCD, SERVICE, type World } from "./world.ts";
+import { ETCD, otherServices, SERVICE, type World } from "./world.ts";
 
 /** By which connection a call came. */
 const CONNECTION = createContextKey("");
@@ -94,6 +94,8 @@ export class SimulatedServer {
     });
     this.registration = this.#registry.register({ service: SERVICE, address, ttlSeconds: this.plan.ttlSeconds });
     this.registration.ready.catch(() => {});
+    if (world.servers[0] !== this) return;
+    for (const service of otherServices(world.plan)) this.#registry.register({ service, address });
   }
 
   /** Ends as programs do that are asked to. */

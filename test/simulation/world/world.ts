@@ -19,6 +19,11 @@ import { SimulatedServer } from "./server.ts";
 export const ETCD = "etcd:2379";
 export const SERVICE = "simulated";
 
+/** The services besides that, which clients only follow. */
+export function otherServices({ followed }: Plan): string[] {
+  return Array.from({ length: followed }, (_, i) => `${SERVICE}-${i}`);
+}
+
 /** An invariant that did not hold. */
 export interface Broken {
   readonly invariant: string;
