@@ -66,7 +66,15 @@ export type { LeastRequestOptions } from "./policy/least-request.ts";
 export { peakEwma } from "./policy/peak-ewma.ts";
 export type { PeakEwmaOptions } from "./policy/peak-ewma.ts";
 export { unavailable } from "./policy/policy.ts";
-export type { CallInfo, Picker, PickResult, Policy, PolicyEnvironment, PolicySnapshot } from "./policy/policy.ts";
+export type {
+  CallInfo,
+  Picker,
+  PickResult,
+  Policy,
+  PolicyEnvironment,
+  PolicySnapshot,
+  ReportedWeights,
+} from "./policy/policy.ts";
 export { pickFirst } from "./policy/pick-first.ts";
 export type { PickFirstOptions } from "./policy/pick-first.ts";
 export { preferZone } from "./policy/prefer-zone.ts";

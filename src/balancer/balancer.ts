@@ -7,7 +7,7 @@ import { Ejected } from "../health/ejected.ts";
 import type { HealthCheck } from "../health/health.ts";
 import { HealthHost } from "../health/health-host.ts";
 import { emit } from "../listener.ts";
-import type { Policy } from "../policy/policy.ts";
+import type { Policy, PolicyEnvironment } from "../policy/policy.ts";
 import type { Resolution, Staleness } from "../resolver/resolver.ts";
 import { isHopeless } from "../resolver/hopeless.ts";
 import type { ReadListener } from "../resolver/read.ts";
@@ -80,6 +80,8 @@ export abstract class Balancer implements ReadListener {
   config: PickerSource["config"] = "unknown";
   knowledge: Knowledge = "unknown";
   stale: Staleness | undefined;
+  /** Hears of weights that policies compute from load reports; undefined if nobody asks. */
+  onWeights: PolicyEnvironment["reportWeights"];
   /** Why an endpoint of the set was skipped, if one was. */
   leftOut: Error | undefined;
 
@@ -91,6 +93,7 @@ export abstract class Balancer implements ReadListener {
     this.#choosers = new Choosers({
       clock: options.clock,
       random: options.random,
+      weightsListener: () => this.onWeights,
       onUpdate: () => this.pool.touch(),
       onFailed: (cause) => this.#emit("policy-failed", { cause }),
     });

@@ -1,5 +1,5 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
-import type { Picker, Policy, PolicySnapshot } from "../policy/policy.ts";
+import type { Picker, Policy, PolicyEnvironment, PolicySnapshot } from "../policy/policy.ts";
 import type { Clock } from "../time/clock.ts";
 import { PolicyHost } from "./policy-host.ts";
 
@@ -10,6 +10,8 @@ export interface ChooserOptions {
   readonly random: () => number;
   /** Whether other choosers may use the same connections. */
   readonly shares: boolean;
+  /** See {@link PolicyEnvironment.reportWeights}. */
+  readonly weightsListener?: (() => PolicyEnvironment["reportWeights"]) | undefined;
   /** Its policy asks for a new picker. */
   onUpdate(): void;
   /** A policy threw, or returned no picker. */

@@ -1,5 +1,5 @@
 import type { EndpointConnection } from "../connection/endpoint-connection.ts";
-import type { Policy } from "../policy/policy.ts";
+import type { Policy, PolicyEnvironment } from "../policy/policy.ts";
 import type { Clock } from "../time/clock.ts";
 import { Chooser } from "./chooser.ts";
 
@@ -7,6 +7,8 @@ import { Chooser } from "./chooser.ts";
 export interface ChoosersOptions {
   readonly clock: Clock;
   readonly random: () => number;
+  /** See {@link PolicyEnvironment.reportWeights}. */
+  readonly weightsListener: () => PolicyEnvironment["reportWeights"];
   /** A policy asks for a new picker. */
   onUpdate(): void;
   /** A policy threw, or returned no picker. */
@@ -32,12 +34,13 @@ export class Choosers {
 
   /** A new one. It is not among them before `activate`, so that one that is never used costs nothing. */
   make(policy: Policy, { shares }: { readonly shares: boolean }): Chooser {
-    const { clock, random, onUpdate, onFailed } = this.#options;
+    const { clock, random, weightsListener, onUpdate, onFailed } = this.#options;
     const chooser: Chooser = new Chooser({
       policy,
       clock,
       random,
       shares,
+      weightsListener,
       onUpdate: () => {
         if (chooser.active && this.know) onUpdate();
       },

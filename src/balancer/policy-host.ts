@@ -15,6 +15,8 @@ export interface PolicyHostOptions {
   readonly random: () => number;
   /** Whether other policies may want the same connections. */
   readonly shares: boolean;
+  /** See {@link PolicyEnvironment.reportWeights}. */
+  readonly weightsListener?: (() => PolicyEnvironment["reportWeights"]) | undefined;
   /** The policy asks for a new picker. It is never called from within the policy's own code. */
   onUpdate(): void;
 }
@@ -36,7 +38,7 @@ export class PolicyHost {
   #building = false;
   #closed = false;
 
-  constructor({ policy, clock, random, shares, onUpdate }: PolicyHostOptions) {
+  constructor({ policy, clock, random, shares, weightsListener, onUpdate }: PolicyHostOptions) {
     this.policy = policy;
     if (shares) this.#shared = new SharedConnections();
     const timers = this.#timers = new TimerGroup(clock, "a policy");
@@ -54,6 +56,9 @@ export class PolicyHost {
       },
       timer: (delayMs, callback) => timers.add(delayMs, callback),
       transport: (connection) => this.#closed ? undefined : connectionBehind(connection)?.background,
+      get reportWeights() {
+        return weightsListener?.();
+      },
     };
   }
 

@@ -2,7 +2,7 @@ import type { Connection, Outcome } from "../connection/connection.ts";
 import { CirclePicker, connectAll } from "./circle.ts";
 import { loadReportIn } from "./load-report.ts";
 import { OutOfBandReports } from "./out-of-band-reports.ts";
-import type { CallInfo, Picker, Policy, PolicyEnvironment, PolicySnapshot } from "./policy.ts";
+import type { CallInfo, Picker, Policy, PolicyEnvironment, PolicySnapshot, ReportedWeights } from "./policy.ts";
 import { ReportedWeight, type ReportedWeightSettings } from "./reported-weight.ts";
 import { weightedPicker } from "./weighted-picker.ts";
 
@@ -90,6 +90,8 @@ class LoadReportPicker extends CirclePicker {
     const { settings, connections, weightOf, env } = this.#reported, nowMs = env.now();
     this.#dueMs = nowMs + this.#periodMs;
     const weights = connections.map((connection) => weightOf(connection).weight(nowMs, settings));
+    const { reportWeights } = env;
+    if (reportWeights !== undefined) report(reportWeights, this.#reported, weights);
     return weightedPicker(connections, weights, previous, env);
   }
 
@@ -109,4 +111,23 @@ class LoadReportPicker extends CirclePicker {
   close(): void {
     this.#outOfBand?.close();
   }
+}
+
+/** Reports what the metrics of gRFC A78 count. As in gRPC, a connection that is not ready counts for nothing. */
+function report(
+  to: (weights: ReportedWeights) => void,
+  { settings, connections, weightOf, env }: Reported,
+  all: readonly number[],
+): void {
+  const ready = connections.flatMap((connection, i) => connection.state === "ready" ? i : []);
+  if (ready.length === 0) return;
+  const weights = ready.map((i) => all[i]!), nowMs = env.now();
+  const unusable = ready.filter((i) => all[i] === 0);
+  const stale = unusable.filter((i) => weightOf(connections[i]!).stale(nowMs, settings)).length;
+  to({
+    weights,
+    notYetUsable: unusable.length - stale,
+    stale,
+    fallback: ready.length - unusable.length < 2,
+  });
 }

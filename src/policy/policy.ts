@@ -53,6 +53,23 @@ export interface PolicyEnvironment {
    * and may never settle once it has ended; and links that take their sockets from a request fail such calls.
    */
   transport(connection: Connection): Transport | undefined;
+  /**
+   * Reports weights that follow from load reports, whenever they were computed anew: to observers of the transport that
+   * have `weightsUpdated`, for metrics (gRFC A78). Undefined as long as there are none: then there is no need to count.
+   */
+  readonly reportWeights?: ((weights: ReportedWeights) => void) | undefined;
+}
+
+/** The weights of the endpoints that are ready, as a policy has just computed them from load reports. */
+export interface ReportedWeights {
+  /** One for each endpoint; 0 for those without a usable weight. */
+  readonly weights: readonly number[];
+  /** How many endpoints have no usable weight yet: no report, or only reports of their first time (the blackout period). */
+  readonly notYetUsable: number;
+  /** How many endpoints have no usable weight because their last report is too old. */
+  readonly stale: number;
+  /** Whether too few weights are usable, so that the policy falls back to round robin. */
+  readonly fallback: boolean;
 }
 
 /** Chooses a connection for each call. */

@@ -45,4 +45,9 @@ export class ReportedWeight {
     }
     return blackoutPeriodMs > 0 && nowMs - this.#sinceMs < blackoutPeriodMs ? 0 : this.#weight;
   }
+
+  /** Whether there were reports, and the last one is too old. */
+  stale(nowMs: number, { expirationPeriodMs }: ReportedWeightSettings): boolean {
+    return this.#updatedMs !== -Infinity && nowMs - this.#updatedMs >= expirationPeriodMs;
+  }
 }

@@ -1,5 +1,6 @@
 import type { BalancerEvent } from "../balancer/event.ts";
 import type { CallObserver } from "../call/observer.ts";
+import type { ReportedWeights } from "../policy/policy.ts";
 import type { TransportSnapshot } from "./snapshot.ts";
 
 /**
@@ -26,6 +27,11 @@ export interface ObservedTransport {
 export interface TransportWatch extends CallObserver {
   /** The set or a connection changed: what `onEvent` gets. */
   event?(event: BalancerEvent): void;
+  /**
+   * `weightedRoundRobin({ loadReports })` computed its weights anew: with each new picker, and with a call as soon as
+   * they are older than `updatePeriodMs`.
+   */
+  weightsUpdated?(weights: ReportedWeights): void;
   /** The transport is being closed. */
   closed?(): void;
 }

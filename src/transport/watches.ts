@@ -51,6 +51,11 @@ export class TransportWatches {
     if (this.#watches.length > 0) {
       source.balancer.subscribe((event) => this.#each("event", (watch) => watch.event?.(event)));
     }
+    if (this.#watches.some(({ weightsUpdated }) => weightsUpdated !== undefined)) {
+      source.balancer.onWeights = (weights) => {
+        this.#each("weightsUpdated", (watch) => watch.weightsUpdated?.(weights));
+      };
+    }
     return observers;
   }
 

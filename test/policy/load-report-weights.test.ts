@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { createRouterTransport } from "@connectrpc/connect";
 import { OpenRcaService } from "../../gen/xds/service/orca/v3/orca_pb.ts";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
-import type { Picker } from "../../src/policy/policy.ts";
+import type { Picker, ReportedWeights } from "../../src/policy/policy.ts";
 import { type LoadReportWeightOptions, weightedRoundRobin } from "../../src/policy/weighted-round-robin.ts";
 import { type ReportInit, trailerOf } from "../../src/server/load-trailer.ts";
 import {
@@ -22,8 +22,11 @@ function outcome(init: ReportInit | undefined): Outcome {
 }
 
 /** Three endpoints, and what a policy makes of their reports. */
-function setUp(loadReports: LoadReportWeightOptions = { blackoutPeriodMs: 0 }) {
-  const clock = new ManualClock(), env = fakeEnvironment(clock);
+function setUp(
+  loadReports: LoadReportWeightOptions = { blackoutPeriodMs: 0 },
+  reportWeights?: (weights: ReportedWeights) => void,
+) {
+  const clock = new ManualClock(), env = { ...fakeEnvironment(clock), reportWeights };
   const policy = weightedRoundRobin({ loadReports });
   const connections = ["a:1", "b:1", "c:1"].map((address) => fakeConnection(address));
   let picker: Picker = policy(connections, undefined, env);
@@ -207,5 +210,31 @@ describe("weightedRoundRobin by load reports", () => {
     picks(10);
     report(busy(0.5));
     assert.deepEqual(clock.pending, []);
+  });
+
+  it("reports to those who ask what each update made of the reports, of connections that are ready", async () => {
+    const updates: ReportedWeights[] = [];
+    const { clock, connections, report, rebuild, picks } = setUp(
+      { blackoutPeriodMs: 2_000, expirationPeriodMs: 5_000 },
+      (weights) => void updates.push(weights),
+    );
+    const update = async (ms: number) => {
+      await clock.advance(ms);
+      picks(3);
+      return updates.splice(0);
+    };
+    assert.deepEqual(updates.splice(0), [{ weights: [0, 0, 0], notYetUsable: 3, stale: 0, fallback: true }]);
+    assert.deepEqual(await update(999), []);
+    report(busy(0.2), busy(0.4), undefined);
+    assert.deepEqual(await update(1), [{ weights: [0, 0, 0], notYetUsable: 3, stale: 0, fallback: true }]);
+    assert.deepEqual(await update(2_000), [{ weights: [500, 250, 0], notYetUsable: 1, stale: 0, fallback: false }]);
+    report(busy(0.2));
+    assert.deepEqual(await update(4_000), [{ weights: [500, 0, 0], notYetUsable: 1, stale: 1, fallback: true }]);
+    connections[2]!.state = "connecting";
+    rebuild();
+    assert.deepEqual(updates.splice(0), [{ weights: [500, 0], notYetUsable: 0, stale: 1, fallback: true }]);
+    for (const connection of connections) connection.state = "connecting";
+    rebuild();
+    assert.deepEqual(updates, []);
   });
 });

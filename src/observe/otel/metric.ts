@@ -29,6 +29,9 @@ const GRPC_BYTES: readonly number[] = [
 /** OpenTelemetry's buckets for the duration of calls, in seconds. */
 const OTEL_SECONDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
+/** OpenTelemetry's buckets for a histogram whose definition names none. */
+const OTEL_DEFAULT: readonly number[] = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000];
+
 function counter(name: string, unit: string, description: string): MetricDefinition {
   return { name, kind: "counter", unit, description };
 }
@@ -151,6 +154,33 @@ export const OUTLIERS: Metrics<"enforced" | "unenforced"> = {
     "{ejection}",
     "Number of times that an endpoint was not ejected although a rule found it, by that rule and the reason.",
   ),
+};
+
+/** gRPC's metrics of weighted round robin (gRFC A78), which are experimental. */
+export const WRR: Metrics<"fallback" | "notYetUsable" | "stale" | "weights"> = {
+  fallback: counter(
+    "grpc.lb.wrr.rr_fallback",
+    "{update}",
+    "Number of updates of the weights that left too few usable ones, so that calls went round robin.",
+  ),
+  notYetUsable: counter(
+    "grpc.lb.wrr.endpoint_weight_not_yet_usable",
+    "{endpoint}",
+    "Number of endpoints at each update of the weights that had no load report yet, or were in the blackout period.",
+  ),
+  stale: counter(
+    "grpc.lb.wrr.endpoint_weight_stale",
+    "{endpoint}",
+    "Number of endpoints at each update of the weights whose last load report was older than the expiration period.",
+  ),
+  weights: {
+    name: "grpc.lb.wrr.endpoint_weights",
+    kind: "histogram",
+    unit: "{weight}",
+    description: "Weight of each endpoint at each update of the weights; 0 if it had no usable one.",
+    boundaries: OTEL_DEFAULT,
+    doubles: true,
+  },
 };
 
 /** OpenTelemetry's semantic conventions for RPC. */

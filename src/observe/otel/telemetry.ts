@@ -42,8 +42,8 @@ export interface TelemetryOptions {
    */
   readonly conventions?: Conventions;
   /**
-   * Whether gRPC's experimental metrics are recorded as well: retries and hedges (A96), connections (A94) and ejections
-   * (A91). They may change. Defaults to false, as in gRPC's other implementations.
+   * Whether gRPC's experimental metrics are recorded as well: retries and hedges (A96), connections (A94), ejections
+   * (A91) and weighted round robin (A78). They may change. Defaults to false, as in gRPC's other implementations.
    */
   readonly experimental?: boolean;
   /**

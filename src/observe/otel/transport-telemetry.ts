@@ -1,5 +1,6 @@
 import type { BalancerEvent } from "../../balancer/event.ts";
 import type { CallStart, CallWatch } from "../../call/observer.ts";
+import type { ReportedWeights } from "../../policy/policy.ts";
 import type { ObservedTransport, TransportWatch } from "../../transport/observer.ts";
 import { ClientSeries, type Measures } from "./client-series.ts";
 import { ConnectionSeries } from "./connection-series.ts";
@@ -9,6 +10,7 @@ import { ByMethod, type MethodFilter } from "./method-names.ts";
 import { canonicalTarget, serverAttributes } from "./target.ts";
 import { TracedCall, type TracedMethod } from "./traced-call.ts";
 import type { Tracing } from "./tracing.ts";
+import { WeightSeries } from "./weight-series.ts";
 
 /** What a transport's or a server's telemetry is made of. */
 export interface TelemetryHost {
@@ -28,6 +30,7 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
   readonly #traced: ByMethod<TracedMethod>;
   #series: ByMethod<ClientSeries> | undefined;
   #connections: ConnectionSeries | undefined;
+  #weights: WeightSeries | undefined;
 
   constructor(host: TelemetryHost, transport: ObservedTransport) {
     const target = this.target = canonicalTarget(transport.target, transport.scheme);
@@ -43,7 +46,10 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
   #measure(): ByMethod<ClientSeries> | undefined {
     const { measures, methodFilter } = this.#host;
     if (measures === undefined) return undefined;
-    if (measures.experimental) this.#connections = new ConnectionSeries(measures, this.target);
+    if (measures.experimental) {
+      this.#connections = new ConnectionSeries(measures, this.target);
+      this.#weights = new WeightSeries(measures, this.target);
+    }
     return this.#series = new ByMethod(methodFilter, (name) => new ClientSeries(measures, this.target, name));
   }
 
@@ -55,6 +61,10 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
 
   event(event: BalancerEvent): void {
     this.#connections?.event(event);
+  }
+
+  weightsUpdated(weights: ReportedWeights): void {
+    this.#weights?.updated(weights);
   }
 
   closed(): void {

@@ -2,15 +2,17 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readFileSync } from "node:fs";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import type { Histogram } from "@opentelemetry/sdk-metrics";
 import type { BalancerEvent } from "../../../src/balancer/event.ts";
 import { Simple } from "../../../gen/simple_pb.ts";
-import { fixedHedging, rawMethod, roundRobin } from "../../../src/index.ts";
+import { fixedHedging, rawMethod, roundRobin, weightedRoundRobin } from "../../../src/index.ts";
 import { SCOPE } from "../../../src/observe/otel/scope.ts";
 import { telemetry } from "../../../src/otel.ts";
+import { trailerOf } from "../../../src/server/load-trailer.ts";
 import { createMemoryRegistry } from "../../../src/testing.ts";
 import { eventually } from "../../support/eventually.ts";
 import { simpleRoutes } from "../../support/simple.ts";
-import { A66_CLIENT, A66_SERVER, A91, A94, A96, type Named, RPC_CLIENT, RPC_SERVER } from "./names.ts";
+import { A66_CLIENT, A66_SERVER, A78, A91, A94, A96, type Named, RPC_CLIENT, RPC_SERVER } from "./names.ts";
 import { assertNamed, collector, program, valueOf } from "./sdk.ts";
 
 const ROUTE = "proto.Simple/Route";
@@ -196,6 +198,44 @@ for (const by of ["producer", "instruments"] as const) {
         "grpc.lb.outlier_detection.unenforced_reason": "max_ejection_overflow",
       };
       assert.ok(valueOf(metrics, "grpc.lb.outlier_detection.ejections_unenforced", rule) as number >= 1);
+    });
+
+    it("count what weighted round robin makes of load reports, by gRPC's experimental names", async (t) => {
+      const { options, collect } = collector(by), all = telemetry({ ...options, experimental: true });
+      await collect(all);
+      let reporting = false;
+      const routes = (router: ConnectRouter) =>
+        router.service(Simple, {
+          route(_, { responseTrailer }) {
+            const report = trailerOf({ cpuUtilization: 0.5, rpsFractional: 100 });
+            if (reporting) responseTrailer.set("endpoint-load-metrics-bin", report);
+            return {};
+          },
+        });
+      const { simple, transport } = await program(t, { client: all, server: all }, [routes, routes], {
+        policy: weightedRoundRobin({
+          loadReports: { blackoutPeriodMs: 0, expirationPeriodMs: 300, updatePeriodMs: 100 },
+        }),
+      });
+      await transport.connect();
+      let metrics = await collect(all);
+      const value = (name: string) => valueOf(metrics, `grpc.lb.wrr.${name}`, { "grpc.target": target }) ?? 0;
+      const until = (what: string, there: () => boolean) =>
+        eventually(what, async () => {
+          await simple.route({});
+          metrics = await collect(all);
+          return there();
+        });
+      await until("an update without weights", () => value("endpoint_weight_not_yet_usable") >= 2);
+      assert.ok(value("rr_fallback") >= 1);
+      reporting = true;
+      await until("a weight", () => {
+        const { value } = metrics.get("grpc.lb.wrr.endpoint_weights")!.points[0]! as { value: Histogram };
+        return value.max === 200;
+      });
+      reporting = false;
+      await until("weights that are too old", () => value("endpoint_weight_stale") >= 2);
+      assertNamed(metrics, A78);
     });
 
     it("show the states of transports and registries", async (t) => {

@@ -124,6 +124,14 @@ export const A91: Readonly<Record<string, Named>> = {
   },
 };
 
+/** gRFC A78, "Weighted Round Robin LB Policy"; without the optional `grpc.lb.locality`. It names no buckets. */
+export const A78: Readonly<Record<string, Named>> = {
+  "grpc.lb.wrr.rr_fallback": { type: "counter", unit: "{update}", attributes: ["grpc.target"] },
+  "grpc.lb.wrr.endpoint_weight_not_yet_usable": { type: "counter", unit: "{endpoint}", attributes: ["grpc.target"] },
+  "grpc.lb.wrr.endpoint_weight_stale": { type: "counter", unit: "{endpoint}", attributes: ["grpc.target"] },
+  "grpc.lb.wrr.endpoint_weights": { type: "histogram", unit: "{weight}", attributes: ["grpc.target"] },
+};
+
 /** rpc-metrics.md: ExplicitBucketBoundaries of both metrics. */
 const rpcDuration = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
