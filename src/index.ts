@@ -10,6 +10,7 @@
 export type { BalancerEvent } from "./balancer/event.ts";
 export type {
   Attempt,
+  AttemptMessage,
   AttemptStart,
   CallEnd,
   CallObserver,
@@ -29,7 +30,7 @@ export type { BalanceSettings } from "./call/options.ts";
 export type { RetryOptions } from "./call/retry.ts";
 export type { CallThrottle, Throttle, ThrottleEnvironment } from "./call/throttle.ts";
 export type { Connection, Health, Outcome } from "./connection/connection.ts";
-export type { Connector, Link, LinkEvents } from "./connection/link.ts";
+export type { Connector, Link, LinkEvents, RpcProtocol } from "./connection/link.ts";
 export { markAttempt } from "./connection/mark.ts";
 export type { AttemptEnd } from "./connection/mark.ts";
 export { transportConnector } from "./connection/transport-connector.ts";

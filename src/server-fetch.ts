@@ -12,7 +12,13 @@ import { Services } from "./grpc/server/services.ts";
 export type { CorsOptions } from "./grpc/server/cors.ts";
 export type { FetchHandler } from "./grpc/server/fetch-handler.ts";
 export type { FailedCall, IncomingRequest, RouteOptions, ServiceOptions } from "./grpc/server/options.ts";
-export type { ServerCallEnd, ServerCallStart, ServerCallWatch, ServerObserver } from "./grpc/server/observer.ts";
+export type {
+  ServerCallEnd,
+  ServerCallMessage,
+  ServerCallStart,
+  ServerCallWatch,
+  ServerObserver,
+} from "./grpc/server/observer.ts";
 export type { Peer, PeerCertificate } from "./http2/server/peer.ts";
 
 /**

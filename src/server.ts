@@ -91,7 +91,13 @@ export type { CorsOptions } from "./grpc/server/cors.ts";
 export type { FetchHandler } from "./grpc/server/fetch-handler.ts";
 export type { FailedCall, IncomingRequest, RouteOptions } from "./grpc/server/options.ts";
 export type { CallRecorder } from "./grpc/server/recorder.ts";
-export type { ServerCallEnd, ServerCallStart, ServerCallWatch, ServerObserver } from "./grpc/server/observer.ts";
+export type {
+  ServerCallEnd,
+  ServerCallMessage,
+  ServerCallStart,
+  ServerCallWatch,
+  ServerObserver,
+} from "./grpc/server/observer.ts";
 export type { Peer, PeerCertificate } from "./http2/server/peer.ts";
 export type { ListenAddress, ListenOptions } from "./socket/listener.ts";
 export { createHealth, type ServerHealth, type ServingStatus } from "./server/health.ts";

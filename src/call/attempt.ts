@@ -204,14 +204,22 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (record !== undefined) record.abandoned = true;
   }
 
-  messageSent(bytes: number): void {
+  messageSent(bytes: number, uncompressedBytes: number): void {
     const { record } = this;
-    if (record !== undefined) record.sentBytes = (record.sentBytes ?? 0) + bytes;
+    if (record === undefined) return;
+    record.sentBytes = (record.sentBytes ?? 0) + bytes;
+    if (this.call.observed?.hearsMessages) this.message("messageSent", bytes, uncompressedBytes);
   }
 
-  messageReceived(bytes: number): void {
+  messageReceived(bytes: number, uncompressedBytes: number): void {
     const { record } = this;
-    if (record !== undefined) record.receivedBytes += bytes;
+    if (record === undefined) return;
+    record.receivedBytes += bytes;
+    if (this.call.observed?.hearsMessages) this.message("messageReceived", bytes, uncompressedBytes);
+  }
+
+  private message(event: "messageSent" | "messageReceived", bytes: number, uncompressedBytes: number): void {
+    this.call.observed!.message(event, { attempt: this, bytes, uncompressedBytes });
   }
 
   /** A unary attempt was answered, and with it its call. */

@@ -61,12 +61,12 @@ class AttemptInFlight<A> implements HedgedAttempt<A> {
     this.attempt.partArrived();
   }
 
-  messageSent(bytes: number): void {
-    this.attempt.messageSent(bytes);
+  messageSent(bytes: number, uncompressedBytes: number): void {
+    this.attempt.messageSent(bytes, uncompressedBytes);
   }
 
-  messageReceived(bytes: number): void {
-    this.attempt.messageReceived(bytes);
+  messageReceived(bytes: number, uncompressedBytes: number): void {
+    this.attempt.messageReceived(bytes, uncompressedBytes);
   }
 
   /** A unary attempt was answered, and with it the call, if it is the first. */

@@ -4,7 +4,16 @@ import { printRejection, printThrown } from "../listener.ts";
 import type { Clock } from "../time/clock.ts";
 import type { CallEnvironment } from "./environment.ts";
 import { codeOf } from "./failure.ts";
-import type { Attempt, AttemptStart, CallEnd, CallObserver, CallStart, CallWatch, WaitReason } from "./observer.ts";
+import type {
+  Attempt,
+  AttemptMessage,
+  AttemptStart,
+  CallEnd,
+  CallObserver,
+  CallStart,
+  CallWatch,
+  WaitReason,
+} from "./observer.ts";
 
 /** What an observed call tells its observers of itself. */
 export interface ObservableCall {
@@ -29,6 +38,8 @@ export class ObservedCall implements CallStart, CallEnd {
   declare readonly next: ObservedCall | undefined;
   declare private readonly call: ObservableCall;
   declare private watch: CallWatch;
+  /** Whether its observer, or one after it, hears of messages. */
+  declare hearsMessages: boolean;
   declare private reason: WaitReason | undefined;
   declare private over: boolean;
   declare error: unknown;
@@ -42,6 +53,7 @@ export class ObservedCall implements CallStart, CallEnd {
     this.watch = NONE;
     this.reason = this.error = undefined;
     this.over = false;
+    this.hearsMessages = next !== undefined && next.hearsMessages;
     this.latencyMs = this.attempts = 0;
   }
 
@@ -61,6 +73,7 @@ export class ObservedCall implements CallStart, CallEnd {
       const watch: unknown = observer.callStarted?.(this);
       if (typeof watch !== "object" || watch === null) return false;
       this.watch = watch;
+      if (this.watch.messageSent !== undefined || this.watch.messageReceived !== undefined) this.hearsMessages = true;
       printRejection("callStarted of an observer", watch);
       return true;
     } catch (error) {
@@ -124,6 +137,12 @@ export class ObservedCall implements CallStart, CallEnd {
   attemptAnswering(attempt: AttemptStart): void {
     this.tell("attemptAnswering", attempt);
     this.next?.attemptAnswering(attempt);
+  }
+
+  /** To be called only if `hearsMessages`. */
+  message(event: "messageSent" | "messageReceived", message: AttemptMessage): void {
+    this.tell(event, message);
+    this.next?.message(event, message);
   }
 
   attemptEnded(attempt: Attempt): void {

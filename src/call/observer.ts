@@ -54,6 +54,13 @@ export interface CallWatch {
    * arrives at once.
    */
   attemptAnswering?(attempt: AttemptStart): void;
+  /**
+   * A message of an attempt is about to be sent. Not reported over `transportConnector`, nor over a `grpcConnector()`
+   * with interceptors, which see no sizes.
+   */
+  messageSent?(message: AttemptMessage): void;
+  /** A message of an attempt's response was received; for a stream, when it is read. The same exceptions apply. */
+  messageReceived?(message: AttemptMessage): void;
   /** An attempt has ended; for a stream, when its last message was read. */
   attemptEnded?(attempt: Attempt): void;
   /** The call has ended; for a stream, when its last message was read. */
@@ -111,6 +118,15 @@ export interface AttemptStart {
   readonly contextValues: ContextValues;
 }
 
+/** A message of an attempt. */
+export interface AttemptMessage {
+  readonly attempt: AttemptStart;
+  /** Its length as it is sent: compressed, if it is, and without framing. */
+  readonly bytes: number;
+  /** Its length uncompressed. The same as `bytes` if it is not compressed. */
+  readonly uncompressedBytes: number;
+}
+
 /** One attempt of a call on one connection, after its end. */
 export interface Attempt {
   /** Where it went. */
@@ -131,7 +147,7 @@ export interface Attempt {
   readonly latencyMs: number;
   /**
    * The bytes of all its request messages, as they were sent: compressed and without framing. Undefined if none was
-   * sent, and over links other than `grpcConnector()`'s without interceptors.
+   * sent, and over `transportConnector` and a `grpcConnector()` with interceptors.
    */
   readonly sentBytes?: number;
   /** The same of all its response messages. */

@@ -1,10 +1,13 @@
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 
-/** Is notified of an attempt's messages, with their lengths as they are sent: compressed, and without framing. */
+/**
+ * Is notified of an attempt's messages, with their lengths without framing: as they are sent, and uncompressed, which is
+ * the same for those that are not compressed.
+ */
 export interface MessageListener {
-  messageSent(bytes: number): void;
-  messageReceived(bytes: number): void;
+  messageSent(bytes: number, uncompressedBytes: number): void;
+  messageReceived(bytes: number, uncompressedBytes: number): void;
 }
 
 /** Is notified of a unary attempt's end before the caller is. A link need not report the messages. */
@@ -48,6 +51,17 @@ export interface MessageReportingTransport extends Transport {
     contextValues: ContextValues | undefined,
     listener: MessageListener,
   ): Promise<StreamResponse<I, O>>;
+}
+
+/** A transport whose calls report their messages, as those over fetch can, in the form that does so. */
+export interface MessageReporter extends Transport {
+  reportingTo(listener: Partial<MessageListener>): Transport;
+}
+
+/** The transport, with calls that report their messages to `listener` if it can do that and `listener` hears of any. */
+export function reportingTo(transport: Transport, listener: Partial<MessageListener> | undefined): Transport {
+  if (listener?.messageSent === undefined || !("reportingTo" in transport)) return transport;
+  return (transport as MessageReporter).reportingTo(listener);
 }
 
 /**

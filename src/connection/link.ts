@@ -83,4 +83,11 @@ export interface Link {
 }
 
 /** Creates the link of an endpoint. Called once per connection; it opens nothing by itself. */
-export type Connector = (endpoint: Endpoint, events: LinkEvents) => Link;
+export interface Connector {
+  (endpoint: Endpoint, events: LinkEvents): Link;
+  /** What its links speak, for observers. Undefined: not known, and taken for gRPC. */
+  readonly protocol?: RpcProtocol | undefined;
+}
+
+/** The protocol of calls. */
+export type RpcProtocol = "grpc" | "grpc-web" | "connect";

@@ -1,11 +1,17 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import type { Endpoint } from "../endpoint.ts";
-import { checkOptions, type Checks, fn, made, quoted } from "../option.ts";
+import { checkOptions, type Checks, fn, kind, made, quoted } from "../option.ts";
 import { isRawMethod } from "../raw-method.ts";
 import { systemClock, type Timer } from "../time/clock.ts";
+import {
+  type EndReportingTransport,
+  type MessageListener,
+  type MessageReportingTransport,
+  reportingTo,
+} from "./end-reporting.ts";
 import { connectionFailed } from "./failure.ts";
-import type { Connector, Link } from "./link.ts";
+import type { Connector, Link, RpcProtocol } from "./link.ts";
 import { type AttemptEnd, markAttempt } from "./mark.ts";
 import { note } from "./note.ts";
 import { classifyTransportError } from "./transport-error.ts";
@@ -22,6 +28,8 @@ export interface TransportConnectorOptions {
    *   its backoff is over, and the call's code becomes Unavailable, after which idempotent methods are retried.
    */
   classify?: (error: unknown) => AttemptEnd | undefined;
+  /** What the transports speak, for observers: OpenTelemetry's `rpc.system.name`. Defaults to unknown, taken for gRPC. */
+  protocol?: RpcProtocol;
   /** Releases a transport's resources. Called once, when its endpoint has been removed and its calls have ended. */
   close?: (transport: Transport, endpoint: Endpoint) => void | Promise<void>;
 }
@@ -52,13 +60,18 @@ export function transportConnector(
     throw new TypeError(`transportConnector() takes a function from an endpoint to a Transport, not ${quoted(create)}`);
   }
   checkOptions("transportConnector()", options, OPTIONS);
-  return (endpoint) => transportLink(endpoint, create, options);
+  const connector = (endpoint: Endpoint) => transportLink(endpoint, create, options);
+  return Object.assign(connector, { protocol: options.protocol });
 }
 
 made(transportConnector);
 
 const OPTIONS: Checks<TransportConnectorOptions> = {
   classify: fn("a function, (error) => AttemptEnd | undefined"),
+  protocol: kind(
+    '"grpc", "grpc-web" or "connect"',
+    (value) => ["grpc", "grpc-web", "connect"].includes(value as string),
+  ),
   close: fn("a function, (transport, endpoint) => void"),
 };
 
@@ -80,7 +93,7 @@ function transportLink(
 ): Link {
   const calls = new Set<LinkCall>();
   const timers: Timer[] = [];
-  let transport: Transport | undefined;
+  let created: Transport | undefined;
   let onUnused: (() => void) | undefined;
   let closing: Promise<void> | undefined;
 
@@ -90,13 +103,13 @@ function transportLink(
 
   const theTransport = (): Transport => {
     if (closing !== undefined) throw notSent(`the request was not sent: the link to ${endpoint.address} is closed`);
-    if (transport !== undefined) return transport;
+    if (created !== undefined) return created;
     try {
-      const created = create(endpoint);
-      if (typeof created?.unary !== "function" || typeof created.stream !== "function") {
-        throw new TypeError(`expected a Connect Transport, not ${quoted(created)}`);
+      const made = create(endpoint);
+      if (typeof made?.unary !== "function" || typeof made.stream !== "function") {
+        throw new TypeError(`expected a Connect Transport, not ${quoted(made)}`);
       }
-      return transport = created;
+      return created = made;
     } catch (error) {
       throw notSent(
         `can't create a transport to ${endpoint.address}: ${error instanceof Error ? error.message : error}`,
@@ -157,41 +170,62 @@ function transportLink(
   const closed = async () => {
     if (calls.size > 0) await new Promise<void>((resolve) => onUnused = resolve);
     for (const timer of timers) timer.cancel();
-    if (transport === undefined) return;
+    if (created === undefined) return;
     try {
-      await close?.(transport, endpoint);
+      await close?.(created, endpoint);
     } catch (error) {
       console.error("connect-lb: close of a transport threw", error);
     }
   };
 
-  return {
-    transport: {
-      async unary(method, signal, timeoutMs, header, input, contextValues) {
-        refuseRaw(method);
-        const call = begin(signal, "unary");
-        try {
-          return await call.transport.unary(method, call.abort.signal, timeoutMs, header, input, contextValues);
-        } catch (error) {
-          throw judged(call, error, { begun: false });
-        } finally {
-          call.end();
-        }
-      },
-      async stream(method, signal, timeoutMs, header, input, contextValues) {
-        refuseRaw(method);
-        const call = begin(signal, "stream");
-        try {
-          const { signal } = call.abort;
-          const response = await call.transport.stream(method, signal, timeoutMs, header, input, contextValues);
-          const failed = (error: unknown) => judged(call, error, { begun: true });
-          return { ...response, message: endingWith(response.message, failed, () => call.end()) };
-        } catch (error) {
-          call.end();
-          throw judged(call, error, { begun: false });
-        }
-      },
+  const unary = async (
+    [method, signal, ...rest]: Parameters<Transport["unary"]>,
+    listener: Partial<MessageListener> | undefined,
+  ): Promise<UnaryResponse> => {
+    refuseRaw(method);
+    const call = begin(signal, "unary");
+    try {
+      return await reportingTo(call.transport, listener).unary(method, call.abort.signal, ...rest);
+    } catch (error) {
+      throw judged(call, error, { begun: false });
+    } finally {
+      call.end();
+    }
+  };
+
+  const stream = async (
+    [method, signal, ...rest]: Parameters<Transport["stream"]>,
+    listener: MessageListener | undefined,
+  ): Promise<StreamResponse> => {
+    refuseRaw(method);
+    const call = begin(signal, "stream");
+    try {
+      const response = await reportingTo(call.transport, listener).stream(method, call.abort.signal, ...rest);
+      const failed = (error: unknown) => judged(call, error, { begun: true });
+      return { ...response, message: endingWith(response.message, failed, () => call.end()) };
+    } catch (error) {
+      call.end();
+      throw judged(call, error, { begun: false });
+    }
+  };
+
+  const transport: EndReportingTransport & MessageReportingTransport = {
+    unary: (...call) => unary(call, undefined) as Promise<never>,
+    unaryReporting(method, signal, timeoutMs, header, input, contextValues, listener) {
+      const answer = unary([method, signal, timeoutMs, header, input, contextValues], listener) as Promise<never>;
+      return answer.then((response) => {
+        listener.answered(response);
+        return response;
+      }, (error) => listener.failed(error));
     },
+    stream: (...call) => stream(call, undefined) as Promise<never>,
+    streamReporting(method, signal, timeoutMs, header, input, contextValues, listener) {
+      return stream([method, signal, timeoutMs, header, input, contextValues], listener) as Promise<never>;
+    },
+  };
+
+  return {
+    transport,
     close(graceMs = 0, streamGraceMs = graceMs) {
       endAfter(graceMs, "unary");
       endAfter(streamGraceMs, "stream");

@@ -41,12 +41,14 @@ export async function readConnectUnary(
   response: HttpResponse,
   method: DescMethodUnary,
   codec: Codec,
-  { isBinary, readMaxBytes }: FetchSettings,
+  { isBinary, readMaxBytes, messages }: FetchSettings,
 ): Promise<UnaryAnswer> {
   const { methodKind } = method;
   const { isUnaryError, unaryError } = validateResponse(methodKind, isBinary, response.status, response.header);
   const [header, trailer] = trailerDemux(response.header);
   const body = await wholeBody(response, readMaxBytes);
   if (isUnaryError) throw errorFromJsonBytes(body, appendHeaders(header, trailer), unaryError);
+  // Fetch may have decompressed it, and doesn't say on every runtime.
+  messages?.messageReceived?.(body.length, body.length);
   return { header, trailer, message: codec.parse(body) };
 }

@@ -38,7 +38,7 @@ export function fetchConnector(options: FetchConnectorOptions): Connector {
   if (useHttpGet && protocol !== "connect") throw new TypeError("option useHttpGet needs the Connect protocol");
   const settings = settingsOf(options);
   const create = (endpoint: Endpoint) => new FetchTransport(baseUrlOf(endpoint, options), protocol, settings);
-  return transportConnector(create, { classify: readMark });
+  return transportConnector(create, { classify: readMark, protocol });
 }
 
 made(fetchConnector);

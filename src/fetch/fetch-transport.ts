@@ -12,6 +12,7 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { createMethodUrl, runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import type { MessageListener, MessageReporter } from "../connection/end-reporting.ts";
 import { markAttempt, readMark } from "../connection/mark.ts";
 import { note } from "../connection/note.ts";
 import { MAX_DELAY_MS } from "../time/clock.ts";
@@ -28,7 +29,7 @@ import type { FetchSettings } from "./settings.ts";
 const rejecting: Interceptor = (next) => async (request) => await next(request);
 
 /** The Connect or gRPC-Web protocol over fetch, as a Connect Transport to one server. */
-export class FetchTransport implements Transport {
+export class FetchTransport implements MessageReporter {
   readonly #baseUrl: string;
   readonly #protocol: Protocol;
   readonly #settings: FetchSettings;
@@ -42,7 +43,21 @@ export class FetchTransport implements Transport {
     this.#interceptors = [rejecting, ...settings.interceptors];
   }
 
-  unary: Transport["unary"] = async (method, signal, timeoutMs, header, input, contextValues) => {
+  unary: Transport["unary"] = (...call) => this.#callUnary(call, this.#settings) as Promise<never>;
+  stream: Transport["stream"] = (...call) => this.#callStream(call, this.#settings) as Promise<never>;
+
+  reportingTo(messages: Partial<MessageListener>): Transport {
+    const settings = { ...this.#settings, messages };
+    return {
+      unary: (...call) => this.#callUnary(call, settings) as Promise<never>,
+      stream: (...call) => this.#callStream(call, settings) as Promise<never>,
+    };
+  }
+
+  async #callUnary(
+    [method, signal, timeoutMs, header, input, contextValues]: Parameters<Transport["unary"]>,
+    settings: FetchSettings,
+  ): Promise<UnaryResponse> {
     const limit = this.#timeout(timeoutMs);
     const request = this.#request(method, limit, header, contextValues);
     return await runUnaryCall({
@@ -51,13 +66,16 @@ export class FetchTransport implements Transport {
       ...limit !== undefined && { timeoutMs: limit },
       req: { stream: false, method, message: input, ...request },
       next: async (req) => {
-        const answer = await this.#unary(req as UnaryRequest);
+        const answer = await this.#unary(req as UnaryRequest, settings);
         return { stream: false, service: method.parent, method, ...answer } as UnaryResponse<never, never>;
       },
     });
-  };
+  }
 
-  stream: Transport["stream"] = async (method, signal, timeoutMs, header, input, contextValues) => {
+  async #callStream(
+    [method, signal, timeoutMs, header, input, contextValues]: Parameters<Transport["stream"]>,
+    settings: FetchSettings,
+  ): Promise<StreamResponse> {
     if (method.methodKind === "bidi_streaming") throw bidi(method);
     const limit = this.#timeout(timeoutMs);
     const request = this.#request(method, limit, header, contextValues);
@@ -67,10 +85,10 @@ export class FetchTransport implements Transport {
       ...limit !== undefined && { timeoutMs: limit },
       req: { stream: true, method, message: input, ...request },
       next: async (req) => {
-        return await this.#stream(req as StreamRequest) as StreamResponse<never, never>;
+        return await this.#stream(req as StreamRequest, settings) as StreamResponse<never, never>;
       },
     });
-  };
+  }
 
   /**
    * 0 or less: no limit, as in Connect's own transports. Connect makes a timer and a header field of it as it is: more
@@ -115,22 +133,21 @@ export class FetchTransport implements Transport {
     return codec;
   }
 
-  async #unary(request: UnaryRequest): Promise<UnaryAnswer> {
-    const { method, message, signal } = request;
-    const codec = this.#codec(method), settings = this.#settings;
+  async #unary(request: UnaryRequest, settings: FetchSettings): Promise<UnaryAnswer> {
+    const { method, message, signal } = request, codec = this.#codec(method);
     if (this.#protocol === connectProtocol) {
       const response = await sendConnectUnary(request, codec, settings);
       return await readConnectUnary(response, method, codec, settings).catch((error) => fail(error, signal));
     }
     const response = await this.#post(request, await envelope(codec.serialize(message), settings));
-    return await this.#readUnary(response, method, codec).catch((error) => fail(error, signal));
+    return await this.#readUnary(response, method, settings).catch((error) => fail(error, signal));
   }
 
   /** A unary answer of gRPC-Web: a stream of one message. */
-  async #readUnary(response: HttpResponse, method: DescMethod, codec: Codec): Promise<UnaryAnswer> {
-    const head = readHead(method, response, this.#protocol, this.#settings), trailer = new Headers();
-    const all: MessageShape<DescMessage>[] = [];
-    for await (const bytes of messagesOf(response, head, trailer, this.#protocol, this.#settings)) {
+  async #readUnary(response: HttpResponse, method: DescMethod, settings: FetchSettings): Promise<UnaryAnswer> {
+    const head = readHead(method, response, this.#protocol, settings), trailer = new Headers();
+    const codec = this.#codec(method), all: MessageShape<DescMessage>[] = [];
+    for await (const bytes of messagesOf(response, head, trailer, this.#protocol, settings)) {
       if (all.push(codec.parse(bytes)) > 1) break;
     }
     const [message, another] = all;
@@ -139,10 +156,10 @@ export class FetchTransport implements Transport {
     throw new ConnectError(text, Code.Unimplemented);
   }
 
-  async #stream(request: StreamRequest): Promise<StreamResponse> {
+  async #stream(request: StreamRequest, settings: FetchSettings): Promise<StreamResponse> {
     const { method, signal } = request;
-    const codec = this.#codec(method), protocol = this.#protocol, settings = this.#settings;
-    const response = await this.#post(request, await this.#wholeRequest(request, codec));
+    const codec = this.#codec(method), protocol = this.#protocol;
+    const response = await this.#post(request, await this.#wholeRequest(request, settings));
     const trailer = new Headers();
     try {
       const head = readHead(method, response, protocol, settings);
@@ -155,14 +172,18 @@ export class FetchTransport implements Transport {
   }
 
   /** All messages of a request: fetch sends no stream over HTTP/1.1, and in most places not over HTTP/2 either. */
-  async #wholeRequest({ message, signal }: StreamRequest, codec: Codec): Promise<Uint8Array<ArrayBuffer>> {
+  async #wholeRequest(
+    { method, message, signal }: StreamRequest,
+    settings: FetchSettings,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const codec = this.#codec(method);
     const pieces: Uint8Array[] = [];
     const iterator = message[Symbol.asyncIterator]();
     for (;;) {
       // The caller's iterable may never yield again.
       const { done, value } = await unlessAborted(iterator.next(), signal);
       if (done) return joined(pieces);
-      pieces.push(await envelope(codec.serialize(value), this.#settings));
+      pieces.push(await envelope(codec.serialize(value), settings));
     }
   }
 

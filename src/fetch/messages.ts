@@ -22,10 +22,12 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** A message as it is sent: compressed if that is wanted and worth it. */
 export async function compressed(
   message: Uint8Array,
-  { sendCompression, compressMinBytes }: FetchSettings,
+  { sendCompression, compressMinBytes, messages }: FetchSettings,
 ): Promise<{ bytes: Uint8Array; by: Compression | undefined }> {
   const by = message.length < compressMinBytes ? undefined : sendCompression;
-  return { bytes: by === undefined ? message : await by.compress(message), by };
+  const bytes = by === undefined ? message : await by.compress(message as Bytes);
+  messages?.messageSent?.(bytes.length, message.length);
+  return { bytes, by };
 }
 
 /** Joins pieces; one alone is not copied. */
@@ -81,7 +83,7 @@ export async function* messagesOf(
   { error, over, compression }: ReturnType<typeof readHead>,
   trailer: Headers,
   { endFlag, end }: Protocol,
-  { readMaxBytes }: FetchSettings,
+  { readMaxBytes, messages }: FetchSettings,
 ): AsyncGenerator<Uint8Array, void> {
   const reader = new EnvelopeReader(readMaxBytes);
   let ended = false;
@@ -91,6 +93,7 @@ export async function* messagesOf(
       if (ended) throw broken("a message after the end");
       const bytes = await inflated(next, compression, readMaxBytes);
       if ((next.flags & endFlag) === 0) {
+        messages?.messageReceived?.(next.bytes.length, bytes.length);
         yield bytes;
         continue;
       }

@@ -1,3 +1,4 @@
+import type { MessageListener } from "../connection/end-reporting.ts";
 import { type ResolvedGrpcOptions, resolveGrpcOptions } from "../grpc/client/options.ts";
 import type { Fetch, Fetcher } from "../fetcher.ts";
 import type { FetchConnectorOptions } from "./options.ts";
@@ -9,6 +10,8 @@ export interface FetchSettings extends ResolvedGrpcOptions {
   readonly useHttpGet: boolean;
   /** Sent with each call that doesn't set the same names itself. */
   readonly headers: HeadersInit | undefined;
+  /** Hears of a call's messages; undefined if nobody does. */
+  readonly messages?: Partial<MessageListener>;
 }
 
 /** Fills in defaults. */

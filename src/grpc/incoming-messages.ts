@@ -23,8 +23,8 @@ export interface IncomingCall {
   consumed(bytes: number): void;
   /** The reader waits for a message of which this many bytes are missing. */
   expects(bytes: number): void;
-  /** A message of so many bytes, as they were sent, is about to be read. */
-  messageReceived(bytes: number): void;
+  /** A message of so many bytes, as they were sent and uncompressed, is about to be read. */
+  messageReceived(bytes: number, uncompressedBytes: number): void;
   /** @throws ConnectError */
   parse(bytes: Uint8Array): Message;
   /** The reader is about to see the end. Returns the error that it gets, if any. */
@@ -138,11 +138,10 @@ export class IncomingMessages {
       const envelope = this.#envelopes.next();
       if (envelope !== undefined) {
         this.#credit(PREFIX_BYTES + envelope.bytes.length);
-        call.messageReceived(envelope.bytes.length);
+        const { length } = envelope.bytes;
         const bytes = decompressed(envelope, call.incomingCompression, this.#maxBytes);
-        if (bytes instanceof Uint8Array) return { done: false, value: call.parse(bytes) };
-        return bytes.then((whole): MessageResult => ({ done: false, value: call.parse(whole) }))
-          .catch((error) => this.#broken(error));
+        if (bytes instanceof Uint8Array) return this.#message(bytes, length);
+        return bytes.then((whole) => this.#message(whole, length)).catch((error) => this.#broken(error));
       }
     } catch (error) {
       return this.#broken(error);
@@ -159,6 +158,12 @@ export class IncomingMessages {
     if (this.#envelopes.incomplete) return this.#broken(undefined);
     call.endSeen(undefined);
     return DONE;
+  }
+
+  /** A message of which so many bytes were sent. */
+  #message(bytes: Uint8Array, length: number): MessageResult {
+    this.#call.messageReceived(length, bytes.length);
+    return { done: false, value: this.#call.parse(bytes) };
   }
 
   /** After a message that can't be read there are no more. */

@@ -1,5 +1,6 @@
 import type { BalancerEvent } from "../balancer/event.ts";
 import type { CallObserver } from "../call/observer.ts";
+import type { RpcProtocol } from "../connection/link.ts";
 import type { ReportedWeights } from "../policy/policy.ts";
 import type { TransportSnapshot } from "./snapshot.ts";
 
@@ -15,6 +16,8 @@ export interface ObservedTransport {
   readonly target: string;
   /** What kind of name that is, as gRPC's target URIs have it, such as `etcd` or `dns`; undefined if unknown. */
   readonly scheme: string | undefined;
+  /** What its connector's links speak; undefined if that is not known, as with `grpcConnector()`, which speaks gRPC. */
+  readonly protocol: RpcProtocol | undefined;
   /** Whether it was closed. */
   readonly closed: boolean;
   /** The transport's clock, in milliseconds. */

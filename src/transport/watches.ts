@@ -2,6 +2,7 @@ import type { Balancer } from "../balancer/balancer.ts";
 import type { BalancerSource } from "../balancer/balancer-source.ts";
 import type { CallEnvironment } from "../call/environment.ts";
 import type { CallObserver } from "../call/observer.ts";
+import type { RpcProtocol } from "../connection/link.ts";
 import { guarded } from "../listener.ts";
 import type { Resolver } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
@@ -13,11 +14,13 @@ import { snapshotOf } from "./snapshot.ts";
 export class TransportWatches {
   readonly #observers: BalancedTransportOptions["observers"];
   readonly #clock: Clock;
+  readonly #protocol: RpcProtocol | undefined;
   readonly #watches: TransportWatch[] = [];
 
-  constructor({ observers, clock = systemClock }: Omit<BalancedTransportOptions, "resolver">) {
+  constructor({ observers, connector, clock = systemClock }: Omit<BalancedTransportOptions, "resolver">) {
     this.#observers = observers;
     this.#clock = clock;
+    this.#protocol = connector.protocol;
   }
 
   /**
@@ -33,6 +36,7 @@ export class TransportWatches {
     const transport = {
       target: source.target,
       scheme: resolver.scheme,
+      protocol: this.#protocol,
       get closed() {
         return source.closed;
       },

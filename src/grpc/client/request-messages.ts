@@ -13,8 +13,8 @@ export interface RequestStream extends MessageOutput {
   /** Returns false if enough is buffered: continue after {@link RequestMessages.room}. */
   write(head: Uint8Array, body: Uint8Array, end: boolean): boolean;
   end(): void;
-  /** A message of so many bytes is about to be written. */
-  messageSent(bytes: number): void;
+  /** A message of so many bytes, and so many uncompressed ones, is about to be written. */
+  messageSent(bytes: number, uncompressedBytes: number): void;
 }
 
 /** Sends the caller's messages, one after another and no faster than there is room for them. */
@@ -41,10 +41,10 @@ export class RequestMessages {
       if (sendCompression !== undefined && message.length >= compressMinBytes) {
         const bytes = await sendCompression.compress(message.takeBytes() as Uint8Array<ArrayBuffer>);
         if (stream.closed) return;
-        stream.messageSent(bytes.length);
+        stream.messageSent(bytes.length, message.length);
         room = stream.write(messagePrefix(COMPRESSED, bytes.length), bytes, false);
       } else {
-        stream.messageSent(message.length);
+        stream.messageSent(message.length, message.length);
         room = message.writeTo(stream, false);
       }
       if (!room) {

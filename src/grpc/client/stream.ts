@@ -142,12 +142,12 @@ export class GrpcStreamCall extends GrpcCall<DescMethodStreaming>
     return this.compression;
   }
 
-  messageSent(bytes: number): void {
-    this.#listener?.messageSent(bytes);
+  messageSent(bytes: number, uncompressedBytes: number): void {
+    this.#listener?.messageSent(bytes, uncompressedBytes);
   }
 
-  messageReceived(bytes: number): void {
-    this.#listener?.messageReceived(bytes);
+  messageReceived(bytes: number, uncompressedBytes: number): void {
+    this.#listener?.messageReceived(bytes, uncompressedBytes);
   }
 
   parse(bytes: Uint8Array): Message {

@@ -50,7 +50,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
     const { compressMinBytes, sendCompression } = this.method.options;
     if (sendCompression === undefined || message.length < compressMinBytes) {
       this.open(connection, section.template, section.extra);
-      this.#listener?.messageSent?.(message.length);
+      this.#listener?.messageSent?.(message.length, message.length);
       message.writeTo(this, true);
       return;
     }
@@ -69,7 +69,7 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
       release();
       if (this.settled) return;
       this.open(connection, section.template, section.extra);
-      this.#listener?.messageSent?.(bytes.length);
+      this.#listener?.messageSent?.(bytes.length, message.length);
       this.write(messagePrefix(COMPRESSED, bytes.length), bytes, true);
     } catch (error) {
       release();
@@ -118,20 +118,26 @@ export class GrpcUnaryCall extends GrpcCall<DescMethodUnary> {
       if (this.#whole !== undefined && envelope === undefined) {
         // The usual path: one uncompressed message, and a status of OK.
         if (this.#wholeFlags === 0) {
-          this.#listener?.messageReceived?.(this.#whole.length);
+          this.#listener?.messageReceived?.(this.#whole.length, this.#whole.length);
           return this.finish(trailers, this.method.codec.parse(this.#whole));
         }
         envelope = { flags: this.#wholeFlags, bytes: this.#whole };
       }
       if (envelope === undefined) return this.finish(trailers, undefined);
-      this.#listener?.messageReceived?.(envelope.bytes.length);
+      const { length } = envelope.bytes;
       const bytes = decompressed(envelope, this.compression, this.method.options.readMaxBytes);
-      if (bytes instanceof Uint8Array) return this.finish(trailers, this.method.codec.parse(bytes));
-      bytes.then((whole) => this.finish(trailers, this.method.codec.parse(whole)))
-        .catch((error) => this.failAnswered(error));
+      if (bytes instanceof Uint8Array) return this.received(trailers, bytes, length);
+      bytes.then((whole) => this.received(trailers, whole, length)).catch((error) => this.failAnswered(error));
     } catch (error) {
       this.failAnswered(error);
     }
+  }
+
+  /** `length`: how many bytes were sent for the message. */
+  private received(trailers: HeaderBlock | undefined, message: Uint8Array, length: number): void {
+    if (this.settled) return;
+    this.#listener?.messageReceived?.(length, message.length);
+    this.finish(trailers, this.method.codec.parse(message));
   }
 
   private finish(trailers: HeaderBlock | undefined, message: MessageShape<DescMessage> | undefined): void {

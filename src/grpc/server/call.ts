@@ -143,7 +143,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
       return this.#sendCompressed(prefixed.takeBytes(), responseCompression);
     }
     if (!this.headSent) this.respond(head, headers);
-    this.observed?.sent(prefixed.length);
+    this.observed?.sent(prefixed.length, prefixed.length);
     return prefixed.writeTo(this, false);
   }
 
@@ -151,7 +151,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
     const compressed = await compression.compress(bytes as Uint8Array<ArrayBuffer>);
     if (this.ended) return true;
     if (!this.headSent) this.respond(this.exchange.head, this.#headers());
-    this.observed?.sent(compressed.length);
+    this.observed?.sent(compressed.length, bytes.length);
     return this.write(messagePrefix(COMPRESSED, compressed.length), compressed);
   }
 

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { guarded } from "../../listener.ts";
-import type { ServerCallEnd, ServerCallStart, ServerCallWatch, ServerObserver } from "./observer.ts";
+import type { ServerCallEnd, ServerCallMessage, ServerCallStart, ServerCallWatch, ServerObserver } from "./observer.ts";
 
 /** The observers of a server's calls. */
 export interface Observers {
@@ -14,6 +14,7 @@ export class ObservedCall implements ServerCallEnd {
   readonly #watches: readonly ServerCallWatch[];
   readonly #now: () => number;
   readonly #startedMs: number;
+  readonly #hearsMessages: boolean;
   #over = false;
   error: unknown = undefined;
   latencyMs = 0;
@@ -22,6 +23,9 @@ export class ObservedCall implements ServerCallEnd {
 
   private constructor(watches: readonly ServerCallWatch[], observers: Observers, bytes: number | undefined) {
     this.#watches = watches;
+    this.#hearsMessages = watches.some((watch) =>
+      watch.messageSent !== undefined || watch.messageReceived !== undefined
+    );
     this.#now = observers.now;
     this.#startedMs = observers.now();
     this.sentBytes = this.receivedBytes = bytes;
@@ -46,14 +50,21 @@ export class ObservedCall implements ServerCallEnd {
     return this.error instanceof ConnectError ? this.error.code : Code.Internal;
   }
 
-  /** A message was sent. */
-  sent(bytes: number): void {
+  /** A message was sent, of so many bytes as it was sent and uncompressed. */
+  sent(bytes: number, uncompressedBytes: number): void {
     if (this.sentBytes !== undefined) this.sentBytes += bytes;
+    if (this.#hearsMessages) this.#message("messageSent", { bytes, uncompressedBytes });
   }
 
-  /** A message was received. */
-  received(bytes: number): void {
+  /** The same of a message that was received. */
+  received(bytes: number, uncompressedBytes: number): void {
     if (this.receivedBytes !== undefined) this.receivedBytes += bytes;
+    if (this.#hearsMessages) this.#message("messageReceived", { bytes, uncompressedBytes });
+  }
+
+  #message(event: "messageSent" | "messageReceived", message: ServerCallMessage): void {
+    if (this.#over) return;
+    for (const watch of this.#watches) guarded(`${event} of an observer`, () => watch[event]?.(message));
   }
 
   /** It has ended. Only the first end counts. */

@@ -20,8 +20,20 @@ export interface ServerObserver {
 
 /** Watches one call of a server. */
 export interface ServerCallWatch {
+  /** A message of the response is about to be sent. Reported in gRPC only, as those of other protocols have no sizes. */
+  messageSent?(message: ServerCallMessage): void;
+  /** A message of the request was received; for a stream, when the handler reads it. Reported in gRPC only. */
+  messageReceived?(message: ServerCallMessage): void;
   /** The response is complete, or will never be. The handler may still run, if its call was given up. */
   ended(end: ServerCallEnd): void;
+}
+
+/** A message of a server's call. */
+export interface ServerCallMessage {
+  /** Its length as it is sent: compressed, if it is, and without framing. */
+  readonly bytes: number;
+  /** Its length uncompressed. The same as `bytes` if it is not compressed. */
+  readonly uncompressedBytes: number;
 }
 
 /** A call of a server at its beginning. */

@@ -102,8 +102,8 @@ export class StreamingServerCall extends ServerCall implements IncomingCall, Res
     return this.exchange.parse(bytes);
   }
 
-  messageReceived(bytes: number): void {
-    this.observed?.received(bytes);
+  messageReceived(bytes: number, uncompressedBytes: number): void {
+    this.observed?.received(bytes, uncompressedBytes);
   }
 
   endSeen(error: unknown): unknown {

@@ -87,19 +87,25 @@ export class UnaryServerCall extends ServerCall {
       if (this.#whole !== undefined && envelope === undefined) {
         // The usual path: one uncompressed message.
         if (this.#wholeFlags === 0) {
-          this.observed?.received(this.#whole.length);
+          this.observed?.received(this.#whole.length, this.#whole.length);
           return this.#handle(this.#whole);
         }
         envelope = { flags: this.#wholeFlags, bytes: this.#whole };
       }
       if (envelope === undefined) throw missingMessage("unary");
-      this.observed?.received(envelope.bytes.length);
+      const { length } = envelope.bytes;
       const bytes = decompressed(envelope, this.exchange.requestCompression, this.route.options.readMaxBytes);
-      if (bytes instanceof Uint8Array) return this.#handle(bytes);
-      bytes.then((whole) => this.#handle(whole)).catch((error) => this.fail(error));
+      if (bytes instanceof Uint8Array) return this.#read(bytes, length);
+      bytes.then((whole) => this.#read(whole, length)).catch((error) => this.fail(error));
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** `length`: how many bytes were sent for the message. */
+  #read(message: Uint8Array, length: number): void {
+    this.observed?.received(length, message.length);
+    this.#handle(message);
   }
 
   /** Runs the handler. Throws what it, or the parsing, throws. */

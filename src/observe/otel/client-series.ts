@@ -4,6 +4,7 @@ import { type Conventions, isGrpc, isOtel } from "./conventions.ts";
 import { CLIENT, RETRIES, RPC } from "./metric.ts";
 import { STATUS_NAMES } from "./status.ts";
 import { OTHER } from "./method-names.ts";
+import type { System } from "./system.ts";
 import { serverAttributes } from "./target.ts";
 
 /** How much is measured. */
@@ -33,11 +34,11 @@ export class ClientSeries {
   readonly #calls: (Series | undefined)[] = [];
   #usual: Series | undefined;
 
-  constructor(measures: Measures, target: string, method: string) {
+  constructor(measures: Measures, { target, system, method }: { target: string; system: System; method: string }) {
     this.#measures = measures;
     this.#attributes = { "grpc.method": method, "grpc.target": target };
     this.#otelAttributes = {
-      "rpc.system.name": "grpc",
+      "rpc.system.name": system,
       "rpc.method": method === OTHER ? "_OTHER" : method,
       ...serverAttributes(target),
     };

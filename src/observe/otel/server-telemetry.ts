@@ -1,10 +1,17 @@
 import { ConnectError, type ContextKey, createContextKey, type Interceptor } from "@connectrpc/connect";
-import type { ServerCallEnd, ServerCallStart, ServerCallWatch, ServerObserver } from "../../grpc/server/observer.ts";
+import type {
+  ServerCallEnd,
+  ServerCallMessage,
+  ServerCallStart,
+  ServerCallWatch,
+  ServerObserver,
+} from "../../grpc/server/observer.ts";
 import { type Context, type ContextManager, type Span, SpanKind } from "./api.ts";
 import { ByMethod, methodName } from "./method-names.ts";
 import { isServerError, ServerSeries } from "./server-series.ts";
 import { headerGetter, ROOT, withSpan } from "./span-context.ts";
 import { STATUS_NAMES, statusNumber } from "./status.ts";
+import { type System, systemOf } from "./system.ts";
 import { peerAttributes } from "./target.ts";
 import type { Tracing } from "./tracing.ts";
 import type { TelemetryHost } from "./transport-telemetry.ts";
@@ -13,9 +20,6 @@ import type { TelemetryHost } from "./transport-telemetry.ts";
 const spanContext: ContextKey<Context | undefined> = createContextKey<Context | undefined>(undefined, {
   description: "connect-lb: the context of the call's span",
 });
-
-/** OpenTelemetry's names of RPC systems. */
-type System = "grpc" | "connectrpc";
 
 /** The telemetry of servers. */
 export class ServerTelemetry implements ServerObserver {
@@ -40,7 +44,7 @@ export class ServerTelemetry implements ServerObserver {
 
   callStarted(start: ServerCallStart): ServerCallWatch | undefined {
     const { tracing, methodFilter } = this.#host;
-    const system = start.protocol === "connect" ? "connectrpc" : "grpc";
+    const system = systemOf(start.protocol);
     const series = (this.#series ?? this.#measure())?.[system].of(start.method);
     series?.started();
     if (tracing === undefined) return series;
@@ -53,6 +57,8 @@ class TracedServerCall implements ServerCallWatch {
   readonly #tracing: Tracing;
   readonly #span: Span;
   readonly #measured: ServerCallWatch | undefined;
+  #sent = 0;
+  #received = 0;
 
   constructor(
     tracing: Tracing,
@@ -72,6 +78,19 @@ class TracedServerCall implements ServerCallWatch {
       },
     }, parent);
     if (tracing.contextManager !== undefined) start.contextValues.set(spanContext, withSpan(parent, this.#span));
+  }
+
+  messageSent(message: ServerCallMessage): void {
+    if (this.#messages) this.#tracing.addMessage(this.#span, "Outbound", this.#sent++, message);
+  }
+
+  messageReceived(message: ServerCallMessage): void {
+    if (this.#messages) this.#tracing.addMessage(this.#span, "Inbound", this.#received++, message);
+  }
+
+  /** OpenTelemetry's conventions have no events of messages. */
+  get #messages(): boolean {
+    return this.#tracing.grpcNames && this.#span.isRecording();
   }
 
   ended(end: ServerCallEnd): void {

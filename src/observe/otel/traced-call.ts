@@ -1,15 +1,33 @@
-import type { Attempt, AttemptStart, CallEnd, CallStart, CallWatch, WaitReason } from "../../call/observer.ts";
+import type {
+  Attempt,
+  AttemptMessage,
+  AttemptStart,
+  CallEnd,
+  CallStart,
+  CallWatch,
+  WaitReason,
+} from "../../call/observer.ts";
 import { type Attributes, type Context, type Span, SpanKind } from "./api.ts";
 import { ROOT, withSpan } from "./span-context.ts";
 import { STATUS_NAMES, statusNumber } from "./status.ts";
+import type { System } from "./system.ts";
 import { peerAttributes } from "./target.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** What is known of a call before it begins. */
 export interface TracedMethod {
   readonly name: string;
+  readonly system: System;
   /** OpenTelemetry's `server.address` and `server.port`. */
   readonly server: Attributes;
+}
+
+/** The span of an attempt in flight. */
+interface TracedAttempt {
+  readonly span: Span;
+  /** How many messages it has sent and received. */
+  sent: number;
+  received: number;
 }
 
 /** The spans of one call of a client: one for the call and, by gRPC's conventions, one for each attempt. */
@@ -19,8 +37,8 @@ export class TracedCall implements CallWatch {
   readonly #span: Span;
   /** With the call's span as the active one. */
   readonly #context: Context;
-  /** The spans of attempts in flight, by their numbers. */
-  readonly #attempts = new Map<number, Span>();
+  /** By their numbers. */
+  readonly #attempts = new Map<number, TracedAttempt>();
   readonly #measured: CallWatch | undefined;
   /** The number of the latest attempt. */
   #latest = 0;
@@ -33,14 +51,19 @@ export class TracedCall implements CallWatch {
   #peer: string | undefined;
 
   /** `measured` hears of the call as well. */
-  constructor(tracing: Tracing, { name, server }: TracedMethod, start: CallStart, measured: CallWatch | undefined) {
+  constructor(
+    tracing: Tracing,
+    { name, system, server }: TracedMethod,
+    start: CallStart,
+    measured: CallWatch | undefined,
+  ) {
     const active = tracing.contextManager?.active();
     this.#tracing = tracing;
     this.#method = name;
     this.#measured = measured;
-    this.#span = tracing.tracer.startSpan(tracing.name("Sent", name, "grpc"), {
+    this.#span = tracing.tracer.startSpan(tracing.name("Sent", name, system), {
       kind: SpanKind.CLIENT,
-      attributes: tracing.startAttributes("grpc", name, server),
+      attributes: tracing.startAttributes(system, name, server),
     }, active);
     this.#context = withSpan(active ?? ROOT, this.#span);
     // With spans of their own, attempts carry theirs.
@@ -48,7 +71,7 @@ export class TracedCall implements CallWatch {
   }
 
   get #attemptSpans(): boolean {
-    return this.#tracing.attempts && this.#span.isRecording();
+    return this.#tracing.grpcNames && this.#span.isRecording();
   }
 
   waiting(why: WaitReason): void {
@@ -87,9 +110,19 @@ export class TracedCall implements CallWatch {
         ...peerAttributes(endpoint.address),
       },
     }, this.#context);
-    this.#attempts.set(number, span);
+    this.#attempts.set(number, { span, sent: 0, received: 0 });
     tracing.inject(withSpan(this.#context, span), header);
     return span;
+  }
+
+  messageSent(message: AttemptMessage): void {
+    const traced = this.#attempts.get(message.attempt.number);
+    if (traced !== undefined) this.#tracing.addMessage(traced.span, "Outbound", traced.sent++, message);
+  }
+
+  messageReceived(message: AttemptMessage): void {
+    const traced = this.#attempts.get(message.attempt.number);
+    if (traced !== undefined) this.#tracing.addMessage(traced.span, "Inbound", traced.received++, message);
   }
 
   attemptEnded(attempt: Attempt): void {
@@ -97,7 +130,7 @@ export class TracedCall implements CallWatch {
     const { number, code, end, error } = attempt;
     this.#transparent = end === "not-sent" || end === "refused";
     if (this.#transparent) this.#unprocessed++;
-    const span = this.#attempts.get(number);
+    const span = this.#attempts.get(number)?.span;
     if (span === undefined) return;
     this.#attempts.delete(number);
     this.#tracing.setStatus(span, STATUS_NAMES[statusNumber(code)]!, error, code !== undefined);

@@ -36,8 +36,8 @@ export class Tracing {
     this.#conventions = conventions;
   }
 
-  /** Whether attempts have spans of their own, as gRPC has it. */
-  get attempts(): boolean {
+  /** Whether spans are gRPC's: attempts have their own, and messages are events. */
+  get grpcNames(): boolean {
     return isGrpc(this.#conventions);
   }
 
@@ -73,6 +73,20 @@ export class Tracing {
     } else if (failed) {
       span.setStatus({ code: SpanStatusCode.ERROR, ...text !== "" && { message: text } });
     }
+  }
+
+  /** Adds gRPC's event of a message to the span of an attempt, or of a server's call. `number`: from 0. */
+  addMessage(
+    span: Span,
+    direction: "Outbound" | "Inbound",
+    number: number,
+    { bytes, uncompressedBytes }: { readonly bytes: number; readonly uncompressedBytes: number },
+  ): void {
+    span.addEvent(`${direction} message`, {
+      "sequence-number": number,
+      "message-size": uncompressedBytes,
+      ...bytes !== uncompressedBytes && { "message-size-compressed": bytes },
+    });
   }
 
   /** Sends a context with a request. */

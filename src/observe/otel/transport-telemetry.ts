@@ -9,6 +9,7 @@ import { MeasuredCall } from "./measured-call.ts";
 import { ByMethod, type MethodFilter } from "./method-names.ts";
 import { canonicalTarget, serverAttributes } from "./target.ts";
 import { TracedCall, type TracedMethod } from "./traced-call.ts";
+import { type System, systemOf } from "./system.ts";
 import type { Tracing } from "./tracing.ts";
 import { WeightSeries } from "./weight-series.ts";
 
@@ -27,6 +28,7 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
   readonly transport: ObservedTransport;
   readonly #host: TelemetryHost;
   readonly #now: () => number;
+  readonly #system: System;
   readonly #traced: ByMethod<TracedMethod>;
   #series: ByMethod<ClientSeries> | undefined;
   #connections: ConnectionSeries | undefined;
@@ -37,8 +39,9 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
     this.transport = transport;
     this.#host = host;
     this.#now = () => transport.now();
+    this.#system = systemOf(transport.protocol);
     const server = serverAttributes(target);
-    this.#traced = new ByMethod(host.methodFilter, (name) => ({ name, server }));
+    this.#traced = new ByMethod(host.methodFilter, (name) => ({ name, system: this.#system, server }));
     this.#measure();
   }
 
@@ -50,7 +53,10 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
       this.#connections = new ConnectionSeries(measures, this.target);
       this.#weights = new WeightSeries(measures, this.target);
     }
-    return this.#series = new ByMethod(methodFilter, (name) => new ClientSeries(measures, this.target, name));
+    return this.#series = new ByMethod(
+      methodFilter,
+      (name) => new ClientSeries(measures, { target: this.target, system: this.#system, method: name }),
+    );
   }
 
   callStarted(start: CallStart): CallWatch | undefined {

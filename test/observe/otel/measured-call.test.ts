@@ -10,7 +10,10 @@ import { MetricStore } from "../../../src/observe/otel/store.ts";
 /** A call whose time is set by hand, and what was measured of it: the sum and the number of values of each metric. */
 function measured() {
   const store = new MetricStore();
-  const series = new ClientSeries({ backend: store, conventions: "grpc", experimental: true }, "t", "m");
+  const series = new ClientSeries(
+    { backend: store, conventions: "grpc", experimental: true },
+    { target: "t", system: "grpc", method: "m" },
+  );
   let nowMs = 0;
   const call = new MeasuredCall(series, () => nowMs);
   const { route: method } = Simple.method, endpoint = { address: "a:1" };

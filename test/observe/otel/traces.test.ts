@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { type Attributes, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import type { Histogram } from "@opentelemetry/sdk-metrics";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { Simple } from "../../../gen/simple_pb.ts";
+import { fetchConnector, gzip } from "../../../src/fetch.ts";
 import { fixedHedging, roundRobin } from "../../../src/index.ts";
+import { grpcConnector } from "../../../src/node.ts";
 import { telemetry } from "../../../src/otel.ts";
 import { eventually } from "../../support/eventually.ts";
 import { simpleRoutes } from "../../support/simple.ts";
 import { SERVER_ERRORS } from "./names.ts";
-import { program, type Spans, spans } from "./sdk.ts";
+import { collector, program, type Spans, spans } from "./sdk.ts";
 
 /** Spans as a tree of names. */
 function tree(all: readonly ReadableSpan[], parent?: string): unknown[] {
@@ -18,6 +21,16 @@ function tree(all: readonly ReadableSpan[], parent?: string): unknown[] {
     const inner = tree(all, span.spanContext().spanId);
     return inner.length === 0 ? span.name : [span.name, ...inner];
   });
+}
+
+/** The events of messages of a span. */
+function messages({ events }: ReadableSpan): [name: string, attributes: Attributes][] {
+  return events.filter(({ name }) => name.endsWith("message")).map(({ name, attributes = {} }) => [name, attributes]);
+}
+
+/** The same of all spans with a name. */
+function messagesOf(all: readonly ReadableSpan[], name: string): ReturnType<typeof messages>[] {
+  return all.filter((span) => span.name === name).map(messages);
 }
 
 /** Waits until so many spans have ended. */
@@ -244,6 +257,121 @@ describe("the spans of a call", () => {
     await simple.route({});
     assert.match(header ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     assert.equal(client.ended.length, 0);
+  });
+
+  it("have an event for each message, with its number and sizes, as gRPC has them", async (t) => {
+    const client = spans(), server = spans();
+    const { simple } = await program(
+      t,
+      {
+        client: telemetry(client.options),
+        server: telemetry(server.options),
+      },
+      [simpleRoutes({ name: "a" })],
+      { connector: grpcConnector({ sendCompression: gzip, compressMinBytes: 20 }) },
+    );
+    await simple.route({ data: "x" });
+    assert.deepEqual(messagesOf(await ended(client, 2), "Sent.proto.Simple.Route"), [[]]);
+    assert.deepEqual(messagesOf(client.ended, "Attempt.proto.Simple.Route"), [[
+      ["Outbound message", { "sequence-number": 0, "message-size": 3 }],
+      ["Inbound message", { "sequence-number": 0, "message-size": 15 }],
+    ]]);
+    assert.deepEqual(messagesOf(await ended(server, 1), "Recv.proto.Simple.Route"), [[
+      ["Inbound message", { "sequence-number": 0, "message-size": 3 }],
+      ["Outbound message", { "sequence-number": 0, "message-size": 15 }],
+    ]]);
+    const data = "x".repeat(100);
+    await simple.routeClientStream((async function* () {
+      yield { data: "x" };
+      yield { data };
+    })());
+    const [sent] = messagesOf(await ended(client, 4), "Attempt.proto.Simple.RouteClientStream");
+    const [received] = messagesOf(await ended(server, 2), "Recv.proto.Simple.RouteClientStream");
+    for (const [way, all] of [["Outbound", sent!], ["Inbound", received!]] as const) {
+      const [first, second] = all.filter(([name]) => name === `${way} message`);
+      assert.deepEqual(first![1], { "sequence-number": 0, "message-size": 3 });
+      const { "message-size-compressed": compressed, ...rest } = second![1];
+      assert.deepEqual(rest, { "sequence-number": 1, "message-size": 102 });
+      assert.ok(Number(compressed) < 60, `${compressed}`);
+    }
+    await simple.route({ data });
+    const [, unary] = messagesOf(await ended(server, 3), "Recv.proto.Simple.Route");
+    assert.equal(unary![0]![1]["message-size"], 102);
+    assert.ok(Number(unary![0]![1]["message-size-compressed"]) < 60);
+  });
+
+  it("have the sizes of compressed responses, of unary calls and of streams", async (t) => {
+    const all = spans(), traced = telemetry(all.options);
+    const value = "x".repeat(2_000);
+    const { simple } = await program(t, { client: traced, server: traced }, [(router) =>
+      router.service(Simple, {
+        route: () => ({ value }),
+        async *routeServerStream() {
+          yield { value: "y" };
+          yield { value };
+        },
+      })], { connector: grpcConnector({ sendCompression: gzip, compressMinBytes: 1 }) });
+    await simple.route({ data: "z" });
+    for await (const _ of simple.routeServerStream({ data: "z" }));
+    for (const span of await ended(all, 6)) {
+      const way = span.name.startsWith("Attempt") ? "Inbound message" : "Outbound message";
+      const sent = messages(span).filter(([name]) => name === way).map(([, attributes]) => attributes);
+      if (span.name.startsWith("Sent")) assert.deepEqual(sent, []);
+      else assert.deepEqual(sent.map((size) => size["message-size"]), sent.length === 1 ? [2_003] : [3, 2_003]);
+      if (sent.length === 0) continue;
+      assert.ok(Number(sent.at(-1)!["message-size-compressed"]) < 200);
+      assert.ok(sent.length === 1 || !("message-size-compressed" in sent[0]!));
+    }
+  });
+
+  it("count the messages of each attempt from 0, and have no events of them in OpenTelemetry's form", async (t) => {
+    for (const conventions of ["both", "otel"] as const) {
+      const all = spans(), traced = telemetry({ ...all.options, conventions });
+      let failures = 1;
+      const { simple } = await program(t, { client: traced, server: traced }, [(router) =>
+        router.service(Simple, {
+          route() {
+            if (failures-- > 0) throw new ConnectError("busy", Code.Unavailable);
+            return {};
+          },
+        })], { retry: { initialBackoffMs: 1, maxBackoffMs: 1 } });
+      await simple.route({});
+      const found = await ended(all, conventions === "both" ? 5 : 3);
+      const events = found.filter(({ kind, name }) => kind === SpanKind.CLIENT && !name.startsWith("Sent"))
+        .map((span) => messages(span).map(([name, attributes]) => [name, attributes["sequence-number"]]));
+      assert.deepEqual(
+        events,
+        conventions === "otel" ? [[]] : [[["Outbound message", 0]], [["Outbound message", 0], ["Inbound message", 0]]],
+      );
+      if (conventions === "otel") assert.deepEqual(found.flatMap(messages), []);
+    }
+  });
+
+  it("have Connect's name at the client, too, and the sizes of messages over fetch", async (t) => {
+    for (const protocol of ["connect", "grpc-web"] as const) {
+      const all = spans(), traced = telemetry({ ...all.options, conventions: "both" });
+      const { collect } = collector("producer");
+      await collect(traced);
+      const { simple } = await program(t, { client: traced, server: telemetry() }, [simpleRoutes({ name: "a" })], {
+        connector: fetchConnector({ protocol, secure: false }),
+      });
+      await simple.route({ data: "x" });
+      for await (const _ of simple.routeServerStream({ data: "x" }));
+      const system = protocol === "connect" ? "connectrpc" : "grpc";
+      const found = await ended(all, 4), call = found.find(({ name }) => name === "Sent.proto.Simple.Route");
+      assert.equal(call!.attributes["rpc.system.name"], system);
+      assert.deepEqual(messagesOf(found, "Attempt.proto.Simple.Route"), [[
+        ["Outbound message", { "sequence-number": 0, "message-size": 3 }],
+        ["Inbound message", { "sequence-number": 0, "message-size": 15 }],
+      ]]);
+      const [stream] = messagesOf(found, "Attempt.proto.Simple.RouteServerStream");
+      assert.deepEqual(stream!.map(([, size]) => size["message-size"]), [3, 17, 17, 17]);
+      const metrics = await collect(traced);
+      const [series] = metrics.get("rpc.client.call.duration")!.points;
+      assert.equal(series!.attributes["rpc.system.name"], system);
+      const received = metrics.get("grpc.client.attempt.rcvd_total_compressed_message_size")!.points;
+      assert.deepEqual(received.map(({ value }) => (value as Histogram).sum).toSorted(), [15, 51]);
+    }
   });
 
   it("are made for Connect's protocol as well, under its name", async (t) => {
