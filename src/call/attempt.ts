@@ -5,6 +5,7 @@ import type { UnaryEndListener } from "../connection/end-reporting.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
+import { arrivedMs } from "../time/arrival.ts";
 import type { CallEnvironment } from "./environment.ts";
 import { codeOf } from "./failure.ts";
 import type { ObservedCall } from "./observed-call.ts";
@@ -248,7 +249,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     }
     const { record } = this;
     if (record === undefined) return;
-    record.ended(end, env.clock.now(), error, response);
+    record.ended(end, arrivedMs(env.clock), error, response);
     this.toPicker(record);
     if (error !== undefined || record.sampled) outcomes?.outcome(this.connection, record);
     const own = this.call.settings?.onAttempt, { onAttempt } = env;

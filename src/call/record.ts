@@ -62,7 +62,8 @@ export class AttemptRecord implements Outcome {
   /** It ended, with a response or an error, if there was one. */
   ended(end: AttemptEnd, nowMs: number, error: unknown, response: WithTrailer | undefined): void {
     this.end = end;
-    this.latencyMs = nowMs - this.startedMs;
+    // An attempt may begin while a chunk is read that also has its end: the end of its connection.
+    this.latencyMs = Math.max(0, nowMs - this.startedMs);
     if (end === "answered") this.headerMs ??= this.latencyMs;
     this.error = error;
     this.response = response;

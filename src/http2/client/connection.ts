@@ -1,3 +1,4 @@
+import { beginArrival, endArrival } from "../../time/arrival.ts";
 import type { Timer } from "../../time/clock.ts";
 import type { ByteStream, ByteStreamEvents } from "../byte-stream.ts";
 import { Endpoint } from "../endpoint.ts";
@@ -249,12 +250,15 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
   data(chunk: Uint8Array): void {
     if (this.#state === "lost") return;
     const answered = this.#keepalive?.heard() === true;
+    beginArrival();
     try {
       this.#reader.read(chunk);
       if (answered) this.requests.startWaiting();
       this.checkControlBytes();
     } catch (error) {
       this.fail(error instanceof Error ? error : new Http2Error(ErrorCode.INTERNAL_ERROR, String(error)));
+    } finally {
+      endArrival();
     }
   }
 
