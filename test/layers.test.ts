@@ -279,6 +279,7 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
     "src/shown-text.ts",
     "src/raw-method.ts",
     "src/connection",
+    "src/policy",
     "src/balancer",
     "src/call",
     "src/transport",
