@@ -84,7 +84,7 @@ export type { ServerTlsOptions, ServerTlsSource } from "./node/server-tls.ts";
 export type { GrpcServer } from "./server/grpc-server.ts";
 export type { ServerKeepalive, ServerLimits } from "./server/options.ts";
 export type { ProxyOptions, ProxyRoute } from "./proxy/options.ts";
-export type { ProxyListenOptions, ProxySnapshot, RouteSnapshot } from "./proxy/proxy.ts";
+export type { ProxyListenOptions, ProxyRefusedCounts, ProxySnapshot, RouteSnapshot } from "./proxy/proxy.ts";
 export type { ServerSnapshot } from "./server/snapshot.ts";
 export type { CallCounts, SocketInfo, SocketSnapshot, StreamCounts } from "./snapshot.ts";
 export type { CorsOptions } from "./grpc/server/cors.ts";
@@ -98,6 +98,7 @@ export type {
   ServerCallWatch,
   ServerObserver,
 } from "./grpc/server/observer.ts";
+export type { RefusedCounts } from "./http2/server/refused.ts";
 export type { Peer, PeerCertificate } from "./http2/server/peer.ts";
 export type { ListenAddress, ListenOptions } from "./socket/listener.ts";
 export { createHealth, type ServerHealth, type ServingStatus } from "./server/health.ts";

@@ -17,7 +17,7 @@ import { isLongLived } from "./web/web-request.ts";
 /** What answers requests that came in on one port; that is asked for with each request. */
 export function proxyAnswer(
   routes: Routes,
-  { calls, methods }: RelayHost,
+  { calls, methods, refused }: RelayHost,
   cors: CorsOptions | undefined,
 ): (port: () => number) => HttpAnswer {
   return (portOf) =>
@@ -30,6 +30,7 @@ export function proxyAnswer(
       forwarded: forwardedHeader,
       unanswered,
       calls,
+      refused,
       cors,
     });
 }

@@ -10,6 +10,7 @@ import { clientError } from "./client-error.ts";
 import { type HeldBytes, HeldRequest } from "./held-request.ts";
 import type { RelayedMethods } from "./methods.ts";
 import type { RequestSection } from "./request-section.ts";
+import type { ProxyRefusals } from "./refusals.ts";
 import { type Relay, RelayedCall } from "./relayed-call.ts";
 import { responseSection } from "./response-section.ts";
 import type { ServedRoute } from "./routes.ts";
@@ -24,6 +25,7 @@ const TRAILERS = new HeaderTemplate([]);
 /** What all calls of a proxy share. */
 export interface RelayHost {
   readonly calls: CallCounter;
+  readonly refused: ProxyRefusals;
   readonly deadlines: Deadlines;
   readonly methods: RelayedMethods;
   readonly held: HeldBytes;

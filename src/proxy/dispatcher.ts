@@ -39,7 +39,10 @@ export class ProxyDispatcher {
     if (head.tooLarge) return textResponse(431, "the request's header fields are larger than this proxy accepts");
     const { grpc, route } = this.#read(head);
     if (!grpc) return this.#other(head);
-    if (head.method !== "POST") return textResponse(405, "gRPC calls are POST requests", ["allow", "POST"]);
+    if (head.method !== "POST") {
+      this.#host.refused.unsupported++;
+      return textResponse(405, "gRPC calls are POST requests", ["allow", "POST"]);
+    }
     return route === undefined ? this.#unimplemented(head) : new RelayedStream(this.#host, head, route);
   };
 
@@ -52,6 +55,7 @@ export class ProxyDispatcher {
   }
 
   #unimplemented(head: HeaderBlock): ServerStream {
+    this.#host.refused.noRoute++;
     const error = new ConnectError(this.#routes.unserved(this.#port, head.authority, head.path), Code.Unimplemented);
     return new ImmediateResponse(GRPC_HEAD, statusFields(error, undefined, 8_192), undefined);
   }

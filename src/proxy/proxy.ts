@@ -1,4 +1,5 @@
 import type { Peer } from "../http2/server/peer.ts";
+import type { RefusedCounts } from "../http2/server/refused.ts";
 import { guarded } from "../listener.ts";
 import { checkOptions } from "../option.ts";
 import { byteStreamOf, type GrpcServer, LISTEN, type ServerRuntime } from "../server/grpc-server.ts";
@@ -25,7 +26,17 @@ export interface ProxyListenOptions<Tls> extends ListenOptions {
 
 /** The state of a proxy at one moment: that of a server, and where its calls go. */
 export interface ProxySnapshot extends ServerSnapshot {
+  /** What it refused. */
+  readonly refused: ProxyRefusedCounts;
   readonly routes: readonly RouteSnapshot[];
+}
+
+/** What a proxy refused, besides what a server's limits turn away. */
+export interface ProxyRefusedCounts extends RefusedCounts {
+  /** Calls that fit no route. */
+  readonly noRoute: number;
+  /** Requests in a protocol, a format or with a method of HTTP that the proxy, or the call's route, doesn't take. */
+  readonly unsupported: number;
 }
 
 /** One route of a proxy, the most specific first. */
@@ -60,6 +71,7 @@ export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: Server
   const routes = new Routes(options.routes);
   const relay: RelayHost = {
     calls: newCounter(),
+    refused: { noRoute: 0, unsupported: 0 },
     deadlines: deadlinesOf(clock),
     methods: new RelayedMethods(options.idempotent ?? []),
     held: new HeldBytes(),
@@ -115,6 +127,7 @@ export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: Server
         addresses: host.addresses,
         calls: { started, succeeded, failed },
         inFlight: started - succeeded - failed,
+        refused: { ...relay.refused, ...host.refused },
         connections: host.snapshot(),
         routes: routes.served.map(({ authority, path, port, transport }) => ({
           authority,

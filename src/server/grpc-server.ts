@@ -138,6 +138,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
         addresses: host.addresses,
         calls: { started, succeeded, failed },
         inFlight: started - succeeded - failed,
+        refused: host.refused,
         connections: host.snapshot(),
       };
     },

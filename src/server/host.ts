@@ -6,7 +6,9 @@ import { ServerConnection } from "../http2/server/connection.ts";
 import { leastMs } from "../http2/server/lifetime.ts";
 import type { ServerConnectionOptions } from "../http2/server/options.ts";
 import type { Peer } from "../http2/server/peer.ts";
+import { newRefusedCounter, type RefusedCounts } from "../http2/server/refused.ts";
 import { Sweeper } from "../http2/server/sweeper.ts";
+import { ErrorCode, Http2Error } from "../http2/wire/error.ts";
 import { nextId, type SocketSnapshot } from "../snapshot.ts";
 import type { Duplex } from "../socket/duplex.ts";
 import type { Http1Server, Listen, ListenAddress, Listener, ListenOptions } from "../socket/listener.ts";
@@ -16,7 +18,7 @@ import { systemClock } from "../time/clock.ts";
 /** What a {@link ServerHost} is made of. */
 export interface HostOptions<Tls> {
   /** What all connections have in common. */
-  readonly connection: Omit<ServerConnectionOptions, "client" | "buffered" | "sweeper">;
+  readonly connection: Omit<ServerConnectionOptions, "client" | "buffered" | "refused" | "sweeper">;
   readonly maxConnections: number;
   readonly maxBufferedBytes: number | undefined;
   readonly handshakeTimeoutMs: number;
@@ -51,6 +53,7 @@ export class ServerHost<Tls> {
   readonly #http1 = new Set<Http1Server>();
   readonly #buffered: BufferedBytes;
   readonly #sweeper: Sweeper;
+  readonly #refused = newRefusedCounter();
   #closing = false;
   #whenEmpty: (() => void)[] = [];
 
@@ -79,7 +82,11 @@ export class ServerHost<Tls> {
     let accepts = accept;
     if (this.#closing) throw new Error("the server is closed");
     const listener = await listen(where, { clock, handshakeTimeoutMs, tls }, {
-      admits: (waiting) => this.size + waiting < maxConnections,
+      admits: (waiting) => {
+        const admitted = this.size + waiting < maxConnections;
+        if (!admitted && !this.#closing) this.#refused.connections++;
+        return admitted;
+      },
       connection: (bytes, client) => this.serve(bytes, client, accepts),
       http1: http1 && ((socket, client) => this.#serveHttp1(http1, socket, client)),
       tlsError: onTlsError,
@@ -101,12 +108,20 @@ export class ServerHost<Tls> {
     accept: ServerConnectionOptions["accept"] = this.#options.connection.accept,
   ): void {
     const connection: ServerConnection = new ServerConnection(bytes, {
-      closed: () => {
+      closed: (cause) => {
+        if (cause instanceof Http2Error && cause.code === ErrorCode.ENHANCE_YOUR_CALM) this.#refused.floods++;
         this.#connections.delete(connection);
         this.#left();
       },
       failed: (error) => console.error("connect-lb: a connection of the server ends because of an error", error),
-    }, { ...this.#options.connection, accept, client, buffered: this.#buffered, sweeper: this.#sweeper });
+    }, {
+      ...this.#options.connection,
+      accept,
+      client,
+      buffered: this.#buffered,
+      refused: this.#refused,
+      sweeper: this.#sweeper,
+    });
     this.#connections.add(connection);
     if (this.#closing) connection.drain();
   }
@@ -124,6 +139,11 @@ export class ServerHost<Tls> {
   /** Where it listens. */
   get addresses(): string[] {
     return [...this.#listeners].map(({ address }) => address);
+  }
+
+  /** What its limits turned away. */
+  get refused(): RefusedCounts {
+    return { ...this.#refused };
   }
 
   /** The connections that are open, oldest first. */

@@ -1,3 +1,4 @@
+import type { RefusedCounts } from "../http2/server/refused.ts";
 import type { CallCounts, SocketSnapshot } from "../snapshot.ts";
 
 /**
@@ -19,6 +20,8 @@ export interface ServerSnapshot {
   readonly calls: CallCounts;
   /** Calls that have begun and not ended. */
   readonly inFlight: number;
+  /** What its limits turned away. */
+  readonly refused: RefusedCounts;
   /** The connections that are open, oldest first; `remote` is the client. */
   readonly connections: readonly SocketSnapshot[];
 }

@@ -65,6 +65,7 @@ describe("a server's snapshot", () => {
       addresses: [],
       calls: { started: 0, succeeded: 0, failed: 0 },
       inFlight: 0,
+      refused: { connections: 0, streams: 0, headers: 0, buffered: 0, floods: 0 },
       connections: [],
     });
     const { address } = await server.listen({ host: "127.0.0.1" });
@@ -191,7 +192,15 @@ describe("a server's snapshot", () => {
     await createClient(Simple, grpc(t, address)).route({ data: "a" });
     const snapshot = server.snapshot();
     const defined = JSON.parse(JSON.stringify(snapshot, (_, value: unknown) => value ?? null));
-    assert.deepEqual(Object.keys(defined), ["nowMs", "state", "addresses", "calls", "inFlight", "connections"]);
+    assert.deepEqual(Object.keys(defined), [
+      "nowMs",
+      "state",
+      "addresses",
+      "calls",
+      "inFlight",
+      "refused",
+      "connections",
+    ]);
     assert.equal(defined.connections[0].remote, snapshot.connections[0]!.remote);
   });
 });

@@ -11,13 +11,14 @@ import { EXIT, usageError } from "../exit.ts";
 import { LISTEN_TLS_OPTIONS, listenTls } from "../listen-tls.ts";
 import { cantListen, isLoopback } from "../listening.ts";
 import { Admin } from "../proxy/admin.ts";
+import { placesOf } from "../proxy/places.ts";
 import { routeOf, type RouteText } from "../proxy/routes.ts";
 import { etcdTarget } from "../read-etcd-options.ts";
 import { sayIfUnreachable } from "../say-if-unreachable.ts";
 import { sayOfSet } from "../say-of-set.ts";
 import { SERVER_OPTIONS, serverTls } from "../server-options.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { durationMs, listenAddress } from "../values.ts";
+import { durationMs } from "../values.ts";
 
 const OPTIONS = {
   listen: {
@@ -106,14 +107,11 @@ export const proxy: Command = defineCommand({
   serves: true,
   async run(context) {
     const { options, io, say, signal } = context;
-    const wheres = options.listen.length === 0 ? ["127.0.0.1:9000"] : options.listen;
-    const places = wheres.map((text) => ({ text, where: listenAddress(["--listen", text]) }));
-    const adminAt = options.admin === undefined ? undefined : listenAddress(["--admin", options.admin]);
-    const texts = routesOf(context), target = etcdTarget(context);
+    const texts = routesOf(context), places = placesOf(options, texts), target = etcdTarget(context);
     for (const { service } of texts) target.checkService(service);
     const tls = listenTls(context), drainMs = durationMs(["--drain", options.drain], { least: 1 });
     const connector = grpcConnector({ tls: serverTls(context) });
-    const admin = adminAt === undefined ? undefined : new Admin();
+    const admin = places.admin && new Admin();
     const registry = target.registry((event: RegistryEvent) => {
       sayOfSet(context, event);
       admin?.onEvent(event);
@@ -139,22 +137,23 @@ export const proxy: Command = defineCommand({
       closing.unshift(async () => {
         if (!await shutdown(made, { drainMs })) say(`calls that took longer than ${options.drain} were ended`);
       });
-      for (const { text, where } of places) {
+      for (const { text, where } of places.calls) {
         const { address } = await made.listen(where).catch((error: NodeJS.ErrnoException) => {
           throw cantListen(text, error, "another port: --listen 127.0.0.1:0");
         });
         io.stdout.write(`${shownAddress(where.host, address)}\n`);
       }
-      if (admin !== undefined && adminAt !== undefined) {
-        const hosts = isWildcardHost(adminAt.host) || isLoopback(adminAt.host) ? [] : [adminAt.host];
+      if (admin !== undefined && places.admin !== undefined) {
+        const { text, where } = places.admin;
+        const hosts = isWildcardHost(where.host) || isLoopback(where.host) ? [] : [where.host];
         const { close, server } = admin.server({ proxy: made, services, registry, hosts });
         // Last, so that it shows how the proxy drains.
         closing.splice(1, 0, close);
-        const { address } = await server.listen(adminAt).catch((error: NodeJS.ErrnoException) => {
-          throw cantListen(options.admin!, error, "another port: --admin 127.0.0.1:0");
+        const { address } = await server.listen(where).catch((error: NodeJS.ErrnoException) => {
+          throw cantListen(text, error, "another port: --admin 127.0.0.1:0");
         });
-        if (!isLoopback(adminAt.host)) say(`anyone who reaches ${address} can see how the proxy is used`);
-        say(`admin at http://${shownAddress(adminAt.host, address)}/`);
+        if (!isLoopback(where.host)) say(`anyone who reaches ${address} can see how the proxy is used`);
+        say(`admin at http://${shownAddress(where.host, address)}/`);
       }
       // Before the first call, so that it need not wait.
       for (const transport of services.values()) transport.connect({ signal }).catch(() => {});

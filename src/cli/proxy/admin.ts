@@ -15,6 +15,7 @@ import { createServerOver, type GrpcServer } from "../../server/grpc-server.ts";
 import type { TransportObserver } from "../../transport/observer.ts";
 import type { BalancedTransport } from "../../transport/transport.ts";
 import { exposition, EXPOSITION_TYPE } from "./exposition.ts";
+import { proxyMetrics } from "./proxy-metrics.ts";
 
 /** What an admin port shows. */
 export interface Administered {
@@ -73,7 +74,9 @@ export class Admin {
       http1: (answer) =>
         http1Server(async (request, peer) => {
           if (request.method !== "GET") return await answer(request, peer);
-          if (new URL(request.url).pathname === "/metrics") return await this.#metrics(request, hosts);
+          if (new URL(request.url).pathname === "/metrics") {
+            return await this.#metrics(request, { proxy, hosts });
+          }
           return pageAnswer(request, page.handler);
         }),
     });
@@ -89,10 +92,14 @@ export class Admin {
     };
   }
 
-  async #metrics({ header, url }: UniversalServerRequest, hosts: readonly string[]): Promise<UniversalServerResponse> {
+  async #metrics(
+    { header, url }: UniversalServerRequest,
+    { hosts, proxy }: Pick<Administered, "hosts" | "proxy">,
+  ): Promise<UniversalServerResponse> {
     if (!isAllowed(new Request(url, { headers: header }), hosts)) return { status: 403 };
     const { resourceMetrics } = await this.#telemetry.metricProducer.collect();
-    const text = exposition(resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics));
+    const ofTransports = resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics);
+    const text = exposition([...ofTransports, ...proxyMetrics(proxy.snapshot())]);
     return { status: 200, header: new Headers({ "content-type": EXPOSITION_TYPE }), body: once(text) };
   }
 }

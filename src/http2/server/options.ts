@@ -5,6 +5,7 @@ import type { ScheduleFlush } from "../wire/frame-writer.ts";
 import type { HeaderBlock } from "../wire/header-block.ts";
 import type { BufferedBytes } from "./buffered-bytes.ts";
 import type { Peer } from "./peer.ts";
+import type { RefusedCounter } from "./refused.ts";
 import type { ServerStream } from "./stream.ts";
 import type { Sweeper } from "./sweeper.ts";
 
@@ -93,6 +94,8 @@ export interface ServerConnectionOptions extends EndpointOptions {
   readonly maxConcurrentStreams?: number | undefined;
   /** Shared by the connections of a server. */
   readonly buffered?: BufferedBytes | undefined;
+  /** Counts what is refused; shared by the connections of a server. */
+  readonly refused?: RefusedCounter | undefined;
   /** Shared by the connections of a server. */
   readonly sweeper?: Sweeper | undefined;
   /** PINGs when the client is silent. */

@@ -10,6 +10,7 @@ import type { HeaderBlock } from "../wire/header-block.ts";
 import type { HeaderTemplate } from "../wire/hpack-encoder.ts";
 import type { BufferedBytes } from "./buffered-bytes.ts";
 import { EarlyResponses } from "./early-responses.ts";
+import { newRefusedCounter, type RefusedCounter } from "./refused.ts";
 import { ResetGuard } from "./reset-guard.ts";
 import type { ServerStream, ServerStreamConnection } from "./stream.ts";
 
@@ -44,6 +45,7 @@ export class Requests {
   readonly #endpoint: ServerEndpoint;
   readonly #host: RequestsHost & ServerStreamConnection;
   readonly #resets: ResetGuard;
+  readonly #refused: RefusedCounter;
   /** Closed streams whose handlers still run. */
   #lingering = 0;
   /** Streams that ended while the byte stream was full: the client can't know yet that they did. */
@@ -55,9 +57,14 @@ export class Requests {
   /** Ranges of ids that the client left out, which were never streams. */
   readonly #skipped: number[] = [];
 
-  constructor(endpoint: ServerEndpoint, host: RequestsHost & ServerStreamConnection) {
+  constructor(
+    endpoint: ServerEndpoint,
+    host: RequestsHost & ServerStreamConnection,
+    refused: RefusedCounter = newRefusedCounter(),
+  ) {
     this.#endpoint = endpoint;
     this.#host = host;
+    this.#refused = refused;
     this.#resets = new ResetGuard(endpoint.clock);
     this.early = new EarlyResponses(endpoint.clock, (id) => endpoint.writer.reset(id, ErrorCode.NO_ERROR));
   }
@@ -92,8 +99,10 @@ export class Requests {
       return this.#countReset();
     }
     if (streams.size + this.#lingering + this.#unwritten >= this.#host.maxConcurrentStreams) {
+      this.#refused.streams++;
       return this.#refuse(id, ErrorCode.REFUSED_STREAM, endStream);
     }
+    if (head.tooLarge) this.#refused.headers++;
     const stream = this.#host.accept(head);
     const window = this.#acknowledged ? streamWindowBytes : Math.max(streamWindowBytes, DEFAULT_WINDOW);
     stream.opened(id, this.#host, new StreamWindow(window));
@@ -119,6 +128,7 @@ export class Requests {
       stream.bufferedBytes += bytes;
       return true;
     }
+    this.#refused.buffered++;
     if (stream.responding) stream.onOverloaded();
     this.giveUp(stream, ErrorCode.ENHANCE_YOUR_CALM, "the server holds too much of unfinished requests");
     return false;

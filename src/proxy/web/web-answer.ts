@@ -7,6 +7,7 @@ import { Cors, type CorsOptions } from "../../grpc/server/cors.ts";
 import type { HttpAnswer } from "../../grpc/server/http-answer.ts";
 import type { Peer } from "../../http2/server/peer.ts";
 import type { CallCounter } from "../../snapshot.ts";
+import type { ProxyRefusals } from "../refusals.ts";
 import { connectStream, connectStreamError } from "./connect-stream.ts";
 import { connectUnary, connectUnaryError } from "./connect-unary.ts";
 import { grpcWeb, grpcWebError } from "./grpc-web.ts";
@@ -27,6 +28,8 @@ export interface WebOptions {
   unanswered(error: ConnectError): ConnectError;
   /** What counts the calls. */
   readonly calls: CallCounter;
+  /** What counts requests that become no calls. */
+  readonly refused: ProxyRefusals;
   readonly cors: CorsOptions | undefined;
 }
 
@@ -47,13 +50,21 @@ async function answered(
   options: WebOptions,
   methods: RawMethods,
 ): Promise<UniversalServerResponse> {
-  const protocol = protocolOf(request);
-  if (protocol === undefined) return refusal(request);
+  const { refused } = options, protocol = protocolOf(request);
+  if (protocol === undefined) {
+    refused.unsupported++;
+    return refusal(request);
+  }
   const { authority, path } = destinationOf(request.url), target = options.target(authority, path);
-  if (typeof target === "string") return failed(new ConnectError(target, Code.Unimplemented), protocol, 404);
-  const { format } = protocol;
-  if (format === "json" && !target.json) return failed(noJson(), protocol, 415);
-  if (request.method === "GET" && !target.idempotent) return text(405, NO_GET, { allow: "POST" });
+  if (typeof target === "string") {
+    refused.noRoute++;
+    return failed(new ConnectError(target, Code.Unimplemented), protocol, 404);
+  }
+  const { format } = protocol, isJson = format === "json" && !target.json;
+  if (isJson || (request.method === "GET" && !target.idempotent)) {
+    refused.unsupported++;
+    return isJson ? failed(noJson(), protocol, 415) : text(405, NO_GET, { allow: "POST" });
+  }
   const shown = (error: ConnectError) => isForClient(error) ? error : options.unanswered(error);
   const ended = counted(options.calls, request.signal);
   try {
