@@ -11,6 +11,7 @@ import { timedOut } from "../grpc/client/status.ts";
 import { lazyHeaders } from "../grpc/lazy-headers.ts";
 import type { HeaderBlock } from "../http2/wire/header-block.ts";
 import type { Deadline, Deadlines, DeadlineTarget } from "../time/deadline.ts";
+import { isClientDeadline } from "./client-deadline.ts";
 import type { RequestSection } from "./request-section.ts";
 import { Upstream, type UpstreamEvents } from "./upstream.ts";
 
@@ -126,6 +127,8 @@ export class RelayedCall extends Call<DescMethod, undefined> implements Deadline
   /** The client left: nobody wants an answer any more. */
   abandon(): void {
     if (this.gone) return;
+    // Its attempt ends with the deadline in a moment.
+    if (this.upstream !== undefined && isClientDeadline(this.timeLeftMs(), this.relay.section.timeoutMs ?? 0)) return;
     this.gone = true;
     this.waiting?.abort(left());
     // A call that waits hears of it by its signal.

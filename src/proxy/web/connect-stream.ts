@@ -15,7 +15,7 @@ export async function connectStream(call: WebCall): Promise<UniversalServerRespo
   checkVersion(sent.get("connect-protocol-version"));
   const timeoutMs = checkedTimeout(parseTimeout(sent.get("connect-timeout-ms"), Infinity));
   const compression = compressionNamed(sent.get("connect-content-encoding"));
-  const linked = linkedSignal(signal), method = streamingMethod(call);
+  const linked = linkedSignal(signal, timeoutMs), method = streamingMethod(call);
   const input = messagesOf(bodyOf(call), compression);
   const response = await target.transport.stream(method, linked.signal, timeoutMs, header, input);
   const headers = responseMetadata(response.header);

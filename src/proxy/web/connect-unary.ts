@@ -6,6 +6,7 @@ import { codeToHttpStatus, errorToJsonBytes, parseTimeout, trailerMux } from "@c
 import { ACCEPTED, compressionNamed, inflated, once, wholeBody } from "./messages.ts";
 import { responseMetadata } from "./metadata.ts";
 import { requestError } from "./request-error.ts";
+import { linkedSignal } from "./stream-answer.ts";
 import { bodyOf, checkedTimeout, unaryMethod, type WebCall } from "./web-call.ts";
 
 /** Makes the call, and answers it. @throws ConnectError */
@@ -15,7 +16,8 @@ export async function connectUnary(call: WebCall): Promise<UniversalServerRespon
   const timeoutMs = checkedTimeout(parseTimeout(sent.get("connect-timeout-ms"), Infinity));
   const desc = unaryMethod(call);
   const value = method === "GET" ? await queryMessage(new URL(url).searchParams) : await bodyMessage(call);
-  const response = await target.transport.unary(desc, signal, timeoutMs, header, { value });
+  const linked = linkedSignal(signal, timeoutMs);
+  const response = await target.transport.unary(desc, linked.signal, timeoutMs, header, { value });
   call.ended(false);
   const headers = trailerMux(responseMetadata(response.header), responseMetadata(response.trailer));
   headers.set("content-type", `application/${format}`);

@@ -16,7 +16,7 @@ export async function grpcWeb(call: WebCall, protocol: WebProtocol): Promise<Uni
   const { header, request: { header: sent, signal }, target } = call;
   const timeoutMs = checkedTimeout(parseTimeout(sent.get("grpc-timeout"), Infinity));
   const compression = compressionNamed(sent.get("grpc-encoding"));
-  const linked = linkedSignal(signal), method = streamingMethod(call), body = bodyOf(call);
+  const linked = linkedSignal(signal, timeoutMs), method = streamingMethod(call), body = bodyOf(call);
   const input = messagesOf(protocol.name === "grpc-web-text" ? fromText(body) : body, compression);
   const response = await target.transport.stream(method, linked.signal, timeoutMs, header, input);
   return answer(

@@ -1,5 +1,7 @@
 import { ConnectError, type StreamResponse } from "@connectrpc/connect";
 import type { BytesValueSchema } from "@bufbuild/protobuf/wkt";
+import { systemClock } from "../../time/clock.ts";
+import { isClientDeadline } from "../client-deadline.ts";
 import { frame } from "./messages.ts";
 import type { WebCall } from "./web-call.ts";
 
@@ -51,12 +53,19 @@ export async function* lastFrameAlone(error: ConnectError, last: LastFrame): Asy
   yield last(new Headers(), error);
 }
 
-/** A signal that aborts with another one, and by itself. */
-export function linkedSignal(signal: AbortSignal): { readonly signal: AbortSignal; readonly cancel: () => void } {
+/** A signal that aborts by itself, and with a client's one, unless the client leaves because its deadline has passed. */
+export function linkedSignal(
+  signal: AbortSignal,
+  timeoutMs: number | undefined,
+): { readonly signal: AbortSignal; readonly cancel: () => void } {
   const own = new AbortController();
   const cancel = () => own.abort(signal.reason);
   if (signal.aborted) cancel();
-  else signal.addEventListener("abort", cancel, { once: true });
+  else {
+    const endMs = systemClock.now() + (timeoutMs ?? Infinity);
+    const left = () => isClientDeadline(endMs - systemClock.now(), timeoutMs ?? 0) || cancel();
+    signal.addEventListener("abort", left, { once: true });
+  }
   return { signal: own.signal, cancel };
 }
 
