@@ -27,6 +27,7 @@ const explained: Rule = { kind: "shown", as: "what examples/explain.ts prints, w
 const lookedAside: Rule = { kind: "shown", as: "what examples/look-aside.ts prints, which test/docs compares" };
 const commanded: Rule = { kind: "shown", as: "what examples/cli.ts prints, which test/docs compares" };
 
+const printedOfProxy: Rule = { kind: "shown", as: "what examples/proxy.ts prints, which test/docs compares" };
 const proxied: Rule = { kind: "shown", as: "commands whose like test/cli/proxy.test.ts runs" };
 const cluster: Rule = { kind: "check", why: "it needs a Kubernetes cluster: test/resolver/kubernetes runs its like" };
 
@@ -69,7 +70,11 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "docs/observability.md: By gRPC's tools: channelz (2)": { kind: "shown", as: "what grpcdebug prints" },
   "docs/resolver.md: Consul": consul,
   "docs/proxy.md: Put it before a service (1)": proxied,
-  "docs/proxy.md: Several services": proxied,
+  "docs/proxy.md: Put it before a service (2)": printedOfProxy,
+  "docs/proxy.md: Several services (1)": proxied,
+  "docs/proxy.md: Several services (2)": printedOfProxy,
+  "docs/proxy.md: Browsers": printedOfProxy,
+  "docs/proxy.md: The admin port": printedOfProxy,
   "docs/resolver.md: Kubernetes (1)": cluster,
   "docs/resolver.md: Kubernetes (2)": { kind: "shown", as: "a Role of Kubernetes" },
   "docs/resolver.md: Kubernetes (3)": cluster,
