@@ -301,6 +301,7 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
   ],
   "src/observe/page/browser": ["src/observe/page"],
   "src/proxy/web": [
+    "src/time",
     "src/error-text.ts",
     "src/raw-method.ts",
     "src/snapshot.ts",

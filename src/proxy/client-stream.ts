@@ -10,7 +10,7 @@ import { clientError } from "./client-error.ts";
 import { type HeldBytes, HeldRequest } from "./held-request.ts";
 import type { RelayedMethods } from "./methods.ts";
 import type { RequestSection } from "./request-section.ts";
-import type { ProxyRefusals } from "./refusals.ts";
+import type { ProxyRefusals } from "./web/refusals.ts";
 import { type Relay, RelayedCall } from "./relayed-call.ts";
 import { responseSection } from "./response-section.ts";
 import type { ServedRoute } from "./routes.ts";

@@ -11,7 +11,7 @@ import { timedOut } from "../grpc/client/status.ts";
 import { lazyHeaders } from "../grpc/lazy-headers.ts";
 import type { HeaderBlock } from "../http2/wire/header-block.ts";
 import type { Deadline, Deadlines, DeadlineTarget } from "../time/deadline.ts";
-import { isClientDeadline } from "./client-deadline.ts";
+import { isClientDeadline } from "./web/client-deadline.ts";
 import type { RequestSection } from "./request-section.ts";
 import { Upstream, type UpstreamEvents } from "./upstream.ts";
 

@@ -1,7 +1,7 @@
 import { ConnectError, type StreamResponse } from "@connectrpc/connect";
 import type { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { systemClock } from "../../time/clock.ts";
-import { isClientDeadline } from "../client-deadline.ts";
+import { isClientDeadline } from "./client-deadline.ts";
 import { frame } from "./messages.ts";
 import type { WebCall } from "./web-call.ts";
 

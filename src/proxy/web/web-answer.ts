@@ -7,7 +7,7 @@ import { Cors, type CorsOptions } from "../../grpc/server/cors.ts";
 import type { HttpAnswer } from "../../grpc/server/http-answer.ts";
 import type { Peer } from "../../http2/server/peer.ts";
 import type { CallCounter } from "../../snapshot.ts";
-import type { ProxyRefusals } from "../refusals.ts";
+import type { ProxyRefusals } from "./refusals.ts";
 import { connectStream, connectStreamError } from "./connect-stream.ts";
 import { connectUnary, connectUnaryError } from "./connect-unary.ts";
 import { grpcWeb, grpcWebError } from "./grpc-web.ts";

@@ -1,4 +1,4 @@
-import { EARLY_MS } from "../time/deadline.ts";
+import { EARLY_MS } from "../../time/deadline.ts";
 
 /** How much of a timeout a request may spend on its way to the proxy … */
 const SHARE = 0.05;
