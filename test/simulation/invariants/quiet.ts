@@ -1,4 +1,5 @@
 import { processLoans } from "../../../src/http2/lender.ts";
+import type { SocketSnapshot } from "../../../src/snapshot.ts";
 import type { Invariant } from "./invariant.ts";
 
 /** Nothing is in flight once all calls have ended. */
@@ -21,34 +22,44 @@ export const nothingInFlight: Invariant = {
   }),
 };
 
-/** Half of what a connection accepts at once, by default: it is credited once that much has been taken. */
-const HALF_WINDOW_BYTES = 8 * 1024 * 1024;
+/** What a connection accepts at once by default. */
+const WINDOW_BYTES = 16 * 1024 * 1024;
 
-/** No stream is left on a connection once all calls have ended, and its two ends agree on what may still be sent. */
+/**
+ * Once all calls have ended, no stream is left on a connection, and each end may send at least half of what the other
+ * accepts at once, and no less than that expects.
+ */
 export const windowsAreWhole: Invariant = {
   name: "windows-are-whole",
-  watch: (world) => ({
-    still() {
-      for (const { address, grpc, running } of world.servers) {
-        const theirs = running ? grpc?.snapshot().connections ?? [] : [];
-        const ours = world.clients.flatMap(({ transport }) => transport.snapshot().endpoints ?? [])
-          .filter(({ endpoint }) => endpoint.address === address).flatMap(({ sockets }) => sockets);
-        for (const { streams, receiveWindowBytes = 0 } of [...ours, ...theirs]) {
-          if (streams?.inFlight !== 0) world.broken("windows-are-whole", `${address} has ${streams?.inFlight} streams`);
-          if (receiveWindowBytes < HALF_WINDOW_BYTES) {
-            world.broken("windows-are-whole", `${receiveWindowBytes} bytes may be sent to or from ${address}`);
+  watch(world) {
+    const broken = (what: string) => world.broken("windows-are-whole", what);
+    const sum = (sockets: readonly SocketSnapshot[], of: "sendWindowBytes" | "receiveWindowBytes") =>
+      sockets.reduce((bytes, socket) => bytes + (socket[of] ?? 0), 0);
+    return {
+      still() {
+        for (const { address, grpc, running, plan } of world.servers) {
+          if (!running || grpc === undefined) continue;
+          for (const client of world.clients) {
+            const { name } = client.plan, { endpoints = [] } = client.transport.snapshot();
+            const ours = endpoints.find(({ endpoint }) => endpoint.address === address)?.sockets ?? [];
+            const theirs = grpc.snapshot().connections.filter(({ remote }) => remote === name);
+            const pair = `${name} and ${address}`;
+            if (ours.length !== theirs.length) broken(`${pair} have ${ours.length} and ${theirs.length} connections`);
+            for (const { streams } of [...ours, ...theirs]) {
+              if (streams?.inFlight !== 0) broken(`${pair} have ${streams?.inFlight} streams`);
+            }
+            for (const [from, to, by] of [[ours, theirs, plan], [theirs, ours, client.plan]] as const) {
+              const may = sum(from, "sendWindowBytes"), accepted = sum(to, "receiveWindowBytes");
+              const least = from.length * (by.windowBytes ?? WINDOW_BYTES) / 2;
+              if (may < Math.max(least, accepted)) {
+                broken(`${pair}: ${may} bytes may be sent, ${accepted} are accepted`);
+              }
+            }
           }
         }
-        for (const [from, to] of [[ours, theirs], [theirs, ours]] as const) {
-          const may = from.map(({ sendWindowBytes }) => sendWindowBytes ?? 0).sort((a, b) => a - b).join();
-          const accepted = to.map(({ receiveWindowBytes }) => receiveWindowBytes ?? 0).sort((a, b) => a - b).join();
-          if (may !== accepted) {
-            world.broken("windows-are-whole", `${may} may be sent at ${address}, ${accepted} be received`);
-          }
-        }
-      }
-    },
-  }),
+      },
+    };
+  },
 };
 
 /** The clients' sets equal what is registered. */

@@ -43,6 +43,7 @@ function serverPlan(server: Chance, i: number): ServerPlan {
     maxConcurrentStreams: maybe(of("streams"), 0.3, 1, 8) ?? 100,
     maxConnectionAgeMs: maybe(of("age"), 0.2, 2_000, 120_000),
     maxConnectionIdleMs: maybe(of("idle"), 0.2, 2_000, 120_000),
+    windowBytes: maybe(of("window"), 0.3, 65_535, 1_000_000),
     ttlSeconds: of("ttl").whole(2, 15),
   };
 }
@@ -65,6 +66,7 @@ function clientPlan(client: Chance, i: number): ClientPlan {
     connections: maybe(of("connections"), 0.2, 2, 3) ?? 1,
     maxAgeMs: maybe(of("age"), 0.1, 10_000, 200_000),
     keepaliveMs: of("keepalive").scale(10_000, 60_000),
+    windowBytes: maybe(of("window"), 0.3, 65_535, 1_000_000),
   };
 }
 

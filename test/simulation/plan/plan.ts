@@ -6,6 +6,8 @@ export interface ServerPlan {
   readonly maxConcurrentStreams: number;
   readonly maxConnectionAgeMs: number | undefined;
   readonly maxConnectionIdleMs: number | undefined;
+  /** How much it accepts at once on a connection; undefined: the default. */
+  readonly windowBytes?: number | undefined;
   readonly ttlSeconds: number;
 }
 
@@ -30,6 +32,8 @@ export interface ClientPlan {
   readonly connections: number;
   readonly maxAgeMs: number | undefined;
   readonly keepaliveMs: number;
+  /** How much it accepts at once on a connection; undefined: the default. */
+  readonly windowBytes?: number | undefined;
 }
 
 /** Something that goes wrong, by the name of its kind, with its numbers. */

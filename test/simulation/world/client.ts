@@ -64,6 +64,7 @@ export class SimulatedClient {
         keepalive: { intervalMs: plan.keepaliveMs },
         maxAgeMs: plan.maxAgeMs,
         maxConnectionsPerEndpoint: plan.connections,
+        limits: { connectionWindowBytes: plan.windowBytes },
       }),
       policy: POLICIES[plan.policy](),
       ...(plan.retry ? {} : { retry: false }),

@@ -49,7 +49,7 @@ export class SimulatedServer {
     const process = world.process(address, `${address}#${this.#starts++}`);
     const random = process.chance.of("server").next;
     const { clock, scheduleFlush, nextTurn } = process;
-    const { maxConcurrentStreams, maxConnectionAgeMs, maxConnectionIdleMs } = plan;
+    const { maxConcurrentStreams, maxConnectionAgeMs, maxConnectionIdleMs, windowBytes } = plan;
     const grpc = createServerOver({
       routes: (router) => {
         router.service(Simulated, {
@@ -64,7 +64,7 @@ export class SimulatedServer {
       maxConnectionAgeMs,
       maxConnectionIdleMs,
       ...(maxConnectionAgeMs === undefined ? {} : { maxConnectionAgeGraceMs: 10_000 }),
-      limits: { maxConcurrentStreams },
+      limits: { maxConcurrentStreams, connectionWindowBytes: windowBytes },
     }, {
       listen: () => Promise.reject(new Error("not here")),
       scheduleFlush,
