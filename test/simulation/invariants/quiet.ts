@@ -25,41 +25,56 @@ export const nothingInFlight: Invariant = {
 /** What a connection accepts at once by default. */
 const WINDOW_BYTES = 16 * 1024 * 1024;
 
+/** A connection whose windows are still to be agreed on. */
+const NEW_MS = 5_000;
+
+function sum(sockets: readonly SocketSnapshot[], of: "sendWindowBytes" | "receiveWindowBytes"): number {
+  return sockets.reduce((bytes, socket) => bytes + (socket[of] ?? 0), 0);
+}
+
 /**
- * Once all calls have ended, no stream is left on a connection, and each end may send at least half of what the other
- * accepts at once, and no less than that expects.
+ * Once all calls have ended, no stream is left on a server's connections, and each end may send at least half of what
+ * the other accepts at once, and no less than that expects.
  */
 export const windowsAreWhole: Invariant = {
   name: "windows-are-whole",
-  watch(world) {
-    const broken = (what: string) => world.broken("windows-are-whole", what);
-    const sum = (sockets: readonly SocketSnapshot[], of: "sendWindowBytes" | "receiveWindowBytes") =>
-      sockets.reduce((bytes, socket) => bytes + (socket[of] ?? 0), 0);
-    return {
-      still() {
-        for (const { address, grpc, running, plan } of world.servers) {
-          if (!running || grpc === undefined) continue;
-          for (const client of world.clients) {
-            const { name } = client.plan, { endpoints = [] } = client.transport.snapshot();
-            const ours = endpoints.find(({ endpoint }) => endpoint.address === address)?.sockets ?? [];
-            const theirs = grpc.snapshot().connections.filter(({ remote }) => remote === name);
-            const pair = `${name} and ${address}`;
-            if (ours.length !== theirs.length) broken(`${pair} have ${ours.length} and ${theirs.length} connections`);
-            for (const { streams } of [...ours, ...theirs]) {
-              if (streams?.inFlight !== 0) broken(`${pair} have ${streams?.inFlight} streams`);
-            }
-            for (const [from, to, by] of [[ours, theirs, plan], [theirs, ours, client.plan]] as const) {
-              const may = sum(from, "sendWindowBytes"), accepted = sum(to, "receiveWindowBytes");
-              const least = from.length * (by.windowBytes ?? WINDOW_BYTES) / 2;
-              if (may < Math.max(least, accepted)) {
-                broken(`${pair}: ${may} bytes may be sent, ${accepted} are accepted`);
-              }
-            }
+  watch: (world) => ({
+    still() {
+      const old = (sockets: readonly SocketSnapshot[], nowMs: number) =>
+        sockets.filter(({ sinceMs }) => nowMs - sinceMs > NEW_MS);
+      const clients = world.clients.map(({ transport, plan }) => ({ ...transport.snapshot(), ...plan }));
+      for (const { address, grpc, running, plan } of world.servers) {
+        if (!running || grpc === undefined) continue;
+        const broken = (what: string) => world.broken("windows-are-whole", `${address}: ${what}`);
+        const { connections, nowMs } = grpc.snapshot(), theirs = old(connections, nowMs);
+        let acceptedByClients = 0;
+        const ours = clients.flatMap(({ endpoints = [], nowMs, windowBytes = WINDOW_BYTES }) => {
+          const here = endpoints.filter(({ endpoint }) => endpoint.address === address);
+          const sockets = old(here.flatMap(({ sockets }) => sockets), nowMs);
+          acceptedByClients += sockets.length * windowBytes;
+          return sockets;
+        });
+        for (const { streams } of [...ours, ...theirs]) {
+          if (streams?.inFlight !== 0) broken(`${streams?.inFlight} streams are left`);
+        }
+        // One end may have closed a moment ago.
+        if (ours.length !== theirs.length) continue;
+        const acceptedByServer = ours.length * (plan.windowBytes ?? WINDOW_BYTES);
+        for (
+          const [from, to, windowBytes] of [[ours, theirs, acceptedByServer], [
+            theirs,
+            ours,
+            acceptedByClients,
+          ]] as const
+        ) {
+          const may = sum(from, "sendWindowBytes"), expected = sum(to, "receiveWindowBytes");
+          if (may < Math.max(windowBytes / 2, expected)) {
+            broken(`${may} of ${windowBytes} bytes may be sent, ${expected} are expected`);
           }
         }
-      },
-    };
-  },
+      }
+    },
+  }),
 };
 
 /** The clients' sets equal what is registered. */
