@@ -24,7 +24,9 @@ export const servedInOrder: Invariant = {
         for (const first of line) {
           // Those of one moment may begin in any order; one that has just ended waits for nothing.
           if (first.startedMs >= call.startedMs) return;
-          if (first.givenUp || world.time.now() >= first.startedMs + (first.timeoutMs ?? Infinity)) continue;
+          if (first.givenUp || first.over || world.time.now() >= first.startedMs + (first.timeoutMs ?? Infinity)) {
+            continue;
+          }
           return world.broken("served-in-order", `${call.id} was served before ${first.id}, which was made earlier`);
         }
       },

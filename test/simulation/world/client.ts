@@ -123,6 +123,7 @@ export class SimulatedClient {
       startedMs: world.time.now(),
       timeoutMs,
       givenUp: false,
+      over: false,
       processed: [],
       poisonous: this.poisonous > 0 && chance.is(this.poisonous),
       poisoned: 0,
@@ -174,6 +175,7 @@ export class SimulatedClient {
     const input = kind === "list" ? [{ data }] : this.#requests(data);
     const { signal, timeoutMs, contextValues } = options, method = Simulated.method[kind];
     const opening = this.transport.stream(method, signal, timeoutMs, undefined, iterable(input), contextValues);
+    opening.catch(() => call.over = true);
     // Some look for the response later.
     if (chance.is(0.05)) await new Promise<void>((resolve) => clock.timer(chance.between(0, 10_000), resolve));
     const { message } = await opening;

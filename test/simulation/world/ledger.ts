@@ -13,6 +13,8 @@ export interface CallRecord {
   readonly timeoutMs: number | undefined;
   /** Its caller gave it up on purpose. */
   givenUp: boolean;
+  /** A stream that could not be opened, whether or not its caller has looked yet. */
+  over: boolean;
   /** Servers that began to process it, in their order. */
   readonly processed: string[];
   /** Whether servers end the connections on which it comes, and how many did. */
