@@ -10,8 +10,9 @@ import { shownText } from "../shown-text.ts";
 import { sleep } from "../time/backoff.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import { type ConsulAgent, ConsulError } from "./agent.ts";
-import { checkIdOf, definitionOf, idOf, type InstanceStyle, type Server } from "./instance.ts";
+import { definitionOf, idOf, type InstanceStyle, type Server } from "./instance.ts";
 import { ConsulPace } from "./pace.ts";
+import { deregister, pass, register } from "./requests.ts";
 
 /** The maximum duration of `close`, in milliseconds. */
 const CLOSE_MS = 2_000;
@@ -35,6 +36,8 @@ export interface ConsulRegistrationContext {
 export class ConsulRegistration implements Registration {
   readonly #context: ConsulRegistrationContext;
   readonly #server: Server;
+  /** What events call it. */
+  readonly #entry: { readonly service: string; readonly address: string };
   readonly #life: RegistrationLife;
   readonly #pace: ConsulPace;
   readonly #onClosed: () => void;
@@ -56,6 +59,7 @@ export class ConsulRegistration implements Registration {
     const { service, address, ttlSeconds, onState, ...attributes } = options;
     this.#context = context;
     this.#server = { service, address, ttlSeconds };
+    this.#entry = { service, address };
     this.#attributes = attributes;
     definitionOf(this.#server, attributes, context.style);
     this.#life = new RegistrationLife(context.clock, onState);
@@ -75,10 +79,9 @@ export class ConsulRegistration implements Registration {
   }
 
   snapshot(): RegistrationSnapshot {
-    const { service, address, ttlSeconds } = this.#server, { state, sinceMs } = this.#life;
+    const { ttlSeconds } = this.#server, { state, sinceMs } = this.#life;
     return {
-      service,
-      address,
+      ...this.#entry,
       state,
       sinceMs,
       ttlSeconds,
@@ -142,24 +145,23 @@ export class ConsulRegistration implements Registration {
   async #round(signal: AbortSignal): Promise<void> {
     if (this.#known) {
       try {
-        await this.#put(`agent/check/pass/${encodeURIComponent(checkIdOf(this.#server))}`, signal);
+        await this.#context.agent.request(pass(this.#server), signal);
         return;
       } catch (error) {
         if (!(error instanceof ConsulError) || !error.unknown) throw error;
         this.#known = false;
-        const { service, address } = this.#server;
         if (this.#life.to("lost", error)) {
-          emit(this.#context.onEvent, { type: "lease-lost", service, address, cause: error });
+          emit(this.#context.onEvent, { type: "lease-lost", ...this.#entry, cause: error });
         }
       }
     }
-    const attributes = this.#attributes, body = definitionOf(this.#server, attributes, this.#context.style);
-    await this.#put("agent/service/register", signal, body);
+    const { agent, style } = this.#context, attributes = this.#attributes;
+    await agent.request(register(definitionOf(this.#server, attributes, style)), signal);
     this.#known = attributes === this.#attributes;
   }
 
   #succeeded(sentMs: number): void {
-    const { service, address, ttlSeconds } = this.#server, { clock, onEvent } = this.#context;
+    const { ttlSeconds } = this.#server, { clock, onEvent } = this.#context;
     if (this.#stop.signal.aborted) return;
     this.#pace.succeeded();
     this.#lastFailure = undefined;
@@ -168,35 +170,35 @@ export class ConsulRegistration implements Registration {
     this.#suspicion = clock.timer(sentMs + 1_000 * ttlSeconds - clock.now(), () => this.#suspect());
     const again = this.#life.state !== "pending";
     if (this.#life.to("registered")) {
-      emit(onEvent, { type: "registered", service, address, key: idOf(this.#server), again });
+      emit(onEvent, { type: "registered", ...this.#entry, key: idOf(this.#server), again });
     }
   }
 
   /** Nothing has succeeded for a TTL: the check has failed by now, unless the agent has another idea of time. */
   #suspect(): void {
-    const { service, address, ttlSeconds } = this.#server;
+    const { ttlSeconds } = this.#server;
     const cause = this.#lastFailure ?? new Error(`the Consul agent did not answer for ${ttlSeconds} s`);
     if (this.#life.to("suspect", cause)) {
-      emit(this.#context.onEvent, { type: "registration-suspect", service, address, cause });
+      emit(this.#context.onEvent, { type: "registration-suspect", ...this.#entry, cause });
     }
   }
 
   /** Returns the delay before the next attempt, in milliseconds. */
   #failed(cause: Error): number {
-    const { service, address } = this.#server, { onEvent } = this.#context;
+    const { service } = this.#server, { onEvent } = this.#context;
     this.#lastFailure = cause;
     const retryInMs = this.#pace.failed(cause);
     if (cause instanceof ConsulError && cause.refused) {
       emit(onEvent, { type: "auth-refused", service, cause, retryInMs });
     } else if (this.#life.state === "pending" || this.#life.state === "lost") {
       // A heartbeat that failed is no news: the next one may be in time.
-      emit(onEvent, { type: "registration-failed", service, address, cause, retryInMs });
+      emit(onEvent, { type: "registration-failed", ...this.#entry, cause, retryInMs });
     }
     return retryInMs;
   }
 
   async #close(): Promise<void> {
-    const { clock, random } = this.#context;
+    const { agent, clock, random } = this.#context;
     this.#life.to("closed", this.#lastFailure);
     this.#stop.abort(new Error("the registration was closed"));
     this.#wake?.abort();
@@ -209,7 +211,7 @@ export class ConsulRegistration implements Registration {
     const pace = new ConsulPace(clock, random);
     while (!late.signal.aborted) {
       try {
-        await this.#put(`agent/service/deregister/${encodeURIComponent(idOf(this.#server))}`, late.signal);
+        await agent.request(deregister(this.#server), late.signal);
         break;
       } catch (error) {
         if (error instanceof ConsulError && (error.unknown || error.refused)) break;
@@ -218,11 +220,6 @@ export class ConsulRegistration implements Registration {
     }
     timer.cancel();
     this.#onClosed();
-  }
-
-  async #put(path: string, signal: AbortSignal, body?: unknown): Promise<void> {
-    const query = body === undefined ? [] : [["replace-existing-checks", "true"]] as const;
-    await this.#context.agent.request({ method: "PUT", path, query, body }, signal);
   }
 
   #checkOpen(): void {

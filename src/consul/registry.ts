@@ -13,10 +13,11 @@ import type { RegistrySnapshot } from "../registry/snapshot.ts";
 import type { Resolution, Resolver } from "../resolver/resolver.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { Watchdog } from "../time/watchdog.ts";
-import { ConsulAgent, ConsulError, filteredError } from "./agent.ts";
-import { checkIdOf, definitionOf, idOf, type InstanceStyle, isAsDefined, record } from "./instance.ts";
+import { ConsulAgent, type ConsulAnswer, ConsulError, type ConsulRequest, filteredError } from "./agent.ts";
+import { definitionOf, idOf, type InstanceStyle, isAsDefined, record } from "./instance.ts";
 import { CONSUL_OPTIONS, type ConsulRegistryOptions } from "./options.ts";
 import { type QueryOptions, queryService } from "./query.ts";
+import { deregister, pass, register } from "./requests.ts";
 import { ConsulRegistration, type ConsulRegistrationContext } from "./registration.ts";
 import { ConsulServiceWatch } from "./service-watch.ts";
 
@@ -89,13 +90,11 @@ export class ConsulRegistry implements Registry {
     const server = checkRenewOptions("renew()", options), definition = definitionOf(server, server, this.#style);
     this.#checkOpen();
     return await this.#inTime(async (signal) => {
-      const found = await this.#unlessUnknown(`agent/service/${encodeURIComponent(idOf(server))}`, "GET", signal);
+      const found = await this.#unlessUnknown({ path: `agent/service/${encodeURIComponent(idOf(server))}` }, signal);
       if (found !== undefined && isAsDefined(found.body, definition)) {
-        const passed = `agent/check/pass/${encodeURIComponent(checkIdOf(server))}`;
-        if (await this.#unlessUnknown(passed, "PUT", signal) !== undefined) return "renewed";
+        if (await this.#unlessUnknown(pass(server), signal) !== undefined) return "renewed";
       }
-      const query = [["replace-existing-checks", "true"]] as const;
-      await this.#agent.request({ method: "PUT", path: "agent/service/register", query, body: definition }, signal);
+      await this.#agent.request(register(definition), signal);
       return "registered";
     });
   }
@@ -103,9 +102,7 @@ export class ConsulRegistry implements Registry {
   async deregister(options: RenewOptions): Promise<void> {
     const server = checkRenewOptions("deregister()", options);
     this.#checkOpen();
-    await this.#inTime((signal) => {
-      return this.#unlessUnknown(`agent/service/deregister/${encodeURIComponent(idOf(server))}`, "PUT", signal);
-    });
+    await this.#inTime((signal) => this.#unlessUnknown(deregister(server), signal));
   }
 
   async list(signal: AbortSignal): Promise<readonly ListedService[]> {
@@ -161,9 +158,9 @@ export class ConsulRegistry implements Registry {
   }
 
   /** Makes a request; undefined if the agent does not know what it is about. */
-  async #unlessUnknown(path: string, method: "GET" | "PUT", signal: AbortSignal) {
+  async #unlessUnknown(request: ConsulRequest, signal: AbortSignal): Promise<ConsulAnswer | undefined> {
     try {
-      return await this.#agent.request({ method, path }, signal);
+      return await this.#agent.request(request, signal);
     } catch (error) {
       if (error instanceof ConsulError && error.unknown) return undefined;
       throw error;

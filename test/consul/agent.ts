@@ -125,6 +125,8 @@ export class Agent {
   #answer(request: http.IncomingMessage, body: unknown, response: http.ServerResponse): void {
     const { pathname, searchParams: query } = new URL(request.url!, "http://agent");
     const path = decodeURIComponent(pathname.replace("/v1/", ""));
+    // Its connection was not yet one when the others were closed.
+    if (!this.#server.listening) return void request.destroy();
     if (this.mute) return;
     const reply = (status: number, content: unknown) => {
       response.statusCode = status;

@@ -19,7 +19,18 @@ export const realAgent: Backend = {
   open,
 };
 
-async function open({ acl = false }: BackendOptions = {}): Promise<BackendAgent> {
+async function open(options: BackendOptions = {}): Promise<BackendAgent> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await openOnce(options);
+    } catch (error) {
+      // Between asking the kernel for a port and Consul's binding it, another process may have taken it.
+      if (tries === 5 || !/address already in use/.test(String(error))) throw error;
+    }
+  }
+}
+
+async function openOnce({ acl = false }: BackendOptions): Promise<BackendAgent> {
   const ports = await freePorts(3);
   const url = `http://127.0.0.1:${ports[0]}`;
   const args = ["agent", "-dev", "-node", "node-1", "-hcl", configuration(ports, acl)];

@@ -132,6 +132,23 @@ describe("a registration in Consul", () => {
     assert.equal(registry.snapshot().registrations[0]!.lastError, undefined);
   });
 
+  it("sends the next heartbeat soon after one was refused, because the check would fail meanwhile", async () => {
+    const at = await serve(), { agent } = at, clock = new ManualClock(), events: RegistryEvent[] = [];
+    const registry = at.registry({ clock, random: () => 0.5, onEvent: (event) => events.push(event) });
+    const registration = registry.register({ service: "simple", address: "10.0.0.5:8000", ttlSeconds: 6 });
+    await registration.ready;
+    agent.refusal = { status: 403, body: "ACL not found" };
+    await eventually("it waits", () => clock.pending.includes(2_000));
+    await clock.advance(2_000);
+    await eventually("it was refused", () => clock.pending.includes(1_000));
+    agent.refusal = undefined;
+    const { length } = at.sent;
+    await clock.advance(1_000);
+    await eventually("it is renewed", () => at.sent.slice(length).some(({ status }) => status === 200));
+    assert.equal(registration.state, "registered");
+    assert.deepEqual(events.map(({ type }) => type), ["registered", "auth-refused"]);
+  });
+
   it("can be closed while the agent can't be reached, and settles what waits for it", async () => {
     const at = await serve(), { agent } = at, clock = new ManualClock();
     agent.mute = true;

@@ -9,7 +9,8 @@ import { httpsFetch } from "../../src/node.ts";
 import type { Resolution } from "../../src/resolver/resolver.ts";
 import { eventually } from "../support/eventually.ts";
 import { ca, client, server as certificate } from "../support/tls.ts";
-import { ApiServer, slice } from "../resolver/kubernetes/api-server.ts";
+import { ApiServer } from "../resolver/kubernetes/api-server.ts";
+import { slice } from "../resolver/kubernetes/slice.ts";
 
 describe("a program in a pod", () => {
   let server: ApiServer, folder: string;

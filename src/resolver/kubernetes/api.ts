@@ -13,7 +13,7 @@ import { type EndpointSlice, list, readSlice, record, text } from "./endpoint-sl
 const REQUEST_MS = 10_000;
 /**
  * How long a watch may be silent, in milliseconds. The server sends a bookmark about once a minute; where it does not,
- * an idle watch is opened again this often, which costs a request.
+ * an idle service is listed and watched again this often, which costs two requests.
  */
 const SILENCE_MS = 90_000;
 /** The longest list, and the longest line of a watch, in characters. A slice has at most 1,000 endpoints. */

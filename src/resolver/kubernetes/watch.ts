@@ -11,6 +11,8 @@ import type { Slices } from "./slices.ts";
 const RETRY = { initialMs: 200, maxMs: 30_000, factor: 2, jitter: "full" } as const;
 /** The wait after a refusal, in milliseconds: it takes a person to fix that. */
 const REFUSED_RETRY_MS = 30_000;
+/** The least wait after it where requests were admitted before: a server that was just started refuses for a moment. */
+const ADMITTED_RETRY_MS = 1_000;
 /** A watch that has lasted this long, in milliseconds, was a good one: the backoff starts over. */
 const HEALTHY_MS = 10_000;
 /** How long a watch lives, in seconds: random in this range, so that those that began at once do not end at once. */
@@ -150,7 +152,12 @@ export class SliceWatch {
 
   /** Returns how long to wait before the next attempt, in milliseconds. */
   #failed(thrown: unknown): number {
-    if (thrown instanceof SilentWatch) return this.#again();
+    if (thrown instanceof SilentWatch) {
+      // A server whose etcd was restored is behind our version, and says nothing until it has caught up.
+      const doubted = this.#options.clock.now() - this.#doubtedMs < 2 * DOUBTED_MS;
+      if (!doubted) this.#resourceVersion = undefined;
+      return this.#again();
+    }
     if (thrown instanceof KubernetesError && thrown.expired) {
       this.#resourceVersion = undefined;
       return this.#again();
@@ -163,7 +170,8 @@ export class SliceWatch {
     this.#stale = { sinceMs: this.#stale?.sinceMs ?? this.#options.clock.now(), cause };
     this.#latest.changed();
     const { refused = false, retryAfterMs = 0 } = thrown instanceof KubernetesError ? thrown : {};
-    return Math.max(refused ? REFUSED_RETRY_MS : this.#backoff.next(), retryAfterMs);
+    const leastMs = refused ? this.#listed ? ADMITTED_RETRY_MS : REFUSED_RETRY_MS : 0;
+    return Math.max(leastMs, this.#backoff.next(), retryAfterMs);
   }
 
   #lasted(): boolean {

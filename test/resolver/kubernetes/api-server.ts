@@ -1,41 +1,40 @@
-// A stand-in for a Kubernetes API server, written from the documentation of its API: lists and watches EndpointSlices.
+// A stand-in for a Kubernetes API server, written from the documentation of its API, and held to what Kubernetes' own
+// does by the tests in contract/: lists and watches EndpointSlices.
 import http from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
+import { server as certificate } from "../../support/tls.ts";
+import type { Account, Backend } from "./backend.ts";
+import type { Slice } from "./slice.ts";
 
-/** What `slice()` takes: as much of an EndpointSlice as a test is about. */
-export interface SliceOptions {
-  readonly type?: "IPv4" | "IPv6" | "FQDN";
-  readonly ports?: readonly object[] | null;
-  readonly endpoints?: readonly object[] | null;
-  readonly service?: string;
-}
-
-/** An EndpointSlice; an endpoint may be its address alone. */
-export function slice(
-  name: string,
-  endpoints: readonly (string | object)[],
-  { type = "IPv4", ports = [{ name: "grpc", protocol: "TCP", port: 8000 }], service = "simple" }: SliceOptions = {},
-): Slice {
-  return {
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: { name, namespace: "default", labels: { "kubernetes.io/service-name": service } },
-    addressType: type,
-    ports,
-    endpoints: endpoints.map((given) => typeof given === "string" ? { addresses: [given], conditions: {} } : given),
-  };
-}
-
-export interface Slice {
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace: string;
-    readonly labels: Readonly<Record<string, string>>;
-    readonly resourceVersion?: string;
-  };
-  readonly [name: string]: unknown;
-}
+/** The stand-in, as tests that also run on Kubernetes' own server use it. */
+export const standIn: Backend = {
+  name: "a stand-in for an API server",
+  skip: false,
+  async open() {
+    let server = await new ApiServer({ tls: certificate, accounts: true }).listen(), tokens = 0, allowed = true;
+    const { url, port } = server;
+    const replace = async (next: ApiServer) => {
+      await server.close();
+      server = await next.listen(port);
+      server.allowed = allowed;
+    };
+    const fresh = () => new ApiServer({ tls: certificate, accounts: true });
+    return {
+      url,
+      shortWatchSeconds: 0.2,
+      token: (account) => Promise.resolve(`${account}-${++tokens}`),
+      allow: (given) => Promise.resolve(void (server.allowed = allowed = given)),
+      put: (...slices) => Promise.resolve(server.put(...slices)),
+      delete: (name) => Promise.resolve(server.delete(name)),
+      stop: () => server.close(),
+      start: () => replace(fresh().continue(server)),
+      restore: () => replace(fresh()),
+      clear: () => Promise.resolve(server.clear()),
+      close: () => server.close(),
+    };
+  },
+};
 
 interface Change {
   readonly type: string;
@@ -52,6 +51,8 @@ export interface Asked {
 
 export interface ApiServerOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Whether it takes the tokens of accounts, which begin with their names, and no others. Defaults to false. */
+  readonly accounts?: boolean;
 }
 
 /** The server. Versions of resources count from 100. */
@@ -60,6 +61,8 @@ export class ApiServer {
   url = "";
   /** The token that it wants; undefined: it takes any. */
   token: string | undefined;
+  /** Whether the account \`watcher\` may list and watch. */
+  allowed = true;
   /** Answers everything with this instead. */
   refusal: { readonly status: number; readonly body: string; readonly headers?: Record<string, string> } | undefined;
   /** Accepts requests and says nothing. */
@@ -68,10 +71,12 @@ export class ApiServer {
   #oldest = 100;
   #slices = new Map<string, Slice>();
   #changes: Change[] = [];
-  readonly #watches = new Map<http.ServerResponse, string>();
+  readonly #watches = new Map<http.ServerResponse, { readonly selector: string; readonly from: number }>();
+  readonly #accounts: boolean;
   readonly #server: http.Server | https.Server;
 
-  constructor({ tls }: ApiServerOptions = {}) {
+  constructor({ tls, accounts = false }: ApiServerOptions = {}) {
+    this.#accounts = accounts;
     const answer = (request: http.IncomingMessage, response: http.ServerResponse) => this.#answer(request, response);
     this.#server = tls === undefined ? http.createServer(answer) : https.createServer(tls, answer);
     this.url = tls === undefined ? "http" : "https";
@@ -108,6 +113,17 @@ export class ApiServer {
     }
   }
 
+  /** Takes over what another one has, as after a restart: without the history. */
+  continue(other: ApiServer): this {
+    this.#slices = other.#slices;
+    this.#oldest = this.#version = other.#version;
+    return this;
+  }
+
+  clear(): void {
+    for (const name of [...this.#slices.keys()]) this.delete(name);
+  }
+
   delete(name: string): void {
     const gone = this.#slices.get(name)!;
     this.#slices.delete(name);
@@ -116,10 +132,8 @@ export class ApiServer {
 
   /** Sends a bookmark on all watches. */
   bookmark(): void {
-    const version = String(++this.#version);
-    for (const response of this.#watches.keys()) {
-      send(response, { type: "BOOKMARK", object: { kind: "EndpointSlice", metadata: { resourceVersion: version } } });
-    }
+    this.#version++;
+    for (const response of this.#watches.keys()) send(response, bookmarkOf(this.#version));
   }
 
   /** Forgets all changes so far. */
@@ -157,7 +171,9 @@ export class ApiServer {
     const object = { ...given, metadata: { ...given.metadata, resourceVersion: String(version) } };
     const change = { type, object, version };
     this.#changes.push(change);
-    for (const [response, selector] of this.#watches) if (matches(selector, object)) send(response, change);
+    for (const [response, { selector, from }] of this.#watches) {
+      if (version > from && matches(selector, object)) send(response, change);
+    }
     return object;
   }
 
@@ -165,6 +181,8 @@ export class ApiServer {
     const { pathname, searchParams: query } = new URL(request.url!, "http://server");
     const token = request.headers.authorization?.replace("Bearer ", "");
     this.asked.push({ path: pathname, query, token });
+    // Its connection was not yet one when the others were closed.
+    if (!this.#server.listening) return void request.destroy();
     if (this.mute) return;
     const refuse = (status: number, message: string) => {
       response.writeHead(status, { "content-type": "application/json" });
@@ -175,7 +193,22 @@ export class ApiServer {
       response.end(this.refusal.body);
       return;
     }
-    if (this.token !== undefined && token !== this.token) return refuse(401, "Unauthorized");
+    const account: Account | undefined = token?.startsWith("watcher-")
+      ? "watcher"
+      : token?.startsWith("other-")
+      ? "other"
+      : undefined;
+    if (this.#accounts ? account === undefined : this.token !== undefined && token !== this.token) {
+      return refuse(401, "Unauthorized");
+    }
+    const verb = query.has("watch") ? "watch" : "list";
+    if (this.#accounts && !(account === "watcher" && this.allowed)) {
+      const user = `User "system:serviceaccount:default:${account}"`;
+      return refuse(
+        403,
+        `endpointslices.discovery.k8s.io is forbidden: ${user} cannot ${verb} resource "endpointslices"`,
+      );
+    }
     if (pathname !== "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices") return refuse(404, "not found");
     const selector = query.get("labelSelector") ?? "";
     if (!query.has("watch")) {
@@ -193,8 +226,16 @@ export class ApiServer {
       response.end();
       return;
     }
-    this.#watches.set(response, selector);
-    response.on("close", () => this.#watches.delete(response));
+    this.#watches.set(response, { selector, from });
+    const timer = setTimeout(() => {
+      // Just before the end it says how far it got.
+      if (from <= this.#version) send(response, bookmarkOf(this.#version));
+      response.end();
+    }, 1_000 * Number(query.get("timeoutSeconds")));
+    response.on("close", () => {
+      clearTimeout(timer);
+      this.#watches.delete(response);
+    });
     for (const change of this.#changes) {
       if (change.version > from && matches(selector, change.object)) send(response, change);
     }
@@ -204,6 +245,10 @@ export class ApiServer {
 function matches(selector: string, { metadata: { labels } }: Slice): boolean {
   const [name = "", value] = selector.split("=");
   return labels[name] === value;
+}
+
+function bookmarkOf(version: number): { readonly type: string; readonly object: unknown } {
+  return { type: "BOOKMARK", object: { kind: "EndpointSlice", metadata: { resourceVersion: String(version) } } };
 }
 
 function send(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readSlice } from "../../../src/resolver/kubernetes/endpoint-slice.ts";
 import { Slices, type SliceSelection } from "../../../src/resolver/kubernetes/slices.ts";
-import { type Slice, slice } from "./api-server.ts";
+import { type Slice, slice } from "./slice.ts";
 
 function joined(slices: readonly Slice[], selection: Partial<SliceSelection> = {}) {
   const all = new Slices("simple", { port: undefined, addressType: undefined, zone: undefined, ...selection });

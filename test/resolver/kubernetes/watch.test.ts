@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import type { Fetch } from "../../../src/fetcher.ts";
 import { createKubernetesResolver, type KubernetesResolverOptions } from "../../../src/resolver/kubernetes/resolver.ts";
-import type { Resolution, Resolver } from "../../../src/resolver/resolver.ts";
+import type { Resolver } from "../../../src/resolver/resolver.ts";
+import { Consumer } from "../../support/consumer.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { ApiServer, slice } from "./api-server.ts";
+import { ApiServer } from "./api-server.ts";
+import { slice } from "./slice.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
@@ -18,40 +20,10 @@ async function serve(): Promise<ApiServer> {
   return server;
 }
 
-/** What a consumer of a resolver has. */
-class Consumer {
-  readonly resolutions: Resolution[] = [];
-  readonly #stop = new AbortController();
-
-  constructor(resolver: Resolver) {
-    cleanups.push(() => this.stop());
-    void (async () => {
-      for await (const resolution of resolver.resolve(this.#stop.signal)) this.resolutions.push(resolution);
-    })();
-  }
-
-  get last(): Resolution | undefined {
-    return this.resolutions.at(-1);
-  }
-
-  get addresses(): string {
-    return this.last?.endpoints?.map(({ address }) => address).sort().join() ?? "";
-  }
-
-  async has(addresses: string): Promise<void> {
-    await eventually(`it has ${addresses}`, () => this.addresses === addresses && this.last?.stale === undefined);
-  }
-
-  async wasStale(pattern: RegExp): Promise<Error> {
-    return await eventually(`it was stale: ${pattern}`, () => {
-      return this.resolutions.find(({ stale }) => stale !== undefined && pattern.test(stale.cause.message))?.stale
-        ?.cause;
-    });
-  }
-
-  stop(): void {
-    this.#stop.abort();
-  }
+function consume(resolver: Resolver): Consumer {
+  const consumer = new Consumer(resolver);
+  cleanups.push(() => consumer.stop());
+  return consumer;
 }
 
 function resolverOf(server: ApiServer, options: Partial<KubernetesResolverOptions> = {}): Resolver {
@@ -74,71 +46,6 @@ async function turn(clock: ManualClock, ms: number, what: string, until: () => b
 }
 
 describe("the watch of a Kubernetes service", () => {
-  it("lists, and then watches from the list's resource version on, with bookmarks", async () => {
-    const server = await serve();
-    server.put(slice("a", ["10.0.0.1"]), slice("x", ["10.0.0.9"], { service: "other" }));
-    const consumer = new Consumer(resolverOf(server));
-    await consumer.has("10.0.0.1:8000");
-    server.put(slice("b", ["10.0.0.2"]));
-    await consumer.has("10.0.0.1:8000,10.0.0.2:8000");
-    server.put(slice("a", ["10.0.0.3"]));
-    await consumer.has("10.0.0.2:8000,10.0.0.3:8000");
-    server.delete("b");
-    await consumer.has("10.0.0.3:8000");
-    const [list, watch] = server.asked;
-    assert.equal(list!.path, "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices");
-    assert.deepEqual(Object.fromEntries(list!.query), { labelSelector: "kubernetes.io/service-name=simple" });
-    assert.deepEqual(Object.fromEntries(watch!.query), {
-      labelSelector: "kubernetes.io/service-name=simple",
-      watch: "1",
-      allowWatchBookmarks: "true",
-      resourceVersion: "102",
-      timeoutSeconds: "240",
-    });
-    assert.equal(server.lists, 1);
-  });
-
-  it("goes on where it was when the watch has ended, and its bookmarks say where that is", async () => {
-    const server = await serve();
-    server.put(slice("a", ["10.0.0.1"]));
-    const consumer = new Consumer(resolverOf(server));
-    await eventually("it watches", () => server.open === 1);
-    server.bookmark();
-    server.endWatches();
-    await eventually("it watches again", () => server.watches === 2);
-    assert.equal(server.asked.at(-1)!.query.get("resourceVersion"), "102");
-    server.put(slice("a", ["10.0.0.2"]));
-    await consumer.has("10.0.0.2:8000");
-    assert.equal(server.lists, 1);
-    assert.ok(consumer.resolutions.every(({ stale }) => stale === undefined));
-  });
-
-  it("misses nothing that changed while the connection was cut, and says that its set was stale", async () => {
-    const server = await serve();
-    server.put(slice("a", ["10.0.0.1"]));
-    const consumer = new Consumer(resolverOf(server));
-    await eventually("it watches", () => server.open === 1);
-    server.cutWatches();
-    server.put(slice("a", ["10.0.0.2"]));
-    await consumer.has("10.0.0.2:8000");
-    assert.equal(server.lists, 1);
-    assert.ok(consumer.resolutions.some(({ stale }) => stale !== undefined));
-  });
-
-  it("lists again at once when the changes since its version are gone", async () => {
-    const server = await serve();
-    server.put(slice("a", ["10.0.0.1"]), slice("b", ["10.0.0.2"]));
-    const consumer = new Consumer(resolverOf(server));
-    await eventually("it watches", () => server.open === 1);
-    server.endWatches();
-    server.delete("b");
-    server.put(slice("c", ["10.0.0.3"]));
-    server.compact();
-    await consumer.has("10.0.0.1:8000,10.0.0.3:8000");
-    assert.equal(server.lists, 2);
-    assert.ok(consumer.resolutions.every(({ stale }) => stale === undefined));
-  });
-
   it("lists again when the server refuses the watch with 410", async () => {
     const server = await serve();
     server.put(slice("a", ["10.0.0.1"]));
@@ -147,31 +54,15 @@ describe("the watch of a Kubernetes service", () => {
       if (!url.includes("watch=1") || refused++ > 0) return globalThis.fetch(url, init);
       return Promise.resolve(new Response(JSON.stringify({ code: 410, message: "Gone" }), { status: 410 }));
     };
-    const consumer = new Consumer(resolverOf(server, { cluster: { server: server.url, fetch } }));
+    const consumer = consume(resolverOf(server, { cluster: { server: server.url, fetch } }));
     await eventually("it watches", () => server.open === 1);
     assert.equal(server.lists, 2);
     assert.equal(consumer.last?.stale, undefined);
   });
 
-  it("keeps the last set, marked as stale, while the server can't be reached", async () => {
-    const server = await serve();
-    server.put(slice("a", ["10.0.0.1"]));
-    const consumer = new Consumer(resolverOf(server));
-    await consumer.has("10.0.0.1:8000");
-    const { port } = server;
-    await server.close();
-    await consumer.wasStale(/no answer of the Kubernetes API server/);
-    assert.equal(consumer.addresses, "10.0.0.1:8000");
-    const next = await new ApiServer().listen(port);
-    cleanups.push(() => next.close());
-    next.put(slice("a", ["10.0.0.2"]));
-    next.compact();
-    await consumer.has("10.0.0.2:8000");
-  });
-
   it("opens a watch again that has been silent for too long, without calling its set stale", async () => {
     const server = await serve(), clock = new ManualClock();
-    const consumer = new Consumer(resolverOf(server, { clock }));
+    const consumer = consume(resolverOf(server, { clock }));
     await watching(server, consumer, "10.0.0.1");
     await turn(clock, 45_000, "it watches again", () => server.watches === 2);
     assert.equal(server.asked.at(-1)!.query.get("resourceVersion"), "101");
@@ -181,7 +72,7 @@ describe("the watch of a Kubernetes service", () => {
   it("keeps a watch on which bookmarks arrive", async () => {
     const server = await serve(), clock = new ManualClock();
     const resolver = resolverOf(server, { clock });
-    const consumer = new Consumer(resolver);
+    const consumer = consume(resolver);
     await watching(server, consumer, "10.0.0.9");
     for (let i = 0; i < 4; i++) {
       await clock.advance(60_000);
@@ -197,7 +88,7 @@ describe("the watch of a Kubernetes service", () => {
   it("notices that the server no longer answers when a silent watch is opened again", async () => {
     const server = await serve(), clock = new ManualClock();
     server.put(slice("a", ["10.0.0.1"]));
-    const consumer = new Consumer(resolverOf(server, { clock }));
+    const consumer = consume(resolverOf(server, { clock }));
     await eventually("it watches", () => server.open === 1);
     server.mute = true;
     await turn(clock, 5_000, "it is stale", () => consumer.last?.stale !== undefined);
@@ -210,7 +101,7 @@ describe("the watch of a Kubernetes service", () => {
   it("is opened again soon after a connection failed, if it has nothing to say", async () => {
     const server = await serve(), clock = new ManualClock();
     const resolver = resolverOf(server, { clock });
-    const consumer = new Consumer(resolver);
+    const consumer = consume(resolver);
     await watching(server, consumer, "10.0.0.1");
     resolver.refresh!();
     await turn(clock, 2_500, "it watches again", () => server.watches === 2);
@@ -224,7 +115,7 @@ describe("the watch of a Kubernetes service", () => {
     const server = await serve(), clock = new ManualClock();
     const message = 'endpointslices.discovery.k8s.io is forbidden: User "system:serviceaccount:default:default"';
     server.refusal = { status: 403, body: JSON.stringify({ kind: "Status", message, code: 403 }) };
-    const consumer = new Consumer(resolverOf(server, { clock }));
+    const consumer = consume(resolverOf(server, { clock }));
     const { message: said } = await consumer.wasStale(/403/);
     assert.match(said, /is forbidden: User/);
     assert.match(said, /Role in the namespace default that allows get, list and watch on endpointslices/);
@@ -237,10 +128,22 @@ describe("the watch of a Kubernetes service", () => {
     await consumer.has("10.0.0.1:8000");
   });
 
+  it("tries again soon when it is refused by a server that it was admitted to before, which may be starting", async () => {
+    const server = await serve(), clock = new ManualClock();
+    const consumer = consume(resolverOf(server, { clock }));
+    await watching(server, consumer, "10.0.0.1");
+    server.refusal = { status: 403, body: "forbidden" };
+    server.cutWatches();
+    await turn(clock, 10, "it was refused", () => /403/.test(consumer.last?.stale?.cause.message ?? ""));
+    server.refusal = undefined;
+    await turn(clock, 100, "it is fresh", () => consumer.last?.stale === undefined);
+    assert.ok(clock.now() < 5_000, String(clock.now()));
+  });
+
   it("waits as long as a busy server wants", async () => {
     const server = await serve(), clock = new ManualClock();
     server.refusal = { status: 429, body: "busy", headers: { "retry-after": "7" } };
-    const consumer = new Consumer(resolverOf(server, { clock }));
+    const consumer = consume(resolverOf(server, { clock }));
     await consumer.wasStale(/429: busy/);
     assert.deepEqual(clock.pending, [7_000]);
   });
@@ -248,7 +151,7 @@ describe("the watch of a Kubernetes service", () => {
   it("has one watch for all consumers, and ends it with the last one", async () => {
     const server = await serve(), resolver = resolverOf(server);
     server.put(slice("a", ["10.0.0.1"]));
-    const first = new Consumer(resolver), second = new Consumer(resolver);
+    const first = consume(resolver), second = consume(resolver);
     await first.has("10.0.0.1:8000");
     await second.has("10.0.0.1:8000");
     await eventually("it watches", () => server.open === 1);
@@ -258,7 +161,7 @@ describe("the watch of a Kubernetes service", () => {
     second.stop();
     await eventually("the watch ends", () => server.open === 0);
     assert.equal(server.lists, 1);
-    const third = new Consumer(resolver);
+    const third = consume(resolver);
     await third.has("10.0.0.2:8000");
     assert.equal(server.lists, 2);
   });
@@ -266,7 +169,7 @@ describe("the watch of a Kubernetes service", () => {
   it("survives lines that are no events", async () => {
     const server = await serve();
     server.put(slice("a", ["10.0.0.1"]));
-    const consumer = new Consumer(resolverOf(server));
+    const consumer = consume(resolverOf(server));
     await eventually("it watches", () => server.open === 1);
     server.say('\n{"type":"ADDED"}\n[]\n{"type":"NEW","object":{"metadata":{"resourceVersion":"7","name":"z"}}}\n');
     server.put(slice("a", ["10.0.0.2"]));
@@ -278,7 +181,7 @@ describe("the watch of a Kubernetes service", () => {
 
   it("paces watches that end at once", async () => {
     const server = await serve(), clock = new ManualClock();
-    new Consumer(resolverOf(server, { clock, random: () => 1 }));
+    consume(resolverOf(server, { clock, random: () => 1 }));
     await eventually("it watches", () => server.open === 1);
     server.endWatches();
     await eventually("it watches again", () => server.open === 1);
@@ -289,7 +192,7 @@ describe("the watch of a Kubernetes service", () => {
   it("reports a port that is not there, and resolves once it is", async () => {
     const server = await serve();
     server.put(slice("a", ["10.0.0.1"], { ports: [{ name: "web", port: 80 }] }));
-    const consumer = new Consumer(resolverOf(server, { port: "grpc" }));
+    const consumer = consume(resolverOf(server, { port: "grpc" }));
     await consumer.wasStale(/has no port grpc: it has web/);
     server.put(slice("a", ["10.0.0.1"]));
     await consumer.has("10.0.0.1:8000");
