@@ -67,11 +67,14 @@ async function count(calls: number): Promise<void> {
   for (const name of Object.keys(counts).sort()) console.log(`  ${name} answered ${counts[name]}`);
 }
 
-/** Until so many servers can be called. */
+/** Until the balancer names so many servers, and all of them can be called: from then on, weights stay the same. */
 async function servedBy(wanted: number): Promise<void> {
-  const ready = () => transport.snapshot().endpoints?.filter(({ available }) => available).length;
+  const served = () => {
+    const { endpoints = [] } = transport.snapshot();
+    return endpoints.length === wanted && endpoints.every(({ available }) => available);
+  };
   await transport.connect();
-  while (ready() !== wanted) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!served()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 await servedBy(3);
