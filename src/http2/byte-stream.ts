@@ -8,10 +8,15 @@ export interface ByteStream {
   /** Starts reading: events may fire from now on, but never before, and never within `start` itself. */
   start(events: ByteStreamEvents): void;
   /**
-   * Queues bytes. The stream may keep them until they are sent, so the caller must not change them. Returns false if
-   * enough is queued: wait for `writable`. Bytes written after `end` or `destroy` are dropped.
+   * Queues bytes. The stream may keep them, so the caller must not change them until they are {@link taken}. Returns
+   * false if enough is queued: wait for `writable`. Bytes written after `end` or `destroy` are dropped.
    */
   write(bytes: Uint8Array): boolean;
+  /**
+   * How many of the writes so far the operating system has taken, in their order: their memory may be used again.
+   * Undefined if the stream, or what reads it in this process, may keep what was written.
+   */
+  readonly taken?: number | undefined;
   /** Stops reading until {@link resume}: what was read already may still arrive, but no more than that. */
   pause(): void;
   /** Continues reading. `data` never fires within it. */

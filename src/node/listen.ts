@@ -143,7 +143,7 @@ class Handshakes {
   }
 
   #connected(socket: net.Socket, client: Peer): void {
-    this.#events.connection(new DuplexStream(socket), client);
+    this.#events.connection(new DuplexStream(socket, undefined, "to the system"), client);
   }
 
   #http1(socket: net.Socket, client: Peer): void {

@@ -43,7 +43,12 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
       async open(signal) {
         const socket = await dialledBy(signal);
         if (socket !== undefined) return new DuplexStream(socket);
-        return await opened(() => net.connect(where), "connect", signal, (socket) => new DuplexStream(socket));
+        return await opened(
+          () => net.connect(where),
+          "connect",
+          signal,
+          (socket) => new DuplexStream(socket, undefined, "to the system"),
+        );
       },
     };
   }
@@ -73,7 +78,7 @@ export function destinationOf(endpoint: Endpoint, source: TlsSource | undefined,
         // RFC 9113 section 3.2: without ALPN's "h2" the server speaks something else.
         if (CAN_NEGOTIATE && socket.alpnProtocol !== "h2") throw new Error(NO_HTTP2);
         refuseRenegotiation(socket);
-        return new DuplexStream(socket, under);
+        return new DuplexStream(socket, under, under === undefined ? "to the system" : "through the process");
       }, under);
     },
   };

@@ -12,6 +12,12 @@ import { socketInfo } from "./socket-info.ts";
 /** How long bytes written before `destroy` may take to be sent, in milliseconds. */
 const LINGER_MS = 1_000;
 
+/**
+ * Where what is written to a duplex stream goes: the `system` has copied it when the write's callback is called. A
+ * stream in this `process` may pass it on to a reader who keeps it.
+ */
+export type WritesGo = "to the system" | "through the process";
+
 /** An open socket of Node, Bun or Deno, or another duplex stream, as a byte stream. */
 export class DuplexStream implements ByteStream {
   readonly #socket: Duplex;
@@ -24,10 +30,12 @@ export class DuplexStream implements ByteStream {
   /** Whether data is being handled, and what arrived meanwhile. */
   #handling = false;
   readonly #early: Uint8Array[] = [];
+  #taken: number | undefined;
 
-  constructor(socket: Duplex, under?: Duplex) {
+  constructor(socket: Duplex, under?: Duplex, writesGo: WritesGo = "through the process") {
     this.#socket = socket;
     this.#under = under;
+    if (writesGo === "to the system") this.#taken = 0;
     // Before `start` too: an error without a listener ends the process.
     socket.on("error", (error: Error) => this.#gone(error));
     socket.on("close", () => this.#gone());
@@ -75,7 +83,12 @@ export class DuplexStream implements ByteStream {
   /** On workerd, this is the only report that a socket is unusable. */
   readonly #written = (error?: Error | null): void => {
     if (error) this.#gone(error);
+    else if (this.#taken !== undefined) this.#taken++;
   };
+
+  get taken(): number | undefined {
+    return this.#taken;
+  }
 
   pause(): void {
     this.#socket.pause();

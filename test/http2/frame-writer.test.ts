@@ -44,3 +44,85 @@ describe("FrameWriter", () => {
     }
   });
 });
+
+/** An output that takes what it was given only when it is told to, like a socket whose peer doesn't read. */
+class SlowOutput {
+  readonly given: Uint8Array[] = [];
+  readonly #copies: Uint8Array[] = [];
+  taken: number | undefined;
+
+  constructor(taken: number | undefined) {
+    this.taken = taken;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.given.push(bytes);
+    this.#copies.push(bytes.slice());
+    return true;
+  }
+
+  /** Takes so many writes, which must be what they were. */
+  take(writes = this.given.length): void {
+    for (let i = this.taken ?? 0; i < writes; i++) {
+      const bytes = this.given[i]!, copy = this.#copies[i]!;
+      assert.equal(bytes.findIndex((byte, at) => byte !== copy[at]), -1, `write ${i} was overwritten`);
+    }
+    if (this.taken !== undefined) this.taken = Math.max(this.taken, writes);
+  }
+}
+
+describe("the memory of a FrameWriter", () => {
+  function slowWriter(taken: number | undefined = 0) {
+    const output = new SlowOutput(taken);
+    const writer = new FrameWriter(output, () => {});
+    let frames = 0;
+    const turn = (count: number) => {
+      for (let i = 0; i < count; i++) writer.data(1, HEADER.slice(0, 5), HEADER.slice().fill(++frames), false);
+      writer.flush();
+    };
+    return { output, writer, turn };
+  }
+
+  it("is used again in turn after turn, once the system has taken what was written", () => {
+    const { output, turn } = slowWriter();
+    const turns = () => {
+      for (let i = 0; i < 80; i++) {
+        turn(i % 40);
+        output.take();
+      }
+    };
+    turns();
+    const known = new Set(output.given.map(({ buffer }) => buffer));
+    turns();
+    assert.ok(output.given.every(({ buffer }) => known.has(buffer)));
+    assert.ok(known.size < 20, `${known.size}`);
+  });
+
+  it("is not used again before that", () => {
+    const { output, turn } = slowWriter();
+    for (let i = 0; i < 80; i++) {
+      turn(i % 40);
+      // The system is some writes behind, and catches up now and then.
+      if (i % 3 === 0) output.take(Math.max(0, output.given.length - 1 - i % 7));
+    }
+    output.take();
+  });
+
+  it("is never used again where what was written may be kept", () => {
+    const { output, turn } = slowWriter(undefined);
+    for (let i = 0; i < 80; i++) turn(i % 40);
+    output.take();
+  });
+
+  it("is not another connection's before the system has taken what the first one wrote", () => {
+    const slow = slowWriter(), quick = slowWriter();
+    for (let i = 0; i < 40; i++) {
+      slow.turn(40);
+      quick.turn(40);
+      quick.output.take();
+      slow.writer.release();
+      quick.writer.release();
+    }
+    slow.output.take();
+  });
+});

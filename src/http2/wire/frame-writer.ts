@@ -2,20 +2,11 @@ import { copy, writeUint32 } from "./bytes.ts";
 import { CONNECTION_PREFACE, FRAME_HEADER_BYTES, writeFrameHeader, writeSetting } from "./frame.ts";
 import * as Flag from "./frame-flag.ts";
 import * as FrameType from "./frame-type.ts";
+import { FIRST_SLAB_BYTES, type FrameOutput, type FullSlab, LARGEST_SLAB_BYTES, Slabs } from "./slabs.ts";
 import { findUnsent, without } from "./unsent.ts";
 import type { UnsentRequests } from "./unsent.ts";
 
-/** Enough for what begins a connection. */
-const FIRST_SLAB_BYTES = 256;
-const USUAL_SLAB_BYTES = 4 * 1024;
-const LARGEST_SLAB_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
-
-/** Where frames go: the part of a byte stream that the writer needs. */
-export interface FrameOutput {
-  /** Returns false if enough is queued: wait for {@link FrameWriter.drained}. The bytes don't change afterwards. */
-  write(bytes: Uint8Array): boolean;
-}
 
 /**
  * Schedules `flush` once for the end of the current turn of the event loop, however often it is called before that, so
@@ -24,19 +15,15 @@ export interface FrameOutput {
  */
 export type ScheduleFlush = (flush: () => void) => void;
 
-interface FullSlab {
-  readonly bytes: Uint8Array;
-  readonly lastBuffered: number;
-}
-
 /**
  * Serializes outgoing frames. They are buffered one after another in a slab of memory, and everything buffered in a
- * turn of the event loop leaves in one write, as writes are what costs most in a small call. No part of a slab is
- * written twice, as the byte stream may still hold it.
+ * turn of the event loop leaves in one write, as writes are what costs most in a small call. Memory is used again once
+ * the byte stream says that the system has taken what was written of it, and never if it doesn't say so.
  */
 export class FrameWriter {
   readonly #output: FrameOutput;
   readonly #scheduleFlush: ScheduleFlush;
+  readonly #slabs: Slabs;
   #slab: Uint8Array = NOTHING;
   #start = 0;
   #end = 0;
@@ -62,6 +49,7 @@ export class FrameWriter {
 
   constructor(output: FrameOutput, scheduleFlush: ScheduleFlush) {
     this.#output = output;
+    this.#slabs = new Slabs(output);
     this.#scheduleFlush = scheduleFlush;
   }
 
@@ -204,9 +192,10 @@ export class FrameWriter {
 
   #writeFull(): void {
     while (this.#full.length > 0 && !this.blocked && !this.#closed) {
-      const { bytes, lastBuffered } = this.#full.shift()!;
+      const { bytes, slab, lastBuffered } = this.#full.shift()!;
       this.#fullBytes -= bytes.length;
       this.#write(bytes);
+      this.#slabs.used(slab, this.writes);
       this.lastSent = lastBuffered;
     }
   }
@@ -235,7 +224,7 @@ export class FrameWriter {
   takeBack(): UnsentRequests {
     const unsent = this.unsent();
     if (unsent.ids.size === 0) return unsent;
-    this.#full = this.#full.map(({ bytes, lastBuffered }) => ({ bytes: without(bytes, unsent.ids), lastBuffered }))
+    this.#full = this.#full.map((full) => ({ ...full, bytes: without(full.bytes, unsent.ids) }))
       .filter(({ bytes }) => bytes.length > 0);
     this.#fullBytes = this.#full.reduce((sum, { bytes }) => sum + bytes.length, 0);
     this.#end = this.#start + without(this.#slab.subarray(this.#start, this.#end), unsent.ids).length;
@@ -246,6 +235,8 @@ export class FrameWriter {
   /** Releases the slab, if nothing waits in it: the next frame takes a new one, which begins small again. */
   release(): void {
     if (this.#end > this.#start) return;
+    this.#slabs.used(this.#slab, this.writes);
+    this.#slabs.reclaim();
     this.#slab = NOTHING;
     this.#start = this.#end = 0;
   }
@@ -273,6 +264,8 @@ export class FrameWriter {
 
   #reserve(length: number): number {
     this.#scheduleFlush(this.flush);
+    // All of the slab was written.
+    if (this.#start === this.#end && this.#output.taken === this.writes) this.#start = this.#end = 0;
     if (this.#slab.length - this.#end < length) this.#nextSlab(length);
     const at = this.#end;
     this.#end += length;
@@ -281,16 +274,18 @@ export class FrameWriter {
   }
 
   #nextSlab(length: number): void {
-    let left = this.#slab.subarray(this.#start, this.#end);
+    const slab = this.#slab;
+    let left = slab.subarray(this.#start, this.#end);
     // What a connection begins with still leaves in one write with what follows.
-    if (this.#slab.length > FIRST_SLAB_BYTES && left.length > 0) {
-      this.#full.push({ bytes: left, lastBuffered: this.#lastBuffered });
+    if (left.length === 0) {
+      this.#slabs.used(slab, this.writes);
+    } else if (slab.length > FIRST_SLAB_BYTES) {
+      this.#full.push({ slab, bytes: left, lastBuffered: this.#lastBuffered });
       this.#fullBytes += left.length;
       left = NOTHING;
     }
-    const least = this.writes === 0 && this.#slab.length === 0 ? FIRST_SLAB_BYTES : USUAL_SLAB_BYTES;
-    const usual = Math.min(LARGEST_SLAB_BYTES, Math.max(least, this.#slab.length * 2));
-    this.#slab = new Uint8Array(Math.max(usual, length + left.length));
+    this.#slabs.reclaim();
+    this.#slab = this.#slabs.next(slab, length + left.length, this.writes);
     this.#slab.set(left);
     this.#start = 0;
     this.#end = left.length;
