@@ -62,7 +62,8 @@ export abstract class Endpoint<S extends Stream> {
     this.#sinceMs = this.clock.now();
     this.limits = resolveLimits(options.limits);
     this.peer = new PeerSettings(this.peerName);
-    this.writer = new FrameWriter(bytes, options.scheduleFlush ?? nextMicrotask());
+    const schedule = options.scheduleFlush ?? nextMicrotask();
+    this.writer = new FrameWriter(bytes, (flush) => schedule(flush, this.#load));
     this.sender = new Sender(this.writer, this.peer);
     this.lender = new Lender(this.limits, this.clock, this.writer);
     this.receiveWindow = new ReceiveWindow(this.limits.connectionWindowBytes);
@@ -98,6 +99,11 @@ export abstract class Endpoint<S extends Stream> {
   protected set held(on: boolean) {
     this.#held = on;
     this.bytes.hold(on);
+  }
+
+  /** A few calls one after another are one at a time; those that came together with others will do so again. */
+  get #load(): "one call" | "calls" {
+    return this.streams.size <= 1 && this.writer.dataFramesFlushed <= 1 ? "one call" : "calls";
   }
 
   /** Replies that pile up for a peer that doesn't read them are a flood (section 10.5). */

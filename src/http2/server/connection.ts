@@ -71,7 +71,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
       bytes,
       ofStreams === undefined || usual === undefined ? options : {
         ...options,
-        scheduleFlush: (flush) => this.streaming ? ofStreams(flush) : usual(flush),
+        scheduleFlush: (flush, load) => this.streaming ? ofStreams(flush) : usual(flush, load),
       },
     );
     this.#events = events;

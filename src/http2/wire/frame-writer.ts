@@ -11,9 +11,9 @@ const NOTHING = new Uint8Array(0);
 /**
  * Schedules `flush` once for the end of the current turn of the event loop, however often it is called before that, so
  * that everything buffered in the turn leaves in one write. It may also run `flush` immediately, for what was buffered
- * before.
+ * before. With `one call` on the connection there is nothing to wait for but what follows from the running callback.
  */
-export type ScheduleFlush = (flush: () => void) => void;
+export type ScheduleFlush = (flush: () => void, load?: "one call" | "calls") => void;
 
 /**
  * Serializes outgoing frames. They are buffered one after another in a slab of memory, and everything buffered in a
@@ -42,6 +42,9 @@ export class FrameWriter {
   writes = 0;
   /** How many DATA frames with content were buffered. */
   dataFrames = 0;
+  /** How many of those left in the last flush that wrote something. */
+  dataFramesFlushed = 0;
+  #dataFramesBefore = 0;
   /** The stream of the request that the last written frames belong to; 0 if something else was written last. */
   lastSent = 0;
   /** The same for the frames that were buffered last. */
@@ -186,6 +189,8 @@ export class FrameWriter {
       this.#start = this.#end;
       this.#write(bytes);
       this.lastSent = this.#lastBuffered;
+      this.dataFramesFlushed = this.dataFrames - this.#dataFramesBefore;
+      this.#dataFramesBefore = this.dataFrames;
     }
     this.waitingControlBytes = 0;
   };

@@ -124,6 +124,31 @@ describe("a server's HTTP/2 connection", () => {
     assert.deepEqual(waysOf(() => requests[2]!.respondWith(new Uint8Array(5))), ["usual"]);
   });
 
+  it("says with each flush whether there is one call, or several that may share their writes", async () => {
+    const loads: (string | undefined)[] = [];
+    const { client, requests } = served({
+      made: (head) => new TestRequest(head, { answer: false }),
+      scheduleFlush(flush, load) {
+        loads.push(load);
+        queueMicrotask(flush);
+      },
+    });
+    await flushed();
+    const answered = async (...ids: number[]) => {
+      const before = requests.length;
+      for (const id of ids) client.request(id);
+      loads.length = 0;
+      for (const request of requests.slice(before)) request.respondWith(new Uint8Array(5));
+      await flushed();
+      return [...new Set(loads)];
+    };
+    assert.deepEqual(await answered(1), ["one call"]);
+    assert.deepEqual(await answered(3, 5), ["calls", "one call"]);
+    // Those came together, and so may these.
+    assert.deepEqual(await answered(7), ["calls"]);
+    assert.deepEqual(await answered(9), ["one call"]);
+  });
+
   it("asks its protocol to pause when a stream has buffered enough, and to go on when there is room", async () => {
     const { client, requests } = served({ made: (head) => new TestRequest(head, { answer: false }) });
     client.request(1);
