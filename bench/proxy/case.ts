@@ -11,7 +11,12 @@ export interface ProxyCase {
   readonly unit: "call" | "message";
   /** Also in `--quick`. */
   readonly quick: boolean;
+  /** Also with what passes bytes on, which says how much of the cost is the runtime's. */
+  readonly bytesOnly: boolean;
 }
+
+/** Where writes and memory cost most, and each message is one write. */
+const BYTES_ONLY: ReadonlySet<string> = new Set(["unary-16B-c1", "unary-4KiB-c1", "unary-4KiB-c64"]);
 
 /** Server streams that are open at the same time. */
 const STREAMS = 8;
@@ -26,7 +31,7 @@ function casesOf(load: ProxyCase["load"], quick: ReadonlySet<string>): readonly 
   );
   return [...unary, ...streams].map((one) => {
     const name = `${one.kind}-c${one.inFlight}${load === "grpc-go" ? "-go" : ""}`;
-    return { ...one, name, load, quick: quick.has(name) };
+    return { ...one, name, load, quick: quick.has(name), bytesOnly: BYTES_ONLY.has(name) };
   });
 }
 

@@ -5,15 +5,18 @@ import { processesOf } from "../server/proc.ts";
 import { withoutEnvoy } from "./envoy.ts";
 import { startPeer } from "./peer.ts";
 
-/** A proxy that is measured; `direct` is none, for comparison. */
+/**
+ * A proxy that is measured. For comparison, `direct` is none, and `bytes-only` the least that a runtime can do: it passes
+ * on what arrives, and knows nothing of HTTP/2.
+ */
 export interface ProxyContender {
-  readonly name: "connect-lb" | "nginx" | "HAProxy" | "Envoy" | "direct";
-  /** The runtime of this library's; the others have none. */
+  readonly name: "connect-lb" | "bytes-only" | "nginx" | "HAProxy" | "Envoy" | "direct";
+  /** The runtime of this library's and of `bytes-only`; the others have none. */
   readonly on: Runtime | "";
 }
 
 export const PROXY_CONTENDERS: readonly ProxyContender[] = [
-  ...RUNTIMES.map((on) => ({ name: "connect-lb", on }) as const),
+  ...(["connect-lb", "bytes-only"] as const).flatMap((name) => RUNTIMES.map((on) => ({ name, on }) as const)),
   ...(["nginx", "HAProxy", "Envoy", "direct"] as const).map((name) => ({ name, on: "" }) as const),
 ];
 
@@ -50,7 +53,7 @@ export async function startProxy(contender: ProxyContender, upstream: readonly s
       end: stop,
     };
   }
-  const process = startScript(on, "proxy/contenders/connect-lb.ts", upstream);
+  const process = startScript(on, `proxy/contenders/${name}.ts`, upstream);
   const listening = await process.next<{ address: string; pid: number }>(20_000);
   if ("error" in listening) throw new Error(`${nameOf(contender)} did not start: ${listening.error}`);
   const { address, pid } = listening;
@@ -65,7 +68,7 @@ export async function startProxy(contender: ProxyContender, upstream: readonly s
   };
 }
 
-type Peer = Exclude<ProxyContender["name"], "connect-lb" | "direct">;
+type Peer = Exclude<ProxyContender["name"], "connect-lb" | "bytes-only" | "direct">;
 
 /** Why a contender can't be measured here; false if it can. */
 export function without({ name }: ProxyContender): string | false {

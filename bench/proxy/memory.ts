@@ -18,7 +18,7 @@ export async function runMemory(
 ): Promise<MemoryRow[]> {
   const rows: MemoryRow[] = [];
   for (const contender of contenders) {
-    if (contender.name === "direct") continue;
+    if (contender.name === "direct" || contender.name === "bytes-only") continue;
     log(`memory over ${calls.toLocaleString("en")} calls: ${nameOf(contender)}`);
     let proxy: RunningProxy | undefined;
     try {

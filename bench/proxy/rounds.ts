@@ -74,7 +74,8 @@ class Case {
   }
 
   async run(): Promise<ProxyRow[]> {
-    const { contenders, rounds, warmUpMs, measureMs } = this.#plan;
+    const { rounds, warmUpMs, measureMs } = this.#plan;
+    const contenders = this.#plan.contenders.filter(({ name }) => name !== "bytes-only" || this.#which.bytesOnly);
     try {
       for (const contender of contenders) {
         // By the proxy's CPU time, since compilers need that: on a busy machine it takes longer.

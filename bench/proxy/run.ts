@@ -17,7 +17,7 @@ import { type ProxyPlan, runProxies } from "./rounds.ts";
 import { cheapEnough, fastEnough, flatEnough, judgeProxies } from "./target.ts";
 import { startUpstream, type UpstreamName, UPSTREAMS } from "./upstream.ts";
 
-const HELP = `npm run bench:proxy -- [--quick] [--check]
+const HELP = `npm run bench:proxy -- [--quick | --short] [--check]
 npm run bench:proxy -- --memory [--calls N] [--check]
 npm run bench:proxy -- [--proxies NAME,…] [--runtimes NAME,…] [--cases NAME,…] [--rounds N] [--upstream NAME]
 
@@ -27,19 +27,22 @@ calls from grpc-go. Peers that are not installed are left out, and the tables sa
 Python 3.
 
   --quick        five of the cases, about 4 minutes; default: everything, about 25
+  --short        everything in fewer and shorter rounds, about 12 minutes
   --check        ends with code 1 if a target was not met
   --memory       only what proxies hold in memory over very many calls
-  --calls N      how many those are; default: 1000000, or 200000 with --quick
-  --proxies      of ${[...new Set(PROXY_CONTENDERS.map(({ name }) => name))].join(", ")}; direct is no proxy at all
-  --runtimes     of node, bun, deno: what this library's proxy runs on
+  --calls N      how many those are; default: 1000000, or 200000 with --quick or --short
+  --proxies      of ${[...new Set(PROXY_CONTENDERS.map(({ name }) => name))].join(", ")};
+                 direct is no proxy at all, bytes-only what a runtime costs that passes bytes on
+  --runtimes     of node, bun, deno: what this library's proxy and bytes-only run on
   --cases        of ${PROXY_CASES.map(({ name }) => name).join(", ")}
-  --rounds N     default: 5, or 3 with --quick
+  --rounds N     default: 5, or 3 with --quick or --short
   --upstream     the servers behind the proxies: ${UPSTREAMS.join(" or ")}; default: connect-lb`;
 
 const { values } = parseArgs({
   options: {
     help: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
+    short: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     memory: { type: "boolean", default: false },
     calls: { type: "string" },
@@ -54,7 +57,7 @@ if (values.help) {
   console.log(HELP);
   process.exit(0);
 }
-const { quick } = values;
+const { quick } = values, short = quick || values.short;
 if (find("h2load") === undefined) {
   console.error("npm run bench:proxy needs h2load: apt-get install nghttp2-client, or brew install nghttp2");
   process.exit(1);
@@ -75,15 +78,15 @@ const contenders = PROXY_CONTENDERS.filter((contender) => {
 });
 const noGo = withoutGrpcGo();
 const plan: ProxyPlan = {
-  rounds: wholeNumber("rounds", values.rounds ?? (quick ? "3" : "5")),
-  measureMs: quick ? 600 : 1_000,
-  warmUpMs: quick ? 600 : 1_500,
+  rounds: wholeNumber("rounds", values.rounds ?? (short ? "3" : "5")),
+  measureMs: short ? 600 : 1_000,
+  warmUpMs: short ? 600 : 1_500,
   cases: PROXY_CASES.filter(({ name, load, quick: alsoQuick }) =>
     chosen.includes(name) && (values.cases !== undefined || !quick || alsoQuick) &&
     (load === "h2load" || noGo === false)
   ),
   contenders,
-  memoryCalls: wholeNumber("calls", values.calls ?? (quick ? "200000" : "1000000")),
+  memoryCalls: wholeNumber("calls", values.calls ?? (short ? "200000" : "1000000")),
 };
 if (noGo !== false && !values.memory) failures.push(noGo);
 
