@@ -1,5 +1,5 @@
 // Simulates new seeds for a minute, or one again:
-// npm run simulate -- [--seconds 60] [--seed N | --plan FILE] [--trace] [--shrink]
+// npm run simulate -- [--seconds 60 | --calls N] [--seed N | --plan FILE] [--busy] [--trace] [--svg FILE] [--shrink]
 import { runtime } from "./guard/globals.ts";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -7,9 +7,12 @@ import type { Plan } from "./plan/plan.ts";
 import { planOf } from "./plan/plan-of-seed.ts";
 import { shrink } from "./shrink/shrink.ts";
 import { simulate } from "./simulate.ts";
+import { Totals } from "./totals.ts";
 
 const { values } = parseArgs({
   options: {
+    busy: { type: "boolean", default: false },
+    calls: { type: "string" },
     plan: { type: "string" },
     seed: { type: "string" },
     seconds: { type: "string", default: "60" },
@@ -18,20 +21,17 @@ const { values } = parseArgs({
   },
 });
 
-const startedMs = runtime.now();
-let runs = 0, virtualMs = 0, calls = 0, faults = 0;
+const totals = new Totals(), busy = values.busy ? " --busy" : "";
 const one = async (plan: Plan, again: string) => {
   const { seed } = plan, result = await simulate(plan, { traced: values.trace });
-  runs++;
-  virtualMs += result.virtualMs;
-  calls += result.calls;
-  faults += result.plan.faults.length;
+  totals.add(result);
   for (const line of result.lines ?? []) console.log(line);
   if (values.seed !== undefined || values.plan !== undefined) {
-    console.log(
-      `seed ${seed}: ${result.calls} calls, ${result.succeeded} succeeded, ${result.events} events, trace ${result.hash}`,
-    );
+    const { calls, succeeded, events, hash } = result;
+    console.log(`seed ${seed}: ${calls} calls, ${succeeded} succeeded, ${events} events, trace ${hash}`);
   }
+  const progress = totals.progress();
+  if (progress !== undefined) console.log(`seed ${seed}: ${progress}`);
   if (result.failure === undefined) return;
   const { invariant, what, atMs } = result.failure;
   console.log(`seed ${seed}: ${invariant} is broken after ${Math.round(atMs)} ms: ${what}`);
@@ -44,11 +44,14 @@ const one = async (plan: Plan, again: string) => {
 if (values.plan !== undefined) {
   await one(JSON.parse(readFileSync(values.plan, "utf8")) as Plan, `--plan ${values.plan}`);
 } else if (values.seed !== undefined) {
-  await one(planOf(Number(values.seed)), `--seed ${values.seed}`);
+  await one(planOf(Number(values.seed), values), `--seed ${values.seed}${busy}`);
 } else {
-  const first = Math.floor(Math.random() * 2 ** 31), endMs = startedMs + Number(values.seconds) * 1_000;
+  const counts = values.calls !== undefined, most = counts ? Number(values.calls) : Infinity;
+  const endMs = counts ? Infinity : runtime.now() + Number(values.seconds) * 1_000;
+  const first = Math.floor(Math.random() * 2 ** 31);
   console.log(`seeds from ${first}`);
-  for (let seed = first; runtime.now() < endMs; seed++) await one(planOf(seed), `--seed ${seed}`);
+  for (let seed = first; runtime.now() < endMs && totals.calls < most; seed++) {
+    await one(planOf(seed, values), `--seed ${seed}${busy}`);
+  }
 }
-const realMs = runtime.now() - startedMs;
-console.log(`${runs} runs, ${calls} calls, ${faults} faults; ${Math.round(virtualMs / realMs)} × real time`);
+console.log(`faults: ${totals.faults}\n${totals.summary}`);

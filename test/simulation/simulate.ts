@@ -12,6 +12,8 @@ export interface Result {
   readonly events: number;
   readonly calls: number;
   readonly succeeded: number;
+  /** How often each kind of fault has begun. */
+  readonly begun: ReadonlyMap<string, number>;
   /** What happened, line by line, if that was asked for. */
   readonly lines: readonly string[] | undefined;
 }
@@ -27,6 +29,9 @@ export async function simulate(plan: Plan, options: { readonly traced?: boolean 
   const world = new World(plan, options.traced ?? false);
   leaks.length = 0;
   forget();
+  // Errors whose stacks nobody reads cost much; a traced run has them.
+  const { stackTraceLimit } = Error;
+  if (options.traced !== true) Error.stackTraceLimit = 0;
   guard(world.time);
   try {
     await play(world);
@@ -34,11 +39,12 @@ export async function simulate(plan: Plan, options: { readonly traced?: boolean 
     thrown(error);
   } finally {
     guard(undefined);
+    Error.stackTraceLimit = stackTraceLimit;
     stop();
   }
   if (leaks.length > 0) world.broken("nothing-leaks-in", [...new Set(leaks)].join(", "));
-  const { failure, trace: { hash, lines }, time, ledger: { calls, succeeded } } = world;
-  return { plan, hash, failure, virtualMs: time.now(), events: time.events, calls, succeeded, lines };
+  const { failure, trace: { hash, lines }, time, ledger: { calls, succeeded }, begun } = world;
+  return { plan, hash, failure, virtualMs: time.now(), events: time.events, calls, succeeded, begun, lines };
 }
 
 async function play(world: World): Promise<void> {

@@ -1,8 +1,11 @@
 import type { Endpoint } from "../../endpoint.ts";
 import { endpointIdentity } from "../../endpoint.ts";
 
-/** Queues of authentications waiting for their turn, by name. A queue exists while an authentication runs in it. */
-const queues = new Map<string, (() => void)[]>();
+/**
+ * Queues of authentications waiting for their turn, by name. A queue exists while an authentication runs in it. Exported
+ * for the simulation, whose programs end in the middle of one.
+ */
+export const queues: Map<string, (() => void)[]> = new Map();
 
 /**
  * Names the queue in which registries of a process authenticate one after another: one for each user of each etcd. The

@@ -5,7 +5,7 @@ import type { World } from "../world/world.ts";
 export interface Fault {
   readonly kind: string;
   /** Whom it can hit. */
-  readonly hits: "server" | "client" | "etcd";
+  readonly hits: "server" | "client" | "etcd" | "dns";
   /** Begins it. The returned function, if any, ends it at the plan's time. */
   begin(world: World, plan: FaultPlan): (() => void) | void;
 }

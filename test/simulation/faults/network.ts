@@ -74,3 +74,13 @@ export const congestion: Fault = {
     return () => network.way(who, undefined);
   },
 };
+
+/** Something on the way forgets some connections of a server: nothing gets through any more, and nobody is told. */
+export const halfOpen: Fault = {
+  kind: "half-open",
+  hits: "server",
+  begin({ network, chance }, { who, size, atMs }) {
+    const own = chance.of(`half open ${who} ${atMs}`);
+    for (const end of network.endsAt(who)) if (own.is(size)) end.forget();
+  },
+};

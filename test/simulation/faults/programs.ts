@@ -1,5 +1,5 @@
 // What programs do.
-import { ETCD } from "../world/world.ts";
+import { strangerAt } from "../world/stranger.ts";
 import type { Fault } from "./fault.ts";
 
 export const serverKilled: Fault = {
@@ -85,39 +85,57 @@ export const poisonousCalls: Fault = {
   },
 };
 
-export const etcdKilled: Fault = {
-  kind: "etcd-killed",
-  hits: "etcd",
-  begin(world) {
-    world.etcd?.kill();
-    return () => world.etcd?.start();
+/** A server says that it is idle, that it is overloaded, or anything. */
+export const serverLies: Fault = {
+  kind: "server-lies",
+  hits: "server",
+  begin(world, { who, size, atMs }) {
+    const own = world.chance.of(`lies of ${who} ${atMs}`);
+    world.server(who).lies(() => size < 0.3 ? 1e-9 : size < 0.6 ? 1e9 : own.one([0, 1e-300, 0.5, 1, 1e300]));
+    return () => world.server(who).lies(undefined);
   },
 };
 
-export const etcdFrozen: Fault = {
-  kind: "etcd-frozen",
-  hits: "etcd",
-  begin({ etcd }) {
-    const process = etcd?.process;
-    process?.freeze();
-    return () => process?.thaw();
+/** A server's handlers take the messages of streams slowly. */
+export const serverReadsSlowly: Fault = {
+  kind: "server-reads-slowly",
+  hits: "server",
+  begin(world, { who, size }) {
+    world.server(who).readsMs = 10 + 5_000 * size;
+    return () => world.server(who).readsMs = 0;
   },
 };
 
-export const etcdWiped: Fault = {
-  kind: "etcd-wiped",
-  hits: "etcd",
-  begin(world) {
-    world.etcd?.wipe();
-    return () => world.etcd?.start();
+/** A client's program takes the messages of streams slowly. */
+export const clientReadsSlowly: Fault = {
+  kind: "client-reads-slowly",
+  hits: "client",
+  begin(world, { who, size }) {
+    world.client(who).readsMs = 10 + 5_000 * size;
+    return () => world.client(who).readsMs = 0;
   },
 };
 
-export const etcdCuts: Fault = {
-  kind: "etcd-cuts",
-  hits: "etcd",
-  begin({ network, chance }, { size }) {
-    const own = chance.of(`cuts of etcd ${network.now()}`);
-    for (const end of network.endsAt(ETCD)) if (own.is(size)) end.reset();
+/** A server's streams have big messages. */
+export const bigStreams: Fault = {
+  kind: "big-streams",
+  hits: "server",
+  begin(world, { who, size }) {
+    world.server(who).bulkBytes = Math.round(200_000 * size);
+    return () => world.server(who).bulkBytes = 0;
+  },
+};
+
+/** A server's machine is gone, and its address is given to something else, before it comes back. */
+export const addressTaken: Fault = {
+  kind: "address-taken",
+  hits: "server",
+  begin(world, { who, size }) {
+    world.server(who).vanish();
+    const leave = strangerAt(world, who, size < 0.5 ? "another service" : size < 0.75 ? "another protocol" : "silent");
+    return () => {
+      leave();
+      world.server(who).start();
+    };
   },
 };

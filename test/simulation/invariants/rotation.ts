@@ -61,7 +61,9 @@ export const roundRobinRotates: Invariant = {
         if (rotation === undefined) return;
         // The next server in turn may be the one that failed before.
         if (number > 1) rotation.reset();
-        const uneven = rotation.began(address, world.server(address).plan.maxConcurrentStreams, world.time.now());
+        const { maxInFlightPerEndpoint = Infinity } = world.client(client).plan;
+        const most = Math.min(world.server(address).plan.maxConcurrentStreams, maxInFlightPerEndpoint);
+        const uneven = rotation.began(address, most, world.time.now());
         if (uneven !== undefined) world.broken("round-robin-rotates", `${client} counts ${uneven}`);
       },
       attempted({ client }, { end, endpoint: { address } }) {

@@ -42,7 +42,11 @@ export const asksFirst: Invariant = {
     network.onReceived = (end) => heardMs.set(end, time.now());
     network.onSent = (end, bytes) => {
       const client = world.clients.find(({ plan }) => plan.name === end.node), server = end.peer.node;
-      if (client === undefined || !world.servers.some(({ address }) => address === server)) return;
+      // Probes and streams of load reports, which no call waits for, go without one.
+      if (
+        client === undefined || /prequal|OutOfBand/.test(client.plan.policy) ||
+        !world.servers.some(({ address }) => address === server)
+      ) return;
       let sent = frames.get(end);
       if (sent === undefined) frames.set(end, sent = new Frames());
       sent.read(bytes, (type) => {

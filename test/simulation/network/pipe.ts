@@ -39,6 +39,7 @@ export class PipeEnd implements ByteStream {
   #gone = false;
   #closed = false;
   #blockedSinceMs: number | undefined;
+  #forgotten = false;
 
   constructor(process: Process, node: string, network: Network) {
     this.process = process;
@@ -96,9 +97,14 @@ export class PipeEnd implements ByteStream {
     this.peer.#close(socketFailure("ECONNRESET", "read ECONNRESET"));
   }
 
+  /** What is between the ends knows nothing of this connection any more: nothing gets through. */
+  forget(): void {
+    this.#forgotten = this.peer.#forgotten = true;
+  }
+
   /** The way to this end is open again. */
   unblocked(): void {
-    if (this.#blockedSinceMs === undefined) return;
+    if (this.#blockedSinceMs === undefined || this.#forgotten) return;
     this.#blockedSinceMs = undefined;
     this.#schedule();
   }
@@ -121,7 +127,7 @@ export class PipeEnd implements ByteStream {
   }
 
   #arrived(): void {
-    if (this.#network.blocked(this.peer.node, this.node)) return this.#wait();
+    if (this.#forgotten || this.#network.blocked(this.peer.node, this.node)) return this.#wait();
     if (this.#gone || this.process.dead) return this.#refuse();
     this.process.run(() => {
       const nowMs = this.#network.now();
@@ -170,7 +176,7 @@ export class PipeEnd implements ByteStream {
     if (this.peer.#gone || !this.#network.isUp(this.node)) return;
     const atMs = this.#network.now() + this.#network.latencyMs(this.node, this.peer.node);
     this.#network.at(atMs, () => {
-      if (this.#network.blocked(this.node, this.peer.node)) return;
+      if (this.#forgotten || this.#network.blocked(this.node, this.peer.node)) return;
       this.peer.#close(socketFailure("ECONNRESET", "read ECONNRESET"));
     });
   }

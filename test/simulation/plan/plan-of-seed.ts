@@ -1,22 +1,28 @@
 import { Chance } from "../chance/chance.ts";
 import { FAULTS } from "../faults/faults.ts";
+import { POLICIES } from "../world/policies.ts";
 import type { ClientPlan, FaultPlan, Plan, ServerPlan } from "./plan.ts";
 
-const POLICIES = ["roundRobin", "weightedRoundRobin", "leastRequest", "pickFirst", "ringHash", "random"] as const;
 const KINDS = ["read", "write", "list", "chat"] as const;
 
 /**
  * What happens with a seed. Each switches some kinds of faults on, with rates of its own (swarm testing).
  *
  * Everything is drawn from a source of its own, by its name: what is added later changes nothing else of a seed's plan.
+ * `busy`: with many calls and faults in a short time.
  */
-export function planOf(seed: number): Plan {
+export function planOf(seed: number, { busy = false }: { readonly busy?: boolean } = {}): Plan {
   const plan = new Chance(seed).of("plan"), of = (name: string) => plan.of(name);
+  const etcd = of("etcd").is(0.6);
+  const tokenTtlMs = maybe(of("etcd's users"), 0.3, 5_000, 300_000);
   const shape = {
-    durationMs: 60_000 * of("duration").scale(4, 30),
-    etcd: of("etcd").is(0.6),
+    busy,
+    durationMs: 60_000 * (busy ? of("duration").scale(1, 3) : of("duration").scale(4, 30)),
+    etcd,
+    etcdUsers: etcd && tokenTtlMs !== undefined ? { tokenTtlMs } : undefined,
+    dnsTtlMs: etcd ? undefined : maybe(of("dns"), 0.5, 5_000, 60_000),
     servers: Array.from({ length: of("servers").whole(1, 5) }, (_, i) => serverPlan(of(`server ${i}`), i)),
-    clients: Array.from({ length: of("clients").whole(1, 3) }, (_, i) => clientPlan(of(`client ${i}`), i)),
+    clients: Array.from({ length: of("clients").whole(1, 3) }, (_, i) => clientPlan(of(`client ${i}`), i, { busy })),
   };
   return {
     seed,
@@ -45,16 +51,18 @@ function serverPlan(server: Chance, i: number): ServerPlan {
     maxConnectionIdleMs: maybe(of("idle"), 0.2, 2_000, 120_000),
     windowBytes: maybe(of("window"), 0.3, 65_535, 1_000_000),
     ttlSeconds: of("ttl").whole(2, 15),
+    reportsLoad: of("reports load").is(0.7),
+    drainMs: of("drain").scale(100, 30_000),
   };
 }
 
-function clientPlan(client: Chance, i: number): ClientPlan {
+function clientPlan(client: Chance, i: number, { busy }: { readonly busy: boolean }): ClientPlan {
   const of = (name: string) => client.of(name);
   const kinds = KINDS.filter((kind) => of(`calls ${kind}`).is(0.5));
   return {
     name: `client${i}`,
-    policy: of("policy").named(POLICIES),
-    callsPerSecond: of("rate").scale(1, 64) / 16,
+    policy: of("policy").named(Object.keys(POLICIES)),
+    callsPerSecond: of("rate").scale(1, 64) / 16 * (busy ? 50 : 1),
     mostInFlight: of("most in flight").scale(1, 64),
     kinds: kinds.length === 0 ? ["read"] : kinds,
     timeoutMs: of("timeout").scale(500, 30_000),
@@ -67,25 +75,26 @@ function clientPlan(client: Chance, i: number): ClientPlan {
     maxAgeMs: maybe(of("age"), 0.1, 10_000, 200_000),
     keepaliveMs: of("keepalive").scale(10_000, 60_000),
     windowBytes: maybe(of("window"), 0.3, 65_535, 1_000_000),
+    maxInFlight: maybe(of("max in flight"), 0.1, 1, 30),
+    maxInFlightPerEndpoint: maybe(of("max in flight per endpoint"), 0.1, 1, 30),
   };
 }
 
-type Shape = Pick<Plan, "durationMs" | "etcd" | "servers" | "clients">;
+type Shape = Pick<Plan, "busy" | "durationMs" | "etcd" | "dnsTtlMs" | "servers" | "clients">;
 
 function faultsOf(chance: Chance, shape: Shape): FaultPlan[] {
   const faults: FaultPlan[] = [];
   for (const { kind, hits } of FAULTS) {
     const own = chance.of(kind);
     if (!own.is(0.35)) continue;
-    const targets = hits === "server"
-      ? shape.servers.map(({ address }) => address)
-      : hits === "client"
-      ? shape.clients.map(({ name }) => name)
-      : shape.etcd
-      ? ["etcd:2379"]
-      : [];
+    const targets = {
+      server: shape.servers.map(({ address }) => address),
+      client: shape.clients.map(({ name }) => name),
+      etcd: shape.etcd ? ["etcd:2379"] : [],
+      dns: shape.dnsTtlMs === undefined ? [] : ["dns"],
+    }[hits];
     if (targets.length === 0) continue;
-    const everyMs = own.scale(10_000, 600_000);
+    const everyMs = own.scale(10_000, 600_000) / (shape.busy ? 6 : 1);
     for (let atMs = own.between(0, 2 * everyMs); atMs < shape.durationMs * 0.5; atMs += own.between(0, 2 * everyMs)) {
       const untilMs = Math.min(shape.durationMs * 0.6, atMs + own.scale(50, 200_000));
       faults.push({

@@ -1,3 +1,5 @@
+// What was added later is optional, so that plans that were saved stay valid.
+
 /** A server of a world. */
 export interface ServerPlan {
   readonly address: string;
@@ -9,14 +11,17 @@ export interface ServerPlan {
   /** How much it accepts at once on a connection; undefined: the default. */
   readonly windowBytes?: number | undefined;
   readonly ttlSeconds: number;
+  /** Whether its answers carry load reports. */
+  readonly reportsLoad?: boolean;
+  /** How long a drain may take. */
+  readonly drainMs?: number;
 }
-
-export type PolicyName = "roundRobin" | "weightedRoundRobin" | "leastRequest" | "pickFirst" | "ringHash" | "random";
 
 /** A client of a world. */
 export interface ClientPlan {
   readonly name: string;
-  readonly policy: PolicyName;
+  /** One of `world/policies.ts`. */
+  readonly policy: string;
   readonly callsPerSecond: number;
   /** The most calls in flight: further ones aren't begun. */
   readonly mostInFlight: number;
@@ -34,6 +39,8 @@ export interface ClientPlan {
   readonly keepaliveMs: number;
   /** How much it accepts at once on a connection; undefined: the default. */
   readonly windowBytes?: number | undefined;
+  readonly maxInFlight?: number | undefined;
+  readonly maxInFlightPerEndpoint?: number | undefined;
 }
 
 /** Something that goes wrong, by the name of its kind, with its numbers. */
@@ -52,6 +59,8 @@ export interface Plan {
   readonly seed: number;
   /** When the last fault is over and no more calls are made. */
   readonly durationMs: number;
+  /** Whether there are many calls and faults in a short time. */
+  readonly busy?: boolean;
   readonly latencyMs: number;
   readonly jitterMs: number;
   /** Whether the clients find the servers in etcd. */
@@ -60,6 +69,10 @@ export interface Plan {
   readonly followed: number;
   /** How many requests etcd takes at a time on a connection, watches included. */
   readonly etcdStreams: number;
+  /** Etcd asks for a user. A token lives so long without being used. */
+  readonly etcdUsers?: { readonly tokenTtlMs: number } | undefined;
+  /** The clients find the servers by DNS, whose answers live so long. Without this and etcd, they know them. */
+  readonly dnsTtlMs?: number | undefined;
   readonly servers: readonly ServerPlan[];
   readonly clients: readonly ClientPlan[];
   readonly faults: readonly FaultPlan[];

@@ -6,23 +6,22 @@ import { readMark } from "../../../src/connection/mark.ts";
 import { createConnectDriver } from "../../../src/etcd/driver/connect/connect-driver.ts";
 import { etcdLinkOptions } from "../../../src/etcd/driver/connect/link-options.ts";
 import { createRegistryOver } from "../../../src/etcd/registry.ts";
-import { leastRequest, pickFirst, random, ringHash, roundRobin, weightedRoundRobin } from "../../../src/index.ts";
 import type { Registry } from "../../../src/registry/registry.ts";
 import type { Resolver } from "../../../src/resolver/resolver.ts";
 import { staticResolver } from "../../../src/resolver/static.ts";
 import { type BalancedTransport, createBalancedTransport } from "../../../src/transport/transport.ts";
+import { sleep } from "../../../src/time/backoff.ts";
 import { collect } from "../guard/globals.ts";
 import type { ClientPlan } from "../plan/plan.ts";
 import { simulatedConnector } from "./connector.ts";
 import type { CallKind, CallRecord } from "./ledger.ts";
 import type { Process } from "./process.ts";
+import { POLICIES } from "./policies.ts";
 import { Simulated } from "./service.ts";
 import { ETCD, otherServices, SERVICE, type World } from "./world.ts";
 
 /** The call that an attempt belongs to. */
 const CALL = createContextKey<CallRecord | undefined>(undefined);
-
-const POLICIES = { leastRequest, pickFirst, random, ringHash, roundRobin, weightedRoundRobin };
 
 /** A client: a transport, and a program that makes calls. */
 export class SimulatedClient {
@@ -35,6 +34,8 @@ export class SimulatedClient {
   #calls = 0;
   /** How many of its calls are in flight. */
   inFlight = 0;
+  /** How long it takes to read a message of a stream. */
+  readsMs = 0;
   /** Whether it makes calls. */
   busy = true;
   /** The share of its calls that make servers end their connections. */
@@ -53,23 +54,27 @@ export class SimulatedClient {
       const connector = simulatedConnector(process, name, network, etcdLinkOptions({}));
       this.#registry = createRegistryOver(() => createConnectDriver(connector), {
         endpoints: [`http://${ETCD}`],
+        ...world.etcd.users && { username: process.name, password: "secret" },
         clock,
         random: chance.of("registry").next,
         onEvent: (event) => trace.note(name, event.type),
       });
     }
     this.transport = createBalancedTransport({
-      resolver: this.#registry?.resolver(SERVICE) ?? staticResolver(world.plan.servers.map(({ address }) => address)),
+      resolver: this.#registry?.resolver(SERVICE) ?? world.dns?.resolver(process) ??
+        staticResolver(world.plan.servers.map(({ address }) => address)),
       connector: simulatedConnector(process, name, network, {
         keepalive: { intervalMs: plan.keepaliveMs },
         maxAgeMs: plan.maxAgeMs,
         maxConnectionsPerEndpoint: plan.connections,
         limits: { connectionWindowBytes: plan.windowBytes },
       }),
-      policy: POLICIES[plan.policy](),
+      policy: POLICIES[plan.policy]!(),
       ...(plan.retry ? {} : { retry: false }),
       ...(plan.hedge ? { hedge: hedging() } : {}),
       ...(plan.ejects ? {} : { ejectOutliers: false }),
+      ...(plan.maxInFlight === undefined ? {} : { maxInFlight: plan.maxInFlight }),
+      ...(plan.maxInFlightPerEndpoint === undefined ? {} : { maxInFlightPerEndpoint: plan.maxInFlightPerEndpoint }),
       waitForReady: plan.waitForReady,
       clock,
       random,
@@ -195,6 +200,7 @@ export class SimulatedClient {
       const { done, value } = await iterator.next();
       if (done === true) return;
       if (!value.value.startsWith(call.id)) this.#world.broken("answers", `${call.id} got another call's message`);
+      if (this.readsMs > 0) await sleep(clock, this.readsMs, undefined);
       if (chance.is(0.05)) await new Promise<void>((resolve) => clock.timer(chance.between(0, 500), resolve));
     }
   }

@@ -1,7 +1,9 @@
 import { createClient } from "@connectrpc/connect";
+import { KV, Maintenance } from "../../../gen/etcd/rpc_pb.ts";
 import { createMemoryEtcd, type MemoryEtcd } from "../../../src/memory-etcd/memory-etcd.ts";
 import { createServerOver } from "../../../src/server/grpc-server.ts";
-import { KV } from "../../../gen/etcd/rpc_pb.ts";
+import { type Backup, backUp, compact, restore } from "./etcd-backup.ts";
+import { EtcdUsers } from "./etcd-users.ts";
 import type { Process } from "./process.ts";
 import { ETCD, type World } from "./world.ts";
 
@@ -10,17 +12,28 @@ export class SimulatedEtcd {
   readonly #world: World;
   readonly #disk: Process;
   #data: MemoryEtcd;
+  /** What the cluster's id and the member's come from. */
+  #identity: readonly number[] = [];
+  readonly users: EtcdUsers | undefined;
   process: Process | undefined;
   #starts = 0;
 
   constructor(world: World) {
     this.#world = world;
     this.#disk = world.process(ETCD, "etcd's disk");
-    this.#data = this.#fresh();
+    const { etcdUsers } = world.plan;
+    if (etcdUsers !== undefined) this.users = new EtcdUsers(etcdUsers.tokenTtlMs);
+    this.#data = this.#fresh(false);
   }
 
-  #fresh(): MemoryEtcd {
-    return createMemoryEtcd({ clock: this.#disk.clock, random: this.#disk.chance.next, keepRevisions: 100 });
+  #fresh(sameCluster: boolean): MemoryEtcd {
+    const { clock, chance } = this.#disk;
+    if (!sameCluster) this.#identity = [chance.next(), chance.next()];
+    const first = [...this.#identity];
+    const data = createMemoryEtcd({ clock, random: () => first.shift() ?? chance.next(), keepRevisions: 100 });
+    // It chooses its ids with the first answer.
+    createClient(Maintenance, data.transport()).status({}).catch(() => {});
+    return data;
   }
 
   get running(): boolean {
@@ -38,8 +51,10 @@ export class SimulatedEtcd {
     if (this.running) return;
     const world = this.#world, process = world.process(ETCD, `etcd#${this.#starts++}`);
     const { clock, scheduleFlush, nextTurn } = process;
+    this.users?.forgetTokens();
+    const routes = this.users?.guard(this.#data.routes, process) ?? this.#data.routes;
     const server = createServerOver({
-      routes: this.#data.routes,
+      routes,
       clock,
       keepalive: { minPingIntervalMs: 5_000 },
       limits: { maxConcurrentStreams: world.plan.etcdStreams },
@@ -67,8 +82,28 @@ export class SimulatedEtcd {
   wipe(): void {
     this.kill();
     void this.#data.close();
-    this.#data = this.#fresh();
+    this.#data = this.#fresh(false);
     this.#world.trace.note("etcd", "is wiped");
+  }
+
+  /** What it holds now. */
+  backUp(): Promise<Backup> {
+    return backUp(this.#data);
+  }
+
+  /** It is killed, and starts with what it held once: as another cluster, as etcd's own tool does it, or the same. */
+  async restore(backup: Promise<Backup>, { sameCluster }: { readonly sameCluster: boolean }): Promise<void> {
+    this.kill();
+    void this.#data.close();
+    this.#data = this.#fresh(sameCluster);
+    await restore(this.#data, await backup);
+    this.#world.trace.note("etcd", "is restored");
+    this.start();
+  }
+
+  /** It forgets all revisions but the newest, while watches go on. */
+  async compact(): Promise<void> {
+    await compact(this.#data);
   }
 
   close(): void {

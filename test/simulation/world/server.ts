@@ -5,6 +5,8 @@ import { createRegistryOver } from "../../../src/etcd/registry.ts";
 import type { Registration, Registry } from "../../../src/registry/registry.ts";
 import { createServerOver, type GrpcServer } from "../../../src/server/grpc-server.ts";
 import type { ByteStream } from "../../../src/http2/byte-stream.ts";
+import { recordCallMetrics } from "../../../src/server/load-metrics.ts";
+import { type LoadReports, reportLoad } from "../../../src/server/load-report.ts";
 import { sleep } from "../../../src/time/backoff.ts";
 import type { ServerPlan } from "../plan/plan.ts";
 import { simulatedConnector } from "./connector.ts";
@@ -27,9 +29,16 @@ export class SimulatedServer {
   grpc: GrpcServer | undefined;
   #registry: Registry | undefined;
   registration: Registration | undefined;
+  #reports: LoadReports | undefined;
   /** The share of calls that it answers with an error, and that it takes so many times longer for. */
   failing = 0;
   slowness = 1;
+  /** How long its handlers take to read a message of a stream. */
+  readsMs = 0;
+  /** How many bytes the messages of its streams have in addition. */
+  bulkBytes = 0;
+  /** How busy it says it is, instead of the truth; from a call. */
+  lie: (() => number) | undefined;
   #starts = 0;
   readonly #ends: ByteStream[] = [];
 
@@ -50,6 +59,9 @@ export class SimulatedServer {
     const random = process.chance.of("server").next;
     const { clock, scheduleFlush, nextTurn } = process;
     const { maxConcurrentStreams, maxConnectionAgeMs, maxConnectionIdleMs, windowBytes } = plan;
+    const reports = this.#reports = plan.reportsLoad ? reportLoad({ clock, minReportIntervalMs: 1_000 }) : undefined;
+    // In place of what is measured, which differs between runs.
+    reports?.set({ cpuUtilization: 0.5 });
     const grpc = createServerOver({
       routes: (router) => {
         router.service(Simulated, {
@@ -65,6 +77,7 @@ export class SimulatedServer {
       maxConnectionIdleMs,
       ...(maxConnectionAgeMs === undefined ? {} : { maxConnectionAgeGraceMs: 10_000 }),
       limits: { maxConcurrentStreams, connectionWindowBytes: windowBytes },
+      ...(reports === undefined ? {} : { loadReports: reports }),
     }, {
       listen: () => Promise.reject(new Error("not here")),
       scheduleFlush,
@@ -88,6 +101,7 @@ export class SimulatedServer {
     const connector = simulatedConnector(process, address, world.network, etcdLinkOptions({}));
     this.#registry = createRegistryOver(() => createConnectDriver(connector), {
       endpoints: [`http://${ETCD}`],
+      ...world.etcd?.users && { username: process.name, password: "secret" },
       clock: process.clock,
       random: process.chance.of("registry").next,
       onEvent: (event) => world.trace.note(address, event.type),
@@ -106,7 +120,7 @@ export class SimulatedServer {
     await registration?.close();
     await sleep(process.clock, 500, undefined);
     world.network.close(address, process);
-    await Promise.race([grpc.close(), sleep(process.clock, 10_000, undefined)]);
+    await Promise.race([grpc.close(), sleep(process.clock, this.plan.drainMs ?? 10_000, undefined)]);
     grpc.closeAllConnections();
     await this.#registry?.close();
     await sleep(process.clock, 10, undefined);
@@ -130,13 +144,20 @@ export class SimulatedServer {
     this.#world.trace.note(this.address, how);
   }
 
-  async #work(process: Process, id: string, { signal, values }: HandlerContext): Promise<void> {
-    const world = this.#world, { chance } = process;
+  /** Says that it is as busy as this instead of what is true, also beside the calls; undefined: ends that. */
+  lies(busy: (() => number) | undefined): void {
+    this.lie = busy;
+    this.#reports?.set({ applicationUtilization: busy?.() });
+  }
+
+  async #work(process: Process, id: string, context: HandlerContext): Promise<void> {
+    const { signal, values } = context, world = this.#world, { chance } = process;
     world.processing(id, this.address);
     const call = world.ledger.find(id);
     if (call?.poisonous) this.#endConnection(call, this.#ends[Number(values.get(CONNECTION))]!);
     const workMs = chance.between(0, 2 * this.plan.workMs) * this.slowness;
     await sleep(process.clock, workMs, signal);
+    if (this.lie !== undefined) recordCallMetrics(context, { applicationUtilization: this.lie() });
     signal.throwIfAborted();
     if (this.failing > 0 && chance.is(this.failing)) {
       throw new ConnectError("the server is sick", chance.one([Code.Unavailable, Code.Internal, Code.DataLoss]));
@@ -161,7 +182,7 @@ export class SimulatedServer {
     await this.#work(process, id, context);
     for (let i = 0; i < messages; i++) {
       if (process.chance.is(0.3)) await sleep(process.clock, process.chance.between(0, 100), context.signal);
-      yield { value: id + "#".repeat(process.chance.is(0.02) ? 50_000 : 10) };
+      yield { value: id + "#".repeat((process.chance.is(0.02) ? 50_000 : 10) + this.bulkBytes) };
     }
   }
 
@@ -174,7 +195,8 @@ export class SimulatedServer {
     for await (const { data } of requests) {
       if (first) await this.#work(process, idOf(data), context);
       first = false;
-      yield { value: data };
+      if (this.readsMs > 0) await sleep(process.clock, this.readsMs, context.signal);
+      yield { value: data + "#".repeat(this.bulkBytes) };
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { BalancerEvent } from "../../../src/balancer/event.ts";
 import type { Attempt, AttemptStart } from "../../../src/call/observer.ts";
 import { processLoans } from "../../../src/http2/lender.ts";
+import { queues } from "../../../src/etcd/client/authentication-queue.ts";
 import { turnIsOver } from "../../../src/grpc/reading-turn.ts";
 import { Chance } from "../chance/chance.ts";
 import { VirtualClock } from "../clock/virtual-clock.ts";
@@ -11,6 +12,7 @@ import { Network } from "../network/network.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Trace } from "../trace/trace.ts";
 import { SimulatedClient } from "./client.ts";
+import { SimulatedDns } from "./dns.ts";
 import { SimulatedEtcd } from "./etcd.ts";
 import { type CallRecord, Ledger } from "./ledger.ts";
 import { Process } from "./process.ts";
@@ -43,8 +45,11 @@ export class World {
   readonly network: Network;
   readonly ledger: Ledger = new Ledger();
   readonly etcd: SimulatedEtcd | undefined;
+  readonly dns: SimulatedDns | undefined;
   readonly servers: readonly SimulatedServer[];
   readonly clients: readonly SimulatedClient[];
+  /** How often each kind of fault has begun. */
+  readonly begun: Map<string, number> = new Map();
   /** The first invariant that did not hold. */
   failure: Broken | undefined;
   readonly #processes: Process[] = [];
@@ -58,8 +63,10 @@ export class World {
     this.network = new Network(this.time, this.chance.of("network"), this.trace);
     Object.assign(this.network.usual, { latencyMs: plan.latencyMs, jitterMs: plan.jitterMs });
     processLoans.bytes = 0;
+    queues.clear();
     // A run begins with a turn of its own.
     turnIsOver(Infinity);
+    if (plan.dnsTtlMs !== undefined) this.dns = new SimulatedDns(this, plan.dnsTtlMs);
     if (plan.etcd) this.etcd = new SimulatedEtcd(this);
     this.servers = plan.servers.map((server) => new SimulatedServer(this, server));
     this.clients = plan.clients.map((client) => new SimulatedClient(this, client));
@@ -105,6 +112,7 @@ export class World {
     for (const fault of this.plan.faults) {
       this.time.timer(fault.atMs, () => {
         this.trace.note(fault.who, `${fault.kind} until ${fault.untilMs}`);
+        this.begun.set(fault.kind, (this.begun.get(fault.kind) ?? 0) + 1);
         const end = faultOf(fault.kind).begin(this, fault);
         if (end === undefined) return;
         this.time.timer(fault.untilMs - fault.atMs, () => {
