@@ -7,6 +7,7 @@ import { leastMs } from "../http2/server/lifetime.ts";
 import type { ServerConnectionOptions } from "../http2/server/options.ts";
 import type { Peer } from "../http2/server/peer.ts";
 import { newRefusedCounter, type RefusedCounts } from "../http2/server/refused.ts";
+import { Rounds } from "../http2/server/rounds.ts";
 import { Sweeper } from "../http2/server/sweeper.ts";
 import { ErrorCode, Http2Error } from "../http2/wire/error.ts";
 import { nextId, type SocketSnapshot } from "../snapshot.ts";
@@ -18,7 +19,9 @@ import { systemClock } from "../time/clock.ts";
 /** What a {@link ServerHost} is made of. */
 export interface HostOptions<Tls> {
   /** What all connections have in common. */
-  readonly connection: Omit<ServerConnectionOptions, "client" | "buffered" | "refused" | "sweeper">;
+  readonly connection: Omit<ServerConnectionOptions, "client" | "buffered" | "refused" | "rounds" | "sweeper">;
+  /** Runs something in the event loop's next turn. Defaults to a timer of 0 ms. */
+  readonly nextTurn: ((run: () => void) => void) | undefined;
   readonly maxConnections: number;
   readonly maxBufferedBytes: number | undefined;
   readonly handshakeTimeoutMs: number;
@@ -52,6 +55,7 @@ export class ServerHost<Tls> {
   readonly #listeners = new Set<Listener>();
   readonly #http1 = new Set<Http1Server>();
   readonly #buffered: BufferedBytes;
+  readonly #rounds: Rounds;
   readonly #sweeper: Sweeper;
   readonly #refused = newRefusedCounter();
   #closing = false;
@@ -61,6 +65,7 @@ export class ServerHost<Tls> {
     this.#options = options;
     this.#buffered = new BufferedBytes(options.maxBufferedBytes);
     const { times = {}, clock } = options.connection;
+    this.#rounds = new Rounds(clock ?? systemClock, options.nextTurn);
     this.#sweeper = new Sweeper(clock, leastMs(times));
   }
 
@@ -120,6 +125,7 @@ export class ServerHost<Tls> {
       client,
       buffered: this.#buffered,
       refused: this.#refused,
+      rounds: this.#rounds,
       sweeper: this.#sweeper,
     });
     this.#connections.add(connection);

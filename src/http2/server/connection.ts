@@ -16,6 +16,7 @@ import { PingEnforcement } from "./ping-enforcement.ts";
 import { ReadingTurns } from "./reading-turns.ts";
 import { RequestReceiver } from "./receiver.ts";
 import { Requests } from "./requests.ts";
+import { Rounds } from "./rounds.ts";
 import type { ServerStream } from "./stream.ts";
 import { Sweeper } from "./sweeper.ts";
 
@@ -83,8 +84,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     const { maxHeaderListBytes, streamWindowBytes, connectionWindowBytes } = this.limits;
     // A request whose header section is somewhat too large is answered; to read one without end isn't worth it.
     this.#reader = new FrameReader(new RequestReceiver(this, this.requests, this), 2 * maxHeaderListBytes, "client");
-    const nextTurn = options.nextTurn ?? ((run) => void this.clock.timer(0, run, true));
-    this.#turns = new ReadingTurns(bytes, this.#reader, nextTurn, (chunk) => this.#read(chunk));
+    this.#turns = new ReadingTurns(bytes, this.#reader, options.rounds ?? new Rounds(this.clock), this.#read);
     this.#keepalive = new Keepalive(this, { ...KEEPALIVE, ...options.keepalive, withoutCalls: true });
     this.#enforcement = new PingEnforcement(this.clock, options.enforcement);
     this.#lifetime = new Lifetime(this, options.times, options.random);
@@ -237,7 +237,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     if (!this.#turns.later(chunk)) this.#read(chunk);
   }
 
-  #read(chunk: Uint8Array): void {
+  readonly #read = (chunk: Uint8Array): void => {
     if (this.#state === "ending" || this.#state === "closed") return;
     try {
       if (this.#preface !== undefined) {
@@ -249,7 +249,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     } catch (error) {
       this.fail(error instanceof Error ? error : new Http2Error(ErrorCode.INTERNAL_ERROR, String(error)));
     }
-  }
+  };
 
   writable(): void {
     this.writer.drained();

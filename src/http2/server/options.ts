@@ -6,6 +6,7 @@ import type { HeaderBlock } from "../wire/header-block.ts";
 import type { BufferedBytes } from "./buffered-bytes.ts";
 import type { Peer } from "./peer.ts";
 import type { RefusedCounter } from "./refused.ts";
+import type { Rounds } from "./rounds.ts";
 import type { ServerStream } from "./stream.ts";
 import type { Sweeper } from "./sweeper.ts";
 
@@ -84,8 +85,8 @@ export interface ServerConnectionOptions extends EndpointOptions {
   /** Makes the stream of a request. The block's `memo` is the protocol's; with `tooLarge`, it has no fields. */
   readonly accept: (head: HeaderBlock) => ServerStream;
   readonly client?: Peer | undefined;
-  /** Runs something in the event loop's next turn. Defaults to a timer of 0 ms. */
-  readonly nextTurn?: ((run: () => void) => void) | undefined;
+  /** Shared by the connections of a server, which take turns. */
+  readonly rounds?: Rounds | undefined;
   /** Schedules flushes while responses are streamed. Defaults to `scheduleFlush`. */
   readonly scheduleStreamFlush?: ScheduleFlush | undefined;
   readonly times?: ConnectionTimes | undefined;

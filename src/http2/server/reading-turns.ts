@@ -1,21 +1,27 @@
 import type { ByteStream } from "../byte-stream.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
+import type { Rounds } from "./rounds.ts";
 
 /** How much work a connection may make in one turn of the event loop, in small requests. */
 const TURN_COST = 128;
+/** How much it may make in any case, even where many others do so, too. */
+const LEAST_COST = 16;
 
 /**
- * Lets the connections of a process take turns. A socket can hold thousands of requests, and more arrive while they are
+ * Lets the connections of a server take turns. A socket can hold thousands of requests, and more arrive while they are
  * handled: all clients would wait for one that sends as much as it can. So a connection whose requests made much work
  * is not read until the others have had their turn.
  */
 export class ReadingTurns {
   readonly #bytes: ByteStream;
   readonly #reader: FrameReader;
-  readonly #nextTurn: (run: () => void) => void;
+  readonly #rounds: Rounds;
   /** Reads a chunk, through {@link read}; must not throw. */
   readonly #onChunk: (chunk: Uint8Array) => void;
+  /** The work of this turn, and how much of it the others know. */
   #cost = 0;
+  #counted = 0;
+  #turn = 0;
   /** What arrived and waits for the next turn; undefined while it is the connection's turn. */
   #waiting: Uint8Array[] | undefined;
   /** To be called once nothing waits. */
@@ -24,12 +30,12 @@ export class ReadingTurns {
   constructor(
     bytes: ByteStream,
     reader: FrameReader,
-    nextTurn: (run: () => void) => void,
+    rounds: Rounds,
     onChunk: (chunk: Uint8Array) => void,
   ) {
     this.#bytes = bytes;
     this.#reader = reader;
-    this.#nextTurn = nextTurn;
+    this.#rounds = rounds;
     this.#onChunk = onChunk;
   }
 
@@ -54,13 +60,23 @@ export class ReadingTurns {
 
   /** The connection made work. */
   worked(cost: number): void {
+    const rounds = this.#rounds;
+    if (this.#turn !== rounds.turn) this.#begin(rounds.turn);
     this.#cost += cost;
-    if (this.#cost < TURN_COST || this.#waiting !== undefined) return;
-    this.#cost = 0;
+    if (this.#cost - this.#counted < LEAST_COST || this.#waiting !== undefined) return;
+    const over = rounds.worked(this.#cost - this.#counted);
+    this.#counted = this.#cost;
+    if (this.#cost < TURN_COST && !over) return;
+    this.#begin(rounds.turn);
     this.#waiting = [];
     this.#reader.pause();
     this.#bytes.pause();
-    this.#nextTurn(this.#resume);
+    rounds.wait(this.#resume);
+  }
+
+  #begin(turn: number): void {
+    this.#turn = turn;
+    this.#cost = this.#counted = 0;
   }
 
   readonly #resume = (): void => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { ServerConnection } from "../../../src/http2/server/connection.ts";
 import type { ServerConnectionEvents, ServerConnectionOptions } from "../../../src/http2/server/options.ts";
+import { Rounds } from "../../../src/http2/server/rounds.ts";
 import { ServerStream } from "../../../src/http2/server/stream.ts";
 import type { Http2Error } from "../../../src/http2/wire/error.ts";
 import type { HeaderBlock } from "../../../src/http2/wire/header-block.ts";
@@ -144,7 +145,7 @@ export function served(
   };
   const connection = new ServerConnection(client, events, {
     scheduleFlush: client.scheduleFlush,
-    nextTurn: client.nextTurn,
+    rounds: new Rounds(clock, client.nextTurn),
     clock,
     accept(head) {
       const request = options.made?.(head) ?? new TestRequest(head);

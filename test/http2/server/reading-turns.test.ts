@@ -1,20 +1,35 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Rounds } from "../../../src/http2/server/rounds.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { concat } from "../../support/raw-http2/frame.ts";
 import type { Field } from "../../support/raw-http2/header-block.ts";
 import { END_HEADERS_STREAM, flushed, frame } from "../memory.ts";
-import { REQUEST, served } from "./memory.ts";
+import { REQUEST, served, TestRequest } from "./memory.ts";
 
 /** Requests from one id on, as one chunk. */
 function requests(first: number, count: number, fields: readonly Field[] = REQUEST): Uint8Array {
   return concat(...Array.from({ length: count }, (_, i) => frame.headers(first + 2 * i, fields, END_HEADERS_STREAM)));
 }
 
+/** Connections of one server, whose turns the test takes. */
+function server() {
+  const turns: (() => void)[] = [];
+  const clock = new ManualClock();
+  const rounds = new Rounds(clock, (run) => void turns.push(run));
+  return {
+    clock,
+    turns,
+    next: () => turns.shift()?.(),
+    connection: (options: Parameters<typeof served>[0] = {}) =>
+      served({ rounds, maxConcurrentStreams: 10_000, ...options }),
+  };
+}
+
 /** A connection whose turns the test takes. */
 function inTurns() {
-  const turns: (() => void)[] = [];
-  const all = served({ nextTurn: (run) => void turns.push(run), maxConcurrentStreams: 10_000 });
-  return { ...all, turns, next: () => turns.shift()?.() };
+  const { turns, next, connection } = server();
+  return { ...connection(), turns, next };
 }
 
 describe("a connection of a server", () => {
@@ -87,5 +102,72 @@ describe("a connection of a server", () => {
     client.events.closed();
     next();
     assert.equal(connection.state, "closed");
+  });
+
+  it("makes way for others after 16 requests once those that wait have used up the turn's time", () => {
+    const { clock, connection, turns, next } = server();
+    // Each request takes 0.1 ms.
+    const made = (head: ConstructorParameters<typeof TestRequest>[0]) => {
+      clock.skip(0.1);
+      return new TestRequest(head);
+    };
+    const all = Array.from({ length: 10 }, () => connection({ made }));
+    const counts = () => all.map(({ requests: opened }) => opened.length);
+    const bytes = requests(1, 200);
+    for (const { client } of all) client.events.data(bytes);
+    // Once the first one waits, 2 ms are left for all others.
+    assert.deepEqual(counts(), [128, 32, 16, 16, 16, 16, 16, 16, 16, 16]);
+    const sinceMs = clock.now();
+    next();
+    assert.deepEqual(counts(), [160, 32, 16, 16, 16, 16, 16, 16, 16, 16]);
+    assert.ok(clock.now() - sinceMs < 4, `a turn of ${clock.now() - sinceMs} ms`);
+    next();
+    assert.deepEqual(counts(), [160, 64, 16, 16, 16, 16, 16, 16, 16, 16]);
+    for (let left = 100; turns.length > 0 && left > 0; left--) next();
+    assert.deepEqual(counts(), all.map(() => 200));
+    assert.ok(all.every(({ client }) => !client.paused));
+  });
+
+  it("has shorter turns while its requests take longer than it takes to read them", () => {
+    const { clock, connection, turns, next } = server();
+    const all = Array.from({ length: 8 }, () => connection());
+    const total = () => all.reduce((sum, { requests: opened }) => sum + opened.length, 0);
+    const bytes = requests(1, 600);
+    for (const { client } of all) client.events.data(bytes);
+    const counts: number[] = [];
+    for (let ms = 10; turns.length > 0; ms = counts.length < 6 ? 10 : 1) {
+      clock.skip(ms);
+      const before = total();
+      next();
+      counts.push(total() - before);
+    }
+    assert.deepEqual(counts.slice(0, 8), [512, 256, 128, 64, 64, 64, 128, 256]);
+    assert.equal(total(), 8 * 600);
+  });
+
+  it("never waits for a few requests, whatever others do", () => {
+    const { connection, turns, next } = server();
+    const busy = connection(), light = connection();
+    busy.client.events.data(requests(1, 3_000));
+    for (let i = 0; i < 20; i++) {
+      assert.equal(turns.length, 1);
+      light.client.events.data(requests(1 + 20 * i, 10));
+      assert.deepEqual([light.requests.length, light.client.paused], [10 * (i + 1), false]);
+      next();
+    }
+  });
+
+  it("goes on in its place although what was read for another one throws", () => {
+    const { turns, next } = server();
+    const clock = new ManualClock();
+    const rounds = new Rounds(clock, (run) => void turns.push(run));
+    const ran: string[] = [];
+    rounds.wait(() => {
+      throw new Error("in a test");
+    });
+    rounds.wait(() => ran.push("second"));
+    assert.throws(() => next(), /in a test/);
+    next();
+    assert.deepEqual([ran, turns.length], [["second"], 0]);
   });
 });
