@@ -15,9 +15,10 @@
  *
  * @module
  */
-import { nextTurn, scheduleFlush, scheduleStreamFlush } from "./node/flush-scheduler.ts";
+import { scheduleFlush, scheduleStreamFlush } from "./node/flush-scheduler.ts";
 import { http1Server } from "./node/http1.ts";
 import { listen } from "./node/listen.ts";
+import { nextTurn } from "./node/next-turn.ts";
 import { type ServerTlsSource, serverTlsSource } from "./node/server-tls.ts";
 import { checkOptions, type Checks } from "./option.ts";
 import { PROXY_OPTIONS, type ProxyOptions } from "./proxy/options.ts";

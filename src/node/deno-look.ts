@@ -45,7 +45,10 @@ async function connectToItself(): Promise<void> {
     // Nobody is to be asked for a permission because of this.
     if (Deno.permissions.querySync({ name: "net", host: HOST }).state !== "granted") return;
     listener = Deno.listen({ hostname: HOST, port: 0 });
-    const [to, from] = await Promise.all([listener.accept(), Deno.connect({ hostname: HOST, port: listener.addr.port })]);
+    const [to, from] = await Promise.all([
+      listener.accept(),
+      Deno.connect({ hostname: HOST, port: listener.addr.port }),
+    ]);
     from.setNoDelay();
     ends = [from, to];
   } catch {

@@ -2,8 +2,6 @@ import process from "node:process";
 import { setImmediate } from "node:timers";
 import { afterBurst, FlushScheduler } from "../http2/flush-scheduler.ts";
 import type { ScheduleFlush } from "../http2/wire/frame-writer.ts";
-import { afterLook } from "./deno-look.ts";
-import { DenoTurns } from "./deno-turns.ts";
 
 /**
  * Node and Deno read all readable sockets before they run immediates, so the calls triggered by several servers'
@@ -31,19 +29,6 @@ const settled = Promise.resolve();
 const ofLoneCalls = IMMEDIATES_END_TURNS && !("Deno" in globalThis)
   ? new FlushScheduler(() => performance.now(), (callback) => settled.then(() => process.nextTick(callback)))
   : ofProcess;
-
-/** Runs something in the event loop's next turn, after what sockets have for this one. */
-export const nextTurn: (run: () => void) => void = "Deno" in globalThis ? turnsOnDeno() : (run) => void setImmediate(run);
-
-function turnsOnDeno(): (run: () => void) => void {
-  const nothing = new Uint8Array(0);
-  const turns = new DenoTurns({
-    now: () => performance.now(),
-    soon: (run) => void crypto.subtle.digest("SHA-1", nothing).then(run),
-    look: afterLook,
-  });
-  return (run) => turns.next(run);
-}
 
 /** Schedules a connection's flush together with those of the process's other connections. */
 export const scheduleFlush: ScheduleFlush = (flush, load) =>

@@ -5,10 +5,12 @@ import { ServerStream } from "../http2/server/stream.ts";
 import type { HeaderBlock } from "../http2/wire/header-block.ts";
 import { HeaderTemplate } from "../http2/wire/hpack-encoder.ts";
 import type { CallCounter } from "../snapshot.ts";
+import type { Timer } from "../time/clock.ts";
 import type { Deadlines } from "../time/deadline.ts";
 import { clientError } from "./client-error.ts";
 import { type HeldBytes, HeldRequest } from "./held-request.ts";
 import type { RelayedMethods } from "./methods.ts";
+import type { ResetAlarm } from "./reset-alarm.ts";
 import type { RequestSection } from "./request-section.ts";
 import type { ProxyRefusals } from "./web/refusals.ts";
 import { type Relay, RelayedCall } from "./relayed-call.ts";
@@ -29,6 +31,7 @@ export interface RelayHost {
   readonly deadlines: Deadlines;
   readonly methods: RelayedMethods;
   readonly held: HeldBytes;
+  readonly alarm: ResetAlarm;
   section(head: HeaderBlock, stream: ServerStream): RequestSection;
 }
 
@@ -47,6 +50,8 @@ export class RelayedStream extends ServerStream implements Relay {
   /** The same for the response. */
   #unsent = 0;
   #over = false;
+  /** Set if the call was held for a moment. */
+  #hold: Timer | undefined = undefined;
 
   constructor(host: RelayHost, head: HeaderBlock, route: ServedRoute) {
     super();
@@ -61,12 +66,18 @@ export class RelayedStream extends ServerStream implements Relay {
   // The request
 
   override onOpen(): void {
-    const { calls, deadlines, methods } = this.#host, { environment } = this.#route;
+    const { alarm, calls } = this.#host;
     calls.started++;
     const section = this.section = this.#host.section(this.#head, this);
     if (section.badTimeout) {
       return this.#fail(new ConnectError("protocol error: invalid grpc-timeout", Code.InvalidArgument));
     }
+    if (alarm.on && alarm.holds(this.connection!.requests)) this.#hold = alarm.wait(() => this.#begin());
+    else this.#begin();
+  }
+
+  #begin(): void {
+    const { deadlines, methods } = this.#host, { environment } = this.#route, { section } = this;
     try {
       this.#call = new RelayedCall(environment, methods.of(section.path), this, deadlines);
     } catch (error) {
@@ -89,6 +100,7 @@ export class RelayedStream extends ServerStream implements Relay {
   }
 
   onFailed(): void {
+    if (!this.headSent) this.#host.alarm.cancelled();
     this.#end(true);
     this.#call?.abandon();
   }
@@ -188,6 +200,7 @@ export class RelayedStream extends ServerStream implements Relay {
   #end(failed: boolean): void {
     if (this.#over) return;
     this.#over = true;
+    this.#hold?.cancel();
     this.#commit();
     if (failed) this.#host.calls.failed++;
     else this.#host.calls.succeeded++;

@@ -16,6 +16,7 @@ import { ProxyDispatcher, sectionReader } from "./dispatcher.ts";
 import { HeldBytes } from "./held-request.ts";
 import { RelayedMethods } from "./methods.ts";
 import type { ProxyOptions } from "./options.ts";
+import { ResetAlarm } from "./reset-alarm.ts";
 import { Routes } from "./routes.ts";
 
 /** Where a proxy listens, and with which certificate. */
@@ -63,18 +64,26 @@ export interface Proxy<Tls> extends Omit<GrpcServer, "listen" | "handler" | "sna
   close(done?: () => void): Promise<void>;
 }
 
+/**
+ * A client loses its connection sooner than at a server, because its resets reach servers that may be strict: envoy's
+ * default.
+ */
+const MOST_RESETS = 500;
+
 /** Makes a proxy of valid options. @throws TypeError or RangeError for an invalid route */
 export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: ServerRuntime<Tls>): Proxy<Tls> {
   const { keepalive = {}, limits = {}, clock } = options;
   const { maxConnections = Infinity, maxBufferedBytes, maxConcurrentStreams, ...others } = limits;
   const { maxResponseHeaderListBytes, ...received } = others;
   const routes = new Routes(options.routes);
+  const calls = newCounter();
   const relay: RelayHost = {
-    calls: newCounter(),
+    calls,
     refused: { noRoute: 0, unsupported: 0 },
     deadlines: deadlinesOf(clock),
     methods: new RelayedMethods(options.idempotent ?? []),
     held: new HeldBytes(),
+    alarm: new ResetAlarm(clock, calls),
     section: sectionReader(),
   };
   const web = proxyAnswer(routes, relay, options.cors);
@@ -83,6 +92,7 @@ export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: Server
     connection: {
       accept: acceptOn(0),
       maxConcurrentStreams,
+      maxResets: MOST_RESETS,
       times: options,
       keepalive: { intervalMs: keepalive.intervalMs ?? 7_200_000, timeoutMs: keepalive.timeoutMs ?? 20_000 },
       enforcement: keepalive,

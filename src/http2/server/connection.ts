@@ -80,7 +80,7 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
     this.client = options.client ?? {};
     this.maxConcurrentStreams = options.maxConcurrentStreams ?? 1_000;
     this.buffered = options.buffered ?? new BufferedBytes();
-    this.requests = new Requests(this, this, options.refused);
+    this.requests = new Requests(this, this, options);
     const { maxHeaderListBytes, streamWindowBytes, connectionWindowBytes } = this.limits;
     // A request whose header section is somewhat too large is answered; to read one without end isn't worth it.
     this.#reader = new FrameReader(new RequestReceiver(this, this.requests, this), 2 * maxHeaderListBytes, "client");

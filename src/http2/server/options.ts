@@ -93,6 +93,8 @@ export interface ServerConnectionOptions extends EndpointOptions {
   /** For the jitter of `maxConnectionAgeMs`. Defaults to `Math.random`. */
   readonly random?: (() => number) | undefined;
   readonly maxConcurrentStreams?: number | undefined;
+  /** How many requests the client may reset in ten seconds, unless most others are answered. Defaults to 10,000. */
+  readonly maxResets?: number | undefined;
   /** Shared by the connections of a server. */
   readonly buffered?: BufferedBytes | undefined;
   /** Counts what is refused; shared by the connections of a server. */

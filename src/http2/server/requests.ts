@@ -10,6 +10,7 @@ import type { HeaderBlock } from "../wire/header-block.ts";
 import type { HeaderTemplate } from "../wire/hpack-encoder.ts";
 import type { BufferedBytes } from "./buffered-bytes.ts";
 import { EarlyResponses } from "./early-responses.ts";
+import type { ServerConnectionOptions } from "./options.ts";
 import { newRefusedCounter, type RefusedCounter } from "./refused.ts";
 import { ResetGuard } from "./reset-guard.ts";
 import type { ServerStream, ServerStreamConnection } from "./stream.ts";
@@ -60,18 +61,23 @@ export class Requests {
   constructor(
     endpoint: ServerEndpoint,
     host: RequestsHost & ServerStreamConnection,
-    refused: RefusedCounter = newRefusedCounter(),
+    { refused, maxResets }: Pick<ServerConnectionOptions, "refused" | "maxResets"> = {},
   ) {
     this.#endpoint = endpoint;
     this.#host = host;
-    this.#refused = refused;
-    this.#resets = new ResetGuard(endpoint.clock);
+    this.#refused = refused ?? newRefusedCounter();
+    this.#resets = new ResetGuard(endpoint.clock, maxResets);
     this.early = new EarlyResponses(endpoint.clock, (id) => endpoint.writer.reset(id, ErrorCode.NO_ERROR));
   }
 
   /** The last stream that was or may be answered, for GOAWAY (section 6.8). */
   get lastAnswered(): number {
     return this.#lastAnswered ?? this.lastId;
+  }
+
+  /** How many of them were answered. */
+  get answered(): number {
+    return this.started - this.failed - this.#endpoint.streams.size;
   }
 
   /** Whether a used id could be this one: it is odd, not above the latest, and was not left out. */

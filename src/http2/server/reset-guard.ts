@@ -1,6 +1,6 @@
 import type { Clock } from "../../time/clock.ts";
 
-/** This many resets … */
+/** By default, this many resets … */
 const MAX_RESETS = 10_000;
 /** … in this many milliseconds are too many, unless they are less than half of the requests of that time. */
 const PERIOD_MS = 10_000;
@@ -12,12 +12,14 @@ const PERIOD_MS = 10_000;
  */
 export class ResetGuard {
   readonly #clock: Clock;
+  readonly #max: number;
   #resets = 0;
   #since = 0;
   #requestsBefore = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, max: number = MAX_RESETS) {
     this.#clock = clock;
+    this.#max = max;
   }
 
   /** Counts a reset; `requests` is the number of requests so far. Returns false if there are too many. */
@@ -26,7 +28,7 @@ export class ResetGuard {
       this.#since = this.#clock.now();
       this.#requestsBefore = requests;
     }
-    if (this.#resets < MAX_RESETS) return true;
+    if (this.#resets < this.#max) return true;
     const tooMany = this.#resets * 2 > requests - this.#requestsBefore;
     if (tooMany && this.#clock.now() - this.#since < PERIOD_MS) return false;
     this.#resets = 0;

@@ -32,6 +32,9 @@ export interface ServerStreamConnection {
   /** The largest header section that the client accepts, in bytes as RFC 7541 section 4.1 counts them. */
   readonly maxResponseHeaderListBytes: number;
   readonly requests: {
+    /** How many requests were answered, and how many ended otherwise. */
+    readonly answered: number;
+    readonly failed: number;
     headers(stream: ServerStream, template: HeaderTemplate, extra: readonly string[] | undefined): void;
     trailers(stream: ServerStream, template: HeaderTemplate, extra: readonly string[] | undefined): void;
     /** END_STREAM was sent. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { nextTurn } from "../../src/node/flush-scheduler.ts";
+import { nextTurn } from "../../src/node/next-turn.ts";
 
 describe("the event loop's next turn", () => {
   it("comes again and again, after what is done in this one", async () => {
