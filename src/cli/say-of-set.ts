@@ -1,10 +1,17 @@
 import type { RegistryEvent } from "../registry/event.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { Context } from "./command.ts";
 
 /** Says what became of a service's set, other than changes of it: how far it can be trusted. */
-export function sayOfSet(context: Pick<Context, "say">, event: RegistryEvent): void {
+export function sayOfSet(
+  context: Pick<Context, "say">,
+  registry: Pick<Registry, "snapshot">,
+  event: RegistryEvent,
+): void {
   if (event.type === "set-stale") {
-    context.say(`etcd can't be reached, the last set stays in use: ${event.cause.message}`);
+    const { service, cause } = event, watch = registry.snapshot().watches.find((watch) => watch.service === service);
+    const kept = watch?.endpoints === undefined ? `nothing is known of ${service} yet` : "the last set stays in use";
+    context.say(`etcd can't be reached, ${kept}: ${cause.message}`);
   } else if (event.type === "set-fresh") {
     context.say(`etcd can be reached: ${event.endpoints} ${event.endpoints === 1 ? "endpoint" : "endpoints"}`);
   } else if (event.type === "value-skipped") {

@@ -2,6 +2,7 @@ import { isWildcardHost } from "../../endpoint.ts";
 import { grpcHealth } from "../../health/grpc-health.ts";
 import { lookAsideBalancer } from "../../look-aside.ts";
 import { grpcConnector } from "../../node/grpc-connector.ts";
+import type { Registry } from "../../registry/registry.ts";
 import { createGrpcServer, shutdown } from "../../server.ts";
 import { type Command, defineCommand } from "../command.ts";
 import { ETCD_OPTIONS } from "../etcd-options.ts";
@@ -61,7 +62,7 @@ export const balancer: Command = defineCommand({
     const connector = grpcConnector({ tls: serverTls(context) });
     const intervalMs = durationMs(["--interval", options.interval], { least: 100, most: 3_600_000 });
     const drainMs = durationMs(["--drain", options.drain], { least: 1 });
-    const registry = target.registry((event) => sayOfSet(context, event));
+    const registry: Registry = target.registry((event) => sayOfSet(context, registry, event));
     const lookAside = lookAsideBalancer({
       resolver: (service) => args.length === 0 || args.includes(service) ? registry.resolver(service) : undefined,
       connector,

@@ -2,6 +2,7 @@ import { isWildcardHost } from "../../endpoint.ts";
 import { grpcHealth } from "../../health/grpc-health.ts";
 import { grpcConnector } from "../../node/grpc-connector.ts";
 import type { RegistryEvent } from "../../registry/event.ts";
+import type { Registry } from "../../registry/registry.ts";
 import { createProxy, type Proxy, type ProxyRoute, shutdown } from "../../server.ts";
 import { type BalancedTransport, createBalancedTransport } from "../../transport/transport.ts";
 import { POLICY_NAMES, policyNamed } from "../call/policies.ts";
@@ -112,8 +113,8 @@ export const proxy: Command = defineCommand({
     const tls = listenTls(context), drainMs = durationMs(["--drain", options.drain], { least: 1 });
     const connector = grpcConnector({ tls: serverTls(context) });
     const admin = places.admin && new Admin();
-    const registry = target.registry((event: RegistryEvent) => {
-      sayOfSet(context, event);
+    const registry: Registry = target.registry((event: RegistryEvent) => {
+      sayOfSet(context, registry, event);
       admin?.onEvent(event);
     });
     const services = new Map<string, BalancedTransport>();

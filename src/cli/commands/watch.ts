@@ -1,6 +1,7 @@
 import { type Command, type Context, defineCommand } from "../command.ts";
 import { ETCD_OPTIONS } from "../etcd-options.ts";
 import type { EtcdTarget } from "../etcd-target.ts";
+import type { Registry } from "../../registry/registry.ts";
 import type { Resolver } from "../../resolver/resolver.ts";
 import { etcdTarget } from "../read-etcd-options.ts";
 import { EXIT } from "../exit.ts";
@@ -31,7 +32,7 @@ export const watch: Command = defineCommand({
     const target = etcdTarget(context);
     target.checkService(service);
     const output = new Output(context), { signal } = context;
-    const registry = target.registry((event) => sayOfSet(context, event));
+    const registry: Registry = target.registry((event) => sayOfSet(context, registry, event));
     try {
       const resolver = registry.resolver(service);
       await sayFirst(context, target, resolver);
