@@ -1,18 +1,20 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { guarded } from "../../listener.ts";
+import { guarded, printRejection, printThrown } from "../../listener.ts";
+import { arrivedMs } from "../../time/arrival.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { ServerCallEnd, ServerCallMessage, ServerCallStart, ServerCallWatch, ServerObserver } from "./observer.ts";
 
 /** The observers of a server's calls. */
 export interface Observers {
   readonly all: readonly ServerObserver[];
-  /** The server's clock, in milliseconds. */
-  now(): number;
+  /** The server's. */
+  readonly clock: Clock;
 }
 
 /** A call that observers watch, from its arrival to its end. */
 export class ObservedCall implements ServerCallEnd {
   readonly #watches: readonly ServerCallWatch[];
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #startedMs: number;
   readonly #hearsMessages: boolean;
   #over = false;
@@ -26,8 +28,8 @@ export class ObservedCall implements ServerCallEnd {
     this.#hearsMessages = watches.some((watch) =>
       watch.messageSent !== undefined || watch.messageReceived !== undefined
     );
-    this.#now = observers.now;
-    this.#startedMs = observers.now();
+    this.#clock = observers.clock;
+    this.#startedMs = arrivedMs(observers.clock);
     this.sentBytes = this.receivedBytes = bytes;
   }
 
@@ -35,12 +37,8 @@ export class ObservedCall implements ServerCallEnd {
   static start(observers: Observers, start: ServerCallStart, counted: boolean): ObservedCall | undefined {
     const watches: ServerCallWatch[] = [];
     for (const observer of observers.all) {
-      guarded("callStarted of an observer", () => {
-        const watch = observer.callStarted(start);
-        if (typeof (watch as Partial<ServerCallWatch> | undefined)?.ended !== "function") return watch;
-        watches.push(watch as ServerCallWatch);
-        return undefined;
-      });
+      const watch = watchOf(observer, start);
+      if (watch !== undefined) watches.push(watch);
     }
     return watches.length === 0 ? undefined : new ObservedCall(watches, observers, counted ? 0 : undefined);
   }
@@ -72,7 +70,25 @@ export class ObservedCall implements ServerCallEnd {
     if (this.#over) return;
     this.#over = true;
     this.error = error;
-    this.latencyMs = this.#now() - this.#startedMs;
-    for (const watch of this.#watches) guarded("ended of an observer", () => watch.ended(this));
+    this.latencyMs = this.#clock.now() - this.#startedMs;
+    for (const watch of this.#watches) {
+      try {
+        printRejection("ended of an observer", watch.ended(this));
+      } catch (thrown) {
+        printThrown("ended of an observer", thrown);
+      }
+    }
   }
+}
+
+/** What an observer wants to watch the call with. Spelled out, like the end, as it happens to every call. */
+function watchOf(observer: ServerObserver, start: ServerCallStart): ServerCallWatch | undefined {
+  try {
+    const watch: unknown = observer.callStarted(start);
+    if (typeof (watch as Partial<ServerCallWatch> | undefined)?.ended === "function") return watch as ServerCallWatch;
+    printRejection("callStarted of an observer", watch);
+  } catch (error) {
+    printThrown("callStarted of an observer", error);
+  }
+  return undefined;
 }

@@ -31,7 +31,7 @@ export class Services {
   constructor(options: ServiceOptions, recorder?: CallRecorder, clock: Clock = systemClock) {
     this.recorder = recorder;
     const all = [...options.observers ?? []];
-    const observers = this.observers = all.length === 0 ? undefined : { all, now: () => clock.now() };
+    const observers = this.observers = all.length === 0 ? undefined : { all, clock };
     this.report = errorReport(options.onError);
     this.contextValues = options.contextValues && checkedValues(options.contextValues);
     this.#cors = options.cors === undefined ? undefined : new Cors(options.cors);

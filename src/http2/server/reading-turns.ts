@@ -1,3 +1,4 @@
+import { beginArrival, endArrival } from "../../time/arrival.ts";
 import type { ByteStream } from "../byte-stream.ts";
 import type { FrameReader } from "../wire/frame-reader.ts";
 import type { Rounds } from "./rounds.ts";
@@ -54,8 +55,13 @@ export class ReadingTurns {
 
   /** Reads a chunk as far as this turn goes. @throws Http2Error */
   read(chunk: Uint8Array): void {
-    const at = this.#reader.read(chunk);
-    if (at < chunk.length) this.#waiting?.unshift(chunk.subarray(at));
+    beginArrival();
+    try {
+      const at = this.#reader.read(chunk);
+      if (at < chunk.length) this.#waiting?.unshift(chunk.subarray(at));
+    } finally {
+      endArrival();
+    }
   }
 
   /** The connection made work. */
