@@ -79,6 +79,7 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
     near: ["test/observe/recorder/*.test.ts", "test/shown-text.test.ts"],
     far: ["test/call/call-observer.test.ts", "test/node/call-observer.test.ts"],
   },
+  otel: { sources: ["src/observe/otel/*.ts"], near: ["test/observe/otel/*.test.ts"], far: [] },
   balancer: {
     sources: ["src/balancer/*.ts", "src/health/*.ts", "src/transport/*.ts"],
     near: [...CALLS, ...BALANCING],
