@@ -24,7 +24,7 @@ export interface ObservableCall {
   readonly contextValues: ContextValues;
 }
 
-/** Whoever watches nothing. */
+/** A watch that ignores everything. */
 const NONE: CallWatch = {};
 
 /**

@@ -19,7 +19,7 @@ export type TimeoutSource = "the call" | "defaultTimeoutMs" | "defaultServiceCon
 export interface MethodSettings {
   /** The timeout of calls without one, in milliseconds; undefined: none. */
   readonly timeoutMs: number | undefined;
-  /** Where that comes from; undefined: there is none. */
+  /** Where that comes from; undefined without a timeout. */
   readonly timeoutFrom: TimeoutSource | undefined;
   /** The longest timeout of calls with one, in milliseconds. */
   readonly maxTimeoutMs: number;

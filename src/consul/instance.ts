@@ -130,7 +130,7 @@ function metadataOf(meta: Json, zoneKey: string): unknown {
   return rest.length === 0 ? undefined : Object.fromEntries(rest);
 }
 
-/** A value as an object, an empty one if it is none. */
+/** A value as an object; an empty one if it isn't an object. */
 export function record(value: unknown): Json {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Json : {};
 }

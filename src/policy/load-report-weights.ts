@@ -102,7 +102,7 @@ class LoadReportPicker extends CirclePicker {
     if (report !== undefined) weightOf(connection).update(report, env.now(), settings);
   }
 
-  /** Its weight by its own reports; undefined while there is none that could be used. */
+  /** Its weight by its own reports; undefined as long as none is usable. */
   describe(connection: Connection): PolicySnapshot {
     const { settings, weightOf, env } = this.#reported;
     return { weight: weightOf(connection).weight(env.now(), settings) || undefined };

@@ -37,7 +37,7 @@ export class ReportedWeight {
     this.#sinceMs = Infinity;
   }
 
-  /** 0: there is none that could be used, because the reports are too new or too old. */
+  /** 0 if none is usable, because the reports are too new or too old. */
   weight(nowMs: number, { blackoutPeriodMs, expirationPeriodMs }: ReportedWeightSettings): number {
     if (nowMs - this.#updatedMs >= expirationPeriodMs) {
       this.#sinceMs = Infinity;

@@ -21,7 +21,7 @@ export interface RingHashOptions extends HashKeyOptions {
   readonly minRingSize?: number;
   /**
    * How many points the ring has at most; above one per endpoint, or some endpoints get no calls. At most 8,388,608.
-   * Defaults to 4,096, which is also the most that other gRPC clients use unless they are told otherwise. gRPC's
+   * Defaults to 4,096, which is also the most that other gRPC clients use by default. gRPC's
    * `maxRingSize`.
    */
   readonly maxRingSize?: number;

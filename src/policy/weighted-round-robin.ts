@@ -27,8 +27,8 @@ export interface WeightedRoundRobinOptions {
 export interface LoadReportWeightOptions {
   /**
    * Ask each server to report at this interval, in milliseconds, on a stream of `OpenRcaService` beside the calls;
-   * reports that come with answers are then ignored. Servers of grpc-go report every 30 s at most, whatever they are
-   * asked, and so do those of this library unless told otherwise (`reportLoad({ minReportIntervalMs })`). Defaults to
+   * reports that come with answers are then ignored. Servers of grpc-go report every 30 s at most, whatever the
+   * interval, and so do those of this library by default (`reportLoad({ minReportIntervalMs })`). Defaults to
    * none: reports come with answers. gRPC's `enableOobLoadReport` and `oobReportingPeriod`.
    */
   readonly outOfBandPeriodMs?: number;

@@ -6,7 +6,7 @@ import { type BalancedTransport, createBalancedTransport } from "../transport/tr
 import type { BalancedTransportOptions } from "../transport/options.ts";
 import type { ProxyRoute } from "./options.ts";
 
-/** How many routes a client that took none is told of. */
+/** How many routes the error of a call that matches none of them lists. */
 const MOST_SHOWN = 10;
 
 /** A route that is in use. */

@@ -60,7 +60,7 @@ export const page: Command = defineCommand({
     "It shows what is registered, which servers can be reached from here and what they say of their health " +
     "(grpc.health.v1). Calls are seen by the programs that make them only: those of programs with a live page of their " +
     "own (observe() of connect-lb/page) are shown with --page.",
-    "Whoever reaches the page can read it, so it is served on loopback unless --listen says otherwise.",
+    "Anyone who can reach the page can read it, so it is served on loopback unless --listen says otherwise.",
   ],
   args: [{ name: "SERVICE", optional: true, many: true, complete: "service" }],
   options: OPTIONS,

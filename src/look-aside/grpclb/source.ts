@@ -95,7 +95,7 @@ export class GrpclbSource implements GrpclbShared, BalanceLoadListener {
     return { ...await fallback!.list!(signal), config: this.#config };
   }
 
-  // What the policy says and is told
+  // What the policy reads and reports
 
   get list(): ServerList | undefined {
     return this.#fallback === undefined ? this.#list : undefined;

@@ -13,7 +13,7 @@ export class MeasuredCall implements CallWatch {
   declare private readonly series: ClientSeries;
   declare private readonly now: () => number;
   declare private unusual: Unusual | undefined;
-  /** How long its only attempt took that succeeded, which is recorded together with the call; NaN: there is none. */
+  /** How long its only attempt took that succeeded, which is recorded together with the call; NaN without one. */
   declare private usualMs: number;
 
   /** `now`: the transport's clock. */

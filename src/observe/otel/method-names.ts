@@ -1,10 +1,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { isRawMethod } from "../../raw-method.ts";
 
-/** How many methods are told apart, per transport or server. */
+/** How many methods have series of their own, per transport or server. */
 const MOST_METHODS = 500;
 
-/** The name of all methods that are not told apart (gRFC A66). */
+/** The name of all methods without series of their own (gRFC A66). */
 export const OTHER = "other";
 
 /** Whether the name of a method without a schema may be shown, instead of `other`. */

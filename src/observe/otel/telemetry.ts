@@ -48,7 +48,7 @@ export interface TelemetryOptions {
   readonly experimental?: boolean;
   /**
    * Whether a method without a schema (`rawMethod`) is shown by its name, `pkg.Service/Method`, instead of as `other`.
-   * Names that come from others need a bound: 500 are told apart in any case. Defaults to never. gRPC's generic method
+   * Names that come from others need a bound: at most 500 are shown in any case. Defaults to never. gRPC's generic method
    * attribute filter.
    */
   readonly methodFilter?: MethodFilter;

@@ -27,8 +27,8 @@ const HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Answers a request for the page or one of its parts, which are told by the last segment of the path, so that the page
- * can be mounted below any path.
+ * Answers a request for the page or one of its parts. The last segment of the path says which, so that the page can be
+ * mounted below any path.
  */
 export function respond(request: Request, { hosts, viewers, state }: Observed): Response {
   const { method } = request;

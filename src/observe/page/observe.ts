@@ -26,10 +26,10 @@ export interface Observation extends Disposable {
 
 /**
  * A live page about what this program does: services and their endpoints, why calls failed or were slow, registrations,
- * servers, and what happened. It costs nothing while nobody looks.
+ * servers, and what happened. It costs nothing while nobody watches.
  *
- * Whoever reaches the handler can read the page: addresses, names of services and methods, and texts of errors, but no
- * metadata, messages, tokens or passwords. So serve it on loopback, or behind what asks who is there.
+ * Anyone who can reach the handler can read the page: addresses, names of services and methods, and texts of errors, but
+ * no metadata, messages, tokens or passwords. So serve it on loopback, or behind something that authenticates users.
  *
  * ```ts
  * import { observe } from "connect-lb/page";

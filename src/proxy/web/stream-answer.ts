@@ -20,8 +20,8 @@ export interface StreamEnd {
 export type LastFrame = (trailer: Headers, error: ConnectError | undefined) => Uint8Array;
 
 /**
- * The content of a response: its messages behind their prefixes, then the last frame. Whoever stops reading it ends the
- * call.
+ * The content of a response: its messages behind their prefixes, then the last frame. A reader that stops early ends
+ * the call.
  */
 export async function* frames(
   response: RawResponse,

@@ -43,7 +43,7 @@ export interface SliceEndpoint {
 /** Anything in JSON. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Reads a slice; undefined if it is none. */
+/** Reads a slice; undefined if it isn't one. */
 export function readSlice(value: unknown): EndpointSlice | undefined {
   const slice = record(value), metadata = record(slice["metadata"]), name = text(metadata["name"]);
   if (name === undefined) return undefined;
@@ -80,17 +80,17 @@ function readEndpoint(value: unknown): readonly SliceEndpoint[] {
   }];
 }
 
-/** A value as an object, an empty one if it is none. */
+/** A value as an object; an empty one if it isn't an object. */
 export function record(value: unknown): Json {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Json : {};
 }
 
-/** A value as a list, an empty one if it is none. */
+/** A value as a list; an empty one if it isn't a list. */
 export function list(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** A value as text, undefined if it is none or empty. */
+/** A value as text; undefined if it isn't text, or is empty. */
 export function text(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
