@@ -14,8 +14,8 @@ export interface Entry {
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 32_500, allBytes: 40_000 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 30_500, allBytes: 38_100 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 32_600, allBytes: 40_000 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 30_500, allBytes: 38_200 },
   { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 38_400, allBytes: 59_400 },
   { name: "node", holds: "core, `grpcConnector`", ownBytes: 67_400, allBytes: 95_700 },
   { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 86_200, allBytes: 114_400 },
@@ -24,7 +24,7 @@ export const ENTRIES: readonly Entry[] = [
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 55_900,
+    ownBytes: 56_000,
     allBytes: 77_000,
   },
   {
