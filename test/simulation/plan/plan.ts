@@ -66,9 +66,9 @@ export interface Plan {
   /** Whether the clients find the servers in etcd. */
   readonly etcd: boolean;
   /** How many more services clients follow, of which the first server is one. */
-  readonly followed: number;
+  readonly followed?: number;
   /** How many requests etcd takes at a time on a connection, watches included. */
-  readonly etcdStreams: number;
+  readonly etcdStreams?: number;
   /** Etcd asks for a user. A token lives so long without being used. */
   readonly etcdUsers?: { readonly tokenTtlMs: number } | undefined;
   /** The clients find the servers by DNS, whose answers live so long. Without this and etcd, they know them. */

@@ -57,7 +57,7 @@ export class SimulatedEtcd {
       routes,
       clock,
       keepalive: { minPingIntervalMs: 5_000 },
-      limits: { maxConcurrentStreams: world.plan.etcdStreams },
+      limits: { maxConcurrentStreams: world.plan.etcdStreams ?? 100 },
     }, {
       listen: () => Promise.reject(new Error("not here")),
       scheduleFlush,

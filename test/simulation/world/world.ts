@@ -22,7 +22,7 @@ export const ETCD = "etcd:2379";
 export const SERVICE = "simulated";
 
 /** The services besides that, which clients only follow. */
-export function otherServices({ followed }: Plan): string[] {
+export function otherServices({ followed = 0 }: Plan): string[] {
   return Array.from({ length: followed }, (_, i) => `${SERVICE}-${i}`);
 }
 
