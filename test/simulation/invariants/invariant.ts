@@ -1,5 +1,6 @@
 import type { BalancerEvent } from "../../../src/balancer/event.ts";
 import type { Attempt, AttemptStart } from "../../../src/call/observer.ts";
+import type { RegistryEvent } from "../../../src/registry/event.ts";
 import type { CallRecord } from "../world/ledger.ts";
 import type { World } from "../world/world.ts";
 
@@ -13,6 +14,8 @@ export interface Watch {
   attempt?(call: CallRecord, attempt: AttemptStart): void;
   /** That attempt has ended. */
   attempted?(call: CallRecord, attempt: Attempt): void;
+  /** A client's registry reports something. */
+  registryEvent?(client: string, event: RegistryEvent): void;
   /** A client's transport reports something. */
   event?(client: string, event: BalancerEvent): void;
   /** A connection is asked for: by a client or a server, of a server or of etcd. */

@@ -27,7 +27,7 @@ export function planOf(seed: number, { busy = false }: { readonly busy?: boolean
   return {
     seed,
     ...shape,
-    followed: maybe(of("followed"), 0.4, 4, 8) ?? 0,
+    followed: maybe(of("followed"), 0.3, 4, 8) ?? 0,
     etcdStreams: maybe(of("etcd's streams"), 0.5, 3, 6) ?? 100,
     latencyMs: of("latency").scale(1, 100) / 2,
     jitterMs: of("jitter").is(0.5) ? 0 : of("jitter's size").scale(1, 50),

@@ -47,7 +47,7 @@ export class SimulatedClient {
   constructor(world: World, plan: ClientPlan) {
     this.#world = world;
     this.plan = plan;
-    const { name } = plan, { network, trace } = world;
+    const { name } = plan, { network } = world;
     const process = this.process = world.process(name, name);
     const { clock, chance } = process, random = chance.of("transport").next;
     if (world.etcd !== undefined) {
@@ -57,7 +57,7 @@ export class SimulatedClient {
         ...world.etcd.users && { username: process.name, password: "secret" },
         clock,
         random: chance.of("registry").next,
-        onEvent: (event) => trace.note(name, event.type),
+        onEvent: (event) => world.registryEvent(name, event),
       });
     }
     this.transport = createBalancedTransport({

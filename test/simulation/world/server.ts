@@ -109,7 +109,7 @@ export class SimulatedServer {
     this.registration = this.#registry.register({ service: SERVICE, address, ttlSeconds: this.plan.ttlSeconds });
     this.registration.ready.catch(() => {});
     if (world.servers[0] !== this) return;
-    for (const service of otherServices(world.plan)) this.#registry.register({ service, address });
+    for (const service of otherServices(world.plan)) this.#registry.register({ service, address, ttlSeconds: 600 });
   }
 
   /** Ends as programs do that are asked to. */

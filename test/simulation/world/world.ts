@@ -1,5 +1,6 @@
 import type { BalancerEvent } from "../../../src/balancer/event.ts";
 import type { Attempt, AttemptStart } from "../../../src/call/observer.ts";
+import type { RegistryEvent } from "../../../src/registry/event.ts";
 import { processLoans } from "../../../src/http2/lender.ts";
 import { queues } from "../../../src/etcd/client/authentication-queue.ts";
 import { turnIsOver } from "../../../src/grpc/reading-turn.ts";
@@ -143,6 +144,12 @@ export class World {
     return (attempt) => {
       for (const watch of this.#watches) watch.attempted?.(call, attempt);
     };
+  }
+
+  /** A client's registry reports something. */
+  registryEvent(client: string, event: RegistryEvent): void {
+    this.trace.note(client, event.type);
+    for (const watch of this.#watches) watch.registryEvent?.(client, event);
   }
 
   /** A client's transport reports something. */
