@@ -1,12 +1,13 @@
 // Simulates new seeds for a minute, or one again:
 // npm run simulate -- [--seconds 60 | --calls N] [--seed N | --plan FILE] [--busy] [--trace] [--svg FILE] [--shrink]
 import { runtime } from "./guard/globals.ts";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Plan } from "./plan/plan.ts";
 import { planOf } from "./plan/plan-of-seed.ts";
 import { shrink } from "./shrink/shrink.ts";
 import { simulate } from "./simulate.ts";
+import { timeline } from "./trace/timeline.ts";
 import { Totals } from "./totals.ts";
 
 const { values } = parseArgs({
@@ -17,15 +18,19 @@ const { values } = parseArgs({
     seed: { type: "string" },
     seconds: { type: "string", default: "60" },
     shrink: { type: "boolean", default: false },
+    svg: { type: "string" },
     trace: { type: "boolean", default: false },
   },
 });
 
 const totals = new Totals(), busy = values.busy ? " --busy" : "";
 const one = async (plan: Plan, again: string) => {
-  const { seed } = plan, result = await simulate(plan, { traced: values.trace });
+  const { seed } = plan, result = await simulate(plan, { traced: values.trace || values.svg !== undefined });
   totals.add(result);
-  for (const line of result.lines ?? []) console.log(line);
+  if (values.trace) { for (const line of result.lines ?? []) console.log(line); }
+  if (values.svg !== undefined) {
+    writeFileSync(values.svg, timeline(result.plan, result.callRecords ?? [], result.failure?.atMs));
+  }
   if (values.seed !== undefined || values.plan !== undefined) {
     const { calls, succeeded, events, hash } = result;
     console.log(`seed ${seed}: ${calls} calls, ${succeeded} succeeded, ${events} events, trace ${hash}`);

@@ -1,5 +1,6 @@
 import { collectAll, forget, guard, leaks } from "./guard/globals.ts";
 import type { Plan } from "./plan/plan.ts";
+import type { CallRecord } from "./world/ledger.ts";
 import { type Broken, World } from "./world/world.ts";
 
 /** What came of a run. */
@@ -16,6 +17,8 @@ export interface Result {
   readonly begun: ReadonlyMap<string, number>;
   /** What happened, line by line, if that was asked for. */
   readonly lines: readonly string[] | undefined;
+  /** All calls, if that was asked for. */
+  readonly callRecords: readonly CallRecord[] | undefined;
 }
 
 /** How long the world has to recover after the last fault: the longest backoff, and a keepalive before it. */
@@ -43,8 +46,19 @@ export async function simulate(plan: Plan, options: { readonly traced?: boolean 
     stop();
   }
   if (leaks.length > 0) world.broken("nothing-leaks-in", [...new Set(leaks)].join(", "));
-  const { failure, trace: { hash, lines }, time, ledger: { calls, succeeded }, begun } = world;
-  return { plan, hash, failure, virtualMs: time.now(), events: time.events, calls, succeeded, begun, lines };
+  const { failure, trace: { hash, lines }, time, ledger: { calls, succeeded, all }, begun } = world;
+  return {
+    plan,
+    hash,
+    failure,
+    virtualMs: time.now(),
+    events: time.events,
+    calls,
+    succeeded,
+    begun,
+    lines,
+    callRecords: all,
+  };
 }
 
 async function play(world: World): Promise<void> {

@@ -36,9 +36,15 @@ export class Ledger {
   /** Calls that have ended and may still be processed by someone. */
   readonly #ended: CallRecord[] = [];
   readonly #byId = new Map<string, CallRecord>();
+  /** All that were ever made, if they are kept. */
+  readonly all: CallRecord[] | undefined;
   calls = 0;
   succeeded = 0;
   failed = 0;
+
+  constructor(kept: boolean) {
+    this.all = kept ? [] : undefined;
+  }
 
   get open(): Iterable<CallRecord> {
     return this.#open.values();
@@ -50,6 +56,7 @@ export class Ledger {
 
   began(call: CallRecord): void {
     this.calls++;
+    this.all?.push(call);
     this.#open.set(call.id, call);
     this.#byId.set(call.id, call);
   }

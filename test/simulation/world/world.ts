@@ -44,7 +44,7 @@ export class World {
   readonly chance: Chance;
   readonly trace: Trace;
   readonly network: Network;
-  readonly ledger: Ledger = new Ledger();
+  readonly ledger: Ledger;
   readonly etcd: SimulatedEtcd | undefined;
   readonly dns: SimulatedDns | undefined;
   readonly servers: readonly SimulatedServer[];
@@ -61,6 +61,7 @@ export class World {
     this.plan = plan;
     this.chance = new Chance(plan.seed);
     this.trace = new Trace(() => this.time.now(), traced);
+    this.ledger = new Ledger(traced);
     this.network = new Network(this.time, this.chance.of("network"), this.trace);
     Object.assign(this.network.usual, { latencyMs: plan.latencyMs, jitterMs: plan.jitterMs });
     processLoans.bytes = 0;
