@@ -9,7 +9,8 @@ export type Stranger = "another service" | "another protocol" | "silent";
 export function strangerAt(world: World, address: string, stranger: Stranger): () => void {
   const process = world.process(address, `${stranger} at ${address} from ${world.time.now()}`);
   const { clock, chance, scheduleFlush, nextTurn } = process;
-  const grpc = createServerOver({ routes: () => {}, clock }, {
+  const { maxConcurrentStreams } = world.server(address).plan;
+  const grpc = createServerOver({ routes: () => {}, clock, limits: { maxConcurrentStreams } }, {
     listen: () => Promise.reject(new Error("not here")),
     scheduleFlush,
     scheduleStreamFlush: scheduleFlush,
