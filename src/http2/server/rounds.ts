@@ -3,7 +3,7 @@ import type { Clock } from "../../time/clock.ts";
 /** How long connections that make much work may be read in one turn of the event loop, together, in milliseconds. */
 const TURN_MS = 2;
 /** How long the whole turn may take, with the handlers that they started, before the next ones are made shorter. */
-const WHOLE_TURN_MS = 4;
+const WHOLE_TURN_MS = 8;
 /** The work that is read in a turn, in small requests: at most, and at least. */
 const MOST_COST = 1_024, LEAST_COST = 64;
 
@@ -53,7 +53,7 @@ export class Rounds {
   readonly #play = (): void => {
     this.turn++;
     const now = this.#clock.now();
-    const slow = now - this.#sinceMs > WHOLE_TURN_MS;
+    const slow = this.#waiting.length > 1 && now - this.#sinceMs > WHOLE_TURN_MS;
     this.#mostCost = slow ? Math.max(LEAST_COST, this.#mostCost / 2) : Math.min(MOST_COST, this.#mostCost * 2);
     this.#sinceMs = now;
     this.#cost = 0;
