@@ -72,7 +72,8 @@ describe("the path to etcd, or etcd itself, goes bad", () => {
         // A session can't be opened there either.
         const second = new AbortController();
         const opening = assert.rejects(driver.range(range("hole/"), call(second.signal)));
-        await eventually("another connection is tried", () => path.accepted > 1);
+        // Where fetch has the connections, it may try one again that carried nothing before.
+        if (seesConnections) await eventually("another connection is tried", () => path.accepted > 1);
         second.abort();
         await within(opening, "the end of an opening in a black hole");
         driver.reset(endpoint, driver.generation(endpoint));
