@@ -58,7 +58,7 @@ export class Rounds {
     this.#sinceMs = now;
     this.#cost = 0;
     try {
-      // Whoever has to wait again does so until the next turn at least.
+      // A connection that has to wait again does so until the next turn at least.
       for (let left = this.#waiting.length; left > 0; left--) {
         this.#waiting.shift()!();
         if (this.#over) break;
