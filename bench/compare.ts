@@ -6,7 +6,7 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine } from "../test/support/command-line.ts";
 import type { Measurement } from "./load.ts";
 import { type Lines, type Runtime, RUNTIMES, startBackends, startScript } from "./process.ts";
 import { casesNamed } from "./rounds.ts";
@@ -24,7 +24,7 @@ const HELP =
   --turns N      turns of 100 ms for each version in each pair of processes; default 100
   --processes N  pairs of processes, since one process's compiler may be luckier than another's; default 5`;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = commandLine(HELP, {
   allowPositionals: true,
   options: {
     cases: { type: "string", default: "unary-16B-c64" },
@@ -33,12 +33,11 @@ const { values, positionals } = parseArgs({
     against: { type: "string" },
     turns: { type: "string", default: "100" },
     processes: { type: "string", default: "5" },
-    help: { type: "boolean", default: false },
   },
 });
-if (values.help || positionals.length !== 1) {
-  console.log(HELP);
-  process.exit(values.help ? 0 : 2);
+if (positionals.length !== 1) {
+  console.error(HELP);
+  process.exit(2);
 }
 const TURN_MS = 100, WARM_UP_MS = 1_500;
 const cases = casesNamed(values.cases.split(","));

@@ -1,10 +1,7 @@
 // How the registry carries a large service, a burst of changes and many registrations; writes docs/performance.md.
-//
-//   npm run bench:registry            everything, about five minutes
-//   … -- --runtimes=node --contenders=connect-lb/etcd      writes no file
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { PACE_MS } from "../src/time/pace.ts";
+import { commandLine } from "../test/support/command-line.ts";
 import { startEtcd } from "../test/support/etcd.ts";
 import { type Lines, type Runtime, RUNTIMES, startScript, versionOf } from "./process.ts";
 import { address, change, metrics } from "./registry/etcd-load.ts";
@@ -19,7 +16,15 @@ const TTL_SECONDS = 10;
 /** Long enough for all that a registration does at rest, whose rarest is a look at its key once a TTL. */
 const REST_MS = 20_000;
 
-const { values } = parseArgs({ options: { runtimes: { type: "string" }, contenders: { type: "string" } } });
+const HELP = `npm run bench:registry -- [--runtimes NAME,…] [--contenders NAME,…]
+
+How the registry carries a large service, a burst of changes and many registrations. It takes about five minutes, and
+writes docs/performance.md; with options it writes nothing.
+
+  --runtimes     default: ${RUNTIMES}
+  --contenders   default: ${CONTENDERS}`;
+
+const { values } = commandLine(HELP, { options: { runtimes: { type: "string" }, contenders: { type: "string" } } });
 const runtimes = (values.runtimes?.split(",") ?? RUNTIMES) as readonly Runtime[];
 const contenders = values.contenders?.split(",") ?? CONTENDERS;
 

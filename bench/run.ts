@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { commandLine } from "../test/support/command-line.ts";
 import { executable } from "../test/support/process.ts";
 import { CASES } from "./case.ts";
 import type { Micro } from "./micro/run.ts";
@@ -27,9 +27,8 @@ writes nothing.
   --cases        of ${CASES.map(({ name }) => name).join(", ")}
   --rounds N     default: 9, or 3 with --quick`;
 
-const { values } = parseArgs({
+const { values } = commandLine(HELP, {
   options: {
-    help: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     runtimes: { type: "string" },
@@ -38,10 +37,6 @@ const { values } = parseArgs({
     rounds: { type: "string" },
   },
 });
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 const filtered = values.runtimes !== undefined || values.contenders !== undefined || values.cases !== undefined ||
   values.rounds !== undefined;
 const runtimes = (values.runtimes?.split(",") ?? RUNTIMES) as readonly Runtime[];

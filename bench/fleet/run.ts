@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine } from "../../test/support/command-line.ts";
 import { executable } from "../../test/support/process.ts";
 import { contenderNamed } from "./contenders.ts";
 import { runJobs } from "./jobs.ts";
@@ -23,9 +23,8 @@ npm run bench:fleet -- --real      five servers and a client in real time, under
   --check                          exits with 1 if a target was not met
 `;
 
-const { values } = parseArgs({
+const { values } = commandLine(HELP, {
   options: {
-    help: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     real: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
@@ -34,10 +33,6 @@ const { values } = parseArgs({
     seeds: { type: "string" },
   },
 });
-if (values.help) {
-  process.stdout.write(HELP);
-  process.exit(0);
-}
 const started = performance.now();
 const log = (line: string) =>
   console.error(`${((performance.now() - started) / 1_000).toFixed(0).padStart(4)} s  ${line}`);

@@ -1,15 +1,19 @@
 // What the probes of `prequal` cost: CPU per probe beside that of a call, and CPU per call at full speed.
-//
-//   npm run bench:prequal                              everything, about two minutes
-//   npm run bench:prequal -- --runtimes=node --rounds=3
-//   … --check                                          exits with 1 if a target was not met
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { commandLine } from "../../test/support/command-line.ts";
 import { type Lines, type Runtime, RUNTIMES, startScript } from "../process.ts";
 import { median } from "../row.ts";
 import type { Done, Order } from "./load.ts";
 
-const { values } = parseArgs({
+const HELP = `npm run bench:prequal -- [--runtimes NAME,…] [--rounds N] [--check]
+
+What the probes of prequal cost: CPU per probe beside that of a call, and CPU per call at full speed. About two minutes.
+
+  --runtimes   default: ${RUNTIMES}
+  --rounds N   default: 7
+  --check      ends with code 1 if a target was not met`;
+
+const { values } = commandLine(HELP, {
   options: {
     runtimes: { type: "string" },
     rounds: { type: "string", default: "7" },

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine } from "../../test/support/command-line.ts";
 import { executable } from "../../test/support/process.ts";
 import { find } from "../../test/support/system.ts";
 import { GRPC_GO_VERSION } from "../../test/support/grpc-go.ts";
@@ -38,9 +38,8 @@ Python 3.
   --rounds N     default: 5, or 3 with --quick or --short
   --upstream     the servers behind the proxies: ${UPSTREAMS.join(" or ")}; default: connect-lb`;
 
-const { values } = parseArgs({
+const { values } = commandLine(HELP, {
   options: {
-    help: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     short: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
@@ -53,10 +52,6 @@ const { values } = parseArgs({
     upstream: { type: "string" },
   },
 });
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 const { quick } = values, short = quick || values.short;
 if (find("h2load") === undefined) {
   console.error("npm run bench:proxy needs h2load: apt-get install nghttp2-client, or brew install nghttp2");

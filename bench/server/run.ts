@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine } from "../../test/support/command-line.ts";
 import { hasGo } from "../../test/support/go.ts";
 import { executable } from "../../test/support/process.ts";
 import { find } from "../../test/support/system.ts";
@@ -26,9 +26,8 @@ the second line it writes nothing. Needs h2load, and Go for some of the peers.
   --cases      of ${SERVER_CASES.map(({ name }) => name).join(", ")}
   --rounds N   default: 5, or 3 with --quick`;
 
-const { values } = parseArgs({
+const { values } = commandLine(HELP, {
   options: {
-    help: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     servers: { type: "string" },
@@ -37,10 +36,6 @@ const { values } = parseArgs({
     rounds: { type: "string" },
   },
 });
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 const { quick } = values;
 const filtered = [values.servers, values.runtimes, values.cases, values.rounds].some((value) => value !== undefined);
 if (find("h2load") === undefined) {

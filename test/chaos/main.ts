@@ -1,7 +1,7 @@
 // `npm run test:chaos`: every scenario with the client on each runtime. Fails if a bound does not hold.
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { execFileSync } from "node:child_process";
+import { commandLine } from "../support/command-line.ts";
 import { executable, root, type Runtime } from "../support/process.ts";
 import { RUNTIMES } from "./environment.ts";
 import { writeReport } from "./report.ts";
@@ -21,23 +21,18 @@ const USAGE = `Plays failures to a client on each runtime and checks what caller
                        notice, whose calls go through it; its scenarios:
                        ${proxyScenarios.map(({ name }) => name).join(", ")}
   --quick              shorter forms of them, as in npm test
-  --help               this text
+  --help               prints this
 
 A whole run writes its figures into docs/reliability.md; one with options only prints them.`;
 
-const { values: options } = parseArgs({
+const { values: options } = commandLine(USAGE, {
   options: {
     only: { type: "string" },
     runtime: { type: "string" },
     "through-proxy": { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
 });
-if (options.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
 
 const throughProxy = options["through-proxy"];
 const scenarios = throughProxy ? proxyScenarios : clientScenarios;

@@ -1,9 +1,9 @@
 // `npm run fuzz`: seeded cases of each kind, and the heap must not grow by them.
 
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { commandLine } from "../support/command-line.ts";
 import { CASES, run } from "./cases.ts";
 
 const USAGE = `Feeds seeded random bytes and frames to what reads a peer's: ${Object.keys(CASES).join(", ")}.
@@ -16,14 +16,9 @@ const USAGE = `Feeds seeded random bytes and frames to what reads a peer's: ${Ob
 
 Ends with code 1 at the first case that fails, whose seed it prints, or when the heap grows.`;
 
-const { values: options, positionals } = parseArgs({
-  options: { help: { type: "boolean", default: false } },
+const { positionals } = commandLine(USAGE, {
   allowPositionals: true,
 });
-if (options.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
 const count = positiveInteger("CASES", positionals[0], 1_000_000);
 const seed = positiveInteger("SEED", positionals[1], Date.now() % 1_000_000_000);
 const STEP = 20_000;

@@ -1,8 +1,8 @@
 // `npm run test:h2spec`: the HTTP/2 conformance suite h2spec against this library's server on Node, Bun and Deno, with and
 // without TLS. It is a Go program, which is built from the Go module proxy into .tmp/ and needs `go` on the PATH.
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { startPeer } from "../peers/peer.ts";
+import { commandLine } from "../support/command-line.ts";
 import type { Runtime } from "../support/process.ts";
 import { hasGo } from "../support/go.ts";
 import { buildH2spec } from "./build.ts";
@@ -19,20 +19,19 @@ over TLS. Takes about a minute and needs Go.
   --server   connect-lb (the default), or connect-node for comparison
   --verbose  print h2spec's own report of each group in which a case failed or was skipped`;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = commandLine(HELP, {
   allowPositionals: true,
   options: {
     server: { type: "string", default: "connect-lb" },
     verbose: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
 });
 const runtimes = positionals.length > 0 ? positionals as Runtime[] : RUNTIMES;
 const script = values.server as "connect-lb" | "connect-node";
 const unknown = !["connect-lb", "connect-node"].includes(script) || runtimes.some((name) => !RUNTIMES.includes(name));
-if (values.help || unknown) {
-  console.log(HELP);
-  process.exit(values.help ? 0 : 2);
+if (unknown) {
+  console.error(HELP);
+  process.exit(2);
 }
 if (!hasGo()) {
   console.error('h2spec is a Go program: put Go 1.24 or newer on the PATH ("go").');

@@ -1,7 +1,7 @@
 // `npm run test:mixed`: servers in several languages in one etcd, with the proxy and this library's client on each runtime.
 // Fails if a call fails.
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { commandLine } from "../support/command-line.ts";
 import { type Runtime, startScript } from "../support/process.ts";
 import type { MixedOutcome } from "./program.ts";
 
@@ -16,17 +16,12 @@ server is killed and restarted.
   --quick              one server is killed and one restarted, as in npm test
   --help               this text`;
 
-const { values } = parseArgs({
+const { values } = commandLine(USAGE, {
   options: {
     runtime: { type: "string", default: "node,bun,deno" },
     quick: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
 });
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
 let broken = 0;
 for (const runtime of values.runtime.split(",") as Runtime[]) {
   console.log(`\n── proxy and client on ${runtime}\n`);

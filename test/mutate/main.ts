@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { commandLine } from "../support/command-line.ts";
 import { changeOf, describeFault, type Fault, faultsIn, isEquivalent, urlOf } from "./faults.ts";
 import { type Part, partNames, partOf, programs } from "./plan.ts";
 import { survey, Worker } from "./pool.ts";
@@ -26,7 +26,7 @@ const PATIENCE = 8;
 /** One that was noticed only by that is tried again with so many times as much, in case that the machine was busy. */
 const MORE_PATIENCE = 3;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = commandLine(HELP, {
   allowPositionals: true,
   options: {
     every: { type: "string", default: "1" },
@@ -34,13 +34,8 @@ const { values, positionals } = parseArgs({
     again: { type: "string" },
     near: { type: "boolean", default: false },
     jobs: { type: "string", default: String(availableParallelism()) },
-    help: { type: "boolean", default: false },
   },
 });
-if (values.help) {
-  console.log(HELP);
-  process.exit(0);
-}
 const [every, jobs] = [values.every, values.jobs].map(Number);
 if (!(every! >= 1 && jobs! >= 1 && positionals.every((name) => partNames.includes(name)))) {
   console.error(HELP);

@@ -1,8 +1,7 @@
-// Simulates new seeds for a minute, or one again:
-// npm run simulate -- [--seconds 60 | --calls N] [--seed N | --plan FILE] [--busy] [--trace] [--svg FILE] [--shrink]
+// `npm run simulate`: simulates new seeds for a minute, or one again.
 import { runtime } from "./guard/globals.ts";
 import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { commandLine, numberOf } from "../support/command-line.ts";
 import type { Plan } from "./plan/plan.ts";
 import { planOf } from "./plan/plan-of-seed.ts";
 import { shrink } from "./shrink/shrink.ts";
@@ -10,7 +9,22 @@ import { simulate } from "./simulate.ts";
 import { timeline } from "./trace/timeline.ts";
 import { Totals } from "./totals.ts";
 
-const { values } = parseArgs({
+const HELP = `npm run simulate -- [--seconds N | --calls N | --seed N | --plan FILE] [options]
+
+Plays clients, servers and etcd in one process while things go wrong at random, and checks what must hold all the time;
+see docs/testing.md. Ends with code 1 if something did not hold.
+
+  --seconds N   new seeds for so long; default: 60
+  --calls N     new seeds until so many calls were made
+  --seed N      one seed
+  --plan FILE   a plan, as --shrink prints it
+  --busy        with many calls and faults in a short time
+  --trace       prints what happened, line by line
+  --svg FILE    draws what happened
+  --shrink      if it fails, prints the smallest plan that does
+  --help        prints this`;
+
+const { values } = commandLine(HELP, {
   options: {
     busy: { type: "boolean", default: false },
     calls: { type: "string" },
@@ -49,10 +63,10 @@ const one = async (plan: Plan, again: string) => {
 if (values.plan !== undefined) {
   await one(JSON.parse(readFileSync(values.plan, "utf8")) as Plan, `--plan ${values.plan}`);
 } else if (values.seed !== undefined) {
-  await one(planOf(Number(values.seed), values), `--seed ${values.seed}${busy}`);
+  await one(planOf(numberOf("--seed", values.seed), values), `--seed ${values.seed}${busy}`);
 } else {
-  const counts = values.calls !== undefined, most = counts ? Number(values.calls) : Infinity;
-  const endMs = counts ? Infinity : runtime.now() + Number(values.seconds) * 1_000;
+  const counts = values.calls !== undefined, most = counts ? numberOf("--calls", values.calls!) : Infinity;
+  const endMs = counts ? Infinity : runtime.now() + numberOf("--seconds", values.seconds) * 1_000;
   const first = Math.floor(Math.random() * 2 ** 31);
   console.log(`seeds from ${first}`);
   for (let seed = first; runtime.now() < endMs && totals.calls < most; seed++) {

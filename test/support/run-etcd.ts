@@ -3,8 +3,8 @@
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { buildEtcd } from "./build-etcd.ts";
+import { commandLine } from "./command-line.ts";
 import { hasGo } from "./go.ts";
 import { executable, root } from "./process.ts";
 
@@ -19,18 +19,17 @@ const USAGE = `Runs the registry's tests and its chaos on versions of etcd, buil
 
 Without options: the tests on all runtimes, and the chaos in short forms; about ten minutes a version.`;
 
-const { values, positionals: versions } = parseArgs({
+const { values, positionals: versions } = commandLine(USAGE, {
   options: {
     contract: { type: "boolean", default: false },
     chaos: { type: "boolean", default: false },
     "if-go": { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
-if (values.help || versions.length === 0) {
-  console.log(USAGE);
-  process.exit(values.help ? 0 : 2);
+if (versions.length === 0) {
+  console.error(USAGE);
+  process.exit(2);
 }
 if (values["if-go"] && !hasGo()) {
   console.log(`Left out: tests on etcd ${versions.join(", ")}, which needs Go to be built.`);

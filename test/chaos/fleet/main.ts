@@ -1,12 +1,22 @@
-// Many programs with an etcd user start together, then etcd is restarted: `npm run test:fleet`, or
-// `main.ts [--programs=200] [--runtime=bun] [--driver=connect] [--ttl=10] [--after=30]`. Takes the etcd on the PATH.
+// `npm run test:fleet`: many programs with an etcd user start together, then etcd is restarted.
 import { cpus } from "node:os";
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { commandLine } from "../../support/command-line.ts";
 import type { Runtime } from "../../support/process.ts";
 import { type Config, Fleet } from "./fleet.ts";
 
-const { values } = parseArgs({
+const HELP = `npm run test:fleet -- [options]
+
+Many programs with an etcd user start together, then etcd is restarted. Takes the etcd on the PATH. Ends with code 1 if
+registering took too long, or a key was lost.
+
+  --programs N     how many; default: 200
+  --runtime NAME   what they run on: node, bun (the default) or deno
+  --driver NAME    how they reach etcd: connect (the default) or etcd3
+  --ttl N          their keys' TTL in seconds; default: 10
+  --after N        how many seconds after etcd's restart their keys are counted; default: 30`;
+
+const { values } = commandLine(HELP, {
   options: {
     programs: { type: "string", default: "200" },
     runtime: { type: "string", default: "bun" },

@@ -1,8 +1,6 @@
-// Runs scenarios of the registry, named as arguments (default: all), on the runtimes and over the drivers:
-// `main.ts [--quick] [--runtimes=node,bun,deno] [--drivers=connect,etcd3,gateway] [killed-briefly …]`.
-// A whole run writes its table into docs/reliability.md. `npm run test:chaos` does that too.
+// Runs scenarios of the registry. `npm run test:chaos` does that, too.
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { commandLine } from "../../support/command-line.ts";
 import type { Runtime } from "../../support/process.ts";
 import { RUNTIMES } from "../environment.ts";
 import { DRIVERS } from "./lab.ts";
@@ -11,7 +9,16 @@ import { writeRegistryReport } from "./report.ts";
 import { countBroken, runRegistry } from "./run.ts";
 import { scenarios } from "./scenarios.ts";
 
-const { values, positionals } = parseArgs({
+const HELP = `node test/chaos/registry/main.ts [--quick] [--runtimes NAME,…] [--drivers NAME,…] [SCENARIO …]
+
+Runs scenarios of the registry on each runtime, over each driver. A whole run writes its table into docs/reliability.md.
+
+  SCENARIO     of ${scenarios.map(({ name }) => name).join(", ")}; default: all
+  --quick      shorter forms of them
+  --runtimes   default: ${RUNTIMES}
+  --drivers    default: ${DRIVERS}`;
+
+const { values, positionals } = commandLine(HELP, {
   options: { quick: { type: "boolean", default: false }, runtimes: { type: "string" }, drivers: { type: "string" } },
   allowPositionals: true,
 });
