@@ -8,7 +8,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { commandLine } from "../test/support/command-line.ts";
 import type { Measurement } from "./load.ts";
-import { type Lines, type Runtime, RUNTIMES, startBackends, startScript } from "./process.ts";
+import { type Lines, type Runtime, RUNTIMES, START_MS, startBackends, startScript } from "./process.ts";
 import { casesNamed } from "./rounds.ts";
 import { median } from "./row.ts";
 
@@ -40,6 +40,8 @@ if (positionals.length !== 1) {
   process.exit(2);
 }
 const TURN_MS = 100, WARM_UP_MS = 1_500;
+/** How long a process may take to answer after its load, on a busy machine, too. */
+const ANSWER_MS = 60_000;
 const cases = casesNamed(values.cases.split(","));
 const there = new URL("bench/client.ts", `${pathToFileURL(resolve(positionals[0]!)).href}/`);
 const backends = await startBackends(3);
@@ -71,19 +73,23 @@ async function pair(runtime: Runtime): Promise<Record<keyof Measurement, number>
   const start = (script: URL, contender: string) =>
     startScript(runtime, script.href, [contender, JSON.stringify(backends.addresses)]);
   const { contender, against = contender } = values;
+  const names = [`this version's ${contender}`, `the other's ${against}`].map((name) => `${name} on ${runtime}`);
   const started: [Lines, Lines] = [start(new URL("client.ts", import.meta.url), contender), start(there, against)];
   try {
-    for (const client of started) must(await client.next(20_000));
+    for (const [i, client] of started.entries()) must(await client.next(START_MS), `${names[i]!} did not start`);
     const ratios: Record<keyof Measurement, number>[] = [];
     for (const which of cases) {
-      const run = async (client: Lines, ms: number) =>
-        must(await client.ask<Measurement>({ do: "run", case: which.name, ms }, ms + 20_000));
-      for (const client of started) await run(client, WARM_UP_MS);
+      const run = async (i: number, ms: number) =>
+        must(
+          await started[i]!.ask<Measurement>({ do: "run", case: which.name, ms }, ms + ANSWER_MS),
+          `${names[i]!} did not run ${which.name}`,
+        );
+      for (const i of started.keys()) await run(i, WARM_UP_MS);
       const measured: [Measurement, Measurement][] = [];
       for (let turn = 0; turn < Number(values.turns); turn++) {
         // In the order ABBA, so that neither is always first.
         const first = turn % 2;
-        const a = await run(started[first]!, TURN_MS), b = await run(started[1 - first]!, TURN_MS);
+        const a = await run(first, TURN_MS), b = await run(1 - first, TURN_MS);
         measured.push(first === 0 ? [a, b] : [b, a]);
       }
       const ratio = (value: keyof Measurement) => median(measured.map(([a, b]) => a[value] / b[value]));
@@ -104,7 +110,7 @@ async function pair(runtime: Runtime): Promise<Record<keyof Measurement, number>
   }
 }
 
-function must<T>(answer: T | { error: string }): T {
-  if (typeof answer === "object" && answer !== null && "error" in answer) throw new Error(answer.error);
+function must<T>(answer: T | { error: string }, what: string): T {
+  if (typeof answer === "object" && answer !== null && "error" in answer) throw new Error(`${what}: ${answer.error}`);
   return answer as T;
 }

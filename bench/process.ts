@@ -11,6 +11,9 @@ import { BUN_HEAP_ENVIRONMENT, V8_HEAP_FLAGS } from "./heap.ts";
 export const RUNTIMES = ["node", "bun", "deno"] as const;
 export type Runtime = (typeof RUNTIMES)[number];
 
+/** How long a process may take to start: it takes a second or two, and much longer on a busy machine. */
+export const START_MS = 120_000;
+
 /** A process that answers lines of JSON. */
 export class Lines {
   readonly child: ChildProcess;
@@ -96,7 +99,7 @@ export function startScript(
 /** Starts backends; they run on Node whatever the client runs on, so that only the client differs. */
 export async function startBackends(count: number): Promise<{ addresses: Addresses; end(): Promise<void> }> {
   const backends = Array.from({ length: count }, () => startScript("node", "backend/responder.ts", []));
-  const listening = await Promise.all(backends.map((backend) => backend.next<Record<Kind, string>>(20_000)));
+  const listening = await Promise.all(backends.map((backend) => backend.next<Record<Kind, string>>(START_MS)));
   const addresses: Partial<Record<Kind, string[]>> = {};
   for (const kind of KINDS) {
     addresses[kind] = listening.map((ports) => {

@@ -1,7 +1,7 @@
 import { type Case, CASES } from "./case.ts";
 import type { Addresses } from "./kind.ts";
 import type { Measurement } from "./load.ts";
-import { type Lines, type Runtime, startScript } from "./process.ts";
+import { type Lines, type Runtime, START_MS, startScript } from "./process.ts";
 import { median, type Row } from "./row.ts";
 
 /** How long and how often to measure. */
@@ -42,7 +42,7 @@ export async function runRounds(
   const clients = new Map<string, Lines>();
   for (const contender of plan.contenders) {
     const client = startScript(runtime, "client.ts", [contender, JSON.stringify(addresses)]);
-    const ready = await client.next<{ ready: true }>(20_000);
+    const ready = await client.next<{ ready: true }>(START_MS);
     if ("error" in ready) {
       failures.push(`${contender} on ${runtime}: ${ready.error}`);
       await client.end();
@@ -123,7 +123,7 @@ async function allocations(
 ): Promise<ReadonlyMap<string, number>> {
   const bytes = new Map<string, number>();
   const client = startScript(runtime, "client.ts", [contender, JSON.stringify(addresses)], "kept");
-  let answer: Answer<{ heapBytesPerCall?: number }> = await client.next(20_000);
+  let answer: Answer<{ heapBytesPerCall?: number }> = await client.next(START_MS);
   for (const which of cases) {
     if ("error" in answer) break;
     const calls = which.kind.startsWith("server-stream") ? 2 : 256;

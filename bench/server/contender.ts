@@ -1,5 +1,5 @@
 import { grpcGo } from "../../test/support/grpc-go.ts";
-import { Lines, type Runtime, startScript } from "../process.ts";
+import { Lines, type Runtime, START_MS, startScript } from "../process.ts";
 
 /** A server that is measured. */
 export interface ServerContender {
@@ -35,7 +35,7 @@ export async function startServer(contender: ServerContender): Promise<RunningSe
   const process = runtime === "go"
     ? new Lines(grpcGo("server"), [])
     : startScript(runtime, `server/contenders/${name}.ts`, []);
-  const listening = await process.next<{ address: string; pid: number }>(20_000);
+  const listening = await process.next<{ address: string; pid: number }>(START_MS);
   if ("error" in listening) throw new Error(`${name} on ${runtime} did not start: ${listening.error}`);
   return { contender, ...listening, process };
 }

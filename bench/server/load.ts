@@ -11,7 +11,7 @@ import { find } from "../../test/support/system.ts";
 import { TEN_HEADERS } from "../case.ts";
 import { type Addresses, type Kind, KINDS, textLength } from "../kind.ts";
 import type { Measurement } from "../load.ts";
-import { Lines, startScript } from "../process.ts";
+import { Lines, START_MS, startScript } from "../process.ts";
 import { type ServerCase, unitsPerCall } from "./case.ts";
 import type { RunningServer } from "./contender.ts";
 
@@ -72,7 +72,7 @@ class Orders implements LoadSource {
   }
 
   static async open(process: Lines): Promise<Orders> {
-    const ready = await process.next<{ ready: true }>(20_000);
+    const ready = await process.next<{ ready: true }>(START_MS);
     if ("error" in ready) throw new Error(`a client did not start: ${ready.error}`);
     return new Orders(process);
   }

@@ -418,4 +418,16 @@ export const equivalents: readonly Equivalent[] = [
     after: "if (true) {",
     reason: "a limit without a time is as none; calls without one save an object",
   },
+  {
+    file: "src/observe/otel/traced-call.ts",
+    before: "#transparent = false;",
+    after: "#transparent = true;",
+    reason: "it is read for attempts after the first that are no hedges: another one has ended before",
+  },
+  {
+    file: "src/observe/otel/tracing.ts",
+    before: "if (!isOtel(this.#conventions)) return {};",
+    after: "if (!isOtel(this.#conventions)) return undefined;",
+    reason: "a span may be started without attributes, and spreading undefined adds none",
+  },
 ];

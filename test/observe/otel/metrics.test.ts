@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { readFileSync } from "node:fs";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import type { Histogram } from "@opentelemetry/sdk-metrics";
 import type { BalancerEvent } from "../../../src/balancer/event.ts";
 import { Simple } from "../../../gen/simple_pb.ts";
 import { fixedHedging, rawMethod, roundRobin, weightedRoundRobin } from "../../../src/index.ts";
-import { SCOPE } from "../../../src/observe/otel/scope.ts";
 import { telemetry } from "../../../src/otel.ts";
 import { trailerOf } from "../../../src/server/load-trailer.ts";
 import { createMemoryRegistry } from "../../../src/testing.ts";
@@ -264,52 +262,6 @@ for (const by of ["producer", "instruments"] as const) {
     });
   });
 }
-
-describe("telemetry", () => {
-  it("bounds the methods that it tells apart, and shows those without a schema only if asked to", async (t) => {
-    for (const named of [false, true]) {
-      const { collect } = collector("producer"), all = telemetry({ ...named && { methodFilter: () => true } });
-      await collect(all);
-      const { transport } = await program(t, { client: all, server: all }, [simpleRoutes({ name: "a" })]);
-      for (let i = 0; i < 600; i++) {
-        const made = rawMethod(`/made.Up/Method${i}`, "unary");
-        await assert.rejects(transport.unary(made, undefined, undefined, undefined, {}, undefined));
-      }
-      const metrics = await collect(all);
-      const methods = metrics.get("grpc.client.attempt.started")!.points.map((point) =>
-        point.attributes["grpc.method"]
-      );
-      assert.equal(methods.length, named ? 501 : 1);
-      assert.equal(valueOf(metrics, "grpc.client.attempt.started", { "grpc.method": "other" }), named ? 100 : 600);
-      // The server has none of these methods, so that it never shows their names.
-      assert.equal(metrics.get("grpc.server.call.started")!.points.length, 1);
-    }
-  });
-
-  it("records nothing, and costs nothing, without a provider or a reader", async (t) => {
-    const all = telemetry();
-    const { simple } = await program(t, { client: all, server: all }, [simpleRoutes({ name: "a" })]);
-    await simple.route({});
-    const { collect } = collector("producer");
-    assert.equal((await collect(all)).has("grpc.client.call.duration"), false);
-    await simple.route({});
-    assert.equal(valueOf(await collect(all), "grpc.client.call.duration"), 1);
-  });
-
-  it("refuses what is no provider", () => {
-    assert.throws(
-      () => telemetry({ meterProvider: {} as never }),
-      /option meterProvider is \{\}: expected a MeterProvider/,
-    );
-    assert.throws(() => telemetry({ conventions: "rpc" as never }), /option conventions is "rpc": expected "grpc"/);
-    assert.throws(() => telemetry({ tracer: 1 } as never), /has no option "tracer"/);
-  });
-
-  it("has the version of the package", () => {
-    const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
-    assert.equal(SCOPE.version, version);
-  });
-});
 
 /** A part of a list. */
 function only(names: Readonly<Record<string, Named>>, ...wanted: readonly string[]): Record<string, Named> {
