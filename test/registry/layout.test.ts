@@ -408,6 +408,22 @@ describe("reading an entry", () => {
     });
   });
 
+  it("read what programs on go-micro v4.10 and dubbo-go v3.3 wrote", () => {
+    const written = String
+      .raw`{"name":"theirs","version":"latest","metadata":null,"endpoints":[{"request":{"name":"StringValue","type":"StringValue","values":[{"name":"value","type":"string","values":null}]},"response":null,"metadata":{},"name":"Simple.Route"}],"nodes":[{"metadata":{"protocol":"grpc","team":"\u003ca\u003e"},"id":"theirs-c5e8d8f7","address":"127.0.0.1:39071"}]}`;
+    assert.deepEqual(goMicro().read("/micro/registry/theirs/theirs-c5e8d8f7", written), {
+      address: "127.0.0.1:39071",
+      metadata: { protocol: "grpc", team: "<a>" },
+    });
+    const instance = String
+      .raw`{"ID":"10.0.0.5:9000","ServiceName":"theirs","Host":"10.0.0.5","Port":9000,"Enable":true,"Healthy":true,"Metadata":{"team":"\u003ca\u003e"},"ServiceMetadata":{"app":"theirs","Tag":"blue"},"Address":"","GroupName":"","Tag":"blue"}`;
+    assert.deepEqual(dubboApplication().read("/services/theirs/10.0.0.5:9000", `${instance}\n`), {
+      address: "10.0.0.5:9000",
+      weight: 100,
+      metadata: { team: "<a>" },
+    });
+  });
+
   it("dubboApplication leaves out what is not enabled or not healthy, and takes a weight of 0 or less for 100", () => {
     const instance = (more: string) => `{"ID":"x","ServiceName":"a","Host":"10.0.0.5","Port":80,${more}}\n`;
     const read = (more: string) => dubboApplication().read("/services/a/10.0.0.5:80", instance(more));

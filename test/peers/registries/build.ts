@@ -1,5 +1,5 @@
-// `npm run registries:build`: builds a program on go-micro and its registry from the Go module proxy, which takes a minute or
-// two. What was built stays in .tmp/go, which git ignores; the tests beside this file then meet it in etcd.
+// `npm run registries:build`: builds programs on the registries of go-micro and dubbo-go from the Go module proxy, which
+// takes a few minutes. What was built stays in .tmp/go, which git ignores; the tests beside this file then meet it in etcd.
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ const PROGRAMS = {
     "github.com/go-micro/plugins/v4/registry/etcd@v1.2.0",
     "github.com/go-micro/plugins/v4/server/grpc@v1.2.0",
   ],
+  "dubbo-go": ["dubbo.apache.org/dubbo-go/v3@v3.3.0"],
 } as const;
 export type RegistryProgram = keyof typeof PROGRAMS;
 
