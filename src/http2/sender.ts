@@ -13,6 +13,10 @@ const SEND_BUFFER_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 /** Larger frames are allowed by some servers, but would keep the other streams waiting and gain nothing. */
 const LARGEST_FRAME_BYTES = 64 * 1024;
+/** Up to this size, copying a range that waits is cheaper than keeping all that it arrived with. */
+const COPIED_BYTES = 1_024;
+/** What waits may keep this many times its size alive. */
+const MOST_WASTE = 16;
 /** A smaller frame that isn't a stream's last is a crumb: the peer's windows allow it no more. */
 const CRUMB_BYTES = 1024;
 
@@ -48,9 +52,8 @@ export class Sender {
   write(stream: Stream, head: Uint8Array, body: Uint8Array, end: boolean): boolean {
     const length = head.length + body.length;
     if (stream.outgoing === undefined && stream.id !== 0 && !this.#writer.blocked && this.#fits(stream, length)) {
-      this.#writer.data(stream.id, head, body, end);
-      stream.sendCredit -= length;
-      this.window.left -= length;
+      const at = this.#content(stream, length, end), { into } = this.#writer;
+      copy(body, 0, body.length, into, copy(head, 0, head.length, into, at));
       if (end) stream.endedLocally();
       return true;
     }
@@ -64,6 +67,30 @@ export class Sender {
     if (stream.outgoingBytes < SEND_BUFFER_BYTES) return true;
     stream.wantsRoom = true;
     return false;
+  }
+
+  /** Sends a range of bytes, which may be kept, as {@link write} does. */
+  writeRange(stream: Stream, bytes: Uint8Array, start: number, end: number, last: boolean): boolean {
+    const length = end - start;
+    if (stream.outgoing === undefined && stream.id !== 0 && !this.#writer.blocked && this.#fits(stream, length)) {
+      const at = this.#content(stream, length, last);
+      copy(bytes, start, end, this.#writer.into, at);
+      if (last) stream.endedLocally();
+      return true;
+    }
+    const piece = bytes.subarray(start, end);
+    const copied = length <= Math.max(COPIED_BYTES, bytes.length / MOST_WASTE);
+    return copied ? this.write(stream, piece, NOTHING, last) : this.write(stream, NOTHING, piece, last);
+  }
+
+  /** Makes room for content, in the writer's `into`. */
+  #content(stream: Stream, length: number, end: boolean): number {
+    const writer = this.#writer;
+    const at = writer.content(stream.id, length, end, stream.sentAt === writer.writes);
+    stream.sentAt = writer.writes;
+    stream.sendCredit -= length;
+    this.window.left -= length;
+    return at;
   }
 
   /** Ends a stream after its buffered content. */

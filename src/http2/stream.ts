@@ -17,6 +17,8 @@ export abstract class Stream implements Queued, Stalled, Borrower {
   endAfterOutgoing = false;
   /** WINDOW_UPDATEs minus bytes sent: the send window without the peer's SETTINGS_INITIAL_WINDOW_SIZE. */
   sendCredit = 0;
+  /** How many writes the connection had made when it last sent content without a wait. */
+  sentAt = -1;
   // Its places in a StreamQueue and in the sender's StalledStreams; -1 if it is not stalled.
   queue: object | undefined = undefined;
   before: Queued | undefined = undefined;

@@ -18,9 +18,6 @@ import { responseSection } from "./response-section.ts";
 import type { ServedRoute } from "./routes.ts";
 import type { Upstream } from "./upstream.ts";
 
-const NOTHING = new Uint8Array(0);
-/** Up to this size, copying a piece that waits is cheaper than keeping all that it arrived with. */
-const COPIED_BYTES = 1_024;
 const STATUS_ALONE = new HeaderTemplate([":status", "200", "content-type", "application/grpc"]);
 const TRAILERS = new HeaderTemplate([]);
 
@@ -87,11 +84,9 @@ export class RelayedStream extends ServerStream implements Relay {
   }
 
   onData(chunk: Uint8Array, start: number, end: number): void {
-    const upstream = this.#upstream, request = this.#request;
-    const piece = request === undefined
-      ? chunk.subarray(start, end)
-      : request.add(chunk, start, end, upstream !== undefined);
-    if (upstream !== undefined && upstream.send(piece, this.endReceived)) this.consumed(end - start);
+    const upstream = this.#upstream;
+    this.#request?.add(chunk, start, end, upstream !== undefined);
+    if (upstream?.writeRange(chunk, start, end, this.endReceived) === true) this.consumed(end - start);
     else this.#unread += end - start;
   }
 
@@ -121,7 +116,8 @@ export class RelayedStream extends ServerStream implements Relay {
     const pieces = this.#request!.pieces();
     let room = true;
     for (let i = 0; i < pieces.length; i++) {
-      room = upstream.send(pieces[i]!, this.endReceived && i === pieces.length - 1);
+      const piece = pieces[i]!;
+      room = upstream.writeRange(piece, 0, piece.length, this.endReceived && i === pieces.length - 1);
     }
     if (this.endReceived) upstream.end();
     if (room) this.upstreamWritable();
@@ -147,9 +143,7 @@ export class RelayedStream extends ServerStream implements Relay {
 
   data(chunk: Uint8Array, start: number, end: number): void {
     if (this.#over) return;
-    const piece = chunk.subarray(start, end);
-    const room = piece.length <= COPIED_BYTES ? this.write(piece, NOTHING) : this.write(NOTHING, piece);
-    if (room) this.#upstream!.consumed(end - start);
+    if (this.writeRange(chunk, start, end)) this.#upstream!.consumed(end - start);
     else this.#unsent += end - start;
   }
 

@@ -27,22 +27,18 @@ export class HeldRequest {
   }
 
   /**
-   * Adds a piece, and returns it as it is to be sent. `sent`: whether everything before it was, so that it can be given
-   * up; what was not sent yet must be kept, and is no more than the client's window allows.
+   * Adds a piece. `sent`: whether everything before it was, so that it can be given up; what was not sent yet must be
+   * kept, and is no more than the client's window allows.
    */
-  add(chunk: Uint8Array, start: number, end: number, sent: boolean): Uint8Array {
+  add(chunk: Uint8Array, start: number, end: number, sent: boolean): void {
+    if (!this.whole) return;
     const bytes = end - start;
+    if (sent && (this.#bytes + bytes > MOST_BYTES || this.#held.bytes + bytes > MOST_ALTOGETHER)) return this.drop();
     const piece = bytes * MOST_WASTE < chunk.length ? chunk.slice(start, end) : chunk.subarray(start, end);
-    if (!this.whole) return piece;
-    if (sent && (this.#bytes + bytes > MOST_BYTES || this.#held.bytes + bytes > MOST_ALTOGETHER)) {
-      this.drop();
-      return piece;
-    }
     this.#bytes += bytes;
     this.#held.bytes += bytes;
     if (this.#first === undefined) this.#first = piece;
     else (this.#others ??= []).push(piece);
-    return piece;
   }
 
   /** What is held, in order. */

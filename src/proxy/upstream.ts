@@ -9,10 +9,6 @@ import { ClientStream } from "../http2/client/stream.ts";
 import type { HeaderBlock } from "../http2/wire/header-block.ts";
 import type { RequestSection } from "./request-section.ts";
 
-const NOTHING = new Uint8Array(0);
-/** Up to this size, copying a piece that waits is cheaper than keeping all that it arrived with. */
-const COPIED_BYTES = 1_024;
-
 /** What hears of a server's response. */
 export interface UpstreamEvents {
   /** The response began, and goes on. */
@@ -59,11 +55,6 @@ export class Upstream extends ClientStream {
     if (header !== undefined && header !== section.header) extra = withChanges(extra, section.header, header);
     if (timeoutMs !== undefined) extra = [...extra, "grpc-timeout", timeoutField(timeoutMs)];
     this.open(connection, section.common.template(transport.target), extra);
-  }
-
-  /** Sends a piece of the request's content. Returns false if enough is buffered: continue after `writable`. */
-  send(piece: Uint8Array, last: boolean): boolean {
-    return piece.length <= COPIED_BYTES ? this.write(piece, NOTHING, last) : this.write(NOTHING, piece, last);
   }
 
   override onWritable(): void {

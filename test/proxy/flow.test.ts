@@ -4,8 +4,8 @@ import { describe, it } from "node:test";
 import type * as grpc from "@grpc/grpc-js";
 import { shutdown } from "../../src/server.ts";
 import { eventually } from "../support/eventually.ts";
-import { ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
-import { envelope, OK_HEADERS, type RawSession } from "../support/raw-http2/session.ts";
+import { concat, ErrorCode, Flag, FrameType, Setting } from "../support/raw-http2/frame.ts";
+import { envelope, OK_HEADERS, OK_TRAILERS, type RawSession } from "../support/raw-http2/session.ts";
 import { begin, call, rawProxy, statusOf } from "./raw.ts";
 import { clientJs, METHODS, proxyFor, serveJs, to, unary } from "./through.ts";
 
@@ -50,6 +50,55 @@ describe("what flows through a proxy", () => {
     const reply = await client.reply(id);
     assert.equal(statusOf(reply), "0");
     assert.deepEqual(reply.body, envelope(new Uint8Array(100).fill(2)));
+  });
+
+  it("takes few frames where it came in many, both ways, and its bytes are the same", async (t) => {
+    const streams = 4, pieces = 200, most = streams * pieces / 4;
+    const piece = (id: number, i: number) => envelope(new Uint8Array(11 + i % 7).fill(id + i));
+    const wanted = (id: number) => concat(...Array.from({ length: pieces }, (_, i) => piece(id, i)));
+    // The pieces of all streams by turns, in one write; some are padded.
+    const sendAll = (session: RawSession, ids: readonly number[], nth: (id: number) => number) => {
+      session.socket.cork();
+      for (let i = 0; i < pieces; i++) {
+        for (const id of ids) session.data(id, piece(nth(id), i), i % 9 === 0 ? { padding: i % 5 } : {});
+      }
+    };
+    const dataOf = (session: RawSession, id?: number) =>
+      session.received.filter(({ type, streamId, payload }) =>
+        type === FrameType.data && payload.length > 0 && (id === undefined || streamId === id)
+      );
+    const contentOf = (session: RawSession, id: number) => concat(...dataOf(session, id).map(({ payload }) => payload));
+    const asked = Promise.withResolvers<RawSession>();
+    const { client } = await rawProxy(t, [async (session) => {
+      await session.handshake([[Setting.initialWindowSize, 1 << 20]]);
+      const ids: number[] = [];
+      for (let ended = 0; ended < streams;) {
+        const { type, streamId, flags } = await session.read();
+        if (type === FrameType.headers) ids.push(streamId);
+        if (type === FrameType.data && (flags & Flag.endStream) !== 0) ended++;
+      }
+      for (const id of ids) session.headers(id, OK_HEADERS);
+      sendAll(session, ids, (id) => ids.indexOf(id));
+      for (const id of ids) session.headers(id, OK_TRAILERS, { endStream: true });
+      session.socket.uncork();
+      asked.resolve(session);
+    }], { settings: [[Setting.initialWindowSize, 1 << 20]] });
+    const ids = Array.from({ length: streams }, () => begin(client));
+    sendAll(client, ids, (id) => ids.indexOf(id));
+    for (const id of ids) client.data(id, new Uint8Array(0), { endStream: true });
+    client.socket.uncork();
+    const server = await asked.promise;
+    const replies = await Promise.all(ids.map((id) => client.reply(id)));
+    replies.forEach((reply, nth) => {
+      assert.equal(statusOf(reply), "0");
+      assert.deepEqual(reply.body, wanted(nth));
+    });
+    const theirs = [...new Set(dataOf(server).map(({ streamId }) => streamId))].sort((a, b) => a - b);
+    assert.deepEqual(theirs.map((id) => contentOf(server, id)), ids.map((_, nth) => wanted(nth)));
+    for (const session of [client, server]) {
+      const count = dataOf(session).length;
+      assert.ok(count < most, `${count} frames`);
+    }
   });
 
   it("stops a client whose server doesn't read", async (t) => {

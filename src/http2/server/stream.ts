@@ -121,11 +121,20 @@ export abstract class ServerStream extends Stream {
    */
   write(head: Uint8Array, body: Uint8Array): boolean {
     if (!this.responding) return true;
-    const { sender, writer } = this.connection!;
     if (this.sendCredit < 0) this.connection!.streaming = true;
-    if (!sender.write(this, head, body, false)) return false;
+    return this.connection!.sender.write(this, head, body, false) && this.#hasRoom();
+  }
+
+  /** Sends a range of bytes, which may be kept, as {@link write} does. */
+  writeRange(bytes: Uint8Array, start: number, end: number): boolean {
+    if (!this.responding) return true;
+    if (this.sendCredit < 0) this.connection!.streaming = true;
+    return this.connection!.sender.writeRange(this, bytes, start, end, false) && this.#hasRoom();
+  }
+
+  #hasRoom(): boolean {
     // A stream that watched its own buffer alone would fill it while the client doesn't read.
-    if (!writer.blocked || this.outgoing === undefined) return true;
+    if (this.outgoing === undefined || !this.connection!.writer.blocked) return true;
     this.wantsRoom = true;
     return false;
   }
