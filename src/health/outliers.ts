@@ -146,6 +146,8 @@ class OutlierWatch implements HealthWatch {
   }
 
   #failed(tracked: TrackedEndpoint, outcome: Outcome, code: Code): void {
+    const nowMs = this.#env.now();
+    if (this.#suspects.precedesCalm(nowMs - outcome.latencyMs)) return;
     this.#beginInterval();
     tracked.failed++;
     if (tracked.phase !== "in") this.#ejections.learn(tracked, this.#ready.size, outcome, false);
@@ -153,7 +155,7 @@ class OutlierWatch implements HealthWatch {
     if (tracked.out || rule === undefined) return;
     this.#suspects.review(tracked);
     const all = this.#successesOfAll();
-    const length = tracked.run.failed(this.#env.now(), rule.withinMs, this.#successesOf(tracked), all);
+    const length = tracked.run.failed(nowMs, rule.withinMs, this.#successesOf(tracked), all);
     if (length >= rule.failures) {
       const why = `its last ${length} calls failed, the last one with ${Code[code]}`;
       const ejected = tracked.run.othersSucceeded(all) &&

@@ -15,6 +15,8 @@ export class Suspects {
   readonly #successesOf: (tracked: TrackedEndpoint) => number;
   #size = 0;
   #allFail = false;
+  /** When calls to all endpoints failed last, on the clock's scale. */
+  #calmMs = -Infinity;
 
   /** `ready`: the endpoints that are ready. `successesOf`: how many calls to one have ever succeeded. */
   constructor(
@@ -32,6 +34,11 @@ export class Suspects {
   /** Whether calls to all endpoints fail. */
   get areAll(): boolean {
     return this.#allFail;
+  }
+
+  /** Whether a call that began at this time says nothing about one endpoint: calls to all of them failed later still. */
+  precedesCalm(beganMs: number): boolean {
+    return beganMs < this.#calmMs;
   }
 
   add(tracked: TrackedEndpoint): void {
@@ -80,6 +87,7 @@ export class Suspects {
   }
 
   #calmDown(): void {
+    this.#calmMs = this.#env.now();
     for (const tracked of [...this.#ready.values()]) {
       // What failed until now says nothing about one of them.
       tracked.clearVolume(this.#successesOf(tracked));

@@ -344,6 +344,21 @@ describe("when all fail", () => {
     assert.deepEqual([fleet.panic, fleet.ejected], [false, []]);
   });
 
+  it("nobody is ejected for calls that began in that time, however they end", async () => {
+    const fleet = new Fleet(3);
+    for (const i of [0, 1, 2]) fleet.failures(i, 5);
+    fleet.calls(0, 1);
+    assert.equal(fleet.panic, false);
+    await fleet.clock.advance(1_000);
+    for (const i of [1, 2]) fleet.failures(i, 20, { latencyMs: 1_001 });
+    assert.deepEqual([fleet.panic, fleet.ejected], [false, []]);
+    fleet.calls(0, 20);
+    await fleet.clock.advance(10_000);
+    assert.deepEqual([fleet.panic, fleet.ejected], [false, []], "at the end of the interval");
+    fleet.failures(1, 1, { latencyMs: 1_000 });
+    assert.deepEqual(fleet.ejected, [1], "one that began since was its sixth in a row, while others answered");
+  });
+
   it("no health is reported where panics are off", () => {
     const fleet = new Fleet(3, {}, { panics: false });
     for (const i of [0, 1, 2]) fleet.failures(i, 9);
