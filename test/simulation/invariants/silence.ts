@@ -1,58 +1,71 @@
+import { HpackDecoder } from "../../../src/http2/wire/hpack-decoder.ts";
+import { requestKind } from "../../../src/http2/server/request-fields.ts";
 import type { PipeEnd } from "../network/pipe.ts";
+import { Simulated } from "../world/service.ts";
 import type { Invariant } from "./invariant.ts";
 
 const HEADERS = 1;
 const PREFACE_BYTES = 24;
 const FRAME_HEADER_BYTES = 9;
+/** What both ends agree on by default (RFC 9113 section 6.5.2), and more than any client sends here. */
+const HEADER_TABLE_BYTES = 4_096, MOST_HEADER_BYTES = 1 << 20;
 /** How much later than its timers a client may be: it collects what it sends for a moment. */
 const SLACK_MS = 100;
 /** After it stood still, a client does everything late at once. */
 const THAWING_MS = 1_000;
 
-/** Finds the frames in what a client sends. */
-class Frames {
-  /** How much of the preface, or of a frame, is still to come. */
+/** Finds the requests in what a client sends. Each of their header blocks is one frame, without padding. */
+class Requests {
+  readonly #hpack = new HpackDecoder(HEADER_TABLE_BYTES, MOST_HEADER_BYTES, requestKind);
+  /** How much of the preface, or of a frame's payload, is still to come. */
   #left = PREFACE_BYTES;
+  #type = -1;
   readonly #head: number[] = [];
+  readonly #block: number[] = [];
 
-  read(bytes: Uint8Array, onFrame: (type: number) => void): void {
+  read(bytes: Uint8Array, onRequest: (path: string) => void): void {
     for (let at = 0; at < bytes.length;) {
-      if (this.#left > 0) {
-        const part = Math.min(this.#left, bytes.length - at);
-        this.#left -= part;
-        at += part;
-        continue;
-      }
-      const head = this.#head;
-      head.push(bytes[at++]!);
-      if (head.length < FRAME_HEADER_BYTES) continue;
+      const head = this.#head, part = Math.min(this.#left, bytes.length - at);
+      if (this.#type === HEADERS) { for (let i = at; i < at + part; i++) this.#block.push(bytes[i]!); }
+      this.#left -= part;
+      at += part;
+      if (this.#left > 0) return;
+      if (this.#type === HEADERS) onRequest(this.#pathOf(Uint8Array.from(this.#block.splice(0))));
+      this.#type = -1;
+      while (head.length < FRAME_HEADER_BYTES && at < bytes.length) head.push(bytes[at++]!);
+      if (head.length < FRAME_HEADER_BYTES) return;
       this.#left = head[0]! << 16 | head[1]! << 8 | head[2]!;
-      onFrame(head[3]!);
+      this.#type = head[3]!;
       head.length = 0;
     }
   }
+
+  #pathOf(block: Uint8Array): string {
+    return this.#hpack.decode(block, 0, block.length).path;
+  }
 }
 
-/** Nobody sends a request on a connection that was silent for longer than its keepalive allows: a ping goes first. */
+/**
+ * Nobody makes a call on a connection that was silent for longer than its keepalive allows: a ping goes first. Probes and
+ * streams of load reports go without one: no call waits for them.
+ */
 export const asksFirst: Invariant = {
   name: "asks-first",
   watch(world) {
     const { network, time } = world;
-    const heardMs = new WeakMap<PipeEnd, number>(), frames = new WeakMap<PipeEnd, Frames>();
+    const heardMs = new WeakMap<PipeEnd, number>(), requests = new WeakMap<PipeEnd, Requests>();
+    const clients = new Map(world.clients.map((client) => [client.plan.name, client]));
+    const servers = new Set(world.servers.map(({ address }) => address));
     network.onReceived = (end) => heardMs.set(end, time.now());
     network.onSent = (end, bytes) => {
-      const client = world.clients.find(({ plan }) => plan.name === end.node), server = end.peer.node;
-      // Probes and streams of load reports, which no call waits for, go without one.
-      if (
-        client === undefined || /prequal|OutOfBand/.test(client.plan.policy) ||
-        !world.servers.some(({ address }) => address === server)
-      ) return;
-      let sent = frames.get(end);
-      if (sent === undefined) frames.set(end, sent = new Frames());
-      sent.read(bytes, (type) => {
+      const client = clients.get(end.node), server = end.peer.node;
+      if (client === undefined || !servers.has(server)) return;
+      let sent = requests.get(end);
+      if (sent === undefined) requests.set(end, sent = new Requests());
+      sent.read(bytes, (path) => {
         const nowMs = time.now(), silentMs = nowMs - (heardMs.get(end) ?? nowMs);
-        if (type !== HEADERS || silentMs <= client.plan.keepaliveMs + SLACK_MS) return;
-        if (nowMs - client.process.thawedMs < THAWING_MS) return;
+        if (silentMs <= client.plan.keepaliveMs + SLACK_MS || nowMs - client.process.thawedMs < THAWING_MS) return;
+        if (!path.startsWith(`/${Simulated.typeName}/`)) return;
         world.broken(
           "asks-first",
           `${end.node} calls ${server}, which has said nothing for ${Math.round(silentMs)} ms`,

@@ -40,7 +40,8 @@ export class SimulatedServer {
   /** How busy it says it is, instead of the truth; from a call. */
   lie: (() => number) | undefined;
   #starts = 0;
-  readonly #ends: ByteStream[] = [];
+  /** All connections that it ever had, and whose they were. */
+  readonly #ends: { readonly stream: ByteStream; readonly from: string }[] = [];
 
   constructor(world: World, plan: ServerPlan) {
     this.#world = world;
@@ -90,7 +91,7 @@ export class SimulatedServer {
     this.grpc = grpc;
     world.network.listen(address, {
       process,
-      accept: (stream) => grpc.serveConnection(stream, { address: `${this.#ends.push(stream) - 1}` }),
+      accept: (stream, from) => grpc.serveConnection(stream, { address: `${this.#ends.push({ stream, from }) - 1}` }),
     });
     world.trace.note(address, "listens");
     if (world.etcd !== undefined) this.#register(process);
@@ -150,11 +151,16 @@ export class SimulatedServer {
     this.#reports?.set({ applicationUtilization: busy?.() });
   }
 
+  /** The client at the other end of one of its connections, by the address that it knows of it. */
+  clientAt(address: string | undefined): string {
+    return this.#ends[Number(address)]!.from;
+  }
+
   async #work(process: Process, id: string, context: HandlerContext): Promise<void> {
     const { signal, values } = context, world = this.#world, { chance } = process;
     world.processing(id, this.address);
     const call = world.ledger.find(id);
-    if (call?.poisonous) this.#endConnection(call, this.#ends[Number(values.get(CONNECTION))]!);
+    if (call?.poisonous) this.#endConnection(call, this.#ends[Number(values.get(CONNECTION))]!.stream);
     const workMs = chance.between(0, 2 * this.plan.workMs) * this.slowness;
     await sleep(process.clock, workMs, signal);
     if (this.lie !== undefined) recordCallMetrics(context, { applicationUtilization: this.lie() });
