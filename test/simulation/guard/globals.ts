@@ -1,6 +1,7 @@
 // Replaces what the runtime offers of time, chance and the outside. Imported before anything of src, because some of it
 // is read when a module is loaded.
 import net from "node:net";
+import process from "node:process";
 
 type Anything = (...args: never[]) => unknown;
 
@@ -51,6 +52,11 @@ guarded(crypto, "randomUUID");
 guarded(AbortSignal, "timeout");
 guarded(net.Socket.prototype, "connect");
 guarded(net.Server.prototype, "listen");
+
+const { cpuUsage } = process;
+/** A simulated process uses no CPU. */
+process.cpuUsage =
+  ((before) => running === undefined ? cpuUsage.call(process, before) : { user: 0, system: 0 }) as typeof cpuUsage;
 
 const RealDate = Date;
 globalThis.Date = new Proxy(RealDate, {

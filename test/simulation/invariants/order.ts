@@ -15,18 +15,16 @@ export const servedInOrder: Invariant = {
         line.add(call);
       },
       attempt(call) {
-        const line = waiting.get(call.client)!,
-          { plan: { policy, maxInFlight, maxInFlightPerEndpoint } } = world.client(call.client);
+        const line = waiting.get(call.client)!, { plan: { policy } } = world.client(call.client);
         line.delete(call);
         if (attempted.has(call)) return;
         attempted.add(call);
-        // Calls with other keys wait for other servers.
-        if (policy === "ringHash" || policy === "rendezvousHash") return;
-        // Where there is a limit, calls that exceed it don't wait.
-        if (maxInFlight !== undefined || maxInFlightPerEndpoint !== undefined) return;
+        const hashes = policy === "ringHash" || policy === "rendezvousHash";
         for (const first of line) {
           // Those of one moment may begin in any order; one that has just ended waits for nothing.
           if (first.startedMs >= call.startedMs) return;
+          // Calls with other keys wait for other servers.
+          if (hashes && first.key !== call.key) continue;
           if (first.givenUp || first.over || world.time.now() >= first.startedMs + (first.timeoutMs ?? Infinity)) {
             continue;
           }

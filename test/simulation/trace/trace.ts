@@ -21,7 +21,15 @@ export class Trace {
   /** Bytes arrived. They are no lines of their own. */
   bytes(bytes: Uint8Array): void {
     this.#add(Math.floor(this.#now() * 1_000));
-    for (let i = 0; i < bytes.length; i++) this.#a = Math.imul(this.#a ^ bytes[i]!, 0x01000193);
+    // Four at once: most of what a run hashes are these.
+    const whole = bytes.length & ~3;
+    let a = this.#a;
+    for (let i = 0; i < whole; i += 4) {
+      const four = bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24;
+      a = Math.imul(a ^ four ^ a >>> 15, 0x01000193);
+    }
+    for (let i = whole; i < bytes.length; i++) a = Math.imul(a ^ bytes[i]!, 0x01000193);
+    this.#a = a;
     this.#add(bytes.length);
   }
 

@@ -20,6 +20,9 @@ import { POLICIES } from "./policies.ts";
 import { Simulated } from "./service.ts";
 import { ETCD, otherServices, SERVICE, type World } from "./world.ts";
 
+/** How many keys calls have: few enough that some with the same one wait together. */
+const KEYS = 10;
+
 /** The call that an attempt belongs to. */
 const CALL = createContextKey<CallRecord | undefined>(undefined);
 
@@ -125,6 +128,7 @@ export class SimulatedClient {
       id: `${name}/${this.#calls++}`,
       client: name,
       kind,
+      key: `${(this.#calls - 1) % KEYS}`,
       startedMs: world.time.now(),
       timeoutMs,
       givenUp: false,
@@ -147,9 +151,14 @@ export class SimulatedClient {
         abort.abort();
       })
       : undefined;
+    const streams = kind === "list" || kind === "chat";
     const data = chance.is(0.01) ? `${call.id} ${"x".repeat(chance.scale(1_000, 200_000))}` : call.id;
     try {
-      const options = balance({ hashKey: call.id }, { timeoutMs, signal: abort.signal });
+      // Calls without a signal are made in other ways: both have their share.
+      const options = balance({ hashKey: call.key }, {
+        timeoutMs,
+        ...(streams || givesUp > 0 ? { signal: abort.signal } : {}),
+      });
       options.contextValues?.set(CALL, call);
       await this.#make(kind, data, options, call, abort);
     } catch (error) {

@@ -1,4 +1,4 @@
-import { createClient } from "@connectrpc/connect";
+import { type Client, createClient } from "@connectrpc/connect";
 import { KV, Maintenance } from "../../../gen/etcd/rpc_pb.ts";
 import { createMemoryEtcd, type MemoryEtcd } from "../../../src/memory-etcd/memory-etcd.ts";
 import { createServerOver } from "../../../src/server/grpc-server.ts";
@@ -12,6 +12,8 @@ export class SimulatedEtcd {
   readonly #world: World;
   readonly #disk: Process;
   #data: MemoryEtcd;
+  /** What is asked for its keys; of this data. */
+  #kv: Client<typeof KV> | undefined;
   /** What the cluster's id and the member's come from. */
   #identity: readonly number[] = [];
   readonly users: EtcdUsers | undefined;
@@ -29,6 +31,7 @@ export class SimulatedEtcd {
   #fresh(sameCluster: boolean): MemoryEtcd {
     const { clock, chance } = this.#disk;
     if (!sameCluster) this.#identity = [chance.next(), chance.next()];
+    this.#kv = undefined;
     const first = [...this.#identity];
     const data = createMemoryEtcd({ clock, random: () => first.shift() ?? chance.next(), keepRevisions: 100 });
     // It chooses its ids with the first answer.
@@ -43,7 +46,8 @@ export class SimulatedEtcd {
   /** The keys that it has, whoever can reach it. */
   async keys(): Promise<string[]> {
     const all = new Uint8Array(1);
-    const { kvs } = await createClient(KV, this.#data.transport()).range({ key: all, rangeEnd: all, keysOnly: true });
+    this.#kv ??= createClient(KV, this.#data.transport());
+    const { kvs } = await this.#kv.range({ key: all, rangeEnd: all, keysOnly: true });
     return kvs.map(({ key }) => new TextDecoder().decode(key));
   }
 

@@ -9,6 +9,8 @@ export interface CallRecord {
   readonly id: string;
   readonly client: string;
   readonly kind: CallKind;
+  /** What hashing policies choose its server by. */
+  readonly key: string;
   readonly startedMs: number;
   readonly timeoutMs: number | undefined;
   /** Its caller gave it up on purpose. */
