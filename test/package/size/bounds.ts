@@ -12,34 +12,43 @@ export interface Entry {
   readonly allBytes: number;
 }
 
+/** Entry points that no program carries to its users: for Node alone beside a peer package, and for tests. */
+export const NOT_MEASURED: readonly string[] = ["./etcd3", "./testing", "./package.json"];
+
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 32_600, allBytes: 40_000 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 30_500, allBytes: 38_200 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 38_400, allBytes: 59_400 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 67_400, allBytes: 95_700 },
-  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 86_200, allBytes: 114_400 },
-  { name: "consul", holds: "core, `grpcConnector`, `createConsulRegistry`", ownBytes: 71_400, allBytes: 99_500 },
-  { name: "kubernetes", holds: "core, `grpcConnector`, `kubernetesResolver`", ownBytes: 70_300, allBytes: 98_700 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 32_700, allBytes: 40_100 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 30_600, allBytes: 38_300 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 38_500, allBytes: 59_600 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 68_100, allBytes: 96_400 },
+  { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 86_900, allBytes: 115_100 },
+  { name: "consul", holds: "core, `grpcConnector`, `createConsulRegistry`", ownBytes: 72_100, allBytes: 100_200 },
+  { name: "kubernetes", holds: "core, `grpcConnector`, `kubernetesResolver`", ownBytes: 71_000, allBytes: 99_400 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
-    ownBytes: 56_000,
-    allBytes: 77_000,
+    ownBytes: 56_100,
+    allBytes: 77_200,
   },
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 70_300,
-    allBytes: 89_600,
+    ownBytes: 71_100,
+    allBytes: 90_400,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 87_800,
-    allBytes: 109_200,
+    ownBytes: 88_600,
+    allBytes: 110_000,
   },
-  { name: "look-aside", holds: "core, `grpcConnector`, `lookAsideResolver`", ownBytes: 68_100, allBytes: 97_500 },
+  { name: "look-aside", holds: "core, `grpcConnector`, `lookAsideResolver`", ownBytes: 68_800, allBytes: 98_300 },
+  { name: "service-config", holds: "core, `withServiceConfig`", ownBytes: 35_000, allBytes: 42_600 },
+  { name: "otel", holds: "core, `telemetry`", ownBytes: 39_200, allBytes: 46_700 },
+  { name: "channelz", holds: "`createChannelz`", ownBytes: 8_200, allBytes: 27_400 },
+  { name: "server", holds: "`createGrpcServer`, `shutdown`", ownBytes: 53_500, allBytes: 90_900 },
+  { name: "server-fetch", holds: "`createFetchHandler`", ownBytes: 13_000, allBytes: 50_200 },
+  { name: "proxy", holds: "core, `grpcConnector`, `createProxy`", ownBytes: 88_300, allBytes: 117_900 },
   {
     name: "page",
     holds: "`observe`: the live page, with its script and style",

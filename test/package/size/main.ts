@@ -2,11 +2,11 @@
  * Measures what connect-lb adds to a bundle, and fails if that is more than `bounds.ts` allows. `npm run size` prints
  * the figures and writes them to docs/performance.md; `npm run check` only compares them with the bounds.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { root } from "../../support/process.ts";
-import { ENTRIES, type Entry } from "./bounds.ts";
+import { ENTRIES, type Entry, NOT_MEASURED } from "./bounds.ts";
 import type { Size } from "./measure.ts";
 
 const PAGE = join(root, "docs/performance.md");
@@ -42,12 +42,27 @@ if (tooLarge.length > 0) {
   process.exitCode = 1;
 }
 
+for (const name of unmeasured()) {
+  console.error(`No bundle of test/package/size/entries/ has "${name}": add one, with its bounds`);
+  process.exitCode = 1;
+}
+
 if (process.argv.includes("--write")) {
   console.log(table());
   const page = readFileSync(PAGE, "utf8");
   const begin = page.indexOf(BEGIN), end = page.indexOf(END);
   if (begin < 0 || end < begin) throw new Error(`docs/performance.md lacks the marks ${BEGIN} and ${END}`);
   writeFileSync(PAGE, `${page.slice(0, begin)}${BEGIN}\n\n${table()}\n\n${page.slice(end)}`);
+}
+
+/** The package's entry points that no file of `entries/` imports. */
+function unmeasured(): readonly string[] {
+  const folder = join(root, "test/package/size/entries");
+  const imports = readdirSync(folder).map((file) => readFileSync(join(folder, file), "utf8")).join("\n");
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: object };
+  return Object.keys(exports).filter((name) => {
+    return !NOT_MEASURED.includes(name) && !imports.includes(`/src/${name === "." ? "index" : name.slice(2)}.ts"`);
+  });
 }
 
 function above(what: string, { gzipped }: Size, bound: number): string[] {

@@ -1,0 +1,1 @@
+export { createChannelz } from "../../../../src/channelz.ts";

@@ -1,0 +1,2 @@
+export { createBalancedTransport } from "../../../../src/index.ts";
+export { telemetry } from "../../../../src/otel.ts";

@@ -1,0 +1,3 @@
+export { createBalancedTransport } from "../../../../src/index.ts";
+export { grpcConnector } from "../../../../src/node.ts";
+export { createProxy } from "../../../../src/server.ts";

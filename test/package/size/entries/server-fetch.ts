@@ -1,0 +1,1 @@
+export { createFetchHandler } from "../../../../src/server-fetch.ts";

@@ -1,0 +1,1 @@
+export { createGrpcServer, shutdown } from "../../../../src/server.ts";
