@@ -28,6 +28,7 @@ export abstract class FrameBuffer {
   #full: FullSlab[] = [];
   #fullBytes = 0;
   #closed = false;
+  #flushing = false;
   /** Whether the byte stream is full: what is buffered waits for {@link drained}. */
   blocked = false;
   /** Buffered bytes of replies to the peer's frames. */
@@ -52,19 +53,19 @@ export abstract class FrameBuffer {
     this.#scheduleFlush = scheduleFlush;
   }
 
-  /** Makes frames of what was held back. */
+  /** Makes frames of what is held back between flushes. */
   protected abstract frameAll(): void;
-  /** Bytes of content that is held back. */
-  abstract readonly heldBytes: number;
 
-  /** Bytes buffered and not passed to the byte stream yet. */
+  /** Bytes in frames that are not passed to the byte stream yet. */
   get waitingBytes(): number {
-    return this.#fullBytes + this.#end - this.#start + this.heldBytes;
+    return this.#fullBytes + this.#end - this.#start;
   }
 
   /** Writes everything buffered so far to the byte stream, unless the stream is full. */
   readonly flush = (): void => {
+    this.#flushing = true;
     this.frameAll();
+    this.#flushing = false;
     this.#writeFull();
     if (this.blocked || this.#closed) return;
     this.lastData = 0;
@@ -124,7 +125,8 @@ export abstract class FrameBuffer {
 
   /** Releases the slab, if nothing waits in it: the next frame takes a new one, which begins small again. */
   release(): void {
-    if (this.waitingBytes > this.#fullBytes) return;
+    this.frameAll();
+    if (this.#end > this.#start) return;
     this.#slabs.used(this.slab, this.writes);
     this.#slabs.reclaim();
     this.slab = NOTHING;
@@ -134,7 +136,7 @@ export abstract class FrameBuffer {
   /** Drops what is buffered; nothing is buffered afterwards. */
   close(): void {
     this.#closed = true;
-    this.frameAll();
+    this.flush();
     this.#full = [];
     this.#fullBytes = 0;
     this.#start = this.#end = 0;
@@ -146,22 +148,15 @@ export abstract class FrameBuffer {
     this.#scheduleFlush(this.flush);
   }
 
-  /** Makes room in {@link slab} for a frame of which the flush is scheduled, and returns its offset. */
+  /** Makes room in {@link slab} for a frame, and returns its offset. */
   protected room(length: number): number {
+    if (!this.#flushing) this.schedule();
     // All of the slab was written.
     if (this.#start === this.#end && this.#output.taken === this.writes) this.#start = this.#end = 0;
     if (this.slab.length - this.#end < length) this.#nextSlab(length);
     const at = this.#end;
     this.#end += length;
     this.lastData = 0;
-    return at;
-  }
-
-  /** Lengthens the newest frame, which is not written yet, if its slab has room. Returns where it ended before, or -1. */
-  protected lengthen(length: number): number {
-    if (this.slab.length - this.#end < length) return -1;
-    const at = this.#end;
-    this.#end += length;
     return at;
   }
 

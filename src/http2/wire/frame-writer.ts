@@ -1,21 +1,15 @@
-import { copy, readUint24, writeUint32 } from "./bytes.ts";
-import {
-  CONNECTION_PREFACE,
-  DEFAULT_MAX_FRAME_SIZE,
-  FRAME_HEADER_BYTES,
-  writeFrameHeader,
-  writeSetting,
-} from "./frame.ts";
+import { copy, writeUint32 } from "./bytes.ts";
+import { CONNECTION_PREFACE, FRAME_HEADER_BYTES, writeFrameHeader, writeSetting } from "./frame.ts";
 import { FrameBuffer } from "./frame-buffer.ts";
 import * as Flag from "./frame-flag.ts";
 import * as FrameType from "./frame-type.ts";
-import { GatheredContent, LARGEST_GATHERED_BYTES } from "./gathered-content.ts";
+import { GatheredContent } from "./gathered-content.ts";
 
 export type { ScheduleFlush } from "./frame-buffer.ts";
 
 /**
- * Serializes outgoing frames. What streams send in one turn of the event loop, piece by piece, leaves in as few DATA
- * frames as possible: in the newest frame if that is the stream's, otherwise in one that the next flush makes.
+ * Serializes outgoing frames. Small pieces of content that a stream sends in one turn of the event loop share DATA
+ * frames, except for the first, which may be all.
  */
 export class FrameWriter extends FrameBuffer {
   /** The offset of the flags of the newest frame, which is DATA of `lastData`. */
@@ -26,7 +20,6 @@ export class FrameWriter extends FrameBuffer {
 
   /** A client's preface (RFC 9113 section 3.4): the magic bytes, then what {@link settings} sends. */
   preface(settings: readonly (readonly [id: number, value: number])[], windowIncrement: number): void {
-    this.schedule();
     const at = this.room(CONNECTION_PREFACE.length);
     this.slab.set(CONNECTION_PREFACE, at);
     this.settings(settings, windowIncrement);
@@ -63,7 +56,7 @@ export class FrameWriter extends FrameBuffer {
   }
 
   reset(streamId: number, code: number): void {
-    if (this.#gathered.any) this.#frameGathered(streamId);
+    this.#frameGathered(streamId);
     // Not a reply that a peer could provoke at will: there is at most one for each stream that had its place.
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     this.lastBuffered = 0;
@@ -93,7 +86,7 @@ export class FrameWriter extends FrameBuffer {
     maxFrameSize: number,
     flags: number = 0,
   ): void {
-    if (this.#gathered.any) this.#frameGathered(streamId);
+    this.#frameGathered(streamId);
     let length = template.length;
     for (let i = 0; i < literals.length; i++) length += literals[i]!.length;
     if (length <= maxFrameSize) {
@@ -123,86 +116,56 @@ export class FrameWriter extends FrameBuffer {
   }
 
   /**
-   * Makes room for a piece of content in {@link into}, to be filled immediately from the returned offset: at the end of
-   * the newest frame, in a frame that the next flush makes, or in a frame of its own. `again`: the stream has sent
-   * content since the last write, so that more is likely to follow.
+   * Makes room for a piece of content in {@link into}, to be filled immediately from the returned offset: in a frame of
+   * its own or, if the stream has sent content since the last write (`again`), in one that the next flush makes.
    */
   content(streamId: number, length: number, end: boolean, again: boolean): number {
-    this.schedule();
-    let at = -1;
-    if (this.lastData === streamId) at = this.#lengthen(length, end);
-    else if (again && !end && length <= LARGEST_GATHERED_BYTES) {
-      at = this.#gathered.add(streamId, length);
-      if (at >= 0) {
-        if (length > 0) this.dataFrames++;
-        this.into = this.#gathered.into;
-        return at;
+    if (again && !end) {
+      this.schedule();
+      const gathered = this.#gathered.add(streamId, length);
+      if (gathered !== undefined) {
+        this.dataFrames++;
+        this.into = gathered.bytes;
+        return gathered.length - length;
       }
     }
-    if (at < 0) at = this.#data(streamId, length, end);
+    const at = this.dataFrame(streamId, length, end);
     this.into = this.slab;
     return at;
   }
 
   /** Makes room for the payload of one DATA frame in {@link slab}, to be filled immediately from the returned offset. */
   dataFrame(streamId: number, length: number, end: boolean): number {
-    this.schedule();
+    this.#frameGathered(streamId);
+    if (length > 0) this.dataFrames++;
     return this.#data(streamId, length, end);
   }
 
   #data(streamId: number, length: number, end: boolean): number {
-    if (this.#gathered.any) this.#frameGathered(streamId);
-    if (length > 0) this.dataFrames++;
-    return this.#newData(streamId, length, end);
-  }
-
-  #newData(streamId: number, length: number, end: boolean): number {
-    const at = this.#frameIn(
-      this.room(FRAME_HEADER_BYTES + length),
-      length,
-      FrameType.DATA,
-      end ? Flag.END_STREAM : 0,
-      streamId,
-    );
+    const at = this.#frame(length, FrameType.DATA, end ? Flag.END_STREAM : 0, streamId);
     this.lastBuffered = streamId;
     this.lastData = end ? 0 : streamId;
     this.#lastDataFlags = at - 5;
     return at;
   }
 
-  /** Adds to the newest frame. */
-  #lengthen(length: number, end: boolean): number {
-    const header = this.#lastDataFlags - 4, before = readUint24(this.slab, header);
-    if (before + length > DEFAULT_MAX_FRAME_SIZE) return -1;
-    const at = this.lengthen(length);
-    if (at < 0) return -1;
-    const flags = end ? Flag.END_STREAM : 0;
-    writeFrameHeader(this.slab, header, before + length, FrameType.DATA, flags, this.lastData);
-    if (end) this.lastData = 0;
-    if (length > 0) this.dataFrames++;
-    return at;
-  }
-
   /** Makes a frame of what was gathered of a stream, which comes before whatever else the stream sends. */
   #frameGathered(streamId: number): void {
-    const length = this.#gathered.of(streamId);
-    if (length === 0) return;
+    const gathered = this.#gathered.size > 0 ? this.#gathered.take(streamId) : undefined;
+    if (gathered === undefined) return;
     // Make room first: it may be in a new slab.
-    const at = this.#newData(streamId, length, false);
-    this.#gathered.take(streamId, this.slab, at);
+    const at = this.#data(streamId, gathered.length, false);
+    copy(gathered.bytes, 0, gathered.length, this.slab, at);
+    this.#gathered.again(gathered);
   }
 
   protected frameAll(): void {
-    if (this.#gathered.any) { for (const id of this.#gathered.ids) this.#frameGathered(id); }
-  }
-
-  get heldBytes(): number {
-    return this.#gathered.bytes;
+    for (const id of this.#gathered.keys()) this.#frameGathered(id);
   }
 
   /** Ends a stream: on its last DATA frame if that is not written yet, otherwise with an empty one. */
   endStream(streamId: number): void {
-    if (this.#gathered.any) this.#frameGathered(streamId);
+    this.#frameGathered(streamId);
     if (this.lastData === streamId) this.slab[this.#lastDataFlags] = Flag.END_STREAM;
     else this.dataFrame(streamId, 0, true);
   }
@@ -214,11 +177,7 @@ export class FrameWriter extends FrameBuffer {
 
   /** Writes a frame's header to the slab and returns the offset of its payload. */
   #frame(length: number, type: number, flags: number, streamId: number): number {
-    this.schedule();
-    return this.#frameIn(this.room(FRAME_HEADER_BYTES + length), length, type, flags, streamId);
-  }
-
-  #frameIn(at: number, length: number, type: number, flags: number, streamId: number): number {
+    const at = this.room(FRAME_HEADER_BYTES + length);
     writeFrameHeader(this.slab, at, length, type, flags, streamId);
     return at + FRAME_HEADER_BYTES;
   }
