@@ -1,9 +1,11 @@
 import { type Clock, systemClock, type Timer } from "../time/clock.ts";
+import { CountedPeriod, PERIOD_MS } from "../time/counted-period.ts";
 
-/** This many calls that clients cancel before a response begins … */
+/**
+ * This many calls that clients cancel before a response begins are too many for servers in a period, unless more calls
+ * succeed in that time.
+ */
 const MOST_RESETS = 50;
-/** … in this many milliseconds are too many for servers, unless more calls succeed in that time. */
-const PERIOD_MS = 10_000;
 /** How long a call waits before a server gets it, while there are too many. */
 const HOLD_MS = 100;
 
@@ -25,27 +27,21 @@ export class ResetAlarm {
   on = false;
   readonly #clock: Clock;
   readonly #calls: { readonly succeeded: number };
-  #resets = 0;
-  #sinceMs = 0;
-  #succeededBefore = 0;
+  readonly #cancelled: CountedPeriod;
   #untilMs = 0;
 
   /** `calls` counts those of all clients. */
   constructor(clock: Clock | undefined, calls: { readonly succeeded: number }) {
     this.#clock = clock ?? systemClock;
     this.#calls = calls;
+    this.#cancelled = new CountedPeriod(this.#clock);
   }
 
   /** A client cancelled a call whose response had not begun, or left. */
   cancelled(): void {
-    const now = this.#clock.now();
-    if (this.#resets === 0 || now - this.#sinceMs >= PERIOD_MS) {
-      this.#resets = 0;
-      this.#sinceMs = now;
-      this.#succeededBefore = this.#calls.succeeded;
-    }
-    this.#resets++;
-    if (this.#resets < MOST_RESETS || this.#resets <= this.#calls.succeeded - this.#succeededBefore) return;
+    const now = this.#cancelled.add(this.#calls.succeeded);
+    const { count, others } = this.#cancelled;
+    if (count < MOST_RESETS || count <= others) return;
     this.on = true;
     this.#untilMs = now + PERIOD_MS;
   }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import { after, before, describe, it, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import * as connectWeb from "@connectrpc/connect-web";
 import { Channelz } from "../../gen/grpc/channelz/v1/channelz_pb.ts";
@@ -9,13 +8,14 @@ import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/g
 import { Simple } from "../../gen/simple_pb.ts";
 import { exposition } from "../../src/cli/proxy/exposition.ts";
 import { grpcConnector } from "../../src/node.ts";
-import { createGrpcServer, type CreateGrpcServerOptions } from "../../src/server.ts";
+import { createGrpcServer } from "../../src/server.ts";
 import { failureOf } from "../support/balanced.ts";
 import { direct } from "../support/direct.ts";
 import { freePorts } from "../support/etcd.ts";
 import { eventually } from "../support/eventually.ts";
 import * as tls from "../support/tls.ts";
 import { type ServedEtcd, serveMemoryEtcd } from "./memory-etcd.ts";
+import { backend as registered, pem, simple } from "./proxy-support.ts";
 import { run, type Running, start } from "./support.ts";
 
 describe("connect-lb proxy", () => {
@@ -34,33 +34,7 @@ describe("connect-lb proxy", () => {
   }
 
   /** A server of the demo service that is registered under a name. */
-  async function backend(t: TestContext, service: string, options: Partial<CreateGrpcServerOptions> = {}) {
-    const held: (() => void)[] = [];
-    const server = createGrpcServer({
-      routes: (router) =>
-        router.service(Simple, {
-          async route({ data }) {
-            if (data === "wait") await new Promise<void>((resolve) => held.push(resolve));
-            return { value: `${service} ${data}` };
-          },
-        }),
-      ...options,
-    });
-    t.after(async () => {
-      server.closeAllConnections();
-      await server.close();
-    });
-    const { address } = await server.listen({ host: "127.0.0.1", port: 0 });
-    const registration = await etcd.register({ service, address });
-    t.after(() => registration.close());
-    return { held };
-  }
-
-  function simple(t: TestContext, address: string, options: Parameters<typeof grpcConnector>[0] = {}) {
-    const { transport, close } = direct(grpcConnector(options), address);
-    t.after(() => close());
-    return createClient(Simple, transport);
-  }
+  const backend = (t: TestContext, service: string) => registered(t, { etcd, service });
 
   const adminOf = (proxy: Running) =>
     eventually("its admin port is open", () => /admin at http:\/\/(\S+)\//.exec(proxy.stderr)?.[1]);
@@ -135,15 +109,10 @@ describe("connect-lb proxy", () => {
 
   it("speaks TLS to clients, with their certificates if it is to", async (t) => {
     await backend(t, "secure");
-    const [cert, key, ca] = ["server.pem", "server-key.pem", "ca.pem"].map((name) =>
-      fileURLToPath(new URL(`../support/tls/${name}`, import.meta.url))
-    );
-    const { address } = await serve(t, ["--service", "secure", "--listen-cert", cert!, "--listen-key", key!]);
+    const own = ["--listen-cert", pem("server"), "--listen-key", pem("server-key")];
+    const { address } = await serve(t, ["--service", "secure", ...own]);
     assert.equal((await simple(t, address, { tls: { ca: tls.ca } }).route({ data: "a" })).value, "secure a");
-    const mutual = await serve(
-      t,
-      ["--service", "secure", "--listen-cert", cert!, "--listen-key", key!, "--listen-ca", ca!],
-    );
+    const mutual = await serve(t, ["--service", "secure", ...own, "--listen-ca", pem("ca")]);
     await failureOf(simple(t, mutual.address, { tls: { ca: tls.ca } }).route({ data: "a" }, { timeoutMs: 2_000 }));
   });
 

@@ -1,9 +1,8 @@
 import type { Clock } from "../../time/clock.ts";
+import { CountedPeriod } from "../../time/counted-period.ts";
 
-/** By default, this many resets … */
+/** By default, this many resets in a period are too many, unless they are less than half of the requests of that time. */
 const MAX_RESETS = 10_000;
-/** … in this many milliseconds are too many, unless they are less than half of the requests of that time. */
-const PERIOD_MS = 10_000;
 
 /**
  * Detects clients that make work and throw it away: requests that are reset at once (CVE-2023-44487), or that the
@@ -11,27 +10,18 @@ const PERIOD_MS = 10_000;
  * reset many requests too, but not most of thousands.
  */
 export class ResetGuard {
-  readonly #clock: Clock;
+  readonly #period: CountedPeriod;
   readonly #max: number;
-  #resets = 0;
-  #since = 0;
-  #requestsBefore = 0;
 
   constructor(clock: Clock, max: number = MAX_RESETS) {
-    this.#clock = clock;
+    this.#period = new CountedPeriod(clock);
     this.#max = max;
   }
 
   /** Counts a reset; `requests` is the number of requests so far. Returns false if there are too many. */
   reset(requests: number): boolean {
-    if (this.#resets++ === 0) {
-      this.#since = this.#clock.now();
-      this.#requestsBefore = requests;
-    }
-    if (this.#resets < this.#max) return true;
-    const tooMany = this.#resets * 2 > requests - this.#requestsBefore;
-    if (tooMany && this.#clock.now() - this.#since < PERIOD_MS) return false;
-    this.#resets = 0;
-    return true;
+    this.#period.add(requests);
+    const { count, others } = this.#period;
+    return count < this.#max || count * 2 <= others;
   }
 }
