@@ -1,13 +1,12 @@
 import type { Peer } from "../http2/server/peer.ts";
 import type { RefusedCounts } from "../http2/server/refused.ts";
-import { guarded } from "../listener.ts";
 import { checkOptions } from "../option.ts";
-import { byteStreamOf, type GrpcServer, LISTEN, type ServerRuntime } from "../server/grpc-server.ts";
-import { ServerHost } from "../server/host.ts";
+import { byteStreamOf, type GrpcServer, LISTEN } from "../server/grpc-server.ts";
+import { hostOf } from "../server/host-of.ts";
+import type { ServerRuntime } from "../server/runtime.ts";
 import type { ServerSnapshot } from "../server/snapshot.ts";
 import { newCounter } from "../snapshot.ts";
 import type { ListenAddress, ListenOptions } from "../socket/listener.ts";
-import { systemClock } from "../time/clock.ts";
 import { deadlinesOf } from "../time/deadline.ts";
 import type { TransportSnapshot } from "../transport/snapshot.ts";
 import { acceptWeb, proxyAnswer } from "./accept-web.ts";
@@ -72,9 +71,7 @@ const MOST_RESETS = 500;
 
 /** Makes a proxy of valid options. @throws TypeError or RangeError for an invalid route */
 export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: ServerRuntime<Tls>): Proxy<Tls> {
-  const { keepalive = {}, limits = {}, clock } = options;
-  const { maxConnections = Infinity, maxBufferedBytes, maxConcurrentStreams, ...others } = limits;
-  const { maxResponseHeaderListBytes, ...received } = others;
+  const { clock } = options;
   const routes = new Routes(options.routes);
   const calls = newCounter();
   const relay: RelayHost = {
@@ -88,27 +85,11 @@ export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: Server
   };
   const web = proxyAnswer(routes, relay, options.cors);
   const acceptOn = (port: number) => new ProxyDispatcher(port, routes, relay, acceptWeb(web(() => port), relay)).accept;
-  const host = new ServerHost<Tls>({
-    connection: {
-      accept: acceptOn(0),
-      maxConcurrentStreams,
-      maxResets: MOST_RESETS,
-      times: options,
-      keepalive: { intervalMs: keepalive.intervalMs ?? 7_200_000, timeoutMs: keepalive.timeoutMs ?? 20_000 },
-      enforcement: keepalive,
-      limits: { ...received, maxRequestHeaderListBytes: maxResponseHeaderListBytes },
-      clock,
-      scheduleFlush: runtime.scheduleFlush,
-      scheduleStreamFlush: runtime.scheduleStreamFlush,
-    },
-    nextTurn: runtime.nextTurn,
-    maxConnections,
-    maxBufferedBytes,
-    handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
-    listen: runtime.listen,
-    tls: options.tls,
+  const host = hostOf(options, runtime, {
+    accept: acceptOn(0),
+    maxResets: MOST_RESETS,
     http1: undefined,
-    onTlsError: (error) => guarded("the proxy's tls option", () => Promise.reject(error)),
+    tlsOf: "the proxy",
   });
   const close = async () => {
     await host.close();
@@ -130,15 +111,10 @@ export function createProxyOver<Tls>(options: ProxyOptions<Tls>, runtime: Server
       host.serve(byteStreamOf(stream), client);
     },
     snapshot() {
-      const { started, succeeded, failed } = relay.calls;
+      const server = host.snapshot(relay.calls);
       return {
-        nowMs: (clock ?? systemClock).now(),
-        state: !host.closing ? "serving" : host.size > 0 ? "draining" : "closed",
-        addresses: host.addresses,
-        calls: { started, succeeded, failed },
-        inFlight: started - succeeded - failed,
-        refused: { ...relay.refused, ...host.refused },
-        connections: host.snapshot(),
+        ...server,
+        refused: { ...relay.refused, ...server.refused },
         routes: routes.served.map(({ authority, path, port, transport }) => ({
           authority,
           path,

@@ -4,15 +4,13 @@ import { httpAnswer } from "../grpc/server/http-answer.ts";
 import { Services } from "../grpc/server/services.ts";
 import type { ByteStream } from "../http2/byte-stream.ts";
 import type { Peer } from "../http2/server/peer.ts";
-import type { ScheduleFlush } from "../http2/wire/frame-writer.ts";
-import { guarded } from "../listener.ts";
 import { checkOptions, type Checks, kind, quoted, wholeNumber } from "../option.ts";
 import type { Duplex } from "../socket/duplex.ts";
 import { DuplexStream } from "../socket/duplex-stream.ts";
-import type { Http1Answer, Http1Server, Listen, ListenAddress, ListenOptions } from "../socket/listener.ts";
-import { systemClock } from "../time/clock.ts";
-import { ServerHost } from "./host.ts";
+import type { ListenAddress, ListenOptions } from "../socket/listener.ts";
+import { hostOf } from "./host-of.ts";
 import type { GrpcServerOptions } from "./options.ts";
+import type { ServerRuntime } from "./runtime.ts";
 import type { ServerSnapshot } from "./snapshot.ts";
 import { withStandardServices } from "./standard-services.ts";
 
@@ -53,49 +51,16 @@ export interface GrpcServer extends AsyncDisposable {
   closeAllConnections(): void;
 }
 
-/** What a server needs of its runtime. */
-export interface ServerRuntime<Tls> {
-  readonly listen: Listen<Tls>;
-  readonly scheduleFlush: ScheduleFlush | undefined;
-  readonly scheduleStreamFlush: ScheduleFlush | undefined;
-  /** Runs something in the event loop's next turn. */
-  readonly nextTurn: ((run: () => void) => void) | undefined;
-  /** Makes what serves HTTP/1.1, if the runtime can. */
-  readonly http1: ((answer: Http1Answer) => Http1Server) | undefined;
-  /** Defaults to `Math.random`. */
-  readonly random?: () => number;
-}
-
 /** Makes a server of valid options. @throws whatever `routes` throws */
 export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: ServerRuntime<Tls>): GrpcServer {
-  const { keepalive = {}, limits = {}, clock } = options;
-  const { maxConnections = Infinity, maxBufferedBytes, maxConcurrentStreams, ...others } = limits;
-  const { maxResponseHeaderListBytes, ...received } = others;
   const ended = new AbortController();
   const { health, names, options: served, recorder } = withStandardServices(options, ended.signal);
+  const { clock } = options;
   const services = new Services(served, recorder, clock);
-  const http1 = runtime.http1?.(httpAnswer(services));
-  const host = new ServerHost<Tls>({
-    connection: {
-      accept: new Dispatcher(services, clock).accept,
-      maxConcurrentStreams,
-      times: options,
-      keepalive: { intervalMs: keepalive.intervalMs ?? 7_200_000, timeoutMs: keepalive.timeoutMs ?? 20_000 },
-      enforcement: keepalive,
-      limits: { ...received, maxRequestHeaderListBytes: maxResponseHeaderListBytes },
-      clock,
-      scheduleFlush: runtime.scheduleFlush,
-      scheduleStreamFlush: runtime.scheduleStreamFlush,
-      random: runtime.random,
-    },
-    nextTurn: runtime.nextTurn,
-    maxConnections,
-    maxBufferedBytes,
-    handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
-    listen: runtime.listen,
-    tls: options.tls,
-    http1,
-    onTlsError: (error) => guarded("the server's tls option", () => Promise.reject(error)),
+  const host = hostOf(options, runtime, {
+    accept: new Dispatcher(services, clock).accept,
+    http1: runtime.http1?.(httpAnswer(services)),
+    tlsOf: "the server",
   });
   const handler = fetchHandler(services);
   /** Requests can arrive: services without a status of their own are SERVING from now on. */
@@ -131,16 +96,7 @@ export function createServerOver<Tls>(options: GrpcServerOptions<Tls>, runtime: 
       host.serve(bytes, client);
     },
     snapshot() {
-      const { started, succeeded, failed } = services.calls;
-      return {
-        nowMs: (clock ?? systemClock).now(),
-        state: !host.closing ? "serving" : host.size > 0 ? "draining" : "closed",
-        addresses: host.addresses,
-        calls: { started, succeeded, failed },
-        inFlight: started - succeeded - failed,
-        refused: host.refused,
-        connections: host.snapshot(),
-      };
+      return host.snapshot(services.calls);
     },
     stopServing() {
       health?.shutdown();

@@ -6,15 +6,16 @@ import { ServerConnection } from "../http2/server/connection.ts";
 import { leastMs } from "../http2/server/lifetime.ts";
 import type { ServerConnectionOptions } from "../http2/server/options.ts";
 import type { Peer } from "../http2/server/peer.ts";
-import { newRefusedCounter, type RefusedCounts } from "../http2/server/refused.ts";
+import { newRefusedCounter } from "../http2/server/refused.ts";
 import { Rounds } from "../http2/server/rounds.ts";
 import { Sweeper } from "../http2/server/sweeper.ts";
 import { ErrorCode, Http2Error } from "../http2/wire/error.ts";
-import { nextId, type SocketSnapshot } from "../snapshot.ts";
+import { type CallCounts, nextId, type SocketSnapshot } from "../snapshot.ts";
 import type { Duplex } from "../socket/duplex.ts";
 import type { Http1Server, Listen, ListenAddress, Listener, ListenOptions } from "../socket/listener.ts";
 import { socketInfo } from "../socket/socket-info.ts";
 import { systemClock } from "../time/clock.ts";
+import type { ServerSnapshot } from "./snapshot.ts";
 
 /** What a {@link ServerHost} is made of. */
 export interface HostOptions<Tls> {
@@ -72,13 +73,6 @@ export class ServerHost<Tls> {
   /** How many connections are open. */
   get size(): number {
     return this.#connections.size + this.#sockets.size;
-  }
-  get closing(): boolean {
-    return this.#closing;
-  }
-  /** Whether it listens. */
-  get listening(): boolean {
-    return this.#listeners.size > 0;
   }
 
   async listen(where: ListenOptions, own: OwnOfListener<Tls> = {}): Promise<ListenAddress> {
@@ -142,21 +136,20 @@ export class ServerHost<Tls> {
     http1.serve(socket, client);
   }
 
-  /** Where it listens. */
-  get addresses(): string[] {
-    return [...this.#listeners].map(({ address }) => address);
-  }
-
-  /** What its limits turned away. */
-  get refused(): RefusedCounts {
-    return { ...this.#refused };
-  }
-
-  /** The connections that are open, oldest first. */
-  snapshot(): SocketSnapshot[] {
+  /** The current state, with so many calls. */
+  snapshot({ started, succeeded, failed }: CallCounts): ServerSnapshot {
+    const { clock = systemClock } = this.#options.connection;
     const http2 = [...this.#connections].map((connection) => withClient(connection.snapshot(), connection.client));
     const http1 = [...this.#sockets].map(([socket, opened]) => http1Snapshot(socket, opened, this.#closing));
-    return [...http2, ...http1].sort((a, b) => a.id - b.id);
+    return {
+      nowMs: clock.now(),
+      state: !this.#closing ? "serving" : this.size > 0 ? "draining" : "closed",
+      addresses: [...this.#listeners].map(({ address }) => address),
+      calls: { started, succeeded, failed },
+      inFlight: started - succeeded - failed,
+      refused: { ...this.#refused },
+      connections: [...http2, ...http1].sort((a, b) => a.id - b.id),
+    };
   }
 
   /** Stops listening, and drains the connections; resolves when all have ended. */

@@ -14,7 +14,7 @@ const { values, positionals } = parseArgs({
   options: { quick: { type: "boolean" }, "through-proxy": { type: "boolean" } },
   allowPositionals: true,
 });
-// Started with its standard input open: its end means that whoever wanted the outcome is gone.
+// Started with its standard input open: its end means that the process that wanted the outcome is gone.
 process.stdin.on("end", () => process.exit(1)).resume();
 
 /** How often a scenario is played again because a server died that nobody had killed. */

@@ -23,7 +23,7 @@ const PROXY = "test/chaos/proxy.ts";
 const SICK_SERVER = "test/chaos/sick-server.ts";
 export const RUNTIMES: readonly Runtime[] = ["node", "bun", "deno"];
 
-/** A balanced transport over gRPC to fixed addresses, for whoever closes it. */
+/** A balanced transport over gRPC to fixed addresses; the caller closes it. */
 export function createTransport(
   addresses: readonly string[],
   options: Partial<BalancedTransportOptions> = {},

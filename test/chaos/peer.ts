@@ -38,7 +38,7 @@ if (name === "garbage") {
 }
 console.log(`peers ${JSON.stringify(addresses)}`);
 console.log("listening 0");
-// Ends with whoever started it, also when that is killed.
+// Ends with the process that started it, also when that is killed.
 process.stdin.on("end", () => process.exit(0)).resume();
 
 /** A server that writes down what every request says of its time-out, and answers it at once. */

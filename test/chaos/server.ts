@@ -73,5 +73,5 @@ process.once("SIGTERM", async () => {
   process.exit(0);
 });
 console.log(`listening ${port}`);
-// Ends with whoever started it, also when that is killed.
+// Ends with the process that started it, also when that is killed.
 process.stdin.on("end", () => process.exit(0)).resume();

@@ -53,7 +53,7 @@ describe("an etcd with users", () => {
       const withToken = (sent?: string) => call(undefined, sent);
       await driver.range(range("a/"), withToken(token));
       assert.equal(await kind(driver.range(range("a/"), withToken())), "token");
-      // The package would repeat this one for ever.
+      // The package would repeat this one forever.
       assert.equal(await kind(driver.range(range("a/"), withToken("nonsense.1"))), "token");
       const put = { compare: [], success: [{ put: { key: bytes("a/1"), value: bytes(""), lease: 0n } }], failure: [] };
       assert.equal(await kind(driver.txn(put, withToken("nonsense.2"))), "token");

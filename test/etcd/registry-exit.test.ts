@@ -14,7 +14,7 @@ function exitsWith(over: string): void {
     const exits = async () => {
       const program = child as Child;
       await program.line(/^closed$/);
-      // Longer than the 3 s that are promised, as machines are slow: a timer that holds it would take for ever.
+      // Longer than the 3 s that are promised, as machines are slow: a timer that holds it would take forever.
       const timer = setTimeout(() => program.signal("SIGKILL"), 30_000);
       assert.deepEqual(await program.exited, { code: 0, signal: null }, program.lines.join("\n"));
       clearTimeout(timer);

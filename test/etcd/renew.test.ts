@@ -52,7 +52,7 @@ describe("renew and deregister, on a scripted etcd", () => {
     await registry.close();
   });
 
-  it("agree on the lease with whoever gives the same service, address and TTL, and with nobody else", async () => {
+  it("agree on the lease with every call that has the same service, address and TTL, and with no other", async () => {
     const { etcd, registry } = setUp({ random: () => 0.1 });
     await registry.renew(server);
     const [id] = etcd.leases.keys();

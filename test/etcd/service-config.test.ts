@@ -199,7 +199,7 @@ for (const { name, skip, open } of over) {
       assert.equal(await source.read!(stop.signal), "3");
       stop.abort();
       await Promise.all(readers.map((reader) => reader.return!(undefined)));
-      // Whoever comes later begins anew.
+      // A later consumer begins again.
       const later = source.watch(new AbortController().signal)[Symbol.asyncIterator]();
       assert.equal((await later.next()).value, "3");
       await registry.close();

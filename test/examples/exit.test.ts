@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from "node:test";
 import { type Child, runtime, startScript } from "../support/process.ts";
 import { startEtcdProcess } from "./etcd-process.ts";
 
-/** After it has closed everything, a process ends by itself: what held it would do so for ever. */
+/** After it has closed everything, a process ends by itself: what held it would do so forever. */
 async function assertExits(child: Child): Promise<void> {
   await child.line(/^closed$/);
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -55,11 +55,11 @@ describe("requests that have not left when the connection takes no more", () => 
     assert.equal(server.frames().length, 2);
     server.full = false;
     server.events.writable();
-    const laid = Array.from({ length: 40 }, () => request({ body: new Uint8Array(1_000) }));
+    const waiting = Array.from({ length: 40 }, () => request({ body: new Uint8Array(1_000) }));
     server.send(frame.goaway(0x7fff_ffff));
     await flushed();
     assert.equal(first.error, undefined);
-    assert.deepEqual(new Set(laid.map(({ error }) => error?.processed)), new Set(["not-sent"]));
+    assert.deepEqual(new Set(waiting.map(({ error }) => error?.processed)), new Set(["not-sent"]));
     assert.deepEqual(server.frames(), []);
   });
 
@@ -77,9 +77,9 @@ describe("requests that have not left when the connection takes no more", () => 
     const { server, request } = pair();
     const sent = request();
     await flushed();
-    const laid = request({ body: new Uint8Array(10) });
+    const waiting = request({ body: new Uint8Array(10) });
     server.events.closed(new Error("read ECONNRESET"));
-    assert.deepEqual(ends([sent, laid]), [["maybe", "connection"], ["not-sent", "connection"]]);
+    assert.deepEqual(ends([sent, waiting]), [["maybe", "connection"], ["not-sent", "connection"]]);
   });
 
   it("are found among any frames, and taken out whole", () => {

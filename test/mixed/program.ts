@@ -23,7 +23,7 @@ export interface MixedOutcome {
   readonly failed: readonly string[];
 }
 
-// Started with its standard input open: its end means that whoever wanted the outcome is gone.
+// Started with its standard input open: its end means that the process that wanted the outcome is gone.
 process.stdin.on("end", () => process.exit(1)).resume();
 const quick = process.argv.includes("--quick");
 const ROUNDS = quick ? 2 : 20;

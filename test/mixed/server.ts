@@ -34,5 +34,5 @@ process.once("SIGTERM", async () => {
   await shutdown(server, { registration });
   process.exit(0);
 });
-// Ends with whoever started it, also when that is killed.
+// Ends with the process that started it, also when that is killed.
 process.stdin.on("end", () => process.exit(0)).resume();

@@ -130,7 +130,7 @@ describe("a server's observers", () => {
     await assert.rejects(simple.route({}, { timeoutMs: 20 }), { code: Code.DeadlineExceeded });
     await eventually("the end at the deadline", () => lines.length === 2);
     const code = lines.splice(0)[1]!;
-    // Whoever is first: the server's own timer, or the client's reset.
+    // Whichever comes first: the server's own timer, or the client's reset.
     assert.match(code, /^grpc Route: (DeadlineExceeded|Canceled) /);
     for (const [type, body] of [["application/grpc", "\0".repeat(5)], ["application/json", "{}"]] as const) {
       const [ours, theirs] = duplexPair();

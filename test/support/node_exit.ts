@@ -1,4 +1,4 @@
-// Node at times spins for ever while it takes an ended program apart (its own cleanup of handles, after JavaScript has
+// Node at times spins forever while it takes an ended program apart (its own cleanup of handles, after JavaScript has
 // run), which would hang the whole test run. A test file that came to its end by itself is ended here instead. It still
 // has to come to its end: what holds it open is not cut.
 import process from "node:process";

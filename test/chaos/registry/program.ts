@@ -58,7 +58,7 @@ orders.on("line", async (order) => {
   await consumed;
   tell({ kind: "closed" });
 });
-// Ends with whoever started it, also when that is killed; after "close" nothing may hold it.
+// Ends with the process that started it, also when that is killed; after "close" nothing may hold it.
 orders.on("close", () => {
   if (!closing) process.exit(1);
 });

@@ -6,7 +6,7 @@ import type { RawReply } from "../../support/raw-http2/client.ts";
 import { ErrorCode } from "../../support/raw-http2/frame.ts";
 import type { Field } from "../../support/raw-http2/header-block.ts";
 
-/** What came of a request, as far as a gRPC client minds it. */
+/** What came of a request, as far as it matters to a gRPC client. */
 export interface Outcome {
   readonly http: string | undefined;
   readonly contentType: string | undefined;

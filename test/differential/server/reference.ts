@@ -15,5 +15,5 @@ for (const [name, options] of Object.entries(OPTIONS)) {
 console.log(JSON.stringify(ports));
 // A rejected write of its adapter's, to a client that has left, must not end it.
 process.on("unhandledRejection", () => {});
-// Ends with whoever started it, also when that is killed.
+// Ends with the process that started it, also when that is killed.
 process.stdin.on("end", () => process.exit(0)).resume();

@@ -1,27 +1,13 @@
-/** Random numbers that depend on a seed alone (sfc32). */
-export class Chance {
+import { Sfc32 } from "../../support/sfc32.ts";
+
+/** Random numbers that depend on a seed alone, and the draws that a simulation needs. */
+export class Chance extends Sfc32 {
   readonly #seed: number;
-  #a: number;
-  #b: number;
-  #c = 0;
-  #counter = 1;
 
   constructor(seed: number) {
+    super(seed);
     this.#seed = seed >>> 0;
-    this.#a = seed | 0;
-    this.#b = Math.imul(seed, 0x9e3779b9) | 0;
-    for (let i = 0; i < 15; i++) this.next();
   }
-
-  /** Uniform in [0, 1). */
-  readonly next = (): number => {
-    const sum = (this.#a + this.#b + this.#counter) | 0;
-    this.#counter = (this.#counter + 1) | 0;
-    this.#a = this.#b ^ (this.#b >>> 9);
-    this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = ((this.#c << 21 | this.#c >>> 11) + sum) | 0;
-    return (sum >>> 0) / 2 ** 32;
-  };
 
   /**
    * A source of its own for a part of the world, by its name: it depends on the seed and the name alone, so that a fault

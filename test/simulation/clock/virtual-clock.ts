@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../../../src/time/clock.ts";
 import { runtime } from "../guard/globals.ts";
-import { EventQueue } from "./event-queue.ts";
+import { EventQueue } from "../../support/event-queue.ts";
 
 /** So many turns are asked for ahead: together they cost one round of the event loop, with its look for I/O. */
 const AHEAD = 32;

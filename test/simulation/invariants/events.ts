@@ -67,7 +67,7 @@ class Heard {
   }
 }
 
-/** Whoever hears of all events knows how things are: none is missing, and none is reported twice. */
+/** A listener that gets all events knows the current state: no event is missing, and none is reported twice. */
 export const eventsAreTrue: Invariant = {
   name: "events-are-true",
   watch(world) {

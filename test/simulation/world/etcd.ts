@@ -43,7 +43,7 @@ export class SimulatedEtcd {
     return this.process !== undefined && !this.process.dead;
   }
 
-  /** The keys that it has, whoever can reach it. */
+  /** The keys that it has, also while nothing can reach it. */
   async keys(): Promise<string[]> {
     const all = new Uint8Array(1);
     this.#kv ??= createClient(KV, this.#data.transport());
