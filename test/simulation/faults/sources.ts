@@ -1,5 +1,5 @@
 // What etcd and DNS do, where clients find servers.
-import type { DnsState } from "../world/dns.ts";
+import type { DnsSickness } from "../world/dns.ts";
 import { ETCD } from "../world/world.ts";
 import type { Fault } from "./fault.ts";
 
@@ -83,8 +83,7 @@ export const dnsSick: Fault = {
   hits: "dns",
   begin({ dns }, { size }) {
     if (dns === undefined) return;
-    const states: DnsState[] = ["fails", "silent", "empty"];
-    dns.state = states[Math.floor(size * states.length)]!;
-    return () => dns.state = "well";
+    const all: DnsSickness[] = ["fails", "silent", "empty"];
+    return dns.ail(all[Math.floor(size * all.length)]!);
   },
 };

@@ -6,8 +6,8 @@ import { sleep } from "../../../src/time/backoff.ts";
 import type { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
-/** How DNS answers. */
-export type DnsState = "well" | "fails" | "silent" | "empty";
+/** How DNS may fail to answer. */
+export type DnsSickness = "fails" | "silent" | "empty";
 
 /** The name of the servers, in DNS: those that run, as of some time ago, because answers are cached. */
 export class SimulatedDns {
@@ -15,11 +15,19 @@ export class SimulatedDns {
   readonly #ttlMs: number;
   #cached: readonly string[] = [];
   #cachedMs = -Infinity;
-  state: DnsState = "well";
+  /** What is wrong with it, the latest last: one may begin and end while another goes on. */
+  readonly #sick: DnsSickness[] = [];
 
   constructor(world: World, ttlMs: number) {
     this.#world = world;
     this.#ttlMs = ttlMs;
+  }
+
+  /** Something is wrong with it, until the returned function is called. */
+  ail(sickness: DnsSickness): () => void {
+    const sick = this.#sick;
+    sick.push(sickness);
+    return () => void sick.splice(sick.indexOf(sickness), 1);
   }
 
   /** A program's resolver. */
@@ -33,9 +41,10 @@ export class SimulatedDns {
 
   async #addresses(clock: Clock): Promise<readonly string[]> {
     await sleep(clock, 20, undefined);
-    if (this.state === "fails") throw Object.assign(new Error("queryA ESERVFAIL"), { code: "ESERVFAIL" });
-    if (this.state === "empty") return [];
-    if (this.state === "silent") await sleep(clock, 600_000, undefined);
+    const sickness = this.#sick.at(-1);
+    if (sickness === "fails") throw Object.assign(new Error("queryA ESERVFAIL"), { code: "ESERVFAIL" });
+    if (sickness === "empty") return [];
+    if (sickness === "silent") await sleep(clock, 600_000, undefined);
     const world = this.#world, nowMs = world.time.now();
     if (nowMs >= this.#cachedMs + this.#ttlMs) {
       this.#cached = world.servers.filter(({ running }) => running).map(({ address }) => address.split(":")[0]!);
