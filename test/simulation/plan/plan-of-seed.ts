@@ -14,12 +14,11 @@ const KINDS = ["read", "write", "list", "chat"] as const;
 export function planOf(seed: number, { busy = false }: { readonly busy?: boolean } = {}): Plan {
   const plan = new Chance(seed).of("plan"), of = (name: string) => plan.of(name);
   const etcd = of("etcd").is(0.6);
-  const tokenTtlMs = maybe(of("etcd's users"), 0.3, 5_000, 300_000);
   const shape = {
     busy,
     durationMs: 60_000 * (busy ? of("duration").scale(1, 3) : of("duration").scale(4, 30)),
     etcd,
-    etcdUsers: etcd && tokenTtlMs !== undefined ? { tokenTtlMs } : undefined,
+    etcdUsers: etcd ? etcdUsers(of) : undefined,
     dnsTtlMs: etcd ? undefined : maybe(of("dns"), 0.5, 5_000, 60_000),
     servers: Array.from({ length: of("servers").whole(1, 5) }, (_, i) => serverPlan(of(`server ${i}`), i)),
     clients: Array.from({ length: of("clients").whole(1, 3) }, (_, i) => clientPlan(of(`client ${i}`), i, { busy })),
@@ -33,6 +32,15 @@ export function planOf(seed: number, { busy = false }: { readonly busy?: boolean
     jitterMs: of("jitter").is(0.5) ? 0 : of("jitter's size").scale(1, 50),
     faults: faultsOf(of("faults"), shape),
   };
+}
+
+function etcdUsers(of: (name: string) => Chance): Plan["etcdUsers"] {
+  const tokenTtlMs = maybe(of("etcd's users"), 0.3, 5_000, 300_000);
+  if (tokenTtlMs === undefined) return undefined;
+  // A token that isn't used as often as leases are renewed has to be asked for again and again.
+  const passwords = of("etcd's passwords"), many = tokenTtlMs >= 30_000 && passwords.is(0.7);
+  const checkMs = many ? passwords.whole(800, 2_000) : passwords.whole(70, 120);
+  return { tokenTtlMs, checkMs, renewsForAll: of("etcd's renewals").is(0.5) };
 }
 
 /** A number that some seeds have: from `from` to `to`, in this share of them. */

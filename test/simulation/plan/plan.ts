@@ -69,8 +69,15 @@ export interface Plan {
   readonly followed?: number;
   /** How many requests etcd takes at a time on a connection, watches included. */
   readonly etcdStreams?: number;
-  /** Etcd asks for a user. A token lives so long without being used. */
-  readonly etcdUsers?: { readonly tokenTtlMs: number } | undefined;
+  /** Etcd asks for a user. */
+  readonly etcdUsers?: {
+    /** A token lives so long without being used. */
+    readonly tokenTtlMs: number;
+    /** How long etcd takes to check a password, one after another: also as if many others asked. */
+    readonly checkMs?: number;
+    /** Leases are renewed without a valid token, as by etcd 3.4 and unlike 3.6. */
+    readonly renewsForAll?: boolean;
+  } | undefined;
   /** The clients find the servers by DNS, whose answers live so long. Without this and etcd, they know them. */
   readonly dnsTtlMs?: number | undefined;
   readonly servers: readonly ServerPlan[];

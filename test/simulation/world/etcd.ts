@@ -24,7 +24,7 @@ export class SimulatedEtcd {
     this.#world = world;
     this.#disk = world.process(ETCD, "etcd's disk");
     const { etcdUsers } = world.plan;
-    if (etcdUsers !== undefined) this.users = new EtcdUsers(etcdUsers.tokenTtlMs);
+    if (etcdUsers !== undefined) this.users = new EtcdUsers(etcdUsers);
     this.#data = this.#fresh(false);
   }
 
