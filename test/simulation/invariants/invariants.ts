@@ -12,6 +12,9 @@ import * as rotation from "./rotation.ts";
 import * as services from "./services.ts";
 import * as silence from "./silence.ts";
 
+/** What must hold besides, which runs watch themselves. */
+export const OF_ALL_RUNS: readonly string[] = ["nothing-unhandled", "nothing-leaks-in"];
+
 /** All invariants. Those of quiet worlds are asked in this order. */
 export const INVARIANTS: readonly Invariant[] = [
   calls,

@@ -182,7 +182,9 @@ export class SimulatedClient {
     const { clock, chance } = this.process;
     if (kind === "read" || kind === "write") {
       const { value } = await this.#client[kind]({ data }, options);
-      if (!value.startsWith(call.id)) this.#world.broken("answers", `${call.id} got the answer ${value.slice(0, 40)}`);
+      if (!value.startsWith(call.id)) {
+        this.#world.broken("answers-are-real", `${call.id} got the answer ${value.slice(0, 40)}`);
+      }
       return;
     }
     // Not through Connect's client, which hides what its reader lets go of.
@@ -208,7 +210,9 @@ export class SimulatedClient {
       }
       const { done, value } = await iterator.next();
       if (done === true) return;
-      if (!value.value.startsWith(call.id)) this.#world.broken("answers", `${call.id} got another call's message`);
+      if (!value.value.startsWith(call.id)) {
+        this.#world.broken("answers-are-real", `${call.id} got another call's message`);
+      }
       if (this.readsMs > 0) await sleep(clock, this.readsMs, undefined);
       if (chance.is(0.05)) await new Promise<void>((resolve) => clock.timer(chance.between(0, 500), resolve));
     }

@@ -134,7 +134,7 @@ export class World {
   /** A server begins to process a call. */
   processing(id: string, server: string): void {
     const call = this.ledger.find(id);
-    if (call === undefined) return this.broken("processing", `${server} processes ${id}, which ended long ago`);
+    if (call === undefined) return this.broken("processed-once", `${server} processes ${id}, which ended long ago`);
     call.processed.push(server);
     for (const watch of this.#watches) watch.processing?.(call);
   }
