@@ -74,14 +74,18 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   /** Undefined if nobody asks how it ends: every field of an attempt costs every call something. */
   declare private record: AttemptRecord | undefined;
 
+  static {
+    // What few attempts have costs the others nothing on the prototype.
+    Object.assign(this.prototype, { madeHeader: undefined, promised: false });
+  }
+
   constructor(
     call: AttemptedCall<A>,
     picker: Picker | undefined,
     connection: EndpointConnection,
     pick: ReadPick | undefined,
   ) {
-    this.madeHeader = this.record = undefined;
-    this.promised = false;
+    this.record = undefined;
     this.call = call;
     this.picker = picker;
     this.connection = connection;
@@ -164,7 +168,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     const nowMs = number === 1 && observed?.waits === false ? observed.startedMs : clock.now();
     const record = this.record = new AttemptRecord(number, this.method, this.call.timeoutMs, nowMs);
     if (this.call.beside > 0) record.hedge = true;
-    if (outcomes !== undefined) record.sampled = outcomes.hearsAll || this.connection.sampled;
+    if (outcomes !== undefined && (outcomes.hearsAll || this.connection.sampled)) record.sampled = true;
     if (observers !== undefined) record.onEnd = startAttempt(observers, this);
     observed?.attemptStarted(this);
   }

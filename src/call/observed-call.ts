@@ -46,14 +46,18 @@ export class ObservedCall implements CallStart, CallEnd {
   declare latencyMs: number;
   declare attempts: number;
 
+  static {
+    // What few calls have costs the others nothing on the prototype.
+    Object.assign(this.prototype, { hearsMessages: false, reason: undefined, error: undefined });
+  }
+
   private constructor(call: ObservableCall, startedMs: number, next: ObservedCall | undefined) {
+    this.over = false;
     this.call = call;
     this.startedMs = startedMs;
     this.next = next;
     this.watch = NONE;
-    this.reason = this.error = undefined;
-    this.over = false;
-    this.hearsMessages = next !== undefined && next.hearsMessages;
+    if (next !== undefined && next.hearsMessages) this.hearsMessages = true;
     this.latencyMs = this.attempts = 0;
   }
 
@@ -125,7 +129,7 @@ export class ObservedCall implements CallStart, CallEnd {
   }
 
   attemptStarted(attempt: AttemptStart): void {
-    this.reason = undefined;
+    if (this.reason !== undefined) this.reason = undefined;
     try {
       printRejected("attemptStarted", this.watch.attemptStarted?.(attempt));
     } catch (error) {
@@ -163,7 +167,7 @@ export class ObservedCall implements CallStart, CallEnd {
   end(error: unknown, attempts: number, nowMs: number): void {
     if (!this.over) {
       this.over = true;
-      this.error = error;
+      if (error !== undefined) this.error = error;
       this.latencyMs = nowMs - this.startedMs;
       this.attempts = attempts;
       try {

@@ -26,7 +26,8 @@ export class AttemptRecord implements Outcome {
   declare readonly startedMs: number;
   declare end: AttemptEnd;
   declare latencyMs: number;
-  declare headerMs: number | undefined;
+  /** When its response began to arrive, if that was not its end. */
+  declare private beganMs: number | undefined;
   declare abandoned: boolean;
   /** Whether health checks hear of it even if it succeeds. */
   declare sampled: boolean;
@@ -37,15 +38,15 @@ export class AttemptRecord implements Outcome {
   declare error: unknown;
   declare private response: WithTrailer | undefined;
 
+  static {
+    // What few attempts change costs the others nothing on the prototype.
+    const usual: Partial<AttemptRecord> = { hedge: false, abandoned: false, sampled: false };
+    Object.assign(this.prototype, usual, { onEnd: undefined, beganMs: undefined, error: undefined });
+  }
+
   /** It began at `startedMs`, on the clock's scale. */
   constructor(number: number, method: DescMethod, timeoutMs: number | undefined, startedMs: number) {
-    this.onEnd =
-      this.headerMs =
-      this.error =
-      this.response =
-      this.sentBytes =
-        undefined;
-    this.hedge = this.abandoned = this.sampled = false;
+    this.response = this.sentBytes = undefined;
     this.end = "not-sent";
     this.latencyMs = this.receivedBytes = 0;
     this.number = number;
@@ -56,7 +57,7 @@ export class AttemptRecord implements Outcome {
 
   /** The server began to answer, and the attempt continues: a stream. */
   answering(nowMs: number): void {
-    this.headerMs = nowMs - this.startedMs;
+    this.beganMs = nowMs - this.startedMs;
   }
 
   /** It ended, with a response or an error, if there was one. */
@@ -64,8 +65,7 @@ export class AttemptRecord implements Outcome {
     this.end = end;
     // An attempt may begin while a chunk is read that also has its end: the end of its connection.
     this.latencyMs = Math.max(0, nowMs - this.startedMs);
-    if (end === "answered") this.headerMs ??= this.latencyMs;
-    this.error = error;
+    if (error !== undefined) this.error = error;
     this.response = response;
   }
 
@@ -77,6 +77,10 @@ export class AttemptRecord implements Outcome {
   get code(): Code | undefined {
     if (this.error === undefined) return undefined;
     return endedConnection(this.error) ? Code.Internal : codeOf(this.error);
+  }
+
+  get headerMs(): number | undefined {
+    return this.beganMs ?? (this.end === "answered" ? this.latencyMs : undefined);
   }
 
   get trailer(): Headers {

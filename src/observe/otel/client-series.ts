@@ -15,6 +15,15 @@ export interface Measures {
   readonly experimental: boolean;
 }
 
+/** What calls are measured together: those of one method to one target. */
+export interface MeasuredMethod {
+  readonly target: string;
+  readonly system: System;
+  readonly method: string;
+  /** The transport's clock, in milliseconds. */
+  readonly now: () => number;
+}
+
 /** The series of attempts that ended with the same status. */
 export interface AttemptSeries {
   readonly duration: Series;
@@ -24,6 +33,8 @@ export interface AttemptSeries {
 
 /** The series of all calls of one method to one target. A call looks up none by its attributes. */
 export class ClientSeries {
+  /** The transport's clock, in milliseconds. */
+  readonly now: () => number;
   readonly #measures: Measures;
   readonly #attributes: Attributes;
   readonly #otelAttributes: Attributes;
@@ -34,7 +45,8 @@ export class ClientSeries {
   readonly #calls: (Series | undefined)[] = [];
   #usual: Series | undefined;
 
-  constructor(measures: Measures, { target, system, method }: { target: string; system: System; method: string }) {
+  constructor(measures: Measures, { target, system, method, now }: MeasuredMethod) {
+    this.now = now;
     this.#measures = measures;
     this.#attributes = { "grpc.method": method, "grpc.target": target };
     this.#otelAttributes = {

@@ -11,27 +11,28 @@ const SAME_MS = 0.000_1;
  */
 export class MeasuredCall implements CallWatch {
   declare private readonly series: ClientSeries;
-  declare private readonly now: () => number;
   declare private unusual: Unusual | undefined;
-  /** How long its only attempt took that succeeded, which is recorded together with the call; NaN without one. */
-  declare private usualMs: number;
+  /** Its only attempt, if that succeeded: its duration is recorded together with the call's. */
+  declare private usual: Attempt | undefined;
 
-  /** `now`: the transport's clock. */
-  constructor(series: ClientSeries, now: () => number) {
+  static {
+    // What few calls have costs the others nothing on the prototype.
+    Object.assign(this.prototype, { unusual: undefined });
+  }
+
+  constructor(series: ClientSeries) {
     this.series = series;
-    this.now = now;
-    this.unusual = undefined;
-    this.usualMs = NaN;
+    this.usual = undefined;
   }
 
   waiting(why: WaitReason): void {
-    (this.unusual ??= new Unusual()).waiting(why, this.now());
+    (this.unusual ??= new Unusual()).waiting(why, this.series.now());
   }
 
   attemptStarted(attempt: AttemptStart): void {
     this.series.started?.record(1);
     if (attempt.number > 1) this.unusual ??= new Unusual();
-    this.unusual?.started(attempt, this.now());
+    this.unusual?.started(attempt, this.series.now());
   }
 
   attemptEnded(attempt: Attempt): void {
@@ -39,7 +40,7 @@ export class MeasuredCall implements CallWatch {
     const series = this.series.attempt(statusNumber(code));
     if (series !== undefined) {
       if (unusual !== undefined) series.duration.record((latencyMs + unusual.pickMs(attempt)) / 1_000);
-      else if (code === undefined) this.usualMs = latencyMs;
+      else if (code === undefined) this.usual = attempt;
       else series.duration.record(latencyMs / 1_000);
       if (sentBytes !== undefined) series.sent.record(sentBytes);
       if (receivedBytes !== undefined) series.received.record(receivedBytes);
@@ -48,11 +49,12 @@ export class MeasuredCall implements CallWatch {
   }
 
   ended({ code, latencyMs }: CallEnd): void {
-    const { series, usualMs } = this;
+    const { series, usual } = this;
     // The same time, but for the last bits.
-    if (code === undefined && Math.abs(latencyMs - usualMs) < SAME_MS) series.usual!.record(usualMs / 1_000);
-    else {
-      if (usualMs >= 0) series.attempt(0)!.duration.record(usualMs / 1_000);
+    if (usual !== undefined && code === undefined && Math.abs(latencyMs - usual.latencyMs) < SAME_MS) {
+      series.usual!.record(usual.latencyMs / 1_000);
+    } else {
+      if (usual !== undefined) series.attempt(0)!.duration.record(usual.latencyMs / 1_000);
       series.call(statusNumber(code)).record(latencyMs / 1_000);
     }
     if (this.unusual !== undefined) this.series.repeated(this.unusual);

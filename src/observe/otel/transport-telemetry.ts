@@ -55,13 +55,13 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
     }
     return this.#series = new ByMethod(
       methodFilter,
-      (name) => new ClientSeries(measures, { target: this.target, system: this.#system, method: name }),
+      (method) => new ClientSeries(measures, { target: this.target, system: this.#system, method, now: this.#now }),
     );
   }
 
   callStarted(start: CallStart): CallWatch | undefined {
     const series = this.#series ?? this.#measure(), { tracing } = this.#host;
-    const measured = series && new MeasuredCall(series.of(start.method), this.#now);
+    const measured = series && new MeasuredCall(series.of(start.method));
     return tracing === undefined ? measured : new TracedCall(tracing, this.#traced.of(start.method), start, measured);
   }
 

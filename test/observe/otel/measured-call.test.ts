@@ -10,12 +10,12 @@ import { MetricStore } from "../../../src/observe/otel/store.ts";
 /** A call whose time is set by hand, and what was measured of it: the sum and the number of values of each metric. */
 function measured() {
   const store = new MetricStore();
+  let nowMs = 0;
   const series = new ClientSeries(
     { backend: store, conventions: "grpc", experimental: true },
-    { target: "t", system: "grpc", method: "m" },
+    { target: "t", system: "grpc", method: "m", now: () => nowMs },
   );
-  let nowMs = 0;
-  const call = new MeasuredCall(series, () => nowMs);
+  const call = new MeasuredCall(series);
   const { route: method } = Simple.method, endpoint = { address: "a:1" };
   return {
     call,
