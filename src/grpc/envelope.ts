@@ -28,7 +28,8 @@ export function writePrefix(into: Uint8Array, flags: number, length: number): vo
 
 /** Waiting pieces below this size are copied together: a view of each would retain its chunk of up to 64 KiB. */
 const SMALL_PIECE_BYTES = 4 * 1024;
-const BLOCK_BYTES = 16 * 1024;
+/** The first block is small: of thousands of unfinished requests, each may hold one. */
+const FIRST_BLOCK_BYTES = SMALL_PIECE_BYTES, BLOCK_BYTES = 16 * 1024;
 /** How much more memory than bytes waiting pieces may retain, beyond the newest chunk, before they are copied. */
 const MOST_WASTED_BYTES = 64 * 1024;
 
@@ -96,7 +97,7 @@ export class EnvelopeReader {
   #pushSmall(memory: Uint8Array, start: number, end: number): void {
     let block = this.#block;
     if (block === undefined || block.length - this.#blockUsed < end - start) {
-      block = this.#block = new Uint8Array(BLOCK_BYTES);
+      block = this.#block = new Uint8Array(block === undefined ? FIRST_BLOCK_BYTES : BLOCK_BYTES);
       this.#blockUsed = 0;
     }
     const from = this.#blockUsed;

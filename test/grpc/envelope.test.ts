@@ -88,6 +88,28 @@ describe("an envelope reader", () => {
     }
   });
 
+  it("takes a few kilobytes at most for a small piece that waits, as thousands of requests may never end", () => {
+    const reader = new EnvelopeReader(0xffff_ffff);
+    const allocated: number[] = [];
+    const { Uint8Array: Original } = globalThis;
+    class Counting extends Original {
+      constructor(length: number) {
+        super(length);
+        allocated.push(length);
+      }
+    }
+    const [head, rest] = [messagePrefix(0, 9_000).slice(), new Original(100)];
+    globalThis.Uint8Array = Counting as unknown as typeof Uint8Array;
+    try {
+      reader.push(head);
+      reader.push(rest);
+    } finally {
+      globalThis.Uint8Array = Original;
+    }
+    assert.equal(reader.next(), undefined);
+    assert.ok(allocated.reduce((sum, bytes) => sum + bytes, 0) <= 4_096, `${allocated} bytes were allocated`);
+  });
+
   it("refuses a message above its limit before it comes", () => {
     const reader = new EnvelopeReader(1_000);
     reader.push(messagePrefix(0, 1_001).slice());

@@ -52,12 +52,13 @@ describe("turns of Deno's event loop", () => {
   it("go on although something that ran throws", () => {
     const { ran, next, turn, waits } = inTurns();
     next("a", () => {
+      next("c");
       throw new Error("in a test");
     });
     next("b");
     assert.throws(turn, /in a test/);
-    next("c");
+    next("d");
     turn();
-    assert.deepEqual([ran, waits.length], [["a", "b", "c"], 0]);
+    assert.deepEqual([ran, waits.length], [["a", "b", "c", "d"], 0]);
   });
 });

@@ -19,6 +19,7 @@ import { ObservedCall, type Observers } from "./observed-call.ts";
 import type { IncomingRequest } from "./options.ts";
 import { type CallRecorder, withRecorded } from "./recorder.ts";
 import type { CallInfo } from "./request.ts";
+import { canceledBy } from "./request-error.ts";
 import type { Exchange, Route } from "./route.ts";
 import { NO_FIELDS, OK, statusFields } from "./status.ts";
 
@@ -260,7 +261,7 @@ export abstract class ServerCall extends ServerStream implements DeadlineTarget 
 
   onFailed(error: Http2Error): void {
     if (this.ended) return;
-    this.#end(new ConnectError(error.message, Code.Canceled, undefined, undefined, error));
+    this.#end(canceledBy(error));
   }
 
   override onOverloaded(): void {

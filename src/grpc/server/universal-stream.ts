@@ -1,6 +1,6 @@
 // Connect's own handlers on a stream of HTTP/2, for all protocols but gRPC.
 
-import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Peer } from "../../http2/server/peer.ts";
 import { ServerStream } from "../../http2/server/stream.ts";
@@ -14,6 +14,7 @@ import { urlOf } from "./context.ts";
 import { statusTemplate } from "./immediate-response.ts";
 import type { IncomingRequest } from "./options.ts";
 import { Refusal } from "./refusal.ts";
+import { canceledBy } from "./request-error.ts";
 import { Responses, type ResponseSink } from "./responses.ts";
 import { NO_FIELDS } from "./status.ts";
 
@@ -97,7 +98,7 @@ export class UniversalStream extends ServerStream implements ResponseSink {
   }
 
   onFailed(error: Http2Error): void {
-    this.#end(new ConnectError(error.message, Code.Canceled, undefined, undefined, error));
+    this.#end(canceledBy(error));
   }
 
   override onWritable(): void {

@@ -2,7 +2,7 @@ import { ErrorCode } from "../wire/error.ts";
 import type { ConnectionTimes } from "./options.ts";
 import type { Requests, ServerEndpoint } from "./requests.ts";
 import type { ServerStream } from "./stream.ts";
-import type { Swept } from "./sweeper.ts";
+import type { SweepAllowance, Swept } from "./sweeper.ts";
 
 /** The connection of a {@link Lifetime}. */
 export interface LivingConnection extends ServerEndpoint {
@@ -53,16 +53,22 @@ export class Lifetime implements Swept {
     this.#graceMs = times.maxConnectionAgeGraceMs ?? Infinity;
   }
 
-  sweep(now: number): boolean {
+  sweep(now: number, allowance: SweepAllowance): boolean {
     const { streams, state } = this.#connection;
     if (state === "opening") {
-      if (now - this.#bornAt >= this.#handshakeMs) this.#connection.close("no HTTP/2 preface in time");
+      if (now - this.#bornAt < this.#handshakeMs) return true;
+      allowance.left--;
+      this.#connection.close("no HTTP/2 preface in time");
       return true;
     }
-    for (const stream of streams) this.#sweepStream(stream, now);
+    for (const stream of streams) {
+      if (allowance.left <= 0) return true;
+      if (this.#ended(stream, now)) allowance.left--;
+    }
     const age = now - this.#bornAt;
     if (age >= this.#ageMs + this.#graceMs) this.#connection.close("max_age");
     else if (age >= this.#ageMs) this.#connection.drain();
+    if (state !== this.#connection.state) allowance.left--;
     const idle = this.#isIdle(now);
     return !idle || this.#idleMs < Infinity || this.#ageMs < Infinity;
   }
@@ -85,18 +91,24 @@ export class Lifetime implements Swept {
     return false;
   }
 
-  #sweepStream(stream: ServerStream, now: number): void {
+  /** Ends a request or a response that takes too long; returns whether it did. */
+  #ended(stream: ServerStream, now: number): boolean {
     const waiting = stream.endReceived || stream.longLived ? stuckBytes(stream) : -1;
     // It waits for nothing but its handler, or got on since the last sweep.
     if (waiting === 0 || waiting !== stream.stuckBytes) {
       stream.stuckBytes = waiting;
       stream.stuckSince = now;
-      return;
+      return false;
     }
-    if (now - stream.stuckSince < this.#requestMs) return;
-    if (waiting > 0) return this.#connection.requests.reset(stream, ErrorCode.CANCEL);
-    stream.onRequestTimeout();
-    this.#connection.requests.giveUp(stream, ErrorCode.CANCEL, `the request was not complete in ${this.#requestMs} ms`);
+    if (now - stream.stuckSince < this.#requestMs) return false;
+    const { requests } = this.#connection;
+    if (waiting > 0) {
+      requests.reset(stream, ErrorCode.CANCEL);
+    } else {
+      stream.onRequestTimeout();
+      requests.giveUp(stream, ErrorCode.CANCEL, `the request was not complete in ${this.#requestMs} ms`);
+    }
+    return true;
   }
 }
 

@@ -23,6 +23,8 @@ export class ReadingTurns {
   #cost = 0;
   #counted = 0;
   #turn = 0;
+  /** The last turn in which it went on after it had waited. */
+  #wentOn = -1;
   /** What arrived and waits for the next turn; undefined while it is the connection's turn. */
   #waiting: Uint8Array[] | undefined;
   /** To be called once nothing waits. */
@@ -40,8 +42,12 @@ export class ReadingTurns {
     this.#onChunk = onChunk;
   }
 
-  /** Returns whether a chunk has to wait until those before it are read. */
+  /**
+   * Returns whether a chunk has to wait: for those before it, or because the connection had its part of this turn, of
+   * which nothing is left.
+   */
   later(chunk: Uint8Array): boolean {
+    if (this.#waiting === undefined && this.#wentOn === this.#rounds.turn && this.#rounds.over) this.#wait();
     this.#waiting?.push(chunk);
     return this.#waiting !== undefined;
   }
@@ -74,10 +80,14 @@ export class ReadingTurns {
     this.#counted = this.#cost;
     if (this.#cost < TURN_COST && !over) return;
     this.#begin(rounds.turn);
-    this.#waiting = [];
     this.#reader.pause();
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#waiting = [];
     this.#bytes.pause();
-    rounds.wait(this.#resume);
+    this.#rounds.wait(this.#resume);
   }
 
   #begin(turn: number): void {
@@ -91,6 +101,7 @@ export class ReadingTurns {
     // The turn may be over again before all are read.
     for (const chunk of chunks) if (!this.later(chunk)) this.#onChunk(chunk);
     if (this.#waiting !== undefined) return;
+    this.#wentOn = this.#rounds.turn;
     this.#bytes.resume();
     this.#whenRead?.();
   };

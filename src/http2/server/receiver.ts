@@ -103,7 +103,9 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
     }
     if (endStream) stream.endedRemotely();
     // What arrives whole, as most requests do, never counts as unfinished.
-    if ((!endStream || stream.longLived) && end > start && !this.#requests.hold(stream, end - start)) return;
+    if ((!endStream || stream.longLived) && end > start && !this.#requests.hold(stream, end - start)) {
+      return this.#events.worked(RESET_COST);
+    }
     if (end > start && stream.responding) stream.onData(chunk, start, end);
     if (endStream) this.#end(stream, undefined);
   }

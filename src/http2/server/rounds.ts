@@ -33,10 +33,15 @@ export class Rounds {
   /** Counts work, and returns whether no more is read in this turn, as connections wait. */
   worked(cost: number): boolean {
     this.#cost += cost;
-    return this.#pending && this.#over;
+    return this.over;
   }
 
-  get #over(): boolean {
+  /** Whether connections wait, and what may be read in this turn was. */
+  get over(): boolean {
+    return this.#pending && this.#usedUp;
+  }
+
+  get #usedUp(): boolean {
     return this.#cost >= this.#mostCost || this.#clock.now() - this.#sinceMs >= TURN_MS;
   }
 
@@ -61,7 +66,7 @@ export class Rounds {
       // A connection that has to wait again does so until the next turn at least.
       for (let left = this.#waiting.length; left > 0; left--) {
         this.#waiting.shift()!();
-        if (this.#over) break;
+        if (this.#usedUp) break;
       }
     } finally {
       this.#pending = this.#waiting.length > 0;

@@ -6,11 +6,18 @@ export interface Swept {
   /** Whether it is looked after now: the sweeper's own. */
   watched: boolean;
   /** Returns whether there is anything left to look after. */
-  sweep(now: number): boolean;
+  sweep(now: number, allowance: SweepAllowance): boolean;
+}
+
+/** How many requests and connections a sweep may still end; the next one comes soon once that is 0. */
+export interface SweepAllowance {
+  left: number;
 }
 
 /** How often there is a sweep, in milliseconds. */
 const INTERVAL_MS = 5_000;
+/** How many requests and connections it may end: all clients would wait while thousands are ended at once. */
+const MOST_ENDED = 64;
 
 /**
  * One timer for all that a server's connections must not do for too long, however many connections and streams there
@@ -42,8 +49,12 @@ export class Sweeper {
 
   readonly #sweep = (): void => {
     this.#timer = undefined;
-    const now = this.#clock.now();
-    for (const swept of this.#swept) if (!swept.sweep(now)) this.delete(swept);
-    if (this.#swept.size > 0) this.#timer = this.#clock.timer(this.#intervalMs, this.#sweep);
+    const now = this.#clock.now(), allowance = { left: MOST_ENDED };
+    for (const swept of this.#swept) {
+      if (!swept.sweep(now, allowance)) this.delete(swept);
+      if (allowance.left <= 0) break;
+    }
+    if (this.#swept.size === 0) return;
+    this.#timer = this.#clock.timer(allowance.left > 0 ? this.#intervalMs : 0, this.#sweep);
   };
 }

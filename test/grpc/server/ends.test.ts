@@ -42,6 +42,41 @@ describe("a gRPC server's call", () => {
     finish();
   });
 
+  it("ends with the same error as the others of its client when that leaves, as there may be thousands", async (t) => {
+    const signals: AbortSignal[] = [];
+    const { client, connection } = pair(t, {
+      route(_, { signal }) {
+        signals.push(signal);
+        return new Promise(() => {});
+      },
+    });
+    const calls = Array.from({ length: 3 }, () => failure(client.route({})));
+    await eventually("the handlers run", () => signals.length === 3);
+    connection.close(0, 0);
+    await Promise.all(calls);
+    await eventually("the signals abort", () => signals.every(({ aborted }) => aborted));
+    const [reason] = signals.map(({ reason }) => reason as unknown);
+    assert.ok(reason instanceof ConnectError && reason.code === Code.Canceled, String(reason));
+    assert.ok(signals.every((signal) => signal.reason === reason));
+  });
+
+  it("ends with an error of its own when the client resets it", async (t) => {
+    const signals: AbortSignal[] = [];
+    const { client } = pair(t, {
+      route(_, { signal }) {
+        signals.push(signal);
+        return new Promise(() => {});
+      },
+    });
+    const abort = new AbortController();
+    const calls = Array.from({ length: 2 }, () => failure(client.route({}, { signal: abort.signal })));
+    await eventually("the handlers run", () => signals.length === 2);
+    abort.abort();
+    await Promise.all(calls);
+    await eventually("the signals abort", () => signals.every(({ aborted }) => aborted));
+    assert.notEqual(signals[0]!.reason, signals[1]!.reason);
+  });
+
   it("aborts its handler's signal when the connection is lost", async (t) => {
     let context: HandlerContext | undefined;
     const { client, connection } = pair(t, {

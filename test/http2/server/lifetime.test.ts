@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { Sweeper } from "../../../src/http2/server/sweeper.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { encodeFrame, Flag, FrameType } from "../../support/raw-http2/frame.ts";
 import { flushed, frame } from "../memory.ts";
 import { type MemoryClient, PREFACE, REQUEST, type Served, served, TestRequest } from "./memory.ts";
@@ -181,6 +183,43 @@ describe("a connection's time", () => {
     assert.equal(connection.state, "draining");
     await clock.advance(5_000);
     assert.deepEqual([connection.state, requests[0]!.told.at(-1)], ["ending", "failed"]);
+  });
+
+  it("ends few at once however many requests and connections are too late, and the rest right afterwards", async () => {
+    /** How many ended in each of the clock's callbacks. */
+    const ended: number[] = [];
+    const clock = new ManualClock(), timer = clock.timer.bind(clock);
+    clock.timer = (ms, callback, hold) =>
+      timer(ms, () => {
+        ended.push(0);
+        callback();
+      }, hold);
+    const count = () => void ended[ended.length - 1]!++;
+    class Late extends TestRequest {
+      override onRequestTimeout(): void {
+        count();
+      }
+    }
+    const sweeper = new Sweeper(clock, 10_000), times = { requestTimeoutMs: 10_000, handshakeTimeoutMs: 10_000 };
+    const all = Array.from({ length: 2 }, () => {
+      const one = served({ clock, sweeper, times, made: (head) => new Late(head, { answer: false }) });
+      for (let id = 1; id < 200; id += 2) one.client.request(id, { end: false });
+      return one;
+    });
+    const silentOnes = Array.from({ length: 100 }, () => {
+      const one = served({ clock, sweeper, times }, false);
+      const end = one.client.end.bind(one.client);
+      one.client.end = () => {
+        count();
+        end();
+      };
+      return one;
+    });
+    await clock.advance(14_000);
+    assert.ok(all.every(({ connection: { streams } }) => streams.size === 0));
+    assert.ok(silentOnes.every(({ connection: { state } }) => state === "ending"));
+    assert.equal(ended.reduce((sum, count) => sum + count, 0), 300);
+    assert.ok(ended.every((count) => count <= 64), `${ended} ended at once`);
   });
 
   it("needs one timer for all of a server's connections, and none if they are idle", async () => {

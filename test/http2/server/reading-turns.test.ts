@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { BufferedBytes } from "../../../src/http2/server/buffered-bytes.ts";
 import { Rounds } from "../../../src/http2/server/rounds.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { concat } from "../../support/raw-http2/frame.ts";
@@ -145,6 +146,61 @@ describe("a connection of a server", () => {
     assert.equal(total(), 8 * 600);
   });
 
+  it("has whole turns while it is the only one that waits, however long its requests take", () => {
+    const { clock, connection, turns, next } = server();
+    const { client, requests: opened } = connection(), { client: another, requests: others } = connection();
+    client.events.data(requests(1, 1_000));
+    for (let i = 0; i < 5; i++) {
+      clock.skip(100);
+      next();
+    }
+    const before = opened.length;
+    another.events.data(requests(1, 200));
+    assert.deepEqual([opened.length, others.length], [before, 128]);
+    next();
+    assert.deepEqual([opened.length, others.length, turns.length], [before + 128, 200, 1]);
+  });
+
+  it("has its part of a turn in which others waited first, whatever light ones did before", () => {
+    const { connection } = server();
+    for (let i = 0; i < 100; i++) connection().client.events.data(requests(1, 16));
+    const first = connection(), second = connection();
+    first.client.events.data(requests(1, 200));
+    second.client.events.data(requests(1, 100));
+    assert.deepEqual([first.requests.length, second.requests.length, second.client.paused], [128, 100, false]);
+  });
+
+  it("waits with what arrives after its part of a turn, once the turn's time is used up, and light ones don't", () => {
+    const { clock, connection, turns, next } = server();
+    const busy = connection(), other = connection(), light = connection();
+    busy.client.events.data(requests(1, 130));
+    other.client.events.data(requests(1, 600));
+    next();
+    // The busy one has caught up, while the other one still waits.
+    assert.deepEqual([busy.requests.length, busy.client.paused, other.client.paused], [130, false, true]);
+    busy.client.events.data(requests(261, 5));
+    assert.equal(busy.requests.length, 135);
+    clock.skip(3);
+    busy.client.events.data(requests(271, 5));
+    light.client.events.data(requests(1, 5));
+    busy.client.events.data(requests(281, 5));
+    assert.deepEqual([busy.requests.length, busy.client.paused], [135, true]);
+    assert.deepEqual([light.requests.length, light.client.paused], [5, false]);
+    next();
+    next();
+    assert.deepEqual([busy.requests.length, busy.client.paused, busy.failed], [145, false, []]);
+    for (let left = 10; turns.length > 0 && left > 0; left--) next();
+    assert.equal(other.requests.length, 600);
+  });
+
+  it("has shorter turns for requests that the server has no room for", () => {
+    const { client, requests: opened } = server().connection({ buffered: new BufferedBytes(0) });
+    for (let id = 1; id < 400; id += 2) {
+      client.events.data(concat(frame.headers(id, REQUEST), frame.data(id, new Uint8Array(100))));
+    }
+    assert.ok(opened.length < 40 && opened.length > 20, `${opened.length} requests`);
+  });
+
   it("never waits for a few requests, whatever others do", () => {
     const { connection, turns, next } = server();
     const busy = connection(), light = connection();
@@ -155,6 +211,15 @@ describe("a connection of a server", () => {
       assert.deepEqual([light.requests.length, light.client.paused], [10 * (i + 1), false]);
       next();
     }
+  });
+
+  it("goes on by a timer that holds the process, where nothing else is known to run in the next turn", async () => {
+    const clock = new ManualClock();
+    let ran = 0;
+    new Rounds(clock).wait(() => ran++);
+    assert.deepEqual([ran, clock.held, clock.pending], [0, 1, [0]]);
+    await clock.advance(0);
+    assert.deepEqual([ran, clock.held], [1, 0]);
   });
 
   it("goes on in its place although what was read for another one throws", () => {
