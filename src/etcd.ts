@@ -44,7 +44,7 @@ export function createEtcdRegistry(options: CreateEtcdRegistryOptions): EtcdRegi
   const { tls } = options;
   if (tls !== undefined) checkTlsIsUsed(options);
   const connector = options.connector ?? grpcConnector({ ...etcdLinkOptions(options), tls });
-  return createRegistryOver(() => createConnectDriver(connector), options);
+  return createRegistryOver(() => createConnectDriver(connector, options), options);
 }
 
 const OPTIONS: Checks<CreateEtcdRegistryOptions> = {

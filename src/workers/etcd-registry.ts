@@ -1,7 +1,7 @@
 import type { Connector } from "../connection/link.ts";
 import { createConnectDriver } from "../etcd/driver/connect/connect-driver.ts";
 import { etcdLinkOptions } from "../etcd/driver/connect/link-options.ts";
-import { connectSessions, createRequestDriver } from "../etcd/driver/connect/request-driver.ts";
+import { ConnectSessions, createRequestDriver } from "../etcd/driver/connect/request-driver.ts";
 import type { EtcdRegistry } from "../etcd/etcd-registry.ts";
 import { ETCD_REGISTRY_OPTIONS, type EtcdRegistryOptions } from "../etcd/options.ts";
 import { createRegistryOver } from "../etcd/registry.ts";
@@ -32,7 +32,8 @@ export interface WorkerEtcdRegistryOptions extends EtcdRegistryOptions, Omit<Wor
  */
 export function createWorkerEtcdRegistry(options: WorkerEtcdRegistryOptions): EtcdRegistry {
   const connector = connectorOf("createWorkerEtcdRegistry()", options);
-  return new RequestRegistry({ createDriver: () => createRequestDriver(connectSessions(connector)) }, options);
+  const createDriver = () => createRequestDriver(new ConnectSessions(connector, options));
+  return new RequestRegistry({ createDriver }, options);
 }
 
 /**
@@ -43,7 +44,7 @@ export function createWorkerEtcdRegistry(options: WorkerEtcdRegistryOptions): Et
  */
 export function createObjectEtcdRegistry(options: WorkerEtcdRegistryOptions): EtcdRegistry {
   const connector = connectorOf("createObjectEtcdRegistry()", options);
-  return createRegistryOver(() => createConnectDriver(connector), options);
+  return createRegistryOver(() => createConnectDriver(connector, options), options);
 }
 
 function connectorOf(taker: string, options: WorkerEtcdRegistryOptions): Connector {

@@ -6,7 +6,8 @@ import type { Connector, LinkEvents } from "../../src/connection/link.ts";
 import { readMark } from "../../src/connection/mark.ts";
 import { ConnectSession } from "../../src/etcd/driver/connect/connect-session.ts";
 import { etcdLinkOptions } from "../../src/etcd/driver/connect/link-options.ts";
-import { settled } from "../support/manual-clock.ts";
+import { SessionBackoff } from "../../src/etcd/driver/connect/session-backoff.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 
 const never = new AbortController().signal;
 const transport = {} as Transport;
@@ -28,11 +29,15 @@ function setUp() {
       close: async (...graceMs) => void story.push(`close ${graceMs}`),
     };
   };
-  const session = new ConnectSession(connector, { address: "e1:1" }, {
-    opened: () => void story.push("opened"),
-    lost: () => void story.push("lost"),
-  });
-  return { session, story, openings, events: events! };
+  const clock = new ManualClock(), backoff = new SessionBackoff(clock, () => 0.5);
+  const create = () =>
+    new ConnectSession({ address: "e1:1" }, {
+      connector,
+      backoff,
+      events: { opened: () => void story.push("opened"), lost: () => void story.push("lost") },
+    });
+  const session = create();
+  return { session, story, openings, events: events!, clock, backoff, create };
 }
 
 /** With an open link. */
@@ -59,7 +64,8 @@ describe("a session of the Connect driver", () => {
 
   it("opens it again once it is lost or drains, and reports each loss once", async () => {
     for (const how of ["draining", "lost"] as const) {
-      const { session, story, openings, events } = await opened();
+      const { session, story, openings, events, backoff } = await opened();
+      backoff.answered();
       events[how]();
       events[how]();
       assert.deepEqual(story.splice(0), ["lost"]);
@@ -84,25 +90,28 @@ describe("a session of the Connect driver", () => {
     assert.deepEqual(story, []);
   });
 
-  it("opens it again after a failure, which proves that nothing was sent", async () => {
-    const { session, openings } = setUp();
+  it("says of a failure that nothing was sent, whatever was thrown", async () => {
+    const { session, openings, clock } = setUp();
     for (const [index, thrown] of [new Error("refused"), "refused", undefined].entries()) {
       const failing = session.transport(never).then(() => assert.fail("it opens"), (error: unknown) => error);
+      await clock.advance(2_000);
       openings[index]?.reject(thrown);
       const error = await failing;
       assert.equal((error as Error).message, String((thrown as Error | undefined)?.message ?? thrown));
       assert.equal(readMark(error), "not-sent");
     }
     const waiting = session.transport(never);
+    await clock.advance(2_000);
     openings[3]?.resolve();
     assert.equal(await waiting, transport);
   });
 
   it("keeps its newest opening when an older one fails", async () => {
-    const { session, openings, events } = setUp();
+    const { session, openings, events, clock } = setUp();
     const first = assert.rejects(session.transport(never), /late/);
     events.lost();
     const second = session.transport(never);
+    await clock.advance(1_000);
     openings[0]?.reject(new Error("late"));
     await first;
     const third = session.transport(never);
@@ -142,8 +151,119 @@ describe("a session of the Connect driver", () => {
 
   it("needs no opening over a link without connections, as of fetch", async () => {
     const connector: Connector = () => ({ transport, close: async () => {} });
-    const session = new ConnectSession(connector, { address: "e1:1" }, { opened() {}, lost() {} });
+    const backoff = new SessionBackoff(new ManualClock(), () => 0.5);
+    const session = new ConnectSession({ address: "e1:1" }, { connector, backoff, events: { opened() {}, lost() {} } });
     assert.equal(await session.transport(never), transport);
+  });
+});
+
+/** Fails the newest opening, and says when it was made. */
+async function refuse({ openings, clock }: ReturnType<typeof setUp>): Promise<number> {
+  openings.at(-1)?.reject(new Error("refused"));
+  await settled();
+  return clock.now();
+}
+
+describe("a session that can't be opened", () => {
+  it("is tried again for all its callers at once: after 1 s, then after 1.6 s each time", async () => {
+    const it = setUp(), { session, openings, clock } = it;
+    const ends: string[] = [];
+    const call = () =>
+      session.transport(never).then(() => ends.push("open"), (error: Error) => ends.push(error.message));
+    for (const [index, delayMs] of [0, 1_000, 1_600, 1_600].entries()) {
+      for (let callers = 0; callers < 8; callers++) void call();
+      await clock.advance(Math.max(0, delayMs - 1));
+      assert.equal(openings.length, delayMs === 0 ? 1 : index, "none too early");
+      await clock.advance(1);
+      assert.equal(openings.length, index + 1, "one for all");
+      await refuse(it);
+      assert.deepEqual(ends.splice(0), Array(8).fill("refused"));
+    }
+    void call();
+    void call();
+    await clock.advance(1_600);
+    openings.at(-1)?.resolve();
+    await settled();
+    assert.deepEqual([ends, openings.length, clock.pending], [["open", "open"], 5, []]);
+  });
+
+  it("keeps its backoff when it is given up for another", async () => {
+    const it = setUp(), { session, openings, clock, create } = it;
+    const failed = assert.rejects(session.transport(never), /refused/);
+    await refuse(it);
+    await failed;
+    const left = session.transport(never).then(() => assert.fail("it opens"), (error: unknown) => error);
+    await session.retire();
+    const error = await left;
+    assert.deepEqual([(error as Error).message, readMark(error)], ["the session with etcd was abandoned", "not-sent"]);
+    const next = create();
+    void next.transport(never);
+    await clock.advance(999);
+    assert.equal(openings.length, 1);
+    await clock.advance(1);
+    assert.equal(openings.length, 2);
+  });
+
+  it("lets a caller who gives up go at once", async () => {
+    const it = setUp(), { session, openings, clock } = it;
+    const failed = assert.rejects(session.transport(never), /refused/);
+    await refuse(it);
+    await failed;
+    const caller = new AbortController(), reason = new Error("left");
+    const left = assert.rejects(session.transport(caller.signal), (error) => error === reason);
+    caller.abort(reason);
+    await left;
+    assert.deepEqual([openings.length, clock.pending], [1, []]);
+  });
+
+  it("does not wait for a caller whose answer would come too late, unless it is late already", async () => {
+    const it = setUp(), { session, openings, clock } = it;
+    const failed = assert.rejects(session.transport(never), /refused/);
+    await refuse(it);
+    await failed;
+    await clock.advance(100);
+    for (const [neededByMs, opens] of [[2_000, false], [100, false], [1_999, true]] as const) {
+      const caller = new AbortController();
+      const left = session.transport(caller.signal, neededByMs).catch(() => {});
+      await settled();
+      assert.equal(openings.length, opens ? 2 : 1, `needed by ${neededByMs}`);
+      caller.abort();
+      await left;
+    }
+  });
+
+  it("is one whose connection ends before anything was answered on it, or within 10 s", async () => {
+    const opens = async (afterMs: number, answered: boolean) => {
+      const { session, openings, events, clock, backoff } = await opened();
+      if (answered) backoff.answered();
+      await clock.advance(afterMs);
+      events.lost();
+      void session.transport(never);
+      await settled();
+      return openings.length === 2;
+    };
+    assert.deepEqual([await opens(0, false), await opens(9_999, false)], [false, false]);
+    assert.deepEqual([await opens(10_000, false), await opens(0, true)], [true, true]);
+  });
+
+  it("starts over with the first delay once something was answered", async () => {
+    const it = setUp(), { session, openings, clock, events, backoff } = it;
+    for (let failures = 0; failures < 3; failures++) {
+      const failed = assert.rejects(session.transport(never), /refused/);
+      await clock.advance(1_600);
+      await refuse(it);
+      await failed;
+    }
+    const waiting = session.transport(never);
+    await clock.advance(1_600);
+    openings.at(-1)?.resolve();
+    await waiting;
+    backoff.answered();
+    events.lost();
+    const failed = assert.rejects(session.transport(never), /refused/);
+    await refuse(it);
+    await failed;
+    assert.equal(backoff.waitMs(), 1_000);
   });
 });
 

@@ -10,6 +10,7 @@ import type { AttemptContext } from "../../src/etcd/driver/driver.ts";
 import { createMemoryEtcd } from "../../src/memory-etcd/memory-etcd.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
 import { eventually } from "../support/eventually.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 const endpoint = { address: "127.0.0.1:2379" };
 const call = (signal = new AbortController().signal): AttemptContext => ({ endpoint, signal });
@@ -186,7 +187,8 @@ describe("the Connect driver", () => {
       if (!hang) return refuse ? Promise.reject(new Error("refused")) : Promise.resolve();
       return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     });
-    const driver = createConnectDriver(connector);
+    const clock = new ManualClock();
+    const driver = createConnectDriver(connector, { clock, random: () => 0.5 });
     const stop = new AbortController();
     const left = driver.range({ key: bytes("k") }, call(stop.signal));
     const waiting = driver.range({ key: bytes("k") }, call());
@@ -197,7 +199,9 @@ describe("the Connect driver", () => {
     hang = false;
     await assert.rejects(driver.range({ key: bytes("k") }, call()), /refused/);
     refuse = false;
-    await driver.range({ key: bytes("k") }, call());
+    const again = driver.range({ key: bytes("k") }, call());
+    await clock.advance(1_000);
+    await again;
     assert.deepEqual(counts, { links: 2, connects: 3, closes: 1 });
     await driver.close();
     await etcd.close();

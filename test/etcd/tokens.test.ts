@@ -25,7 +25,7 @@ function setUp({ answer, state = new TokenState(() => 0.5), clock = new ManualCl
       return answer?.(signal, timeoutMs) ?? Promise.resolve(`token-${asked.length}`);
     },
     unsent: () => false,
-    cursor: () => (cursors++, { endpoint, next() {} }),
+    cursor: () => (cursors++, { endpoint, next() {}, avoidBackoff() {} }),
     endpoints: 1,
     state,
     queue: undefined,

@@ -1,5 +1,6 @@
 import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
 import { asError } from "../../error-text.ts";
+import { sleep } from "../../time/backoff.ts";
 import { type Clock, MAX_DELAY_MS } from "../../time/clock.ts";
 import { untilAborted } from "../../time/until-aborted.ts";
 import type { AttemptContext, EtcdDriver, RequestDriver } from "../driver/driver.ts";
@@ -7,7 +8,7 @@ import { EtcdError } from "../driver/failure.ts";
 import { Attempts } from "./attempts.ts";
 import { queueName } from "./authentication-queue.ts";
 import { type ClientState, TokenState } from "./client-state.ts";
-import type { Cursor } from "./cursor.ts";
+import { createCursor, type Cursor } from "./cursor.ts";
 import { Tokens } from "./tokens.ts";
 
 /** The default of `requestTimeoutMs`: how long etcd may take to answer before its endpoint is considered dead. */
@@ -48,6 +49,8 @@ export interface AttemptOptions {
   readonly lingerMs?: number;
   /** Whether a pending attempt keeps the process alive. Defaults to false. */
   readonly hold?: boolean;
+  /** When the answer is needed, in milliseconds of the clock; see {@link AttemptContext}. Defaults to no time. */
+  readonly neededByMs?: number;
 }
 
 /** Adds what drivers leave out: endpoint, deadline and auth token. Retries only once, after a refused token. */
@@ -89,15 +92,30 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
 
   cursor(): Cursor {
     const { endpoints } = this;
-    let index = this.#state.start ??= Math.floor(this.random() * endpoints.length) % endpoints.length;
-    return {
-      get endpoint() {
-        return endpoints[index] as Endpoint;
-      },
-      next() {
-        index = (index + 1) % endpoints.length;
-      },
-    };
+    this.#state.start ??= Math.floor(this.random() * endpoints.length) % endpoints.length;
+    return createCursor(endpoints, this.#state.start, (endpoint) => this.#backoffMs(endpoint));
+  }
+
+  #backoffMs(endpoint: Endpoint, neededByMs?: number): number {
+    return this.driver.backoffMs?.(endpoint, neededByMs) ?? 0;
+  }
+
+  /**
+   * Moves a cursor off an endpoint in backoff. If all are, waits, so that an attempt's time begins when its connection may
+   * be opened.
+   *
+   * @throws The signal's reason.
+   */
+  async avoidBackoff(
+    cursor: Cursor,
+    signal: AbortSignal,
+    { neededByMs, hold }: AttemptOptions = {},
+  ): Promise<void> {
+    if (this.#backoffMs(cursor.endpoint) === 0) return;
+    cursor.avoidBackoff();
+    const waitMs = this.#backoffMs(cursor.endpoint, neededByMs);
+    if (waitMs > 0) await sleep(this.clock, waitMs, signal, hold);
+    signal.throwIfAborted();
   }
 
   /** Calls back when the connection to the cursor's endpoint is lost. Returns a function that unsubscribes. */
@@ -120,6 +138,7 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
     attempt: (context: AttemptContext) => Promise<T>,
     options: AttemptOptions = {},
   ): Promise<T> {
+    if (this.#backoffMs(cursor.endpoint) > 0) await this.avoidBackoff(cursor, signal, options);
     if (this.#tokens === undefined) return await this.#attempt(cursor, signal, options, attempt);
     const { endpoint } = cursor;
     const held = options.hold ? this.clock.timer(MAX_DELAY_MS, () => {}, true) : undefined;
@@ -186,11 +205,14 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
   #tokensOf(user: { readonly name: string; readonly password: string }): Tokens {
     const { driver, endpoints, clock, random } = this;
     return new Tokens({
-      authenticate: (cursor, timeoutMs, signal) =>
-        this.#attempt(cursor, signal, { timeoutMs: Math.max(timeoutMs, this.requestTimeoutMs) }, (context) => {
+      authenticate: async (cursor, timeoutMs, signal) => {
+        await this.avoidBackoff(cursor, signal);
+        const options = { timeoutMs: Math.max(timeoutMs, this.requestTimeoutMs) };
+        return await this.#attempt(cursor, signal, options, (context) => {
           if (driver.authenticate === undefined) throw new Error("this etcd driver does not support passwords");
           return driver.authenticate(user, context);
-        }),
+        });
+      },
       unsent: ({ cause }) => driver.unsent?.(cause) === true,
       cursor: () => this.cursor(),
       endpoints: endpoints.length,
@@ -204,7 +226,7 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
   async #attempt<T>(
     cursor: Cursor,
     signal: AbortSignal,
-    { timeoutMs = this.requestTimeoutMs, hold = false, lingerMs = 0 }: AttemptOptions,
+    { timeoutMs = this.requestTimeoutMs, hold = false, lingerMs = 0, neededByMs }: AttemptOptions,
     attempt: (context: AttemptContext) => Promise<T>,
     token?: string,
   ): Promise<T> {
@@ -218,7 +240,7 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
       late.abort(signal.reason);
     };
     signal.addEventListener("abort", abort);
-    const answering = attempt({ endpoint, signal: own.signal, token });
+    const answering = attempt({ endpoint, signal: own.signal, token, neededByMs });
     try {
       // Even a driver that ignores its signal can't block the caller.
       const answer = await untilAborted(answering, late.signal);

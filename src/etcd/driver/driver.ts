@@ -48,6 +48,13 @@ export interface RequestDriver {
   /** Whether an error of `authenticate` means that the request was never sent. If omitted, it may have been. */
   unsent?(error: unknown): boolean;
   /**
+   * How long a call must wait, in milliseconds, before the connection to the endpoint may be opened, because it could
+   * not be opened before. It waits by itself; callers ask in order to wait ahead, or to call another endpoint. If
+   * `neededByMs` is given, as in the {@link AttemptContext}, and would pass, 0. Omitted if the driver does not see its
+   * connections, or fails calls until it opens another.
+   */
+  backoffMs?(endpoint: Endpoint, neededByMs?: number): number;
+  /**
    * The number of the endpoint's session: read before an attempt, passed to `reset` after it. May also grow with each
    * opening.
    */
@@ -83,6 +90,8 @@ export interface AttemptContext {
   readonly signal: AbortSignal;
   /** The token of an authenticated user. */
   readonly token?: string | undefined;
+  /** When its answer is needed, in milliseconds of the clock: it doesn't wait for a backoff that ends too late. */
+  readonly neededByMs?: number | undefined;
 }
 
 /**

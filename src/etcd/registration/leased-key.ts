@@ -8,6 +8,9 @@ import type { AttemptContext, KeyValue, TxnRequest, TxnResponse } from "../drive
 import { EtcdError } from "../driver/failure.ts";
 import { renewalTimeoutMs, requestTimeoutMs } from "./request-timeout.ts";
 
+/** How long etcd may take to revoke a lease, in milliseconds. */
+const RELEASE_MS = 1_000;
+
 /** The server that the key belongs to. */
 export interface LeasedServer {
   readonly service: string;
@@ -105,8 +108,9 @@ export class LeasedKey {
   async keepAlive(signal: AbortSignal): Promise<void> {
     const id = this.#id as bigint;
     const timeoutMs = renewalTimeoutMs(this.#client.requestTimeoutMs, this.#ttlMs);
+    const neededByMs = this.#renewedAtMs + this.#ttlMs;
     // A busy etcd still renews it later, unless the call is cancelled.
-    const options = { timeoutMs, lingerMs: this.#ttlMs - timeoutMs, anyToken: true };
+    const options = { timeoutMs, neededByMs, lingerMs: this.#ttlMs - timeoutMs, anyToken: true };
     try {
       await this.#renew(signal, (context) => this.#client.driver.leaseKeepAlive(id, context), options);
     } catch (error) {
@@ -144,8 +148,9 @@ export class LeasedKey {
     while (!signal.aborted && (this.#granted || backoff.tries < this.#client.endpoints.length)) {
       try {
         await this.#unary(signal, (context) => this.#client.driver.leaseRevoke(id, context), {
-          timeoutMs: 1_000,
+          timeoutMs: RELEASE_MS,
           hold: true,
+          neededByMs: this.#client.clock.now() + RELEASE_MS,
         });
         return;
       } catch (error) {

@@ -71,7 +71,7 @@ class Probe {
     const { driver } = this.#client, endpoint = this.#endpoint;
     const key = Array.from(this.streams, ({ key }) => key).find((key) => key !== undefined);
     if (key === undefined) return;
-    const cursor = { endpoint, next() {} };
+    const cursor = { endpoint, next() {}, avoidBackoff() {} };
     try {
       const { header } = await this.#client.unary(
         cursor,

@@ -47,6 +47,7 @@ export class WatchStreams {
     const { client } = this;
     const { endpoint } = cursor;
     const { maxStreamMs = Infinity } = client.driver.capabilities;
+    await client.avoidBackoff(cursor, signal);
     const token = await client.token(cursor, signal);
     signal.throwIfAborted();
     const stream = this.#stream(cursor, token);

@@ -1,15 +1,9 @@
 import { DEFAULT_CONNECT_BACKOFF } from "../../../src/connection/connect-backoff.ts";
 import type { ClientPlan } from "../plan/plan.ts";
-import { ETCD, type World } from "../world/world.ts";
 import type { Invariant } from "./invariant.ts";
 
 /** How many connections anybody may ask anybody for within a minute, whatever happens. */
 const MOST = 90;
-
-/** Each watch and each registration asks for etcd at a pace of its own. */
-function mostTo(address: string, { plan }: World): number {
-  return address === ETCD ? MOST * (1 + (plan.followed ?? 0)) : MOST;
-}
 
 /** Nobody dials in a loop. */
 export const dialsAreBounded: Invariant = {
@@ -22,7 +16,7 @@ export const dialsAreBounded: Invariant = {
         const times = (dials.get(key) ?? []).filter((atMs) => atMs > nowMs - 60_000);
         times.push(nowMs);
         dials.set(key, times);
-        if (times.length > mostTo(address, world)) {
+        if (times.length > MOST) {
           world.broken("dials-are-bounded", `${key} ${times.length} times in a minute`);
         }
       },

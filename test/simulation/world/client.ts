@@ -55,11 +55,11 @@ export class SimulatedClient {
     const { clock, chance } = process, random = chance.of("transport").next;
     if (world.etcd !== undefined) {
       const connector = simulatedConnector(process, name, network, etcdLinkOptions({}));
-      this.#registry = createRegistryOver(() => createConnectDriver(connector), {
+      const env = { clock, random: chance.of("registry").next };
+      this.#registry = createRegistryOver(() => createConnectDriver(connector, env), {
         endpoints: [`http://${ETCD}`],
         ...world.etcd.users && { username: process.name, password: "secret" },
-        clock,
-        random: chance.of("registry").next,
+        ...env,
         onEvent: (event) => world.registryEvent(name, event),
       });
     }

@@ -100,11 +100,11 @@ export class SimulatedServer {
   #register(process: Process): void {
     const world = this.#world, { address } = this;
     const connector = simulatedConnector(process, address, world.network, etcdLinkOptions({}));
-    this.#registry = createRegistryOver(() => createConnectDriver(connector), {
+    const env = { clock: process.clock, random: process.chance.of("registry").next };
+    this.#registry = createRegistryOver(() => createConnectDriver(connector, env), {
       endpoints: [`http://${ETCD}`],
       ...world.etcd?.users && { username: process.name, password: "secret" },
-      clock: process.clock,
-      random: process.chance.of("registry").next,
+      ...env,
       onEvent: (event) => world.trace.note(address, event.type),
     });
     this.registration = this.#registry.register({ service: SERVICE, address, ttlSeconds: this.plan.ttlSeconds });

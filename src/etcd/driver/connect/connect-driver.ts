@@ -1,5 +1,4 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Transport } from "@connectrpc/connect";
 import {
   type Event,
   Maintenance,
@@ -11,7 +10,7 @@ import type { Connector } from "../../../connection/link.ts";
 import type { AttemptContext, EtcdDriver, WatchEvent, WatchResponse, WatchStream } from "../driver.ts";
 import { MessageQueue } from "./message-queue.ts";
 import {
-  connectSessions,
+  ConnectSessions,
   createRequestDriver,
   header,
   keyValue,
@@ -19,13 +18,14 @@ import {
   transportTo,
   unaryOf,
 } from "./request-driver.ts";
+import type { BackoffEnv } from "./session-backoff.ts";
 
 /** etcd's `Event.EventType`. */
 const EVENT_DELETE = 1;
 
-/** Creates the etcd driver over the links of a connector. */
-export function createConnectDriver(connector: Connector): EtcdDriver {
-  const sessions = connectSessions(connector);
+/** Creates the etcd driver over the links of a connector. `env`: for the backoff between attempts to open one. */
+export function createConnectDriver(connector: Connector, env: BackoffEnv = {}): EtcdDriver {
+  const sessions = new ConnectSessions(connector, env);
   /** A watch has no timeout, and would otherwise keep a session open that was given up. */
   const untilRetired = (context: AttemptContext): AttemptContext => {
     return { ...context, signal: AbortSignal.any([context.signal, sessions.retirement(context.endpoint)]) };
@@ -33,7 +33,7 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
   return {
     ...createRequestDriver(sessions),
     capabilities: { progress: true },
-    watch: (context) => watch(transportTo(sessions, context), untilRetired(context)),
+    watch: (context) => watch(sessions, untilRetired(context)),
     async status(context) {
       const status = await unaryOf(sessions, Maintenance.method.status, {}, context);
       return {
@@ -48,13 +48,17 @@ export function createConnectDriver(connector: Connector): EtcdDriver {
   };
 }
 
-function watch(transport: Promise<Transport>, context: AttemptContext): WatchStream {
+function watch(sessions: ConnectSessions, context: AttemptContext): WatchStream {
+  const transport = transportTo(sessions, context);
   const requests = new MessageQueue<MessageInitShape<typeof WatchRequestSchema>>();
   async function* responses() {
     try {
       const { signal } = context, headers = leaderHeadersOf(context);
       const { message } = await (await transport).stream(Watch.method.watch, signal, undefined, headers, requests);
-      for await (const response of message) yield watchResponse(response);
+      for await (const response of message) {
+        sessions.answered(context);
+        yield watchResponse(response);
+      }
     } finally {
       requests.end();
     }

@@ -5,10 +5,20 @@ import type { Endpoint } from "../../../endpoint.ts";
 import { asError } from "../../../error-text.ts";
 import { untilAborted } from "../../../time/until-aborted.ts";
 import type { Session, SessionEvents } from "../sessions.ts";
+import type { SessionBackoff } from "./session-backoff.ts";
 
-/** A link to one etcd endpoint: opened on first use, and reopened after it was lost. */
+/** What a session has besides its endpoint. */
+export interface ConnectSessionOptions {
+  readonly connector: Connector;
+  /** The endpoint's, which outlives the session. */
+  readonly backoff: SessionBackoff;
+  readonly events: SessionEvents;
+}
+
+/** A link to one etcd endpoint: opened on first use, and reopened after it was lost, with a backoff after failures. */
 export class ConnectSession implements Session {
   readonly #link: Link;
+  readonly #backoff: SessionBackoff;
   readonly #events: SessionEvents;
   /** Set while the link is open or being opened. */
   #opened: Promise<void> | undefined;
@@ -16,18 +26,30 @@ export class ConnectSession implements Session {
   /** Aborts a connection attempt that no caller waits for any more. */
   readonly #abandon = new AbortController();
 
-  constructor(connector: Connector, endpoint: Endpoint, events: SessionEvents) {
+  constructor(endpoint: Endpoint, { connector, backoff, events }: ConnectSessionOptions) {
+    this.#backoff = backoff;
     this.#events = events;
-    const lost = () => this.#lost();
+    const lost = () => {
+      if (this.#open) backoff.ended();
+      else if (this.#opened !== undefined) backoff.failed();
+      this.#lost();
+    };
     this.#link = connector(endpoint, { draining: lost, lost, pingsNeedCalls: true });
   }
 
-  /** The link's transport, once it is open. Rejects when it can't be opened or `signal` aborts. */
-  async transport(signal: AbortSignal): Promise<Transport> {
+  /**
+   * The link's transport, once it is open. While the endpoint is in backoff, all callers wait for the same next attempt,
+   * except as in {@link SessionBackoff.waitMs}. Rejects when that fails or `signal` aborts.
+   */
+  async transport(signal: AbortSignal, neededByMs?: number): Promise<Transport> {
     const { connect, transport } = this.#link;
     if (connect !== undefined) {
-      this.#opened ??= this.#opening(connect.call(this.#link, this.#abandon.signal));
       try {
+        // Others may have made the next attempt, and failed, before this caller's turn.
+        while (this.#opened === undefined && this.#backoff.waitMs(neededByMs) > 0) {
+          await this.#backoff.wait(neededByMs, AbortSignal.any([signal, this.#abandon.signal]));
+        }
+        this.#opened ??= this.#opening(connect.call(this.#link, this.#abandon.signal));
         await untilAborted(this.#opened, signal);
       } catch (error) {
         throw signal.aborted ? error : markAttempt(asError(error), "not-sent");
@@ -57,9 +79,13 @@ export class ConnectSession implements Session {
     const opened: Promise<void> = opening.then(() => {
       if (this.#opened !== opened) return;
       this.#open = true;
+      this.#backoff.opened();
       this.#events.opened();
     }, (error) => {
-      if (this.#opened === opened) this.#opened = undefined;
+      if (this.#opened === opened) {
+        this.#opened = undefined;
+        this.#backoff.failed();
+      }
       throw error;
     });
     return opened;

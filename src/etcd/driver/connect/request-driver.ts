@@ -12,30 +12,44 @@ import {
 } from "../../../../gen/etcd/client_pb.ts";
 import type { Connector } from "../../../connection/link.ts";
 import { readMark } from "../../../connection/mark.ts";
+import type { Endpoint } from "../../../endpoint.ts";
 import type { AttemptContext, Compare, KeyValue, RequestDriver, ResponseHeader, TxnOperation } from "../driver.ts";
 import { EndingStreams } from "../ending-streams.ts";
 import { kindOfRefusal } from "../failure.ts";
 import { Sessions } from "../sessions.ts";
 import { ConnectSession } from "./connect-session.ts";
 import { MessageQueue } from "./message-queue.ts";
+import { type BackoffEnv, type SessionBackoff, SessionBackoffs } from "./session-backoff.ts";
 
 /** etcd's `Compare.CompareTarget`. */
 const COMPARE_VERSION = 0, COMPARE_LEASE = 4;
 
-/** A driver's sessions over the links of a connector. */
-export type ConnectSessions = Sessions<ConnectSession>;
+/** A driver's sessions over the links of a connector, and the backoffs of their endpoints. */
+export class ConnectSessions extends Sessions<ConnectSession> {
+  readonly #backoffs: SessionBackoffs;
 
-/** Sessions over the links of a connector. */
-export function connectSessions(connector: Connector): ConnectSessions {
-  return new Sessions((endpoint, events) => new ConnectSession(connector, endpoint, events));
+  constructor(connector: Connector, env: BackoffEnv) {
+    const backoffs = new SessionBackoffs(env);
+    super((endpoint, events) => new ConnectSession(endpoint, { connector, backoff: backoffs.of(endpoint), events }));
+    this.#backoffs = backoffs;
+  }
+
+  backoff(endpoint: Endpoint): SessionBackoff {
+    return this.#backoffs.of(endpoint);
+  }
+
+  /** A call to the context's endpoint was answered. */
+  answered({ endpoint }: AttemptContext): void {
+    this.backoff(endpoint).answered();
+  }
 }
 
 /** The transport to the context's endpoint. */
 export async function transportTo(
   sessions: ConnectSessions,
-  { endpoint, signal }: AttemptContext,
+  { endpoint, signal, neededByMs }: AttemptContext,
 ): Promise<Transport> {
-  return await sessions.session(endpoint).transport(signal);
+  return await sessions.session(endpoint).transport(signal, neededByMs);
 }
 
 /** Creates the part of the etcd driver over Connect's transports that has no watches. */
@@ -67,7 +81,7 @@ export function createRequestDriver(sessions: ConnectSessions): RequestDriver {
       return (await unary(Lease.method.leaseGrant, { ID: id, TTL: ttlSeconds }, context)).TTL;
     },
     async leaseKeepAlive(id, context) {
-      return await keepAlive(await transportTo(sessions, context), id, context, ending);
+      return await keepAlive(sessions, id, context, ending);
     },
     async leaseRevoke(id, context) {
       await unary(Lease.method.leaseRevoke, { ID: id }, context);
@@ -81,6 +95,7 @@ export function createRequestDriver(sessions: ConnectSessions): RequestDriver {
     },
     classify: (error) => error instanceof ConnectError ? kindOfRefusal(error.rawMessage, error.code) : "transient",
     unsent: (error) => readMark(error) === "not-sent",
+    backoffMs: (endpoint, neededByMs) => sessions.backoff(endpoint).waitMs(neededByMs),
     generation: (endpoint) => sessions.generation(endpoint),
     reset: (endpoint, generation) => sessions.reset(endpoint, generation),
     onLost: (listener) => sessions.onLost(listener),
@@ -96,10 +111,13 @@ export async function unaryOf<I extends DescMessage, O extends DescMessage>(
   context: AttemptContext,
 ): Promise<MessageShape<O>> {
   const transport = await transportTo(sessions, context);
-  return (await transport.unary(method, context.signal, undefined, headersOf(context), request)).message;
+  const { message } = await transport.unary(method, context.signal, undefined, headersOf(context), request);
+  sessions.answered(context);
+  return message;
 }
 
-async function keepAlive(transport: Transport, id: bigint, context: AttemptContext, ending: EndingStreams) {
+async function keepAlive(sessions: ConnectSessions, id: bigint, context: AttemptContext, ending: EndingStreams) {
+  const transport = await transportTo(sessions, context);
   const requests = new MessageQueue<MessageInitShape<typeof LeaseRequestSchema>>();
   requests.push({ ID: id });
   const own = new AbortController();
@@ -111,6 +129,7 @@ async function keepAlive(transport: Transport, id: bigint, context: AttemptConte
     try {
       const { value, done } = await responses.next();
       if (done) throw new Error("etcd ended a keepalive without an answer");
+      sessions.answered(context);
       return value.TTL;
     } finally {
       ending.add(responses, () => own.abort());

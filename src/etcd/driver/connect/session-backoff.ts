@@ -1,0 +1,102 @@
+import { DEFAULT_CONNECT_BACKOFF } from "../../../connection/connect-backoff.ts";
+import { type Endpoint, endpointIdentity } from "../../../endpoint.ts";
+import { Backoff, type BackoffOptions, sleep } from "../../../time/backoff.ts";
+import { type Clock, systemClock } from "../../../time/clock.ts";
+
+/**
+ * gRPC's connection backoff, but never 2 s, even with its jitter: that is the longest pause in which registrations and
+ * watches retry on their own, and leases are short.
+ */
+const SESSION_BACKOFF: BackoffOptions = { ...DEFAULT_CONNECT_BACKOFF, maxMs: 1_600 };
+/** A connection that stayed open this long was healthy, even if nothing was answered on it. */
+const HEALTHY_MS = 10_000;
+/** How long before a call's answer is needed its connection must be tried, in milliseconds. */
+const ANSWER_MS = 1_000;
+
+/** The clock of a driver's backoffs, and their jitter. */
+export interface BackoffEnv {
+  /** Defaults to the runtime's. */
+  readonly clock?: Clock | undefined;
+  /** Returns a number in [0, 1). Defaults to `Math.random`. */
+  readonly random?: (() => number) | undefined;
+}
+
+/**
+ * The backoff of one etcd endpoint's connection, shared by all that use it and by one session after another: after a
+ * failure, all wait for the same next attempt.
+ */
+export class SessionBackoff {
+  readonly #clock: Clock;
+  readonly #backoff: Backoff;
+  #retryAtMs = -Infinity;
+  /** Set while the connection is open and has done nothing. */
+  #openedMs: number | undefined;
+
+  constructor(clock: Clock, random: () => number) {
+    this.#clock = clock;
+    this.#backoff = new Backoff(SESSION_BACKOFF, random);
+  }
+
+  /**
+   * How long to wait before the connection may be opened, in milliseconds: not at all for a call whose answer is needed
+   * by a time, and would come too late.
+   */
+  waitMs(neededByMs: number = Infinity): number {
+    const nowMs = this.#clock.now();
+    // What is late already has nothing to lose.
+    const urgent = nowMs < neededByMs && this.#retryAtMs + ANSWER_MS > neededByMs;
+    return urgent ? 0 : Math.max(0, this.#retryAtMs - nowMs);
+  }
+
+  /** Waits for as long as that, or until the signal aborts. */
+  async wait(neededByMs: number | undefined, signal: AbortSignal): Promise<void> {
+    await sleep(this.#clock, this.waitMs(neededByMs), signal);
+    signal.throwIfAborted();
+  }
+
+  /** The connection could not be opened. */
+  failed(): void {
+    this.#openedMs = undefined;
+    this.#retryAtMs = this.#clock.now() + this.#backoff.next();
+  }
+
+  opened(): void {
+    this.#retryAtMs = -Infinity;
+    this.#openedMs = this.#clock.now();
+  }
+
+  /** Something was answered on it, so its end will not count as a failure. */
+  answered(): void {
+    if (this.#openedMs === undefined) return;
+    this.#openedMs = undefined;
+    this.#backoff.reset();
+  }
+
+  /** The open connection has ended. If it ended before it did anything, it might as well not have been opened. */
+  ended(): void {
+    const openedMs = this.#openedMs;
+    if (openedMs === undefined) return;
+    if (this.#clock.now() - openedMs < HEALTHY_MS) this.failed();
+    else this.answered();
+  }
+}
+
+/** A driver's backoffs: one for each endpoint. */
+export class SessionBackoffs {
+  readonly #env: BackoffEnv;
+  readonly #backoffs = new Map<string, SessionBackoff>();
+
+  constructor(env: BackoffEnv) {
+    this.#env = env;
+  }
+
+  of(endpoint: Endpoint): SessionBackoff {
+    const identity = endpointIdentity(endpoint);
+    let backoff = this.#backoffs.get(identity);
+    if (backoff === undefined) {
+      const { clock = systemClock, random = Math.random } = this.#env;
+      this.#backoffs.set(identity, backoff = new SessionBackoff(clock, random));
+    }
+    return backoff;
+  }
+}
