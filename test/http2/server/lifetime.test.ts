@@ -24,6 +24,19 @@ function* names({ client }: Served): Generator<string> {
   yield* client.names();
 }
 
+/** A clock, and how many things ended in each of its callbacks, as the test counts them. */
+function countingClock() {
+  const ended: number[] = [];
+  const clock = new ManualClock(), timer = clock.timer.bind(clock);
+  clock.timer = (ms, callback, hold) =>
+    timer(ms, () => {
+      assert.ok(ended.length < 1_000, "the clock calls back without end");
+      ended.push(0);
+      callback();
+    }, hold);
+  return { clock, ended };
+}
+
 describe("a connection that drains", () => {
   it("asks for no more streams, then says which are answered, and ends when they are", async () => {
     const all = served(silent);
@@ -186,14 +199,7 @@ describe("a connection's time", () => {
   });
 
   it("ends few at once however many requests and connections are too late, and the rest right afterwards", async () => {
-    /** How many ended in each of the clock's callbacks. */
-    const ended: number[] = [];
-    const clock = new ManualClock(), timer = clock.timer.bind(clock);
-    clock.timer = (ms, callback, hold) =>
-      timer(ms, () => {
-        ended.push(0);
-        callback();
-      }, hold);
+    const { clock, ended } = countingClock();
     const count = () => void ended[ended.length - 1]!++;
     class Late extends TestRequest {
       override onRequestTimeout(): void {
@@ -220,6 +226,24 @@ describe("a connection's time", () => {
     assert.ok(silentOnes.every(({ connection: { state } }) => state === "ending"));
     assert.equal(ended.reduce((sum, count) => sum + count, 0), 300);
     assert.ok(ended.every((count) => count <= 64), `${ended} ended at once`);
+  });
+
+  it("ends few at once however many connections are too old, and looks no more often at those that aren't", async () => {
+    const { clock, ended } = countingClock();
+    const sweeper = new Sweeper(clock, 10_000), times = { maxConnectionAgeMs: 10_000 };
+    const all = Array.from({ length: 200 }, () => served({ clock, sweeper, times, random: () => 0.5 }));
+    for (const { connection } of all) {
+      const drain = connection.drain.bind(connection);
+      connection.drain = () => {
+        if (connection.usable) ended[ended.length - 1]!++;
+        drain();
+      };
+    }
+    await clock.advance(9_900);
+    assert.deepEqual(ended, [0, 0, 0]);
+    await clock.advance(600);
+    assert.ok(all.every(({ connection }) => !connection.usable));
+    assert.deepEqual(ended, [0, 0, 0, 64, 64, 64, 8]);
   });
 
   it("needs one timer for all of a server's connections, and none if they are idle", async () => {

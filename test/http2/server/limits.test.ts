@@ -379,4 +379,16 @@ describe("a request that never ends", () => {
     assert.deepEqual(requests.map(({ told }) => told), [["open", "timeout", "failed"], ["open"]]);
     assert.equal(client.frames().filter(({ type }) => type === FrameType.goaway).length, 0);
   });
+
+  it("has its whole time however old the connection is, which is a minute by default", async () => {
+    for (const [times, shortMs, longMs] of [[{ requestTimeoutMs: 1_000 }, 900, 600], [{}, 59_000, 11_000]] as const) {
+      const { client, clock, requests } = served({ times });
+      await clock.advance(200_000);
+      client.request(1, { end: false });
+      await clock.advance(shortMs);
+      assert.deepEqual(requests[0]!.told, ["open"]);
+      await clock.advance(longMs);
+      assert.deepEqual(requests[0]!.told, ["open", "timeout", "failed"]);
+    }
+  });
 });
