@@ -5,7 +5,15 @@ import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { createEtcdRegistry, etcdNaming, type Layout, type Registry } from "../../src/etcd.ts";
+import {
+  createEtcdRegistry,
+  dubboApplication,
+  dubboInterface,
+  etcdNaming,
+  goMicro,
+  type Layout,
+  type Registry,
+} from "../../src/etcd.ts";
 import { createGrpcServer, createHealth, type GrpcServer } from "../../src/server.ts";
 import { Simple } from "../../gen/simple_pb.ts";
 import { type Etcd, etcdctl, etcdSkipped, freePorts, startEtcd } from "../support/etcd.ts";
@@ -72,6 +80,26 @@ describe("connect-lb doctor", { skip: etcdSkipped }, () => {
     const [, flags = ""] = /pass (.*?);/.exec(report.findings.map(({ next }) => next).join()) ?? [];
     const right = await doctor(etcd.url, ["elsewhere", ...flags.split(" ")]);
     assert.doesNotMatch(JSON.stringify(right.findings), /registered where this layout looks/);
+  });
+
+  it("looks at a service by the layout that it recognises, whatever names the default one takes", async () => {
+    await register("shop/micro", await serve(), goMicro());
+    const { findings, endpoints } = await doctor(etcd.url, ["shop/micro"]);
+    const found = findings.find(({ what }) => /registered in the layout goMicro, as go-micro/.test(what));
+    assert.deepEqual(found?.where, ["goMicro: 1 key of shop/micro"]);
+    assert.equal(endpoints.length, 1);
+    const { code, stderr } = await run(["doctor", "shop/nowhere", "--endpoints", etcd.url]);
+    assert.equal(code, 2);
+    assert.match(stderr, /service name "shop\/nowhere" contains a "\/", which this layout does not support/);
+  });
+
+  it("doesn't take a server that is registered in two layouts for one that is registered twice", async () => {
+    const address = await serve();
+    await register("of.Both", address, dubboApplication());
+    await register("of.Both", address, dubboInterface());
+    const report = await doctor(etcd.url, ["of.Both"]);
+    hasFinding(report, /the service is registered in several layouts/, /--layout looks at one alone/);
+    assert.deepEqual(report.findings.filter(({ what }) => /under several keys/.test(what)), []);
   });
 
   it("finds a wrong layout, and says which one is right", async () => {

@@ -51,7 +51,8 @@ export const doctor: Command = defineCommand({
   async run(context) {
     const { options, sources, signal, io } = context, target = etcdTarget(context);
     const [service] = context.args;
-    if (service !== undefined) target.checkService(service);
+    // Otherwise it depends on the layouts that are recognised.
+    if (service !== undefined && target.options.layoutChosen) target.checkService(service);
     const progress = new Progress(io);
     try {
       const connectMs = durationMs([sources["connect-timeout"] ?? "", options["connect-timeout"]], { least: 1 });

@@ -100,13 +100,16 @@ async function examineKeys(patient: Patient, { findings, members, driver, member
   if (truncated) findings.push({ ...TRUNCATED, where: shownText(prefix) });
   const all = prefix === "" ? kvs : await allKeys(source, etcdLimits);
   const recognised = options.layoutChosen ? [] : foundLayouts(all ?? [], service);
-  const keys = recognised.length > 0 ? recognised.flatMap((found) => found.keys) : registeredKeys(kvs, layout, service);
+  if (recognised.length === 0 && service !== undefined) target.checkService(service);
+  const apart = recognised.length > 0 ? recognised.map((found) => found.keys) : [registeredKeys(kvs, layout, service)];
+  const keys = apart.flat();
   findings.push(
     ...recognised.length > 0
       ? recognisedLayouts(recognised, service)
       : otherLayouts({ all, layout, layoutName, service, found: await servicesThere(patient, source, keys) }),
     ...unreadableKeys(keys),
-    ...duplicateAddresses(keys),
+    // Clients see the keys of one layout only.
+    ...apart.flatMap(duplicateAddresses),
     ...keysWithoutLease(keys),
     ...loopbackHosts(keys, target.endpoints),
   );
