@@ -7,14 +7,20 @@ import { commandLine } from "../../test/support/command-line.ts";
 import { hasGo } from "../../test/support/go.ts";
 import { executable } from "../../test/support/process.ts";
 import { find } from "../../test/support/system.ts";
+import { type Runtime, RUNTIMES } from "../process.ts";
+import { median } from "../row.ts";
 import { SERVER_CASES, type ServerCase } from "./case.ts";
 import { SERVER_CONTENDERS } from "./contender.ts";
+import { comparePairs, type PairPlan } from "./pairs.ts";
 import { printServers, writeServers } from "./report.ts";
 import { runIdle, runServers, type ServerPlan } from "./rounds.ts";
 import { judgeServers } from "./target.ts";
 
+/** How long a turn of a server of a pair takes. */
+const TURN_MS = 500;
 const HELP = `npm run bench:server -- [--quick] [--check]
 npm run bench:server -- [--servers NAME,…] [--runtimes NAME,…] [--cases NAME,…] [--rounds N]
+npm run bench:server -- --against NAME --servers NAME [--runtimes NAME,…] [--cases NAME,…] [--pairs N] [--turns N]
 
 Compares this library's server with its peers, and writes its part of docs/performance.md; with one of the options of
 the second line it writes nothing. Needs h2load, and Go for some of the peers.
@@ -24,7 +30,11 @@ the second line it writes nothing. Needs h2load, and Go for some of the peers.
   --servers    of ${[...new Set(SERVER_CONTENDERS.map(({ name }) => name))].join(", ")}
   --runtimes   of ${[...new Set(SERVER_CONTENDERS.map(({ runtime }) => runtime))].join(", ")}
   --cases      of ${SERVER_CASES.map(({ name }) => name).join(", ")}
-  --rounds N   default: 5, or 3 with --quick`;
+  --rounds N   default: 5, or 3 with --quick
+  --against    a server that the one of --servers is compared with alone, by pairs of processes that take turns. What
+               metrics cost: npm run bench:server -- --servers connect-lb-otel --against connect-lb
+  --pairs N    default: 5
+  --turns N    of 500 ms for each server of a pair, default: 20`;
 
 const { values } = commandLine(HELP, {
   options: {
@@ -34,6 +44,9 @@ const { values } = commandLine(HELP, {
     runtimes: { type: "string" },
     cases: { type: "string" },
     rounds: { type: "string" },
+    against: { type: "string" },
+    pairs: { type: "string", default: "5" },
+    turns: { type: "string", default: "20" },
   },
 });
 const { quick } = values;
@@ -65,6 +78,27 @@ const unknown = chosen?.filter((name) => !SERVER_CASES.some((which: ServerCase) 
 if (unknown.length > 0) {
   console.error(`no case ${unknown}: ${SERVER_CASES.map((which) => which.name).join(", ")}`);
   process.exit(2);
+}
+
+if (values.against !== undefined) {
+  const names = [values.servers, values.against] as PairPlan["names"];
+  for (const name of names) {
+    if (SERVER_CONTENDERS.some((contender) => contender.name === name)) continue;
+    console.error(`no server ${name}: --servers and --against take one of those in --help each`);
+    process.exit(2);
+  }
+  const cases = chosen === undefined ? SERVER_CASES.filter(({ name }) => name === "unary-16B-c64") : plan.cases;
+  console.log(`CPU time of a call to ${names[0]} as a multiple of one to ${names[1]}\n`);
+  console.log("| runtime | case | ratio | of each pair |\n| --- | --- | ---: | --- |");
+  for (const runtime of (runtimes ?? RUNTIMES) as readonly Runtime[]) {
+    for (const which of cases) {
+      const counts = { pairs: Number(values.pairs), turns: Number(values.turns), turnMs: TURN_MS };
+      const ratios = await comparePairs({ names, runtime, which, ...counts });
+      const text = (ratio: number) => ratio.toFixed(3);
+      console.log(`| ${runtime} | ${which.name} | ${text(median(ratios))} | ${ratios.map(text).join(", ")} |`);
+    }
+  }
+  process.exit(0);
 }
 
 const started = performance.now();

@@ -11,36 +11,55 @@ export interface Observers {
   readonly clock: Clock;
 }
 
-/** A call that observers watch, from its arrival to its end. */
+/**
+ * A call that observers watch, from its arrival to its end. There is one for each call, and nearly always one observer:
+ * its fields are only declared and assigned in the constructor, which is the cheapest way for every runtime to make one.
+ */
 export class ObservedCall implements ServerCallEnd {
-  readonly #watches: readonly ServerCallWatch[];
-  readonly #clock: Clock;
-  readonly #startedMs: number;
-  readonly #hearsMessages: boolean;
-  #over = false;
-  error: unknown = undefined;
-  latencyMs = 0;
-  sentBytes: number | undefined;
-  receivedBytes: number | undefined;
+  /** Of the first observer that watches it. */
+  declare private readonly watch: ServerCallWatch;
+  /** Of the others. */
+  declare private readonly more: readonly ServerCallWatch[] | undefined;
+  declare private readonly clock: Clock;
+  declare private readonly startedMs: number;
+  declare private hearsMessages: boolean;
+  declare private over: boolean;
+  declare error: unknown;
+  declare latencyMs: number;
+  declare sentBytes: number | undefined;
+  declare receivedBytes: number | undefined;
 
-  private constructor(watches: readonly ServerCallWatch[], observers: Observers, bytes: number | undefined) {
-    this.#watches = watches;
-    this.#hearsMessages = watches.some((watch) =>
-      watch.messageSent !== undefined || watch.messageReceived !== undefined
-    );
-    this.#clock = observers.clock;
-    this.#startedMs = arrivedMs(observers.clock);
+  static {
+    // What few calls have costs the others nothing on the prototype.
+    Object.assign(this.prototype, { hearsMessages: false, error: undefined });
+  }
+
+  private constructor(
+    watch: ServerCallWatch,
+    more: readonly ServerCallWatch[] | undefined,
+    clock: Clock,
+    bytes: number | undefined,
+  ) {
+    this.watch = watch;
+    this.more = more;
+    this.clock = clock;
+    this.startedMs = arrivedMs(clock);
+    this.over = false;
+    this.latencyMs = 0;
     this.sentBytes = this.receivedBytes = bytes;
+    if (hearsMessages(watch) || more?.some(hearsMessages) === true) this.hearsMessages = true;
   }
 
   /** Notifies the observers; undefined if none watches the call. `counted`: its messages are counted. */
-  static start(observers: Observers, start: ServerCallStart, counted: boolean): ObservedCall | undefined {
-    const watches: ServerCallWatch[] = [];
-    for (const observer of observers.all) {
-      const watch = watchOf(observer, start);
-      if (watch !== undefined) watches.push(watch);
+  static start({ all, clock }: Observers, start: ServerCallStart, counted: boolean): ObservedCall | undefined {
+    let first: ServerCallWatch | undefined, more: ServerCallWatch[] | undefined;
+    for (let i = 0; i < all.length; i++) {
+      const watch = watchOf(all[i]!, start);
+      if (watch === undefined) continue;
+      if (first === undefined) first = watch;
+      else (more ??= []).push(watch);
     }
-    return watches.length === 0 ? undefined : new ObservedCall(watches, observers, counted ? 0 : undefined);
+    return first === undefined ? undefined : new ObservedCall(first, more, clock, counted ? 0 : undefined);
   }
 
   get code(): Code | undefined {
@@ -51,33 +70,46 @@ export class ObservedCall implements ServerCallEnd {
   /** A message was sent, of so many bytes as it was sent and uncompressed. */
   sent(bytes: number, uncompressedBytes: number): void {
     if (this.sentBytes !== undefined) this.sentBytes += bytes;
-    if (this.#hearsMessages) this.#message("messageSent", { bytes, uncompressedBytes });
+    if (this.hearsMessages) this.message("messageSent", { bytes, uncompressedBytes });
   }
 
   /** The same of a message that was received. */
   received(bytes: number, uncompressedBytes: number): void {
     if (this.receivedBytes !== undefined) this.receivedBytes += bytes;
-    if (this.#hearsMessages) this.#message("messageReceived", { bytes, uncompressedBytes });
+    if (this.hearsMessages) this.message("messageReceived", { bytes, uncompressedBytes });
   }
 
-  #message(event: "messageSent" | "messageReceived", message: ServerCallMessage): void {
-    if (this.#over) return;
-    for (const watch of this.#watches) guarded(`${event} of an observer`, () => watch[event]?.(message));
+  private message(event: "messageSent" | "messageReceived", message: ServerCallMessage): void {
+    if (this.over) return;
+    tell(this.watch, event, message);
+    this.more?.forEach((watch) => tell(watch, event, message));
   }
 
   /** It has ended. Only the first end counts. */
   end(error: unknown): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.error = error;
-    this.latencyMs = this.#clock.now() - this.#startedMs;
-    for (const watch of this.#watches) {
-      try {
-        printRejection("ended of an observer", watch.ended(this));
-      } catch (thrown) {
-        printThrown("ended of an observer", thrown);
-      }
-    }
+    if (this.over) return;
+    this.over = true;
+    if (error !== undefined) this.error = error;
+    this.latencyMs = this.clock.now() - this.startedMs;
+    tellEnd(this.watch, this);
+    this.more?.forEach((watch) => tellEnd(watch, this));
+  }
+}
+
+function hearsMessages({ messageSent, messageReceived }: ServerCallWatch): boolean {
+  return messageSent !== undefined || messageReceived !== undefined;
+}
+
+function tell(watch: ServerCallWatch, event: "messageSent" | "messageReceived", message: ServerCallMessage): void {
+  guarded(`${event} of an observer`, () => watch[event]?.(message));
+}
+
+/** Spelled out, as it happens to every call. */
+function tellEnd(watch: ServerCallWatch, end: ServerCallEnd): void {
+  try {
+    printRejection("ended of an observer", watch.ended(end));
+  } catch (thrown) {
+    printThrown("ended of an observer", thrown);
   }
 }
 
