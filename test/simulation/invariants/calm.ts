@@ -58,6 +58,24 @@ export const succeedsInCalm: Invariant = {
   },
 };
 
+/** While all is well, no connection fails: those that servers end in order, for their age or for lack of calls, don't. */
+export const nothingFailsInCalm: Invariant = {
+  name: "nothing-fails-in-calm",
+  watch(world) {
+    const { plan } = world;
+    const bad = badTimes(plan.faults, (lastedMs) => lastedMs === 0 ? 20_000 : recoveryMs(plan, lastedMs));
+    return {
+      event(client, event) {
+        if (event.type !== "connection-state" || event.to !== "transient_failure") return;
+        const nowMs = world.time.now(), { endpoint: { address }, from } = event;
+        // Nor when it is closed.
+        if (nowMs > plan.durationMs || !isCalm(bad, nowMs, nowMs)) return;
+        world.broken("nothing-fails-in-calm", `the connection of ${client} to ${address} was ${from}, and fails`);
+      },
+    };
+  },
+};
+
 /** A key that etcd could have kept stands: while its program lives and reaches etcd, a server is registered. */
 export const keysStand: Invariant = {
   name: "keys-stand",
