@@ -40,6 +40,16 @@ export const etcdCuts: Fault = {
   },
 };
 
+/** Etcd answers after seconds. */
+export const etcdSlow: Fault = {
+  kind: "etcd-slow",
+  hits: "etcd",
+  begin({ network }, { size }) {
+    network.way(ETCD, { latencyMs: 1_700 + 400 * size, jitterMs: 0, bytesPerMs: Infinity });
+    return () => network.way(ETCD, undefined);
+  },
+};
+
 /** Etcd forgets its history again and again, also what watches have not seen yet. */
 export const etcdCompacted: Fault = {
   kind: "etcd-compacted",

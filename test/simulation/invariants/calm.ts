@@ -7,6 +7,8 @@ import type { Invariant } from "./invariant.ts";
 const MOST_MS = 240_000;
 /** How long a dial may take, and how long a PING may stay unanswered: the defaults. */
 const CONNECT_MS = 20_000, PING_MS = 10_000;
+/** The least TTL with which a key stands although etcd answers after seconds: half of it is how long a renewal may take. */
+const SLOW_SECONDS = 12;
 /** How long a stream takes besides its server's work: its messages, and its reader's pauses. */
 const STREAM_MS = 15_000;
 
@@ -82,14 +84,23 @@ export const keysStand: Invariant = {
   watch(world) {
     const { etcd, servers, plan } = world;
     if (etcd === undefined) return {};
+    /** Whether it makes no difference to the key of a server with such a TTL. */
+    const harmless = (kind: string, ttlSeconds: number) =>
+      // Where leases are renewed without a token, it does not matter to them who has one.
+      kind === "tokens-lost" && plan.etcdUsers?.renewsForAll === true ||
+      kind === "etcd-slow" && ttlSeconds >= SLOW_SECONDS;
     const bad = new Map(servers.map(({ address, plan: { ttlSeconds } }) => {
       const faults = plan.faults.filter(({ who, kind }) =>
-        // Where leases are renewed without a token, it does not matter to them who has one.
-        who === address || (who.startsWith("etcd") && !(kind === "tokens-lost" && plan.etcdUsers?.renewsForAll))
+        who === address || (who.startsWith("etcd") && !harmless(kind, ttlSeconds))
       );
       return [address, badTimes(faults, () => registeredMs(ttlSeconds))];
     }));
     return {
+      registryEvent(who, { type }) {
+        const times = bad.get(who), nowMs = world.time.now();
+        if (times === undefined || (type !== "lease-lost" && type !== "key-missing")) return;
+        if (isCalm(times, nowMs, nowMs)) world.broken("keys-stand", `${who} is well, and reports ${type}`);
+      },
       tick() {
         const nowMs = world.time.now();
         const well = servers.filter(({ address }) => isCalm(bad.get(address)!, nowMs, nowMs));

@@ -14,8 +14,8 @@ export interface Watch {
   attempt?(call: CallRecord, attempt: AttemptStart): void;
   /** That attempt has ended. */
   attempted?(call: CallRecord, attempt: Attempt): void;
-  /** A client's registry reports something. */
-  registryEvent?(client: string, event: RegistryEvent): void;
+  /** The registry of a client or a server, by its address, reports something. */
+  registryEvent?(who: string, event: RegistryEvent): void;
   /** A client's transport reports something. */
   event?(client: string, event: BalancerEvent): void;
   /** A connection is asked for: by a client or a server, of a server or of etcd. */

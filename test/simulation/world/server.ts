@@ -105,7 +105,7 @@ export class SimulatedServer {
       endpoints: [`http://${ETCD}`],
       ...world.etcd?.users && { username: process.name, password: "secret" },
       ...env,
-      onEvent: (event) => world.trace.note(address, event.type),
+      onEvent: (event) => world.registryEvent(address, event),
     });
     this.registration = this.#registry.register({ service: SERVICE, address, ttlSeconds: this.plan.ttlSeconds });
     this.registration.ready.catch(() => {});

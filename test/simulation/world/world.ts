@@ -147,10 +147,10 @@ export class World {
     };
   }
 
-  /** A client's registry reports something. */
-  registryEvent(client: string, event: RegistryEvent): void {
-    this.trace.note(client, event.type);
-    for (const watch of this.#watches) watch.registryEvent?.(client, event);
+  /** The registry of a client or a server reports something. */
+  registryEvent(who: string, event: RegistryEvent): void {
+    this.trace.note(who, event.type);
+    for (const watch of this.#watches) watch.registryEvent?.(who, event);
   }
 
   /** A client's transport reports something. */
