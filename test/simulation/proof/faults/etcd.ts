@@ -27,6 +27,18 @@ export const ETCD_FAULTS: readonly OldFault[] = [
     }],
   },
   {
+    name: "each watch and each registration dials etcd at a pace of its own",
+    changes: [{
+      file: "src/etcd/driver/connect/connect-session.ts",
+      now: "this.#opened === undefined && this.#backoff.waitMs(neededByMs) > 0",
+      then: "this.#opened === undefined && this.#backoff.waitMs(neededByMs) < 0",
+    }, {
+      file: "src/etcd/driver/connect/request-driver.ts",
+      now: "backoffMs: (endpoint, neededByMs) => sessions.backoff(endpoint).waitMs(neededByMs),",
+      then: "backoffMs: () => 0,",
+    }],
+  },
+  {
     name: "renewals of leases wait for a slow authentication",
     changes: [{
       file: "src/etcd/registration/leased-key.ts",
