@@ -56,7 +56,7 @@ export class FrameWriter extends FrameBuffer {
   }
 
   reset(streamId: number, code: number): void {
-    this.#frameGathered(streamId);
+    if (this.#gathered.size > 0) this.#frameGathered(streamId);
     // Not a reply that a peer could provoke at will: there is at most one for each stream that had its place.
     const at = this.#frame(4, FrameType.RST_STREAM, 0, streamId);
     this.lastBuffered = 0;
@@ -86,7 +86,7 @@ export class FrameWriter extends FrameBuffer {
     maxFrameSize: number,
     flags: number = 0,
   ): void {
-    this.#frameGathered(streamId);
+    if (this.#gathered.size > 0) this.#frameGathered(streamId);
     let length = template.length;
     for (let i = 0; i < literals.length; i++) length += literals[i]!.length;
     if (length <= maxFrameSize) {
@@ -136,7 +136,7 @@ export class FrameWriter extends FrameBuffer {
 
   /** Makes room for the payload of one DATA frame in {@link slab}, to be filled immediately from the returned offset. */
   dataFrame(streamId: number, length: number, end: boolean): number {
-    this.#frameGathered(streamId);
+    if (this.#gathered.size > 0) this.#frameGathered(streamId);
     if (length > 0) this.dataFrames++;
     return this.#data(streamId, length, end);
   }
@@ -151,7 +151,7 @@ export class FrameWriter extends FrameBuffer {
 
   /** Makes a frame of what was gathered of a stream, which comes before whatever else the stream sends. */
   #frameGathered(streamId: number): void {
-    const gathered = this.#gathered.size > 0 ? this.#gathered.take(streamId) : undefined;
+    const gathered = this.#gathered.take(streamId);
     if (gathered === undefined) return;
     // Make room first: it may be in a new slab.
     const at = this.#data(streamId, gathered.length, false);
@@ -160,12 +160,13 @@ export class FrameWriter extends FrameBuffer {
   }
 
   protected frameAll(): void {
-    for (const id of this.#gathered.keys()) this.#frameGathered(id);
+    // An iterator, too, would cost each flush something.
+    if (this.#gathered.size > 0) { for (const id of this.#gathered.keys()) this.#frameGathered(id); }
   }
 
   /** Ends a stream: on its last DATA frame if that is not written yet, otherwise with an empty one. */
   endStream(streamId: number): void {
-    this.#frameGathered(streamId);
+    if (this.#gathered.size > 0) this.#frameGathered(streamId);
     if (this.lastData === streamId) this.slab[this.#lastDataFlags] = Flag.END_STREAM;
     else this.dataFrame(streamId, 0, true);
   }
