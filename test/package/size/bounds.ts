@@ -18,7 +18,7 @@ export const NOT_MEASURED: readonly string[] = ["./etcd3", "./testing", "./packa
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
   { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 32_700, allBytes: 40_100 },
-  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 30_600, allBytes: 38_300 },
+  { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 30_700, allBytes: 38_400 },
   { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 38_500, allBytes: 59_600 },
   { name: "node", holds: "core, `grpcConnector`", ownBytes: 67_800, allBytes: 96_100 },
   { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 87_200, allBytes: 115_400 },
