@@ -15,10 +15,13 @@ export const servedInOrder: Invariant = {
         line.add(call);
       },
       attempt(call) {
-        const line = waiting.get(call.client)!, { plan: { policy } } = world.client(call.client);
+        const line = waiting.get(call.client)!,
+          { plan: { policy, maxInFlight, maxInFlightPerEndpoint } } = world.client(call.client);
         line.delete(call);
         if (attempted.has(call)) return;
         attempted.add(call);
+        // Where there is a limit, calls that exceed it are refused as room is found for others, and hear of it a little later.
+        if (maxInFlight !== undefined || maxInFlightPerEndpoint !== undefined) return;
         const hashes = policy === "ringHash" || policy === "rendezvousHash";
         for (const first of line) {
           // Those of one moment may begin in any order; one that has just ended waits for nothing.
