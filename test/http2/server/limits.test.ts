@@ -218,6 +218,27 @@ describe("floods of", () => {
   });
 });
 
+describe("no flood are", () => {
+  it("small pieces of a request, however many", async () => {
+    const { client, connection, requests } = served({ made: (head) => new TestRequest(head, { longLived: true }) });
+    client.request(1, { end: false });
+    const pieces = concat(...Array.from({ length: 1_000 }, () => frame.data(1, new Uint8Array(1))));
+    for (let i = 0; i < 12; i++) client.send(pieces);
+    await flushed();
+    assert.deepEqual([connection.state, requests[0]!.bytes], ["open", 12_000]);
+  });
+
+  it("those that were on their way when the server reset their request", async () => {
+    const { client, connection, requests } = served(silent);
+    client.request(1, { end: false });
+    requests[0]!.reset();
+    const pieces = concat(...Array.from({ length: 1_000 }, () => frame.data(1, new Uint8Array(1))));
+    for (let i = 0; i < 12; i++) client.send(pieces);
+    await flushed();
+    assert.equal(connection.state, "open");
+  });
+});
+
 describe("a request's size", () => {
   it("is bounded in its header section: its protocol learns that, and none of the fields", async () => {
     const { client, requests } = served({ limits: { maxHeaderListBytes: 2_000 } });
@@ -281,6 +302,16 @@ describe("a request's size", () => {
       ["open"],
       ["open", "end"],
     ]);
+  });
+
+  it("counts until the request is complete, whether or not it is answered", () => {
+    const buffered = new BufferedBytes(20_000);
+    const { client, requests } = served({ ...silent, buffered });
+    client.request(1, { end: false });
+    client.send(frame.data(1, new Uint8Array(15_000)));
+    assert.equal(buffered.held, 15_000);
+    client.send(frame.data(1, new Uint8Array(1), 1));
+    assert.deepEqual([buffered.held, requests[0]!.told], [0, ["open", "end"]]);
   });
 
   it("counts until it was read, if the request may be long", async () => {
@@ -359,6 +390,20 @@ describe("a response that the client doesn't take", () => {
     requests[0]!.write(NOTHING, new Uint8Array(200_000));
     await clock.advance(60_000);
     assert.equal(connection.streams.size, 1);
+  });
+});
+
+describe("the requests of a connection", () => {
+  it("are counted by whether they were answered, or ended in another way on either side", async () => {
+    const { client, connection, requests: opened } = served(silent);
+    for (const id of ids(1, 5)) client.request(id);
+    const counts = () => [connection.requests.started, connection.requests.answered, connection.requests.failed];
+    opened[0]!.respondWith(NOTHING);
+    assert.deepEqual(counts(), [5, 1, 0]);
+    opened[1]!.reset();
+    client.send(frame.reset(5, 8));
+    await flushed();
+    assert.deepEqual(counts(), [5, 1, 2]);
   });
 });
 

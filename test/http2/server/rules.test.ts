@@ -116,6 +116,17 @@ describe("what a client may not do with a connection", () => {
   });
 });
 
+describe("ids that a client left out", () => {
+  it("were never streams, from the first to the last of them", async () => {
+    const opened = [frame.headers(5, REQUEST), frame.headers(11, REQUEST)];
+    for (const id of [1, 3, 7, 9]) {
+      await endsTheConnection(ErrorCode.protocolError, ...opened, frame.data(id, new Uint8Array(1)));
+    }
+    const { state } = await answers(...opened, frame.data(5, new Uint8Array(1)), frame.data(11, new Uint8Array(1)));
+    assert.equal(state, "open");
+  });
+});
+
 describe("what a client may not do in a request", () => {
   const malformed: Record<string, readonly Field[]> = {
     "no method": without(":method"),
