@@ -9,13 +9,16 @@ import { simulate } from "./simulate.ts";
 import { timeline } from "./trace/timeline.ts";
 import { Totals } from "./totals.ts";
 
-const HELP = `npm run simulate -- [--seconds N | --calls N | --seed N | --plan FILE] [options]
+const HELP = `npm run simulate -- [--seconds N | --calls N | --seeds N] [--from N] [options]
+npm run simulate -- --seed N | --plan FILE [options]
 
 Plays clients, servers and etcd in one process while things go wrong at random, and checks what must hold all the time;
 see docs/testing.md. Ends with code 1 if something did not hold.
 
   --seconds N   new seeds for so long; default: 60
   --calls N     new seeds until so many calls were made
+  --seeds N     so many seeds
+  --from N      the first of them; default: a random one
   --seed N      one seed
   --plan FILE   a plan, as --shrink prints it
   --busy        with many calls and faults in a short time
@@ -28,9 +31,11 @@ const { values } = commandLine(HELP, {
   options: {
     busy: { type: "boolean", default: false },
     calls: { type: "string" },
+    from: { type: "string" },
     plan: { type: "string" },
-    seed: { type: "string" },
     seconds: { type: "string", default: "60" },
+    seed: { type: "string" },
+    seeds: { type: "string" },
     shrink: { type: "boolean", default: false },
     svg: { type: "string" },
     trace: { type: "boolean", default: false },
@@ -66,10 +71,12 @@ if (values.plan !== undefined) {
   await one(planOf(numberOf("--seed", values.seed), values), `--seed ${values.seed}${busy}`);
 } else {
   const counts = values.calls !== undefined, most = counts ? numberOf("--calls", values.calls!) : Infinity;
-  const endMs = counts ? Infinity : runtime.now() + numberOf("--seconds", values.seconds) * 1_000;
-  const first = Math.floor(Math.random() * 2 ** 31);
+  const seeds = values.seeds === undefined ? Infinity : numberOf("--seeds", values.seeds);
+  const timed = !counts && values.seeds === undefined;
+  const endMs = timed ? runtime.now() + numberOf("--seconds", values.seconds) * 1_000 : Infinity;
+  const first = values.from === undefined ? Math.floor(Math.random() * 2 ** 31) : numberOf("--from", values.from);
   console.log(`seeds from ${first}`);
-  for (let seed = first; runtime.now() < endMs && totals.calls < most; seed++) {
+  for (let seed = first; seed < first + seeds && runtime.now() < endMs && totals.calls < most; seed++) {
     await one(planOf(seed, values), `--seed ${seed}${busy}`);
   }
 }
