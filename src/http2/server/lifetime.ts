@@ -93,7 +93,7 @@ export class Lifetime implements Swept {
 
   /** Ends a request or a response that takes too long; returns whether it did. */
   #ended(stream: ServerStream, now: number): boolean {
-    const waiting = stream.endReceived || stream.longLived ? stuckBytes(stream) : -1;
+    const waiting = stream.endReceived || stream.longLived || !stream.responding ? stuckBytes(stream) : -1;
     // It waits for nothing but its handler, or got on since the last sweep.
     if (waiting === 0 || waiting !== stream.stuckBytes) {
       stream.stuckBytes = waiting;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Sweeper } from "../../../src/http2/server/sweeper.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { encodeFrame, Flag, FrameType } from "../../support/raw-http2/frame.ts";
+import { encodeFrame, Flag, FrameType, Setting } from "../../support/raw-http2/frame.ts";
 import { flushed, frame } from "../memory.ts";
 import { type MemoryClient, PREFACE, REQUEST, type Served, served, TestRequest } from "./memory.ts";
 
@@ -226,6 +226,25 @@ describe("a connection's time", () => {
     assert.ok(silentOnes.every(({ connection: { state } }) => state === "ending"));
     assert.equal(ended.reduce((sum, count) => sum + count, 0), 300);
     assert.ok(ended.every((count) => count <= 64), `${ended} ended at once`);
+  });
+
+  it("of a response that is complete before its request ends if the client takes nothing of it", async () => {
+    const { clock, ended } = countingClock();
+    const { client, connection, requests } = served({
+      clock,
+      ...silent,
+      times: { requestTimeoutMs: 10_000 },
+    }, false);
+    client.send(PREFACE, frame.settings([Setting.initialWindowSize, 0]));
+    for (let id = 1; id < 200; id += 2) client.request(id, { end: false });
+    for (const request of requests) request.respondWith(new Uint8Array(5));
+    await clock.advance(9_000);
+    assert.equal(connection.streams.size, 100);
+    await clock.advance(20_000);
+    assert.equal(connection.streams.size, 0);
+    assert.ok(ended.length < 20, `${ended.length} sweeps`);
+    // Their requests are complete in time as far as anyone needs them.
+    assert.ok(requests.every(({ told }) => !told.includes("timeout")));
   });
 
   it("ends few at once however many connections are too old, and looks no more often at those that aren't", async () => {
