@@ -188,4 +188,29 @@ describe("the DATA frames of a turn", () => {
       assert.deepEqual(all.map(({ flags }) => flags), all.map((_, i) => i === all.length - 1 ? Flag.endStream : 0));
     }
   });
+
+  it("leave before this side agrees to smaller windows, which they may exceed", async () => {
+    const { server, request } = pair();
+    const stream = request({ end: false });
+    await flushed();
+    server.frames();
+    for (let i = 0; i < 3; i++) stream.write(new Uint8Array(8), NOTHING, false);
+    server.send(frame.settings([Setting.initialWindowSize, 10]));
+    await flushed();
+    const sent = server.frames().map(({ type, payload }) => type === FrameType.settings ? "ack" : payload.length);
+    assert.deepEqual(sent, [8, 16, "ack"]);
+  });
+
+  it("of requests that were not sent are not sent, either, when their connection ends late in a turn", () => {
+    const writes: Uint8Array[] = [];
+    let late = false;
+    const writer = new FrameWriter({ write: (bytes) => writes.push(bytes) > 0 }, (flush) => {
+      if (late) flush();
+    });
+    writer.headers(1, new Uint8Array(3), [], LARGEST_FRAME);
+    for (let i = 0; i < 3; i++) send(writer, 1, new Uint8Array(20), { again: i > 0 });
+    late = true;
+    assert.deepEqual([...writer.unsent().ids], [1]);
+    assert.deepEqual(writes, []);
+  });
 });

@@ -28,7 +28,7 @@ export abstract class FrameBuffer {
   #full: FullSlab[] = [];
   #fullBytes = 0;
   #closed = false;
-  #flushing = false;
+  #framing = false;
   /** Whether the byte stream is full: what is buffered waits for {@link drained}. */
   blocked = false;
   /** Buffered bytes of replies to the peer's frames. */
@@ -63,9 +63,7 @@ export abstract class FrameBuffer {
 
   /** Writes everything buffered so far to the byte stream, unless the stream is full. */
   readonly flush = (): void => {
-    this.#flushing = true;
-    this.frameAll();
-    this.#flushing = false;
+    this.#frameAll();
     this.#writeFull();
     if (this.blocked || this.#closed) return;
     this.lastData = 0;
@@ -79,6 +77,13 @@ export abstract class FrameBuffer {
     }
     this.waitingControlBytes = 0;
   };
+
+  /** Schedules no flush, which would be run now if one is late: what is held back has been scheduled. */
+  #frameAll(): void {
+    this.#framing = true;
+    this.frameAll();
+    this.#framing = false;
+  }
 
   #writeFull(): void {
     while (this.#full.length > 0 && !this.blocked && !this.#closed) {
@@ -103,7 +108,7 @@ export abstract class FrameBuffer {
 
   /** The requests that are buffered and have not been passed to the byte stream. */
   unsent(): UnsentRequests {
-    this.frameAll();
+    this.#frameAll();
     return findUnsent([...this.#full.map(({ bytes }) => bytes), this.slab.subarray(this.#start, this.#end)]);
   }
 
@@ -125,7 +130,7 @@ export abstract class FrameBuffer {
 
   /** Releases the slab, if nothing waits in it: the next frame takes a new one, which begins small again. */
   release(): void {
-    this.frameAll();
+    this.#frameAll();
     if (this.#end > this.#start) return;
     this.#slabs.used(this.slab, this.writes);
     this.#slabs.reclaim();
@@ -150,7 +155,7 @@ export abstract class FrameBuffer {
 
   /** Makes room in {@link slab} for a frame, and returns its offset. */
   protected room(length: number): number {
-    if (!this.#flushing) this.schedule();
+    if (!this.#framing) this.schedule();
     // All of the slab was written.
     if (this.#start === this.#end && this.#output.taken === this.writes) this.#start = this.#end = 0;
     if (this.slab.length - this.#end < length) this.#nextSlab(length);

@@ -32,7 +32,9 @@ export class FrameWriter extends FrameBuffer {
     if (windowIncrement > 0) this.windowUpdate(0, windowIncrement);
   }
 
+  /** What was sent before may exceed windows that the peer has made smaller, which apply to all that follows. */
   settingsAck(): void {
+    this.frameAll();
     this.#control(0, FrameType.SETTINGS, Flag.ACK, 0);
   }
 
