@@ -6,6 +6,7 @@ import { createConnectDriver } from "../../src/etcd/driver/connect/connect-drive
 import type { EtcdRegistry } from "../../src/etcd/etcd-registry.ts";
 import { createRegistryOver } from "../../src/etcd/registry.ts";
 import { createMemoryEtcd } from "../../src/memory-etcd/memory-etcd.ts";
+import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { Registration } from "../../src/registry/registry.ts";
 import { sleep } from "../../src/time/backoff.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -23,6 +24,8 @@ interface Registered {
   readonly dials: Map<string, number[]>;
   /** Which endpoints can't be reached. */
   readonly away: Set<string>;
+  /** The registry's events, and when each came. */
+  readonly events: { readonly atMs: number; readonly event: RegistryEvent }[];
   /** Ends the open connections to an endpoint; no others can be opened. */
   lose(address: string): void;
   watch(): Consumer[];
@@ -58,16 +61,19 @@ function setUp(seed: number, endpoints = ["e1:1"]): Registered {
       close: async () => own.abort(),
     };
   };
+  const events: { readonly atMs: number; readonly event: RegistryEvent }[] = [];
   const registry = createRegistryOver(() => createConnectDriver(connector, { clock, random }), {
     endpoints,
     clock,
     random,
+    onEvent: (event) => events.push({ atMs: clock.now(), event }),
   });
   return {
     registry,
     clock,
     dials,
     away,
+    events,
     lose(address) {
       away.add(address);
       dials.set(address, []);
@@ -110,6 +116,22 @@ describe("8 watches and 8 registrations on an etcd that refuses connections", ()
     await clock.advance(2_000);
     assert.ok(consumers.every(isFresh), consumers.map(({ stale }) => stale).join());
     assert.deepEqual(registrations.map(({ state }) => state), SERVICES.map(() => "registered"));
+    await close();
+  });
+
+  it("say that they try again when the connection may be opened", async () => {
+    const { clock, dials, events, lose, watch, register, close } = setUp(7);
+    lose("e1:1");
+    register(600);
+    watch();
+    await clock.advance(10_000);
+    const told = events.flatMap(({ atMs, event }) => "retryInMs" in event ? [{ atMs, ...event }] : []);
+    assert.deepEqual(new Set(told.map(({ type }) => type)), new Set(["registration-failed", "watch-restarted"]));
+    const all = dials.get("e1:1")!;
+    for (const { type, atMs, retryInMs } of told) {
+      const nextMs = all.find((dialMs) => dialMs > atMs) ?? 0;
+      assert.ok(atMs + retryInMs >= nextMs, `${type} at ${atMs} said ${retryInMs} ms, and the dial was at ${nextMs}`);
+    }
     await close();
   });
 

@@ -1,6 +1,7 @@
 // Many watches on one stream, on a scripted etcd and a clock that the test turns.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Endpoint } from "../../src/endpoint.ts";
 import { EtcdClient } from "../../src/etcd/client/client.ts";
 import { WatchStreams } from "../../src/etcd/watch/watch-streams.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -158,6 +159,27 @@ describe("the watches of a registry", () => {
     going.abort(gone);
     await reading;
     assert.deepEqual([etcd.stream.signal.aborted, clock.pending], [true, []]);
+  });
+
+  it("are created where no backoff holds them up, and whose token is renewed if it is refused there", async () => {
+    const etcd = new FakeEtcd(), clock = new ManualClock();
+    etcd.password = "secret";
+    const driver = Object.assign(etcd, { backoffMs: ({ address }: Endpoint) => address === "e1:1" ? 1_000 : 0 });
+    const client = new EtcdClient({
+      driver,
+      endpoints: [{ address: "e1:1" }, { address: "e2:1" }],
+      user: { name: "u", password: "secret" },
+      clock,
+      random: () => 0,
+    });
+    const cursor = client.cursor(), never = new AbortController().signal;
+    const request = { key: new Uint8Array([1]), rangeEnd: new Uint8Array([2]), startRevision: 2n };
+    await client.token(client.cursor(), never);
+    // The endpoint was restarted, and no longer knows the token.
+    etcd.token = "token-2";
+    const reading = new WatchStreams(client).read(cursor, never, { request, onOpen: () => Infinity, onResponse() {} });
+    await assert.rejects(reading, /invalid auth token/);
+    assert.equal(await client.token(cursor, never), "token-2");
   });
 
   it("one that is left before it is created is canceled once it is", async () => {

@@ -118,6 +118,11 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
     signal.throwIfAborted();
   }
 
+  /** When a loop that tries again in so many milliseconds really does: not before the backoff is over. */
+  retryInMs(cursor: Cursor, inMs: number): number {
+    return Math.max(inMs, Math.ceil(this.#backoffMs(cursor.endpoint)));
+  }
+
   /** Calls back when the connection to the cursor's endpoint is lost. Returns a function that unsubscribes. */
   onLost(cursor: Cursor, callback: () => void): () => void {
     const listener = (endpoint: Endpoint) => {

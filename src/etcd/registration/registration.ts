@@ -231,21 +231,22 @@ export class EtcdRegistration implements Registration {
   #failed(cause: Error): number {
     const { service, address } = this.#server;
     const now = this.#client.clock.now();
-    const { inMs: retryInMs, refused, unauthenticated } = this.#pace.failed(cause);
+    const { inMs, refused, unauthenticated } = this.#pace.failed(cause);
     // One refused authentication fails every renewal until the next authentication.
     const known = cause === this.#lastFailure;
     this.#lastFailure = cause;
     if (!unauthenticated) this.#key.cursor.next();
+    const retryInMs = this.#client.retryInMs(this.#key.cursor, inMs);
     if (refused && !known) emit(this.#onEvent, { type: "auth-refused", service, cause, retryInMs });
     else if (!refused && !this.#key.granted) {
       emit(this.#onEvent, { type: "registration-failed", service, address, cause, retryInMs });
     }
     // A lease can be renewed without permission to read, and without a token where etcd doesn't check one.
     const leaseAlone = refused || unauthenticated;
-    this.#looks.dueAt(leaseAlone ? now + retryInMs : now);
+    this.#looks.dueAt(leaseAlone ? now + inMs : now);
     return leaseAlone && this.#key.granted
-      ? Math.min(retryInMs, Math.max(this.#key.renewAtMs - now, this.#key.ttlMs / 6))
-      : retryInMs;
+      ? Math.min(inMs, Math.max(this.#key.renewAtMs - now, this.#key.ttlMs / 6))
+      : inMs;
   }
 
   async #close(): Promise<void> {

@@ -163,22 +163,23 @@ export abstract class RangeWatch<T> {
 
   async #recover(thrown: unknown, signal: AbortSignal): Promise<void> {
     const cause = asError(thrown);
-    let retryInMs: number;
+    const cursor = this.#cursor as Cursor;
+    let inMs: number;
     if (thrown instanceof Relist) {
       this.#position.forget();
-      retryInMs = this.#pace.startOver();
+      inMs = this.#pace.startOver();
     } else {
       this.#becomeStale(cause);
       this.#doubted = true;
       // If watches can't be created there, each attempt can still get the keys from a list.
       if (thrown instanceof WatchTimeout) this.#position.forget();
-      this.#cursor?.next();
+      cursor.next();
       const retry = this.#pace.failed(thrown);
-      retryInMs = retry.inMs;
-      if (retry.refused) this.refused(cause, retryInMs);
+      inMs = retry.inMs;
+      if (retry.refused) this.refused(cause, this.#client.retryInMs(cursor, inMs));
     }
-    this.restarted(cause, retryInMs);
-    await sleep(this.#client.clock, retryInMs, signal);
+    this.restarted(cause, this.#client.retryInMs(cursor, inMs));
+    await sleep(this.#client.clock, inMs, signal);
   }
 
   #publish(): void {

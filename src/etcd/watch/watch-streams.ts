@@ -45,9 +45,9 @@ export class WatchStreams {
    */
   async read(cursor: Cursor, signal: AbortSignal, { request, onOpen, onResponse }: WatchReader): Promise<void> {
     const { client } = this;
-    const { endpoint } = cursor;
     const { maxStreamMs = Infinity } = client.driver.capabilities;
     await client.avoidBackoff(cursor, signal);
+    const { endpoint } = cursor;
     const token = await client.token(cursor, signal);
     signal.throwIfAborted();
     const stream = this.#stream(cursor, token);
