@@ -29,8 +29,10 @@ export interface AttemptedCall<A> extends CallInfo {
   readonly observed: ObservedCall | undefined;
   /** The time left for the next attempt, in whole milliseconds above 0; undefined: no limit. */
   readonly timeoutMs: number | undefined;
-  /** Counts an attempt that begins, or takes one back that was never made; returns how many there have been. */
-  count(change: 1 | -1): number;
+  /** Counts an attempt that begins; returns its number. */
+  count(): number;
+  /** An attempt that had this number was never made. */
+  uncount(number: number): void;
   /** The call has ended, with the error for its caller if it failed. */
   over(error: unknown, nowMs?: number): void;
   /** The attempt failed: resolves with another one's answer, or rejects with the error for the caller. */
@@ -162,7 +164,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   begin(): void {
     const { env: { balancer: { outcomes }, clock, observers }, observed } = this.call;
     if (this.promised) this.redeem();
-    const number = this.call.count(1);
+    const number = this.call.count();
     if (this.picker?.done === undefined && !isAsked(this.call, this.connection)) return;
     // A call that does not wait sends its first attempt when it begins.
     const nowMs = number === 1 && observed?.waits === false ? observed.startedMs : clock.now();
@@ -269,7 +271,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
    */
   takeBack(error: unknown): void {
     this.connection.takeBack();
-    this.call.count(-1);
+    this.call.uncount(this.number);
     const record = this.record;
     if (record === undefined) return;
     record.takenBack(error);

@@ -25,6 +25,8 @@ export class FailedAttempts {
   suspected = 0;
   /** How often a link that reported room declined the call. */
   declined = 0;
+  /** The numbers of attempts that were never made, which the next ones get. */
+  readonly vacant: number[] = [];
   /** How many others were in flight when the newest attempt was sent. */
   beside = 0;
   /** Whether the most recent pick skipped a connection because of them. */

@@ -52,8 +52,15 @@ export abstract class PickingCall<M extends DescMethod, A> extends BoundedCall<M
     return this.failures ??= new FailedAttempts();
   }
 
-  count(change: 1 | -1): number {
-    return this.number += change;
+  count(): number {
+    this.number++;
+    return this.failures?.vacant.pop() ?? this.number;
+  }
+
+  uncount(number: number): void {
+    this.number--;
+    // Hedges that began after it have the numbers that follow. Without observers, attempts have none.
+    if (number > 0) this.tried.vacant.push(number);
   }
 
   /** @throws ConnectError with code Unavailable if the transport's throttle refuses the call. */

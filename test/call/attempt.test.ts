@@ -39,7 +39,8 @@ function setUp(options: { retried?: number; grpc?: boolean; env?: object; done?:
     settings: undefined,
     headerInit: { a: "1" },
     retried: options.retried ?? 0,
-    count: (change: number) => count += change,
+    count: () => ++count,
+    uncount: () => void count--,
     attemptFailed: () => assert.fail(),
   } as unknown as AttemptedCall<unknown>;
   const picker: Picker = {

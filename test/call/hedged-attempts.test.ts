@@ -384,6 +384,33 @@ describe("a call with hedging at fixed intervals (gRFC A6)", () => {
     await transport.close();
   });
 
+  it("numbers no two attempts in flight alike, though one that began before another found no room", async () => {
+    const starts: AttemptStart[] = [], ends: Attempt[] = [], made: number[] = [];
+    const { client, clock, ready, sent, transport } = hedged({ maxAttempts: 3, delayMs: 100 }, {
+      resolver: staticResolver(["a:1", "b:1", "c:1", "d:1"]),
+      observers: [{
+        callStarted: () => ({
+          attemptStarted: (start) => void starts.push(start),
+          attemptEnded: (end) => void ends.push(end),
+          ended: ({ attempts }) => void made.push(attempts),
+        }),
+      }],
+    });
+    await ready();
+    const call = client.route({});
+    await clock.advance(200);
+    sent[1]!.fail(note(markAttempt(new ConnectError("full", Code.Unavailable), "not-sent"), "full"));
+    await settled();
+    sent[2]!.answer();
+    await call;
+    await settled();
+    const named = ({ number, endpoint }: AttemptStart | Attempt) => `${number} ${endpoint.address}`;
+    assert.deepEqual(starts.map(named), ["1 a:1", "2 b:1", "3 c:1", "2 d:1"]);
+    assert.deepEqual(ends.map(named), ["2 b:1", "3 c:1", "1 a:1", "2 d:1"]);
+    assert.deepEqual(made, [3]);
+    await transport.close();
+  });
+
   it("runs the transport's interceptors once", async () => {
     let runs = 0;
     const count: Interceptor = (next) => async (request) => {

@@ -40,7 +40,7 @@ export class TracedCall implements CallWatch {
   /** By their numbers. */
   readonly #attempts = new Map<number, TracedAttempt>();
   readonly #measured: CallWatch | undefined;
-  /** The number of the latest attempt. */
+  /** The highest number of an attempt so far. */
   #latest = 0;
   /** How many attempts no server processed. */
   #unprocessed = 0;
@@ -100,8 +100,8 @@ export class TracedCall implements CallWatch {
   #begin({ number, hedge, header, endpoint }: AttemptStart): Span {
     const tracing = this.#tracing;
     // One that found no room was taken back, and is made again.
-    if (number === this.#latest) this.#unprocessed--;
-    this.#latest = number;
+    if (number <= this.#latest) this.#unprocessed--;
+    else this.#latest = number;
     const span = tracing.tracer.startSpan(tracing.name("Attempt", this.#method, "grpc"), {
       kind: SpanKind.CLIENT,
       attributes: {

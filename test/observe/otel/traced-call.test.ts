@@ -187,6 +187,17 @@ describe("a traced call", () => {
     assert.deepEqual(repeats(spans), [[0, false], [0, false], [0, false], [1, false]]);
   });
 
+  it("counts a hedge that found no room, and is made again while a later one is in flight, once", () => {
+    const { spans, begin, end } = traced();
+    begin(1);
+    const hedge = begin(2, { hedge: true });
+    begin(3, { hedge: true });
+    end(hedge, "not-sent", UNAVAILABLE);
+    begin(2, { hedge: true });
+    begin(4, { hedge: true });
+    assert.deepEqual(repeats(spans), [[0, false], [1, false], [2, false], [1, false], [3, false]]);
+  });
+
   it("has the endpoint that was tried last; none if no attempt was made", () => {
     const tried = traced();
     tried.end(tried.begin(1, { address: "10.0.0.1:80" }), "refused", UNAVAILABLE);
