@@ -17,13 +17,13 @@ export const NOT_MEASURED: readonly string[] = ["./etcd3", "./testing", "./packa
 
 /** A bound is raised only on purpose, in a commit that says what the bytes are for. */
 export const ENTRIES: readonly Entry[] = [
-  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 32_700, allBytes: 40_100 },
+  { name: "core", holds: "core: `createBalancedTransport`", ownBytes: 32_700, allBytes: 40_200 },
   { name: "pull", holds: "`createPullTransport` in its place", ownBytes: 30_700, allBytes: 38_400 },
-  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 38_500, allBytes: 59_600 },
-  { name: "node", holds: "core, `grpcConnector`", ownBytes: 67_800, allBytes: 96_100 },
+  { name: "fetch", holds: "core, `fetchConnector`", ownBytes: 38_600, allBytes: 59_600 },
+  { name: "node", holds: "core, `grpcConnector`", ownBytes: 67_900, allBytes: 96_100 },
   { name: "etcd", holds: "core, `grpcConnector`, `createEtcdRegistry`", ownBytes: 87_200, allBytes: 115_400 },
   { name: "consul", holds: "core, `grpcConnector`, `createConsulRegistry`", ownBytes: 71_800, allBytes: 99_900 },
-  { name: "kubernetes", holds: "core, `grpcConnector`, `kubernetesResolver`", ownBytes: 70_700, allBytes: 99_100 },
+  { name: "kubernetes", holds: "core, `grpcConnector`, `kubernetesResolver`", ownBytes: 70_800, allBytes: 99_100 },
   {
     name: "gateway",
     holds: "core, `fetchConnector`, `createGatewayRegistry`",
@@ -33,16 +33,16 @@ export const ENTRIES: readonly Entry[] = [
   {
     name: "worker",
     holds: "what a Worker needs: `createWorkerTransport`, `createWorkerEtcdRegistry`",
-    ownBytes: 71_400,
-    allBytes: 90_700,
+    ownBytes: 71_500,
+    allBytes: 90_800,
   },
   {
     name: "object",
     holds: "a Durable Object: `createBalancerObject`, `createObjectEtcdRegistry`, `objectTransport`",
-    ownBytes: 89_000,
-    allBytes: 110_400,
+    ownBytes: 89_100,
+    allBytes: 110_500,
   },
-  { name: "look-aside", holds: "core, `grpcConnector`, `lookAsideResolver`", ownBytes: 68_500, allBytes: 98_000 },
+  { name: "look-aside", holds: "core, `grpcConnector`, `lookAsideResolver`", ownBytes: 68_600, allBytes: 98_000 },
   { name: "service-config", holds: "core, `withServiceConfig`", ownBytes: 35_000, allBytes: 42_600 },
   { name: "otel", holds: "core, `telemetry`", ownBytes: 39_200, allBytes: 46_700 },
   { name: "channelz", holds: "`createChannelz`", ownBytes: 8_200, allBytes: 27_400 },
