@@ -104,7 +104,7 @@ try {
     failures,
     plan,
     upstream: upstreamName as UpstreamName,
-    versions: [...versions, ...(noGo === false ? [`grpc-go ${GRPC_GO_VERSION}`] : [])].filter((text) =>
+    versions: [...new Set([...versions, ...(noGo === false ? [`grpc-go ${GRPC_GO_VERSION}`] : [])])].filter((text) =>
       text !== undefined
     ),
     quick,
