@@ -8,12 +8,15 @@ export interface BadTime {
 
 /**
  * The times in which faults have effects. `settlesMs` says how long the world may need to recover from something that
- * lasted so long. A fault that begins before that is over makes the same bad time longer.
+ * lasted so long, until then. A fault that begins before that is over makes the same bad time longer.
  */
-export function badTimes(faults: readonly FaultPlan[], settlesMs: (lastedMs: number) => number): BadTime[] {
+export function badTimes(
+  faults: readonly FaultPlan[],
+  settlesMs: (lastedMs: number, overMs: number) => number,
+): BadTime[] {
   const times: BadTime[] = [];
   let fromMs = 0, overMs = 0;
-  const settledMs = () => overMs + settlesMs(overMs - fromMs);
+  const settledMs = () => overMs + settlesMs(overMs - fromMs, overMs);
   for (const { atMs, untilMs } of faults.toSorted((a, b) => a.atMs - b.atMs)) {
     if (atMs > settledMs()) {
       times.push({ fromMs, untilMs: settledMs() });
