@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectionFailed } from "../../src/connection/failure.ts";
+import { type InFlightLimit, inFlightLimit } from "../../src/connection/in-flight-limit.ts";
 import type { Connector } from "../../src/connection/link.ts";
 import { makeConnection } from "../../src/connection/make-connection.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
@@ -11,6 +12,8 @@ import { ManualClock, settled } from "../support/manual-clock.ts";
 /** A connection without a pool: what it tells its host is noted, and a test may hold its opening up. */
 interface SetUp extends FakeLinkOptions {
   readonly held?: boolean;
+  /** Of attempts in flight. */
+  readonly limit?: InFlightLimit;
   /** Wraps the connector. */
   readonly wrap?: (connector: Connector) => Connector;
   /** A listener of its states. */
@@ -29,6 +32,7 @@ function setUp(options: SetUp = {}) {
     connector,
     backoff: { initialMs: 1_000, maxMs: 120_000 },
     successes: 0,
+    limit: options.limit,
     admit: (open) => options.held === true ? void waiting.push(open) : void open(),
     changed({ state }, from) {
       told.push(`${from} → ${state}`);
@@ -63,6 +67,25 @@ function setUp(options: SetUp = {}) {
   const restart = () => connection.update({ address: "a:1", incarnation: "2" });
   return { clock, connection, link, links, told, waiting, open, refuse, attempt, lose, restart };
 }
+
+describe("a connection's attempts", () => {
+  it("count for the limit of attempts in flight until they end, or are taken back", () => {
+    for (const stateless of [false, true]) {
+      const limit = inFlightLimit(undefined, 2)!;
+      const { connection } = setUp({ stateless, limit });
+      const limited = () => limit.reached(0);
+      connection.begin();
+      connection.begin();
+      assert.equal(limited(), true);
+      connection.takeBack();
+      assert.equal(limited(), false);
+      connection.begin();
+      assert.equal(limited(), true);
+      connection.end("answered", undefined);
+      assert.equal(limited(), false);
+    }
+  });
+});
 
 describe("a connection with states", () => {
   it("reports each change of its state once", async () => {
@@ -347,6 +370,7 @@ describe("a connection without states", () => {
     clock.skip(999);
     assert.equal(connection.available, false);
     clock.skip(1);
+    assert.equal(connection.available, true);
     connection.begin();
     assert.equal(connection.available, false);
     connection.end("answered", undefined);

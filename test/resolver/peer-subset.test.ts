@@ -96,6 +96,13 @@ function watched(t: TestContext, options: Partial<PeerSubsetOptions> = {}, given
 }
 
 describe("peerSubset", () => {
+  it("may yield one server a client", async (t) => {
+    const { inner, peers, seen, tell } = watched(t, { size: 1 });
+    await tell(inner, servers(4));
+    await tell(peers, clients(4));
+    assert.deepEqual(seen.map(({ endpoints }) => endpoints!.length), [1]);
+  });
+
   it("yields a slice of the servers, again when servers or clients change", async (t) => {
     const { inner, peers, seen, tell } = watched(t);
     await tell(inner, servers(12));
