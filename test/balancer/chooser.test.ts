@@ -62,6 +62,17 @@ describe("a chooser", () => {
     assert.deepEqual([first.given.length, second.given.length], [3, 4]);
   });
 
+  it("goes on with the policy that is to be next when it is told so again", () => {
+    const first = noting(), second = noting((connections) => connections.forEach((one) => one.connect()));
+    const { chooser } = chooserOf(first.policy), set = fakes("connecting");
+    chooser.build(set);
+    for (let i = 0; i < 2; i++) {
+      chooser.use(second.policy);
+      chooser.build(set);
+    }
+    assert.equal(second.given[0], second.given[1], "it is given the same list, so it was not started again");
+  });
+
   it("asks the policy in use in the same turn when the next one fails", () => {
     const first = noting(), { chooser, failures } = chooserOf(first.policy), set = fakes("ready");
     chooser.build(set);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { describeBalancer, type Described } from "../../src/balancer/describe.ts";
 import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
+import { staticResolver } from "../../src/resolver/static.ts";
 
 function text(connections: readonly Partial<EndpointConnection>[], more: Partial<Described> = {}, nowMs = 0): string {
   const all = connections.map((connection, i) => ({
@@ -33,6 +34,10 @@ describe("what is said about a service", () => {
     assert.equal(text([], { knowledge: "unknown" }), "the endpoints of users are not known yet");
     assert.match(text([]), /^users has no endpoints: /);
     assert.equal(text([], { target: "" }), "the resolver's list is empty");
+    assert.equal(
+      text([], { target: staticResolver([]).target! }),
+      "the list given to staticResolver() is empty",
+    );
     assert.equal(text([], { leftOut: new Error("a URL") }), "users has no endpoints that can be used: a URL");
   });
 

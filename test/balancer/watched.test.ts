@@ -8,13 +8,18 @@ import type { Clock } from "../../src/time/clock.ts";
 import { fakeConnector } from "../support/fake-links.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
-/** A balancer whose watch begins in a request that then ends: no timer of it fires. */
-async function afterRequest(t: TestContext, resolver: Partial<Resolver>, timersBelongToRequests: boolean) {
+/** A balancer by the clock of a request: once that is over, no timer of it fires. */
+function balancerIn(
+  t: TestContext,
+  resolver: Partial<Resolver>,
+  timersBelongToRequests: boolean,
+  idleTimeoutMs: number,
+) {
   const clock = new ManualClock(), events: string[] = [];
-  let over = false;
+  const request = { over: false };
   const ofRequest: Clock = {
     now: () => clock.now(),
-    timer: (ms, callback) => clock.timer(ms, () => over || callback()),
+    timer: (ms, callback) => clock.timer(ms, () => request.over || callback()),
   };
   const printed = t.mock.method(console, "error", () => {});
   const balancer = new WatchedBalancer({
@@ -36,11 +41,17 @@ async function afterRequest(t: TestContext, resolver: Partial<Resolver>, timersB
     onEvent: ({ type }) => void events.push(type),
     backoff: { initialMs: 1_000, maxMs: 1_000 },
     removedStreamGraceMs: undefined,
-    idleTimeoutMs: Infinity,
+    idleTimeoutMs,
   }, timersBelongToRequests);
+  return { balancer, events, clock, request, printed };
+}
+
+/** A balancer whose watch began in a request that then ended. */
+async function afterRequest(t: TestContext, resolver: Partial<Resolver>, timersBelongToRequests: boolean) {
+  const { balancer, events, clock, request, printed } = balancerIn(t, resolver, timersBelongToRequests, Infinity);
   balancer.start();
   await settled();
-  over = true;
+  request.over = true;
   for (let call = 0; call < 5; call++) {
     await clock.advance(2_000);
     balancer.checkWatch();
@@ -70,6 +81,18 @@ describe("a watch that ended with the request in which it began", () => {
   it("is not looked for where timers don't belong to requests", async (t) => {
     const { balancer, printed } = await afterRequest(t, { refresh }, false);
     assert.deepEqual([balancer.stale, printed], [undefined, []]);
+    await balancer.close(0);
+  });
+});
+
+describe("a watch in a request", () => {
+  it("leaves no timer when it ends because there were no calls", async (t) => {
+    const { balancer, clock } = balancerIn(t, { refresh }, true, 60_000);
+    balancer.start();
+    await settled();
+    assert.ok(clock.pending.length > 0);
+    await clock.advance(60_000);
+    assert.deepEqual(clock.pending, []);
     await balancer.close(0);
   });
 });

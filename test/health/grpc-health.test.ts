@@ -222,6 +222,16 @@ describe("grpcHealth by polling", () => {
     await transport.close();
   });
 
+  it("ends its checks with the transport, and leaves no timer", async () => {
+    const { server, clock, ready, transport } = checked({ pollIntervalMs: 1_000 });
+    server.silent = Infinity;
+    await ready();
+    assert.equal(server.asked.length, 1);
+    await transport.close();
+    await clock.advance(0);
+    assert.deepEqual(clock.pending, []);
+  });
+
   it("holds a server back that does not know the service", async () => {
     const { server, ready, healthOf, transport } = checked({ pollIntervalMs: 1_000, service: "x.Y" });
     server.error = new ConnectError("unknown service", Code.NotFound);

