@@ -61,7 +61,7 @@ class Server {
 
 function checked(options: GrpcHealthOptions = {}) {
   const server = new Server();
-  const { transport, client, clock, events } = balanced({
+  const { transport, client, clock, events, links } = balanced({
     health: [grpcHealth(options)],
     ejectOutliers: false,
     links: {
@@ -80,6 +80,7 @@ function checked(options: GrpcHealthOptions = {}) {
     clock,
     transport,
     events,
+    links,
     healthOf: () => {
       const { health } = transport.snapshot().endpoints!.find(({ endpoint }) => endpoint.address === "a:1")!;
       return health instanceof Error ? health.message : health;
@@ -222,14 +223,16 @@ describe("grpcHealth by polling", () => {
     await transport.close();
   });
 
-  it("ends its checks with the transport, and leaves no timer", async () => {
-    const { server, clock, ready, transport } = checked({ pollIntervalMs: 1_000 });
+  it("waits for no interval on a connection that was lost during a check", async () => {
+    const { server, clock, ready, links, transport } = checked({ pollIntervalMs: 60_000 });
+    const pauses = () => clock.pending.filter((ms) => ms > 50_000 && ms < 59_000).length;
     server.silent = Infinity;
     await ready();
-    assert.equal(server.asked.length, 1);
-    await transport.close();
+    assert.deepEqual([server.asked.length, pauses()], [1, 2], "the two others are to be asked again");
+    links.get("a:1")!.events.lost(new Error("gone"));
     await clock.advance(0);
-    assert.deepEqual(clock.pending, []);
+    assert.equal(pauses(), 2);
+    await transport.close();
   });
 
   it("holds a server back that does not know the service", async () => {
