@@ -7,7 +7,6 @@ export const servedInOrder: Invariant = {
   watch(world) {
     /** The calls that no attempt was made of, oldest first, by client. */
     const waiting = new Map<string, Set<CallRecord>>();
-    const attempted = new WeakSet<CallRecord>();
     return {
       began(call) {
         let line = waiting.get(call.client);
@@ -17,9 +16,8 @@ export const servedInOrder: Invariant = {
       attempt(call) {
         const line = waiting.get(call.client)!,
           { plan: { policy, maxInFlight, maxInFlightPerEndpoint } } = world.client(call.client);
-        line.delete(call);
-        if (attempted.has(call)) return;
-        attempted.add(call);
+        // Not its first attempt.
+        if (!line.delete(call)) return;
         // Where there is a limit, calls that exceed it are refused as room is found for others, and hear of it a little later.
         if (maxInFlight !== undefined || maxInFlightPerEndpoint !== undefined) return;
         const hashes = policy === "ringHash" || policy === "rendezvousHash";

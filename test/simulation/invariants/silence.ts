@@ -1,5 +1,6 @@
 import { HpackDecoder } from "../../../src/http2/wire/hpack-decoder.ts";
 import { requestKind } from "../../../src/http2/server/request-fields.ts";
+import { concat } from "../../support/raw-http2/frame.ts";
 import type { PipeEnd } from "../network/pipe.ts";
 import { Simulated } from "../world/service.ts";
 import type { Invariant } from "./invariant.ts";
@@ -21,16 +22,20 @@ class Requests {
   #left = PREFACE_BYTES;
   #type = -1;
   readonly #head: number[] = [];
-  readonly #block: number[] = [];
+  /** What has come of a header block. */
+  #block: Uint8Array = new Uint8Array();
 
   read(bytes: Uint8Array, onRequest: (path: string) => void): void {
     for (let at = 0; at < bytes.length;) {
-      const head = this.#head, part = Math.min(this.#left, bytes.length - at);
-      if (this.#type === HEADERS) { for (let i = at; i < at + part; i++) this.#block.push(bytes[i]!); }
-      this.#left -= part;
-      at += part;
+      const head = this.#head, end = Math.min(at + this.#left, bytes.length);
+      this.#left -= end - at;
+      if (this.#type === HEADERS) {
+        // The caller writes over what it sent, so that parts have to be copies.
+        if (this.#block.length > 0 || this.#left > 0) this.#block = concat(this.#block, bytes.subarray(at, end));
+        if (this.#left === 0) onRequest(this.#path(bytes, at, end));
+      }
+      at = end;
       if (this.#left > 0) return;
-      if (this.#type === HEADERS) onRequest(this.#pathOf(Uint8Array.from(this.#block.splice(0))));
       this.#type = -1;
       while (head.length < FRAME_HEADER_BYTES && at < bytes.length) head.push(bytes[at++]!);
       if (head.length < FRAME_HEADER_BYTES) return;
@@ -40,7 +45,11 @@ class Requests {
     }
   }
 
-  #pathOf(block: Uint8Array): string {
+  /** Of the block that came before, or of one that is whole in what was sent. */
+  #path(bytes: Uint8Array, at: number, end: number): string {
+    const block = this.#block;
+    if (block.length === 0) return this.#hpack.decode(bytes, at, end).path;
+    this.#block = new Uint8Array();
     return this.#hpack.decode(block, 0, block.length).path;
   }
 }

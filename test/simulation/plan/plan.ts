@@ -3,7 +3,7 @@
 /** A server of a world. */
 export interface ServerPlan {
   readonly address: string;
-  /** The mean time that a call takes. */
+  /** The mean time that a call takes; 0: it is answered at once. */
   readonly workMs: number;
   readonly maxConcurrentStreams: number;
   readonly maxConnectionAgeMs: number | undefined;
@@ -23,6 +23,8 @@ export interface ClientPlan {
   /** One of `world/policies.ts`. */
   readonly policy: string;
   readonly callsPerSecond: number;
+  /** How many calls it makes at the same moment; undefined: one. */
+  readonly callsAtOnce?: number;
   /** The most calls in flight: further ones aren't begun. */
   readonly mostInFlight: number;
   /** Which of the kinds of calls it makes. */

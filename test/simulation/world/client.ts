@@ -107,10 +107,10 @@ export class SimulatedClient {
   }
 
   #next(): void {
-    const { callsPerSecond, mostInFlight } = this.plan, { clock, chance } = this.process;
-    clock.timer(chance.between(0, 2_000 / callsPerSecond), () => {
+    const { callsPerSecond, callsAtOnce = 1, mostInFlight, kinds } = this.plan, { clock, chance } = this.process;
+    clock.timer(chance.between(0, 2_000 * callsAtOnce / callsPerSecond), () => {
       if (!this.busy) return;
-      if (this.inFlight < mostInFlight) void this.call(chance.one(this.plan.kinds));
+      for (let i = 0; i < callsAtOnce && this.inFlight < mostInFlight; i++) void this.call(chance.one(kinds));
       this.#next();
     });
   }
@@ -144,21 +144,21 @@ export class SimulatedClient {
     };
     world.began(call);
     this.inFlight++;
-    const abort = new AbortController();
+    const streams = kind === "list" || kind === "chat";
+    // Calls without a signal are made in other ways: both have their share.
+    const abort = streams || givesUp > 0 ? new AbortController() : undefined;
     const givingUp = givesUp > 0 && chance.is(givesUp)
       ? clock.timer(chance.between(0, timeoutMs), () => {
         call.givenUp = true;
-        abort.abort();
+        abort?.abort();
       })
       : undefined;
-    const streams = kind === "list" || kind === "chat";
     const data = chance.is(0.01) ? `${call.id} ${"x".repeat(chance.scale(1_000, 200_000))}` : call.id;
     try {
-      // Calls without a signal are made in other ways: both have their share.
-      const options = balance({ hashKey: call.key }, {
-        timeoutMs,
-        ...(streams || givesUp > 0 ? { signal: abort.signal } : {}),
-      });
+      const options = balance(
+        { hashKey: call.key },
+        abort === undefined ? { timeoutMs } : { timeoutMs, signal: abort.signal },
+      );
       options.contextValues?.set(CALL, call);
       await this.#make(kind, data, options, call, abort);
     } catch (error) {
@@ -177,7 +177,7 @@ export class SimulatedClient {
     data: string,
     options: CallOptions,
     call: CallRecord,
-    abort: AbortController,
+    abort: AbortController | undefined,
   ): Promise<void> {
     const { clock, chance } = this.process;
     if (kind === "read" || kind === "write") {
@@ -201,7 +201,7 @@ export class SimulatedClient {
       if (i >= abandoned) {
         call.givenUp = true;
         // Some who stop reading say so, and some are just gone.
-        if (chance.is(0.5)) return abort.abort();
+        if (chance.is(0.5)) return abort?.abort();
         clock.timer(chance.between(0, 5_000), () => {
           collect(message);
           collect(iterator);

@@ -1,5 +1,6 @@
 import type { Code } from "@connectrpc/connect";
 import type { AttemptEnd } from "../../../src/connection/mark.ts";
+import { OldCalls } from "./old-calls.ts";
 
 /** How a call is made. */
 export type CallKind = "read" | "write" | "list" | "chat";
@@ -32,12 +33,17 @@ export interface CallRecord {
   mark: AttemptEnd | undefined;
 }
 
+/** So many calls that have ended are kept with all that is known of them, and up to twice as many. */
+const KEPT = 10_000;
+
 /** What became of all calls. */
 export class Ledger {
   readonly #open = new Map<string, CallRecord>();
-  /** Calls that have ended and may still be processed by someone. */
+  /** Calls that ended a while ago, oldest first. */
   readonly #ended: CallRecord[] = [];
+  /** Those, and the open ones. */
   readonly #byId = new Map<string, CallRecord>();
+  readonly #old = new OldCalls();
   /** All that were ever made, if they are kept. */
   readonly all: CallRecord[] | undefined;
   calls = 0;
@@ -64,7 +70,13 @@ export class Ledger {
   }
 
   find(id: string): CallRecord | undefined {
-    return this.#byId.get(id);
+    return this.#byId.get(id) ?? this.#old.find(id);
+  }
+
+  /** A server begins to process a call. */
+  processing(call: CallRecord, server: string): void {
+    call.processed.push(server);
+    if (!this.#byId.has(call.id)) this.#old.put(call);
   }
 
   ended(call: CallRecord, nowMs: number): void {
@@ -74,7 +86,10 @@ export class Ledger {
     else this.failed++;
     this.#open.delete(call.id);
     this.#ended.push(call);
-    // Bounded: what ended so long ago is processed by nobody any more.
-    if (this.#ended.length > 20_000) { for (const { id } of this.#ended.splice(0, 10_000)) this.#byId.delete(id); }
+    if (this.#ended.length <= 2 * KEPT) return;
+    for (const old of this.#ended.splice(0, KEPT)) {
+      this.#byId.delete(old.id);
+      this.#old.put(old);
+    }
   }
 }

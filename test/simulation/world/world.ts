@@ -134,8 +134,8 @@ export class World {
   /** A server begins to process a call. */
   processing(id: string, server: string): void {
     const call = this.ledger.find(id);
-    if (call === undefined) return this.broken("processed-once", `${server} processes ${id}, which ended long ago`);
-    call.processed.push(server);
+    if (call === undefined) return this.broken("processed-once", `${server} processes ${id}, which nobody made`);
+    this.ledger.processing(call, server);
     for (const watch of this.#watches) watch.processing?.(call);
   }
 
