@@ -1,13 +1,15 @@
 // `npm run simulate`: simulates new seeds for a minute, or one again.
 import { runtime } from "./guard/globals.ts";
 import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { commandLine, numberOf } from "../support/command-line.ts";
+import { playInJobs } from "./jobs.ts";
 import type { Plan } from "./plan/plan.ts";
-import { planOf } from "./plan/plan-of-seed.ts";
+import { planFor } from "./plan/plan-for.ts";
 import { shrink } from "./shrink/shrink.ts";
 import { simulate } from "./simulate.ts";
 import { timeline } from "./trace/timeline.ts";
-import { Totals } from "./totals.ts";
+import { type Played, playedOf, Totals } from "./totals.ts";
 
 const HELP = `npm run simulate -- [--seconds N | --calls N | --seeds N] [--from N] [options]
 npm run simulate -- --seed N | --plan FILE [options]
@@ -19,9 +21,11 @@ see docs/testing.md. Ends with code 1 if something did not hold.
   --calls N     new seeds until so many calls were made
   --seeds N     so many seeds
   --from N      the first of them; default: a random one
+  --jobs N      that, with so many processes at a time; default: 1, of ${availableParallelism()} processors
   --seed N      one seed
   --plan FILE   a plan, as --shrink prints it
   --busy        with many calls and faults in a short time
+  --heavy       with as many calls as can be played: many at the same moments
   --trace       prints what happened, line by line
   --svg FILE    draws what happened
   --shrink      if it fails, prints the smallest plan that does
@@ -32,6 +36,8 @@ const { values } = commandLine(HELP, {
     busy: { type: "boolean", default: false },
     calls: { type: "string" },
     from: { type: "string" },
+    heavy: { type: "boolean", default: false },
+    jobs: { type: "string", default: "1" },
     plan: { type: "string" },
     seconds: { type: "string", default: "60" },
     seed: { type: "string" },
@@ -42,10 +48,23 @@ const { values } = commandLine(HELP, {
   },
 });
 
-const totals = new Totals(), busy = values.busy ? " --busy" : "";
-const one = async (plan: Plan, again: string) => {
+const totals = new Totals(), traffic = values.heavy ? "--heavy" : values.busy ? "--busy" : "";
+
+/** Adds a run to the totals, and says what there is to say of it; `again` plays it again. */
+const count = (played: Played, again = `--seed ${played.seed} ${traffic}`.trim()) => {
+  const { seed, failure } = played;
+  totals.add(played);
+  const progress = totals.progress(played);
+  if (progress !== undefined) console.log(`seed ${seed}: ${progress}`);
+  if (failure === undefined) return;
+  const { invariant, what, atMs } = failure;
+  console.log(`seed ${seed}: ${invariant} is broken after ${Math.round(atMs)} ms: ${what}`);
+  console.log(`play it again: npm run simulate -- ${again} --trace`);
+  process.exitCode = 1;
+};
+
+const one = async (plan: Plan, again?: string) => {
   const { seed } = plan, result = await simulate(plan, { traced: values.trace || values.svg !== undefined });
-  totals.add(result);
   if (values.trace) { for (const line of result.lines ?? []) console.log(line); }
   if (values.svg !== undefined) {
     writeFileSync(values.svg, timeline(result.plan, result.callRecords ?? [], result.failure?.atMs));
@@ -54,30 +73,32 @@ const one = async (plan: Plan, again: string) => {
     const { calls, succeeded, events, hash } = result;
     console.log(`seed ${seed}: ${calls} calls, ${succeeded} succeeded, ${events} events, trace ${hash}`);
   }
-  const progress = totals.progress();
-  if (progress !== undefined) console.log(`seed ${seed}: ${progress}`);
-  if (result.failure === undefined) return;
-  const { invariant, what, atMs } = result.failure;
-  console.log(`seed ${seed}: ${invariant} is broken after ${Math.round(atMs)} ms: ${what}`);
-  console.log(`play it again: npm run simulate -- ${again} --trace`);
-  process.exitCode = 1;
-  if (!values.shrink) return;
+  count(playedOf(result), again);
+  if (result.failure === undefined || !values.shrink) return;
   console.log("for a file in test/simulation/regressions, which the suite plays:");
-  console.log(JSON.stringify(await shrink(result.plan, invariant)));
+  console.log(JSON.stringify(await shrink(result.plan, result.failure.invariant)));
 };
-if (values.plan !== undefined) {
-  await one(JSON.parse(readFileSync(values.plan, "utf8")) as Plan, `--plan ${values.plan}`);
-} else if (values.seed !== undefined) {
-  await one(planOf(numberOf("--seed", values.seed), values), `--seed ${values.seed}${busy}`);
-} else {
+
+/** Plays seeds, in this process or in several, until there were enough. */
+const many = async () => {
   const counts = values.calls !== undefined, most = counts ? numberOf("--calls", values.calls!) : Infinity;
   const seeds = values.seeds === undefined ? Infinity : numberOf("--seeds", values.seeds);
-  const timed = !counts && values.seeds === undefined;
+  const timed = !counts && values.seeds === undefined, jobs = numberOf("--jobs", values.jobs);
   const endMs = timed ? runtime.now() + numberOf("--seconds", values.seconds) * 1_000 : Infinity;
   const first = values.from === undefined ? Math.floor(Math.random() * 2 ** 31) : numberOf("--from", values.from);
   console.log(`seeds from ${first}`);
-  for (let seed = first; seed < first + seeds && runtime.now() < endMs && totals.calls < most; seed++) {
-    await one(planOf(seed, values), `--seed ${seed}${busy}`);
+  const enough = () => runtime.now() >= endMs || totals.calls >= most;
+  if (jobs > 1) {
+    return await playInJobs({ first, seeds, jobs, traffic }, (played) => {
+      count(played);
+      return enough();
+    });
   }
-}
-console.log(`faults: ${totals.faults}\n${totals.summary}`);
+  for (let seed = first; seed < first + seeds && !enough(); seed++) await one(planFor(seed, traffic));
+};
+
+if (values.plan !== undefined) {
+  await one(JSON.parse(readFileSync(values.plan, "utf8")) as Plan, `--plan ${values.plan}`);
+} else if (values.seed !== undefined) await one(planFor(numberOf("--seed", values.seed), traffic));
+else await many();
+console.log(`faults: ${totals.faults}\n${totals.summary}, traces ${totals.traces}`);
