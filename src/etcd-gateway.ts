@@ -48,8 +48,8 @@ const OPTIONS: Checks<CreateGatewayRegistryOptions> = {
  */
 export function createGatewayRegistry(options: CreateGatewayRegistryOptions): EtcdRegistry {
   checkOptions("createGatewayRegistry()", options, OPTIONS);
-  const { fetch, random = Math.random } = options;
-  return createRegistryOver(() => createGatewayDriver({ fetch, random }), options, {
+  const { fetch, random = Math.random, clock } = options;
+  return createRegistryOver(() => createGatewayDriver({ fetch, random, clock }), options, {
     parseEndpoint: parseGatewayEndpoint,
     aloneOnce: true,
   });

@@ -110,7 +110,7 @@ const BRANCHES: Record<string, readonly string[] | typeof ANYTHING> = {
     "src/registry",
   ],
   "src/etcd": ["src/time", "src/option.ts", "src/endpoint.ts", "src/listener.ts", "src/resolver", "src/registry"],
-  "src/etcd/driver": ["src/time", "src/endpoint.ts"],
+  "src/etcd/driver": ["src/time", "src/endpoint.ts", "src/connection"],
   "src/etcd/driver/connect": [
     "src/time",
     "src/endpoint.ts",

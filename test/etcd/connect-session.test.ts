@@ -6,7 +6,7 @@ import type { Connector, LinkEvents } from "../../src/connection/link.ts";
 import { readMark } from "../../src/connection/mark.ts";
 import { ConnectSession } from "../../src/etcd/driver/connect/connect-session.ts";
 import { etcdLinkOptions } from "../../src/etcd/driver/connect/link-options.ts";
-import { SessionBackoff } from "../../src/etcd/driver/connect/session-backoff.ts";
+import { SessionBackoff } from "../../src/etcd/driver/session-backoff.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
 const never = new AbortController().signal;

@@ -149,9 +149,11 @@ describe("the gateway driver", () => {
       [() => json({ header: HEADER }, 500), /^HTTP 500: /],
     ];
     for (const [response, text] of answers) {
-      const { driver } = answering(response);
-      for (const attempt of [driver.range(range("a/"), call()), driver.leaseKeepAlive(1n, call())]) {
-        const error = await failing(attempt);
+      for (const method of ["range", "keepalive"] as const) {
+        const { driver } = answering(response);
+        const error = await failing(
+          method === "range" ? driver.range(range("a/"), call()) : driver.leaseKeepAlive(1n, call()),
+        );
         assert.match(error.message, text);
         assert.equal(driver.classify(error), "transient");
       }

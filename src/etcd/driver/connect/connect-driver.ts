@@ -18,7 +18,7 @@ import {
   transportTo,
   unaryOf,
 } from "./request-driver.ts";
-import type { BackoffEnv } from "./session-backoff.ts";
+import type { BackoffEnv } from "../session-backoff.ts";
 
 /** etcd's `Event.EventType`. */
 const EVENT_DELETE = 1;

@@ -5,7 +5,7 @@ import type { Endpoint } from "../../../endpoint.ts";
 import { asError } from "../../../error-text.ts";
 import { untilAborted } from "../../../time/until-aborted.ts";
 import type { Session, SessionEvents } from "../sessions.ts";
-import type { SessionBackoff } from "./session-backoff.ts";
+import type { SessionBackoff } from "../session-backoff.ts";
 
 /** What a session has besides its endpoint. */
 export interface ConnectSessionOptions {

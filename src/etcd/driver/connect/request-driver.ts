@@ -19,7 +19,7 @@ import { kindOfRefusal } from "../failure.ts";
 import { Sessions } from "../sessions.ts";
 import { ConnectSession } from "./connect-session.ts";
 import { MessageQueue } from "./message-queue.ts";
-import { type BackoffEnv, type SessionBackoff, SessionBackoffs } from "./session-backoff.ts";
+import { type BackoffEnv, type SessionBackoff, SessionBackoffs } from "../session-backoff.ts";
 
 /** etcd's `Compare.CompareTarget`. */
 const COMPARE_VERSION = 0, COMPARE_LEASE = 4;

@@ -1,4 +1,5 @@
 import type { Fetch, Fetcher } from "../../../fetcher.ts";
+import { type Clock, systemClock } from "../../../time/clock.ts";
 import { untilAborted } from "../../../time/until-aborted.ts";
 import type { AttemptContext, EtcdDriver, WatchRequest, WatchResponse, WatchStream } from "../driver.ts";
 import { classify, unsent } from "./gateway-error.ts";
@@ -27,14 +28,16 @@ export interface GatewayDriverOptions {
   /** Defaults to the runtime's `fetch`, looked up at each call. */
   readonly fetch?: Fetch | Fetcher | undefined;
   readonly random: () => number;
+  /** Defaults to the runtime's. */
+  readonly clock?: Clock | undefined;
 }
 
 /**
  * Creates the etcd driver over the JSON gateway that etcd serves beside gRPC (`POST /v3/kv/range` and so on), for
  * runtimes that have nothing but `fetch`. Each watch is a request of its own, and can't be asked for its progress.
  */
-export function createGatewayDriver({ fetch, random }: GatewayDriverOptions): EtcdDriver {
-  const sessions = new GatewaySessions(fetch);
+export function createGatewayDriver({ fetch, random, clock = systemClock }: GatewayDriverOptions): EtcdDriver {
+  const sessions = new GatewaySessions({ fetch, clock, random });
   async function unary(path: string, body: Json, context: AttemptContext): Promise<Json> {
     return await only(sessions, { path, body }, context);
   }
@@ -68,6 +71,7 @@ export function createGatewayDriver({ fetch, random }: GatewayDriverOptions): Et
     },
     classify,
     unsent,
+    backoffMs: (endpoint, neededByMs) => sessions.backoffMs(endpoint, neededByMs),
     generation: (endpoint) => sessions.generation(endpoint),
     reset: (endpoint, generation) => sessions.reset(endpoint, generation),
     onLost: (listener) => sessions.onLost(listener),

@@ -1,4 +1,5 @@
 import { textOfCauses } from "../../../connection/causes.ts";
+import { readMark } from "../../../connection/mark.ts";
 import { classifyTransportError } from "../../../connection/transport-error.ts";
 import { escapedText, shownText } from "../../../shown-text.ts";
 import type { FailureKind } from "../driver.ts";
@@ -8,7 +9,7 @@ import { isRecord, type Json } from "./message.ts";
 /** A request to the gateway failed: etcd refused it, something else answered, or no answer arrived. */
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
-  /** The gRPC code of etcd's refusal. */
+  /** The gRPC code of etcd's refusal. NaN: something else refused the request. */
   readonly code: number | undefined;
 
   constructor(message: string, code?: number, cause?: unknown) {
@@ -63,5 +64,5 @@ export function classify(error: unknown): FailureKind {
 
 /** Whether an error means that the request was never sent. */
 export function unsent(error: unknown): boolean {
-  return classifyTransportError(error) === "not-sent";
+  return (readMark(error) ?? classifyTransportError(error)) === "not-sent";
 }

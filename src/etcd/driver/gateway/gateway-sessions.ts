@@ -1,9 +1,11 @@
 import { type Endpoint, endpointIdentity } from "../../../endpoint.ts";
 import { callFetch, type Fetch, type Fetcher } from "../../../fetcher.ts";
 import type { AttemptContext } from "../driver.ts";
+import type { Clock } from "../../../time/clock.ts";
 import { type GatewayError, refusalIn, unanswered, unreadable } from "./gateway-error.ts";
 import { readLines, readParts } from "../../../response-lines.ts";
 import { isRecord, type Json } from "./message.ts";
+import { Probes } from "./probes.ts";
 
 /**
  * The longest line, in characters, and so the longest list: 192 MiB of keys and values. A batch of a watch is sent in
@@ -31,24 +33,35 @@ export interface GatewayRequest {
 interface Session {
   readonly endpoint: Endpoint;
   generation: number;
-  /** The newest message arrived after the newest loss of a connection. */
-  answers: boolean;
+  readonly probes: Probes;
   /** Ends each call in flight. */
   readonly calls: Set<(reason: Error) => void>;
   /** Those that end with the session. */
   readonly bound: Set<(reason: Error) => void>;
 }
 
+/** What the calls of a driver need. */
+export interface GatewayEnv {
+  readonly fetch: Fetch | Fetcher | undefined;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
 /** The calls of a driver, by endpoint. Nothing here is a promise or a signal that two calls share. */
 export class GatewaySessions {
-  readonly #fetch: Fetch | Fetcher | undefined;
+  readonly #env: GatewayEnv;
   readonly #sessions = new Map<string, Session>();
   #generations = 0;
   #closed = false;
   #onLost: ((endpoint: Endpoint) => void) | undefined;
 
-  constructor(fetch: Fetch | Fetcher | undefined) {
-    this.#fetch = fetch;
+  constructor(env: GatewayEnv) {
+    this.#env = env;
+  }
+
+  /** How long a call must wait, in milliseconds, because the endpoint did not answer before. */
+  backoffMs(endpoint: Endpoint, neededByMs?: number): number {
+    return this.#session(endpoint).probes.backoffMs(neededByMs);
   }
 
   generation(endpoint: Endpoint): number {
@@ -80,9 +93,9 @@ export class GatewaySessions {
    */
   async *call(request: GatewayRequest, context: AttemptContext): AsyncGenerator<Json, void> {
     if (this.#closed) throw new Error("the etcd driver is closed");
-    const { endpoint, signal } = context;
+    const { signal } = context;
     signal.throwIfAborted();
-    const session = this.#session(endpoint);
+    const session = this.#session(context.endpoint);
     const own = new AbortController();
     const end = (reason: unknown) => own.abort(reason);
     const abort = () => end(signal.reason);
@@ -90,14 +103,28 @@ export class GatewaySessions {
     session.calls.add(end);
     if (request.endsWithSession) session.bound.add(end);
     try {
-      const response = await this.#send(request, context, own.signal);
-      if (!response.ok) {
-        const refusal = await refusalOf(response, own.signal);
-        this.#answered(session);
-        throw refusal;
-      }
+      const probe = await session.probes.begin(own.signal, context.neededByMs);
+      yield* this.#messages(session, request, context, own.signal, probe);
+    } finally {
+      signal.removeEventListener("abort", abort);
+      session.calls.delete(end);
+      session.bound.delete(end);
+    }
+  }
+
+  async *#messages(
+    session: Session,
+    request: GatewayRequest,
+    context: AttemptContext,
+    signal: AbortSignal,
+    probe: number | undefined,
+  ): AsyncGenerator<Json, void> {
+    const { probes } = session;
+    try {
+      const response = await this.#send(request, context, signal);
+      if (!response.ok) throw await refusalOf(response, signal);
       let empty = true;
-      for await (const line of response.body === null ? [] : readLines(response.body, MOST_LINE, own.signal)) {
+      for await (const line of response.body === null ? [] : readLines(response.body, MOST_LINE, signal)) {
         const message = messageIn(line, response);
         this.#answered(session);
         empty = false;
@@ -105,14 +132,12 @@ export class GatewaySessions {
       }
       if (empty) throw unreadable(response.status, "");
     } catch (thrown) {
-      own.signal.throwIfAborted();
+      signal.throwIfAborted();
       const error = unanswered(thrown);
+      if (Number.isInteger(error.code)) this.#answered(session);
+      else if (probe !== undefined) probes.failed(probe, error);
       if (error.cause !== undefined) this.#lose(session);
       throw error;
-    } finally {
-      signal.removeEventListener("abort", abort);
-      session.calls.delete(end);
-      session.bound.delete(end);
     }
   }
 
@@ -126,29 +151,30 @@ export class GatewaySessions {
     const init = { method: "POST", headers, body: JSON.stringify(body), redirect: "manual", signal } as const;
     const url = `${secure ? "https" : "http"}://${address}/v3/${path}`;
     // The platform's is not kept, as it may be replaced.
-    return callFetch(this.#fetch ?? globalThis.fetch, url, init);
+    return callFetch(this.#env.fetch ?? globalThis.fetch, url, init);
   }
 
   #session(endpoint: Endpoint): Session {
     const identity = endpointIdentity(endpoint);
     let session = this.#sessions.get(identity);
     if (session === undefined) {
-      session = { endpoint, generation: ++this.#generations, answers: false, calls: new Set(), bound: new Set() };
+      const probes = new Probes(this.#env.clock, this.#env.random);
+      session = { endpoint, generation: ++this.#generations, probes, calls: new Set(), bound: new Set() };
       this.#sessions.set(identity, session);
     }
     return session;
   }
 
   #answered(session: Session): void {
-    if (session.answers) return;
-    session.answers = true;
+    if (session.probes.answers) return;
+    session.probes.answered();
     session.generation = ++this.#generations;
   }
 
   #lose(session: Session): void {
     session.generation = ++this.#generations;
-    if (!session.answers) return;
-    session.answers = false;
+    if (!session.probes.answers) return;
+    session.probes.lost();
     this.#onLost?.(session.endpoint);
   }
 }

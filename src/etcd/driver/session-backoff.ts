@@ -1,7 +1,7 @@
-import { DEFAULT_CONNECT_BACKOFF } from "../../../connection/connect-backoff.ts";
-import { type Endpoint, endpointIdentity } from "../../../endpoint.ts";
-import { Backoff, type BackoffOptions, sleep } from "../../../time/backoff.ts";
-import { type Clock, systemClock } from "../../../time/clock.ts";
+import { DEFAULT_CONNECT_BACKOFF } from "../../connection/connect-backoff.ts";
+import { type Endpoint, endpointIdentity } from "../../endpoint.ts";
+import { Backoff, type BackoffOptions, sleep } from "../../time/backoff.ts";
+import { type Clock, systemClock } from "../../time/clock.ts";
 
 /**
  * gRPC's connection backoff, but never 2 s, even with its jitter: that is the longest pause in which registrations and
@@ -12,6 +12,16 @@ const SESSION_BACKOFF: BackoffOptions = { ...DEFAULT_CONNECT_BACKOFF, maxMs: 1_6
 const HEALTHY_MS = 10_000;
 /** How long before a call's answer is needed its connection must be tried, in milliseconds. */
 const ANSWER_MS = 1_000;
+
+/**
+ * How long a call waits for a time, in milliseconds: not at all if its answer is needed by a time, and would come too
+ * late.
+ */
+export function waitUntilMs(untilMs: number, nowMs: number, neededByMs: number = Infinity): number {
+  // What is late already has nothing to lose.
+  const urgent = nowMs < neededByMs && untilMs + ANSWER_MS > neededByMs;
+  return urgent ? 0 : Math.max(0, untilMs - nowMs);
+}
 
 /** The clock of a driver's backoffs, and their jitter. */
 export interface BackoffEnv {
@@ -37,15 +47,9 @@ export class SessionBackoff {
     this.#backoff = new Backoff(SESSION_BACKOFF, random);
   }
 
-  /**
-   * How long to wait before the connection may be opened, in milliseconds: not at all for a call whose answer is needed
-   * by a time, and would come too late.
-   */
-  waitMs(neededByMs: number = Infinity): number {
-    const nowMs = this.#clock.now();
-    // What is late already has nothing to lose.
-    const urgent = nowMs < neededByMs && this.#retryAtMs + ANSWER_MS > neededByMs;
-    return urgent ? 0 : Math.max(0, this.#retryAtMs - nowMs);
+  /** How long a call waits before the connection may be opened; see {@link waitUntilMs}. */
+  waitMs(neededByMs?: number): number {
+    return waitUntilMs(this.#retryAtMs, this.#clock.now(), neededByMs);
   }
 
   /** Waits for as long as that, or until the signal aborts. */
