@@ -7,6 +7,8 @@ import type { Invariant } from "./invariant.ts";
 const MOST_MS = 240_000;
 /** How long a dial may take, and how long a PING may stay unanswered: the defaults. */
 const CONNECT_MS = 20_000, PING_MS = 10_000;
+/** How long it takes at most until a server is registered for the first time, without users. */
+const FIRST_MS = 10_000;
 /** The least TTL with which a key stands although etcd answers after seconds: half of it is how long a renewal may take. */
 const SLOW_SECONDS = 12;
 /**
@@ -15,6 +17,8 @@ const SLOW_SECONDS = 12;
  * gone, a grant, a put; and one more renewal if the first one's time was over while its connection was being opened.
  */
 const SLOW_REPAIR_MS = 7 * 4_200;
+/** How long before its deadline a call may fail for lack of time. */
+const EARLY_MS = 1_000;
 /** How long a stream takes besides its server's work: its messages, and its reader's pauses. */
 const STREAM_MS = 15_000;
 
@@ -56,7 +60,9 @@ export const succeedsInCalm: Invariant = {
     return {
       ended({ id, kind, startedMs, timeoutMs = Infinity, code, givenUp, error }) {
         const nowMs = world.time.now();
-        if (code === undefined || givenUp || timeoutMs < needs[kind] || !isCalm(bad, startedMs, nowMs)) return;
+        if (code === undefined || givenUp || !isCalm(bad, startedMs, nowMs)) return;
+        // Its time was too short. One that fails long before that does so for another reason.
+        if (timeoutMs < needs[kind] && nowMs >= startedMs + timeoutMs - EARLY_MS) return;
         if (cut && (kind === "list" || kind === "chat") && nowMs - startedMs > 9_000) return;
         // That is what its client asked for.
         if (error instanceof Error && /as many as maxInFlight/.test(error.message)) return;
@@ -97,12 +103,17 @@ export const keysStand: Invariant = {
     const slow = plan.faults.filter(({ kind }) => kind === "etcd-slow");
     /** How long it takes at most until a server is registered again after something that was over at a time. */
     const repairMs = (ttlSeconds: number, overMs: number) => {
-      const usualMs = registeredMs(ttlSeconds);
+      // At first nobody has to find out that something failed, and without users nobody waits for a token.
+      const first = overMs === 0 && plan.etcdUsers === undefined;
+      const usualMs = first ? FIRST_MS : registeredMs(ttlSeconds);
       const slowed = slow.some(({ atMs, untilMs }) => untilMs > overMs && atMs < overMs + usualMs);
       return slowed ? usualMs + SLOW_REPAIR_MS : usualMs;
     };
     /** Whether it makes no difference to the key of a server with such a TTL, once that stands. */
     const harmless = (kind: string, ttlSeconds: number) =>
+      // Leases have no history.
+      kind === "etcd-compacted" ||
+      plan.etcdUsers === undefined && (kind === "tokens-lost" || kind === "wrong-password") ||
       // Where leases are renewed without a token, it does not matter to them who has one.
       kind === "tokens-lost" && plan.etcdUsers?.renewsForAll === true ||
       kind === "etcd-slow" && ttlSeconds >= SLOW_SECONDS;

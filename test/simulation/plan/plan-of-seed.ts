@@ -14,14 +14,19 @@ const KINDS = ["read", "write", "list", "chat"] as const;
 export function planOf(seed: number, { busy = false }: { readonly busy?: boolean } = {}): Plan {
   const plan = new Chance(seed).of("plan"), of = (name: string) => plan.of(name);
   const etcd = of("etcd").is(0.6);
+  // Servers take fewer calls at a time than clients have for them: calls wait in line.
+  const crowded = of("crowded").is(0.4), size = { busy, crowded };
   const shape = {
     busy,
-    durationMs: 60_000 * (busy ? of("duration").scale(1, 3) : of("duration").scale(4, 30)),
+    durationMs: 60_000 * (busy ? of("duration").scale(1, 3) : of("duration").scale(3, crowded ? 8 : 20)),
     etcd,
     etcdUsers: etcd ? etcdUsers(of) : undefined,
     dnsTtlMs: etcd ? undefined : maybe(of("dns"), 0.5, 5_000, 60_000),
-    servers: Array.from({ length: of("servers").whole(1, 5) }, (_, i) => serverPlan(of(`server ${i}`), i)),
-    clients: Array.from({ length: of("clients").whole(1, 3) }, (_, i) => clientPlan(of(`client ${i}`), i, { busy })),
+    servers: Array.from(
+      { length: of("servers").whole(1, crowded ? 3 : 5) },
+      (_, i) => serverPlan(of(`server ${i}`), i, size),
+    ),
+    clients: Array.from({ length: of("clients").whole(1, 3) }, (_, i) => clientPlan(of(`client ${i}`), i, size)),
   };
   return {
     seed,
@@ -48,33 +53,41 @@ function maybe(chance: Chance, share: number, from: number, to: number): number 
   return chance.is(share) ? chance.scale(from, to) : undefined;
 }
 
+/** How much there is to do in a world. */
+interface Size {
+  readonly busy: boolean;
+  readonly crowded: boolean;
+}
+
 /** A client sees a connection that ends within 10 s, unused, as one that failed: servers let them live longer here. */
-function serverPlan(server: Chance, i: number): ServerPlan {
+function serverPlan(server: Chance, i: number, { crowded }: Size): ServerPlan {
   const of = (name: string) => server.of(name);
   return {
     address: `server${i}:1`,
-    workMs: of("work").scale(1, 500),
-    maxConcurrentStreams: maybe(of("streams"), 0.3, 1, 8) ?? 100,
+    workMs: crowded ? of("work").scale(100, 1_000) : of("work").scale(1, 500),
+    maxConcurrentStreams: crowded ? of("streams").scale(1, 8) : maybe(of("streams"), 0.3, 1, 8) ?? 100,
     maxConnectionAgeMs: maybe(of("age"), 0.2, 2_000, 120_000),
     maxConnectionIdleMs: maybe(of("idle"), 0.2, 2_000, 120_000),
     windowBytes: maybe(of("window"), 0.3, 65_535, 1_000_000),
-    ttlSeconds: of("ttl").whole(2, 15),
+    ttlSeconds: of("ttl").scale(2, 120),
     reportsLoad: of("reports load").is(0.7),
     drainMs: of("drain").scale(100, 30_000),
   };
 }
 
-function clientPlan(client: Chance, i: number, { busy }: { readonly busy: boolean }): ClientPlan {
+function clientPlan(client: Chance, i: number, { busy, crowded }: Size): ClientPlan {
   const of = (name: string) => client.of(name);
   const kinds = KINDS.filter((kind) => of(`calls ${kind}`).is(0.5));
   return {
     name: `client${i}`,
     policy: of("policy").named(Object.keys(POLICIES)),
-    callsPerSecond: of("rate").scale(1, 64) / 16 * (busy ? 50 : 1),
-    mostInFlight: of("most in flight").scale(1, 64),
+    callsPerSecond: of("rate").scale(1, 64) / 16 * (busy ? 50 : crowded ? 30 : 1),
+    mostInFlight: of("most in flight").scale(crowded ? 16 : 1, 64),
     kinds: kinds.length === 0 ? ["read"] : kinds,
-    timeoutMs: of("timeout").scale(500, 30_000),
-    givesUp: of("gives up").is(0.3) ? of("how often it gives up").between(0, 0.3) : 0,
+    timeoutMs: crowded ? of("timeout").scale(2_000, 120_000) : of("timeout").scale(500, 30_000),
+    waitTimeoutMs: maybe(of("wait"), 0.4, 1_500, 20_000),
+    givesUp: of("gives up").is(0.4) ? of("how often it gives up").between(0, 0.3) : 0,
+    asksAnew: of("asks anew").is(0.5),
     retry: of("retry").is(0.8),
     hedge: of("hedge").is(0.2),
     ejects: of("ejects").is(0.7),
@@ -92,9 +105,13 @@ type Shape = Pick<Plan, "busy" | "durationMs" | "etcd" | "dnsTtlMs" | "servers" 
 
 function faultsOf(chance: Chance, shape: Shape): FaultPlan[] {
   const faults: FaultPlan[] = [];
+  // Some seeds have few kinds, so that their effects can be told apart; some have many at about the same time.
+  const kinds = chance.of("share of kinds"),
+    share = kinds.is(0.5) ? kinds.between(0.02, 0.15) : kinds.between(0.2, 0.5);
+  const stormMs = maybe(chance.of("storms"), 0.3, 20_000, 200_000);
   for (const { kind, hits } of FAULTS) {
     const own = chance.of(kind);
-    if (!own.is(0.35)) continue;
+    if (!own.is(share)) continue;
     const targets = {
       server: shape.servers.map(({ address }) => address),
       client: shape.clients.map(({ name }) => name),
@@ -102,9 +119,15 @@ function faultsOf(chance: Chance, shape: Shape): FaultPlan[] {
       dns: shape.dnsTtlMs === undefined ? [] : ["dns"],
     }[hits];
     if (targets.length === 0) continue;
+    const leastMs = own.one([50, 1_000, 10_000]);
     const everyMs = own.scale(10_000, 600_000) / (shape.busy ? 6 : 1);
-    for (let atMs = own.between(0, 2 * everyMs); atMs < shape.durationMs * 0.5; atMs += own.between(0, 2 * everyMs)) {
-      const untilMs = Math.min(shape.durationMs * 0.6, atMs + own.scale(50, 200_000));
+    for (
+      let nextMs = own.between(0, 2 * everyMs);
+      nextMs < shape.durationMs * 0.5;
+      nextMs += own.between(0, 2 * everyMs)
+    ) {
+      const atMs = stormMs === undefined ? nextMs : Math.floor(nextMs / stormMs) * stormMs + own.scale(1, 10_000);
+      const untilMs = Math.min(shape.durationMs * 0.6, atMs + own.scale(leastMs, 200_000));
       faults.push({
         kind,
         atMs: Math.round(atMs),

@@ -30,8 +30,12 @@ export interface ClientPlan {
   /** Which of the kinds of calls it makes. */
   readonly kinds: readonly ("read" | "write" | "list" | "chat")[];
   readonly timeoutMs: number;
+  /** How long a call waits for a connection; undefined: the default. */
+  readonly waitTimeoutMs?: number | undefined;
   /** The share of calls that their caller gives up early. */
   readonly givesUp: number;
+  /** Whether the caller who gives one up makes another at the same moment, as those who search while somebody types. */
+  readonly asksAnew?: boolean;
   readonly retry: boolean;
   readonly hedge: boolean;
   readonly ejects: boolean;

@@ -79,6 +79,7 @@ export class SimulatedClient {
       ...(plan.maxInFlight === undefined ? {} : { maxInFlight: plan.maxInFlight }),
       ...(plan.maxInFlightPerEndpoint === undefined ? {} : { maxInFlightPerEndpoint: plan.maxInFlightPerEndpoint }),
       waitForReady: plan.waitForReady,
+      ...(plan.waitTimeoutMs === undefined ? {} : { waitTimeoutMs: plan.waitTimeoutMs }),
       clock,
       random,
       onEvent: (event) => world.event(name, event),
@@ -123,7 +124,7 @@ export class SimulatedClient {
 
   /** Makes a call. Never rejects. */
   async call(kind: CallKind, timeoutMs: number = this.plan.timeoutMs): Promise<CallRecord> {
-    const world = this.#world, { name, givesUp } = this.plan, { clock, chance } = this.process;
+    const world = this.#world, { name, givesUp, asksAnew = false } = this.plan, { clock, chance } = this.process;
     const call: CallRecord = {
       id: `${name}/${this.#calls++}`,
       client: name,
@@ -151,6 +152,7 @@ export class SimulatedClient {
       ? clock.timer(chance.between(0, timeoutMs), () => {
         call.givenUp = true;
         abort?.abort();
+        if (asksAnew && this.busy) void this.call(chance.one(this.plan.kinds));
       })
       : undefined;
     const data = chance.is(0.01) ? `${call.id} ${"x".repeat(chance.scale(1_000, 200_000))}` : call.id;
