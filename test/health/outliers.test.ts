@@ -13,6 +13,15 @@ function ejectByRun(fleet: Fleet, i = 0, other = fleet.members.length - 1): void
   fleet.failures(i, 1);
 }
 
+/** So many other endpoints are ready, one after the other. */
+function comeAndGo(fleet: Fleet, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const place = fleet.members.length;
+    fleet.add({ address: `other${place}:1` });
+    fleet.lose(place);
+  }
+}
+
 describe("consecutive failures", () => {
   it("eject at once, when there are five without a success between and others answer", () => {
     const fleet = new Fleet(3);
@@ -217,18 +226,22 @@ describe("the life of an ejection", () => {
   });
 
   it("is forgotten when a hundred other endpoints have come and gone since", () => {
-    const back = (others: number) => {
-      const fleet = new Fleet(3);
-      ejectByRun(fleet);
-      fleet.lose(0);
-      for (let i = 0; i < others; i++) {
-        fleet.add({ address: `other${i}:1` });
-        fleet.lose(3 + i);
-      }
-      return fleet.add({ address: "0:1" }).health;
-    };
-    assert.ok(back(99) instanceof Ejected);
-    assert.equal(back(101), "serving");
+    const fleet = new Fleet(3);
+    ejectByRun(fleet);
+    fleet.lose(0);
+    comeAndGo(fleet, 99);
+    assert.ok(fleet.add({ address: "0:1" }).health instanceof Ejected);
+    fleet.lose(fleet.members.length - 1);
+    comeAndGo(fleet, 1);
+    assert.equal(fleet.add({ address: "0:1" }).health, "serving");
+  });
+
+  it("is not forgotten while its endpoint is ready, however many others come and go", () => {
+    const fleet = new Fleet(3);
+    ejectByRun(fleet);
+    comeAndGo(fleet, 102);
+    fleet.lose(0);
+    assert.ok(fleet.add({ address: "0:1" }).health instanceof Ejected);
   });
 
   it("ends when another check finds that the server serves", () => {
@@ -542,6 +555,15 @@ describe("what counts", () => {
     assert.equal(ejects(stream), false, "it had answered");
     const other = { ...stream, headerMs: undefined, method: Simple.method.routeServerStream };
     assert.equal(ejects(other), false, "nobody knows how long that takes");
+  });
+
+  it("is a deadline of a millisecond in a fleet that answers sooner", () => {
+    const fleet = new Fleet(3), quick = { headerMs: 0.25 };
+    fleet.calls(1, 20, quick);
+    fleet.calls(0, 4, { code: Code.DeadlineExceeded, end: "maybe-processed", headerMs: undefined, timeoutMs: 1 });
+    fleet.calls(1, 1, quick);
+    fleet.calls(0, 1, { code: Code.DeadlineExceeded, end: "maybe-processed", headerMs: undefined, timeoutMs: 1 });
+    assert.deepEqual(fleet.ejected, [0]);
   });
 
   it("is no other code, unless an option says so; a poisonous request fails everywhere", () => {

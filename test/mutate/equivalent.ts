@@ -448,4 +448,29 @@ export const equivalents: readonly Equivalent[] = [
     after: "let unanswered = MOST_UNANSWERED + 1;",
     reason: "one check without an answer is too many for a server that has said nothing yet, as with one less",
   },
+  {
+    file: "src/health/health-host.ts",
+    before: "return true;",
+    after: "return false;",
+    reason:
+      "that the panic has turned was applied to all connections; to apply it to one of them again changes nothing",
+  },
+  {
+    file: "src/health/outliers.ts",
+    before: "return false;",
+    after: "return undefined;",
+    reason: "whether an endpoint was ejected is asked by its truth alone",
+  },
+  {
+    file: "src/health/suspects.ts",
+    before: "if (allFail && !this.#allFail) {",
+    after: "if (true) {",
+    reason: "a suspect that has succeeded is none; it is looked for where that matters, to save work elsewhere",
+  },
+  {
+    file: "src/health/tracked-endpoint.ts",
+    before: "ready = false;",
+    after: "ready = true;",
+    reason: "it is made for a connection that is ready, and set by Ejections in the same turn",
+  },
 ];
