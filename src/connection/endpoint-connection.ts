@@ -11,8 +11,10 @@ import { closeLink, giveBack } from "./make-link.ts";
 import type { AttemptEnd } from "./mark.ts";
 import { IN_SET, type Membership } from "./membership.ts";
 
-/** Of how many attempts one is a sample; the first ones all are. */
-const SAMPLE_OF = 32;
+/** How many attempts, from the first on, are all samples. */
+const FIRST_SAMPLES = 32;
+/** Of how many later attempts one is a sample. A sample costs several times what another call does here. */
+const SAMPLE_OF = 256;
 
 /**
  * One endpoint's place in the pool: what all connections have in common, whatever their link. It counts attempts, and
@@ -143,7 +145,7 @@ export abstract class EndpointConnection extends LinkedConnection implements Con
    * while it is held back or restricted.
    */
   get sampled(): boolean {
-    return this.#gate.inQuestion || this.picks <= SAMPLE_OF || this.picks % SAMPLE_OF === 0;
+    return this.#gate.inQuestion || this.picks <= FIRST_SAMPLES || this.picks % SAMPLE_OF === 0;
   }
 
   /** Whether it is in the set, ready, not held back, and not waiting for the result of a probe. */
