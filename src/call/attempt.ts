@@ -7,9 +7,8 @@ import type { Endpoint } from "../endpoint.ts";
 import type { CallInfo, Picker } from "../policy/policy.ts";
 import { arrivedMs } from "../time/arrival.ts";
 import type { CallEnvironment } from "./environment.ts";
-import { codeOf } from "./failure.ts";
 import type { ObservedCall } from "./observed-call.ts";
-import { type Attempt, type AttemptStart, startAttempt } from "./observer.ts";
+import { type AttemptStart, startAttempt } from "./observer.ts";
 import type { BalanceSettings } from "./options.ts";
 import type { ReadPick } from "./read-pick.ts";
 import { AttemptRecord, type WithTrailer } from "./record.ts";
@@ -212,21 +211,17 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   }
 
   messageSent(bytes: number, uncompressedBytes: number): void {
-    const { record } = this;
-    if (record === undefined) return;
-    record.sentBytes = (record.sentBytes ?? 0) + bytes;
-    if (this.call.observed?.hearsMessages) this.message("messageSent", bytes, uncompressedBytes);
+    this.message("messageSent", bytes, uncompressedBytes);
   }
 
   messageReceived(bytes: number, uncompressedBytes: number): void {
-    const { record } = this;
-    if (record === undefined) return;
-    record.receivedBytes += bytes;
-    if (this.call.observed?.hearsMessages) this.message("messageReceived", bytes, uncompressedBytes);
+    this.message("messageReceived", bytes, uncompressedBytes);
   }
 
   private message(event: "messageSent" | "messageReceived", bytes: number, uncompressedBytes: number): void {
-    this.call.observed!.message(event, { attempt: this, bytes, uncompressedBytes });
+    const { observed } = this.call;
+    this.record?.message(event, bytes);
+    if (observed?.hearsMessages) observed.message(event, { attempt: this, bytes, uncompressedBytes });
   }
 
   /** A unary attempt was answered, and with it its call. */
@@ -260,7 +255,7 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     if (error !== undefined || record.sampled) outcomes?.outcome(this.connection, record);
     const own = this.call.settings?.onAttempt, { onAttempt } = env;
     if (own !== undefined || onAttempt !== undefined) {
-      reportToListeners([own, onAttempt], this.asAttempt(record));
+      reportToListeners([own, onAttempt], record.seenAt(this.connection.endpoint));
     }
     this.toObservers(record);
   }
@@ -286,19 +281,8 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
   private toObservers(record: AttemptRecord): void {
     const { observed } = this.call, { onEnd } = record;
     if (onEnd === undefined && observed === undefined) return;
-    const attempt = this.asAttempt(record);
+    const attempt = record.seenAt(this.connection.endpoint);
     if (onEnd !== undefined) reportToListeners(onEnd, attempt);
     observed?.attemptEnded(attempt);
-  }
-
-  private asAttempt(record: AttemptRecord): Attempt {
-    const { number, hedge, method, end, latencyMs, error, sentBytes, receivedBytes } = record, { endpoint } = this;
-    // No spread: this runs for every call.
-    if (error === undefined) {
-      if (sentBytes === undefined) return { endpoint, method, number, hedge, end, latencyMs };
-      return { endpoint, method, number, hedge, end, latencyMs, sentBytes, receivedBytes };
-    }
-    const failed = { endpoint, method, number, hedge, end, latencyMs, code: codeOf(error), error };
-    return sentBytes === undefined ? failed : { ...failed, sentBytes, receivedBytes };
   }
 }

@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Outcome } from "../connection/connection.ts";
 import type { AttemptEnd } from "../connection/mark.ts";
+import type { Endpoint } from "../endpoint.ts";
 import { codeOf, endedConnection } from "./failure.ts";
 import type { Attempt } from "./observer.ts";
 
@@ -32,8 +33,8 @@ export class AttemptRecord implements Outcome {
   /** Whether health checks hear of it even if it succeeds. */
   declare sampled: boolean;
   /** The bytes of its messages; undefined until its link reports one. */
-  declare sentBytes: number | undefined;
-  declare receivedBytes: number;
+  declare private sentBytes: number | undefined;
+  declare private receivedBytes: number;
   /** Undefined for success. */
   declare error: unknown;
   declare private response: WithTrailer | undefined;
@@ -58,6 +59,11 @@ export class AttemptRecord implements Outcome {
   /** The server began to answer, and the attempt continues: a stream. */
   answering(nowMs: number): void {
     this.beganMs = nowMs - this.startedMs;
+  }
+
+  message(event: "messageSent" | "messageReceived", bytes: number): void {
+    if (event === "messageReceived") this.receivedBytes += bytes;
+    else this.sentBytes = (this.sentBytes ?? 0) + bytes;
   }
 
   /** It ended, with a response or an error, if there was one. */
@@ -86,5 +92,15 @@ export class AttemptRecord implements Outcome {
   get trailer(): Headers {
     if (this.error === undefined && this.response !== undefined) return this.response.trailer;
     return this.error instanceof ConnectError ? this.error.metadata : new Headers();
+  }
+
+  /** The attempt as observers see it after its end. */
+  seenAt(endpoint: Endpoint): Attempt {
+    const { number, hedge, method, end, latencyMs, error, sentBytes, receivedBytes } = this;
+    // No spread for those that succeed: this runs for every call.
+    const seen = sentBytes === undefined
+      ? { endpoint, method, number, hedge, end, latencyMs }
+      : { endpoint, method, number, hedge, end, latencyMs, sentBytes, receivedBytes };
+    return error === undefined ? seen : { ...seen, code: codeOf(error), error };
   }
 }
