@@ -111,6 +111,22 @@ describe("adaptive throttling", () => {
   });
 });
 
+describe("the window of adaptive throttling", () => {
+  it("has twelve parts, which begin with the first call", async () => {
+    const { clock, throttle, calls } = throttled({ windowMs: 12_000 });
+    await clock.advance(500);
+    assert.equal(throttle.refuses(route), undefined);
+    for (const [atMs, untilMs] of [[1_499, 12_500], [13_499, 24_500], [24_500, 36_500]] as const) {
+      await clock.advance(atMs - clock.now());
+      calls(100, refusal(Code.Unavailable));
+      await clock.advance(untilMs - 1 - clock.now());
+      assert.notEqual(throttle.refuses(route), undefined, `${atMs}`);
+      await clock.advance(1);
+      assert.equal(throttle.refuses(route), undefined, `${atMs}`);
+    }
+  });
+});
+
 function transportOf(options: Partial<BalancedTransportOptions> = {}) {
   const { sent, transport } = heldLinks();
   return {

@@ -166,6 +166,24 @@ describe("the next attempt of a call", () => {
 });
 
 describe("the error of a call whose last attempt failed", () => {
+  it("says how that ended, and how many endpoints are ejected, if any are", async () => {
+    const ends: Readonly<Record<string, AttemptEnd>> = { "a:1": "maybe-processed", "b:1": "answered" };
+    const link = ({ address }: { readonly address: string }): Transport => {
+      const end = ends[address];
+      return {
+        ...createRouterTransport(simpleRoutes({ name: address })),
+        ...end !== undefined && { unary: () => Promise.reject(ended(end)) },
+      };
+    };
+    const { client, ready, transport } = balanced({ links: { transport: link }, retry: false });
+    await ready();
+    const texts: string[] = [];
+    for (let i = 0; i < 16; i++) await client.route({}).catch((error: ConnectError) => texts.push(error.rawMessage));
+    const text = "proto.Simple/Route: the attempt, on a:1, failed: no";
+    assert.deepEqual([texts[0], texts.at(-1)], [text, `${text}; 1 of 3 connected endpoints is ejected`]);
+    await transport.close();
+  });
+
   it("is the caller's reason when it has aborted, or the link's own error where that says so", async () => {
     for (
       const [error, expected] of [

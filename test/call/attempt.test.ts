@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { createContextValues } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { type AttemptedCall, CallAttempt } from "../../src/call/attempt.ts";
+import type { ObservedCall } from "../../src/call/observed-call.ts";
 import type { AttemptStart } from "../../src/call/observer.ts";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
@@ -11,7 +12,16 @@ import { newCounter } from "../../src/snapshot.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** An attempt on a connection that notes what it is told. */
-function setUp(options: { retried?: number; grpc?: boolean; env?: object; done?: boolean; header?: Headers } = {}) {
+function setUp(
+  options: {
+    retried?: number;
+    grpc?: boolean;
+    env?: object;
+    done?: boolean;
+    header?: Headers;
+    observed?: Partial<ObservedCall>;
+  } = {},
+) {
   const clock = new ManualClock();
   const told: string[] = [], rooms: unknown[] = [], outcomes: Outcome[] = [];
   let count = 0;
@@ -37,6 +47,7 @@ function setUp(options: { retried?: number; grpc?: boolean; env?: object; done?:
       ...options.env,
     },
     settings: undefined,
+    observed: options.observed,
     headerInit: { a: "1" },
     retried: options.retried ?? 0,
     count: () => ++count,
@@ -100,7 +111,7 @@ describe("an attempt", () => {
   it("is recorded only where someone asks how it ends", () => {
     const { attempt } = setUp({ done: false });
     attempt.take().begin();
-    assert.equal(attempt.number, 0);
+    assert.deepEqual([attempt.number, attempt.hedge, attempt.startedMs], [0, false, NaN]);
     attempt.ended("answered", undefined, undefined);
     const observed = setUp({ done: false, env: { onAttempt() {} } });
     observed.attempt.take().begin();
@@ -124,6 +135,36 @@ describe("an attempt", () => {
     assert.deepEqual(outcomes.map(({ end, latencyMs, headerMs }) => [end, latencyMs, headerMs]), [
       ["not-sent", 0, undefined],
     ]);
+  });
+
+  it("began with its call if it is the first one and the call did not wait, else when it is sent", async () => {
+    for (const [earlier, waits, startedMs] of [[0, false, 5], [0, true, 30], [1, false, 30]] as const) {
+      const begun: number[] = [];
+      const attemptStarted = (attempt: AttemptStart) => void begun.push(attempt.startedMs);
+      const { attempt, call, clock } = setUp({ observed: { startedMs: 5, waits, attemptStarted } });
+      await clock.advance(30);
+      for (let i = 0; i < earlier; i++) call.count();
+      attempt.take().begin();
+      assert.deepEqual(begun, [startedMs]);
+    }
+  });
+
+  it("tells observers of its messages if one of them wants to hear of them", () => {
+    for (const hearsMessages of [true, false]) {
+      const heard: unknown[] = [];
+      const { attempt } = setUp({
+        observed: {
+          hearsMessages,
+          attemptStarted() {},
+          message: (event, { attempt: of, bytes, uncompressedBytes }) =>
+            void heard.push([event, of === attempt, bytes, uncompressedBytes]),
+        },
+      });
+      attempt.take().begin();
+      attempt.messageSent(10, 20);
+      attempt.messageReceived(30, 40);
+      assert.deepEqual(heard, hearsMessages ? [["messageSent", true, 10, 20], ["messageReceived", true, 30, 40]] : []);
+    }
   });
 
   it("gives back the room that was reserved for it as it begins, once", () => {

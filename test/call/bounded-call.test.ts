@@ -5,6 +5,7 @@ import { Simple } from "../../gen/simple_pb.ts";
 import { BoundedCall } from "../../src/call/bounded-call.ts";
 import type { CallEnvironment } from "../../src/call/environment.ts";
 import { FailedAttempts } from "../../src/call/failed-attempts.ts";
+import { failedCallOf, rememberFailure } from "../../src/call/failed-call.ts";
 import type { MethodSettings } from "../../src/call/settings.ts";
 import type { Connection } from "../../src/connection/connection.ts";
 import { MAX_DELAY_MS } from "../../src/time/clock.ts";
@@ -116,6 +117,34 @@ describe("a call whose time is over", () => {
     assert.equal(late(1), text("after 1 attempt, "));
     assert.equal(late(1, "a:1"), text("after 1 attempt, the last on a:1, "));
     assert.equal(late(2, "a:1", "b:1"), text("after 2 attempts, the last on b:1, "));
+  });
+});
+
+describe("a call that failed", () => {
+  it("is remembered with how long it might take, and who said so", () => {
+    const limitOf = (ownMs?: number, settings?: Partial<MethodSettings>) => {
+      const error = new Error("no");
+      setUp(settings).make(ownMs).over(error);
+      return failedCallOf(error)!.limit;
+    };
+    const from = "the service config";
+    assert.equal(limitOf(), undefined);
+    assert.deepEqual(limitOf(undefined, { timeoutMs: 50, timeoutFrom: from, maxTimeoutMs: 50 }), { ms: 50, from });
+    assert.deepEqual(limitOf(60, { timeoutMs: 50, timeoutFrom: from, maxTimeoutMs: 50 }), { ms: 50, from });
+    for (const ownMs of [50, 40, 39.5]) {
+      const limit = limitOf(ownMs, { timeoutMs: 50, timeoutFrom: from, maxTimeoutMs: 50 });
+      assert.deepEqual(limit, { ms: Math.ceil(ownMs), from: "the call" });
+    }
+    assert.deepEqual(limitOf(60), { ms: 60, from: "the call" });
+  });
+
+  it("is not remembered by an error that is no object", () => {
+    const { balancer } = setUp();
+    const call = { method, attempts: [], balancer: { ...balancer, target: "users", scheme: undefined } };
+    for (const error of ["text", 5, null, undefined, Symbol("no")]) rememberFailure(error, call);
+    const error = {};
+    rememberFailure(error, call);
+    assert.equal(failedCallOf(error), call);
   });
 });
 

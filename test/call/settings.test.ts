@@ -493,6 +493,36 @@ describe("Settings", () => {
     assert.deepEqual(kind({ retry: false, hedge: hedgingBy() }, { hedging: false }), [undefined, false, true]);
   });
 
+  it("say where a timeout comes from", () => {
+    const { route } = Simple.method;
+    const own = { methods: { "*": { timeoutMs: 7 } } }, other = { methods: { "*": { timeoutMs: 8 } } };
+    const sources = (options: Partial<SettingsOptions>) => {
+      const settings = new Settings({ clock: new ManualClock(), random: () => 0, ...options });
+      return [undefined, {}, { methods: { "*": {} } }, other].map((config) => settings.of(route, config).timeoutFrom);
+    };
+    assert.deepEqual(sources({}), [undefined, undefined, undefined, "the service config"]);
+    const byOption = Array.from({ length: 3 }, () => "defaultTimeoutMs");
+    assert.deepEqual(sources({ defaultTimeoutMs: 5 }), [...byOption, "the service config"]);
+    const byDefault = ["defaultServiceConfig", undefined, undefined, "the service config"];
+    assert.deepEqual(sources({ defaultServiceConfig: own }), byDefault);
+  });
+
+  it("let an untrusted config forbid retries, but allow them only for methods that may be processed twice", () => {
+    const { route, routeServerStream } = Simple.method;
+    const retried = (retry: MethodConfig["retry"]) => {
+      const settings = new Settings({ clock: new ManualClock(), random: () => 0 });
+      const usual = settings.of(route, undefined).retry;
+      const config: ServiceConfig = { methods: { "*": retry === undefined ? {} : { retry } }, untrusted: true };
+      return [route, routeServerStream].map((method) => {
+        const { retry } = settings.of(method, config);
+        return retry === undefined ? "never" : retry === usual ? "usual" : "own";
+      });
+    };
+    assert.deepEqual(retried(undefined), ["usual", "usual"]);
+    assert.deepEqual(retried(false), ["never", "never"]);
+    assert.deepEqual(retried({ maxAttempts: 2, codes: [Code.Unavailable] }), ["own", "usual"]);
+  });
+
   it("know methods that are named like members of an object from those that are configured", () => {
     const settings = new Settings({ clock: new ManualClock(), random: () => 0, defaultTimeoutMs: 5 });
     const config = { methods: { "proto.Simple": { timeoutMs: 7 } } };

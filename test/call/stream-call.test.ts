@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport, type StreamResponse, type Transport } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import type { CallEnvironment } from "../../src/call/environment.ts";
 import { Settings } from "../../src/call/settings.ts";
@@ -8,7 +8,9 @@ import { StreamCall } from "../../src/call/stream-call.ts";
 import { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
 import { type AttemptEnd, markAttempt } from "../../src/connection/mark.ts";
 import { newCounter } from "../../src/snapshot.ts";
+import { balanced } from "../support/balanced.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { simpleRoutes } from "../support/simple.ts";
 
 const method = Simple.method.routeBidiStream;
 type Input = typeof method.input;
@@ -116,5 +118,36 @@ describe("a streaming call", () => {
     const seen = await drain(await late.call.start(note));
     assert.equal((seen as ConnectError).code, Code.DeadlineExceeded);
     assert.deepEqual(codes, [Code.Canceled, Code.DeadlineExceeded]);
+  });
+
+  it("gives an attempt that has failed no more of its requests, so that the next one gets them all", async () => {
+    const views: AsyncIterator<unknown>[] = [];
+    let taken = 0;
+    const link = ({ address }: { readonly address: string }): Transport => {
+      const inner = createRouterTransport(simpleRoutes({ name: address }));
+      return {
+        ...inner,
+        stream: (method, signal, timeoutMs, header, input, contextValues) => {
+          views.push(input[Symbol.asyncIterator]());
+          if (views.length > 1) return inner.stream(method, signal, timeoutMs, header, input, contextValues);
+          const later = { "grpc-retry-pushback-ms": "1000" };
+          return Promise.reject(markAttempt(new ConnectError("later", Code.Unavailable, later), "answered"));
+        },
+      };
+    };
+    const { client, clock, ready, transport } = balanced({
+      links: { transport: link },
+      retry: { methods: ["proto.Simple"] },
+    });
+    await ready();
+    const call = client.routeClientStream((async function* () {
+      for (; taken < 3; taken++) yield { data: `${taken}` };
+    })());
+    await clock.advance(500);
+    assert.equal(views.length, 1, "the call pauses");
+    assert.deepEqual([await views[0]!.next(), taken], [{ done: true, value: undefined }, 0]);
+    await clock.advance(500);
+    assert.equal((await call).value, "b:1: 0,1,2");
+    await transport.close();
   });
 });
