@@ -4,7 +4,7 @@ import { createContextValues } from "@connectrpc/connect";
 import { Simple } from "../../gen/simple_pb.ts";
 import { type AttemptedCall, CallAttempt } from "../../src/call/attempt.ts";
 import type { ObservedCall } from "../../src/call/observed-call.ts";
-import type { AttemptStart } from "../../src/call/observer.ts";
+import type { Attempt, AttemptStart } from "../../src/call/observer.ts";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import type { EndpointConnection } from "../../src/connection/endpoint-connection.ts";
 import type { Picker } from "../../src/policy/policy.ts";
@@ -164,6 +164,27 @@ describe("an attempt", () => {
       attempt.messageSent(10, 20);
       attempt.messageReceived(30, 40);
       assert.deepEqual(heard, hearsMessages ? [["messageSent", true, 10, 20], ["messageReceived", true, 30, 40]] : []);
+    }
+  });
+
+  it("says how many bytes its messages had, whether or not it failed, and nothing where its link reports none", () => {
+    for (const error of [undefined, new Error("reset")]) {
+      const ends: Attempt[] = [];
+      const begun = () => {
+        const observed = { attemptStarted() {}, attemptEnded: (end: Attempt) => void ends.push(end) };
+        const { attempt } = setUp({ observed });
+        attempt.take().begin();
+        return attempt;
+      };
+      const silent = begun(), reporting = begun();
+      for (const bytes of [10, 5]) reporting.messageSent(bytes, bytes);
+      for (const bytes of [3, 4]) reporting.messageReceived(bytes, bytes);
+      for (const attempt of [silent, reporting]) attempt.ended("answered", error, undefined);
+      assert.deepEqual(ends.map(({ sentBytes, receivedBytes }) => [sentBytes, receivedBytes]), [
+        [undefined, undefined],
+        [15, 7],
+      ]);
+      assert.equal("sentBytes" in ends[0]!, false);
     }
   });
 

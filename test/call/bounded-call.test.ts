@@ -9,7 +9,7 @@ import { failedCallOf, rememberFailure } from "../../src/call/failed-call.ts";
 import type { MethodSettings } from "../../src/call/settings.ts";
 import type { Connection } from "../../src/connection/connection.ts";
 import { MAX_DELAY_MS } from "../../src/time/clock.ts";
-import { newCounter } from "../../src/snapshot.ts";
+import { newClientCounter } from "../../src/snapshot.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const method = Simple.method.route;
@@ -19,7 +19,7 @@ function setUp(settings: Partial<MethodSettings> = {}) {
   const clock = new ManualClock();
   const balancer = { config: undefined, closed: false, describe: () => "users has no endpoints" };
   const of = () => ({ maxTimeoutMs: Infinity, ...settings }) as MethodSettings;
-  const env = { clock, balancer, settings: { of }, calls: newCounter() } as unknown as CallEnvironment;
+  const env = { clock, balancer, settings: { of }, calls: newClientCounter() } as unknown as CallEnvironment;
   const make = (timeoutMs?: number | null, signal?: AbortSignal) =>
     new BoundedCall(env, method, signal, timeoutMs as number | undefined, { a: "1" }, undefined);
   return { clock, balancer, env, make };
@@ -138,6 +138,14 @@ describe("a call that failed", () => {
     assert.deepEqual(limitOf(60), { ms: 60, from: "the call" });
   });
 
+  it("is counted once, however many hands its error passes through", () => {
+    const { env, make } = setUp();
+    const failed = make(), abort = new AbortController(), abandoned = make(undefined, abort.signal);
+    abort.abort();
+    for (const call of [failed, abandoned, failed, abandoned]) call.over(new Error("no"));
+    assert.deepEqual([env.calls.failed, env.calls.abandoned], [1, 1]);
+  });
+
   it("is not remembered by an error that is no object", () => {
     const { balancer } = setUp();
     const call = { method, attempts: [], balancer: { ...balancer, target: "users", scheme: undefined } };
@@ -158,7 +166,7 @@ describe("the bounds of a call that began before the config was known", () => {
       clock,
       balancer,
       settings: { of: () => settings },
-      calls: newCounter(),
+      calls: newClientCounter(),
     } as unknown as CallEnvironment;
     const call = new OpenCall(env, method, undefined, timeoutMs, undefined, undefined);
     const configure = (next?: Partial<MethodSettings>) => {

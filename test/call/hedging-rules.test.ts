@@ -126,6 +126,15 @@ describe("a hedged call", () => {
     assert.deepEqual(clock.pending, []);
   });
 
+  it("gives the links of attempts that failed its own answer, as they have to return one", async () => {
+    const { clock, sent, start } = setUp({ beside: 0 });
+    const call = start();
+    await clock.advance(130);
+    const failed = sent[0]!.hedged.failed(unavailable);
+    sent[1]!.answer("x");
+    assert.deepEqual(await Promise.all([call, failed]), ["x", "x"]);
+  });
+
   it("tells it which attempt won, and cancels the other", async () => {
     for (const winner of [0, 1]) {
       const { clock, sent, start, told } = setUp();
