@@ -487,24 +487,6 @@ export const equivalents: readonly Equivalent[] = [
   },
   {
     file: "src/call/observed-call.ts",
-    before: "Object.assign(this.prototype, { hearsMessages: false, reason: undefined, error: undefined });",
-    after: ";",
-    reason: "a field that is not there is undefined, which hearsMessages may be, too",
-  },
-  {
-    file: "src/call/observed-call.ts",
-    before: "this.latencyMs = this.attempts = 0;",
-    after: "this.latencyMs = this.attempts = 1;",
-    reason: "observers get them at the end, which sets both",
-  },
-  {
-    file: "src/call/observed-call.ts",
-    before: "this.latencyMs = this.attempts = 0;",
-    after: ";",
-    reason: "observers get them at the end, which sets both",
-  },
-  {
-    file: "src/call/observed-call.ts",
     before: 'if (typeof watch !== "object" || watch === null) return false;',
     after: 'if (typeof watch !== "object" || watch === null) return undefined;',
     reason: "it is only asked whether the result is truthy",
@@ -514,11 +496,5 @@ export const equivalents: readonly Equivalent[] = [
     before: "return false;",
     after: "return undefined;",
     reason: "it is only asked whether the result is truthy",
-  },
-  {
-    file: "src/call/observed-call.ts",
-    before: "Object.assign(this.prototype, { hearsMessages: false, reason: undefined, error: undefined });",
-    after: "Object.assign(this.prototype, { hearsMessages: true, reason: undefined, error: undefined });",
-    reason: "watches that want no messages are then asked for each one whether they do",
   },
 ];
