@@ -507,7 +507,7 @@ describe("Settings", () => {
     assert.deepEqual(sources({ defaultServiceConfig: own }), byDefault);
   });
 
-  it("let an untrusted config forbid retries, but allow them only for methods that may be processed twice", () => {
+  it("let an untrusted config forbid retries and hedges, but allow them only for methods that may be processed twice", () => {
     const { route, routeServerStream } = Simple.method;
     const retried = (retry: MethodConfig["retry"]) => {
       const settings = new Settings({ clock: new ManualClock(), random: () => 0 });
@@ -521,6 +521,13 @@ describe("Settings", () => {
     assert.deepEqual(retried(undefined), ["usual", "usual"]);
     assert.deepEqual(retried(false), ["never", "never"]);
     assert.deepEqual(retried({ maxAttempts: 2, codes: [Code.Unavailable] }), ["own", "usual"]);
+    const settings = new Settings({ clock: new ManualClock(), random: () => 0, hedge: hedgingBy() });
+    for (const method of [route, routeServerStream]) {
+      const hedgingOf = (given: MethodConfig) =>
+        settings.of(method, { methods: { "*": given }, untrusted: true }).hedging;
+      assert.ok(hedgingOf({}) instanceof AdaptiveHedging);
+      assert.equal(hedgingOf({ hedging: false }), undefined);
+    }
   });
 
   it("know methods that are named like members of an object from those that are configured", () => {

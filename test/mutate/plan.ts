@@ -72,7 +72,7 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   call: {
     sources: ["src/call/*.ts"],
     near: [...CALLS, ...BALANCING],
-    far: ["test/grpc/*.test.ts", "test/node/*.test.ts"],
+    far: ["test/grpc/*.test.ts", "test/node/*.test.ts", "test/service-config/untrusted.test.ts"],
   },
   recorder: {
     sources: ["src/observe/*.ts", "src/observe/recorder/*.ts", "src/shown-text.ts"],
