@@ -33,14 +33,8 @@ export class ReplayBuffer<T> {
     return !this.#committed && this.#failure === undefined;
   }
 
-  /** All messages from the first on, for a new attempt; closes the previous view. */
+  /** All messages from the first on, for a new attempt; one that has failed has to close its own. */
   view(): View<T> {
-    this.#view?.close();
-    return this.anotherView();
-  }
-
-  /** The same for an attempt beside others. */
-  anotherView(): View<T> {
     return this.#view = new View(this);
   }
 

@@ -77,7 +77,7 @@ export class StreamCall<I extends DescMessage, O extends DescMessage>
   ): Promise<StreamResponse<I, O>> {
     attempt.begin();
     const { method, timeoutMs, contextValuesInit } = this;
-    const view = hedged === undefined ? this.#replay.view() : this.#replay.anotherView();
+    const view = this.#replay.view();
     let response: StreamResponse<I, O>;
     try {
       const { connection: { transport }, headerInit } = attempt;
