@@ -33,8 +33,11 @@ export interface ByteStream {
 
 /** The events of a byte stream. Handlers must not throw. */
 export interface ByteStreamEvents {
-  /** Bytes arrived; the receiver may keep them. Never fires within another `data`. */
-  data(chunk: Uint8Array): void;
+  /**
+   * Bytes arrived; the receiver may keep them. Returns true if it keeps none: the stream may free or change their memory
+   * then. Never fires within another `data`.
+   */
+  data(chunk: Uint8Array): boolean | void;
   /** There is room again after `write` returned false. Never fires within `write`. */
   writable(): void;
   /** The peer half-closed: no more `data`. */

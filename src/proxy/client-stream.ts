@@ -83,11 +83,12 @@ export class RelayedStream extends ServerStream implements Relay {
     this.#call.start();
   }
 
-  onData(chunk: Uint8Array, start: number, end: number): void {
+  onData(chunk: Uint8Array, start: number, end: number): boolean {
     const upstream = this.#upstream;
-    this.#request?.add(chunk, start, end, upstream !== undefined);
+    const held = this.#request?.add(chunk, start, end, upstream !== undefined) === true;
     if (upstream?.writeRange(chunk, start, end, this.endReceived) === true) this.consumed(end - start);
     else this.#unread += end - start;
+    return !held && upstream?.outgoing === undefined;
   }
 
   onEnd(): void {
@@ -141,10 +142,11 @@ export class RelayedStream extends ServerStream implements Relay {
     this.respond(template, extra);
   }
 
-  data(chunk: Uint8Array, start: number, end: number): void {
-    if (this.#over) return;
+  data(chunk: Uint8Array, start: number, end: number): boolean {
+    if (this.#over) return true;
     if (this.writeRange(chunk, start, end)) this.#upstream!.consumed(end - start);
     else this.#unsent += end - start;
+    return this.outgoing === undefined;
   }
 
   override onWritable(): void {

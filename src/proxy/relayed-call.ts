@@ -28,7 +28,8 @@ export interface Relay {
   upstreamWritable(): void;
   /** The response began: there will be no other attempt. */
   began(head: HeaderBlock): void;
-  data(chunk: Uint8Array, start: number, end: number): void;
+  /** Returns true if nothing of the chunk is kept. */
+  data(chunk: Uint8Array, start: number, end: number): boolean;
   /** The server's response is the call's, whatever its status. `trailers` may be the head, if it has nothing else. */
   answered(head: HeaderBlock, trailers: HeaderBlock, error: ConnectError | undefined): void;
   /** No server answered. */
@@ -165,8 +166,8 @@ export class RelayedCall extends Call<DescMethod, undefined> implements Deadline
     this.relay.began(head);
   }
 
-  data(chunk: Uint8Array, start: number, end: number): void {
-    this.relay.data(chunk, start, end);
+  data(chunk: Uint8Array, start: number, end: number): boolean {
+    return this.relay.data(chunk, start, end);
   }
 
   writable(): void {

@@ -13,8 +13,11 @@ import type { RequestSection } from "./request-section.ts";
 export interface UpstreamEvents {
   /** The response began, and goes on. */
   began(head: HeaderBlock): void;
-  /** A piece of its content: bytes count against the stream's window until they are `consumed`. */
-  data(chunk: Uint8Array, start: number, end: number): void;
+  /**
+   * A piece of its content: bytes count against the stream's window until they are `consumed`. Returns true if nothing
+   * of the chunk is kept.
+   */
+  data(chunk: Uint8Array, start: number, end: number): boolean;
   /** The whole response arrived. `error`: what its status says, if not OK. */
   ended(head: HeaderBlock, trailers: HeaderBlock | undefined, error: ConnectError | undefined): void;
   /** There will be no whole response. */
@@ -71,8 +74,8 @@ export class Upstream extends ClientStream {
     if (!this.endReceived) this.#events.began(head);
   }
 
-  onData(chunk: Uint8Array, start: number, end: number): void {
-    this.#events.data(chunk, start, end);
+  onData(chunk: Uint8Array, start: number, end: number): boolean {
+    return this.#events.data(chunk, start, end);
   }
 
   onEnd(trailers: HeaderBlock | undefined): void {

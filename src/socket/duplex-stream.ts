@@ -6,6 +6,7 @@ import type { SocketInfo } from "../snapshot.ts";
 import { systemClock } from "../time/clock.ts";
 import type { Timer } from "../time/clock.ts";
 import type { Duplex } from "./duplex.ts";
+import { freeChunk } from "./free-chunk.ts";
 import { socketError } from "./socket-error.ts";
 import { socketInfo } from "./socket-info.ts";
 
@@ -66,7 +67,7 @@ export class DuplexStream implements ByteStream {
     if (this.#handling) return void this.#early.push(chunk);
     this.#handling = true;
     for (let next: Uint8Array | undefined = chunk; next !== undefined && !this.#closed; next = this.#early.shift()) {
-      events.data(next);
+      if (events.data(next) === true && this.#taken !== undefined) freeChunk(next);
     }
     this.#handling = false;
   }

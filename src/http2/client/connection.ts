@@ -247,7 +247,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
 
   // Events of the byte stream
 
-  data(chunk: Uint8Array): void {
+  data(chunk: Uint8Array): boolean | void {
     if (this.#state === "lost") return;
     const answered = this.#keepalive?.heard() === true;
     beginArrival();
@@ -255,6 +255,7 @@ export class Http2Connection extends Endpoint<ClientStream> implements ByteStrea
       this.#reader.read(chunk);
       if (answered) this.requests.startWaiting();
       this.checkControlBytes();
+      return !this.#reader.kept;
     } catch (error) {
       this.fail(error instanceof Error ? error : new Http2Error(ErrorCode.INTERNAL_ERROR, String(error)));
     } finally {

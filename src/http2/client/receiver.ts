@@ -39,7 +39,14 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
     this.#events = events;
   }
 
-  onData(id: number, chunk: Uint8Array, start: number, end: number, flowLength: number, endStream: boolean): void {
+  onData(
+    id: number,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    flowLength: number,
+    endStream: boolean,
+  ): boolean | void {
     const stream = this.#stream(id);
     if (flowLength >= 0) {
       this.receive(flowLength);
@@ -56,8 +63,9 @@ export class ResponseReceiver extends Receiver<ClientStream> implements FrameSin
       return this.#malformed(stream, "more content than its content-length");
     }
     stream.endReceived = endStream;
-    if (end > start) stream.onData(chunk, start, end);
+    const passedOn = end > start ? stream.onData(chunk, start, end) : true;
     if (endStream) this.#end(stream, undefined);
+    return passedOn;
   }
 
   onHeaders(id: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {

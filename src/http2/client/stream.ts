@@ -54,8 +54,11 @@ export abstract class ClientStream extends Stream {
 
   /** The response's header section; informational (1xx) ones are skipped. */
   abstract onHead(head: HeaderBlock): void;
-  /** A piece of the response's content. Bytes count against the stream's window until {@link consumed} is called. */
-  abstract onData(chunk: Uint8Array, start: number, end: number): void;
+  /**
+   * A piece of the response's content. Bytes count against the stream's window until {@link consumed} is called.
+   * Returns true if nothing of the chunk is kept.
+   */
+  abstract onData(chunk: Uint8Array, start: number, end: number): boolean | void;
   /** The response is complete. */
   abstract onEnd(trailers: HeaderBlock | undefined): void;
   /** There will be no complete response. */

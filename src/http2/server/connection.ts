@@ -231,21 +231,22 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
 
   // Events of the byte stream
 
-  data(chunk: Uint8Array): void {
+  data(chunk: Uint8Array): boolean | void {
     if (this.#state === "ending" || this.#state === "closed") return;
     this.#keepalive.heard();
-    if (!this.#turns.later(chunk)) this.#read(chunk);
+    if (!this.#turns.later(chunk)) return this.#read(chunk);
   }
 
-  readonly #read = (chunk: Uint8Array): void => {
+  readonly #read = (chunk: Uint8Array): boolean | void => {
     if (this.#state === "ending" || this.#state === "closed") return;
     try {
       if (this.#preface !== undefined) {
         chunk = this.#preface.read(chunk);
         if (this.#preface.done) this.#preface = undefined;
       }
-      this.#turns.read(chunk);
+      const kept = this.#turns.read(chunk);
       this.checkControlBytes();
+      return !kept;
     } catch (error) {
       this.fail(error instanceof Error ? error : new Http2Error(ErrorCode.INTERNAL_ERROR, String(error)));
     }

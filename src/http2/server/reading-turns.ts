@@ -18,7 +18,7 @@ export class ReadingTurns {
   readonly #reader: FrameReader;
   readonly #rounds: Rounds;
   /** Reads a chunk, through {@link read}; must not throw. */
-  readonly #onChunk: (chunk: Uint8Array) => void;
+  readonly #onChunk: (chunk: Uint8Array) => unknown;
   /** The work of this turn, and how much of it the others know. */
   #cost = 0;
   #counted = 0;
@@ -34,7 +34,7 @@ export class ReadingTurns {
     bytes: ByteStream,
     reader: FrameReader,
     rounds: Rounds,
-    onChunk: (chunk: Uint8Array) => void,
+    onChunk: (chunk: Uint8Array) => unknown,
   ) {
     this.#bytes = bytes;
     this.#reader = reader;
@@ -59,12 +59,13 @@ export class ReadingTurns {
     return true;
   }
 
-  /** Reads a chunk as far as this turn goes. @throws Http2Error */
-  read(chunk: Uint8Array): void {
+  /** Reads a chunk as far as this turn goes. Returns whether something of it may be kept. @throws Http2Error */
+  read(chunk: Uint8Array): boolean {
     beginArrival();
     try {
       const at = this.#reader.read(chunk);
       if (at < chunk.length) this.#waiting?.unshift(chunk.subarray(at));
+      return this.#reader.kept || at < chunk.length;
     } finally {
       endArrival();
     }

@@ -84,7 +84,14 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
     this.#end(stream, block);
   }
 
-  onData(id: number, chunk: Uint8Array, start: number, end: number, flowLength: number, endStream: boolean): void {
+  onData(
+    id: number,
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    flowLength: number,
+    endStream: boolean,
+  ): boolean | void {
     const stream = this.#stream(id);
     if (flowLength >= 0) {
       if (flowLength >= CONTENT_BYTES) this.#events.worked(Math.floor(flowLength / CONTENT_BYTES));
@@ -106,8 +113,9 @@ export class RequestReceiver extends Receiver<ServerStream> implements FrameSink
     if ((!endStream || stream.longLived) && end > start && !this.#requests.hold(stream, end - start)) {
       return this.#events.worked(RESET_COST);
     }
-    if (end > start && stream.responding) stream.onData(chunk, start, end);
+    const passedOn = end > start && stream.responding ? stream.onData(chunk, start, end) : true;
     if (endStream) this.#end(stream, undefined);
+    return passedOn;
   }
 
   /** The request is complete. */

@@ -77,8 +77,11 @@ export abstract class ServerStream extends Stream {
 
   /** The stream is open: it can be responded to from now on. */
   onOpen(): void {}
-  /** A piece of the request's content. Bytes count against the stream's window until {@link consumed} is called. */
-  abstract onData(chunk: Uint8Array, start: number, end: number): void;
+  /**
+   * A piece of the request's content. Bytes count against the stream's window until {@link consumed} is called.
+   * Returns true if nothing of the chunk is kept.
+   */
+  abstract onData(chunk: Uint8Array, start: number, end: number): boolean | void;
   /** The request is complete. */
   abstract onEnd(trailers: HeaderBlock | undefined): void;
   /**

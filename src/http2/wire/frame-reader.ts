@@ -10,7 +10,7 @@ import { HeaderFragments } from "./header-fragments.ts";
 export interface FrameSink {
   /**
    * A piece of a DATA frame. `flowLength` is the whole frame's length with its padding (section 6.9.1) on the first
-   * piece and -1 on later ones; `endStream` is set on the last.
+   * piece and -1 on later ones; `endStream` is set on the last. Returns true if nothing of the chunk is kept.
    */
   onData(
     streamId: number,
@@ -19,7 +19,7 @@ export interface FrameSink {
     end: number,
     flowLength: number,
     endStream: boolean,
-  ): void;
+  ): boolean | void;
   /** A DATA frame had padding: this many bytes of its `flowLength` are not content. */
   onPadding(streamId: number, bytes: number): void;
   /** A complete header block, from HEADERS and any CONTINUATION. */
@@ -61,6 +61,8 @@ export class FrameReader {
   #begun = false;
   #stopped = false;
   #paused = false;
+  /** Whether something of the last chunk may be kept. */
+  kept = false;
   readonly #peerName: "client" | "server";
 
   constructor(sink: FrameSink, maxBlockBytes: number, peerName: "client" | "server" = "server") {
@@ -88,7 +90,7 @@ export class FrameReader {
    */
   read(chunk: Uint8Array, at = 0): number {
     const { length } = chunk;
-    this.#paused = false;
+    this.#paused = this.kept = false;
     while (!this.#stopped) {
       if (!this.#inPayload) {
         if (at >= length || this.#paused) return at;
@@ -190,7 +192,7 @@ export class FrameReader {
     if (last) this.#inPayload = false;
     const end = last && (this.#flags & Flag.END_STREAM) !== 0;
     if (payload > 0 || end || flowLength >= 0) {
-      this.#sink.onData(this.#streamId, chunk, at, at + payload, flowLength, end);
+      if (this.#sink.onData(this.#streamId, chunk, at, at + payload, flowLength, end) !== true) this.kept = true;
     }
     if (last && (this.#flags & Flag.PADDED) !== 0) this.#sink.onPadding(this.#streamId, this.#padding + 1);
     return at + take;
