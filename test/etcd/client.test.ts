@@ -262,3 +262,22 @@ describe("a client with a password", () => {
     assert.equal(etcd.closed, 1);
   });
 });
+
+describe("an authentication at an endpoint in backoff", () => {
+  it("keeps no other client of the user waiting", async () => {
+    const clock = new ManualClock(), [away, etcd] = [new FakeEtcd(), new FakeEtcd()];
+    for (const each of [away, etcd]) each.password = user.password;
+    const backoffMs = () => Math.max(0, 500 - clock.now());
+    const first = setUp({ etcd: away, clock, driver: Object.assign(away, { backoffMs }), user });
+    const second = setUp({ etcd, clock, user });
+    const got: string[] = [];
+    const waiting = [first, second].map(async ({ client }, index) => {
+      got.push(`${index}: ${await client.token(client.cursor(), never)}`);
+    });
+    await settled();
+    assert.deepEqual(got, ["1: token-1"]);
+    await clock.advance(500);
+    await Promise.all(waiting);
+    assert.deepEqual(got, ["1: token-1", "0: token-1"]);
+  });
+});

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, type DescMessage, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { markAttempt } from "../../src/connection/mark.ts";
 import { transportConnector } from "../../src/connection/transport-connector.ts";
 import { createConnectDriver } from "../../src/etcd/driver/connect/connect-driver.ts";
-import type { AttemptContext, WatchResponse } from "../../src/etcd/driver/driver.ts";
-import { settled } from "../support/manual-clock.ts";
+import type { AttemptContext, EtcdDriver, WatchResponse } from "../../src/etcd/driver/driver.ts";
+import { ManualClock, settled } from "../support/manual-clock.ts";
 import { bytes, range } from "./drivers.ts";
 
 const ZERO = { clusterId: 0n, revision: 0n, raftTerm: 0n };
@@ -65,6 +66,37 @@ function answering(messages: readonly Record<string, unknown>[], then: "end" | "
 
 const call = (signal = new AbortController().signal): AttemptContext => ({ endpoint: { address: "e1:1" }, signal });
 const plain = (message: unknown) => JSON.parse(JSON.stringify(message, (_, v) => typeof v === "bigint" ? `${v}` : v));
+
+describe("a connection of the Connect driver on which etcd answered only errors", () => {
+  /** Whether the endpoint is in backoff after a call failed with this, and its connection ended then. */
+  async function inBackoff(failure: Error, make: (driver: EtcdDriver) => Promise<unknown>): Promise<boolean> {
+    let lost = (_: Error) => {};
+    const fail = () => Promise.reject(failure);
+    const transport = { unary: fail, stream: fail } as unknown as Transport;
+    const driver = createConnectDriver((_, events) => {
+      lost = events.lost;
+      return { transport, connect: async () => {}, close: async () => {} };
+    }, { clock: new ManualClock(), random: () => 0.5 });
+    await assert.rejects(make(driver), (error) => error === failure);
+    lost(new Error("the connection ended"));
+    return driver.backoffMs!(call().endpoint) > 0;
+  }
+
+  it("did its work, unlike one on which nothing was answered", async () => {
+    const all: ((driver: EtcdDriver) => Promise<unknown>)[] = [
+      (driver) => driver.range(range("a/"), call()),
+      (driver) => driver.leaseKeepAlive(1n, call()),
+      (driver) => driver.watch(call()).responses[Symbol.asyncIterator]().next(),
+    ];
+    for (const make of all) {
+      const error = () => new ConnectError("etcdserver: no leader", Code.Unavailable);
+      assert.equal(await inBackoff(markAttempt(error(), "answered"), make), false);
+      for (const unanswered of [error(), markAttempt(error(), "maybe-processed")]) {
+        assert.equal(await inBackoff(unanswered, make), true);
+      }
+    }
+  });
+});
 
 describe("the Connect driver's requests", () => {
   it("compare versions and leases", async () => {

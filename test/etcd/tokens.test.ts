@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { TokenState } from "../../src/etcd/client/client-state.ts";
 import { Tokens, type TokensOptions } from "../../src/etcd/client/tokens.ts";
 import { AuthenticationError, EtcdError } from "../../src/etcd/driver/failure.ts";
+import { sleep } from "../../src/time/backoff.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 
 const endpoint = { address: "e1:1" };
@@ -26,6 +27,8 @@ function setUp({ answer, state = new TokenState(() => 0.5), clock = new ManualCl
     },
     unsent: () => false,
     cursor: () => (cursors++, { endpoint, next() {}, avoidBackoff() {} }),
+    avoidBackoff: async () => {},
+    backoffMs: () => 0,
     endpoints: 1,
     state,
     queue: undefined,
@@ -55,6 +58,41 @@ describe("a user's token", () => {
     tokens.refused(undefined, endpoint);
     assert.equal(await get(), "token");
     assert.equal(asked.length, 2);
+  });
+
+  it("is fetched out of turn when the endpoint can't be asked yet: nobody waits for that", async () => {
+    const clock = new ManualClock(), queue = "a user of tokens.test.ts";
+    let readyMs = 0, answer = (_: string) => {};
+    const backoffMs = () => Math.max(0, readyMs - clock.now());
+    const avoidBackoff: TokensOptions["avoidBackoff"] = async (_, signal) => {
+      if (backoffMs() > 0) await sleep(clock, backoffMs(), signal);
+    };
+    const first = setUp({ clock, queue, answer: () => new Promise((resolve) => answer = resolve) });
+    const second = setUp({ clock, queue, backoffMs, avoidBackoff }), third = setUp({ clock, queue });
+    const tokens = [first.get(), second.get(), third.get()];
+    await settled();
+    // The second is in line when its endpoint turns out to be away.
+    readyMs = 500;
+    answer("token");
+    await settled();
+    assert.deepEqual([second.asked.length, third.asked.length], [0, 1]);
+    await clock.advance(500);
+    assert.deepEqual(await Promise.all(tokens), ["token", "token-1", "token-1"]);
+  });
+
+  it("is not waited for at another endpoint that can't be asked either", async () => {
+    let backoffMs = 0;
+    const { asked, get } = setUp({
+      endpoints: 2,
+      unsent: () => true,
+      backoffMs: () => backoffMs,
+      answer: () => {
+        backoffMs = 500;
+        return Promise.reject(down);
+      },
+    });
+    await assert.rejects(get(), AuthenticationError);
+    assert.equal(asked.length, 1);
   });
 
   it("is not fetched again because an older one is refused", async () => {

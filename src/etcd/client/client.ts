@@ -211,7 +211,6 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
     const { driver, endpoints, clock, random } = this;
     return new Tokens({
       authenticate: async (cursor, timeoutMs, signal) => {
-        await this.avoidBackoff(cursor, signal);
         const options = { timeoutMs: Math.max(timeoutMs, this.requestTimeoutMs) };
         return await this.#attempt(cursor, signal, options, (context) => {
           if (driver.authenticate === undefined) throw new Error("this etcd driver does not support passwords");
@@ -220,6 +219,8 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
       },
       unsent: ({ cause }) => driver.unsent?.(cause) === true,
       cursor: () => this.cursor(),
+      avoidBackoff: (cursor, signal) => this.avoidBackoff(cursor, signal),
+      backoffMs: ({ endpoint }) => this.#backoffMs(endpoint),
       endpoints: endpoints.length,
       state: this.#state.token ??= new TokenState(random),
       queue: this.#alone ? undefined : queueName(endpoints, user.name),

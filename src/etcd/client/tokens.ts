@@ -16,6 +16,10 @@ export interface TokensOptions {
   unsent(error: EtcdError): boolean;
   /** Where the first authentication goes. */
   cursor(): Cursor;
+  /** Waits until an endpoint can be asked, and moves the cursor there. @throws The signal's reason. */
+  avoidBackoff(cursor: Cursor, signal: AbortSignal): Promise<void>;
+  /** How long the cursor's endpoint is in backoff, in milliseconds. */
+  backoffMs(cursor: Cursor): number;
   /** How many endpoints there are. */
   readonly endpoints: number;
   readonly state: TokenState;
@@ -86,17 +90,23 @@ export class Tokens {
   }
 
   async #ask(): Promise<string> {
-    const { clock, queue, cursor } = this.#options;
+    const { clock, queue, cursor, avoidBackoff, backoffMs } = this.#options;
     const { signal } = this.#stop;
     const at = this.#state.cursor ??= cursor();
     let startedMs = clock.now();
     if (startedMs < this.#state.notBeforeMs) await sleep(clock, this.#state.notBeforeMs - startedMs, signal);
     try {
-      const authenticate = () => {
+      const authenticate = async () => {
         startedMs = clock.now();
-        return this.#authenticate(at, signal);
+        // Others may have found out meanwhile that it can't be reached: then it is their turn while this one waits.
+        return backoffMs(at) > 0 ? undefined : await this.#authenticate(at, signal);
       };
-      this.#got(await (queue === undefined ? authenticate() : inTurn(queue, signal, authenticate)));
+      let token: string | undefined;
+      while (token === undefined) {
+        await avoidBackoff(at, signal);
+        token = await (queue === undefined ? authenticate() : inTurn(queue, signal, authenticate));
+      }
+      this.#got(token);
     } catch (error) {
       if (!(error instanceof EtcdError) || signal.aborted) throw error;
       if (error.kind !== "auth-disabled") throw this.#failed(error, clock.now() - startedMs);
@@ -107,13 +117,14 @@ export class Tokens {
 
   /** Authenticates at one endpoint, or at the first reachable one: what was never sent cost etcd no work. */
   async #authenticate(at: Cursor, signal: AbortSignal): Promise<string> {
-    const { authenticate, endpoints, unsent } = this.#options;
+    const { authenticate, endpoints, unsent, backoffMs } = this.#options;
     for (let tries = 1;; tries++) {
       try {
         return await authenticate(at, this.#state.timeoutMs, signal);
       } catch (error) {
         if (signal.aborted || tries >= endpoints || !(error instanceof EtcdError) || !unsent(error)) throw error;
         at.next();
+        if (backoffMs(at) > 0) throw error;
       }
     }
   }

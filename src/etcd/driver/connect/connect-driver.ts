@@ -59,6 +59,8 @@ function watch(sessions: ConnectSessions, context: AttemptContext): WatchStream 
         sessions.answered(context);
         yield watchResponse(response);
       }
+    } catch (error) {
+      throw sessions.failed(context, error);
     } finally {
       requests.end();
     }

@@ -23,6 +23,9 @@ export class ConnectSession implements Session {
   /** Set while the link is open or being opened. */
   #opened: Promise<void> | undefined;
   #open = false;
+  /** How many times it could not be opened, and why it was not the last time. */
+  #failures = 0;
+  #failure: unknown;
   /** Aborts a connection attempt that no caller waits for any more. */
   readonly #abandon = new AbortController();
 
@@ -45,9 +48,11 @@ export class ConnectSession implements Session {
     const { connect, transport } = this.#link;
     if (connect !== undefined) {
       try {
-        // Others may have made the next attempt, and failed, before this caller's turn.
+        const failures = this.#failures;
         while (this.#opened === undefined && this.#backoff.waitMs(neededByMs) > 0) {
           await this.#backoff.wait(neededByMs, AbortSignal.any([signal, this.#abandon.signal]));
+          // Others have made the next attempt before this caller's turn: those whose answers would come too late.
+          if (this.#opened === undefined && this.#failures !== failures) throw this.#failure;
         }
         this.#opened ??= this.#opening(connect.call(this.#link, this.#abandon.signal));
         await untilAborted(this.#opened, signal);
@@ -84,6 +89,8 @@ export class ConnectSession implements Session {
     }, (error) => {
       if (this.#opened === opened) {
         this.#opened = undefined;
+        this.#failures++;
+        this.#failure = error;
         this.#backoff.failed();
       }
       throw error;

@@ -42,6 +42,12 @@ export class ConnectSessions extends Sessions<ConnectSession> {
   answered({ endpoint }: AttemptContext): void {
     this.backoff(endpoint).answered();
   }
+
+  /** One failed; an error may be the answer, too. Returns the error. */
+  failed(context: AttemptContext, error: unknown): unknown {
+    if (readMark(error) === "answered") this.answered(context);
+    return error;
+  }
 }
 
 /** The transport to the context's endpoint. */
@@ -111,9 +117,13 @@ export async function unaryOf<I extends DescMessage, O extends DescMessage>(
   context: AttemptContext,
 ): Promise<MessageShape<O>> {
   const transport = await transportTo(sessions, context);
-  const { message } = await transport.unary(method, context.signal, undefined, headersOf(context), request);
-  sessions.answered(context);
-  return message;
+  try {
+    const { message } = await transport.unary(method, context.signal, undefined, headersOf(context), request);
+    sessions.answered(context);
+    return message;
+  } catch (error) {
+    throw sessions.failed(context, error);
+  }
 }
 
 async function keepAlive(sessions: ConnectSessions, id: bigint, context: AttemptContext, ending: EndingStreams) {
@@ -134,6 +144,8 @@ async function keepAlive(sessions: ConnectSessions, id: bigint, context: Attempt
     } finally {
       ending.add(responses, () => own.abort());
     }
+  } catch (error) {
+    throw sessions.failed(context, error);
   } finally {
     requests.end();
   }
