@@ -174,6 +174,13 @@ export class CallAttempt<A> implements AttemptStart, UnaryEndListener<A> {
     observed?.attemptStarted(this);
   }
 
+  /** It began at `startedMs`, as its call's first, without this object. */
+  resume(startedMs: number, sentBytes: number | undefined, receivedBytes: number): void {
+    const record = this.record = new AttemptRecord(1, this.method, this.call.timeoutMs, startedMs);
+    if (sentBytes !== undefined) record.message("messageSent", sentBytes);
+    record.message("messageReceived", receivedBytes);
+  }
+
   /** Whether the attempt uses its reserved room shows within this turn; if not, the next call in line gets it. */
   private redeem(): void {
     this.promised = false;

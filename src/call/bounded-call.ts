@@ -122,6 +122,11 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
     return this.limit?.leftMs;
   }
 
+  /** When it began, if it does now; on the clock's scale. */
+  get beganMs(): number {
+    return this.limit === undefined ? this.env.clock.now() : this.limit.sinceMs;
+  }
+
   /** The call's remaining time as of now, for a call that continues this one; see `timeoutMs`. */
   timeLeft(): number | undefined {
     try {
@@ -157,7 +162,7 @@ export class BoundedCall<M extends DescMethod = DescMethod> {
   }
 
   /** Its observers hear of a call that fails before it begins, too. Returns the error for its caller. */
-  private neverBegun(error: unknown): unknown {
+  protected neverBegun(error: unknown): unknown {
     this.observe();
     this.over(error);
     return error;

@@ -1,6 +1,7 @@
 import type { PickerSource } from "../balancer/picker-source.ts";
 import type { ClientCallCounter } from "../snapshot.ts";
 import type { Clock } from "../time/clock.ts";
+import type { Meter } from "./meter.ts";
 import type { Attempt, CallObserver } from "./observer.ts";
 import type { Settings } from "./settings.ts";
 import type { CallThrottle } from "./throttle.ts";
@@ -21,6 +22,8 @@ export interface CallEnvironment {
   readonly observers: readonly CallObserver[] | undefined;
   /** The observers of calls. Undefined: there are none. */
   readonly callObservers: readonly CallObserver[] | undefined;
+  /** The only observer of calls, if that is a meter. */
+  readonly meter: Meter<CallEnvironment> | undefined;
   /** How many calls there were. */
   readonly calls: ClientCallCounter;
 }

@@ -22,6 +22,8 @@ export interface ObservableCall {
   readonly timeoutMs: number | undefined;
   readonly header: Headers;
   readonly contextValues: ContextValues;
+  /** When it began, for a call that does now. */
+  readonly beganMs: number;
 }
 
 /** A watch that ignores everything. */
@@ -63,13 +65,20 @@ export class ObservedCall implements CallStart, CallEnd {
 
   /** Notifies observers that a call begins. Undefined if none of them watches it. */
   static start(call: ObservableCall, observers: readonly CallObserver[]): ObservedCall | undefined {
-    const nowMs = call.env.clock.now();
+    const nowMs = call.beganMs;
     let first: ObservedCall | undefined;
     for (let i = observers.length - 1; i >= 0; i--) {
       const observed = new ObservedCall(call, nowMs, first);
       if (observed.begin(observers[i]!)) first = observed;
     }
     return first;
+  }
+
+  /** A call that began at `startedMs`, and whose first attempt is about to end. */
+  static resume(call: ObservableCall, startedMs: number, watch: CallWatch): ObservedCall {
+    const observed = new ObservedCall(call, startedMs, undefined);
+    observed.watch = watch;
+    return observed;
   }
 
   private begin(observer: CallObserver): boolean {

@@ -16,7 +16,7 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
   implements HedgedCall<UnaryResponse<I, O>>, UnaryEndListener<UnaryResponse<I, O>> {
   declare private readonly input: MessageInitShape<I>;
   /** Where its first attempt went, if there is no object for it. */
-  declare private connection: EndpointConnection | undefined;
+  declare protected connection: EndpointConnection | undefined;
 
   constructor(
     env: CallEnvironment,
@@ -41,15 +41,21 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     this.observe();
     try {
       this.checkThrottle();
-      const picked = this.pickNow();
-      // The common case avoids an extra promise.
-      if (picked instanceof CallAttempt) return this.begin(picked);
-      if (picked !== undefined) return this.beginOn(picked);
+      return this.beginWith(this.pickNow());
     } catch (error) {
       this.over(error);
       throw error;
     }
-    return this.startLater();
+  }
+
+  /** The first attempt, with what `pickNow` returned. The common case avoids an extra promise. */
+  protected beginWith(
+    picked: EndpointConnection | CallAttempt<UnaryResponse<I, O>> | undefined,
+  ): Promise<UnaryResponse<I, O>> {
+    if (picked instanceof CallAttempt) return this.begin(picked);
+    if (picked === undefined) return this.startLater();
+    if (!this.asksHowItEnds(picked)) return this.sendOn(picked);
+    return this.begin(new CallAttempt(this, undefined, picked, undefined));
   }
 
   private async startLater(): Promise<UnaryResponse<I, O>> {
@@ -61,11 +67,13 @@ export class UnaryCall<I extends DescMessage, O extends DescMessage>
     }
   }
 
-  /** The first attempt, on a connection that counts it already. */
-  private beginOn(connection: EndpointConnection): Promise<UnaryResponse<I, O>> {
-    if (this.methodSettings.hedging !== undefined || isAsked(this, connection)) {
-      return this.begin(new CallAttempt(this, undefined, connection, undefined));
-    }
+  /** Whether there must be an object for its first attempt. */
+  protected asksHowItEnds(connection: EndpointConnection): boolean {
+    return this.methodSettings.hedging !== undefined || isAsked(this, connection);
+  }
+
+  /** The first attempt, without an object for it, on a connection that counts it already. */
+  protected sendOn(connection: EndpointConnection): Promise<UnaryResponse<I, O>> {
     this.number = 1;
     this.connection = connection;
     return this.transmit(connection.transport, this.signal, this.headerInit, this);

@@ -3,6 +3,7 @@ import type { BalancerOptions } from "../balancer/balancer.ts";
 import type { PickerSource } from "../balancer/picker-source.ts";
 import type { CallEnvironment } from "../call/environment.ts";
 import { GuardedThrottle } from "../call/guarded-throttle.ts";
+import { Meter } from "../call/meter.ts";
 import type { CallObserver } from "../call/observer.ts";
 import { Settings } from "../call/settings.ts";
 import { StreamCall } from "../call/stream-call.ts";
@@ -55,6 +56,7 @@ export function callEnvironment(
 ): CallEnvironment {
   const { clock = systemClock, random = Math.random, recorder } = options;
   const all = recorder === undefined ? observers : [...observers, recorder];
+  const callObservers = having(all, "callStarted");
   return {
     balancer,
     clock,
@@ -65,7 +67,8 @@ export function callEnvironment(
     settings: new Settings({ ...options, clock, random }),
     onAttempt: options.onAttempt,
     observers: having(all, "attemptStarted"),
-    callObservers: having(all, "callStarted"),
+    callObservers,
+    meter: callObservers?.length === 1 && callObservers[0] instanceof Meter ? callObservers[0] : undefined,
     calls: newClientCounter(),
   };
 }
@@ -79,13 +82,14 @@ function having(observers: readonly CallObserver[], method: keyof CallObserver):
 /** Starts calls: the Transport that balancing transports have in common. */
 export function callsOf(env: CallEnvironment, interceptors: readonly Interceptor[] = []): Transport {
   const intercepted = interceptors.length === 0 ? undefined : interceptedCalls(env, [...interceptors]);
+  const OneCall = env.meter?.unaryCall ?? UnaryCall;
   return {
     unary(method, signal, timeoutMs, header, input, contextValues) {
       try {
         if (intercepted !== undefined) {
           return intercepted.unary(method, signal, timeoutMs, header, input, contextValues);
         }
-        return new UnaryCall(env, method, signal, timeoutMs, header, input, contextValues).start();
+        return new OneCall(env, method, signal, timeoutMs, header, input, contextValues).start();
       } catch (error) {
         return Promise.reject(error);
       }

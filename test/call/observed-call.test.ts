@@ -14,6 +14,7 @@ function begun(...observers: CallObserver[]): ObservedCall | undefined {
     timeoutMs: undefined,
     header: new Headers(),
     contextValues: createContextValues(),
+    beganMs: 0,
   } as unknown as ObservableCall;
   return ObservedCall.start(call, observers);
 }

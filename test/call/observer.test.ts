@@ -277,6 +277,7 @@ describe("a call", () => {
       onAttempt: (attempt) => void ends.push(attempt),
       observers: [{ attemptStarted: (start) => void starts.push(start) }],
       callObservers: undefined,
+      meter: undefined,
       calls: newClientCounter(),
     };
     source.start();

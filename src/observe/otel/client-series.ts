@@ -57,6 +57,21 @@ export class ClientSeries {
     if (isGrpc(measures.conventions)) this.started = measures.backend.series(CLIENT.attemptStarted, this.#attributes);
   }
 
+  /** As `UsualCalls`, and `succeeded`, too. */
+  began(): void {
+    this.started?.record(1);
+  }
+
+  succeeded(latencyMs: number, sentBytes: number | undefined, receivedBytes: number): void {
+    const { usual } = this;
+    if (usual === undefined) return this.call(0).record(latencyMs / 1_000);
+    usual.record(latencyMs / 1_000);
+    if (sentBytes === undefined) return;
+    const attempt = this.attempt(0)!;
+    attempt.sent.record(sentBytes);
+    attempt.received.record(receivedBytes);
+  }
+
   /** Undefined without gRPC's names: OpenTelemetry's conventions have no attempts. */
   attempt(status: number): AttemptSeries | undefined {
     const found = this.#attempts[status];

@@ -1,5 +1,6 @@
+import type { UsualCalls } from "../../call/meter.ts";
 import type { Attempt, AttemptStart, CallEnd, CallWatch, WaitReason } from "../../call/observer.ts";
-import type { ClientSeries, Repeated } from "./client-series.ts";
+import { ClientSeries, type Repeated } from "./client-series.ts";
 import { statusNumber } from "./status.ts";
 
 /** Times that differ by less, in milliseconds, are the same. */
@@ -58,6 +59,13 @@ export class MeasuredCall implements CallWatch {
       series.call(statusNumber(code)).record(latencyMs / 1_000);
     }
     if (this.unusual !== undefined) this.series.repeated(this.unusual);
+  }
+}
+
+/** The calls of one method to one target, which measure themselves as long as they are usual. */
+export class MeasuredCalls extends ClientSeries implements UsualCalls {
+  watch(): CallWatch {
+    return new MeasuredCall(this);
   }
 }
 

@@ -1,11 +1,15 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { BalancerEvent } from "../../balancer/event.ts";
+import type { CallEnvironment } from "../../call/environment.ts";
+import { Meter, type UnaryCallClass, type UsualCalls } from "../../call/meter.ts";
+import { MeteredCall } from "../../call/metered-call.ts";
 import type { CallStart, CallWatch } from "../../call/observer.ts";
 import type { ReportedWeights } from "../../policy/policy.ts";
 import type { ObservedTransport, TransportWatch } from "../../transport/observer.ts";
-import { ClientSeries, type Measures } from "./client-series.ts";
+import type { Measures } from "./client-series.ts";
 import { ConnectionSeries } from "./connection-series.ts";
 import type { NamedTransport } from "./gauges.ts";
-import { MeasuredCall } from "./measured-call.ts";
+import { MeasuredCall, MeasuredCalls } from "./measured-call.ts";
 import { ByMethod, type MethodFilter } from "./method-names.ts";
 import { canonicalTarget, serverAttributes } from "./target.ts";
 import { TracedCall, type TracedMethod } from "./traced-call.ts";
@@ -23,18 +27,20 @@ export interface TelemetryHost {
 }
 
 /** The telemetry of one transport. */
-export class TransportTelemetry implements TransportWatch, NamedTransport {
+export class TransportTelemetry extends Meter<CallEnvironment> implements TransportWatch, NamedTransport {
+  readonly unaryCall: UnaryCallClass<CallEnvironment> = MeteredCall;
   readonly target: string;
   readonly transport: ObservedTransport;
   readonly #host: TelemetryHost;
   readonly #now: () => number;
   readonly #system: System;
   readonly #traced: ByMethod<TracedMethod>;
-  #series: ByMethod<ClientSeries> | undefined;
+  #series: ByMethod<MeasuredCalls> | undefined;
   #connections: ConnectionSeries | undefined;
   #weights: WeightSeries | undefined;
 
   constructor(host: TelemetryHost, transport: ObservedTransport) {
+    super();
     const target = this.target = canonicalTarget(transport.target, transport.scheme);
     this.transport = transport;
     this.#host = host;
@@ -46,7 +52,7 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
   }
 
   /** Creates what metrics need, once they are collected. */
-  #measure(): ByMethod<ClientSeries> | undefined {
+  #measure(): ByMethod<MeasuredCalls> | undefined {
     const { measures, methodFilter } = this.#host;
     if (measures === undefined) return undefined;
     if (measures.experimental) {
@@ -55,8 +61,13 @@ export class TransportTelemetry implements TransportWatch, NamedTransport {
     }
     return this.#series = new ByMethod(
       methodFilter,
-      (method) => new ClientSeries(measures, { target: this.target, system: this.#system, method, now: this.#now }),
+      (method) => new MeasuredCalls(measures, { target: this.target, system: this.#system, method, now: this.#now }),
     );
+  }
+
+  /** Spans need to know of each call. */
+  usual(method: DescMethod): UsualCalls | undefined {
+    return this.#host.tracing === undefined ? (this.#series ?? this.#measure())?.of(method) : undefined;
   }
 
   callStarted(start: CallStart): CallWatch | undefined {
