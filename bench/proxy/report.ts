@@ -60,6 +60,7 @@ function introduction({ plan, versions, upstream, quick, minutes }: ProxyReport)
     }), which clients, proxies and servers share.`,
     `${versions.join(", ")}.`,
     `Behind each proxy stand the same two servers, ${servers}, each in a process of its own.`,
+    "Before the first case, each proxy warms up with 64 calls in flight.",
     `Medians of ${rounds} rounds of ${measureMs} ms, in which the proxies take turns; in ${
       minutes.toFixed(1)
     } minutes.`,
