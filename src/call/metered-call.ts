@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import type { ContextValues, UnaryResponse } from "@connectrpc/connect";
 import { EndpointConnection } from "../connection/endpoint-connection.ts";
+import { printThrown } from "../listener.ts";
 import { arrivedMs } from "../time/arrival.ts";
 import { CallAttempt } from "./attempt.ts";
 import type { CallEnvironment } from "./environment.ts";
@@ -40,7 +41,7 @@ export class MeteredCall<I extends DescMessage, O extends DescMessage> extends U
   }
 
   override start(): Promise<UnaryResponse<I, O>> {
-    const usual = this.env.meter!.usual(this.method);
+    const usual = this.usualCalls();
     if (usual === undefined) return super.start();
     let picked: EndpointConnection | CallAttempt<UnaryResponse<I, O>> | undefined;
     try {
@@ -55,8 +56,21 @@ export class MeteredCall<I extends DescMessage, O extends DescMessage> extends U
     }
     this.env.calls.started++;
     this.usual = usual;
-    usual.began();
+    try {
+      usual.began();
+    } catch (error) {
+      printThrown("began of a meter", error);
+    }
     return this.sendOn(picked);
+  }
+
+  private usualCalls(): UsualCalls | undefined {
+    try {
+      return this.env.meter!.usual(this.method);
+    } catch (error) {
+      printThrown("usual of a meter", error);
+      return undefined;
+    }
   }
 
   messageSent(bytes: number): void {
@@ -69,14 +83,22 @@ export class MeteredCall<I extends DescMessage, O extends DescMessage> extends U
 
   override answered(): void {
     super.answered();
+    const { usual } = this;
+    // Nobody watches it: metrics are not collected yet.
+    if (usual === undefined) return;
     // An attempt may begin while a chunk is read that has its end: the end of its connection.
     const latencyMs = Math.max(0, arrivedMs(this.env.clock) - this.startedMs!);
-    this.usual!.succeeded(latencyMs, this.sentBytes, this.receivedBytes);
+    try {
+      usual.succeeded(latencyMs, this.sentBytes, this.receivedBytes);
+    } catch (error) {
+      printThrown("succeeded of a meter", error);
+    }
   }
 
   override failed(error: unknown): Promise<UnaryResponse<I, O>> {
+    if (this.usual === undefined) return super.failed(error);
     const startedMs = this.startedMs!;
-    this.observed = ObservedCall.resume(this, startedMs, this.usual!.watch());
+    this.observed = ObservedCall.resume(this, startedMs, this.usual.watch());
     const attempt = new CallAttempt<UnaryResponse<I, O>>(this, undefined, this.connection!, undefined);
     attempt.resume(startedMs, this.sentBytes, this.receivedBytes);
     return this.attemptFailed(attempt, error);

@@ -78,4 +78,43 @@ describe("a meter", () => {
     assert.deepEqual(beside.lines, ["observed"]);
     assert.deepEqual(alone.lines, ["began", "succeeded after 0 with undefined"]);
   });
+
+  it("may hear of nothing, as one does whose metrics nobody collects", async () => {
+    const meter = new Notes(), { sent, transport: links } = heldLinks();
+    meter.usual = () => undefined as never;
+    meter.callStarted = () => undefined as never;
+    const { client, clock, ready, transport } = balanced({
+      observers: [meter],
+      ejectOutliers: false,
+      retry: false,
+      links: { transport: links },
+    });
+    await ready();
+    const answered = client.route({}), failed = failureOf(client.route({}));
+    await clock.advance(10);
+    sent[0]!.answer();
+    sent[1]!.fail(new ConnectError("no", Code.NotFound));
+    await answered;
+    assert.equal(String(await failed), "ConnectError: [not_found] proto.Simple/Route: the attempt, on b:1, failed: no");
+    assert.deepEqual(transport.snapshot().endpoints!.map(({ inFlight }) => inFlight), [0, 0, 0]);
+    await transport.close();
+  });
+
+  for (const broken of ["usual", "began", "succeeded"] as const) {
+    it(`changes no call when its ${broken} throws, which is printed`, async (t) => {
+      const printed = t.mock.method(console, "error", () => {});
+      const meter = new Notes();
+      meter[broken] = () => {
+        throw new Error("broken");
+      };
+      const { client, ready, transport } = balanced({ observers: [meter], ejectOutliers: false });
+      await ready();
+      assert.match((await client.route({})).value, /^[abc]:1/);
+      const { calls, endpoints } = transport.snapshot();
+      assert.deepEqual([calls.started, calls.succeeded, calls.failed], [1, 1, 0]);
+      assert.deepEqual(endpoints!.map(({ inFlight }) => inFlight), [0, 0, 0]);
+      assert.equal(printed.mock.callCount(), 1);
+      await transport.close();
+    });
+  }
 });
