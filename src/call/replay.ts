@@ -64,7 +64,12 @@ export class ReplayBuffer<T> {
 
   /** The message that `view` reads next. */
   next(view: View<T>): Promise<IteratorResult<T>> {
-    if (view.closed || (this.#committed && view !== this.#view)) return Promise.resolve(DONE);
+    if (view.closed) return Promise.resolve(DONE);
+    // Not as soon as they are kept: an attempt that has failed meanwhile read them in vain, and the next needs them all.
+    if (!this.#committed && this.#kept.length > MOST_KEPT) {
+      this.commit(this.#view?.closed === false ? this.#view : view);
+    }
+    if (this.#committed && view !== this.#view) return Promise.resolve(DONE);
     if (view.index < this.#kept.length) {
       const value = (this.#committed ? this.#kept.shift() : this.#kept[view.index++]) as T;
       return Promise.resolve({ done: false, value });
@@ -98,7 +103,6 @@ export class ReplayBuffer<T> {
         this.#exhausted = true;
       } else {
         this.#kept.push(result.value);
-        if (this.#kept.length > MOST_KEPT) this.commit();
       }
     } catch (error) {
       this.#failure = { error };

@@ -218,6 +218,34 @@ describe("ReplayBuffer", () => {
     assert.equal(asked, 3);
   });
 
+  it("keeps what an attempt read that has failed, even if the message after the 16th arrives only then", async () => {
+    const later = Promise.withResolvers<void>();
+    const replay = new ReplayBuffer((async function* () {
+      for (let i = 0; i < 18; i++) {
+        if (i === 16) await later.promise;
+        yield i;
+      }
+    })());
+    const failed = replay.view(), iterator = failed[Symbol.asyncIterator]();
+    assert.equal((await take(failed, 16)).length, 16);
+    const waiting = iterator.next();
+    failed.close();
+    assert.equal(replay.replayable, true);
+    later.resolve();
+    assert.equal((await waiting).done, true);
+    assert.deepEqual(await take(replay.view()), Array.from({ length: 18 }, (_, i) => i));
+    assert.equal(replay.replayable, false);
+  });
+
+  it("keeps no more than 16 for an attempt beside one that has failed", async () => {
+    const replay = new ReplayBuffer(numbers(40).messages);
+    const first = replay.view(), second = replay.view();
+    await take(second, 1);
+    second.close();
+    assert.equal((await take(first)).length, 40);
+    assert.equal(replay.replayable, false);
+  });
+
   it("ends an iterable whose return() has no effect once, however often the call ends", async () => {
     let ended = 0;
     const replay = new ReplayBuffer<number>({
