@@ -13,8 +13,11 @@ import { IN_SET, type Membership } from "./membership.ts";
 
 /** How many attempts, from the first on, are all samples. */
 const FIRST_SAMPLES = 32;
-/** Of how many later attempts one is a sample. A sample costs several times what another call does here. */
-const SAMPLE_OF = 256;
+/**
+ * Of how many later attempts one is a sample, which costs more than others. A prime, so that calls of several methods in
+ * turn are all sampled.
+ */
+const SAMPLE_OF = 251;
 
 /**
  * One endpoint's place in the pool: what all connections have in common, whatever their link. It counts attempts, and

@@ -87,6 +87,20 @@ describe("a connection's attempts", () => {
   });
 });
 
+describe("the samples of a connection's attempts", () => {
+  it("are the first ones, and few of the later ones, whatever calls take turns", () => {
+    const { connection, attempt } = setUp({ stateless: true }), sampled: number[] = [];
+    for (let i = 1; i <= 10_000; i++) {
+      attempt("answered");
+      if (connection.sampled) sampled.push(i);
+    }
+    const later = sampled.slice(32);
+    assert.deepEqual(sampled.slice(0, 32), Array.from({ length: 32 }, (_, i) => i + 1));
+    assert.ok(later.length > 20 && later.length < 80, `${later.length} samples`);
+    for (const turns of [2, 3, 4, 8]) assert.equal(new Set(later.map((i) => i % turns)).size, turns);
+  });
+});
+
 describe("a connection with states", () => {
   it("reports each change of its state once", async () => {
     const { clock, connection, link, told, open, attempt } = setUp();
