@@ -233,19 +233,22 @@ describe("a session that can't be opened", () => {
   });
 
   it("is told to those who wait for the next one, when another call could not wait", async () => {
-    const it = setUp(), { session, openings, clock } = it;
-    const first = assert.rejects(session.transport(never), /refused/);
-    await refuse(it);
-    await first;
-    const waiting = assert.rejects(session.transport(never), /refused/);
-    const urgent = assert.rejects(session.transport(never, clock.now() + 500), /refused/);
-    await settled();
-    assert.equal(openings.length, 2);
-    await refuse(it);
-    await urgent;
-    await clock.advance(1_000);
-    await waiting;
-    assert.equal(openings.length, 2);
+    for (const lost of [false, true]) {
+      const it = setUp(), { session, openings, clock, events } = it;
+      const first = assert.rejects(session.transport(never), /refused/);
+      await refuse(it);
+      await first;
+      const waiting = assert.rejects(session.transport(never), lost ? /lost/ : /refused/);
+      const urgent = assert.rejects(session.transport(never, clock.now() + 500), /refused/);
+      await settled();
+      assert.equal(openings.length, 2);
+      if (lost) events.lost();
+      await refuse(it);
+      await urgent;
+      await clock.advance(1_000);
+      await waiting;
+      assert.equal(openings.length, 2);
+    }
   });
 
   it("is one whose connection ends before anything was answered on it, or within 10 s", async () => {

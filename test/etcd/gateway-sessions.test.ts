@@ -171,6 +171,15 @@ describe("an endpoint of etcd's JSON gateway that has not answered", () => {
     assert.deepEqual([await second.next, await third.next].map((next) => "done" in next && next.done), [false, false]);
   });
 
+  it("gets the next call soon after the caller of the one before has left", async () => {
+    const { call, fetches, clock } = setUp(), caller = new AbortController();
+    await call(e1, caller.signal);
+    await call();
+    caller.abort();
+    await clock.advance(20);
+    assert.equal(fetches.length, 2);
+  });
+
   it("lets those wait for no other call whose answers would come too late", async () => {
     const { call, fetches, clock } = setUp();
     await call();
@@ -203,6 +212,8 @@ describe("an endpoint of etcd's JSON gateway that has not answered", () => {
       new Response("<html>", { status: 502 }),
       new Response("<html>"),
       Response.json({ message: "no upstream" }, { status: 503 }),
+      Response.json({ code: 503, message: "no upstream" }, { status: 503 }),
+      Response.json({ code: null, message: "no upstream" }, { status: 503 }),
     ];
     const refusals = [
       Response.json({ code: 5, message: "gone" }, { status: 404 }),

@@ -6,7 +6,7 @@ import * as Flag from "./frame-flag.ts";
 import * as FrameType from "./frame-type.ts";
 import { HeaderFragments } from "./header-fragments.ts";
 
-/** Receives what a {@link FrameReader} finds. Offsets are into the chunk or buffer passed along, which may be kept. */
+/** Receives what a {@link FrameReader} finds. Offsets are into the chunk or buffer passed along, which only `onData` may keep. */
 export interface FrameSink {
   /**
    * A piece of a DATA frame. `flowLength` is the whole frame's length with its padding (section 6.9.1) on the first

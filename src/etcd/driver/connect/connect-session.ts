@@ -34,7 +34,7 @@ export class ConnectSession implements Session {
     this.#events = events;
     const lost = () => {
       if (this.#open) backoff.ended();
-      else if (this.#opened !== undefined) backoff.failed();
+      else if (this.#opened !== undefined) this.#failed(new Error("the connection was lost"));
       this.#lost();
     };
     this.#link = connector(endpoint, { draining: lost, lost, pingsNeedCalls: true });
@@ -89,13 +89,18 @@ export class ConnectSession implements Session {
     }, (error) => {
       if (this.#opened === opened) {
         this.#opened = undefined;
-        this.#failures++;
-        this.#failure = error;
-        this.#backoff.failed();
+        this.#failed(error);
       }
       throw error;
     });
     return opened;
+  }
+
+  /** For those who wait for the backoff, too. */
+  #failed(error: unknown): void {
+    this.#failures++;
+    this.#failure = error;
+    this.#backoff.failed();
   }
 
   #lost(): void {

@@ -9,12 +9,17 @@ import { isRecord, type Json } from "./message.ts";
 /** A request to the gateway failed: etcd refused it, something else answered, or no answer arrived. */
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
-  /** The gRPC code of etcd's refusal. NaN: something else refused the request. */
+  /** The gRPC code of etcd's refusal. Another number: something else refused the request. */
   readonly code: number | undefined;
 
   constructor(message: string, code?: number, cause?: unknown) {
     super(message, cause === undefined ? {} : { cause });
     this.code = code;
+  }
+
+  /** Whether etcd refused it: its errors have gRPC's codes, and those of what stands before it HTTP's, or none. */
+  get refused(): boolean {
+    return this.code !== undefined && Number.isInteger(this.code) && this.code >= 1 && this.code <= 16;
   }
 }
 

@@ -132,9 +132,10 @@ export class GatewaySessions {
       }
       if (empty) throw unreadable(response.status, "");
     } catch (thrown) {
+      if (signal.aborted && probe !== undefined) probes.left(probe);
       signal.throwIfAborted();
       const error = unanswered(thrown);
-      if (Number.isInteger(error.code)) this.#answered(session);
+      if (error.refused) this.#answered(session);
       else if (probe !== undefined) probes.failed(probe, error);
       if (error.cause !== undefined) this.#lose(session);
       throw error;

@@ -81,6 +81,11 @@ export class Probes {
     this.#answers = false;
   }
 
+  /** A probe's caller left before its end: others need not wait for it. */
+  left(probe: number): void {
+    if (!this.#answers && probe === this.#probe) this.#untilMs = -Infinity;
+  }
+
   /** A probe was not answered by etcd. */
   failed(probe: number, error: GatewayError): void {
     if (this.#answers || probe !== this.#probe) return;
