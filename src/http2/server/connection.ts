@@ -240,10 +240,8 @@ export class ServerConnection extends Endpoint<ServerStream> implements ByteStre
   readonly #read = (chunk: Uint8Array): boolean | void => {
     if (this.#state === "ending" || this.#state === "closed") return;
     try {
-      if (this.#preface !== undefined) {
-        chunk = this.#preface.read(chunk);
-        if (this.#preface.done) this.#preface = undefined;
-      }
+      chunk = this.#preface?.read(chunk) ?? chunk;
+      if (this.#preface?.done) this.#preface = undefined;
       const kept = this.#turns.read(chunk);
       this.checkControlBytes();
       return !kept;
