@@ -465,7 +465,8 @@ export const equivalents: readonly Equivalent[] = [
     file: "src/health/suspects.ts",
     before: "if (allFail && !this.#allFail) {",
     after: "if (true) {",
-    reason: "a suspect that has succeeded is none; it is looked for where that matters, to save work elsewhere",
+    reason:
+      "an endpoint that has succeeded is no longer suspect; that is looked at only where it matters, to save work",
   },
   {
     file: "src/health/tracked-endpoint.ts",
