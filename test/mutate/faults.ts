@@ -13,10 +13,10 @@ export interface Fault extends Mutant {
   readonly after: string;
 }
 
-/** Each `every`th fault of a file. */
-export function faultsIn(file: string, every = 1): readonly Fault[] {
+/** Each `every`th fault of a file, beginning with that of the index `from`. */
+export function faultsIn(file: string, every = 1, from = 0): readonly Fault[] {
   const source = readFileSync(file, "utf8");
-  return mutantsOf(source).filter((_, index) => index % every === 0).map((mutant) => {
+  return mutantsOf(source).filter((_, index) => index % every === from).map((mutant) => {
     const from = source.lastIndexOf("\n", mutant.start - 1) + 1;
     const to = (source.indexOf("\n", mutant.end) + 1 || source.length + 1) - 1;
     const after = source.slice(from, mutant.start) + mutant.text + source.slice(mutant.end, to);

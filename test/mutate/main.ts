@@ -9,13 +9,14 @@ import { type Part, partNames, partOf, programs } from "./plan.ts";
 import { survey, Worker } from "./pool.ts";
 import type { Surveyed, TestId, Verdict } from "./job.ts";
 
-const HELP = `npm run mutate -- [PART …] [--every N] [--file TEXT] [--again FILE] [--near] [--jobs N]
+const HELP = `npm run mutate -- [PART …] [--every N] [--from K] [--file TEXT] [--again FILE] [--near] [--jobs N]
 
 Puts faults into the code, one at a time, and runs the tests that reach them. Ends with code 1 when more than 5 % of the
 faults that matter survive, or more than 5 % of all are listed as equivalent.
 
   PART          ${partNames.join(", ")}; default: all
   --every N     only each Nth fault of a file, for a quick look; default 1
+  --from K      the first of these: 0 to N - 1; with another K it is another sample; default 0
   --file TEXT   only files whose path contains it, or one of these if it is given again
   --again FILE  only the faults that an earlier run, whose output FILE is, found no test for
   --near        without the tests of other folders, for a quick look
@@ -30,14 +31,17 @@ const { values, positionals } = commandLine(HELP, {
   allowPositionals: true,
   options: {
     every: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
     file: { type: "string", multiple: true, default: [""] },
     again: { type: "string" },
     near: { type: "boolean", default: false },
     jobs: { type: "string", default: String(availableParallelism()) },
   },
 });
-const [every, jobs] = [values.every, values.jobs].map(Number);
-if (!(every! >= 1 && jobs! >= 1 && positionals.every((name) => partNames.includes(name)))) {
+const [every, from, jobs] = [values.every, values.from, values.jobs].map(Number);
+if (
+  !(every! >= 1 && from! >= 0 && from! < every! && jobs! >= 1 && positionals.every((name) => partNames.includes(name)))
+) {
   console.error(HELP);
   process.exit(2);
 }
@@ -61,7 +65,7 @@ for (const name of positionals.length > 0 ? positionals : partNames) {
   parts.set(name, part);
   for (const file of part.sources) {
     if (!values.file.some((text) => file.includes(text))) continue;
-    const wanted = faultsIn(file, every).filter((fault) =>
+    const wanted = faultsIn(file, every, from).filter((fault) =>
       earlier === undefined || earlier.includes(describeFault(fault).replace(/^.*/, ` ${fault.operator}`))
     );
     if (wanted.length > 0) faults.set(file, wanted);
