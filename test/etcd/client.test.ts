@@ -79,6 +79,7 @@ describe("an attempt on etcd", () => {
     const listeners = countListeners(caller.signal);
     const { make, contexts } = attempt();
     const failing = client.unary(client.cursor(), caller.signal, make);
+    await settled();
     assert.equal(listeners(), 1);
     caller.abort(reason);
     await assert.rejects(failing, (error) => error === reason);
@@ -159,6 +160,51 @@ describe("the endpoints of etcd", () => {
     unsubscribe();
     etcd.lose("e2:1");
     assert.equal(losses, 2);
+  });
+});
+
+describe("an attempt at an endpoint in backoff", () => {
+  /** A client whose endpoints are each in backoff until a time. */
+  function inBackoff(untilMs: readonly number[]) {
+    const clock = new ManualClock(), etcd = new FakeEtcd();
+    const asked: (number | undefined)[] = [];
+    const backoffMs = ({ address }: { address: string }, neededByMs?: number) => {
+      asked.push(neededByMs);
+      return Math.max(0, untilMs[Number(address[1]) - 1]! - clock.now());
+    };
+    return { ...setUp({ etcd, clock, driver: Object.assign(etcd, { backoffMs }) }), asked };
+  }
+
+  it("is made at once at one that is not", async () => {
+    const { client, clock, etcd, range } = inBackoff([500, 200, 0]);
+    await client.unary(client.cursor(), never, range);
+    assert.deepEqual([etcd.calls.map(({ endpoint }) => endpoint), clock.pending], [["e3:1"], []]);
+  });
+
+  it("waits where all are, for the first that is over, before its own time begins", async () => {
+    for (const waitMs of [1, 500]) {
+      const { client, clock } = inBackoff([900, waitMs, 900]);
+      const { make, contexts } = attempt();
+      const failing = assert.rejects(client.unary(client.cursor(), never, make), /e2:1: no answer within 3000 ms/);
+      await clock.advance(waitMs - 1);
+      assert.deepEqual([contexts.length, clock.pending, clock.held], [0, [1], 0]);
+      await clock.advance(1);
+      assert.deepEqual([contexts.length, clock.pending], [1, [3_000]]);
+      await clock.advance(3_000);
+      await failing;
+    }
+  });
+
+  it("waits no longer than its caller, by when its answer is needed, and holds the process if it is to", async () => {
+    const { client, clock, asked, range } = inBackoff([500, 500, 500]);
+    const caller = new AbortController(), reason = new Error("left");
+    const options = { hold: true, neededByMs: 12_345 };
+    const failing = assert.rejects(client.unary(client.cursor(), caller.signal, range, options), (e) => e === reason);
+    await settled();
+    assert.deepEqual([asked.at(-1), clock.held], [12_345, 1]);
+    caller.abort(reason);
+    await failing;
+    assert.deepEqual(clock.pending, []);
   });
 });
 

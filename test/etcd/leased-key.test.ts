@@ -67,7 +67,7 @@ describe("a leased key", () => {
     await key.acquire({}, never);
     taken();
     assert.equal(await key.reacquire({}, never), "taken");
-    assert.equal(value(), "another's");
+    assert.deepEqual([value(), key.heldBy], ["another's", 99n]);
     etcd.expire(99n);
     assert.equal(await key.verify({}, never), "put-again");
   });
@@ -146,7 +146,7 @@ describe("a leased key", () => {
     taken();
     const { length } = etcd.calls;
     assert.equal(await key.verify({}, never), "taken");
-    assert.deepEqual(etcd.calls.slice(length).map(({ method }) => method), ["range"]);
+    assert.deepEqual([etcd.calls.slice(length).map(({ method }) => method), key.heldBy], [["range"], 99n]);
   });
 
   it("that is neither gone nor shown by the answer is not ours", async () => {

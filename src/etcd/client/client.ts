@@ -111,7 +111,6 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
     signal: AbortSignal,
     { neededByMs, hold }: AttemptOptions = {},
   ): Promise<void> {
-    if (this.#backoffMs(cursor.endpoint) === 0) return;
     cursor.avoidBackoff();
     const waitMs = this.#backoffMs(cursor.endpoint, neededByMs);
     if (waitMs > 0) await sleep(this.clock, waitMs, signal, hold);
@@ -143,7 +142,7 @@ export class EtcdClient<out Driver extends RequestDriver = EtcdDriver> {
     attempt: (context: AttemptContext) => Promise<T>,
     options: AttemptOptions = {},
   ): Promise<T> {
-    if (this.#backoffMs(cursor.endpoint) > 0) await this.avoidBackoff(cursor, signal, options);
+    await this.avoidBackoff(cursor, signal, options);
     if (this.#tokens === undefined) return await this.#attempt(cursor, signal, options, attempt);
     const { endpoint } = cursor;
     const held = options.hold ? this.clock.timer(MAX_DELAY_MS, () => {}, true) : undefined;

@@ -39,8 +39,8 @@ export class SessionBackoff {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   #retryAtMs = -Infinity;
-  /** Set while the connection is open and has done nothing. */
-  #openedMs: number | undefined;
+  /** When the connection was opened, if it is open and has done nothing. */
+  #openedMs = -Infinity;
 
   constructor(clock: Clock, random: () => number) {
     this.#clock = clock;
@@ -60,7 +60,7 @@ export class SessionBackoff {
 
   /** The connection could not be opened. */
   failed(): void {
-    this.#openedMs = undefined;
+    this.#openedMs = -Infinity;
     this.#retryAtMs = this.#clock.now() + this.#backoff.next();
   }
 
@@ -71,16 +71,14 @@ export class SessionBackoff {
 
   /** Something was answered on it, so its end will not count as a failure. */
   answered(): void {
-    if (this.#openedMs === undefined) return;
-    this.#openedMs = undefined;
+    if (this.#openedMs === -Infinity) return;
+    this.#openedMs = -Infinity;
     this.#backoff.reset();
   }
 
   /** The open connection has ended. If it ended before it did anything, it might as well not have been opened. */
   ended(): void {
-    const openedMs = this.#openedMs;
-    if (openedMs === undefined) return;
-    if (this.#clock.now() - openedMs < HEALTHY_MS) this.failed();
+    if (this.#clock.now() - this.#openedMs < HEALTHY_MS) this.failed();
     else this.answered();
   }
 }

@@ -5,7 +5,7 @@ import type { Clock } from "../../../time/clock.ts";
 import { type GatewayError, refusalIn, unanswered, unreadable } from "./gateway-error.ts";
 import { readLines, readParts } from "../../../response-lines.ts";
 import { isRecord, type Json } from "./message.ts";
-import { Probes } from "./probes.ts";
+import { type Probe, Probes } from "./probes.ts";
 
 /**
  * The longest line, in characters, and so the longest list: 192 MiB of keys and values. A batch of a watch is sent in
@@ -117,7 +117,7 @@ export class GatewaySessions {
     request: GatewayRequest,
     context: AttemptContext,
     signal: AbortSignal,
-    probe: number | undefined,
+    probe: Probe | undefined,
   ): AsyncGenerator<Json, void> {
     const { probes } = session;
     try {
