@@ -37,6 +37,12 @@ class Requests {
       at = end;
       if (this.#left > 0) return;
       this.#type = -1;
+      if (head.length === 0 && at + FRAME_HEADER_BYTES <= bytes.length) {
+        this.#left = bytes[at]! << 16 | bytes[at + 1]! << 8 | bytes[at + 2]!;
+        this.#type = bytes[at + 3]!;
+        at += FRAME_HEADER_BYTES;
+        continue;
+      }
       while (head.length < FRAME_HEADER_BYTES && at < bytes.length) head.push(bytes[at++]!);
       if (head.length < FRAME_HEADER_BYTES) return;
       this.#left = head[0]! << 16 | head[1]! << 8 | head[2]!;

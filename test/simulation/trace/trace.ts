@@ -3,6 +3,9 @@ export class Trace {
   #a = 0x811c9dc5;
   #b = 0x9747b28c;
   readonly #now: () => number;
+  /** The time of the last line, which often is that of the next. */
+  #nowMs = -1;
+  #nowText = "";
   /** The lines, if they are kept. */
   readonly lines: string[] | undefined;
 
@@ -13,7 +16,9 @@ export class Trace {
 
   /** Something happened to a part of the world. */
   note(who: string, what: string): void {
-    const line = `${this.#now().toFixed(3)} ${who} ${what}`;
+    const nowMs = this.#now();
+    if (nowMs !== this.#nowMs) [this.#nowMs, this.#nowText] = [nowMs, nowMs.toFixed(3)];
+    const line = `${this.#nowText} ${who} ${what}`;
     for (let i = 0; i < line.length; i++) this.#add(line.charCodeAt(i));
     this.lines?.push(line);
   }

@@ -38,10 +38,9 @@ const KEPT = 10_000;
 
 /** What became of all calls. */
 export class Ledger {
-  readonly #open = new Map<string, CallRecord>();
   /** Calls that ended a while ago, oldest first. */
   readonly #ended: CallRecord[] = [];
-  /** Those, and the open ones. */
+  /** Those, and the open ones: one table, because filling it takes time. */
   readonly #byId = new Map<string, CallRecord>();
   readonly #old = new OldCalls();
   /** All that were ever made, if they are kept. */
@@ -54,18 +53,14 @@ export class Ledger {
     this.all = kept ? [] : undefined;
   }
 
-  get open(): Iterable<CallRecord> {
-    return this.#open.values();
-  }
-
-  get openSize(): number {
-    return this.#open.size;
+  /** Those that have not ended. */
+  get open(): CallRecord[] {
+    return [...this.#byId.values()].filter(({ ends }) => ends === 0);
   }
 
   began(call: CallRecord): void {
     this.calls++;
     this.all?.push(call);
-    this.#open.set(call.id, call);
     this.#byId.set(call.id, call);
   }
 
@@ -76,7 +71,7 @@ export class Ledger {
   /** A server begins to process a call. */
   processing(call: CallRecord, server: string): void {
     call.processed.push(server);
-    if (!this.#byId.has(call.id)) this.#old.put(call);
+    if (call.ends > 0 && !this.#byId.has(call.id)) this.#old.put(call);
   }
 
   ended(call: CallRecord, nowMs: number): void {
@@ -84,7 +79,6 @@ export class Ledger {
     call.endedMs = nowMs;
     if (call.code === undefined) this.succeeded++;
     else this.failed++;
-    this.#open.delete(call.id);
     this.#ended.push(call);
     if (this.#ended.length <= 2 * KEPT) return;
     for (const old of this.#ended.splice(0, KEPT)) {

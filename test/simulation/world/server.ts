@@ -158,8 +158,7 @@ export class SimulatedServer {
 
   async #work(process: Process, id: string, context: HandlerContext): Promise<void> {
     const { values } = context, world = this.#world, { chance } = process;
-    world.processing(id, this.address);
-    const call = world.ledger.find(id);
+    const call = world.processing(id, this.address);
     if (call?.poisonous) this.#endConnection(call, this.#ends[Number(values.get(CONNECTION))]!.stream);
     const workMs = chance.between(0, 2 * this.plan.workMs) * this.slowness;
     // A handler that answers at once asks for no signal: each costs much.

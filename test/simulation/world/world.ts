@@ -55,6 +55,10 @@ export class World {
   failure: Broken | undefined;
   readonly #processes: Process[] = [];
   readonly #watches: readonly Watch[];
+  /** Those that hear of calls: most don't. */
+  readonly #began: readonly NonNullable<Watch["began"]>[];
+  readonly #processing: readonly NonNullable<Watch["processing"]>[];
+  readonly #ended: readonly NonNullable<Watch["ended"]>[];
   #still = false;
 
   constructor(plan: Plan, traced: boolean) {
@@ -72,7 +76,10 @@ export class World {
     if (plan.etcd) this.etcd = new SimulatedEtcd(this);
     this.servers = plan.servers.map((server) => new SimulatedServer(this, server));
     this.clients = plan.clients.map((client) => new SimulatedClient(this, client));
-    this.#watches = INVARIANTS.map((invariant) => invariant.watch(this));
+    const watches = this.#watches = INVARIANTS.map((invariant) => invariant.watch(this));
+    this.#began = watches.flatMap(({ began }) => began ?? []);
+    this.#processing = watches.flatMap(({ processing }) => processing ?? []);
+    this.#ended = watches.flatMap(({ ended }) => ended ?? []);
     this.network.onDial = (from, address) => {
       for (const watch of this.#watches) watch.dial?.(from, address);
     };
@@ -128,15 +135,19 @@ export class World {
   /** A call is made. */
   began(call: CallRecord): void {
     this.ledger.began(call);
-    for (const watch of this.#watches) watch.began?.(call);
+    for (const began of this.#began) began(call);
   }
 
-  /** A server begins to process a call. */
-  processing(id: string, server: string): void {
+  /** A server begins to process a call. Returns which it is. */
+  processing(id: string, server: string): CallRecord | undefined {
     const call = this.ledger.find(id);
-    if (call === undefined) return this.broken("processed-once", `${server} processes ${id}, which nobody made`);
+    if (call === undefined) {
+      this.broken("processed-once", `${server} processes ${id}, which nobody made`);
+      return undefined;
+    }
     this.ledger.processing(call, server);
-    for (const watch of this.#watches) watch.processing?.(call);
+    for (const processing of this.#processing) processing(call);
+    return call;
   }
 
   /** An attempt of a call begins. The returned function is called at its end. */
@@ -164,7 +175,7 @@ export class World {
   ended(call: CallRecord): void {
     this.ledger.ended(call, this.time.now());
     this.trace.note(call.id, `${call.kind} ${call.code ?? "ok"} ${call.processed.join(" ")}`);
-    for (const watch of this.#watches) watch.ended?.(call);
+    for (const ended of this.#ended) ended(call);
   }
 
   /** All faults are over, and nobody makes calls. */
