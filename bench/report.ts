@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { CASES } from "./case.ts";
 import { chart } from "./chart.ts";
+import type { PickTimes } from "./micro/pick.ts";
 import type { Micro } from "./micro/run.ts";
 import type { Runtime } from "./process.ts";
 import type { Plan } from "./rounds.ts";
@@ -116,7 +117,10 @@ function caseTable(rows: readonly Row[], runtimes: readonly Runtime[]): string {
 }
 
 function microTable(micros: ReadonlyMap<Runtime, Micro>): string {
+  const times = ({ among10, among1000, among10000 }: PickTimes) =>
+    [among10, among1000, among10000].map(number).join("; ");
   const lines: readonly (readonly [string, (micro: Micro) => string])[] = [
+    ["a draw of one among 10; 1,000; 10,000, and a look at it, ns", ({ draw }) => times(draw)],
     ["new set of 10,000 endpoints, one changed, ms", (m) => m.reconcileOneOf10000Ms.toFixed(2)],
     ["new set of 10,000 endpoints, all changed, ms", (m) => m.reconcileAllOf10000Ms.toFixed(2)],
     ["bytes per idle connection", (m) => number(m.bytesPerIdleConnection)],
@@ -128,7 +132,7 @@ function microTable(micros: ReadonlyMap<Runtime, Micro>): string {
   const all = [...micros.values()];
   const picks = (all[0]?.picks ?? []).map(({ policy }, i): [string, (micro: Micro) => string] => [
     `pick of ${policy} among 10; 1,000; 10,000, ns`,
-    ({ picks }) => [picks[i]!.among10, picks[i]!.among1000, picks[i]!.among10000].map(number).join("; "),
+    ({ picks }) => times(picks[i]!),
   ]);
   return table(
     ["", ...[...micros.keys()].map(capital)],

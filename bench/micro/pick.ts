@@ -45,12 +45,27 @@ const POLICIES: readonly (readonly [name: string, policy: () => Policy, weights?
   ["rendezvousHash({ boundedLoad: 1.25 })", () => rendezvousHash({ boundedLoad: 1.25 })],
 ];
 
+/**
+ * Takes any of the connections and looks at none: beside the call of `pick`, it costs what memory does. The more
+ * connections there are, the more seldom the one that was drawn is in the processor's caches.
+ */
+const drawn: Policy = (connections, _, { random }) => ({
+  pick: () => connections[Math.floor(random() * connections.length)]!,
+});
+
 /** How long a pick takes with each policy, among endpoints that are all available. */
 export function pickTimes(): readonly PickTimes[] {
-  return POLICIES.map(([policy, make, weights]) => {
-    const [among10, among1000, among10000] = pickNanoseconds([10, 1_000, 10_000], make(), weights);
-    return { policy, among10: among10!, among1000: among1000!, among10000: among10000! };
-  });
+  return POLICIES.map(([policy, make, weights]) => timesOf(policy, make(), weights));
+}
+
+/** The same of what no policy that draws at random can be without: a draw, and the first look at what was drawn. */
+export function drawTimes(): PickTimes {
+  return timesOf("a draw", drawn, undefined);
+}
+
+function timesOf(name: string, policy: Policy, weights: readonly number[] | undefined): PickTimes {
+  const [among10, among1000, among10000] = pickNanoseconds([10, 1_000, 10_000], policy, weights);
+  return { policy: name, among10: among10!, among1000: among1000!, among10000: among10000! };
 }
 
 /** Medians of batches. The counts take turns, so that neither the compiler nor a slow moment tells them apart. */

@@ -3,12 +3,13 @@ import process from "node:process";
 import type { Addresses } from "../kind.ts";
 import { floodCpuMs } from "./flood.ts";
 import { bytesPerCall, bytesPerConnection } from "./memory.ts";
-import { type PickTimes, pickTimes } from "./pick.ts";
+import { drawTimes, type PickTimes, pickTimes } from "./pick.ts";
 import { reconcileMs } from "./reconcile.ts";
 
 /** What the micro benchmarks show. */
 export interface Micro {
   readonly picks: readonly PickTimes[];
+  readonly draw: PickTimes;
   readonly reconcileOneOf10000Ms: number;
   readonly reconcileAllOf10000Ms: number;
   readonly bytesPerIdleConnection: number;
@@ -24,9 +25,11 @@ const address = (JSON.parse(process.argv[2]!) as Addresses).silent[0]!;
 setInterval(() => {}, 1_000);
 const reconcile = reconcileMs(10_000);
 const picks = pickTimes();
+const draw = drawTimes();
 const flood = await floodCpuMs();
 const micro: Micro = {
   picks,
+  draw,
   reconcileOneOf10000Ms: reconcile.one,
   reconcileAllOf10000Ms: reconcile.all,
   bytesPerIdleConnection: await bytesPerConnection(address, 300),
