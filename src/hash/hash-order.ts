@@ -1,9 +1,9 @@
-import { type Uint64, xxh64 } from "./xxh64.ts";
+import { NO_SEED, type Uint64, xxh64 } from "./xxh64.ts";
 
 /** Sorts a copy of a list by the hashes of its items' keys under a seed: a shuffle that is the same for each seed. */
 export function inHashOrder<T>(items: readonly T[], keyOf: (item: T) => string, seed: Readonly<Uint64>): T[] {
   const hashed = items.map((item) => {
-    const hash: Uint64 = { high: 0, low: 0 };
+    const hash: Uint64 = { ...NO_SEED };
     xxh64(keyOf(item), seed, hash);
     return { item, hash };
   });

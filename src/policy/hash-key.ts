@@ -45,4 +45,4 @@ export function hashOf(call: CallInfo, { requestHashHeader }: HashKeyOptions): R
   return hash;
 }
 
-const hash: Uint64 = { high: 0, low: 0 };
+const hash: Uint64 = { ...NO_SEED };

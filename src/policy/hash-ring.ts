@@ -26,7 +26,7 @@ export class HashRing {
     const owners = ownersOf(members, minSize, maxSize);
     const size = this.size = owners.length;
     const high = new Uint32Array(size), low = new Uint32Array(size);
-    const hash: Uint64 = { high: 0, low: 0 };
+    const hash: Uint64 = { ...NO_SEED };
     for (let i = 0, number = 0; i < size; i++) {
       number = i > 0 && owners[i] === owners[i - 1] ? number + 1 : 0;
       xxh64(`${members[owners[i]!]!.key}_${number}`, NO_SEED, hash);

@@ -6,7 +6,7 @@ import { connectAll } from "./circle.ts";
 import { endpointKeyOf, HASH_KEY, type HashKeyOptions, hashOf } from "./hash-key.ts";
 import { type CallInfo, type Picker, type Policy, type PolicyEnvironment, unavailable } from "./policy.ts";
 import { registeredWeights } from "./registered-weights.ts";
-import { type RankedMember, Ranking, SLOTS } from "./rendezvous-ranking.ts";
+import { Ranking, SLOTS } from "./rendezvous-ranking.ts";
 
 /** Options of {@link rendezvousHash}. */
 export interface RendezvousHashOptions extends HashKeyOptions {
@@ -47,14 +47,9 @@ export function rendezvousHash(options: RendezvousHashOptions = {}): Policy {
     const endpoints = connections.map(({ endpoint }) => endpoint);
     const unchanged = before?.endpoints.length === endpoints.length &&
       endpoints.every((endpoint, i) => endpoint === before.endpoints[i]);
-    let ranking = before?.ranking;
-    if (!unchanged || ranking === undefined) {
-      const weights = registeredWeights(connections);
-      const member = (endpoint: Endpoint, i: number): RankedMember => {
-        return { key: endpointKeyOf(endpoint, options), weight: weights?.[i] ?? 1 };
-      };
-      ranking = new Ranking(endpoints.map(member));
-    }
+    const ranking = unchanged
+      ? before.ranking
+      : new Ranking(endpoints.map((endpoint) => endpointKeyOf(endpoint, options)), registeredWeights(connections));
     const state: RendezvousState = { connections, endpoints, ranking, options, env };
     const { boundedLoad = Infinity } = options;
     if (boundedLoad === Infinity) return new RendezvousPicker(state);

@@ -6,37 +6,29 @@ export const SLOTS = 0x4_0000;
 /** Up to how many members are all looked at for each key. Above, the first of each slot is remembered. */
 const FEW = 64;
 
-/** Who is ranked. */
-export interface RankedMember {
-  /** Determines, with a slot, the place in that slot's ranking. */
-  readonly key: string;
-  /** How often it is first, relative to others; above 0. */
-  readonly weight: number;
-}
-
 /** Rendezvous hashing: for each slot, a ranking of all members that depends on nothing but the slot and the member. */
 export class Ranking {
   readonly #size: number;
   /** The hashes of the members' keys, in halves. */
   readonly #high: Int32Array;
   readonly #low: Int32Array;
-  /** The members' weights; undefined if all are the same. */
-  readonly weights: Float64Array | undefined;
+  /** How often each is first, relative to others, above 0; undefined: all equally often. */
+  readonly weights: readonly number[] | undefined;
   /** The first of each slot plus 1; 0: not known yet. */
   readonly #first: Uint32Array | undefined;
 
-  constructor(members: readonly RankedMember[]) {
-    const size = this.#size = members.length;
+  /** `keys` determine, with a slot, the places in that slot's ranking. */
+  constructor(keys: readonly string[], weights: readonly number[] | undefined) {
+    const size = this.#size = keys.length;
+    this.weights = weights;
     this.#high = new Int32Array(size);
     this.#low = new Int32Array(size);
-    const hash: Uint64 = { high: 0, low: 0 };
-    members.forEach(({ key }, i) => {
+    const hash: Uint64 = { ...NO_SEED };
+    keys.forEach((key, i) => {
       xxh64(key, NO_SEED, hash);
       this.#high[i] = hash.high;
       this.#low[i] = hash.low;
     });
-    const equal = members.every(({ weight }) => weight === members[0]!.weight);
-    this.weights = equal ? undefined : Float64Array.from(members, ({ weight }) => weight);
     if (size > FEW) this.#first = new Uint32Array(SLOTS);
   }
 
@@ -51,8 +43,8 @@ export class Ranking {
   }
 
   #highest(slot: number): number {
-    let best = 0, highest = -Infinity;
-    for (let i = 0; i < this.#size; i++) {
+    let best = 0, highest = this.scoreOf(slot, 0);
+    for (let i = 1; i < this.#size; i++) {
       const score = this.scoreOf(slot, i);
       if (score <= highest) continue;
       best = i;

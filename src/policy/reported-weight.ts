@@ -23,7 +23,7 @@ export class ReportedWeight {
     const { rpsFractional: qps, eps } = report;
     let utilization = utilizationOf(report, settings.metricNames);
     if (!(utilization > 0 && qps > 0)) return;
-    if (eps > 0 && settings.errorUtilizationPenalty > 0) utilization += eps / qps * settings.errorUtilizationPenalty;
+    if (eps > 0) utilization += eps / qps * settings.errorUtilizationPenalty;
     const weight = qps / utilization;
     // What is near infinity on either side can't be real.
     if (!(weight > 0 && weight < Infinity)) return;

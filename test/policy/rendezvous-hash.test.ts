@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { Picker } from "../../src/policy/policy.ts";
 import { rendezvousHash, type RendezvousHashOptions } from "../../src/policy/rendezvous-hash.ts";
 import { Ranking, SLOTS } from "../../src/policy/rendezvous-ranking.ts";
+import { roundRobin } from "../../src/policy/round-robin.ts";
 import { balanced } from "../support/balanced.ts";
 import {
   type FakeConnection,
@@ -36,12 +37,66 @@ function peak(connections: readonly FakeConnection[]): number {
 /** Not all slots are looked at. */
 const STEP = 8;
 
+const membersOf = (count: number) => Array.from({ length: count }, (_, i) => `member ${i}`);
+
 describe("a ranking", () => {
+  it("is the same in each version, so that clients agree", () => {
+    const ranking = new Ranking(["10.0.0.1:80", "a", "ö"], undefined);
+    for (
+      const [slot, ...scores] of [
+        [0, 722_109_281, 88_690_643, 3_152_326_103],
+        [1, 144_816_330, 1_195_369_485, 15_984_008],
+        [77_777, 3_610_326_842, 3_859_720_052, 739_166_352],
+        [262_143, 4_001_595_709, 2_644_923_997, 1_529_627_445],
+      ] as const
+    ) {
+      assert.deepEqual(scores.map((_, member) => ranking.scoreOf(slot, member)), scores);
+    }
+  });
+
+  it("weights with exponentially distributed numbers, in proportion to the hash and never infinite", () => {
+    const equal = new Ranking(["a", "b"], undefined), unequal = new Ranking(["a", "b"], [1, 3]);
+    for (let slot = 0; slot < 100; slot++) {
+      for (const [member, weight] of [1, 3].entries()) {
+        const expected = weight / -Math.log((equal.scoreOf(slot, member) + 0.5) / 2 ** 32);
+        assert.ok(Math.abs(unequal.scoreOf(slot, member) / expected - 1) < 1e-14);
+      }
+    }
+  });
+
+  it("of two with the same key, has that before which comes first", () => {
+    for (const weights of [undefined, [1, 1, 1]]) {
+      const ranking = new Ranking(["a", "b", "a"], weights);
+      const firsts = new Set(Array.from({ length: 100 }, (_, slot) => ranking.firstOf(slot)));
+      assert.deepEqual([...firsts].sort(), [0, 1]);
+    }
+  });
+
+  it("looks at all for the first call of a slot, and with up to 64 of them, which cost no memory, each time", () => {
+    class Counting extends Ranking {
+      looks = 0;
+      override scoreOf(slot: number, member: number): number {
+        this.looks++;
+        return super.scoreOf(slot, member);
+      }
+    }
+    const looksOf = (ranking: Counting, slot: number) => {
+      const before = ranking.looks;
+      ranking.firstOf(slot);
+      return ranking.looks - before;
+    };
+    for (const [count, again] of [[1, 1], [64, 64], [65, 0], [1_000, 0]] as const) {
+      const ranking = new Counting(membersOf(count), undefined), slots = Array.from({ length: 300 }, (_, i) => i);
+      assert.deepEqual(new Set(slots.map((slot) => looksOf(ranking, slot))), new Set([count]));
+      assert.deepEqual(new Set(slots.map((slot) => looksOf(ranking, slot))), new Set([again]));
+    }
+  });
+
   it("is the same whether or not its first is remembered", () => {
-    const members = Array.from({ length: 200 }, (_, i) => ({ key: `member ${i}`, weight: 1 + i % 3 }));
-    const ranking = new Ranking(members);
+    const ranking = new Ranking(membersOf(200), Array.from({ length: 200 }, (_, i) => 1 + i % 3));
     for (let slot = 0; slot < SLOTS; slot += 4_001) {
-      const scores = members.map((_, i) => ranking.scoreOf(slot, i)), best = scores.indexOf(Math.max(...scores));
+      const scores = Array.from({ length: 200 }, (_, i) => ranking.scoreOf(slot, i));
+      const best = scores.indexOf(Math.max(...scores));
       assert.equal(ranking.firstOf(slot), best);
       assert.equal(ranking.firstOf(slot), best);
     }
@@ -49,7 +104,7 @@ describe("a ranking", () => {
 
   it("has each member first as often as its weight says", () => {
     for (const weights of [[1, 1, 1, 1], [1, 2, 3, 4], [9, 1]]) {
-      const ranking = new Ranking(weights.map((weight, i) => ({ key: `member ${i}`, weight })));
+      const ranking = new Ranking(membersOf(weights.length), weights);
       const counts = weights.map(() => 0), total = weights.reduce((a, b) => a + b);
       for (let slot = 0; slot < SLOTS; slot += STEP) counts[ranking.firstOf(slot)]!++;
       weights.forEach((weight, i) => {
@@ -138,6 +193,79 @@ describe("rendezvousHash", () => {
     const picked = new Set(Array.from({ length: 1_000 }, () => picker.pick(keyed(undefined))));
     assert.equal(picked.size, 10);
     assert.match(String(pickerOf([]).pick(keyed("a key"))), /there are no endpoints/);
+  });
+
+  it("sends a key to the same endpoint in each version", () => {
+    const connections = even(10), picker = pickerOf(connections);
+    const at = ["", "a", "user 1", "user 2", "user 3", "ö"].map((key) =>
+      connections.indexOf(picker.pick(keyed(key)) as FakeConnection)
+    );
+    assert.deepEqual(at, [9, 1, 3, 4, 5, 5]);
+  });
+
+  it("sends all to the first endpoint of those with the same key while it is up, then to the next", () => {
+    for (
+      const endpointKey of [() => "same", ({ address }: { address: string }) => address > "10.0.000.001" ? "b" : "a"]
+    ) {
+      const connections = even(5), picker = pickerOf(connections, { endpointKey });
+      const picked = () => [
+        ...new Set(keys.map((key) => connections.indexOf(picker.pick(keyed(key)) as FakeConnection))),
+      ];
+      const up = endpointKey.length === 0 ? [[0], [1], [2]] : [[0, 1], [1], [2]];
+      for (const [i, expected] of up.entries()) {
+        assert.deepEqual(picked().sort(), expected);
+        failing(connections[i]!);
+      }
+    }
+  });
+
+  it("keeps its ranking while the endpoints are the same, and makes another when one differs", () => {
+    let asked = 0;
+    const endpointKey = ({ address }: { address: string }) => {
+      asked++;
+      return address;
+    };
+    const env = fakeEnvironment(), policy = rendezvousHash({ endpointKey }), connections = even(3);
+    const first = policy(connections, undefined, env);
+    assert.equal(asked, 3);
+    failing(connections[0]!);
+    const second = policy([...connections], first, env);
+    assert.equal(asked, 3);
+    const others = even(4).slice(1), third = policy(others, second, env);
+    assert.equal(asked, 6);
+    assert.deepEqual(addressesOf(third), addressesOf(pickerOf(others)));
+    policy(others.slice(1), third, env);
+    assert.equal(asked, 8);
+  });
+
+  it("takes nothing over from another policy's picker, nor from one with other options", () => {
+    const env = fakeEnvironment(), connections = even(5), expected = addressesOf(pickerOf(connections));
+    const reversed = ({ address }: { address: string }) => [...address].reverse().join("");
+    for (const other of [roundRobin(), rendezvousHash({ endpointKey: reversed })]) {
+      assert.deepEqual(addressesOf(rendezvousHash()(connections, other(connections, undefined, env), env)), expected);
+    }
+  });
+
+  it("looks at no other endpoint when the first of a key's ranking can take the call", () => {
+    let looks = 0;
+    const connections = even(100);
+    for (const connection of connections) {
+      Object.defineProperty(connection, "available", {
+        get() {
+          looks++;
+          return true;
+        },
+      });
+    }
+    const picker = pickerOf(connections);
+    looks = 0;
+    for (const key of keys) picker.pick(keyed(key));
+    assert.equal(looks, keys.length);
+  });
+
+  it("counts no loads without a bound", () => {
+    assert.equal(pickerOf(even(3)).done, undefined);
+    assert.notEqual(pickerOf(even(3), { boundedLoad: 2 }).done, undefined);
   });
 
   it("says which option is wrong", () => {

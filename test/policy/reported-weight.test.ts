@@ -51,6 +51,8 @@ describe("a weight by load reports", () => {
     for (const [qps, eps, cpu] of [[Infinity, 0, 1], [1e308, 0, 1e-10], [1, 0, Infinity], [1, Infinity, 1]] as const) {
       assert.equal(weightBy(report(qps, eps, cpu)), 0);
     }
+    assert.equal(weightBy(report(100, 10, 0)), 0, "errors are no utilization");
+    assert.equal(weightBy(report(-1, 10, 1)), 0);
     assert.equal(weightBy(report(100, NaN, 0.5)), 200);
     assert.equal(weightBy(report(100, -100, 0.5)), 200);
   });
@@ -58,7 +60,9 @@ describe("a weight by load reports", () => {
   it("stays as it was when a report says nothing, and such a report doesn't keep it", () => {
     const weight = new ReportedWeight();
     weight.update(report(100, 0, 0.5), 0, NO_BLACKOUT);
-    weight.update(report(0, 0, 0.5), 179_000, NO_BLACKOUT);
+    for (const [qps, cpu] of [[0, 0.5], [100, 0], [100, Infinity], [1e308, 1e-10]] as const) {
+      weight.update(report(qps, 0, cpu), 179_000, NO_BLACKOUT);
+    }
     assert.equal(weight.weight(179_999, NO_BLACKOUT), 200);
     assert.equal(weight.weight(180_000, NO_BLACKOUT), 0);
   });
@@ -92,5 +96,21 @@ describe("a weight by load reports", () => {
     weight.update(report(100, 0, 0.25), 20_000, DEFAULTS);
     assert.equal(weight.weight(29_999, DEFAULTS), 0);
     assert.equal(weight.weight(30_000, DEFAULTS), 400);
+  });
+
+  it("stays in use across a restart if there is no blackout period, however short one would be", () => {
+    const weight = new ReportedWeight();
+    weight.update(report(100, 0, 0.5), 0, NO_BLACKOUT);
+    weight.restarted();
+    assert.equal(weight.weight(1, NO_BLACKOUT), 200);
+    assert.equal(weight.weight(1, { ...DEFAULTS, blackoutPeriodMs: 1 }), 0);
+  });
+
+  it("is stale from when the last report expires, and not without any", () => {
+    const weight = new ReportedWeight();
+    assert.equal(weight.stale(1e9, DEFAULTS), false);
+    weight.update(report(100, 0, 0.5), 50_000, DEFAULTS);
+    assert.equal(weight.stale(229_999, DEFAULTS), false);
+    assert.equal(weight.stale(230_000, DEFAULTS), true);
   });
 });
