@@ -38,7 +38,7 @@ export abstract class ChoicePicker implements Picker {
     this.#compared = compared;
     this.#random = random;
     this.#otherwise = otherwise;
-    if (weights !== undefined && compared < connections.length) this.#table = new AliasTable(weights);
+    if (weights !== undefined) this.#table = new AliasTable(weights);
   }
 
   /** The lower the better. */

@@ -65,7 +65,7 @@ class LeastRequestPicker extends ChoicePicker {
   }
 
   protected costOf({ inFlight }: Connection, index: number): number {
-    if (this.#weights === undefined || inFlight === 0 && !this.#all) return inFlight;
+    if (this.#weights === undefined) return inFlight;
     // The new call counts as one on average, exponentially distributed: of endpoints that are idle, each is the least
     // with a probability in proportion to its weight. With exactly one, the heaviest would always be.
     const added = this.#all ? -Math.log(1 - this.#random()) : 0;

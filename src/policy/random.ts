@@ -37,10 +37,10 @@ class RandomPicker implements Picker {
 
   pick(call: CallInfo): Connection | "wait" | Error {
     const circle = this.#circle, env = this.#env;
-    for (let tries = 0; tries < TRIES && circle.length > 0; tries++) {
-      const connection = circle[Math.floor(env.random() * circle.length)]!;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const connection = circle[Math.floor(env.random() * circle.length)];
       // Readiness may have come or gone since this picker was built.
-      if (connection.available && !call.excluded(connection)) return connection;
+      if (connection?.available && !call.excluded(connection)) return connection;
     }
     return anyAvailable(circle, call, env) ?? this.#otherwise;
   }

@@ -26,4 +26,14 @@ describe("AliasTable", () => {
       { numRuns: 50 },
     );
   });
+
+  it("divides a slot exactly where the weight ends", () => {
+    // The first slot is half of the first index, half of the second.
+    const table = new AliasTable([1, 3]);
+    assert.deepEqual([0, 0.249_999, 0.25, 0.499_999, 0.5, 0.999_999].map((random) => table.draw(random)), [
+      ...[0, 0, 1, 1],
+      ...[1, 1],
+    ]);
+    assert.deepEqual([0, 0.499_999, 0.5, 0.999_999].map((random) => new AliasTable([2, 2]).draw(random)), [0, 0, 1, 1]);
+  });
 });

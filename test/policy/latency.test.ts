@@ -68,6 +68,37 @@ describe("a latency", () => {
     assert.ok(latencyMs > 1_000 && latencyMs <= 60_000, `${latencyMs}`);
   });
 
+  it("grows with failures up to a minute, beyond only with what they took", () => {
+    const failures = Array.from({ length: 80 }, (_, i) => [i, failed()] as const);
+    assert.equal(latencyAfter([[0, took(59_000)], ...failures], 79), 60_000);
+    const slow = Array.from({ length: 80 }, (_, i) => [i * 90_000, failed({ latencyMs: 90_000 })] as const);
+    assert.equal(latencyAfter(slow, 79 * 90_000), 90_000);
+  });
+
+  it("enters with half of a second failure in a row, three quarters of a third", () => {
+    const part = (before: number, latencyMs: number, failures: number) =>
+      before * 0.5 ** (failures - 1) + latencyMs * (1 - 0.5 ** (failures - 1));
+    const first = 1_000, second = part(first, 2 * first, 2), third = part(second, 2 * second, 3);
+    const instant = { latencyMs: 0, penaltyMs: 0 };
+    assert.equal(latencyAfter([[0, failed(instant)], [0, failed(instant)]], 0), second);
+    assert.equal(latencyAfter([[0, failed(instant)], [0, failed(instant)], [0, failed(instant)]], 0), third);
+    assert.equal(latencyAfter([[0, took(1_000)], [0, failed(instant)], [0, failed(instant)]], 0), second);
+  });
+
+  it("takes failures that end together for one: those that began before the last one failed", () => {
+    const after = (latencyMs: number) => latencyAfter([[0, took(4)], [10, failed()], [20, failed({ latencyMs })]], 20);
+    assert.ok(after(10) > 500, "it began when the other failed");
+    assert.ok(after(10.001) < 7);
+  });
+
+  it("averages with what lies in between for as much as time has passed", () => {
+    const latency = new Latency({ decayMs: 10_000, penaltyMs: 1_000 });
+    latency.learn(outcome(took(100)), 5_000);
+    const known = latency.at(10_000);
+    latency.learn(outcome(took(known)), 10_000);
+    assert.ok(Math.abs(latency.at(10_000) - known * (2 - Math.exp(-0.5))) < 1e-6, "as long as is known: no peak");
+  });
+
   const codes: [string, Code | undefined, number][] = [
     ["success", undefined, 0.1],
     ["NotFound", Code.NotFound, 0.1],
@@ -123,12 +154,22 @@ describe("a latency", () => {
     assert.ok(Math.abs(latency.waitingScore(5_000) - first - 0.5) < 1e-9);
   });
 
+  it("counts such a server as one that took a second", () => {
+    const latency = new Latency({ decayMs: 10_000, penaltyMs: 0 }), scores = new Float64Array(2);
+    const score = latency.waitingScore(3_000);
+    latency.showIn(scores, 1);
+    assert.deepEqual([...scores], [0, -Infinity]);
+    latency.learn(outcome(took(1_000)), 3_000);
+    assert.deepEqual([...scores], [0, score], "a picker's scores are kept up to date");
+  });
+
   it("learns nothing from what was not sent", () => {
     assert.equal(latencyAfter([[0, { end: "not-sent", code: Code.Unavailable, latencyMs: 0 }]], 0), 0);
   });
 
   it("is never 0 once something is known, and a number whatever comes", () => {
-    assert.ok(latencyAfter([[0, took(0)]], 0) > 0);
+    assert.equal(latencyAfter([[0, took(0)]], 0), 0.001);
+    assert.equal(latencyAfter([[0, took(0.002)]], 0), 0.002);
     const ms = fc.double({ min: 0, max: 1e6, noNaN: true });
     const part = fc.record({
       latencyMs: ms,

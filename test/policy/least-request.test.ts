@@ -109,6 +109,51 @@ describe("leastRequest", () => {
     assert.ok(light < 0.06, `${light}`);
   });
 
+  it("decides between those that were drawn by calls in flight by weight, and keeps the first of equals", () => {
+    const connections = weighted(Array.from({ length: 10 }, (_, i) => i === 9 ? 3 : 1));
+    const [one, other, heavy] = [connections[2]!, connections[4]!, connections[9]!];
+    // A table for these weights has slots of one tenth.
+    const pick = (...drawn: readonly FakeConnection[]) => {
+      const numbers = drawn.map((connection) => (connections.indexOf(connection) + 0.01) / 10);
+      const env = fakeEnvironment(undefined, () => numbers.shift()!);
+      return leastRequest()(connections, undefined, env).pick(callExcluding());
+    };
+    assert.equal(pick(one, other), one);
+    assert.equal(pick(other, one), other);
+    one.inFlight = other.inFlight = 1;
+    assert.equal(pick(one, other), one);
+    heavy.inFlight = 4;
+    assert.equal(pick(heavy, one), one, "4 calls at a weight of 3 are more than one at a weight of 1");
+    heavy.inFlight = 3;
+    assert.equal(pick(heavy, one), heavy);
+    assert.equal(pick(one, heavy), one);
+    assert.equal(pick(one, one, one, heavy), one, "the same is drawn again and not compared with itself");
+    heavy.inFlight = 2;
+    assert.equal(pick(one, one, one, heavy), heavy);
+  });
+
+  it("draws eight times for each that it compares, then looks at all", () => {
+    for (const [choices, draws] of [[2, 16], [3, 24], [10, 80]] as const) {
+      const connections = even(50);
+      let drawn = 0;
+      // Always the first, which the call excludes.
+      const env = fakeEnvironment(undefined, () => {
+        drawn++;
+        return 0;
+      });
+      const picker = leastRequest({ choices })(connections, undefined, env);
+      for (const connection of connections.slice(1, -1)) connection.available = false;
+      assert.equal(picker.pick(callExcluding(connections[0]!)), connections.at(-1));
+      assert.equal(drawn, draws);
+    }
+  });
+
+  it("compares all of eight by weight, idle ones too", () => {
+    const connections = weighted([8, 1, 1, 1, 1, 1, 1, 1]);
+    const share = picksOf(pickerOf(connections), connections, 30_000)[0]! / 30_000;
+    assert.ok(Math.abs(share - 8 / 15) < 0.02, `${share}`);
+  });
+
   it("compares two of nine", () => {
     const connections = even(9);
     connections.forEach((connection, i) => connection.inFlight = i);

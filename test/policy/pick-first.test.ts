@@ -260,6 +260,31 @@ describe("pickFirst", () => {
     assert.equal(policy([a, b], first, env).pick(callExcluding()), b);
   });
 
+  it("keeps no other connection beside its own, whoever opened it, and wants its own each time", () => {
+    let connects = 0;
+    const a = fakeConnection("a:1", { connect: () => connects++ }), b = fakeConnection("b:1", { place: 1 });
+    const policy = pickFirst(), env = fakeEnvironment(), first = policy([a], undefined, env);
+    assert.equal(connects, 1);
+    const second = policy([a, b], first, env);
+    assert.deepEqual([a.state, b.state, connects], ["ready", "idle", 2]);
+    b.state = "connecting";
+    policy([a, b], second, env);
+    assert.deepEqual([a.state, b.state, connects], ["ready", "idle", 3]);
+  });
+
+  it("puts endpoints in order only when there are others", () => {
+    let looks = 0;
+    const connections = ["b:1", "a:1"].map((address, place) => {
+      return Object.defineProperty(fakeConnection(address), "place", { get: () => (looks++, place) });
+    });
+    const policy = pickFirst(), env = fakeEnvironment(), first = policy(connections, undefined, env);
+    assert.equal(first.pick(callExcluding()), connections[0]);
+    const before = looks, second = policy(connections, first, env);
+    assert.equal(looks, before);
+    policy([...connections], second, env);
+    assert.ok(looks > before);
+  });
+
   it("has no timer once it has an endpoint, nor once all have failed, and asks for a new picker once", async () => {
     const clock = new ManualClock(), env = fakeEnvironment(clock), policy = pickFirst();
     const connections = ["a:1", "b:1"].map((address, place) => {

@@ -19,6 +19,23 @@ describe("random", () => {
     assert.equal(picks[50], 0);
   });
 
+  it("draws eight times, then looks at all once", () => {
+    const connections = weighted(Array.from({ length: 20 }, () => undefined));
+    let drawn = 0;
+    const env = fakeEnvironment(undefined, () => {
+      drawn++;
+      return 0.5;
+    });
+    const picker = random()(connections, undefined, env);
+    connections[10]!.available = false;
+    assert.notEqual(picker.pick(callExcluding()), connections[10]);
+    assert.equal(drawn, 8 + 19);
+    connections[10]!.available = true;
+    drawn = 0;
+    assert.equal(picker.pick(callExcluding()), connections[10]);
+    assert.equal(drawn, 1);
+  });
+
   it("opens idle connections, leaves failing ones out, waits while one may become ready, else says an error", () => {
     const connections = weighted([undefined, undefined]);
     for (const connection of connections) Object.assign(connection, { state: "idle", available: false });

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Picker } from "../../src/policy/policy.ts";
 import { ringHash, type RingHashOptions } from "../../src/policy/ring-hash.ts";
+import { roundRobin } from "../../src/policy/round-robin.ts";
 import { balanced } from "../support/balanced.ts";
 import { type FakeConnection, fakeConnection, fakeEnvironment, weighted } from "../support/fake-connections.ts";
 import { keyed } from "../support/simulation.ts";
@@ -166,6 +167,72 @@ describe("ringHash", () => {
     assert.equal(some.filter(({ state }) => state === "connecting").length, 1);
   });
 
+  it("sends calls without a key nowhere that they exclude, and the next on the ring gets them", () => {
+    const connections = even(5), picker = pickerOf(connections), [first, second] = connections;
+    const call = { ...keyed(undefined), excluded: (one: unknown) => one === first || one === second };
+    const picked = new Set(Array.from({ length: 300 }, () => picker.pick(call)));
+    assert.deepEqual(picked, new Set(connections.slice(2)));
+    assert.equal(picker.pick({ ...call, excluded: () => true }), "wait");
+  });
+
+  it("begins with the point that is drawn for calls without a key", () => {
+    const connections = even(50);
+    const pickAt = (random: number) =>
+      ringHash({ minRingSize: 100 })(connections, undefined, fakeEnvironment(undefined, () => random)).pick(
+        keyed(undefined),
+      ) as FakeConnection;
+    const counts = new Map<FakeConnection, number>();
+    for (let point = 0; point < 100; point++) {
+      const picked = pickAt((point + 0.5) / 100);
+      counts.set(picked, (counts.get(picked) ?? 0) + 1);
+    }
+    assert.deepEqual([...new Set(counts.values())], [2], "each has two of a hundred points");
+    assert.equal(counts.size, 50);
+  });
+
+  it("has 1,024 points or more, 4,096 at most, unless told otherwise", () => {
+    const sharesOf = (connections: readonly FakeConnection[], options: RingHashOptions = {}) => {
+      const picker = pickerOf(connections, options);
+      return connections.map((connection) => (picker.describe!(connection) as { ringShare: number }).ringShare);
+    };
+    // With 1,025, the first would have 257 points and the others 386 and 385.
+    assert.deepEqual(sharesOf(weighted([2, 3, 3])), [0.25, 0.375, 0.375]);
+    assert.deepEqual(sharesOf(weighted([2, 3, 3]), { minRingSize: 1_025 }), [257, 386, 385].map((n) => n / 1_028));
+    assert.equal(sharesOf(even(5_000)).filter((share) => share > 0).length, 4_096);
+    assert.equal(sharesOf(even(20), { maxRingSize: 7 }).filter((share) => share > 0).length, 7);
+    assert.doesNotThrow(() => ringHash({ minRingSize: 4_096 }));
+  });
+
+  it("takes nothing over from another policy's picker, nor from one with other options", () => {
+    const env = fakeEnvironment(), connections = even(5), expected = addressesOf(pickerOf(connections));
+    const reversed = ({ address }: { address: string }) => [...address].reverse().join("");
+    for (const other of [roundRobin(), ringHash({ endpointKey: reversed })]) {
+      assert.deepEqual(addressesOf(ringHash()(connections, other(connections, undefined, env), env)), expected);
+    }
+  });
+
+  it("wants the connection that it picks, which another policy may have opened", () => {
+    for (const key of ["a key", undefined]) {
+      let connects = 0;
+      const connections = even(3);
+      for (const connection of connections) connection.connect = () => connects++;
+      pickerOf(connections).pick(keyed(key));
+      assert.equal(connects, 1);
+    }
+  });
+
+  it("opens ahead of the calls whichever is drawn, or another that is idle", () => {
+    for (const [random, expected] of [[0, 0], [0.5, 2], [0.999_999, 3]] as const) {
+      const connections = idle(4);
+      ringHash()(connections, undefined, fakeEnvironment(undefined, () => random)).exitIdle!();
+      assert.deepEqual(connections.map(({ state }) => state === "connecting"), [0, 1, 2, 3].map((i) => i === expected));
+      const some = idle(4);
+      for (const connection of some.slice(1)) ready(connection);
+      ringHash()(some, undefined, fakeEnvironment(undefined, () => random)).exitIdle!();
+      assert.equal(some[0]!.state, "connecting");
+    }
+  });
+
   it("opens one connection ahead of the calls", () => {
     const connections = idle(10), picker = pickerOf(connections);
     picker.exitIdle!();
@@ -209,6 +276,8 @@ describe("ringHash", () => {
 
   it("says which option is wrong", () => {
     assert.throws(() => balanced({ policy: ringHash as never }), /Call it: ringHash\(…\)$/);
+    assert.doesNotThrow(() => ringHash({ minRingSize: 1, maxRingSize: 1 }));
+    assert.throws(() => ringHash({ maxRingSize: 0 }), /^RangeError: option maxRingSize is 0/);
     assert.throws(() => ringHash({ minRingSize: 0 }), /^RangeError: option minRingSize is 0/);
     assert.throws(() => ringHash({ maxRingSize: 8_388_609 }), /^RangeError: option maxRingSize/);
     assert.throws(() => ringHash({ minRingSize: 5_000 }), /expected at most maxRingSize, which is 4096$/);

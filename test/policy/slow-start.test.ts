@@ -34,12 +34,55 @@ describe("slowStart", () => {
         const picks = picksOf(picker, all, 40_000);
         assert.ok(Math.abs(picks[3]! / picks[0]! - shares[i]!) < 0.02, `${seconds} s: ${picks}`);
         assert.ok(Math.abs(picks[1]! / picks[0]! - 1) < 0.02, `${picks}`);
+        assert.deepEqual(picker.describe!(all[0]!), { slowStartShare: 1 });
       }
       clock.skip(15_000);
       assert.deepEqual(picksOf(picker, all, 400), [100, 100, 100, 100]);
       assert.equal(picker.describe!(all[3]!), undefined);
     });
   }
+
+  it("has a share of all of it exactly when the window ends, and of none before its picker is rebuilt", () => {
+    const { clock, all, picker } = joined({ windowMs: 10_000 });
+    const late = fakeConnection("e:80");
+    assert.equal(picker.describe!(late), undefined, "one that it doesn't know");
+    clock.skip(9_999);
+    assert.deepEqual(picker.describe!(all[3]!), { slowStartShare: 0.9999 });
+    picker.pick(callExcluding());
+    assert.deepEqual(picker.describe!(all[3]!), { slowStartShare: 0.9999 });
+    clock.skip(1);
+    picker.pick(callExcluding());
+    assert.equal(picker.describe!(all[3]!), undefined);
+  });
+
+  it("takes a minute from a tenth, in proportion to the time, unless told otherwise", () => {
+    const { clock, all, picker } = joined({});
+    const shares = [0, 6_000, 9_000, 44_999].map((ms) => {
+      clock.skip(ms);
+      return (picker.describe!(all[3]!) as { slowStartShare: number }).slowStartShare;
+    });
+    assert.deepEqual(shares, [0.1, 0.1, 0.25, 59_999 / 60_000]);
+  });
+
+  it("draws again twice at most, then takes the first", () => {
+    const clock = new ManualClock(), all = ["a", "b", "c", "d", "e"].map((name) => fakeConnection(`${name}:80`));
+    let draws = 0;
+    const env = fakeEnvironment(clock, () => {
+      draws++;
+      return 0.999;
+    });
+    const policy = slowStart({}, roundRobin()), old = policy(all.slice(0, 1), undefined, env);
+    clock.skip(1_000_000);
+    const picker = policy(all, old, env);
+    draws = 0;
+    assert.equal(picker.pick(callExcluding(all[0]!)), all[4], "the start of the round is drawn, too");
+    assert.equal(draws, 3);
+    all[0]!.available = false;
+    draws = 0;
+    const first = picker.pick(callExcluding());
+    assert.ok(all.slice(1).includes(first as FakeConnection));
+    assert.equal(draws, 3);
+  });
 
   it("begins with the smallest share", () => {
     const { all, picker } = joined({ minShare: 0.02, windowMs: 10_000 });

@@ -31,6 +31,21 @@ describe("view", () => {
   });
 });
 
+describe("view", () => {
+  it("opens and closes the connection", () => {
+    const told: string[] = [];
+    const seen = view({
+      ...connection,
+      connect: () => void told.push("connect"),
+      disconnect: () => void told.push("disconnect"),
+    }, {});
+    seen.connect();
+    assert.deepEqual(told, ["connect"]);
+    seen.disconnect();
+    assert.deepEqual(told, ["connect", "disconnect"]);
+  });
+});
+
 describe("excluding", () => {
   it("shows the call as it is, but for the connections that it leaves out", () => {
     const other: Connection = { ...connection };

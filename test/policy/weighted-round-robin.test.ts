@@ -5,6 +5,7 @@ import type { Connection } from "../../src/connection/connection.ts";
 import { defaultPolicy } from "../../src/policy/default-policy.ts";
 import type { Picker } from "../../src/policy/policy.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
+import { scaledWeights, StrideScheduler } from "../../src/policy/stride-scheduler.ts";
 import { weightedRoundRobin } from "../../src/policy/weighted-round-robin.ts";
 import { balanced } from "../support/balanced.ts";
 import {
@@ -186,6 +187,24 @@ describe("weightedRoundRobin", () => {
     const call = { ...callExcluding(), excluded: () => (looks++, false) };
     for (let i = 0; i < 1_000; i++) picker.pick(call);
     assert.equal(looks, 1_000);
+  });
+
+  it("tries sixteen picks of its scheduler, then looks at all", () => {
+    let looks = 0;
+    const connections = weighted(Array.from({ length: 100 }, (_, i) => 1 + i % 10));
+    const picker = weightedRoundRobin()(connections, undefined, fakeEnvironment());
+    const call = { ...callExcluding(), excluded: () => (looks++, true) };
+    assert.equal(picker.pick(call), "wait");
+    assert.equal(looks, 16 + 100);
+  });
+
+  it("begins at a random place in a random generation of the schedule", () => {
+    for (const random of [0, 0.5, 0.999_999_9]) {
+      const connections = weighted([1, 2, 3]), scaled = scaledWeights([1, 2, 3])!;
+      const picker = weightedRoundRobin()(connections, undefined, fakeEnvironment(undefined, () => random));
+      const scheduler = new StrideScheduler(scaled, Math.floor(3 * random), Math.floor(65_535 * random));
+      for (let i = 0; i < 50; i++) assert.equal(picker.pick(callExcluding()), connections[scheduler.next()]);
+    }
   });
 
   it("is what a transport does by default", async () => {
