@@ -88,7 +88,7 @@ class Search {
   #connections: readonly Connection[] | undefined;
   #order: readonly Connection[] = [];
   selected: Connection | undefined;
-  /** Idle: nothing is selected, and nothing is tried until a call wants a connection. */
+  /** While nothing is selected. Idle: nothing is tried until a call wants a connection. */
   #state: "idle" | "first pass" | "failing" = "first pass";
   /** The connections that the first pass has tried. */
   readonly #tried = new Set<Connection>();
@@ -137,7 +137,6 @@ class Search {
 
   #select(connection: Connection): void {
     this.selected = connection;
-    this.#state = "idle";
     this.#endPass();
     // Another policy, which shares it, may have opened it.
     connection.connect();
@@ -148,7 +147,6 @@ class Search {
     this.#tried.clear();
     this.#latest = undefined;
     this.#timer?.cancel();
-    this.#timer = undefined;
   }
 
   /** Tries the next connection, or all when each has failed once. */

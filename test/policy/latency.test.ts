@@ -139,6 +139,20 @@ describe("a latency", () => {
     assert.equal(latencyAfter([[0, { latencyMs: 6_000, headerMs: 5_000 }]], 0), 5_000);
   });
 
+  it("learns nothing new from a call without an answer that took as long as is known", () => {
+    const latency = new Latency({ decayMs: 10_000, penaltyMs: 0 });
+    latency.learn(outcome(took(100)), 0);
+    latency.learn(outcome({ headerMs: undefined, latencyMs: latency.at(5_000) }), 5_000);
+    latency.learn(outcome(took(10)), 10_000);
+    const expected = 100 / Math.E + 10 * (1 - 1 / Math.E);
+    assert.ok(Math.abs(latency.at(10_000) - expected) < 1e-9, "ten seconds have passed, not five");
+  });
+
+  it("learns nothing from a stream whose headers came as long ago as a latency takes to decay", () => {
+    assert.equal(latencyAfter([[20_000, { latencyMs: 10_020, headerMs: 20 }]], 20_000), 0);
+    assert.equal(latencyAfter([[20_000, { latencyMs: 10_019, headerMs: 20 }]], 20_000), 20);
+  });
+
   it("takes a deadline for passed a few milliseconds early, as servers do", () => {
     const overdue = (leftMs: number) => ({ latencyMs: 100 - leftMs, timeoutMs: 100, code: Code.DeadlineExceeded });
     assert.equal(latencyAfter([[0, { ...overdue(5), end: "maybe-processed" }]], 0), 95);

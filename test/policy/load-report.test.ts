@@ -134,7 +134,10 @@ describe("a load report", () => {
     assert.equal(loadReportIn(trailer("!")), undefined);
     assert.equal(loadReportIn(trailer("AAAA")), undefined);
     const long = (length: number) => ({ namedMetrics: { ["x".repeat(length)]: 1 } });
-    assert.ok(loadReportIn(trailer(trailerOf(long(16_300)))));
+    // Beside the name there are 15 bytes: three tags and two lengths of two or three bytes, and a number.
+    assert.equal(toBinary(OrcaLoadReportSchema, create(OrcaLoadReportSchema, long(16_369))).length, 16_384);
+    assert.ok(loadReportIn(trailer(trailerOf(long(16_369)))));
+    assert.equal(loadReportIn(trailer(trailerOf(long(16_370)))), undefined);
     assert.equal(loadReportIn(trailer(trailerOf(long(16_400)))), undefined);
     const bytes = toBinary(OrcaLoadReportSchema, create(OrcaLoadReportSchema, long(16_400)));
     assert.throws(() => readLoadReport(bytes), /16\d+ bytes/);

@@ -272,6 +272,37 @@ describe("pickFirst", () => {
     assert.deepEqual([a.state, b.state, connects], ["ready", "idle", 3]);
   });
 
+  it("has one timer: that of the endpoint tried last", async () => {
+    const clock = new ManualClock(), env = fakeEnvironment(clock), policy = pickFirst();
+    const connections = ["a:1", "b:1", "c:1"].map((address, place) => {
+      return fakeConnection(address, { place, state: "idle", available: false });
+    });
+    const first = policy(connections, undefined, env);
+    await clock.advance(100);
+    Object.assign(connections[0]!, { state: "transient_failure", failure: new Error("refused") });
+    policy(connections, first, env);
+    assert.deepEqual(connections.map(({ state }) => state), ["transient_failure", "connecting", "idle"]);
+    assert.deepEqual(clock.pending, [250]);
+  });
+
+  it("does not wait in a new search for what another policy still opens from the last one", async () => {
+    const clock = new ManualClock(), env = fakeEnvironment(clock), policy = pickFirst();
+    const [a, b] = ["a:1", "b:1"].map((address, place) => {
+      return fakeConnection(address, { place, state: "idle", available: false });
+    }) as [ReturnType<typeof fakeConnection>, ReturnType<typeof fakeConnection>];
+    b.disconnect = () => {};
+    let picker = policy([a, b], undefined, env);
+    await clock.advance(250);
+    assert.equal(b.state, "connecting");
+    Object.assign(a, { state: "ready", available: true });
+    picker = policy([a, b], picker, env);
+    Object.assign(a, { state: "idle", available: false });
+    picker = policy([a, b], picker, env);
+    assert.equal(picker.pick(callExcluding()), "wait");
+    policy([a, b], picker, env);
+    assert.deepEqual([a.state, b.state], ["connecting", "connecting"]);
+  });
+
   it("puts endpoints in order only when there are others", () => {
     let looks = 0;
     const connections = ["b:1", "a:1"].map((address, place) => {
@@ -322,6 +353,11 @@ describe("pickFirst", () => {
       assert.equal(picker.pick(callExcluding()), "wait");
       assert.deepEqual(connections.map(({ state }) => state), ["connecting", "idle"]);
     }
+    // Also with those that had failed, whose backoff is over.
+    const empty = policy([], policy(failing, undefined, env), env);
+    for (const connection of failing) Object.assign(connection, { state: "idle", failure: undefined });
+    policy(failing, empty, env);
+    assert.deepEqual(failing.map(({ state }) => state), ["connecting", "idle"]);
   });
 
   it("waits for its endpoint if that has no room, or if the call excludes it", () => {

@@ -452,6 +452,22 @@ describe("prequal", () => {
     assert.equal(fleet.pick(), 3, "asked half a minute later");
   });
 
+  it("does not count servers that have left, also if they say later that they don't report", async () => {
+    const fleet = slowFleet(7);
+    for (const i of [1, 2, 3]) await (await fleet.probe(i)).fail(Code.Unimplemented);
+    for (const i of [4, 5]) await fleet.report(i, 0);
+    const probe = await fleet.probe(6);
+    fleet.set = fleet.connections.slice(0, 6);
+    fleet.build();
+    await probe.fail(Code.Unimplemented);
+    assert.equal(typeof fleet.pick(), "number", "3 of 6");
+    // It is back, and counts.
+    fleet.set = fleet.connections;
+    fleet.build();
+    for (const i of [4, 5]) await fleet.report(i, 0);
+    assert.equal(fleet.pick(), "otherwise", "4 of 7");
+  });
+
   it("asks a server at once that was connected again, and does not count those that fail", async () => {
     const fleet = slowFleet(7);
     for (const i of [0, 1, 2, 3]) await (await fleet.probe(i)).fail(Code.Unimplemented);
