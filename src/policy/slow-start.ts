@@ -78,8 +78,8 @@ class SlowStartPicker extends DecoratingPicker {
     this.#shareOf = shareOf;
     let oldest = Infinity, newest = -Infinity;
     for (const at of since.values()) {
-      if (at < oldest) oldest = at;
-      if (at > newest) newest = at;
+      oldest = Math.min(oldest, at);
+      newest = Math.max(newest, at);
     }
     // Those that began at the same time share alike.
     this.#untilMs = oldest === newest ? -Infinity : newest + windowMs;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Policy } from "../../src/policy/policy.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
 import { slowStart, type SlowStartOptions } from "../../src/policy/slow-start.ts";
 import {
@@ -84,6 +85,44 @@ describe("slowStart", () => {
     assert.equal(draws, 3);
   });
 
+  /** Always the first that the call may go to, with a header or without. */
+  const firstOf = (header?: HeadersInit): Policy => (connections) => ({
+    pick(call) {
+      const first = connections.find((connection) => !call.excluded(connection));
+      if (first === undefined) return "wait";
+      return header === undefined ? first : { connection: first, header };
+    },
+  });
+
+  for (const [what, header] of [["connections", undefined], ["picks with metadata", { "x-a": "1" }]] as const) {
+    it(`passes over all that are new, of ${what}, for one that is old`, () => {
+      const clock = new ManualClock(), env = fakeEnvironment(clock, () => 0.999);
+      const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => fakeConnection(`${name}:80`));
+      const policy = slowStart({}, firstOf(header)), old = policy([c!, d!], undefined, env);
+      clock.skip(1_000_000);
+      const picker = policy([a!, b!, c!, d!], old, env);
+      assert.deepEqual(picker.pick(callExcluding()), header === undefined ? c : { connection: c, header });
+      const rest = callExcluding(b!, c!, d!);
+      assert.deepEqual(picker.pick(rest), header === undefined ? a : { connection: a, header }, "the only one");
+    });
+  }
+
+  it("holds an endpoint back if the number that is drawn is not below its share", () => {
+    for (const [random, expected] of [[0.1, 1], [0.099_999, 0]] as const) {
+      const clock = new ManualClock(), env = fakeEnvironment(clock, () => random);
+      const all = ["a", "b"].map((name) => fakeConnection(`${name}:80`));
+      const policy = slowStart({}, firstOf()), old = policy(all.slice(1), undefined, env);
+      clock.skip(1_000_000);
+      assert.equal(policy(all, old, env).pick(callExcluding()), all[expected]);
+    }
+  });
+
+  it("takes nothing over from another policy's picker", () => {
+    const all = [fakeConnection("a:80")], env = fakeEnvironment();
+    const picker = slowStart({}, roundRobin())(all, roundRobin()(all, undefined, env), env);
+    assert.equal(picker.pick(callExcluding()), all[0]);
+  });
+
   it("begins with the smallest share", () => {
     const { all, picker } = joined({ minShare: 0.02, windowMs: 10_000 });
     const picks = picksOf(picker, all, 40_000);
@@ -133,7 +172,9 @@ describe("slowStart", () => {
   it("throws for invalid options", () => {
     assert.throws(() => slowStart({ windowMs: 0 }), RangeError);
     assert.throws(() => slowStart({ minShare: 1 }), RangeError);
+    assert.throws(() => slowStart({ minShare: 0 }), RangeError);
     assert.throws(() => slowStart({ aggression: 0 }), RangeError);
+    assert.throws(() => slowStart({ aggression: Infinity }), RangeError);
     assert.throws(() => slowStart({}, 5 as never), { name: "TypeError", message: /option policy/ });
   });
 });
