@@ -25,6 +25,7 @@ see docs/testing.md. Ends with code 1 if something did not hold.
   --seed N      one seed
   --plan FILE   a plan, as --shrink prints it
   --busy        with many calls and faults in a short time
+  --narrow      short ones about one thing each: calls in line, connections that end, or registrations
   --heavy       with as many calls as can be played: many at the same moments
   --trace       prints what happened, line by line
   --svg FILE    draws what happened
@@ -38,6 +39,7 @@ const { values } = commandLine(HELP, {
     from: { type: "string" },
     heavy: { type: "boolean", default: false },
     jobs: { type: "string", default: "1" },
+    narrow: { type: "boolean", default: false },
     plan: { type: "string" },
     seconds: { type: "string", default: "60" },
     seed: { type: "string" },
@@ -48,7 +50,8 @@ const { values } = commandLine(HELP, {
   },
 });
 
-const totals = new Totals(), traffic = values.heavy ? "--heavy" : values.busy ? "--busy" : "";
+const totals = new Totals(), kinds = ["heavy", "busy", "narrow"] as const;
+const of = kinds.find((kind) => values[kind]), traffic = of === undefined ? "" : `--${of}`;
 
 /** Adds a run to the totals, and says what there is to say of it; `again` plays it again. */
 const count = (played: Played, again = `--seed ${played.seed} ${traffic}`.trim()) => {

@@ -1,5 +1,5 @@
 // Plays seeds, and prints what each came to, as JSON. Ended by whoever started it, or after the last seed.
-// play-seeds.ts <first seed> <step> <last seed> [<--busy or --heavy>]
+// play-seeds.ts <first seed> <step> <last seed> [<--busy, --heavy or --narrow>]
 import "./guard/globals.ts";
 import process from "node:process";
 import { planFor } from "./plan/plan-for.ts";

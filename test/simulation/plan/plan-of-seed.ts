@@ -1,6 +1,7 @@
 import { Chance } from "../chance/chance.ts";
 import { FAULTS } from "../faults/faults.ts";
 import { POLICIES } from "../world/policies.ts";
+import { faultsOfKind, type Targets } from "./fault-times.ts";
 import type { ClientPlan, FaultPlan, Plan, ServerPlan } from "./plan.ts";
 
 const KINDS = ["read", "write", "list", "chat"] as const;
@@ -109,33 +110,20 @@ function faultsOf(chance: Chance, shape: Shape): FaultPlan[] {
   const kinds = chance.of("share of kinds"),
     share = kinds.is(0.5) ? kinds.between(0.02, 0.15) : kinds.between(0.2, 0.5);
   const stormMs = maybe(chance.of("storms"), 0.3, 20_000, 200_000);
-  for (const { kind, hits } of FAULTS) {
-    const own = chance.of(kind);
+  const targets: Targets = {
+    server: shape.servers.map(({ address }) => address),
+    client: shape.clients.map(({ name }) => name),
+    etcd: shape.etcd ? ["etcd:2379"] : [],
+    dns: shape.dnsTtlMs === undefined ? [] : ["dns"],
+  };
+  for (const fault of FAULTS) {
+    const own = chance.of(fault.kind);
     if (!own.is(share)) continue;
-    const targets = {
-      server: shape.servers.map(({ address }) => address),
-      client: shape.clients.map(({ name }) => name),
-      etcd: shape.etcd ? ["etcd:2379"] : [],
-      dns: shape.dnsTtlMs === undefined ? [] : ["dns"],
-    }[hits];
-    if (targets.length === 0) continue;
+    if (targets[fault.hits].length === 0) continue;
     const leastMs = own.one([50, 1_000, 10_000]);
     const everyMs = own.scale(10_000, 600_000) / (shape.busy ? 6 : 1);
-    for (
-      let nextMs = own.between(0, 2 * everyMs);
-      nextMs < shape.durationMs * 0.5;
-      nextMs += own.between(0, 2 * everyMs)
-    ) {
-      const atMs = stormMs === undefined ? nextMs : Math.floor(nextMs / stormMs) * stormMs + own.scale(1, 10_000);
-      const untilMs = Math.min(shape.durationMs * 0.6, atMs + own.scale(leastMs, 200_000));
-      faults.push({
-        kind,
-        atMs: Math.round(atMs),
-        untilMs: Math.round(untilMs),
-        who: own.one(targets),
-        size: own.next(),
-      });
-    }
+    const times = { everyMs, lastMs: [leastMs, 200_000], stormMs, durationMs: shape.durationMs } as const;
+    faults.push(...faultsOfKind(fault, targets, times, own));
   }
   return faults.sort((a, b) => a.atMs - b.atMs);
 }

@@ -36,6 +36,8 @@ export interface ClientPlan {
   readonly givesUp: number;
   /** Whether the caller who gives one up makes another at the same moment, as those who search while somebody types. */
   readonly asksAnew?: boolean;
+  /** Whether its calls have an observer, from whom some invariants hear of them; undefined: half of the clients. */
+  readonly observed?: boolean;
   readonly retry: boolean;
   readonly hedge: boolean;
   readonly ejects: boolean;

@@ -84,7 +84,7 @@ export class SimulatedClient {
       random,
       onEvent: (event) => world.event(name, event),
       // Calls that nobody observes are made in other ways: both have their share.
-      ...(chance.of("observed").is(0.5) ? { observers: [this.#observer()] } : {}),
+      ...(plan.observed ?? chance.of("observed").is(0.5) ? { observers: [this.#observer()] } : {}),
     });
     this.#client = createClient(Simulated, this.transport);
   }
