@@ -137,8 +137,16 @@ function contentType({ head: { fields } }: Exchange): string[] {
 export function urlOf(head: HeaderBlock): string {
   const path = head.path.startsWith("/") ? head.path : `/${head.path}`;
   const authority = head.authority || head.get("host") || "localhost";
-  const url = `${head.scheme}://${authority}${path}`;
-  return AUTHORITY.test(authority) && URL.canParse(url) ? url : `http://localhost${path}`;
+  const origin = `${head.scheme}://${authority}`;
+  if (origin !== validOrigin) {
+    // A path that begins with a slash can't make a URL invalid.
+    if (!AUTHORITY.test(authority) || !URL.canParse(origin)) return `http://localhost${path}`;
+    validOrigin = origin;
+  }
+  return origin + path;
 }
+
+/** The last one that was seen: most requests to a server have the same. */
+let validOrigin = "";
 
 const AUTHORITY = /^[^/?#\\@\s]+$/;

@@ -11,6 +11,8 @@ const MAX_TABLE_BYTES = 4_096;
 const REMEMBERED_LITERALS = 64;
 /** A longer field is encoded each time rather than remembered. */
 const REMEMBERED_LENGTH = 512;
+/** The most bytes of an integer: of 32 bits. */
+const MOST_INTEGER_BYTES = 6;
 
 const NO_LITERALS: readonly Uint8Array[] = [];
 
@@ -83,14 +85,14 @@ export class HpackEncoder {
     if (known !== undefined && known.generation === this.#table.generation && this.#sizeUpdates.length === 0) {
       return known.bytes;
     }
-    const out: number[] = [];
-    for (const size of this.#sizeUpdates) integer(out, size, 5, 0x20);
+    written = 0;
+    for (const size of this.#sizeUpdates) integer(size, 5, 0x20);
     const plain = this.#sizeUpdates.length === 0;
     this.#sizeUpdates = [];
     const { generation } = this.#table;
     const { fields } = template;
-    for (let i = 0; i < fields.length; i += 2) this.#field(out, fields[i]!, fields[i + 1]!);
-    const bytes = Uint8Array.from(out);
+    for (let i = 0; i < fields.length; i += 2) this.#field(fields[i]!, fields[i + 1]!);
+    const bytes = block.slice(0, written);
     if (plain && generation === this.#table.generation) {
       if (this.#templates.size >= 1_000) this.#templates.clear();
       this.#templates.set(template, { generation, bytes });
@@ -102,9 +104,9 @@ export class HpackEncoder {
   literal(name: string, value: string): Uint8Array {
     const known = this.#literals.get(name);
     if (known !== undefined && known.value === value) return known.bytes;
-    const out: number[] = [];
-    literal(out, name, value, 4, SECRET.has(name) ? 0x10 : 0x00);
-    const bytes = Uint8Array.from(out);
+    written = 0;
+    literal(name, value, 4, SECRET.has(name) ? 0x10 : 0x00);
+    const bytes = block.slice(0, written);
     if (name.length + value.length <= REMEMBERED_LENGTH) {
       if (known === undefined && this.#literals.size >= REMEMBERED_LITERALS) this.#literals.clear();
       this.#literals.set(name, { value, bytes });
@@ -120,43 +122,51 @@ export class HpackEncoder {
     return literals;
   }
 
-  #field(out: number[], name: string, value: string): void {
+  #field(name: string, value: string): void {
     const key = `${name}\n${value}`;
     const fixed = staticIndex.get(key);
-    if (fixed !== undefined) return integer(out, fixed, 7, 0x80);
+    if (fixed !== undefined) return integer(fixed, 7, 0x80);
     const serial = this.#index.get(key);
-    if (serial !== undefined) return integer(out, FIRST_DYNAMIC_INDEX + this.#serial - 1 - serial, 7, 0x80);
+    if (serial !== undefined) return integer(FIRST_DYNAMIC_INDEX + this.#serial - 1 - serial, 7, 0x80);
     const entry = field(name, value);
-    if (this.#table.bytes + entry.size > this.#table.maxBytes) return literal(out, name, value, 4, 0x00);
-    literal(out, name, value, 6, 0x40);
+    if (this.#table.bytes + entry.size > this.#table.maxBytes) return literal(name, value, 4, 0x00);
+    literal(name, value, 6, 0x40);
     this.#index.set(key, this.#serial);
     this.#table.add({ ...entry, serial: this.#serial++ });
   }
 }
 
 /** Sections 6.2.1 to 6.2.3: the name as an index where the static table has it. */
-function literal(out: number[], name: string, value: string, prefix: number, pattern: number): void {
+function literal(name: string, value: string, prefix: number, pattern: number): void {
   const index = staticIndex.get(name) ?? 0;
-  integer(out, index, prefix, pattern);
-  if (index === 0) string(out, name);
-  string(out, value);
+  integer(index, prefix, pattern);
+  if (index === 0) string(name);
+  string(value);
 }
 
-/** Section 5.1. */
-function integer(out: number[], value: number, prefix: number, pattern: number): void {
+/** What is being encoded: a block, or a field. Nothing else is encoded meanwhile. */
+let block = new Uint8Array(256), written = 0;
+
+/** Section 5.1. Makes room for as many bytes as it says: they may follow. */
+function integer(value: number, prefix: number, pattern: number): void {
+  const before = block, bytes = written + value + MOST_INTEGER_BYTES;
+  if (bytes > before.length) {
+    block = new Uint8Array(2 * bytes);
+    block.set(before);
+  }
   const mask = (1 << prefix) - 1;
   if (value < mask) {
-    out.push(pattern | value);
+    block[written++] = pattern | value;
     return;
   }
-  out.push(pattern | mask);
+  block[written++] = pattern | mask;
   let rest = value - mask;
-  for (; rest >= 0x80; rest >>>= 7) out.push((rest & 0x7f) | 0x80);
-  out.push(rest);
+  for (; rest >= 0x80; rest >>>= 7) block[written++] = (rest & 0x7f) | 0x80;
+  block[written++] = rest;
 }
 
 /** Section 5.2: one octet per character. */
-function string(out: number[], text: string): void {
-  integer(out, text.length, 7, 0x00);
-  for (let i = 0; i < text.length; i++) out.push(text.charCodeAt(i) & 0xff);
+function string(text: string): void {
+  integer(text.length, 7, 0x00);
+  for (let i = 0; i < text.length; i++) block[written++] = text.charCodeAt(i);
 }
