@@ -2,7 +2,7 @@ import { Chance } from "../chance/chance.ts";
 import type { ClientPlan, Plan, ServerPlan } from "./plan.ts";
 
 /** Of so many calls one is a stream, at clients that make streams besides others. */
-const STREAMS = 16;
+const STREAMS = 64;
 
 /**
  * The same world with heavy traffic: clients make many calls at a time, and servers take many. Calls that are made in the
@@ -18,11 +18,14 @@ export function withHeavyTraffic(plan: Plan): Plan {
 }
 
 function heavyServer(server: ServerPlan, chance: Chance): ServerPlan {
+  // Most answer at once, as those do that look something up in memory.
+  const workMs = chance.of("work").is(0.7) ? 0 : chance.of("work time").scale(1, 20);
   return {
     ...server,
-    // Most answer at once, as those do that look something up in memory.
-    workMs: chance.of("work").is(0.7) ? 0 : chance.of("work time").scale(1, 20),
-    maxConcurrentStreams: chance.of("streams").scale(100, 1_000),
+    workMs,
+    // A timer for each call costs more than all the rest of it.
+    answersEveryMs: workMs > 0 && chance.of("answers together").is(0.9) ? chance.of("every").whole(1, 5) : undefined,
+    maxConcurrentStreams: chance.of("streams").scale(200, 1_000),
   };
 }
 
@@ -31,11 +34,11 @@ function heavyClient(client: ClientPlan, chance: Chance): ClientPlan {
   const unary = kinds.filter((kind) => kind === "read" || kind === "write");
   const streams = kinds.filter((kind) => kind === "list" || kind === "chat");
   const most = unary.length === 0 ? ["read" as const] : unary;
-  const callsAtOnce = chance.of("calls at once").scale(16, 128);
+  const callsAtOnce = chance.of("calls at once").scale(64, 512);
   return {
     ...client,
     callsAtOnce,
-    callsPerSecond: callsAtOnce * chance.of("rate").scale(10, 80),
+    callsPerSecond: callsAtOnce * chance.of("rate").scale(3, 24),
     mostInFlight: callsAtOnce * chance.of("most in flight").whole(2, 8),
     kinds: streams.length === 0 ? most : [
       ...Array.from({ length: STREAMS - 1 }, (_, i) => most[i % most.length]!),

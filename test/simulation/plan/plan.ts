@@ -5,6 +5,11 @@ export interface ServerPlan {
   readonly address: string;
   /** The mean time that a call takes; 0: it is answered at once. */
   readonly workMs: number;
+  /**
+   * Calls that take time are answered together, at whole multiples of this, and not given up when their callers do;
+   * undefined: each at a time of its own.
+   */
+  readonly answersEveryMs?: number | undefined;
   readonly maxConcurrentStreams: number;
   readonly maxConnectionAgeMs: number | undefined;
   readonly maxConnectionIdleMs: number | undefined;

@@ -23,6 +23,9 @@ import { ETCD, otherServices, SERVICE, type World } from "./world.ts";
 /** How many keys calls have: few enough that some with the same one wait together. */
 const KEYS = 10;
 
+/** Where some calls are given up, one of so many others could be. */
+const SIGNALLED = 4;
+
 /** The call that an attempt belongs to. */
 const CALL = createContextKey<CallRecord | undefined>(undefined);
 
@@ -146,9 +149,11 @@ export class SimulatedClient {
     world.began(call);
     this.inFlight++;
     const streams = kind === "list" || kind === "chat";
-    // Calls without a signal are made in other ways: both have their share.
-    const abort = streams || givesUp > 0 ? new AbortController() : undefined;
-    const givingUp = givesUp > 0 && chance.is(givesUp)
+    const gives = givesUp > 0 && chance.is(givesUp);
+    // Calls without a signal are made in other ways, and cost less: both have their share.
+    const signalled = streams || gives || givesUp > 0 && this.#calls % SIGNALLED === 0;
+    const abort = signalled ? new AbortController() : undefined;
+    const givingUp = gives
       ? clock.timer(chance.between(0, timeoutMs), () => {
         call.givenUp = true;
         abort?.abort();

@@ -13,6 +13,7 @@ import { simulatedConnector } from "./connector.ts";
 import type { CallRecord } from "./ledger.ts";
 import type { Process } from "./process.ts";
 import { Simulated } from "./service.ts";
+import { SharedSleep } from "./shared-sleep.ts";
 import { ETCD, otherServices, SERVICE, type World } from "./world.ts";
 
 /** By which connection a call came. */
@@ -30,6 +31,7 @@ export class SimulatedServer {
   #registry: Registry | undefined;
   registration: Registration | undefined;
   #reports: LoadReports | undefined;
+  #sharedSleep: SharedSleep | undefined;
   /** The share of calls that it answers with an error, and that it takes so many times longer for. */
   failing = 0;
   slowness = 1;
@@ -87,6 +89,7 @@ export class SimulatedServer {
       http1: undefined,
       random,
     });
+    this.#sharedSleep = plan.answersEveryMs === undefined ? undefined : new SharedSleep(clock, plan.answersEveryMs);
     this.process = process;
     this.grpc = grpc;
     world.network.listen(address, {
@@ -161,10 +164,12 @@ export class SimulatedServer {
     const call = world.processing(id, this.address);
     if (call?.poisonous) this.#endConnection(call, this.#ends[Number(values.get(CONNECTION))]!.stream);
     const workMs = chance.between(0, 2 * this.plan.workMs) * this.slowness;
-    // A handler that answers at once asks for no signal: each costs much.
-    if (workMs > 0) await sleep(process.clock, workMs, context.signal);
+    // A handler asks for no signal unless it waits for one: each costs much.
+    const signal = workMs > 0 && this.#sharedSleep === undefined ? context.signal : undefined;
+    if (signal !== undefined) await sleep(process.clock, workMs, signal);
+    else if (workMs > 0) await this.#sharedSleep!.sleep(workMs);
     if (this.lie !== undefined) recordCallMetrics(context, { applicationUtilization: this.lie() });
-    if (workMs > 0) context.signal.throwIfAborted();
+    signal?.throwIfAborted();
     if (this.failing > 0 && chance.is(this.failing)) {
       throw new ConnectError("the server is sick", chance.one([Code.Unavailable, Code.Internal, Code.DataLoss]));
     }
