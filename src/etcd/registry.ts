@@ -67,9 +67,7 @@ class WatchingRegistry extends RequestRegistry<EtcdDriver> {
     return {
       nowMs: this.clock.now(),
       registrations: [...this.#registrations].map((registration) => registration.snapshot()),
-      watches: [...this.#watches.values()].map((watch) => watch.snapshot()).sort((a, b) =>
-        a.service < b.service ? -1 : 1
-      ),
+      watches: [...this.#watches.keys()].sort().map((service) => this.#watches.get(service)!.snapshot()),
     };
   }
 

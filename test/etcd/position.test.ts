@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ResponseHeader, WatchEvent, WatchResponse } from "../../src/etcd/driver/driver.ts";
 import { EtcdError } from "../../src/etcd/driver/failure.ts";
-import { keyRange, Position } from "../../src/etcd/watch/position.ts";
+import { keyRange, onlyKey, Position } from "../../src/etcd/watch/position.ts";
 import { cancellation, Relist } from "../../src/etcd/watch/relist.ts";
 
 const header = (revision: bigint, more: Partial<ResponseHeader> = {}): ResponseHeader => {
@@ -36,6 +36,13 @@ describe("the range of a prefix", () => {
   it("ends before the first key without the prefix", () => {
     const { key, rangeEnd } = keyRange("/a/");
     assert.deepEqual([...key, ...rangeEnd], [47, 97, 47, 47, 97, 48]);
+  });
+});
+
+describe("the range of one key", () => {
+  it("ends before the first key after it", () => {
+    const { key, rangeEnd } = onlyKey("/a");
+    assert.deepEqual([[...key], [...rangeEnd]], [[47, 97], [47, 97, 0]]);
   });
 });
 

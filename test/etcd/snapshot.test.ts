@@ -79,15 +79,17 @@ describe("the snapshot of a registry in etcd", () => {
   it("has each watched service, and whether it is stale", async () => {
     const { etcd, clock, registry } = setUp();
     etcd.put("/grpclb/b/10.0.0.1:80", "10.0.0.1:80");
-    const consumers = ["b", "a"].map((service) => consume(registry.resolver(service)));
+    const consumers = ["b", "c", "a"].map((service) => consume(registry.resolver(service)));
     assert.deepEqual(registry.snapshot().watches, [
       { service: "a", endpoints: undefined, stale: undefined },
       { service: "b", endpoints: undefined, stale: undefined },
+      { service: "c", endpoints: undefined, stale: undefined },
     ]);
     await settled();
     assert.deepEqual(registry.snapshot().watches, [
       { service: "a", endpoints: 0, stale: undefined },
       { service: "b", endpoints: 1, stale: undefined },
+      { service: "c", endpoints: 0, stale: undefined },
     ]);
     await clock.advance(100);
     etcd.fault = () => down;
