@@ -256,7 +256,9 @@ describe("a connection with states", () => {
   it("gives up its opening when it is disconnected, in time or before its turn has come", async () => {
     const { connection, link, links, told } = setUp();
     connection.connect();
+    assert.equal(link.opening!.aborted, false);
     connection.disconnect();
+    assert.match(String(link.opening!.reason), /the connection is closed/);
     link.ready();
     await settled();
     assert.deepEqual(told, ["idle → connecting", "connecting → idle"]);
@@ -306,6 +308,21 @@ describe("a connection without states", () => {
     await connection.close(0);
     link.events.lost(new Error("late"));
     assert.equal(connection.lastError?.message, "reset");
+  });
+
+  it("has heard of its server once an attempt was answered, unless a later one failed to reach it", async () => {
+    const { clock, connection, attempt } = setUp({ stateless: true });
+    assert.equal(connection.heard, false);
+    attempt("maybe-processed");
+    assert.equal(connection.heard, false);
+    attempt("answered");
+    assert.equal(connection.heard, true);
+    attempt("not-sent");
+    assert.equal(connection.heard, false);
+    await clock.advance(1_000);
+    assert.equal(connection.heard, false);
+    attempt("answered");
+    assert.equal(connection.heard, true);
   });
 
   it("learns nothing from attempts that end after it was closed", async () => {

@@ -18,6 +18,7 @@ import { isNoted } from "../../src/connection/note.ts";
 import { markAttempt, readMark } from "../../src/connection/mark.ts";
 import { transportConnector, type TransportConnectorOptions } from "../../src/connection/transport-connector.ts";
 import { classifyTransportError } from "../../src/connection/transport-error.ts";
+import { systemClock } from "../../src/time/clock.ts";
 import { balanced } from "../support/balanced.ts";
 import { countListeners } from "../support/count-listeners.ts";
 import { eventually } from "../support/eventually.ts";
@@ -277,6 +278,19 @@ describe("the link of transportConnector", () => {
     void link.close(Infinity, 1);
     await closing;
     assert.equal(signals[1]?.aborted, true);
+  });
+
+  it("sets a timer for each kind of calls whose time is limited, and for no other", async (t) => {
+    const { link } = silent();
+    const call = link.transport.unary(unary, undefined, undefined, undefined, {}).catch((error) => error);
+    const timers = t.mock.method(systemClock, "timer");
+    const delays = () => timers.mock.calls.map(({ arguments: [delayMs] }) => delayMs);
+    void link.close(Infinity);
+    assert.deepEqual(delays(), []);
+    void link.close(86_400_000, 86_500_000);
+    assert.deepEqual(delays(), [86_400_000, 86_500_000]);
+    await link.close(0);
+    await call;
   });
 
   it("ends calls at once when they are given no time", async () => {

@@ -8,6 +8,8 @@ export interface FakeLink {
   readonly events: LinkEvents;
   /** How often it was asked to open. */
   opened: number;
+  /** Aborts when the newest opening is given up. */
+  opening: AbortSignal | undefined;
   closed: boolean;
   /** What each `close` was given: grace of unary calls and of streams, in milliseconds. */
   readonly closes: (readonly [number | undefined, number | undefined])[];
@@ -40,6 +42,7 @@ export function fakeConnector(options: FakeLinkOptions = {}): { connector: Conne
       endpoint,
       events,
       opened: 0,
+      opening: undefined,
       closed: false,
       closes: [],
       gaveBack: 0,
@@ -50,6 +53,7 @@ export function fakeConnector(options: FakeLinkOptions = {}): { connector: Conne
     links.set(endpoint.address, fake);
     const connect = (signal: AbortSignal) => {
       fake.opened++;
+      fake.opening = signal;
       if (options.auto) return Promise.resolve();
       return new Promise<void>((resolve, reject) => {
         settle = { resolve, reject };
