@@ -155,7 +155,6 @@ export class HedgedAttempts<A> {
   /** Sends a hedge after so many milliseconds; undefined: none. */
   #plan(delayMs: number | undefined): void {
     this.#timer?.cancel();
-    this.#timer = undefined;
     if (delayMs === undefined || this.#over) return;
     if (delayMs > 0) this.#timer = this.#call.env.clock.timer(delayMs, () => this.#hedge());
     else this.#hedge();
@@ -227,7 +226,6 @@ export class HedgedAttempts<A> {
         this.#fail(failure);
       }
     } else {
-      this.#plan(undefined);
       void this.#next(hedged, error);
     }
     return this.#answer;
@@ -256,12 +254,9 @@ export class HedgedAttempts<A> {
     this.#over = true;
     this.#plan(undefined);
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    if (this.#inFlight.size === 0) return;
-    const { guard } = this.#policy;
-    const cause = reason ?? new ConnectError("another attempt of the call was faster", Code.Canceled);
     for (const hedged of [...this.#inFlight]) {
-      guard.cancelled(hedged.connection);
-      hedged.cancel(cause);
+      this.#policy.guard.cancelled(hedged.connection);
+      hedged.cancel(reason ??= new ConnectError("another attempt of the call was faster", Code.Canceled));
     }
   }
 }

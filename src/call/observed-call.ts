@@ -26,9 +26,6 @@ export interface ObservableCall {
   readonly beganMs: number;
 }
 
-/** A watch that ignores everything. */
-const NONE: CallWatch = {};
-
 /**
  * A call as one of its observers sees it. One object for the call's whole life, what the observer gets at its beginning
  * and at its end, because there is one per call and observer; so its methods need no closures. For its fields and
@@ -58,7 +55,6 @@ export class ObservedCall implements CallStart, CallEnd {
     this.call = call;
     this.startedMs = startedMs;
     this.next = next;
-    this.watch = NONE;
     if (next !== undefined && next.hearsMessages) this.hearsMessages = true;
     this.latencyMs = this.attempts = 0;
   }

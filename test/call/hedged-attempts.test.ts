@@ -516,6 +516,8 @@ describe("a call with hedging at fixed intervals (gRFC A6)", () => {
     sent[2]!.fail(new Error("late"));
     await settled();
     assert.deepEqual(inFlight(), [0, 0, 0]);
+    const { started, succeeded, failed } = transport.snapshot().calls;
+    assert.deepEqual([started, succeeded, failed], [1, 1, 0], "it is one call, whoever answers");
     await transport.close();
   });
 });

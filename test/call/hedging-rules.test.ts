@@ -7,6 +7,7 @@ import { FailedAttempts } from "../../src/call/failed-attempts.ts";
 import { HedgedAttempts, type HedgingPolicy } from "../../src/call/hedged-attempts.ts";
 import type { HedgedAttempt, HedgedCall } from "../../src/call/hedging.ts";
 import type { Connection } from "../../src/connection/connection.ts";
+import type { UnaryEndListener } from "../../src/connection/end-reporting.ts";
 import { markAttempt } from "../../src/connection/mark.ts";
 import { newCounter } from "../../src/snapshot.ts";
 import { failureOf } from "../support/balanced.ts";
@@ -41,6 +42,9 @@ function setUp({ delayMs = 100, beside, signal }: SetUp = {}) {
     return {
       connection,
       abandon: () => void told.push(`${name} abandoned`),
+      partArrived: () => void told.push(`${name} part`),
+      messageSent: (...bytes: number[]) => void told.push(`${name} sent ${bytes}`),
+      messageReceived: (...bytes: number[]) => void told.push(`${name} received ${bytes}`),
       ended: (end: string, error: unknown) => {
         const how = error === undefined ? "" : ` ${error instanceof ConnectError ? Code[error.code] : error}`;
         told.push(`${name} ${end}${how}`);
@@ -231,6 +235,16 @@ describe("a hedged call", () => {
     assert.equal(await call, "x");
   });
 
+  it("waits for its delay, as short as it may be", async () => {
+    const { clock, sent, start } = setUp({ delayMs: 1 });
+    const call = start();
+    assert.equal(sent.length, 1);
+    await clock.advance(1);
+    assert.equal(sent.length, 2);
+    sent[1]!.answer("x");
+    assert.equal(await call, "x");
+  });
+
   it("makes no more hedges after a failure if the call says that", async () => {
     const { clock, sent, start } = setUp();
     const call = start();
@@ -328,6 +342,46 @@ describe("a hedged call", () => {
     assert.equal(sent[0]!.signal.reason, reason);
     assert.ok(sent[1]!.signal.aborted);
     assert.equal(listeners, 0);
+  });
+
+  it("ends as the attempt that won does, whatever becomes of the sending of another", async () => {
+    const { clock, sent, start } = setUp();
+    const call = start();
+    await clock.advance(100);
+    sent[0]!.reject(unavailable);
+    await settled();
+    sent[1]!.answer("x");
+    assert.equal(await call, "x");
+  });
+
+  it("plans no hedge while it waits for its next attempt after a failure, nor sooner after that", async () => {
+    const { call, clock, sent, start, then } = setUp();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { afterFailure } = call;
+    then("b");
+    call.afterFailure = (...failed) => promise.then(() => afterFailure.call(call, ...failed));
+    const answered = start();
+    await clock.advance(60);
+    sent[0]!.fail(unavailable);
+    await clock.advance(30);
+    resolve();
+    await clock.advance(99);
+    assert.equal(sent.length, 2);
+    await clock.advance(1);
+    assert.equal(sent.length, 3);
+    sent[1]!.answer("x");
+    assert.equal(await answered, "x");
+    assert.deepEqual(clock.pending, []);
+  });
+
+  it("passes on what its links report of an attempt's messages", () => {
+    const { sent, start, told } = setUp();
+    void start();
+    const { hedged } = sent[0]! as unknown as { readonly hedged: Required<UnaryEndListener<string>> };
+    hedged.messageSent(5, 50);
+    hedged.partArrived();
+    hedged.messageReceived(7, 70);
+    assert.deepEqual(told, ["a sent 5,50", "a part", "a received 7,70"]);
   });
 
   it("fails if the attempt that won can't be used after all", async () => {

@@ -79,7 +79,8 @@ describe("a meter", () => {
     assert.deepEqual(alone.lines, ["began", "succeeded after 0 with undefined"]);
   });
 
-  it("may hear of nothing, as one does whose metrics nobody collects", async () => {
+  it("may hear of nothing, as one does whose metrics nobody collects", async (t) => {
+    const printed = t.mock.method(console, "error", () => {});
     const meter = new Notes(), { sent, transport: links } = heldLinks();
     meter.usual = () => undefined as never;
     meter.callStarted = () => undefined as never;
@@ -97,6 +98,7 @@ describe("a meter", () => {
     await answered;
     assert.equal(String(await failed), "ConnectError: [not_found] proto.Simple/Route: the attempt, on b:1, failed: no");
     assert.deepEqual(transport.snapshot().endpoints!.map(({ inFlight }) => inFlight), [0, 0, 0]);
+    assert.equal(printed.mock.callCount(), 0);
     await transport.close();
   });
 
