@@ -30,6 +30,7 @@ const SCRIPTED = [
   "gateway-messages",
   "gateway-sessions",
   "key-looks",
+  "key-watch",
   "leased-key",
   "life-signs",
   "list-services",
@@ -75,7 +76,12 @@ const PARTS: Readonly<Record<string, { sources: string[]; near: string[]; far: s
   call: {
     sources: ["src/call/*.ts"],
     near: [...CALLS, ...BALANCING],
-    far: ["test/grpc/*.test.ts", "test/node/*.test.ts", "test/service-config/untrusted.test.ts"],
+    far: [
+      "test/grpc/*.test.ts",
+      "test/node/*.test.ts",
+      "test/observe/otel/metered-call.test.ts",
+      "test/service-config/untrusted.test.ts",
+    ],
   },
   recorder: {
     sources: ["src/observe/*.ts", "src/observe/recorder/*.ts", "src/shown-text.ts"],
