@@ -1,23 +1,19 @@
 // Registries behind etcd's grpc-proxy, over each driver.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import process from "node:process";
 import { after, afterEach, before, describe, it } from "node:test";
 import { Etcd3 } from "etcd3";
-import { promisify } from "node:util";
 import type { EtcdRegistryOptions } from "../../src/etcd/options.ts";
 import { createEtcdRegistry } from "../../src/etcd.ts";
 import { createEtcd3Registry } from "../../src/etcd3.ts";
 import type { RegistryEvent } from "../../src/registry/event.ts";
 import type { Registry } from "../../src/registry/registry.ts";
-import { type Etcd, etcdSkipped, startEtcd, startEtcdctl } from "../support/etcd.ts";
+import { type Etcd, etcdctl as run, etcdSkipped, startEtcd, startEtcdctl } from "../support/etcd.ts";
 import { type EtcdProxy, startEtcdProxy } from "../support/etcd-proxy.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Child } from "../support/process.ts";
 import { consume, type Consumer } from "./scripted.ts";
 
 const skip = etcdSkipped;
-const run = promisify(execFile);
 
 /** A registry, a consumer of the service "a", and what it was told. */
 interface Behind {
@@ -32,10 +28,7 @@ describe("behind etcd's grpc-proxy", () => {
   const opened: Behind[] = [];
   const watches: Child[] = [];
 
-  const etcdctl = async (...args: string[]): Promise<string> => {
-    const env = { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: etcd?.url ?? "" };
-    return (await run("etcdctl", args, { env })).stdout;
-  };
+  const etcdctl = (...args: string[]): Promise<string> => run(etcd as Etcd, ...args);
   const leases = async () => (await etcdctl("lease", "list")).split("\n").filter((line) => /^[0-9a-f]{8,}$/.test(line));
   const keys = async (prefix: string) =>
     (await etcdctl("get", "--prefix", "--keys-only", prefix)).split("\n").filter((line) => line !== "");

@@ -63,9 +63,12 @@ export function startEtcdCluster(size = 3, options: EtcdOptions = {}): Promise<r
   return startMembers(size, options);
 }
 
+/** More than etcdctl's own 2 and 5 seconds, which a busy machine exceeds. */
+const PATIENT = ["--dial-timeout=60s", "--command-timeout=60s"];
+
 /** Runs etcdctl against an etcd; gives what it printed on standard output. */
 export async function etcdctl(etcd: { readonly url: string }, ...args: readonly string[]): Promise<string> {
-  return await tool("etcdctl", args, etcd.url);
+  return await tool("etcdctl", [...PATIENT, ...args], etcd.url);
 }
 
 /** Makes the data directory of an etcd, which does not run, anew from a snapshot, as `etcdctl snapshot save` wrote it. */
