@@ -1,4 +1,4 @@
-// `npm run test:deno`: the tests on Deno, a process for each file, two at a time. Deno's own node:http2 servers end their
+// `npm run test:deno`: the tests on Deno, a process for each file, three at a time. Deno's own node:http2 servers end their
 // process at times (an assertion in nghttp2, or a segmentation fault, some time after other clients than ours left), which
 // no test can prevent: a file whose process died so is run again, and the end says so, unless a test had failed by then or
 // Deno has died too often in this run. Files can be named.
@@ -8,7 +8,7 @@ import process from "node:process";
 import { executable, root } from "./process.ts";
 import { readSummary } from "./summary.ts";
 
-const AT_ONCE = 2;
+const AT_ONCE = 3;
 /** How long a process may take, in milliseconds: many times what the longest takes. */
 const LIMIT_MS = 600_000;
 /** How often Deno may die in all: more than that is no chance any more, but a change here that makes it die. */
