@@ -27,9 +27,9 @@ export class HashRing {
     const size = this.size = owners.length;
     const high = new Uint32Array(size), low = new Uint32Array(size);
     const hash: Uint64 = { ...NO_SEED };
-    for (let i = 0, number = 0; i < size; i++) {
-      number = i > 0 && owners[i] === owners[i - 1] ? number + 1 : 0;
-      xxh64(`${members[owners[i]!]!.key}_${number}`, NO_SEED, hash);
+    for (let i = 0, first = 0; i < size; i++) {
+      if (owners[i] !== owners[first]) first = i;
+      xxh64(`${members[owners[i]!]!.key}_${i - first}`, NO_SEED, hash);
       high[i] = hash.high;
       low[i] = hash.low;
     }
@@ -76,7 +76,7 @@ export class HashRing {
 function ownersOf(members: readonly RingMember[], minSize: number, maxSize: number): number[] {
   const total = members.reduce((sum, { weight }) => sum + weight, 0);
   const shares = members.map(({ weight }) => weight / total);
-  const least = shares.reduce((least, share) => Math.min(least, share), 1);
+  const least = shares.reduce((least, share) => Math.min(least, share));
   const scale = Math.min(Math.ceil(least * minSize) / least, maxSize);
   const byKey = [...members.keys()].sort((a, b) => compare(members[a]!.key, members[b]!.key));
   const owners: number[] = [];

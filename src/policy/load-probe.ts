@@ -71,7 +71,7 @@ function tell(listener: ProbeListener, load: ReportedLoad | undefined): void {
 /** The load that trailers report; undefined if they don't, or if it makes no sense. */
 export function loadIn(trailer: Headers): ReportedLoad | undefined {
   const metrics = loadReportIn(trailer)?.namedMetrics;
-  const inFlight = metrics?.["rif"], latencyMs = metrics?.["latency_ms"] ?? 0;
+  const inFlight = metrics?.["rif"], latencyMs = Number(metrics?.["latency_ms"]);
   if (inFlight === undefined || !(inFlight >= 0 && inFlight < Infinity)) return undefined;
   return { inFlight, latencyMs: latencyMs > 0 ? latencyMs : Infinity };
 }

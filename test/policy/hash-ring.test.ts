@@ -57,6 +57,23 @@ describe("HashRing", () => {
     }
   });
 
+  it("has its points in the order of their hashes, also where only the lower halves differ", () => {
+    const ring = new HashRing(members({ d: 1 }), 100_000, 100_000);
+    let equal = 0;
+    for (let i = 1; i < ring.size; i++) {
+      const before = ring.hashOf(i - 1), { high, low } = ring.hashOf(i);
+      if (high === before.high) equal++;
+      assert.ok(before.high < high || before.high === high && before.low < low);
+    }
+    assert.equal(equal, 4);
+  });
+
+  it("gives the points of members with the same key to the first of them", () => {
+    const ring = new HashRing([{ key: "b", weight: 1 }, { key: "a", weight: 1 }, { key: "a", weight: 1 }], 300, 300);
+    const owners = new Set(Array.from({ length: ring.size }, (_, i) => ring.ownerOf(ring.find(ring.hashOf(i)))));
+    assert.deepEqual([...owners].sort(), [0, 1]);
+  });
+
   it("finds the first point at or after a hash, and goes around", () => {
     const ring = new HashRing(members({ a: 3, b: 3, c: 4 }), 10, 10);
     const find = (value: bigint) => ring.find({ high: Number(value >> 32n), low: Number(value & 0xffff_ffffn) });

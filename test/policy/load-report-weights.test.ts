@@ -98,6 +98,23 @@ describe("weightedRoundRobin by load reports", () => {
     near(picks(300), [100, 100, 100]);
   });
 
+  it("renews weights each second, and counts each report for three minutes and its errors once", async () => {
+    const { clock, connections, report, describe } = setUp({});
+    report(busy(0.5), { ...busy(0.5), eps: 50 });
+    await clock.advance(10_000);
+    assert.deepEqual(connections.map(describe), [{ weight: 200 }, { weight: 100 }, { weight: undefined }]);
+    await clock.advance(169_999);
+    assert.deepEqual(describe(connections[0]!), { weight: 200 });
+    await clock.advance(1);
+    assert.deepEqual(describe(connections[0]!), { weight: undefined });
+    const other = setUp();
+    other.report(busy(0.2), busy(0.4), busy(0.8));
+    await other.clock.advance(999);
+    near(other.picks(300), [100, 100, 100]);
+    await other.clock.advance(1);
+    near(other.picks(700), [400, 200, 100]);
+  });
+
   it("starts over with an endpoint that is ready again, or registered anew", async () => {
     const starts: ((connection: FakeConnection, rebuild: () => void) => void)[] = [
       (connection, rebuild) => {

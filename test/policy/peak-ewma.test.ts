@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code } from "@connectrpc/connect";
-import { peakEwma } from "../../src/policy/peak-ewma.ts";
+import { peakEwma, type PeakEwmaOptions } from "../../src/policy/peak-ewma.ts";
+import { roundRobin } from "../../src/policy/round-robin.ts";
 import { balanced } from "../support/balanced.ts";
 import {
   callExcluding,
@@ -93,6 +94,29 @@ describe("peakEwma", () => {
     a.endpoint = { ...a.endpoint, incarnation: "2" };
     assert.equal(policy([a, b], second, env).pick(callExcluding()), a);
     assert.equal(second.describe!(fakeConnection("c:1")), undefined);
+  });
+
+  it("forgets within ten seconds, and counts a failure as one, unless told otherwise", () => {
+    const clock = new ManualClock(), [a, b] = even(2) as [FakeConnection, FakeConnection];
+    const shown = (options: PeakEwmaOptions) => {
+      const picker = peakEwma(options)([a, b], undefined, fakeEnvironment(clock));
+      picker.done!(a, outcome(took(10_000)), callExcluding());
+      picker.done!(b, outcome({ latencyMs: 0.1, code: Code.Unavailable }), callExcluding());
+      clock.skip(10_000);
+      return [a, b].map((connection) => picker.describe!(connection)!["latencyMs"]);
+    };
+    assert.deepEqual(shown({}), [3_678.794, 367.879]);
+    assert.deepEqual(shown({ decayMs: 20_000, penaltyMs: 10_000 }), [6_065.307, 6_065.307]);
+  });
+
+  it("takes nothing over from another policy's picker, nor from one with other options", () => {
+    const env = fakeEnvironment(), connections = even(2), policy = peakEwma();
+    for (const other of [roundRobin(), peakEwma(), policy]) {
+      const before = other(connections, undefined, env);
+      before.done?.(connections[0]!, outcome(took(30)), callExcluding());
+      const picker = policy(connections, before, env);
+      assert.deepEqual(picker.describe!(connections[0]!), { latencyMs: other === policy ? 30 : 0 });
+    }
   });
 
   it("compares two", () => {

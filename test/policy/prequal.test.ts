@@ -6,6 +6,7 @@ import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import { drop } from "../../src/policy/drop.ts";
 import type { CallInfo, Picker, Policy, PolicyEnvironment } from "../../src/policy/policy.ts";
 import { prequal, type PrequalOptions } from "../../src/policy/prequal.ts";
+import { roundRobin } from "../../src/policy/round-robin.ts";
 import { trailerOf } from "../../src/server/load-trailer.ts";
 import { balanced } from "../support/balanced.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -270,6 +271,12 @@ describe("prequal", () => {
     fleet.pick();
     await settled();
     assert.equal(fleet.probes.length, 3);
+    fleet.connections[7]!.state = "ready";
+    fleet.draws = [3, 3, 3, 7];
+    fleet.pick();
+    await settled();
+    assert.equal(fleet.probes.length, 3, "the fourth would be that of another probe");
+    await fleet.probe(7);
   });
 
   it("sends none for calls that get no connection", async () => {
@@ -344,6 +351,8 @@ describe("prequal", () => {
     for (const i of [1, 2, 3, 4]) usual.done(i, { trailer: trailer({ rif: 9 }) });
     for (let i = 0; i < 19; i++) usual.pick([0, 1, 2, 3, 4]);
     assert.equal(typeof usual.pick(), "number", "20 of 1,000 a second");
+    assert.equal(usual.pick(), "otherwise");
+    usual.clock.skip(0.9995);
     assert.equal(usual.pick(), "otherwise");
   });
 
@@ -533,6 +542,71 @@ describe("prequal", () => {
     for (const i of [3, 4]) joins(i, true);
     fleet.build();
     assert.equal(await chosen(1), true);
+  });
+
+  it("counts a server that joined as it says from five seconds on", async () => {
+    for (const [ms, expected] of [[4_999, 1], [5_000, 4]] as const) {
+      const fleet = slowFleet(5, { minServers: 2 });
+      Object.assign(fleet.connections[4]!, { state: "connecting", available: false });
+      fleet.build();
+      for (let i = 0; i < 60; i++) await fleet.report(1 + i % 2, 10);
+      Object.assign(fleet.connections[4]!, { state: "ready", available: true });
+      fleet.build();
+      await fleet.clock.advance(ms);
+      await fleet.report(4, 0, 1);
+      await fleet.report(1, 0, 9);
+      assert.equal(fleet.pick(), expected, "the one that answers faster, if both have as many");
+    }
+  });
+
+  it("counts one as it says that joins three others: more than a fourth of them are new", async () => {
+    for (const [count, expected] of [[4, 3], [5, 1]] as const) {
+      const fleet = slowFleet(count, { minServers: 2 }), joined = count - 1;
+      Object.assign(fleet.connections[joined]!, { state: "connecting", available: false });
+      fleet.build();
+      for (let i = 0; i < 60; i++) await fleet.report(1 + i % 2, 10);
+      Object.assign(fleet.connections[joined]!, { state: "ready", available: true });
+      fleet.build();
+      await fleet.report(1, 1);
+      await fleet.report(joined, 0);
+      assert.equal(fleet.pick(), expected);
+    }
+  });
+
+  it("takes a server without reports for idle while the others' loads are not known", async () => {
+    const fleet = slowFleet(8);
+    await (await fleet.probe(3)).fail(Code.Unimplemented);
+    fleet.draws = [3];
+    assert.equal(fleet.pick(), "otherwise");
+    await settled();
+    fleet.done(1, { trailer: trailer({ rif: 1 }) });
+    assert.equal(fleet.pick(), 3);
+  });
+
+  it("takes a latency that is not reported for worse than any", async () => {
+    const fleet = slowFleet(8);
+    fleet.done(1, { trailer: trailer({ rif: 1, latency_ms: 1e9 }) });
+    fleet.done(2, { trailer: trailer({ rif: 1 }) });
+    assert.equal(fleet.pick(), 1);
+    await fleet.report(4, 2);
+    assert.equal(
+      (fleet.picker.describe!(fleet.connections[2]!) as object as { reportedLatencyMs: unknown })
+        .reportedLatencyMs,
+      undefined,
+    );
+  });
+
+  it("takes nothing over from another policy's picker but for the other policy", async () => {
+    const connections = ["a:1", "b:1"].map(fake), before = roundRobin();
+    const env = {
+      now: () => 0,
+      random: () => 0,
+      update() {},
+      timer: () => ({ cancel() {} }),
+      transport: () => undefined,
+    };
+    const picker = prequal({ otherwise: roundRobin() })(connections, before(connections, undefined, env), env);
+    assert.equal(picker.pick({ method: route, excluded: () => false } as unknown as CallInfo), connections[0]);
   });
 
   it("does nothing of this with fewer servers than it takes", async () => {
