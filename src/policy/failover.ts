@@ -84,7 +84,7 @@ function grouped(
  * calls, each gets its part of what they can; if none can, the first gets all.
  */
 export function groupShares(usable: readonly (readonly boolean[])[]): number[] {
-  const able = usable.map((group) => Math.min(1, OVERPROVISIONING * group.filter(Boolean).length / group.length));
+  const able = usable.map((group) => OVERPROVISIONING * group.filter(Boolean).length / group.length);
   const total = Math.min(1, able.reduce((sum, each) => sum + each, 0));
   if (total === 0) return able.map((_, i) => (i === 0 ? 1 : 0));
   let left = total;

@@ -53,15 +53,16 @@ export function readLoadReport(bytes: Uint8Array): LoadReport {
 export function utilizationOf(report: LoadReport, metricNames: readonly string[] = []): number {
   let greatest = 0;
   for (const name of metricNames) {
-    const value = metricOf(report, name);
+    // Not a number: not reported, or a name that every object has, such as "constructor".
+    const value = Number(metricOf(report, name));
     if (value > greatest) greatest = value;
   }
   if (greatest > 0) return greatest;
   return report.applicationUtilization > 0 ? report.applicationUtilization : report.cpuUtilization;
 }
 
-/** The metric's value; NaN if it isn't reported. */
-function metricOf(report: LoadReport, name: string): number {
+/** The metric's value; undefined if it isn't reported. */
+function metricOf(report: LoadReport, name: string): number | undefined {
   switch (name) {
     case "application_utilization":
       return report.applicationUtilization;
@@ -72,12 +73,8 @@ function metricOf(report: LoadReport, name: string): number {
   }
   // The key may have dots of its own.
   const dot = name.indexOf("."), map = name.slice(0, dot), key = name.slice(dot + 1);
-  if (map === "named_metrics") return entryOf(report.namedMetrics, key);
-  return map === "utilization" ? entryOf(report.utilization, key) : NaN;
-}
-
-function entryOf(map: Readonly<Record<string, number>>, key: string): number {
-  return Object.hasOwn(map, key) ? map[key]! : NaN;
+  if (map === "named_metrics") return report.namedMetrics[key];
+  return map === "utilization" ? report.utilization[key] : undefined;
 }
 
 /** How values are encoded, in the lowest three bits of a tag. */

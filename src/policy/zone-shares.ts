@@ -24,10 +24,11 @@ export function zoneShares(
   const clientShare = (zone: string) => (clients === undefined ? 1 : clients[zone] ?? 0) / clientCount;
   const local = clientShare(own) <= shareOf(own) ? 1 : shareOf(own) / clientShare(own);
   const spareOf = (zone: string) => (zone === own ? 0 : Math.max(0, shareOf(zone) - clientShare(zone)));
-  const spare = sum(zones.map(spareOf)), elsewhere = 1 - shareOf(own);
+  // If calls are left over, another zone has servers to spare.
+  const spare = sum(zones.map(spareOf));
   return all((zone) => {
-    if (zone === own) return elsewhere === 0 ? 1 : local;
-    return (1 - local) * (spare > 0 ? spareOf(zone) / spare : shareOf(zone) / elsewhere);
+    if (zone === own) return local;
+    return spare === 0 ? 0 : (1 - local) * spareOf(zone) / spare;
   });
 }
 

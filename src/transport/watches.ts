@@ -52,9 +52,7 @@ export class TransportWatches {
       this.#watches.push(...made);
       return made;
     });
-    if (this.#watches.length > 0) {
-      source.balancer.subscribe((event) => this.#each("event", (watch) => watch.event?.(event)));
-    }
+    source.balancer.subscribe((event) => this.#each("event", (watch) => watch.event?.(event)));
     if (this.#watches.some(({ weightsUpdated }) => weightsUpdated !== undefined)) {
       source.balancer.onWeights = (weights) => {
         this.#each("weightsUpdated", (watch) => watch.weightsUpdated?.(weights));

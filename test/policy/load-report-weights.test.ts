@@ -4,6 +4,7 @@ import { createRouterTransport } from "@connectrpc/connect";
 import { OpenRcaService } from "../../gen/xds/service/orca/v3/orca_pb.ts";
 import type { Connection, Outcome } from "../../src/connection/connection.ts";
 import type { Picker, ReportedWeights } from "../../src/policy/policy.ts";
+import { roundRobin } from "../../src/policy/round-robin.ts";
 import { type LoadReportWeightOptions, weightedRoundRobin } from "../../src/policy/weighted-round-robin.ts";
 import { type ReportInit, trailerOf } from "../../src/server/load-trailer.ts";
 import {
@@ -183,6 +184,16 @@ describe("weightedRoundRobin by load reports", () => {
       else await clock.advance(1_000);
     }
     assert.deepEqual(all, [10, 10, 10]);
+  });
+
+  it("leaves its place in the circle to the policy that follows it", () => {
+    const connections = ["a:1", "b:1", "c:1"].map((address) => fakeConnection(address)), env = fakeEnvironment();
+    const picker = weightedRoundRobin({ loadReports: {} })(connections, undefined, env);
+    for (let i = 0; i < 4; i++) {
+      const last = picker.pick(callExcluding()) as FakeConnection;
+      const next = roundRobin()(connections, picker, env).pick(callExcluding()) as FakeConnection;
+      assert.equal(connections.indexOf(next), (connections.indexOf(last) + 1) % 3);
+    }
   });
 
   it("asks for reports out of band if it is told to, on one stream, and then ignores those of answers", async () => {

@@ -35,6 +35,11 @@ describe("the shares of zones", () => {
     assert.deepEqual([...zoneShares("c", usable, clients).values()], [0, 0, 1]);
   });
 
+  it("leave nothing to others where all zones have as many servers as clients", () => {
+    assert.deepEqual([...zoneShares("a", new Map([["a", 2], ["b", 2]]), undefined).values()], [1, 0]);
+    assert.deepEqual([...zoneShares("a", new Map([["a", 2], ["b", 6]]), { a: 1, b: 3 }).values()], [1, 0]);
+  });
+
   it("take what is too much for a zone to those with servers to spare", () => {
     const [a, b, c] = [...zoneShares("a", usable, clients).values()];
     assert.ok(Math.abs(a! - 0.6) < 1e-9);

@@ -190,6 +190,34 @@ describe("peerSubset", () => {
     assert.deepEqual(clock.pending, []);
   });
 
+  it("begins nothing that goes on when it is to end already", async () => {
+    const clock = new ManualClock(), inner = manualResolver();
+    const resolver = peerSubset({ size: 3, peers: manualResolver(), self, clock }, inner);
+    const seen: Resolution[] = [];
+    const ended = (async () => {
+      for await (const resolution of resolver.resolve(AbortSignal.abort(new Error("enough")))) seen.push(resolution);
+    })();
+    await settled();
+    // It is not kept by the time that peers have.
+    assert.deepEqual(clock.pending, []);
+    await ended;
+    assert.deepEqual(seen, []);
+  });
+
+  it("waits for no list of the peers when its own list is given up", async () => {
+    const clock = new ManualClock(), abort = new AbortController();
+    let given: AbortSignal | undefined;
+    const peers: Resolver = { ...staticResolver([]), list: (signal) => (given = signal, new Promise(() => {})) };
+    const resolver = peerSubset({ size: 3, peers, self, clock, random: mulberry32(1) }, staticResolver(servers(10)));
+    const listed = resolver.list!(abort.signal);
+    await settled();
+    assert.deepEqual(clock.pending, [2_000]);
+    abort.abort(new Error("enough"));
+    await settled();
+    assert.deepEqual([clock.pending, given!.aborted], [[], true]);
+    assert.equal((await listed).endpoints!.length, 3);
+  });
+
   it("is listed for transports that don't watch, also while the peers can't be", async () => {
     let list = (): Promise<Resolution> => Promise.resolve({ endpoints: clients(2) });
     const clock = new ManualClock(), peers: Resolver = { ...staticResolver([]), list: () => list() };
@@ -215,10 +243,17 @@ describe("peerSubset", () => {
 
   it("has the target of its resolver, and refreshes it", () => {
     let refreshed = 0;
-    const inner: Resolver = { ...staticResolver(["a:1"]), target: "simple_grpc", refresh: () => void refreshed++ };
+    const inner: Resolver = {
+      ...staticResolver(["a:1"]),
+      target: "simple_grpc",
+      scheme: "etcd",
+      refresh: () => void refreshed++,
+    };
     const resolver = peerSubset({ size: 3, peers: staticResolver([]), self }, inner);
     resolver.refresh!();
-    assert.deepEqual([resolver.target, refreshed], ["simple_grpc", 1]);
+    assert.deepEqual([resolver.target, resolver.scheme, refreshed], ["simple_grpc", "etcd", 1]);
+    const bare = peerSubset({ size: 3, peers: staticResolver([]), self }, { resolve: inner.resolve });
+    assert.deepEqual(Object.keys(bare), ["resolve"]);
   });
 
   it("says which option is wrong", () => {

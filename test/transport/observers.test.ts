@@ -9,6 +9,10 @@ import {
   staticResolver,
   type TransportObserver,
 } from "../../src/index.ts";
+import type { Policy, ReportedWeights } from "../../src/policy/policy.ts";
+import { roundRobin } from "../../src/policy/round-robin.ts";
+import { weightedRoundRobin } from "../../src/policy/weighted-round-robin.ts";
+import { fetchConnector } from "../../src/fetch.ts";
 import { grpcConnector } from "../../src/node.ts";
 import { createMemoryRegistry } from "../../src/testing.ts";
 import { Simple } from "../../gen/simple_pb.ts";
@@ -78,6 +82,52 @@ describe("an observer of transports", () => {
     for (const transport of all) await transport.close();
     assert.deepEqual(transports.map(({ closed }) => closed), [true, true, true]);
     await registry.close();
+  });
+
+  it("is told the protocol of its links, if it isn't gRPC's", async () => {
+    const { transports, observer } = notes();
+    const { transport } = balanced({ observers: [observer], links });
+    const web = createBalancedTransport({
+      resolver: staticResolver(["10.0.0.5:80"]),
+      connector: fetchConnector({ protocol: "grpc-web" }),
+      observers: [observer],
+    });
+    assert.deepEqual(transports.map(({ protocol }) => protocol), [undefined, "grpc-web"]);
+    for (const each of [transport, web]) await each.close();
+  });
+
+  it("hears of weights by load reports if it listens to them, beside observers of calls, until the end", async () => {
+    const updates: ReportedWeights[] = [], heard: string[] = [];
+    const observers: BalancedTransportOptions["observers"] = [
+      { callStarted: ({ method }) => void heard.push(method.name) },
+      () => ({}),
+      () => ({ weightsUpdated: (weights) => void updates.push(weights) }),
+    ];
+    const policy = weightedRoundRobin({ loadReports: {} });
+    const { client, clock, ready, transport } = balanced({ observers, links, policy });
+    await ready();
+    await client.route({});
+    assert.deepEqual(updates.at(-1), { weights: [0, 0, 0], notYetUsable: 3, stale: 0, fallback: true });
+    const before = updates.length;
+    await clock.advance(1_000);
+    await client.route({});
+    assert.equal(updates.length, before + 1);
+    assert.deepEqual(heard, ["Route", "Route"]);
+    await transport.close();
+  });
+
+  it("makes no policy count weights that nobody listens to", async () => {
+    const counted: boolean[] = [], inner = roundRobin();
+    const policy: Policy = (connections, previous, env) => {
+      counted.push(env.reportWeights !== undefined);
+      return inner(connections, previous, env);
+    };
+    for (const watch of [{}, { weightsUpdated() {} }]) {
+      const { ready, transport } = balanced({ observers: [() => watch], links, policy });
+      await ready();
+      assert.equal(counted.pop(), "weightsUpdated" in watch);
+      await transport.close();
+    }
   });
 
   it("does no harm by throwing", async (t) => {

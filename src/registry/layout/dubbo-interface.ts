@@ -89,7 +89,7 @@ function read(key: string, value: string): Endpoint {
   const scheme = /^([^:/?#]*):\/\//.exec(url)?.[1];
   if (scheme === undefined) throw new Error("its key ends with no URL");
   if (!GRPC.test(scheme)) throw new Error(`it speaks ${scheme}, which is not gRPC`);
-  const metadata = Object.fromEntries(new URLSearchParams(/\?([^#]*)/.exec(url)?.[1] ?? ""));
+  const metadata = Object.fromEntries(new URLSearchParams(/\?([^#]*)/.exec(url)?.[1]));
   const weight = Number(metadata["weight"]), { zone } = metadata;
   return {
     ...readEntry(key, url),
