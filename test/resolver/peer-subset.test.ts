@@ -7,6 +7,7 @@ import { peerSubset, type PeerSubsetOptions } from "../../src/resolver/peer-subs
 import type { Resolution, Resolver } from "../../src/resolver/resolver.ts";
 import { staticResolver } from "../../src/resolver/static.ts";
 import { createPullTransport } from "../../src/transport/pull.ts";
+import { countListeners } from "../support/count-listeners.ts";
 import { fakeConnector } from "../support/fake-links.ts";
 import { mulberry32 } from "../support/fake-connections.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
@@ -188,6 +189,79 @@ describe("peerSubset", () => {
     await ended;
     await settled();
     assert.deepEqual(clock.pending, []);
+  });
+
+  it("yields the same part for the same servers and peers, and judges each server once", async (t) => {
+    const { inner, peers, seen, tell } = watched(t);
+    let looks = 0;
+    const counted = (address: string) => ({
+      get address() {
+        looks++;
+        return address;
+      },
+    });
+    const valid = counted("10.0.1.1:80"), invalid = counted("nowhere"), all = [...servers(12), valid, invalid];
+    await tell(peers, clients(4));
+    await tell(inner, all);
+    const after = looks;
+    await tell(peers, clients(4));
+    await tell(inner, all, { stale: { sinceMs: 0, cause: new Error("unreachable") } });
+    assert.ok(seen.length >= 2);
+    for (const { endpoints } of seen) assert.equal(endpoints, seen[0]!.endpoints);
+    assert.equal(looks, after);
+    await tell(peers, []);
+    await tell(inner, [valid, invalid]);
+    assert.equal(looks, after, "these are known");
+    assert.deepEqual(seen.at(-1)!.endpoints, [valid, invalid]);
+  });
+
+  it("yields all servers as they come if they are no more than its size", async (t) => {
+    const { inner, peers, clock, seen, tell } = watched(t), all = servers(3).reverse();
+    await tell(inner, all);
+    await clock.advance(2_000);
+    await tell(peers, clients(4));
+    for (const { endpoints } of seen) assert.deepEqual(endpoints, all);
+    assert.ok(seen.length > 0);
+  });
+
+  it("waits for no peers when the servers' resolver ends, and yields nothing twice then", async (t) => {
+    for (const known of [false, true]) {
+      let end = () => {};
+      const given: Resolver = {
+        async *resolve() {
+          yield { endpoints: servers(2) };
+          await new Promise<void>((resolve) => end = resolve);
+        },
+      };
+      const { peers, seen, ended, tell } = watched(t, {}, given);
+      if (known) await tell(peers, clients(4));
+      await settled();
+      assert.equal(seen.length, Number(known));
+      end();
+      await ended;
+      assert.deepEqual(seen, [{ endpoints: servers(2) }]);
+    }
+  });
+
+  it("ends what it reads when nobody reads it any more, and leaves no listeners", async () => {
+    const clock = new ManualClock(), abort = new AbortController(), listeners = countListeners(abort.signal);
+    const signals: AbortSignal[] = [];
+    const reading = (endpoints: readonly Endpoint[]): Resolver => ({
+      async *resolve(signal) {
+        signals.push(signal);
+        yield { endpoints };
+        await new Promise(() => {});
+      },
+      list: () => Promise.resolve({ endpoints }),
+    });
+    const resolver = peerSubset({ size: 3, peers: reading(clients(2)), self, clock }, reading(servers(10)));
+    for await (const { endpoints } of resolver.resolve(abort.signal)) {
+      assert.equal(endpoints!.length, 5);
+      break;
+    }
+    assert.deepEqual([signals.length, signals.every(({ aborted }) => aborted), listeners()], [2, true, 0]);
+    await resolver.list!(abort.signal);
+    assert.deepEqual([listeners(), clock.pending], [0, []]);
   });
 
   it("begins nothing that goes on when it is to end already", async () => {
