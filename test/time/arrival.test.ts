@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { arrivedMs, beginArrival, endArrival } from "../../src/time/arrival.ts";
+import { afterArrival, arrivedMs, beginArrival, endArrival } from "../../src/time/arrival.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** A clock that moves by 1 ms whenever it is read. */
@@ -38,5 +38,36 @@ describe("the time of arrival", () => {
     assert.deepEqual([arrivedMs(clock), arrivedMs(clock)], [2, 2]);
     endArrival();
     assert.deepEqual([arrivedMs(clock), arrivedMs(clock)], [3, 4]);
+  });
+});
+
+describe("what waits for the end of an arrival", () => {
+  it("runs once the chunk is read, in order, and is refused outside of one", () => {
+    const ran: string[] = [];
+    assert.equal(afterArrival(() => ran.push("outside")), false);
+    for (const chunk of ["1", "2"]) {
+      beginArrival();
+      for (const name of ["a", "b"]) assert.equal(afterArrival(() => ran.push(name + chunk)), true);
+      ran.push("read");
+      endArrival();
+    }
+    assert.deepEqual(ran, ["read", "a1", "b1", "read", "a2", "b2"]);
+  });
+
+  it("waits for the outer of two chunks, and may read another one itself", () => {
+    const ran: string[] = [];
+    beginArrival();
+    afterArrival(() => {
+      beginArrival();
+      afterArrival(() => ran.push("of a chunk that it read"));
+      endArrival();
+      ran.push("it");
+    });
+    beginArrival();
+    afterArrival(() => ran.push("of the inner chunk"));
+    endArrival();
+    assert.deepEqual(ran, []);
+    endArrival();
+    assert.deepEqual(ran, ["of the inner chunk", "of a chunk that it read", "it"]);
   });
 });
