@@ -13,10 +13,8 @@ const SEND_BUFFER_BYTES = 64 * 1024;
 const NOTHING = new Uint8Array(0);
 /** Larger frames are allowed by some servers, but would keep the other streams waiting and gain nothing. */
 const LARGEST_FRAME_BYTES = 64 * 1024;
-/** Up to this size, copying a range that waits is cheaper than keeping all that it arrived with. */
-const COPIED_BYTES = 1_024;
-/** What waits may keep this many times its size alive. */
-const MOST_WASTE = 16;
+/** For a smaller copy, freeing costs as much as it saves. */
+const LEAST_FREED_BYTES = 4 * 1024;
 /** A smaller frame that isn't a stream's last is a crumb: the peer's windows allow it no more. */
 const CRUMB_BYTES = 1024;
 
@@ -57,9 +55,15 @@ export class Sender {
       if (end) stream.endedLocally();
       return true;
     }
-    stream.outgoing ??= [];
+    if (stream.outgoing === undefined) {
+      stream.outgoing = [];
+      stream.outgoingCopied = true;
+    }
     if (head.length > 0) stream.outgoing.push(head.slice());
-    if (body.length > 0) stream.outgoing.push(body);
+    if (body.length > 0) {
+      stream.outgoing.push(body);
+      stream.outgoingCopied = false;
+    }
     stream.outgoingBytes += length;
     stream.endAfterOutgoing = end;
     this.enqueue(stream);
@@ -69,7 +73,7 @@ export class Sender {
     return false;
   }
 
-  /** Sends a range of bytes, which may be kept, as {@link write} does. */
+  /** Sends a range of bytes, of which nothing is kept, as {@link write} does. */
   writeRange(stream: Stream, bytes: Uint8Array, start: number, end: number, last: boolean): boolean {
     const length = end - start;
     if (stream.outgoing === undefined && stream.id !== 0 && !this.#writer.blocked && this.#fits(stream, length)) {
@@ -78,9 +82,7 @@ export class Sender {
       if (last) stream.endedLocally();
       return true;
     }
-    const piece = bytes.subarray(start, end);
-    const copied = length <= Math.max(COPIED_BYTES, bytes.length / MOST_WASTE);
-    return copied ? this.write(stream, piece, NOTHING, last) : this.write(stream, NOTHING, piece, last);
+    return this.write(stream, bytes.subarray(start, end), NOTHING, last);
   }
 
   /** Makes room for content, in the writer's `into`. */
@@ -180,6 +182,8 @@ export class Sender {
       stream.outgoingAt += take;
       if (stream.outgoingAt === piece.length) {
         outgoing.shift();
+        // Otherwise it is garbage outside of the heap, for which V8 collects all of the heap.
+        if (stream.outgoingCopied && piece.length >= LEAST_FREED_BYTES) (piece.buffer as ArrayBuffer).transfer(0);
         stream.outgoingAt = 0;
       }
     }

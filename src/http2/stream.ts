@@ -12,6 +12,8 @@ export abstract class Stream implements Queued, Stalled, Borrower {
   id = 0;
   // Content that waits to be sent.
   outgoing: Uint8Array[] | undefined = undefined;
+  /** Whether all of it are copies that the sender made. */
+  outgoingCopied = false;
   outgoingAt = 0;
   outgoingBytes = 0;
   endAfterOutgoing = false;

@@ -13,12 +13,12 @@ const IMMEDIATES_END_TURNS = !("Bun" in globalThis) && globalThis.navigator?.use
 
 const atEndOfTurn = IMMEDIATES_END_TURNS ? (callback: () => void) => void setImmediate(callback) : afterBurst;
 
-const ofProcess = new FlushScheduler(() => performance.now(), atEndOfTurn);
+const now = () => performance.now();
+
+const ofProcess = new FlushScheduler(now, atEndOfTurn);
 
 /** Of a server's streams, immediates make larger writes on Bun, too: they take half of the CPU time of bursts. */
-const ofStreams = IMMEDIATES_END_TURNS
-  ? ofProcess
-  : new FlushScheduler(() => performance.now(), (callback) => setImmediate(callback));
+const ofStreams = IMMEDIATES_END_TURNS ? ofProcess : new FlushScheduler(now, (callback) => setImmediate(callback));
 
 const settled = Promise.resolve();
 
@@ -30,7 +30,7 @@ const soon = IMMEDIATES_END_TURNS && !("Deno" in globalThis) ? atTick : atEndOfT
  * Of connections with one call. What follows at once from what was read, as in a proxy, is complete when that was read:
  * to wait for the turn's end as well takes a tenth of a proxy's CPU time and more.
  */
-const ofLoneCalls = new FlushScheduler(() => performance.now(), (callback) => afterArrival(callback) || soon(callback));
+const ofLoneCalls = new FlushScheduler(now, (callback) => afterArrival(callback) || soon(callback));
 
 /** Schedules a connection's flush together with those of the process's other connections. */
 export const scheduleFlush: ScheduleFlush = (flush, load) =>

@@ -88,7 +88,7 @@ export class RelayedStream extends ServerStream implements Relay {
     const held = this.#request?.add(chunk, start, end, upstream !== undefined) === true;
     if (upstream?.writeRange(chunk, start, end, this.endReceived) === true) this.consumed(end - start);
     else this.#unread += end - start;
-    return !held && upstream?.outgoing === undefined;
+    return !held;
   }
 
   onEnd(): void {
@@ -146,7 +146,7 @@ export class RelayedStream extends ServerStream implements Relay {
     if (this.#over) return true;
     if (this.writeRange(chunk, start, end)) this.#upstream!.consumed(end - start);
     else this.#unsent += end - start;
-    return this.outgoing === undefined;
+    return true;
   }
 
   override onWritable(): void {

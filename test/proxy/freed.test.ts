@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { describe, it } from "node:test";
+import { eventually } from "../support/eventually.ts";
 import { concat, ErrorCode, Flag, FrameType, Setting, uint32 } from "../support/raw-http2/frame.ts";
 import { envelope, type RawSession } from "../support/raw-http2/session.ts";
 import { begin, rawProxy, statusOf } from "./raw.ts";
@@ -66,4 +67,27 @@ describe("the memory of what passes through a proxy", () => {
       assert.ok(freed() > (1 + messages) * calls * 4_000 / 4, `${freed()} bytes of ${(1 + messages) * calls * 4_000}`);
     });
   }
+
+  it("is freed while it waits for a client's windows, and what is copied of it for that, once it is sent", async (t) => {
+    const freed = freedBytes(t), streams = 40, content = envelope(new Uint8Array(10_000).fill(7));
+    const { client } = await rawProxy(t, [async (session) => {
+      await session.handshake();
+      session.socket.cork();
+      const requests = await readRequests(session, streams);
+      for (const id of requests.keys()) session.respond(id, { messages: [content.subarray(5)] });
+      session.socket.uncork();
+    }], { settings: [[Setting.initialWindowSize, 0]] });
+    client.windowUpdate(0, WINDOW);
+    const ids = Array.from({ length: streams }, () => begin(client));
+    for (const id of ids) client.data(id, envelope(new Uint8Array(10)), { endStream: true });
+    const all = streams * content.length;
+    await eventually("all that arrived is freed", () => freed() > 0.8 * all, 10_000);
+    const before = freed();
+    for (const increment of [1_000, content.length - 1_000]) for (const id of ids) client.windowUpdate(id, increment);
+    for (const reply of await Promise.all(ids.map((id) => client.reply(id)))) {
+      assert.equal(statusOf(reply), "0");
+      assert.deepEqual(reply.body, content);
+    }
+    assert.ok(freed() - before > 0.8 * all, `${freed() - before} bytes of ${all}`);
+  });
 });

@@ -86,7 +86,7 @@ export abstract class ClientStream extends Stream {
     return this.connection!.sender.write(this, head, body, end);
   }
 
-  /** Sends a range of bytes, which may be kept, as {@link write} does. */
+  /** Sends a range of bytes, of which nothing is kept, as {@link write} does. */
   writeRange(bytes: Uint8Array, start: number, end: number, last: boolean): boolean {
     if (this.state !== "open" && this.state !== "waiting") return true;
     return this.connection!.sender.writeRange(this, bytes, start, end, last);

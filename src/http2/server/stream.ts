@@ -128,7 +128,7 @@ export abstract class ServerStream extends Stream {
     return this.connection!.sender.write(this, head, body, false) && this.#hasRoom();
   }
 
-  /** Sends a range of bytes, which may be kept, as {@link write} does. */
+  /** Sends a range of bytes, of which nothing is kept, as {@link write} does. */
   writeRange(bytes: Uint8Array, start: number, end: number): boolean {
     if (!this.responding) return true;
     if (this.sendCredit < 0) this.connection!.streaming = true;
