@@ -535,8 +535,6 @@ export const equivalents: readonly Equivalent[] = [
       "if (value instanceof Error && before instanceof Error && value.message === before.message) return undefined;",
     reason: "it is only asked whether the result is truthy",
   },
-
-  },
   {
     file: "src/policy/any-available.ts",
     before: "const weight = weights === undefined ? 1 : weights[i]!;",
