@@ -35,7 +35,7 @@ export class ServerProcess {
     this.#asked = false;
     const args = [...this.#args, "--ledger", this.ledger, "--port", String(this.#port)];
     const child = this.#child = startScript(this.runtime, this.#script, args);
-    const [, port] = await child.line(/^listening (\d+)$/, { timeoutMs: 30_000 });
+    const [, port] = await child.line(/^listening (\d+)$/);
     this.#port = Number(port);
   }
 
