@@ -49,7 +49,7 @@ export function writeProxies(report: ProxyReport): void {
 }
 
 function introduction({ plan, versions, upstream, quick, minutes }: ProxyReport): string {
-  const { rounds, measureMs } = plan;
+  const { rounds, measureMs, warmUpMs } = plan;
   const servers = upstream === "grpc-go" ? "grpc-go's" : "this library's on Node";
   return [
     `${quick ? "A quick run (`npm run bench:proxy -- --quick`): read it as a hint. " : ""}${
@@ -60,7 +60,8 @@ function introduction({ plan, versions, upstream, quick, minutes }: ProxyReport)
     }), which clients, proxies and servers share.`,
     `${versions.join(", ")}.`,
     `Behind each proxy stand the same two servers, ${servers}, each in a process of its own.`,
-    "Before the first case, each proxy warms up with 64 calls in flight.",
+    `Before the first case, each proxy warms up with 64 calls in flight, and in each case those on a runtime for ${warmUpMs} ms`,
+    "of their CPU time.",
     `Medians of ${rounds} rounds of ${measureMs} ms, in which the proxies take turns; in ${
       minutes.toFixed(1)
     } minutes.`,

@@ -27,7 +27,7 @@ calls from grpc-go. Peers that are not installed are left out, and the tables sa
 Python 3.
 
   --quick        five of the cases, about 4 minutes; default: everything, about 25
-  --short        everything in fewer and shorter rounds, about 12 minutes
+  --short        everything in fewer and shorter rounds, about 14 minutes
   --check        ends with code 1 if a target was not met
   --memory       only what proxies hold in memory over very many calls
   --calls N      how many those are; default: 1000000, or 200000 with --quick or --short
@@ -75,7 +75,7 @@ const noGo = withoutGrpcGo();
 const plan: ProxyPlan = {
   rounds: wholeNumber("rounds", values.rounds ?? (short ? "3" : "5")),
   measureMs: short ? 600 : 1_000,
-  warmUpMs: short ? 600 : 1_500,
+  warmUpMs: 1_500,
   cases: PROXY_CASES.filter(({ name, load, quick: alsoQuick }) =>
     chosen.includes(name) && (values.cases !== undefined || !quick || alsoQuick) &&
     (load === "h2load" || noGo === false)
