@@ -678,6 +678,8 @@ export const equivalents: readonly Equivalent[] = [
     before: "for (let step = 0; step < size; step++) {",
     after: "for (let step = 0; step <= size; step++) {",
     reason: "the point at which it began is looked at again, in vain",
+  },
+  {
     file: "src/call/latency-window.ts",
     before: "this.#current = (this.#current + 1) % SLICES;",
     after: "this.#current = (this.#current + 2) % SLICES;",
