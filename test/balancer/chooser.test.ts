@@ -48,6 +48,23 @@ describe("a chooser", () => {
     assert.equal(given[1]![0], given[2]![0], "with the same views");
   });
 
+  it("goes on with its policy when that is to choose again, before another has taken over", () => {
+    const previous: boolean[] = [];
+    const policy: Policy = (_, before) => {
+      previous.push(before !== undefined);
+      return { pick: () => "wait" };
+    };
+    const second = noting((connections) => connections.forEach((one) => one.connect()));
+    const { chooser } = chooserOf(policy), set = fakes("connecting");
+    chooser.build(set);
+    chooser.use(second.policy);
+    chooser.build(set);
+    chooser.use(policy);
+    Object.assign(set[0]!, { state: "ready" });
+    chooser.build(set);
+    assert.deepEqual([previous, second.given.length], [[false, true, true], 1]);
+  });
+
   it("asks one policy at a time, and both only while the next one opens connections", () => {
     const first = noting(), second = noting((connections) => connections.forEach((one) => one.connect()));
     const { chooser } = chooserOf(first.policy), set = fakes("connecting", "connecting");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code } from "@connectrpc/connect";
+import type { EjectOutliersOptions } from "../../src/health/outlier-options.ts";
 import { Simple } from "../../gen/simple_pb.ts";
 import { Ejected } from "../../src/health/ejected.ts";
 import { ejectOutliers } from "../../src/health/outliers.ts";
@@ -670,6 +671,17 @@ describe("options of ejection", () => {
   it("are checked", () => {
     assert.throws(() => ejectOutliers({ maxEjectionPercent: 0 }), RangeError);
     assert.throws(() => ejectOutliers({ codes: [99 as Code] }), /codes/);
+    const options: [(value: number) => EjectOutliersOptions, number[], number[]][] = [
+      [(threshold) => ({ failurePercentage: { threshold } }), [0, 100], [-1, 101, NaN]],
+      [(stdevFactor) => ({ successRate: { stdevFactor } }), [0, 1e9], [-1, Infinity, NaN]],
+      [(maxEjectionPercent) => ({ maxEjectionPercent }), [1, 100], [0.9, 100.1, NaN]],
+      [(requestVolume) => ({ successRate: { requestVolume } }), [1], [0, 1.5]],
+      [(minimumHosts) => ({ failurePercentage: { minimumHosts } }), [1], [0, 1.5]],
+    ];
+    for (const [of, taken, refused] of options) {
+      for (const value of taken) assert.equal(typeof ejectOutliers(of(value)), "function");
+      for (const value of refused) assert.throws(() => ejectOutliers(of(value)), RangeError, `${value}`);
+    }
     assert.throws(() => ejectOutliers({ consecutiveFailures: { failures: 0 } }), /consecutiveFailures\.failures/);
     assert.throws(() => ejectOutliers({ successRate: true as never }), /successRate/);
     assert.throws(() => ejectOutliers({ failurePercentage: { treshold: 5 } as never }), /threshold\?/);

@@ -11,8 +11,9 @@ import { staticResolver } from "../../src/resolver/static.ts";
 import { createGrpcServer } from "../../src/server.ts";
 import { createBalancedTransport } from "../../src/transport/transport.ts";
 import { createPullTransport } from "../../src/transport/pull.ts";
-import { balanced } from "../support/balanced.ts";
+import { balanced, failureOf } from "../support/balanced.ts";
 import { eventually } from "../support/eventually.ts";
+import { manualResolver } from "../support/manual-resolver.ts";
 import { simpleRoutes } from "../support/simple.ts";
 import * as tls from "../support/tls.ts";
 
@@ -50,6 +51,18 @@ describe("a transport's snapshot", () => {
     await empty.clock.advance(200);
     await failed;
     assert.equal(empty.transport.snapshot().state, "transient_failure");
+  });
+
+  it("has the state of a failure while nothing is known because the endpoints can't be resolved", async () => {
+    const resolver = manualResolver(), { transport, clock } = balanced({ resolver });
+    const connecting = failureOf(transport.connect());
+    await clock.advance(20);
+    assert.equal(transport.snapshot().state, "connecting");
+    resolver.tell({ endpoints: undefined, stale: { sinceMs: 0, cause: new Error("unreachable") } });
+    await clock.advance(20);
+    assert.equal(transport.snapshot().state, "transient_failure");
+    await transport.close();
+    await connecting;
   });
 
   it("says since when an endpoint is known and in its state, and how often it could be reached", async () => {

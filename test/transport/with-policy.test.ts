@@ -65,6 +65,21 @@ describe("a transport with another policy", () => {
     await transport.close();
   });
 
+  it("fails the calls that wait when it is closed, and no other's", async () => {
+    const { clock, links, transport } = setUp({ policy: roundRobin(), links: { auto: false } });
+    const other = transport.withPolicy(pickFirst());
+    const waiting = answererOf(transport), failed = failureOf(answererOf(other));
+    await clock.advance(40);
+    const before = clock.now();
+    await other.close();
+    assert.match(String(await failed), /closed/);
+    assert.equal(clock.now(), before);
+    links.get("a:1")!.ready();
+    assert.equal(await waiting, "a:1");
+
+    await transport.close();
+  });
+
   it("makes its first call at once when the connection is ready", async () => {
     const { clock, ready, transport } = setUp({ policy: roundRobin() });
     await ready();
