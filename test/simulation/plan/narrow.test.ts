@@ -27,7 +27,7 @@ describe("narrow worlds", () => {
   });
 
   it("leave calls a stream besides those of load reports", () => {
-    const crowded = Array.from({ length: 600 }, (_, i) => narrowPlanOf(6 * i));
+    const crowded = Array.from({ length: 600 }, (_, i) => narrowPlanOf(7 * i));
     const reported = crowded.filter(({ clients }) => clients[0]!.policy === "loadReportsOutOfBand");
     assert.ok(reported.length > 0);
     for (const { servers } of reported) {
@@ -36,7 +36,7 @@ describe("narrow worlds", () => {
   });
 
   it("are played by their option", async () => {
-    assert.deepEqual(planFor(6, "--narrow"), narrowPlanOf(6));
-    assert.equal((await simulate(narrowPlanOf(9 * 6))).failure, undefined);
+    assert.deepEqual(planFor(7, "--narrow"), narrowPlanOf(7));
+    assert.equal((await simulate(narrowPlanOf(9 * 7))).failure, undefined);
   });
 });

@@ -8,6 +8,8 @@ import { planOf } from "./plan-of-seed.ts";
 interface Focus {
   /** The kinds of faults that it may have. */
   readonly faults: readonly string[];
+  /** Which share of them a world has, one of these; undefined: {@link SHARES}. */
+  readonly shares?: readonly number[];
   /** How far apart faults of a kind are, and how long they last. */
   readonly everyMs: readonly [from: number, to: number];
   readonly lastMs: readonly [from: number, to: number];
@@ -16,9 +18,13 @@ interface Focus {
   narrow(plan: Plan, chance: Chance): Plan;
 }
 
+const SHARES = [0.25, 0.5, 1];
+
 /** More calls than their servers take at a time: most wait in line. */
 const LINES: Focus = {
   faults: ["cuts", "server-killed", "server-frozen", "server-slow", "client-frozen", "server-restarted", "half-open"],
+  // Many have none: how long calls may stay in line can be told only while all is well.
+  shares: [0, 0.2, 0.6],
   everyMs: [5_000, 60_000],
   lastMs: [50, 20_000],
   durationMs: [30_000, 180_000],
@@ -31,11 +37,11 @@ const LINES: Focus = {
 
 function slowServer(server: ServerPlan, { policy }: ClientPlan, of: Chance): ServerPlan {
   // They take one of the streams that a connection may have.
-  const reports = policy === "loadReportsOutOfBand" ? 1 : 0;
+  const reports = policy === "loadReportsOutOfBand" ? 1 : 0, slow = of.of("slow").is(0.5);
   return {
     ...server,
-    workMs: of.of("work").scale(100, 4_000),
-    maxConcurrentStreams: reports + of.of("streams").scale(1, 6),
+    workMs: slow ? of.of("work").scale(1_000, 4_000) : of.of("work").scale(100, 1_000),
+    maxConcurrentStreams: reports + of.of("streams").scale(1, slow ? 2 : 6),
     maxConnectionAgeMs: of.of("age").is(0.2) ? of.of("how old").scale(12_000, 60_000) : undefined,
   };
 }
@@ -44,11 +50,12 @@ function crowd(client: ClientPlan, of: Chance): ClientPlan {
   return {
     ...client,
     callsPerSecond: of.of("rate").scale(2, 32),
-    mostInFlight: of.of("most in flight").scale(8, 64),
+    mostInFlight: of.of("most in flight").scale(16, 64),
     kinds: of.of("kinds").one([["read"], ["write"], ["read", "write"]] as const),
     timeoutMs: of.of("timeout").scale(1_000, 120_000),
-    waitTimeoutMs: of.of("wait").is(0.5) ? of.of("how long").scale(1_500, 10_000) : undefined,
-    givesUp: of.of("gives up").is(0.5) ? of.of("how often").between(0, 0.3) : 0,
+    waitTimeoutMs: of.of("wait").is(0.7) ? of.of("how long").scale(1_500, 10_000) : undefined,
+    givesUp: of.of("gives up").is(0.7) ? of.of("how often").between(0, 0.3) : 0,
+    asksAnew: of.of("asks anew").is(0.7),
     observed: true,
     connections: of.of("connections").is(0.5) ? 1 : of.of("how many").whole(2, 3),
     maxAgeMs: of.of("age").is(0.2) ? of.of("how old").scale(10_000, 60_000) : undefined,
@@ -96,14 +103,17 @@ interface Registrations {
   readonly ttlSeconds: readonly [from: number, to: number];
   /** The share of worlds whose etcd asks for a user. */
   readonly users: number;
-  /** How many servers and clients there are at most. */
-  readonly programs: number;
+  readonly servers: readonly [from: number, to: number];
+  readonly clients: number;
+  /** Whether each kind of faults happens, in each world. */
+  readonly all?: boolean;
 }
 
 /** Registrations and watches, with few calls. */
-function registrations({ faults, ttlSeconds, users, programs }: Registrations): Focus {
+function registrations({ faults, ttlSeconds, users, servers, clients, all = false }: Registrations): Focus {
   return {
     faults,
+    shares: all ? [1] : SHARES,
     everyMs: [10_000, 100_000],
     lastMs: [1_000, 120_000],
     durationMs: [120_000, 480_000],
@@ -112,12 +122,13 @@ function registrations({ faults, ttlSeconds, users, programs }: Registrations): 
       etcd: true,
       etcdUsers: chance.of("users").is(users) ? etcdUsers(chance.of("etcd")) : undefined,
       dnsTtlMs: undefined,
-      servers: plan.servers.slice(0, programs).map((server) => ({
-        ...server,
-        ttlSeconds: chance.of(server.address).scale(...ttlSeconds),
+      servers: Array.from({ length: chance.of("servers").whole(...servers) }, (_, i) => ({
+        ...plan.servers[i % plan.servers.length]!,
+        address: `server${i}:1`,
+        ttlSeconds: chance.of(`server ${i}`).scale(...ttlSeconds),
         reportsLoad: false,
       })),
-      clients: plan.clients.slice(0, programs).map((client) => ({
+      clients: plan.clients.slice(0, clients).map((client) => ({
         ...client,
         policy: "roundRobin",
         callsPerSecond: 0.1,
@@ -144,30 +155,40 @@ const ETCD_AWAY = registrations({
   ],
   ttlSeconds: [4, 200],
   users: 0,
-  programs: 2,
+  servers: [1, 2],
+  clients: 2,
 });
 
 /** An etcd that is slow for longer than some leases last. */
-const ETCD_SLOW = registrations({ faults: ["etcd-slow"], ttlSeconds: [12, 100], users: 0.2, programs: 2 });
+const ETCD_SLOW = registrations({
+  faults: ["etcd-slow"],
+  ttlSeconds: [12, 100],
+  users: 0.2,
+  servers: [1, 2],
+  clients: 1,
+});
 
 /** An etcd that forgets what was written, while servers and clients come and go. */
 const ETCD_RESTORED = registrations({
-  faults: ["etcd-restored", "server-killed", "client-offline"],
-  ttlSeconds: [4, 30],
+  faults: ["etcd-restored", "server-killed", "client-frozen"],
+  ttlSeconds: [4, 10],
   users: 0,
-  programs: 3,
+  servers: [2, 3],
+  clients: 1,
+  all: true,
 });
 
 /** An etcd that asks for passwords, and is slow to check them. */
 const ETCD_USERS = registrations({
-  faults: ["tokens-lost", "etcd-killed", "server-restarted", "etcd-cuts"],
-  ttlSeconds: [4, 60],
+  faults: ["tokens-lost", "etcd-killed", "server-restarted"],
+  ttlSeconds: [4, 30],
   users: 1,
-  programs: 5,
+  servers: [3, 6],
+  clients: 3,
 });
 
-/** What narrow worlds are about; one each. */
-const FOCI: readonly Focus[] = [LINES, ENDS, ETCD_AWAY, ETCD_SLOW, ETCD_RESTORED, ETCD_USERS];
+/** What narrow worlds are about, one each; those that are cheap come twice. */
+const FOCI: readonly Focus[] = [LINES, ENDS, ETCD_SLOW, LINES, ETCD_USERS, ETCD_AWAY, ETCD_RESTORED];
 
 /** Clients know the servers. */
 function alone(plan: Plan): Plan {
@@ -186,7 +207,7 @@ export function narrowPlanOf(seed: number): Plan {
 }
 
 function faultsOf(
-  { faults, everyMs, lastMs }: Focus,
+  { faults, shares = SHARES, everyMs, lastMs }: Focus,
   { servers, clients, durationMs }: Plan,
   chance: Chance,
 ): FaultPlan[] {
@@ -196,7 +217,7 @@ function faultsOf(
     etcd: ["etcd:2379"],
     dns: [],
   };
-  const share = chance.of("share of kinds").one([0.25, 0.5, 1]);
+  const share = chance.of("share of kinds").one(shares);
   const storms = chance.of("storms"), stormMs = storms.is(0.5) ? storms.scale(10_000, 200_000) : undefined;
   return faults.filter((kind) => chance.of(`${kind} or not`).is(share)).flatMap((kind) => {
     const own = chance.of(kind), times = { everyMs: own.scale(...everyMs), lastMs, stormMs, durationMs };
