@@ -51,7 +51,7 @@ describe("while servers of this library restart one after the other", () => {
       const client = start(servers.map(({ address }) => address).join());
       const more = (count: number) => {
         const wanted = callsOf(client) + count;
-        return eventually("calls go on", () => client.exit !== undefined || callsOf(client) >= wanted);
+        return eventually("calls go on", () => client.exit !== undefined || callsOf(client) >= wanted, 60_000);
       };
       try {
         await more(CALLS_BETWEEN);
