@@ -38,7 +38,7 @@ function heavyClient(client: ClientPlan, chance: Chance): ClientPlan {
   return {
     ...client,
     callsAtOnce,
-    callsPerSecond: callsAtOnce * chance.of("rate").scale(3, 24),
+    callsPerSecond: callsAtOnce * chance.of("rate").scale(2, 16),
     mostInFlight: callsAtOnce * chance.of("most in flight").whole(2, 8),
     kinds: streams.length === 0 ? most : [
       ...Array.from({ length: STREAMS - 1 }, (_, i) => most[i % most.length]!),
