@@ -91,7 +91,7 @@ class AttemptInFlight<A> implements HedgedAttempt<A> {
  * endpoint of its own. The first answer is the call's, and the other attempts are cancelled. One that fails while others
  * are in flight is replaced at once if its error is one after which calls are repeated, and ends the call if not.
  *
- * It never waits for a connection: a hedge that finds none is not sent.
+ * It never waits for a connection: a hedge that finds none is not sent, and the next one waits twice as long.
  */
 export class HedgedAttempts<A> {
   readonly #call: HedgedCall<A>;
@@ -107,6 +107,8 @@ export class HedgedAttempts<A> {
   readonly #startMs: number;
   /** The next hedge. */
   #timer: Timer | undefined;
+  /** How long the next one waits: twice as long as one that could not be sent, so that calls that hang don't poll. */
+  #nextMs: number | undefined;
   /** How many hedges were sent. */
   #hedges = 0;
   /** The first attempt, unless it failed. */
@@ -133,7 +135,7 @@ export class HedgedAttempts<A> {
   start(attempt: OneAttempt): Promise<A> {
     this.#signal?.addEventListener("abort", this.#onAbort);
     this.#send(this.#first = new AttemptInFlight(attempt, this));
-    this.#plan(this.#delayMs);
+    this.#plan(this.#nextMs = this.#delayMs);
     return this.#answer;
   }
 
@@ -170,7 +172,9 @@ export class HedgedAttempts<A> {
       this.#send(new AttemptInFlight(attempt, this));
     }
     // Without a connection, there is no point in trying again at once.
-    if (attempt !== undefined || this.#delayMs !== 0) this.#plan(this.#delayMs);
+    if (attempt === undefined && this.#delayMs === 0) return;
+    this.#nextMs = attempt === undefined ? 2 * this.#nextMs! : this.#delayMs;
+    this.#plan(this.#nextMs);
   }
 
   #pick(): OneAttempt | undefined {

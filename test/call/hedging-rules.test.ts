@@ -282,13 +282,13 @@ describe("a hedged call", () => {
     await clock.advance(100);
     allow(true);
     full.add("a");
-    await clock.advance(100);
+    await clock.advance(200);
     assert.equal(sent.length, 1);
     full.delete("a");
     full.add("b");
-    await clock.advance(100);
+    await clock.advance(400);
     assert.equal(sent.length, 1, "the one that would be used");
-    await clock.advance(100);
+    await clock.advance(800);
     assert.equal(sent.length, 2);
     sent[0]!.answer("x");
     await call;
