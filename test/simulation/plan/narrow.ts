@@ -66,7 +66,15 @@ function crowd(client: ClientPlan, of: Chance): ClientPlan {
 
 /** Many calls with short times, whose connections end. */
 const ENDS: Focus = {
-  faults: ["cuts", "client-frozen", "server-slow", "server-killed", "server-restarted", "mute-server"],
+  faults: [
+    "cuts",
+    "client-frozen",
+    "server-slow",
+    "server-killed",
+    "server-restarted",
+    "mute-server",
+    "poisonous-calls",
+  ],
   everyMs: [1_000, 20_000],
   lastMs: [50, 10_000],
   durationMs: [20_000, 90_000],
