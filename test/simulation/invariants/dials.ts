@@ -29,6 +29,8 @@ interface Dials {
   /** How many of them failed, or led to a connection that did not last. */
   failed: number;
   lastMs: number;
+  /** When the one before the last was made: what counts if the last is given up. */
+  beforeMs: number;
   /** The incarnation of the server that was dialled. */
   incarnation: string | undefined;
 }
@@ -61,7 +63,7 @@ export const backoffIsObeyed: Invariant = {
           const afterMs = Math.round(nowMs - before.lastMs);
           world.broken("backoff-is-obeyed", `${from} dials ${address} ${afterMs} ms after failure ${failed}`);
         }
-        dials.set(address, { failed: failed + 1, lastMs: nowMs, incarnation });
+        dials.set(address, { failed: failed + 1, lastMs: nowMs, beforeMs: before?.lastMs ?? -Infinity, incarnation });
       },
       event(client, event) {
         if (event.type !== "connection-state") return;
@@ -69,7 +71,10 @@ export const backoffIsObeyed: Invariant = {
         if (dials === undefined) return;
         // It worked, or is no longer wanted: no failure either way.
         if (from === "ready" && to === "idle" || from === "shutdown" || to === "shutdown") dials.failed = 0;
-        else if (from === "connecting" && to === "idle") dials.failed = Math.max(0, dials.failed - 1);
+        else if (from === "connecting" && to === "idle") {
+          dials.failed = Math.max(0, dials.failed - 1);
+          dials.lastMs = dials.beforeMs;
+        }
       },
     };
   },
