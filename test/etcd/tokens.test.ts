@@ -121,18 +121,63 @@ describe("a user's token", () => {
     assert.equal(await third, "token-3");
   });
 
-  it("is fetched at once again after one that was good for 10 s", async () => {
-    const { tokens, clock, asked, get } = setUp();
-    await get();
-    tokens.refused("token-1", endpoint);
-    await get();
-    clock.skip(10_000);
-    tokens.refused("token-2", endpoint);
-    const third = get();
+  it("is fetched at once again after one that lasted as long as the last pause", async () => {
+    for (const [lastedMs, inMs] of [[999, 2_000], [1_000, 0]] as const) {
+      const { tokens, clock, asked, get } = setUp();
+      await get();
+      tokens.refused("token-1", endpoint);
+      await get();
+      clock.skip(lastedMs);
+      tokens.refused("token-2", endpoint);
+      const third = get();
+      await settled();
+      assert.deepEqual(clock.pending, inMs === 0 ? [] : [inMs]);
+      await clock.advance(inMs);
+      assert.equal(await third, "token-3");
+      assert.equal(asked.length, 3);
+    }
+  });
+
+  it("is fetched at once each time where tokens live for a few seconds only", async () => {
+    const { tokens, clock, get } = setUp();
+    for (let number = 1; number < 20; number++) {
+      assert.equal(await get(), `token-${number}`);
+      assert.deepEqual(clock.pending, []);
+      clock.skip(5_000);
+      tokens.refused(`token-${number}`, endpoint);
+    }
+  });
+
+  it("is fetched at once again after one that was good for 10 s, however long the last pause was", async () => {
+    for (const [lastedMs, pending] of [[9_999, [40_000]], [10_000, []]] as const) {
+      const { tokens, clock, get } = setUp();
+      for (let number = 1; number < 8; number++) {
+        const token = get();
+        await settled();
+        await clock.advance(clock.pending[0] ?? 0);
+        if (number === 7) clock.skip(lastedMs);
+        tokens.refused(await token, endpoint);
+      }
+      const last = get();
+      await settled();
+      assert.deepEqual(clock.pending, pending);
+      await clock.advance(pending[0] ?? 0);
+      assert.equal(await last, "token-8");
+    }
+  });
+
+  it("that is refused as soon as it arrives is no reason to start over after authentications that failed", async () => {
+    let fails = 3;
+    const answer = () => fails-- > 0 ? Promise.reject(new EtcdError("no answer", "transient")) : Promise.resolve("a");
+    const { tokens, clock, get } = setUp({ answer });
+    for (const pauseMs of [1_000, 2_000, 4_000]) {
+      await assert.rejects(get());
+      clock.skip(pauseMs);
+    }
+    tokens.refused(await get(), endpoint);
+    void get();
     await settled();
-    assert.equal(asked.length, 3);
-    assert.equal(await third, "token-3");
-    assert.deepEqual(clock.pending, []);
+    assert.deepEqual(clock.pending, [8_000]);
   });
 
   it("of a client that waits for no other is fetched while another's is still being fetched", async () => {

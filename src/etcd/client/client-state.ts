@@ -22,6 +22,8 @@ export class TokenState {
   readonly refusedAt: Set<string> = new Set();
   /** Before this no authentication begins, in milliseconds of the clock. */
   notBeforeMs: number = -Infinity;
+  /** The pause after the last token that was refused, waited for or not, in milliseconds. */
+  pauseMs: number = Infinity;
   /** The last authentication, if it failed. */
   failure: AuthenticationError | undefined;
   timeoutMs: number = AUTHENTICATION_TIMEOUT_MS.initial;

@@ -75,11 +75,12 @@ export class Tokens {
   refused(token: string | undefined, endpoint: Endpoint): void {
     if (this.#state.token !== (token ?? "")) return;
     if (this.#state.refusedAt.size === 0) {
-      const now = this.#options.clock.now();
-      if (now - this.#state.sinceMs >= HEALTHY_MS) this.#state.pause.reset();
-      const pauseMs = this.#state.pause.next();
+      const now = this.#options.clock.now(), ageMs = now - this.#state.sinceMs;
+      // One that lasted longer than the pause before it did its work, however short a life etcd gives its tokens.
+      if (ageMs >= Math.min(HEALTHY_MS, this.#state.pauseMs)) this.#state.pause.reset();
+      this.#state.pauseMs = this.#state.pause.next();
       // Immediately, unless one token after another is refused as soon as it arrives.
-      if (this.#state.pause.tries > 1) this.#state.notBeforeMs = now + pauseMs;
+      if (this.#state.pause.tries > 1) this.#state.notBeforeMs = now + this.#state.pauseMs;
     }
     this.#state.refusedAt.add(endpointIdentity(endpoint));
   }

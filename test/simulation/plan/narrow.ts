@@ -149,7 +149,7 @@ function registrations({ faults, ttlSeconds, users, servers, clients, all = fals
 function etcdUsers(of: Chance): Plan["etcdUsers"] {
   const passwords = of.of("passwords");
   return {
-    tokenTtlMs: of.of("tokens").scale(30_000, 300_000),
+    tokenTtlMs: of.of("tokens").scale(5_000, 300_000),
     checkMs: passwords.is(0.7) ? passwords.whole(800, 2_000) : passwords.whole(70, 120),
     renewsForAll: of.of("renewals").is(0.5),
   };
