@@ -198,9 +198,11 @@ export class SimulatedClient {
     const input = kind === "list" ? [{ data }] : this.#requests(data);
     const { signal, timeoutMs, contextValues } = options, method = Simulated.method[kind];
     const opening = this.transport.stream(method, signal, timeoutMs, undefined, iterable(input), contextValues);
-    opening.catch(() => call.over = true);
-    // Some look for the response later.
-    if (chance.is(0.05)) await new Promise<void>((resolve) => clock.timer(chance.between(0, 10_000), resolve));
+    if (chance.is(0.05)) {
+      // Some look for the response later. Until then nobody handles a failure, nor can say that the call is over.
+      call.over = true;
+      await new Promise<void>((resolve) => clock.timer(chance.between(0, 10_000), resolve));
+    } else opening.catch(() => call.over = true);
     const { message } = await opening;
     const abandoned = chance.is(0.1) ? chance.whole(0, 5) : Infinity;
     const iterator = message[Symbol.asyncIterator]();
