@@ -29,9 +29,15 @@ export function planOf(seed: number, { busy = false }: { readonly busy?: boolean
     ),
     clients: Array.from({ length: of("clients").whole(1, 3) }, (_, i) => clientPlan(of(`client ${i}`), i, size)),
   };
+  // Reports out of band take one of the streams that a server allows.
+  const least = shape.clients.some(({ policy }) => policy === "loadReportsOutOfBand") ? 2 : 1;
   return {
     seed,
     ...shape,
+    servers: shape.servers.map((server) => ({
+      ...server,
+      maxConcurrentStreams: Math.max(least, server.maxConcurrentStreams),
+    })),
     followed: maybe(of("followed"), 0.3, 4, 8) ?? 0,
     etcdStreams: maybe(of("etcd's streams"), 0.5, 3, 6) ?? 100,
     latencyMs: of("latency").scale(1, 100) / 2,
