@@ -9,6 +9,7 @@ import { prequal, type PrequalOptions } from "../../src/policy/prequal.ts";
 import { roundRobin } from "../../src/policy/round-robin.ts";
 import { trailerOf } from "../../src/server/load-trailer.ts";
 import { balanced } from "../support/balanced.ts";
+import { callExcluding, fakeEnvironment } from "../support/fake-connections.ts";
 import { ManualClock, settled } from "../support/manual-clock.ts";
 import { pulled } from "../support/pulled.ts";
 
@@ -596,17 +597,11 @@ describe("prequal", () => {
     );
   });
 
-  it("takes nothing over from another policy's picker but for the other policy", async () => {
-    const connections = ["a:1", "b:1"].map(fake), before = roundRobin();
-    const env = {
-      now: () => 0,
-      random: () => 0,
-      update() {},
-      timer: () => ({ cancel() {} }),
-      transport: () => undefined,
-    };
-    const picker = prequal({ otherwise: roundRobin() })(connections, before(connections, undefined, env), env);
-    assert.equal(picker.pick({ method: route, excluded: () => false } as unknown as CallInfo), connections[0]);
+  it("takes nothing over from another policy's picker but for the other policy, whatever that calls its parts", () => {
+    const connections = ["a:1", "b:1"].map(fake), env = fakeEnvironment(new ManualClock(), () => 0);
+    const before = { ...roundRobin()(connections, undefined, env), otherwise: {}, loads: {}, medians: {} };
+    const picker = prequal({ otherwise: roundRobin() })(connections, before as unknown as Picker, env);
+    assert.equal(picker.pick(callExcluding()), connections[0]);
   });
 
   it("does nothing of this with fewer servers than it takes", async () => {
@@ -706,13 +701,7 @@ describe("prequal", () => {
       connect: () => void opened.push("idle:1"),
     };
     const before: Picker = { pick: () => "wait" };
-    const env = {
-      now: () => 0,
-      random: () => 0,
-      update() {},
-      timer: () => ({ cancel() {} }),
-      transport: () => undefined,
-    };
+    const env = fakeEnvironment(new ManualClock(), () => 0);
     const otherwise: Policy = (_, previous) => {
       assert.equal(previous, before, "what was there before");
       return { pick: () => "wait" };
